@@ -1,0 +1,67 @@
+/**
+ * The database port: one Postgres, wherever it runs. The SQL exists once, in the domain; an adapter
+ * only carries it.
+ *
+ * Guarantees of every adapter:
+ * - `query` runs one statement, autocommitted. It settles within its deadline, whatever the server
+ *   or the network does.
+ * - A failure is a `DatabaseError` that says what is known of the statement's outcome. A statement
+ *   that was certainly not committed is never reported as `unknown`, unless that cannot be told.
+ * - After the server was away, queries work again by themselves; nothing has to be reopened.
+ * - Rows come with these JavaScript types, and no other: int8 and int4 as number (the domain's
+ *   counters stay below 2^53), timestamptz as text in UTC (`2026-11-23 09:30:00.123456+00`), jsonb
+ *   parsed, text[] as array of string or null, uuid and text as string, bool as boolean.
+ * - Parameters are text, number, boolean, null, arrays of text; JSON is passed as its text and cast
+ *   in the statement.
+ */
+export interface Database extends AsyncDisposable {
+  /** Where it is, without secrets: for logs and health. */
+  readonly name: string
+  /** Whether other processes can write to the same database. */
+  readonly shared: boolean
+
+  query<Row extends object>(statement: Statement, options?: QueryOptions): Promise<Row[]>
+
+  /** Brings the schema up to date, safely beside other nodes doing the same. */
+  migrate(): Promise<void>
+}
+
+/** A statement's text with `$1`-style parameters, sent as they are. */
+export type Statement = {
+  readonly text: string
+  readonly params: readonly Param[]
+}
+
+export type Param = string | number | boolean | null | readonly (string | null)[]
+
+export type QueryOptions = {
+  /** Milliseconds until the statement is given up and cancelled; the adapter's setting without. */
+  readonly deadlineMs?: number
+}
+
+/**
+ * What is known of a failed statement:
+ * - `refused`: Postgres answered an error; the statement was rolled back. Has an SQLSTATE.
+ * - `not-sent`: no connection could be had; nothing ran.
+ * - `unknown`: the connection or the deadline was lost in between; it may have committed, or may yet.
+ */
+export type Outcome = 'refused' | 'not-sent' | 'unknown'
+
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError'
+  readonly outcome: Outcome
+  /** SQLSTATE, where Postgres answered one. */
+  readonly sqlState: string | undefined
+  readonly constraint: string | undefined
+
+  constructor(
+    outcome: Outcome,
+    message: string,
+    options: { sqlState?: string; constraint?: string; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause })
+    this.outcome = outcome
+    this.sqlState = options.sqlState
+    this.constraint = options.constraint
+  }
+}
