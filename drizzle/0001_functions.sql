@@ -230,7 +230,7 @@ END $$;
 CREATE FUNCTION turnlog_attach_v1(
   p_tenant text, p_id uuid, p_message uuid, p_urls text[], p_part integer, p_url text, p_segment uuid,
   p_update_segment boolean, p_at timestamptz, p_lock_timeout_ms integer)
-RETURNS TABLE (outcome text, version bigint, message_id uuid, parts integer)
+RETURNS TABLE (outcome text, version bigint, parts integer, message conversation_messages)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -244,10 +244,10 @@ BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO old FROM conversations c WHERE c.id = p_id AND c.tenant = p_tenant FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'conversation-not-found', 0::bigint, p_message, 0;
+    RETURN QUERY SELECT 'conversation-not-found', 0::bigint, 0, msg;
     RETURN;
   ELSIF old.erased_at IS NOT NULL THEN
-    RETURN QUERY SELECT 'conversation-erased', old.version, p_message, 0;
+    RETURN QUERY SELECT 'conversation-erased', old.version, 0, msg;
     RETURN;
   END IF;
   IF p_message IS NULL THEN
@@ -258,19 +258,19 @@ BEGIN
   END IF;
   IF NOT FOUND THEN
     RETURN QUERY SELECT CASE WHEN p_message IS NULL THEN 'nothing' ELSE 'message-not-found' END,
-      old.version, p_message, 0;
+      old.version, 0, msg;
     RETURN;
   ELSIF msg.role <> 'ai' THEN
-    RETURN QUERY SELECT 'message-not-ai', old.version, msg.id, 0;
+    RETURN QUERY SELECT 'message-not-ai', old.version, 0, msg;
     RETURN;
   ELSIF p_urls IS NULL AND p_part >= cardinality(msg.parts) THEN
-    RETURN QUERY SELECT 'part-out-of-range', old.version, msg.id, cardinality(msg.parts);
+    RETURN QUERY SELECT 'part-out-of-range', old.version, cardinality(msg.parts), msg;
     RETURN;
   END IF;
   IF p_segment IS NOT NULL THEN
     SELECT * INTO seg FROM segments s WHERE s.conversation_id = p_id AND s.id = p_segment;
     IF NOT FOUND THEN
-      RETURN QUERY SELECT 'segment-not-found', old.version, msg.id, 0;
+      RETURN QUERY SELECT 'segment-not-found', old.version, 0, msg;
       RETURN;
     END IF;
   END IF;
@@ -285,20 +285,21 @@ BEGIN
     OR (p_segment IS NOT NULL AND msg.segment_id IS DISTINCT FROM p_segment);
   segment_changes := p_segment IS NOT NULL AND p_update_segment AND seg.tts_audio_urls IS DISTINCT FROM urls;
   IF NOT message_changes AND NOT segment_changes THEN
-    RETURN QUERY SELECT 'unchanged', old.version, msg.id, cardinality(msg.parts);
+    RETURN QUERY SELECT 'unchanged', old.version, cardinality(msg.parts), msg;
     RETURN;
   END IF;
   IF message_changes THEN
     UPDATE conversation_messages m SET version = old.version + 1, tts_audio_urls = urls,
       segment_id = coalesce(p_segment, m.segment_id)
-    WHERE m.conversation_id = p_id AND m.seq = msg.seq;
+    WHERE m.conversation_id = p_id AND m.seq = msg.seq
+    RETURNING * INTO msg;
   END IF;
   IF segment_changes THEN
     UPDATE segments s SET version = old.version + 1, tts_audio_urls = urls, updated_at = p_at
     WHERE s.conversation_id = p_id AND s.id = p_segment;
   END IF;
   UPDATE conversations c SET version = old.version + 1 WHERE c.id = p_id;
-  RETURN QUERY SELECT 'attached', old.version + 1, msg.id, cardinality(msg.parts);
+  RETURN QUERY SELECT 'attached', old.version + 1, cardinality(msg.parts), msg;
 END $$;
 --> statement-breakpoint
 -- Deletes what the conversation holds and keeps its row, so that the id is never used again. A

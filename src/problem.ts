@@ -79,7 +79,11 @@ export const problems = {
     'A text holds a character that cannot be stored',
     'NUL (U+0000) and lone surrogates are refused, in values and in the names of fields alike.',
   ),
-  'url-invalid': row(422, 'A URL is not http or https', 'Audio URLs are absolute http or https URLs.'),
+  'url-invalid': row(
+    422,
+    'A URL is not http or https',
+    'Audio URLs are absolute http or https URLs.',
+  ),
   'limit-invalid': row(
     422,
     'A limit is out of range',
@@ -230,6 +234,9 @@ export type ProblemCode = keyof typeof problems
 
 export const problemCodes = Object.keys(problems) as ProblemCode[]
 
+/** A body full of mistakes is not answered with one as large. */
+const violationsMax = 50
+
 /** One place in a request that breaks a rule. */
 export type Violation = {
   readonly code: ProblemCode
@@ -262,9 +269,16 @@ export class Problem extends Error {
   constructor(
     code: ProblemCode,
     detail?: string,
-    options: { violations?: readonly Violation[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    options: {
+      violations?: readonly Violation[]
+      retryAfterSeconds?: number
+      cause?: unknown
+    } = {},
   ) {
-    super(detail ?? problems[code].title, options.cause === undefined ? {} : { cause: options.cause })
+    super(
+      detail ?? problems[code].title,
+      options.cause === undefined ? {} : { cause: options.cause },
+    )
     this.code = code
     this.violations = options.violations ?? []
     this.retryAfterSeconds =
@@ -280,7 +294,7 @@ export class Problem extends Error {
     return new Problem(
       common ? first.code : 'request-invalid',
       violations.slice(0, 3).map(place).join('; ') + (violations.length > 3 ? '; …' : ''),
-      { violations },
+      { violations: violations.slice(0, violationsMax) },
     )
   }
 

@@ -1,19 +1,20 @@
 /** What happens after a commit: the history cache and live delivery plug in here. */
-import type { Principal } from './principal.ts'
-import type { Conversation, Message, Segment } from './wire.ts'
+import type { Events } from '../events.ts'
+import type { Message } from './wire.ts'
 
 /**
- * What one call committed in one conversation: every row with `from < row.version <= version`, as the
- * call left it. Several turns of one batch are one commit.
+ * What one call committed in one conversation, `from` (exclusive) to `version`. Several turns of one
+ * batch are one commit.
  */
 export type Commit = {
-  readonly tenant: Principal['tenant']
+  readonly tenant: string
   readonly conversationId: string
   readonly from: number
   readonly version: number
+  /** Every message the call wrote or changed, as it left them. Empty for an erasure. */
   readonly messages: readonly Message[]
-  readonly segments?: readonly Segment[]
-  readonly conversation?: Conversation
+  /** What else it touched; the rows are in the database. */
+  readonly touched: 'messages' | 'segments' | 'conversation' | 'erased'
 }
 
 /**
@@ -23,4 +24,15 @@ export type Commit = {
 export type Effect = {
   readonly name: string
   committed(commit: Commit): void
+}
+
+/** Tells every effect of a commit. */
+export function runEffects(effects: readonly Effect[], events: Events, commit: Commit): void {
+  for (const effect of effects) {
+    try {
+      effect.committed(commit)
+    } catch (error) {
+      events.effectFailed(effect.name, commit.conversationId, error)
+    }
+  }
 }

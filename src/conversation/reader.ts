@@ -1,40 +1,281 @@
-/** The reads. Rows, `version` and `cursor` of an answer come from one snapshot. */
+/** The reads. Rows, `version` and `cursor` of an answer come from one statement, so one snapshot. */
+import type { Database, Param } from '../ports/database.ts'
+import { Problem } from '../problem.ts'
+import { type ChangeRow, changePage, changesStatement } from './changes.ts'
+import { isUuid } from './decode.ts'
+import { ask } from './failure.ts'
+import { decodeCursor, decodePage, encodeCursor, encodePage } from './ids.ts'
 import type { Principal } from './principal.ts'
+import {
+  type ConversationRow,
+  conversationFromRow,
+  conversationList,
+  type MessageRow,
+  messageFromRow,
+  messageList,
+  type SegmentRow,
+  segmentFromRow,
+  segmentList,
+} from './rows.ts'
+import { parseTime } from './time.ts'
 import type * as wire from './wire.ts'
 
 export type Head = { readonly version: number; readonly lastSeq: number; readonly cursor: string }
 
 export type MessageQuery = {
+  /** Only messages with a higher `seq`. */
   readonly after?: number
+  /** Only messages with a lower `seq`. */
   readonly before?: number
   readonly limit: number
   readonly order: 'asc' | 'desc'
   readonly minCursor?: string
 }
 
+export type PageQuery = { readonly page?: string; readonly limit: number }
+
+export type ReadLimits = { readonly historyMessagesMax: number; readonly changesBytesMax: number }
+
+/**
+ * Every read fails with `conversation-not-found`, `conversation-erased` or `database-unavailable`;
+ * those with a cursor with `cursor-invalid` and `cursor-ahead`, too.
+ */
 export type Reader = {
   head(principal: Principal, id: string): Promise<Head>
   conversation(principal: Principal, id: string): Promise<wire.Conversation>
+  /** The conversation and the version that last touched the row itself, for a checked change. */
+  conversationRow(principal: Principal, id: string): Promise<ConversationRow>
   conversations(
     principal: Principal,
-    query: { readonly page?: string; readonly limit: number; readonly externalId?: string },
+    query: PageQuery & { readonly externalId?: string },
   ): Promise<wire.ConversationList>
+  /**
+   * A page is the messages nearest to the bound given (`after`, where both are); without a bound,
+   * the start of the order.
+   */
   messages(principal: Principal, id: string, query: MessageQuery): Promise<wire.MessagePage>
-  /** The newest `last` messages in order, or all of them. */
+  /** The messages of one turn as they now are, with the cursor of now. */
+  turn(principal: Principal, id: string, turnId: string): Promise<wire.Message[]>
+  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
   history(
     principal: Principal,
     id: string,
     query: { readonly last?: number; readonly minCursor?: string },
   ): Promise<wire.History>
+  /** Every message in order: the canonical history. */
+  loadCanonicalHistory(principal: Principal, id: string): Promise<wire.History>
   changes(
     principal: Principal,
     id: string,
     query: { readonly since?: string; readonly limit: number },
   ): Promise<wire.ChangePage>
-  segments(
-    principal: Principal,
-    id: string,
-    query: { readonly page?: string; readonly limit: number },
-  ): Promise<wire.SegmentList>
+  segments(principal: Principal, id: string, query: PageQuery): Promise<wire.SegmentList>
   segment(principal: Principal, id: string, segmentId: string): Promise<wire.Segment>
+}
+
+type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
+
+/** A row of a left join: the head, and perhaps nothing beside it. */
+type Beside<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
+
+const headOf =
+  'SELECT version, last_seq, erased_at FROM conversations WHERE tenant = $1 AND id = $2::uuid'
+const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
+
+/** The head, and beside it the rows of a subquery that may name `h`. */
+const beside = (list: string, rows: string, order: string) =>
+  `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
+   FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
+
+const window = (direction: 'ASC' | 'DESC') =>
+  beside(
+    messageList('r'),
+    `SELECT m.* FROM conversation_messages m WHERE m.conversation_id = $2::uuid
+       AND m.seq > $3::bigint AND m.seq < $4::bigint AND ($5::bigint IS NULL OR h.last_seq <= $5::bigint)
+     ORDER BY m.seq ${direction} LIMIT $6::integer`,
+    'r.seq',
+  )
+
+const statements = {
+  head: `WITH h AS (${headOf}) SELECT ${headList} FROM h`,
+  conversation: `SELECT ${conversationList('c')} FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid`,
+  byExternalId: `SELECT ${conversationList('c')} FROM conversation_external_ids x
+    JOIN conversations c ON c.tenant = x.tenant AND c.id = x.conversation_id
+    WHERE x.tenant = $1 AND x.external_id = $2`,
+  oldest: window('ASC'),
+  newest: window('DESC'),
+  turn: `SELECT ${messageList('m')} FROM conversation_messages m
+    JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
+    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid AND f.id = $3::uuid
+      AND m.seq BETWEEN f.seq AND f.seq + 1 ORDER BY m.seq`,
+  segment: beside(
+    segmentList('r'),
+    'SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid AND s.id = $3::uuid',
+    'r.id',
+  ),
+}
+
+const activity = 'coalesce(c.last_message_at, c.created_at)'
+
+const conversationsAfter = (condition: string) =>
+  `SELECT ${conversationList('c')}, ${activity}::text AS "activity" FROM conversations c
+   WHERE c.tenant = $1 AND c.erased_at IS NULL ${condition}
+   ORDER BY ${activity} DESC, c.id DESC LIMIT $2::integer`
+
+const segmentsAfter = (condition: string) =>
+  beside(
+    segmentList('r'),
+    `SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid ${condition}
+     ORDER BY s.created_at, s.id LIMIT $3::integer`,
+    'r.created_at, r.id',
+  )
+
+const lists = {
+  conversations: conversationsAfter(''),
+  conversationsMore: conversationsAfter(`AND (${activity}, c.id) < ($3::timestamptz, $4::uuid)`),
+  segments: segmentsAfter(''),
+  segmentsMore: segmentsAfter('AND (s.created_at, s.id) > ($4::timestamptz, $5::uuid)'),
+}
+
+export function createReader(database: Database, limits: ReadLimits): Reader {
+  const rowsOf = <Row extends object>(text: string, params: readonly Param[]) =>
+    ask<Row>(database, 'read', { text, params })
+
+  /** The head out of a joined answer; refuses what is not there or is gone. */
+  const headFrom = (id: string, rows: readonly HeadRow[], minCursor?: string) => {
+    const [row] = rows
+    if (row === undefined) throw new Problem('conversation-not-found')
+    if (row.headErased !== null) throw new Problem('conversation-erased')
+    if (minCursor !== undefined && decodeCursor(id, minCursor) > row.headVersion)
+      throw new Problem('cursor-ahead')
+    const { headVersion: version, headSeq: lastSeq } = row
+    return { version, lastSeq, cursor: encodeCursor(id, version) }
+  }
+
+  const present = <Row extends { id: string }>(rows: readonly Beside<Row>[]) =>
+    rows.filter((row): row is HeadRow & Row => row.id !== null)
+
+  const conversationRow = async (principal: Principal, id: string) => {
+    const [row] = await rowsOf<ConversationRow>(statements.conversation, [principal.tenant, id])
+    if (row === undefined) throw new Problem('conversation-not-found')
+    if (row.erasedAt !== null) throw new Problem('conversation-erased')
+    return row
+  }
+
+  const reader: Reader = {
+    async head(principal, id) {
+      return headFrom(id, await rowsOf<HeadRow>(statements.head, [principal.tenant, id]))
+    },
+
+    conversationRow,
+
+    async conversation(principal, id) {
+      return conversationFromRow(await conversationRow(principal, id))
+    },
+
+    async conversations(principal, { page, limit, externalId }) {
+      if (externalId !== undefined) {
+        const found = await rowsOf<ConversationRow>(statements.byExternalId, [
+          principal.tenant,
+          externalId,
+        ])
+        return { conversations: found.map(conversationFromRow), nextPage: null }
+      }
+      type Row = ConversationRow & { activity: string }
+      const rows = await rowsOf<Row>(
+        page === undefined ? lists.conversations : lists.conversationsMore,
+        [principal.tenant, limit + 1, ...(page === undefined ? [] : keyset('conversations', page))],
+      )
+      const last = rows.length > limit ? rows[limit - 1] : undefined
+      return {
+        conversations: rows.slice(0, limit).map(conversationFromRow),
+        nextPage: last === undefined ? null : encodePage('conversations', [last.activity, last.id]),
+      }
+    },
+
+    async messages(principal, id, { after, before, limit, order, minCursor }) {
+      const fromEnd = after === undefined && (before !== undefined || order === 'desc')
+      const rows = await rowsOf<Beside<MessageRow>>(
+        fromEnd ? statements.newest : statements.oldest,
+        [principal.tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, null, limit + 1],
+      )
+      const { version, cursor } = headFrom(id, rows, minCursor)
+      const found = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+      const hasMore = found.length > limit
+      const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
+      if (order === 'desc') messages.reverse()
+      return { messages, hasMore, version, cursor }
+    },
+
+    async turn(principal, id, turnId) {
+      const rows = await rowsOf<MessageRow>(statements.turn, [principal.tenant, id, turnId])
+      return rows.map((row) => messageFromRow(id, row))
+    },
+
+    async history(principal, id, { last, minCursor }) {
+      const max = limits.historyMessagesMax
+      const rows = await rowsOf<Beside<MessageRow>>(statements.newest, [
+        principal.tenant,
+        id,
+        0,
+        Number.MAX_SAFE_INTEGER,
+        last === undefined ? max : null,
+        last ?? max,
+      ])
+      const { version, lastSeq, cursor } = headFrom(id, rows, minCursor)
+      if (last === undefined && lastSeq > max)
+        throw new Problem(
+          'history-too-long',
+          `The conversation has ${lastSeq} messages, and one answer at most ${max}: ask for \`last\`, or page through \`/messages\`.`,
+        )
+      const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+      return { conversationId: id, version, cursor, messages }
+    },
+
+    loadCanonicalHistory: (principal, id) => reader.history(principal, id, {}),
+
+    async changes(principal, id, { since, limit }) {
+      const from = since === undefined ? 0 : decodeCursor(id, since)
+      const rows = await rowsOf<ChangeRow>(changesStatement, [principal.tenant, id, from, limit])
+      return changePage(id, from, rows, { limit, bytesMax: limits.changesBytesMax })
+    },
+
+    async segments(principal, id, { page, limit }) {
+      const rows = await rowsOf<Beside<SegmentRow>>(
+        page === undefined ? lists.segments : lists.segmentsMore,
+        [principal.tenant, id, limit + 1, ...(page === undefined ? [] : keyset('segments', page))],
+      )
+      const { version, cursor } = headFrom(id, rows)
+      const found = present<SegmentRow>(rows)
+      const last = found.length > limit ? found[limit - 1] : undefined
+      return {
+        segments: found.slice(0, limit).map((row) => segmentFromRow(id, row)),
+        nextPage: last === undefined ? null : encodePage('segments', [last.createdAt, last.id]),
+        version,
+        cursor,
+      }
+    },
+
+    async segment(principal, id, segmentId) {
+      const rows = await rowsOf<Beside<SegmentRow>>(statements.segment, [
+        principal.tenant,
+        id,
+        segmentId,
+      ])
+      headFrom(id, rows)
+      const [row] = present<SegmentRow>(rows)
+      if (row === undefined) throw new Problem('segment-not-found')
+      return segmentFromRow(id, row)
+    },
+  }
+  return reader
+}
+
+/** The keys of a page token: a time in Postgres' text form, and an id. */
+function keyset(list: string, page: string): [string, string] {
+  const [at, id] = decodePage(list, 2, page)
+  const time = at === undefined ? undefined : parseTime(at.replace(/\+00$/, 'Z'))
+  if (at === undefined || id === undefined || time === undefined || !isUuid(id))
+    throw new Problem('page-invalid')
+  return [at, id]
 }

@@ -5,8 +5,7 @@
 
 export type Micros = bigint
 
-const rfc3339 =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?$/
+const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?$/
 
 const earliest = BigInt(Date.UTC(2000, 0, 1) - 63082281600000) * 1000n // 0001-01-01T00:00:00Z
 const latest = BigInt(Date.UTC(10000, 0, 1)) * 1000n - 1n

@@ -1,0 +1,202 @@
+/** One batch of turns, one call: and what becomes of each turn, whatever becomes of the call. */
+import type { Events } from '../events.ts'
+import { type Database, DatabaseError } from '../ports/database.ts'
+import { Problem, type ProblemCode } from '../problem.ts'
+import { type Effect, runEffects } from './effects.ts'
+import { problemOf } from './failure.ts'
+import { messagesOf, type PreparedTurn } from './turn.ts'
+
+/** Where a turn stands in the database. */
+export type Verdict = {
+  /** The version the turn took. */
+  readonly version: number
+  /** The `seq` of its first message. */
+  readonly seq: number
+  /** The conversation's version, at or after the turn's. */
+  readonly head: number
+  /** For a replay, the turn that the key recorded before. */
+  readonly replayOf: string | null
+}
+
+/** A turn and whoever waits for it. */
+export type Entry = {
+  readonly turn: PreparedTurn
+  /** When it came, on the monotonic clock, in milliseconds. */
+  readonly since: number
+  resolve(verdict: Verdict): void
+  reject(reason: unknown): void
+}
+
+export type Recorder = {
+  /**
+   * Records a batch. Every entry is settled but those answered: `locked`, nothing of them is
+   * written; `unsettled`, the connection was lost and nobody knows. Never rejects.
+   */
+  record(
+    entries: readonly Entry[],
+    options: { wait: boolean },
+  ): Promise<{ locked: Entry[]; unsettled: Entry[] }>
+  /** Finds out what became of unsettled entries, and settles every one. Never rejects. */
+  settle(entries: readonly Entry[]): Promise<void>
+}
+
+type Row = {
+  n: number
+  outcome: 'recorded' | 'replayed' | 'locked' | ProblemCode
+  version: number
+  seq: number
+  head: number
+  turnId: string | null
+}
+
+const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId"
+  FROM turnlog_record_v1($1::text::jsonb, $2::boolean, $3::integer)`
+
+const lookupStatement = `SELECT m.conversation_id AS "conversationId", m.id, m.seq,
+    m.recorded_version AS "version", c.version AS "head"
+  FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+  WHERE (m.conversation_id, m.id) IN
+    (SELECT * FROM unnest($1::text[]::uuid[], $2::text[]::uuid[]))`
+
+/** Integrity and data errors are one turn's fault; any other failure is the whole call's. */
+const oneTurnsFault = /^(22|23)/
+
+/** How long the database is asked, after a lost connection, what became of a batch. */
+const lookupMs = 3000
+const lookupPauseMs = 100
+
+const nothing = { locked: [], unsettled: [] }
+
+export function createRecorder(options: {
+  readonly database: Database
+  readonly effects: readonly Effect[]
+  readonly events: Events
+  readonly lockTimeoutMs: number
+}): Recorder {
+  const { database, effects, events } = options
+
+  const call = (entries: readonly Entry[], wait: boolean) => {
+    const turns = entries.map(({ turn }, n) => `{"n":${n},${turn.json.slice(1)}`)
+    return database.query<Row>({
+      text: recordStatement,
+      params: [`[${turns.join(',')}]`, wait, options.lockTimeoutMs],
+    })
+  }
+
+  const record: Recorder['record'] = async (entries, { wait }) => {
+    let rows: Row[]
+    try {
+      rows = await call(entries, wait)
+    } catch (thrown) {
+      if (!(thrown instanceof DatabaseError)) return refuseAll(entries, thrown)
+      if (thrown.outcome === 'unknown') return { locked: [], unsettled: [...entries] }
+      if (!oneTurnsFault.test(thrown.sqlState ?? '')) return refuseAll(entries, thrown)
+      if (entries.length === 1) {
+        const taken = thrown.constraint === 'messages_by_id'
+        return refuseAll(entries, taken ? new Problem('id-taken') : thrown)
+      }
+      // Rolled back because of one turn: the halves go on without it, in their order.
+      const middle = Math.ceil(entries.length / 2)
+      const first = await record(entries.slice(0, middle), { wait })
+      const second = await record(entries.slice(middle), { wait })
+      return {
+        locked: [...first.locked, ...second.locked],
+        unsettled: [...first.unsettled, ...second.unsettled],
+      }
+    }
+    return answer(entries, rows)
+  }
+
+  const refuseAll = (entries: readonly Entry[], reason: unknown) => {
+    for (const entry of entries) entry.reject(problemOf(reason, 'write'))
+    return nothing
+  }
+
+  const answer = (entries: readonly Entry[], rows: readonly Row[]) => {
+    const locked: Entry[] = []
+    const recorded: { entry: Entry; verdict: Verdict }[] = []
+    const replies: (() => void)[] = []
+    for (const { n, outcome, version, seq, head, turnId } of rows) {
+      const entry = entries[n]
+      if (entry === undefined) continue
+      const own = turnId === firstId(entry)
+      if (outcome === 'locked') locked.push(entry)
+      else if (outcome === 'recorded' || (outcome === 'replayed' && own)) {
+        const verdict = { version, seq, head, replayOf: null }
+        recorded.push({ entry, verdict })
+        replies.push(() => entry.resolve(verdict))
+      } else if (outcome === 'replayed')
+        replies.push(() => entry.resolve({ version, seq, head, replayOf: turnId }))
+      else replies.push(() => entry.reject(new Problem(outcome)))
+    }
+    announce(recorded)
+    for (const reply of replies) reply()
+    return { locked, unsettled: [] }
+  }
+
+  /** Tells the effects, once per conversation. */
+  const announce = (recorded: readonly { entry: Entry; verdict: Verdict }[]) => {
+    for (const group of Map.groupBy(recorded, ({ entry }) => entry.turn.row.c).values()) {
+      const [first] = group
+      if (first === undefined) continue
+      const versions = group.map(({ verdict }) => verdict.version)
+      const completes = group.some(({ entry }) => entry.turn.row.agent_response !== null)
+      runEffects(effects, events, {
+        tenant: first.entry.turn.row.tenant,
+        conversationId: first.entry.turn.row.c,
+        from: Math.min(...versions) - 1,
+        version: Math.max(...versions),
+        messages: group.flatMap(({ entry, verdict }) =>
+          messagesOf(entry.turn, verdict.version, verdict.seq),
+        ),
+        touched: completes ? 'segments' : 'messages',
+      })
+    }
+  }
+
+  const settle: Recorder['settle'] = async (entries) => {
+    const found = await lookUp(entries)
+    events.outcomeUnknown(entries.length, found?.size ?? 0)
+    const recorded = entries.flatMap((entry) => {
+      const verdict = found?.get(firstId(entry))
+      return verdict === undefined ? [] : [{ entry, verdict }]
+    })
+    announce(recorded)
+    for (const { entry, verdict } of recorded) entry.resolve(verdict)
+    const missing = entries.filter((entry) => found?.get(firstId(entry)) === undefined)
+    // Not found is still unknown, for the call may yet run. With a key, sending it again is safe:
+    // whichever of the two comes second finds the first.
+    const again = found === undefined ? [] : missing.filter(({ turn }) => turn.row.key !== null)
+    for (const entry of missing)
+      if (!again.includes(entry)) entry.reject(new Problem('outcome-unknown'))
+    if (again.length === 0) return
+    const { locked, unsettled } = await record(again, { wait: true })
+    for (const entry of [...locked, ...unsettled]) entry.reject(new Problem('outcome-unknown'))
+  }
+
+  /** Undefined where the database could not be asked in time. */
+  const lookUp = async (entries: readonly Entry[]): Promise<Map<string, Verdict> | undefined> => {
+    const until = performance.now() + lookupMs
+    const params = [entries.map(({ turn }) => turn.row.c), entries.map(firstId)]
+    for (;;) {
+      try {
+        type Found = { id: string; seq: number; version: number; head: number }
+        const rows = await database.query<Found>(
+          { text: lookupStatement, params },
+          { deadlineMs: Math.max(1, until - performance.now()) },
+        )
+        return new Map(
+          rows.map(({ id, seq, version, head }) => [id, { version, seq, head, replayOf: null }]),
+        )
+      } catch {
+        if (performance.now() + lookupPauseMs >= until) return undefined
+        await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))
+      }
+    }
+  }
+
+  return { record, settle }
+}
+
+/** The id of the turn's first message: the turn's id. */
+const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id

@@ -1,0 +1,154 @@
+/** One turn on its way into the database: ids and times are settled before it is sent. */
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import { canonicalId, newId } from './ids.ts'
+import { singleTurnLineage } from './lineage.ts'
+import type { Principal } from './principal.ts'
+import { joinParts } from './render.ts'
+import { now, parseTime, printTime } from './time.ts'
+import type { Message, NewTurn } from './wire.ts'
+
+/** A row of the record function's input; its names are those the function reads. */
+export type TurnRow = {
+  tenant: string
+  c: string
+  key: string | null
+  hash: string | null
+  given: string[] | null
+  h_id: string | null
+  h_text: string | null
+  h_type: 'text' | 'audio'
+  h_session: string | null
+  h_seconds: number | null
+  h_metadata: Message['metadata']
+  h_at: string | null
+  a_id: string
+  a_parts: string[]
+  a_urls: (string | null)[] | null
+  a_trace: Message['memoryRetrievalTrace']
+  a_metadata: Message['metadata']
+  a_at: string
+  segment: string | null
+  agent_response: string | null
+  lineage: unknown
+  received: string
+}
+
+/** A turn made ready, with its JSON text as the function takes it. */
+export type PreparedTurn = {
+  readonly row: TurnRow
+  /** The row as JSON, without the number that it gets in its batch. */
+  readonly json: string
+  readonly bytes: number
+}
+
+/**
+ * SHA-256 over canonical JSON (RFC 8785) of what the caller sent, after `[SPLIT]` canonicalisation
+ * and without defaults: an absent time stays absent.
+ */
+export function requestHash(body: unknown): string {
+  return createHash('sha256')
+    .update(canonicalize(body) ?? '')
+    .digest('hex')
+}
+
+/** The turn's responses are split already, and not empty. */
+export function prepareTurn(
+  principal: Principal,
+  conversationId: string,
+  turn: NewTurn,
+  key: string | undefined,
+): PreparedTurn {
+  const { user, assistant, segment } = turn
+  const received = now()
+  const humanAt = timeOf(user?.at) ?? received
+  // The AI message follows the human one by a microsecond, the smallest step that is kept.
+  const assistantAt = timeOf(assistant.at) ?? (user === undefined ? received : humanAt + 1n)
+  const humanId = user === undefined ? null : canonicalId(user.id ?? newId())
+  const assistantId = canonicalId(assistant.id ?? newId())
+  const segmentId = segment === undefined ? null : canonicalId(segment.id)
+  const given = [user?.id, assistant.id].flatMap((id) =>
+    id === undefined ? [] : [canonicalId(id)],
+  )
+  const seconds = user?.voice?.durationSeconds ?? 0
+  const urls = assistant.ttsAudioUrls ?? []
+  const completes = segment?.agentResponse !== undefined && segmentId !== null && humanId !== null
+  const row: TurnRow = {
+    tenant: principal.tenant,
+    c: conversationId,
+    key: key ?? null,
+    hash: key === undefined ? null : requestHash(turn),
+    given: given.length > 0 ? given : null,
+    h_id: humanId,
+    h_text: user?.text ?? null,
+    h_type: user?.voice === undefined ? 'text' : 'audio',
+    h_session: user?.voice?.sessionId ?? null,
+    h_seconds: seconds > 0 ? seconds : null,
+    h_metadata: user?.metadata ?? null,
+    h_at: user === undefined ? null : printTime(humanAt),
+    a_id: assistantId,
+    a_parts: assistant.responses,
+    a_urls: urls.some((url) => url !== null) ? urls : null,
+    a_trace: assistant.memoryRetrievalTrace ?? null,
+    a_metadata: assistant.metadata ?? null,
+    a_at: printTime(assistantAt),
+    segment: segmentId,
+    agent_response: completes ? (segment.agentResponse ?? null) : null,
+    lineage: completes
+      ? singleTurnLineage({
+          conversationId,
+          userMessageId: humanId,
+          assistantMessageId: assistantId,
+          segmentId,
+        })
+      : null,
+    received: printTime(received),
+  }
+  const json = JSON.stringify(row)
+  return { row, json, bytes: Buffer.byteLength(json) }
+}
+
+const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTime(text))
+
+/** The turn's messages as they stand in the database, once it is known where. */
+export function messagesOf({ row }: PreparedTurn, version: number, seq: number): Message[] {
+  const common = {
+    conversationId: row.c,
+    turnId: row.h_id ?? row.a_id,
+    version,
+    segmentId: row.segment,
+  }
+  const assistant: Message = {
+    ...common,
+    id: row.a_id,
+    seq: row.h_id === null ? seq : seq + 1,
+    role: 'ai',
+    parts: row.a_parts,
+    content: joinParts(row.a_parts),
+    messageType: 'text',
+    voiceSessionId: null,
+    durationSeconds: null,
+    ttsAudioUrls: row.a_urls,
+    memoryRetrievalTrace: row.a_trace,
+    metadata: row.a_metadata,
+    createdAt: row.a_at,
+  }
+  if (row.h_id === null || row.h_text === null || row.h_at === null) return [assistant]
+  const human: Message = {
+    ...common,
+    id: row.h_id,
+    seq,
+    role: 'human',
+    parts: [row.h_text],
+    content: row.h_text,
+    messageType: row.h_type,
+    voiceSessionId: row.h_session,
+    durationSeconds: row.h_seconds,
+    ttsAudioUrls: null,
+    memoryRetrievalTrace: null,
+    metadata: row.h_metadata,
+    createdAt: row.h_at,
+  }
+  return [human, assistant]
+}

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import {
+  canonicalId,
+  decodeCursor,
+  decodePage,
+  encodeCursor,
+  encodePage,
+} from '../../src/conversation/ids.ts'
+import { mergePatch } from '../../src/conversation/merge-patch.ts'
+import { joinParts, splitResponses } from '../../src/conversation/render.ts'
+import { parseTime, printTime, timeFromPostgres } from '../../src/conversation/time.ts'
+import { requestHash } from '../../src/conversation/turn.ts'
+import { Problem } from '../../src/problem.ts'
+
+const codeOf = (run: () => unknown): string => {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof Problem) return error.code
+    throw error
+  }
+  return 'no problem'
+}
+
+/** Text in which the marker, whole and in pieces, is frequent. */
+const splitty = fc
+  .array(fc.oneof(fc.constantFrom('[SPLIT]', '[SPL', 'IT]', '[', ']', ' ', ''), fc.string()))
+  .map((pieces) => pieces.join(''))
+
+describe('render', () => {
+  test('splitting what was joined gives the parts again', () => {
+    fc.assert(
+      fc.property(fc.array(splitty), (responses) => {
+        const parts = splitResponses(responses)
+        expect(splitResponses([joinParts(parts)])).toEqual(parts)
+        expect(parts.every((part) => part !== '' && !part.includes('[SPLIT]'))).toBe(true)
+      }),
+    )
+  })
+
+  test('splitting loses nothing but the markers', () => {
+    fc.assert(
+      fc.property(fc.array(splitty), (responses) => {
+        const kept = responses.map((response) => response.split('[SPLIT]').join('')).join('')
+        expect(splitResponses(responses).join('')).toBe(kept)
+      }),
+    )
+  })
+
+  test('a response that ends with the marker is one part, its white space kept', () => {
+    expect(splitResponses([' hello [SPLIT]', '[SPLIT]', '', ' '])).toEqual([' hello ', ' '])
+  })
+})
+
+describe('time', () => {
+  test('a time printed and parsed is the same microsecond', () => {
+    const micros = fc.bigInt({ min: -62135596800000000n, max: 253402300799999999n })
+    fc.assert(
+      fc.property(micros, (at) => {
+        expect(parseTime(printTime(at))).toBe(at)
+      }),
+    )
+  })
+
+  test('digits past the sixth are cut, not rounded', () => {
+    expect(printTime(parseTime('2026-11-23T09:30:00.1234569Z') ?? 0n)).toBe(
+      '2026-11-23T09:30:00.123456Z',
+    )
+  })
+
+  test('a missing zone is UTC, and an offset is applied', () => {
+    expect(parseTime('2026-11-23T09:30:00')).toBe(parseTime('2026-11-23T09:30:00Z'))
+    expect(parseTime('2026-11-23T09:30:00+05:30')).toBe(parseTime('2026-11-23T04:00:00Z'))
+  })
+
+  test.each([
+    '',
+    'now',
+    '2026-11-23',
+    '2026-02-29T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-11-23T24:00:00Z',
+    '2026-11-23T23:59:60Z',
+    '2026-11-23T09:30Z',
+    '2026-11-23T09:30:00.Z',
+    '2026-11-23T09:30:00+24:00',
+    '10000-01-01T00:00:00Z',
+    '+010000-01-01T00:00:00Z',
+    '0000-12-31T23:59:59Z',
+    '9999-12-31T23:59:59-00:01',
+  ])('%p is no time', (text) => {
+    expect(parseTime(text)).toBeUndefined()
+  })
+
+  test("Postgres' dropped zeros come back", () => {
+    expect(timeFromPostgres('2026-11-23 09:30:00.12+00')).toBe('2026-11-23T09:30:00.120000Z')
+    expect(timeFromPostgres('2026-11-23 09:30:00+00')).toBe('2026-11-23T09:30:00.000000Z')
+  })
+})
+
+describe('cursor', () => {
+  const version = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+  const id = fc.uuid().map(canonicalId)
+
+  test('a cursor gives back its version, for its conversation alone', () => {
+    fc.assert(
+      fc.property(id, id, version, (one, other, at) => {
+        fc.pre(one !== other)
+        const cursor = encodeCursor(one, at)
+        expect(decodeCursor(one, cursor)).toBe(at)
+        expect(codeOf(() => decodeCursor(other, cursor))).toBe('cursor-invalid')
+      }),
+    )
+  })
+
+  test('a cursor with one character changed, dropped or added is refused', () => {
+    const character = fc.constantFrom(...'ABCDEFGHIJabcdefghij0123456789-_')
+    fc.assert(
+      fc.property(id, version, fc.nat(100), character, fc.nat(2), (one, at, where, put, how) => {
+        const cursor = encodeCursor(one, at)
+        const place = where % cursor.length
+        const mangled =
+          cursor.slice(0, place) + (how === 1 ? '' : put) + cursor.slice(place + (how === 2 ? 0 : 1))
+        fc.pre(mangled !== cursor)
+        expect(codeOf(() => decodeCursor(one, mangled))).toBe('cursor-invalid')
+      }),
+    )
+  })
+
+  test('any other text is refused', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(codeOf(() => decodeCursor('0193581e-0000-7000-8000-000000000001', text))).toBe(
+          'cursor-invalid',
+        )
+      }),
+    )
+  })
+})
+
+describe('page token', () => {
+  test('a token gives back its keys, to its list alone', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        const page = encodePage('one', [a, b])
+        expect(decodePage('one', 2, page)).toEqual([a, b])
+        expect(codeOf(() => decodePage('other', 2, page))).toBe('page-invalid')
+        expect(codeOf(() => decodePage('one', 1, page))).toBe('page-invalid')
+      }),
+    )
+  })
+
+  test('any other text is refused', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(codeOf(() => decodePage('one', 2, text))).toBe('page-invalid')
+      }),
+    )
+  })
+})
+
+describe('merge patch', () => {
+  // RFC 7396, appendix A.
+  test.each([
+    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
+    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
+    [{ a: 'b' }, { a: null }, {}],
+    [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
+    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
+    [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
+    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
+    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
+    [['a', 'b'], ['c', 'd'], ['c', 'd']],
+    [{ a: 'b' }, ['c'], ['c']],
+    [{ a: 'foo' }, null, null],
+    [{ a: 'foo' }, 'bar', 'bar'],
+    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+    [[1, 2], { a: 'b', c: null }, { a: 'b' }],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  ])('%j patched with %j is %j', (target, patch, result) => {
+    expect(mergePatch(target as unknown, patch as unknown)).toEqual(result as never)
+  })
+
+  test('a member called __proto__ is a member', () => {
+    const merged = mergePatch(JSON.parse('{"a":1}'), JSON.parse('{"__proto__":{"b":2}}'))
+    expect(JSON.stringify(merged)).toBe('{"a":1,"__proto__":{"b":2}}')
+  })
+})
+
+describe('request hash', () => {
+  test('the order of members does not matter, and their values do', () => {
+    expect(requestHash({ a: 1, b: { c: 2, d: [] } })).toBe(requestHash({ b: { d: [], c: 2 }, a: 1 }))
+    expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 2 }))
+    expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 1, b: null }))
+  })
+})
