@@ -121,7 +121,9 @@ describe('cursor', () => {
         const cursor = encodeCursor(one, at)
         const place = where % cursor.length
         const mangled =
-          cursor.slice(0, place) + (how === 1 ? '' : put) + cursor.slice(place + (how === 2 ? 0 : 1))
+          cursor.slice(0, place) +
+          (how === 1 ? '' : put) +
+          cursor.slice(place + (how === 2 ? 0 : 1))
         fc.pre(mangled !== cursor)
         expect(codeOf(() => decodeCursor(one, mangled))).toBe('cursor-invalid')
       }),
@@ -171,7 +173,11 @@ describe('merge patch', () => {
     [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
     [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
     [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
-    [['a', 'b'], ['c', 'd'], ['c', 'd']],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ],
     [{ a: 'b' }, ['c'], ['c']],
     [{ a: 'foo' }, null, null],
     [{ a: 'foo' }, 'bar', 'bar'],
@@ -190,7 +196,9 @@ describe('merge patch', () => {
 
 describe('request hash', () => {
   test('the order of members does not matter, and their values do', () => {
-    expect(requestHash({ a: 1, b: { c: 2, d: [] } })).toBe(requestHash({ b: { d: [], c: 2 }, a: 1 }))
+    expect(requestHash({ a: 1, b: { c: 2, d: [] } })).toBe(
+      requestHash({ b: { d: [], c: 2 }, a: 1 }),
+    )
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 2 }))
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 1, b: null }))
   })
