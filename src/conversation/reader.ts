@@ -9,14 +9,12 @@ import type { Principal } from './principal.ts'
 import {
   type ConversationRow,
   conversationFromRow,
-  conversationList,
   type MessageRow,
   messageFromRow,
-  messageList,
   type SegmentRow,
   segmentFromRow,
-  segmentList,
 } from './rows.ts'
+import { type Beside, type HeadRow, lists, statements } from './statements.ts'
 import { parseTime } from './time.ts'
 import type * as wire from './wire.ts'
 
@@ -71,70 +69,6 @@ export type Reader = {
   ): Promise<wire.ChangePage>
   segments(principal: Principal, id: string, query: PageQuery): Promise<wire.SegmentList>
   segment(principal: Principal, id: string, segmentId: string): Promise<wire.Segment>
-}
-
-type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
-
-/** A row of a left join: the head, and perhaps nothing beside it. */
-type Beside<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
-
-const headOf =
-  'SELECT version, last_seq, erased_at FROM conversations WHERE tenant = $1 AND id = $2::uuid'
-const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
-
-/** The head, and beside it the rows of a subquery that may name `h`. */
-const beside = (list: string, rows: string, order: string) =>
-  `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
-   FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
-
-const window = (direction: 'ASC' | 'DESC') =>
-  beside(
-    messageList('r'),
-    `SELECT m.* FROM conversation_messages m WHERE m.conversation_id = $2::uuid
-       AND m.seq > $3::bigint AND m.seq < $4::bigint AND ($5::bigint IS NULL OR h.last_seq <= $5::bigint)
-     ORDER BY m.seq ${direction} LIMIT $6::integer`,
-    'r.seq',
-  )
-
-const statements = {
-  head: `WITH h AS (${headOf}) SELECT ${headList} FROM h`,
-  conversation: `SELECT ${conversationList('c')} FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid`,
-  byExternalId: `SELECT ${conversationList('c')} FROM conversation_external_ids x
-    JOIN conversations c ON c.tenant = x.tenant AND c.id = x.conversation_id
-    WHERE x.tenant = $1 AND x.external_id = $2`,
-  oldest: window('ASC'),
-  newest: window('DESC'),
-  turn: `SELECT ${messageList('m')} FROM conversation_messages m
-    JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
-    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid AND f.id = $3::uuid
-      AND m.seq BETWEEN f.seq AND f.seq + 1 ORDER BY m.seq`,
-  segment: beside(
-    segmentList('r'),
-    'SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid AND s.id = $3::uuid',
-    'r.id',
-  ),
-}
-
-const activity = 'coalesce(c.last_message_at, c.created_at)'
-
-const conversationsAfter = (condition: string) =>
-  `SELECT ${conversationList('c')}, ${activity}::text AS "activity" FROM conversations c
-   WHERE c.tenant = $1 AND c.erased_at IS NULL ${condition}
-   ORDER BY ${activity} DESC, c.id DESC LIMIT $2::integer`
-
-const segmentsAfter = (condition: string) =>
-  beside(
-    segmentList('r'),
-    `SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid ${condition}
-     ORDER BY s.created_at, s.id LIMIT $3::integer`,
-    'r.created_at, r.id',
-  )
-
-const lists = {
-  conversations: conversationsAfter(''),
-  conversationsMore: conversationsAfter(`AND (${activity}, c.id) < ($3::timestamptz, $4::uuid)`),
-  segments: segmentsAfter(''),
-  segmentsMore: segmentsAfter('AND (s.created_at, s.id) > ($4::timestamptz, $5::uuid)'),
 }
 
 export function createReader(database: Database, limits: ReadLimits): Reader {

@@ -65,3 +65,8 @@ export class DatabaseError extends Error {
     this.constraint = options.constraint
   }
 }
+
+/** Why a start is refused: one sentence for the operator, who alone can change it. */
+export class StartRefusal extends Error {
+  override readonly name = 'StartRefusal'
+}

@@ -1,0 +1,45 @@
+/** `turnlog config`: what is in force, and where it came from. */
+
+import type { LoadedConfig } from '../config.ts'
+import { settingList, settingValue } from '../settings.ts'
+
+/** A table of every setting, its value and its source. Secrets are masked. */
+export function configCommand({
+  config,
+  sources,
+}: Pick<LoadedConfig, 'config' | 'sources'>): string {
+  const rows = settingList.map((setting) => {
+    const value = settingValue(config, setting)
+    const shown = setting.secret ? mask(value) : show(value)
+    return [setting.path, shown, sources.get(setting.path) ?? 'default'] as const
+  })
+  const table = [['setting', 'value', 'source'] as const, ...rows]
+  const width = (column: 0 | 1) => Math.max(...table.map((row) => row[column].length))
+  const [paths, values] = [width(0), width(1)]
+  const lines = table.map(
+    ([path, value, source]) => `${path.padEnd(paths)}  ${value.padEnd(values)}  ${source}`,
+  )
+  return `${lines.join('\n')}\n`
+}
+
+function show(value: ReturnType<typeof settingValue>): string {
+  if (value === undefined) return '(unset)'
+  const text = String(value)
+  return /^[!-~]+$/.test(text) ? text : JSON.stringify(text)
+}
+
+/** Of a URL the scheme, host and path, if it is certain which part is which. */
+function mask(value: ReturnType<typeof settingValue>): string {
+  if (value === undefined) return '(unset)'
+  const text = String(value)
+  const scheme = /^[a-z]+:\/\//.exec(text)?.[0]
+  if (scheme === undefined) return '***'
+  if (!URL.canParse(text)) return `${scheme}***`
+  const { username, password, host, pathname, search, hash } = new URL(text)
+  const hasUser = username !== '' || password !== ''
+  // A password that is not percent-encoded can move the borders between the parts.
+  const ats = text.split('@').length - 1
+  if (ats > (hasUser ? 1 : 0)) return `${scheme}***`
+  const query = search === '' && hash === '' ? '' : '?***'
+  return `${scheme}${hasUser ? '***:***@' : ''}${host}${pathname}${query}`
+}

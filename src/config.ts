@@ -1,0 +1,202 @@
+/**
+ * The configuration of a process: defaults < `turnlog.toml` < `.env` < environment < flags, checked
+ * against the table in `settings.ts`. The only file that reads the environment.
+ */
+
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Check } from 'typebox/value'
+import {
+  type Config,
+  type ConfigOverrides,
+  type NamedSetting,
+  type SettingPath,
+  settingList,
+} from './settings.ts'
+import {
+  type ConfigProblem,
+  type Entry,
+  type Reading,
+  readDotenv,
+  readEnv,
+  readFlags,
+  readToml,
+} from './sources.ts'
+
+export type { Config, ConfigOverrides, ConfigProblem, SettingPath }
+
+export type ConfigInput = {
+  /** The words of the command line, without the runtime and the script. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where `turnlog.toml` and `.env` are looked for; the working directory. */
+  readonly directory: string
+  /** The text of a file, `undefined` if there is none; any other failure is thrown. */
+  readonly readFile?: (path: string) => string | undefined
+}
+
+export type LoadedConfig = {
+  readonly config: Config
+  /** Where each setting came from: `default`, `turnlog.toml:12`, `.env:3 PORT`, ... */
+  readonly sources: ReadonlyMap<SettingPath, string>
+  /** The words of the command line that are no flags: the verb and its arguments. */
+  readonly rest: readonly string[]
+}
+
+/** Everything that is wrong with a configuration, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[]) {
+    // A URL that was pasted in the place of a name can hold a password, too.
+    const safe = problems.map(({ path, source, message }) => ({
+      path: withoutPassword(path),
+      source: withoutPassword(source),
+      message,
+    }))
+    const lines = safe.map(({ path, source, message }) => `  ${source}: ${path} ${message}`)
+    const count = safe.length === 1 ? 'a problem' : `${safe.length} problems`
+    super([`The configuration has ${count}:`, ...lines].join('\n'))
+    this.problems = safe
+  }
+}
+
+/** What the process itself says; `loadConfig({ argv, ...readEnvironment() })`. */
+export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
+  return { env: { ...process.env }, directory: process.cwd() }
+}
+
+/** Reads every source. Throws a `ConfigError` that names all problems at once. */
+export function loadConfig(input: ConfigInput): LoadedConfig {
+  const { directory, readFile = readTextFile } = input
+  const flags = readFlags(input.argv)
+  const file = (name: string, read: (text: string, name: string) => Reading): Reading => {
+    let text: string | undefined
+    try {
+      text = readFile(resolve(directory, name))
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      return failure(name, name, `cannot be read (${typeof code === 'string' ? code : 'unknown'})`)
+    }
+    if (text !== undefined) return read(text, name)
+    return name === flags.file ? failure(name, 'flag --config', 'does not exist') : nothing
+  }
+  // In rising precedence.
+  const readings = [
+    file(flags.file ?? 'turnlog.toml', readToml),
+    file('.env', readDotenv),
+    readEnv(input.env),
+    flags,
+  ]
+  const { config, sources } = merge(readings)
+  return { config, sources, rest: flags.rest }
+}
+
+/** The defaults with some settings laid over them, checked like any other; reads no source. */
+export function configWith(overrides: ConfigOverrides = {}): Config {
+  const entries: Entry[] = []
+  const problems: ConfigProblem[] = []
+  for (const [section, values] of Object.entries(overrides)) {
+    for (const [key, value] of Object.entries(values ?? {})) {
+      const setting = settingList.find((row) => row.section === section && row.key === key)
+      const path = `${section}.${key}`
+      if (setting === undefined) {
+        problems.push({ path, source: 'override', message: 'is not a setting' })
+      } else if (value !== undefined) {
+        entries.push({ setting, source: 'override', value, isText: false })
+      }
+    }
+  }
+  return merge([{ entries, problems }]).config
+}
+
+/** Whether a host is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  const octet = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)'
+  return new RegExp(`^(localhost|::1|127(\\.${octet}){3})$`, 'i').test(host)
+}
+
+const nothing: Reading = { entries: [], problems: [] }
+
+const failure = (path: string, source: string, message: string): Reading => ({
+  entries: [],
+  problems: [{ path, source, message }],
+})
+
+function readTextFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Later readings win; a wrong value is reported even where a later one covers it. */
+function merge(readings: readonly Reading[]): Pick<LoadedConfig, 'config' | 'sources'> {
+  const problems = readings.flatMap((reading) => reading.problems)
+  const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
+  const sources = new Map<SettingPath, string>(settingList.map((row) => [row.path, 'default']))
+  for (const entry of readings.flatMap((reading) => reading.entries)) {
+    const { setting, source } = entry
+    const value = entry.isText ? fromText(setting, entry.value) : entry.value
+    if (Check(setting.schema, value)) {
+      values.set(setting.path, value)
+      sources.set(setting.path, source)
+    } else {
+      const { path } = setting
+      problems.push({ path, source, message: expectation(setting, entry.value) })
+    }
+  }
+  const config = nest(values)
+  if (!isLoopback(config.server.host) && config.auth.mode !== 'none') {
+    const { host } = config.server
+    problems.push({
+      path: 'server.host',
+      source: sources.get('server.host') ?? 'default',
+      message:
+        `is ${JSON.stringify(host)}, which other machines can reach, and nothing asks who they are. ` +
+        'Use 127.0.0.1, ::1 or localhost, or say AUTH=none (auth.mode = "none") if that is meant.',
+    })
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { config, sources }
+}
+
+/** What cannot be the wanted type stays text, for the check to refuse. */
+function fromText({ default: value }: NamedSetting, text: unknown): unknown {
+  if (typeof text !== 'string') return text
+  if (typeof value === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
+  if (typeof value === 'number' && /^[+-]?\d+$/.test(text)) return Number(text)
+  return text
+}
+
+/** Settings by path -> the frozen nested object. */
+function nest(values: ReadonlyMap<SettingPath, unknown>): Config {
+  const sections: Record<string, Record<string, unknown>> = {}
+  for (const { path, section, key } of settingList) {
+    sections[section] = { ...sections[section], [key]: values.get(path) }
+  }
+  for (const section of Object.values(sections)) Object.freeze(section)
+  // Every value is its row's default or has passed its row's schema, from which Config is made.
+  return Object.freeze(sections) as Config
+}
+
+function expectation({ expected, secret, example }: NamedSetting, value: unknown): string {
+  return `must be ${expected}, ${secret ? `for example ${example}` : `not ${show(value)}`}`
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  if (Array.isArray(value)) return 'a list'
+  if (value instanceof Date) return 'a date'
+  if (typeof value === 'object' && value !== null) return 'a table'
+  // Before it is cut: without its `@` a password would not be recognised.
+  const text = withoutPassword(JSON.stringify(value) ?? 'nothing')
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text
+}
+
+function withoutPassword(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"]*@/gi, '$1***@')
+}

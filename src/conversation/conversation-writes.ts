@@ -1,0 +1,120 @@
+/** The writes of conversations themselves: create, patch, erase. */
+import { Buffer } from 'node:buffer'
+import { Problem } from '../problem.ts'
+import { canonicalId, encodeCursor, newId } from './ids.ts'
+import { mergePatch } from './merge-patch.ts'
+import type { Reader } from './reader.ts'
+import type { Store } from './store.ts'
+import { now, printTime, timeFromPostgres } from './time.ts'
+import { requestHash } from './turn.ts'
+import type { Writes } from './writes.ts'
+
+/** An erasure deletes rows without end, so it gets more time than other writes. */
+const erasureDeadlineMs = 60_000
+
+/** A patch computed from a row that somebody changed meanwhile is computed again. */
+const patchAttempts = 5
+
+const calls = {
+  create: `SELECT outcome, id FROM turnlog_create_v1(
+    $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer)`,
+  patch: `SELECT outcome, version FROM turnlog_patch_v1(
+    $1, $2::uuid, $3::bigint, $4::bigint, $5, $6, $7::text::jsonb, $8::integer)`,
+  erase: `SELECT outcome, version, erased_at AS "erasedAt", messages, segments
+    FROM turnlog_erase_v1($1, $2::uuid, $3::text::timestamptz, $4::integer)`,
+}
+
+export function createConversationWrites(
+  { write, announce, lockTimeoutMs }: Writes,
+  reader: Reader,
+  metadataBytesMax: number,
+): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
+  return {
+    async createConversation(principal, body) {
+      const { outcome, id } = await write<{ outcome: string; id: string }>(
+        calls.create,
+        [
+          principal.tenant,
+          canonicalId(body.id ?? newId()),
+          body.id !== undefined,
+          body.externalId ?? null,
+          body.title ?? null,
+          jsonOf(body.metadata),
+          requestHash(body),
+          printTime(now()),
+          lockTimeoutMs,
+        ],
+        ['created', 'existing'],
+      )
+      const created = outcome === 'created'
+      if (created) announce(principal, id, 1, 'conversation')
+      return { conversation: await reader.conversation(principal, id), created }
+    },
+
+    async patchConversation(principal, id, patch, ifMatch) {
+      for (let attempt = 1; attempt <= patchAttempts; attempt += 1) {
+        const old = await reader.conversationRow(principal, id)
+        const externalId = patch.externalId === undefined ? old.externalId : patch.externalId
+        const title = patch.title === undefined ? old.title : patch.title
+        const metadata =
+          patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
+        const metadataText = jsonOf(metadata)
+        if (Buffer.byteLength(metadataText ?? '') > metadataBytesMax)
+          throw Problem.of([
+            {
+              code: 'json-too-large',
+              in: 'body',
+              pointer: '/metadata',
+              message: `is more than ${metadataBytesMax} bytes once merged`,
+            },
+          ])
+        const { outcome, version } = await write<{ outcome: string; version: number }>(
+          calls.patch,
+          [
+            principal.tenant,
+            id,
+            old.selfVersion,
+            ifMatch ?? null,
+            externalId,
+            title,
+            metadataText,
+            lockTimeoutMs,
+          ],
+          ['patched', 'unchanged', 'stale'],
+        )
+        if (outcome === 'stale') continue
+        if (outcome === 'patched') announce(principal, id, version, 'conversation')
+        return reader.conversation(principal, id)
+      }
+      throw new Problem('conversation-busy')
+    },
+
+    async eraseConversation(principal, id) {
+      type Row = {
+        outcome: string
+        version: number
+        erasedAt: string
+        messages: number
+        segments: number
+      }
+      const { outcome, version, erasedAt, messages, segments } = await write<Row>(
+        calls.erase,
+        [principal.tenant, id, printTime(now()), lockTimeoutMs],
+        ['erased', 'existing'],
+        erasureDeadlineMs,
+      )
+      if (outcome === 'erased') announce(principal, id, version, 'erased')
+      return {
+        conversationId: id,
+        erasedAt: timeFromPostgres(erasedAt),
+        version,
+        cursor: encodeCursor(id, version),
+        messages,
+        segments,
+      }
+    },
+  }
+}
+
+const jsonOf = (value: unknown): string | null =>
+  value === undefined || value === null ? null : JSON.stringify(value)

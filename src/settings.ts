@@ -1,0 +1,237 @@
+/**
+ * The one table of settings. Paths in `turnlog.toml`, names in the environment, flags, the type of
+ * `Config`, the messages about wrong values and what `turnlog config` prints all come from it.
+ */
+
+import Type, { type Static, type TSchema } from 'typebox'
+
+type Value = string | number | boolean | undefined
+
+/** One row of the table. `default: undefined` means that the setting may stay unset. */
+export type Setting<Schema extends TSchema = TSchema, Default extends Value = Value> = {
+  readonly schema: Schema
+  /** Completes the sentence "must be ...": type, unit and range. */
+  readonly expected: string
+  readonly default: Default
+  /** One line. */
+  readonly help: string
+  /** The name in the environment, where it is not the one made from the path. */
+  readonly env?: string
+  /** A short flag beside `--<path>`. */
+  readonly flag?: string
+  /** A value that must not be shown. */
+  readonly secret?: true
+  /** What the example files show for a setting that is unset by default. */
+  readonly example?: string
+}
+
+const whole = (
+  unit: string,
+  [minimum, maximum]: [number, number],
+  value: number,
+  help: string,
+) => ({
+  schema: Type.Integer({ minimum, maximum }),
+  expected: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${minimum} to ${maximum}`,
+  default: value,
+  help,
+})
+
+const onOff = (value: boolean, help: string) => ({
+  schema: Type.Boolean(),
+  expected: 'true or false',
+  default: value,
+  help,
+})
+
+const text = (pattern: string, expected: string) => ({
+  schema: Type.String({ pattern }),
+  expected,
+})
+
+const secretUrl = (
+  schemes: [string, string],
+  names: { env: string; example: string },
+  help: string,
+) => ({
+  ...text(
+    `^(${schemes.join('|')})://\\S+$`,
+    `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  ),
+  default: undefined,
+  help,
+  secret: true as const,
+  ...names,
+})
+
+const postgres: [string, string] = ['postgres', 'postgresql']
+const redis: [string, string] = ['redis', 'rediss']
+const mebibytes = 1_048_576
+
+export const settings = {
+  server: {
+    host: {
+      ...text('^[A-Za-z0-9._:%-]+$', 'a host name or an IP address'),
+      default: '127.0.0.1',
+      help: 'Address to listen on. One that other machines reach needs auth, or AUTH=none.',
+      env: 'HOST',
+      flag: 'host',
+    },
+    port: {
+      ...whole('', [0, 65_535], 3000, 'Port to listen on; 0 takes any free one.'),
+      env: 'PORT',
+      flag: 'port',
+    },
+    shutdownGraceSeconds: whole(
+      'seconds',
+      [0, 3600],
+      30,
+      'How long a stop waits for work in hand.',
+    ),
+  },
+  auth: {
+    mode: {
+      schema: Type.Literal('none'),
+      expected: '"none", or left unset',
+      default: undefined,
+      help: 'Unset: serve this machine alone. none: serve others, too, without authentication.',
+      env: 'AUTH',
+      example: 'none',
+    },
+  },
+  database: {
+    url: secretUrl(
+      postgres,
+      { env: 'DATABASE_URL', example: 'postgres://turnlog:password@localhost:5432/turnlog' },
+      'The Postgres of the service. Unset: an embedded one in database.dataDirectory.',
+    ),
+    migrateUrl: secretUrl(
+      postgres,
+      { env: 'MIGRATE_DATABASE_URL', example: 'postgres://owner:password@localhost:5432/turnlog' },
+      'The same database for migrations, past PgBouncer. Unset: database.url.',
+    ),
+    dataDirectory: {
+      ...text('^[^\\0]+$', 'the path of a directory'),
+      default: '.turnlog',
+      help: 'Where the embedded Postgres keeps its files.',
+      env: 'TURNLOG_DATA',
+    },
+    connectionsMax: whole('connections', [1, 1000], 10, 'Size of the Postgres connection pool.'),
+    prepare: onOff(true, 'Use prepared statements; off for a PgBouncer older than 1.21.'),
+    deadlineMs: whole('milliseconds', [1, 600_000], 5000, 'A statement is cancelled after this.'),
+    lockTimeoutMs: whole(
+      'milliseconds',
+      // Postgres takes 0 for "wait for ever".
+      [1, 600_000],
+      2000,
+      'A write waits this long for a locked conversation; keep it below database.deadlineMs.',
+    ),
+    connectTimeoutMs: whole('milliseconds', [1, 600_000], 2000, 'A connection is given up then.'),
+    startWaitSeconds: whole('seconds', [0, 3600], 30, 'A start waits this long for Postgres.'),
+    migrateAtStart: onOff(true, 'Bring the tables up to date when the service starts.'),
+    allowUnsafe: onOff(false, 'Start although Postgres runs without fsync or full_page_writes.'),
+  },
+  cache: {
+    url: secretUrl(
+      redis,
+      { env: 'REDIS_URL', example: 'redis://localhost:6379/0' },
+      'The Redis of the cache. Unset: memory of this process.',
+    ),
+  },
+  jobs: {
+    url: secretUrl(
+      redis,
+      { env: 'JOBS_REDIS_URL', example: 'redis://localhost:6379/1' },
+      'The Redis of the job queue. Unset: database 1 of cache.url, or this process.',
+    ),
+  },
+  writes: {
+    lanes: whole('lanes', [1, 4], 2, 'Batches of turns in flight at once.'),
+    batchTurnsMax: whole('turns', [1, 4096], 128, 'Most turns in one batch.'),
+    batchBytesMax: whole('bytes', [1024, 64 * mebibytes], mebibytes, 'Most bytes in one batch.'),
+    waitingTurnsMax: whole('turns', [1, 1_000_000], 4096, 'More turns waiting are refused: 503.'),
+    waitingBytesMax: whole(
+      'bytes',
+      [1024, 4096 * mebibytes],
+      64 * mebibytes,
+      'More bytes waiting are refused: 503. Keep it above limits.turnBytesMax.',
+    ),
+  },
+  limits: {
+    turnBytesMax: whole('bytes', [1024, 16 * mebibytes], 131_072, 'Most bytes of one turn.'),
+    partsMax: whole('parts', [1, 1024], 64, 'Most parts of an answer, after [SPLIT].'),
+    traceBytesMax: whole('bytes', [2, 16 * mebibytes], 65_536, 'Most bytes of a retrieval trace.'),
+    metadataBytesMax: whole('bytes', [2, 16 * mebibytes], 16_384, 'Most bytes of one metadata.'),
+    jsonDepthMax: whole('levels', [1, 512], 32, 'Deepest nesting of metadata and traces.'),
+    urlsMax: whole('URLs', [1, 1024], 64, 'Most audio URLs of one message.'),
+    pageLimitMax: whole('rows', [1, 1000], 200, 'Most rows of one page.'),
+    changesBytesMax: whole(
+      'bytes',
+      [1024, 64 * mebibytes],
+      mebibytes,
+      'A page of changes ends after this many bytes.',
+    ),
+    historyMessagesMax: whole('messages', [1, 1_000_000], 10_000, 'Longest history in one answer.'),
+    aheadSecondsMax: whole('seconds', [0, 86_400], 300, "How far ahead a caller's time may be."),
+  },
+} as const satisfies Record<string, Record<string, Setting>>
+
+type Table = typeof settings
+
+// A setting without a default may be unset, and its type says so.
+type ValueOf<Row> =
+  Row extends Setting<infer Schema, infer Default>
+    ? Static<Schema> | (Default extends undefined ? undefined : never)
+    : never
+
+/** The whole configuration, frozen. Units are in the names. */
+export type Config = {
+  readonly [S in keyof Table]: { readonly [K in keyof Table[S]]: ValueOf<Table[S][K]> }
+}
+
+/** Some settings, to lay over the defaults. */
+export type ConfigOverrides = {
+  readonly [S in keyof Config]?: { readonly [K in keyof Config[S]]?: Config[S][K] | undefined }
+}
+
+/** `section.name` of every setting. */
+export type SettingPath = { [S in keyof Table]: `${S}.${keyof Table[S] & string}` }[keyof Table]
+
+/** A row of the table with all its names. */
+export type NamedSetting = Setting & {
+  readonly path: SettingPath
+  readonly section: string
+  readonly key: string
+  readonly env: string
+  /** `TURNLOG_` and the path, also where the environment's name is another. */
+  readonly longEnv: string
+  /** Without the dashes: the path, then a short form if there is one. */
+  readonly flags: readonly string[]
+}
+
+function named(section: string, key: string, setting: Setting): NamedSetting {
+  const snake = `${section}_${key}`.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+  const longEnv = `TURNLOG_${snake}`
+  // The two names come from the table's own keys.
+  const path = `${section}.${key}` as SettingPath
+  return {
+    ...setting,
+    path,
+    section,
+    key,
+    env: setting.env ?? longEnv,
+    longEnv,
+    flags: setting.flag === undefined ? [path] : [path, setting.flag],
+  }
+}
+
+/** Every setting, in the order of the table. */
+export const settingList: readonly NamedSetting[] = Object.entries(settings).flatMap(
+  ([section, rows]) => Object.entries(rows).map(([key, row]) => named(section, key, row)),
+)
+
+/** The value of one setting; `undefined` if it is unset. */
+export function settingValue(config: Config, { section, key }: NamedSetting): Value {
+  const sections: Readonly<Record<string, Readonly<Record<string, Value>>>> = config
+  return sections[section]?.[key]
+}
