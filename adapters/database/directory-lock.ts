@@ -1,0 +1,53 @@
+/**
+ * One holder for a data directory. PGlite takes no lock of its own, and two that open one directory
+ * lose data without a word. The lock is the kernel's (fcntl, through SQLite): it ends with the
+ * process, however that dies, and no living holder can lose it, not even a stopped one.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { StartRefusal } from '../../src/ports/database.ts'
+
+/** Makes the directory (mode 0700) and locks it, or throws a `StartRefusal`; answers the release. */
+export function lockDirectory(directory: string): () => void {
+  const pidFile = join(directory, 'lock.pid')
+  const lock = openLock(directory)
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (thrown) {
+    lock.close()
+    throw /locked/.test(reasonOf(thrown))
+      ? new StartRefusal(
+          `The data directory ${directory} is in use by process ${readPid(pidFile)}: stop that, or set another directory or DATABASE_URL.`,
+        )
+      : unusable(directory, thrown)
+  }
+  // Only for the sentence above. Stale after a crash, and overwritten by the next holder.
+  writeFileSync(pidFile, `${process.pid}\n`)
+  return () => {
+    rmSync(pidFile, { force: true })
+    lock.close()
+  }
+}
+
+function openLock(directory: string): DatabaseSync {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    return new DatabaseSync(join(directory, 'lock.db'))
+  } catch (thrown) {
+    throw unusable(directory, thrown)
+  }
+}
+
+const reasonOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown))
+
+const unusable = (directory: string, thrown: unknown) =>
+  new StartRefusal(`The data directory ${directory} cannot be used: ${reasonOf(thrown)}`)
+
+function readPid(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return '(unknown)'
+  }
+}

@@ -1,0 +1,138 @@
+/** The database port on PGlite: Postgres inside this process, for one process. */
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { drizzle } from 'drizzle-orm/pglite'
+import { migrate } from 'drizzle-orm/pglite/migrator'
+import {
+  DatabaseError,
+  type QueryOptions,
+  StartRefusal,
+  type Statement,
+} from '../../src/ports/database.ts'
+import { lockDirectory } from './directory-lock.ts'
+import { migrationFailure, statementFailure } from './failure.ts'
+import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
+import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
+import { paramText, valueParsers } from './values.ts'
+
+export type PgliteOptions = {
+  /** Made with mode 0700 where it is missing; holds the data and the lock. */
+  readonly directory: string
+  /** Milliseconds a statement may take, its turn included. It cannot be cancelled, though. */
+  readonly deadlineMs: number
+  readonly migrationsFolder?: string
+  readonly onEvent?: OnDatabaseEvent
+}
+
+/** The first start of a directory takes some 5 s and 1 GB, later ones half a second. */
+export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
+  const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
+  const place = `embedded Postgres in ${directory}`
+  const unlock = lockDirectory(directory)
+  const pglite = await openData(directory).catch((thrown: unknown) => {
+    unlock()
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
+  })
+  const turns = createTurns(place)
+
+  const ask = async (text: string) => (await pglite.query<object>(text)).rows
+  const verify = async () => {
+    await verifyCode(ask, place)
+    await verifySchema(ask, place, migrationsFolder)
+  }
+
+  let closing: Promise<void> | undefined
+  const close = async () => {
+    await turns.close()
+    try {
+      await pglite.close()
+    } finally {
+      unlock()
+    }
+  }
+
+  return {
+    name: place,
+    shared: false,
+    async query<Row extends object>({ text, params }: Statement, given: QueryOptions = {}) {
+      const values = params.map(paramText)
+      const work = () =>
+        pglite.query<Row>(text, values).catch((thrown: unknown) => {
+          throw statementFailure(thrown, place)
+        })
+      const { rows } = await turns.take(work, given.deadlineMs ?? options.deadlineMs)
+      return rows
+    },
+    verify: () => turns.take(verify),
+    migrate: () =>
+      turns.take(async () => {
+        await verifyCode(ask, place)
+        if (await isMigrated(ask, migrationsFolder)) return
+        await migrate(drizzle(pglite), { migrationsFolder }).catch((thrown: unknown) => {
+          throw migrationFailure(thrown, place)
+        })
+        onEvent({ type: 'migrated', message: `The schema of the ${place} was brought up to date` })
+      }),
+    [Symbol.asyncDispose]() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+/** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
+async function openData(directory: string): Promise<PGlite> {
+  // An absolute path, or a name like `memory:` would be taken for something else.
+  const data = resolve(directory, 'pglite')
+  if (!existsSync(data)) {
+    const unfinished = `${data}.new`
+    rmSync(unfinished, { recursive: true, force: true })
+    mkdirSync(unfinished, { mode: 0o700 })
+    await (await PGlite.create(unfinished)).close()
+    renameSync(unfinished, data)
+  }
+  const pglite = await PGlite.create(data)
+  // After the start, which puts its own for every array type.
+  pglite.parsers = { ...valueParsers }
+  pglite.serializers = {}
+  return pglite
+}
+
+/** One statement at a time, in order; what waits here has certainly not been sent. */
+function createTurns(place: string) {
+  let tail: Promise<unknown> = Promise.resolve()
+  let closed = false
+
+  return {
+    async take<Result>(work: () => Promise<Result>, deadlineMs?: number) {
+      const dueAt = performance.now() + (deadlineMs ?? Number.POSITIVE_INFINITY)
+      const { promise, resolve, reject } = Promise.withResolvers<Result>()
+      let started = false
+      const giveUp = () => reject(late(place, started))
+      const timer = deadlineMs === undefined ? undefined : setTimeout(giveUp, deadlineMs)
+      const turn = async () => {
+        if (closed) throw new DatabaseError('not-sent', `The ${place} was closed here`)
+        // The timer may be due and not yet heard: a statement holds the whole thread.
+        if (performance.now() >= dueAt) throw late(place, started)
+        started = true
+        return await work()
+      }
+      tail = tail
+        .then(turn)
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer))
+      return await promise
+    },
+    async close() {
+      closed = true
+      await tail
+    },
+  }
+}
+
+const late = (place: string, started: boolean) =>
+  started
+    ? new DatabaseError('unknown', `The ${place} did not answer within the deadline`)
+    : new DatabaseError('not-sent', `The ${place} had no turn within the deadline`)

@@ -1,0 +1,105 @@
+/** The database port on a Postgres server, through postgres.js. */
+import { DatabaseError, type QueryOptions, type Statement } from '../../src/ports/database.ts'
+import { statementFailure } from './failure.ts'
+import { defaultMigrationsFolder } from './migrations.ts'
+import { type Connection, openConnection, readUrl } from './postgres-connection.ts'
+import { migratePostgres, verifyPostgres } from './postgres-migrate.ts'
+import { createPool } from './postgres-pool.ts'
+import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
+import { paramText } from './values.ts'
+
+export type PostgresOptions = {
+  readonly url: string
+  /** For migrations, where `url` goes through a pooler without sessions. */
+  readonly migrateUrl?: string
+  readonly connectionsMax: number
+  /** Whether statements are prepared on the server, once per connection. */
+  readonly prepare: boolean
+  /** Milliseconds a statement may take, waiting for a connection included. */
+  readonly deadlineMs: number
+  readonly connectTimeoutMs: number
+  /** Seconds `migrate` and `verify` wait for the server, and `migrate` for another node's. */
+  readonly startWaitSeconds: number
+  /** Whether a server may run without fsync or full_page_writes. */
+  readonly allowUnsafe: boolean
+  readonly migrationsFolder?: string
+  readonly onEvent?: OnDatabaseEvent
+}
+
+/** Milliseconds that a cancelled statement has to say what became of it. */
+const cancelGraceMs = 250
+
+/** Connects when it has to: the server may be away now, and may go and come back later. */
+export function openPostgres(options: PostgresOptions): StartableDatabase {
+  const { url, migrateUrl = url, prepare, connectTimeoutMs, onEvent = () => {} } = options
+  const { place } = readUrl(url)
+  const pool = createPool({
+    place,
+    max: options.connectionsMax,
+    connect: (onClose, signal) =>
+      openConnection({ url, prepare, connectTimeoutMs }, onClose, signal),
+    onEvent,
+  })
+  const start = {
+    ...options,
+    url: migrateUrl,
+    place: readUrl(migrateUrl).place,
+    migrationsFolder: options.migrationsFolder ?? defaultMigrationsFolder,
+    onEvent,
+  }
+
+  /** Runs the statement on a connection that is ours until it answers or is given up. */
+  const runOn = (
+    connection: Connection,
+    { text, params }: Sent,
+    startedAt: number,
+    dueAt: number,
+  ) =>
+    new Promise<object[]>((resolve, reject) => {
+      const running = connection.run(text, params)
+      const giveUp = () => {
+        onEvent({ type: 'stuck', message: `${place} answered neither a statement nor its cancel` })
+        pool.discard(connection)
+        // What was silent just as long is likely as dead, and would cost a deadline each to find out.
+        pool.distrust(startedAt)
+        reject(new DatabaseError('unknown', `${place} did not answer within the deadline`))
+      }
+      let timer = setTimeout(() => {
+        running.cancel()
+        timer = setTimeout(giveUp, cancelGraceMs)
+      }, dueAt - performance.now())
+      running.rows.then(
+        (rows) => {
+          clearTimeout(timer)
+          // Not alive once cancelled: a cancel that comes late would hit the next statement.
+          pool.release(connection)
+          resolve(rows)
+        },
+        (thrown) => {
+          clearTimeout(timer)
+          const failure = statementFailure(thrown, place)
+          if (failure.sqlState === undefined) pool.discard(connection)
+          else pool.release(connection)
+          reject(failure)
+        },
+      )
+    })
+
+  return {
+    name: place,
+    shared: true,
+    async query<Row extends object>(statement: Statement, { deadlineMs }: QueryOptions = {}) {
+      const startedAt = performance.now()
+      const waitMs = deadlineMs ?? options.deadlineMs
+      const sent = { text: statement.text, params: statement.params.map(paramText) }
+      const connection = await pool.take(waitMs)
+      const rows = await runOn(connection, sent, startedAt, startedAt + waitMs)
+      return rows as Row[]
+    },
+    migrate: () => migratePostgres(start),
+    verify: () => verifyPostgres({ ...start, url, place }),
+    [Symbol.asyncDispose]: () => pool.close(),
+  }
+}
+
+type Sent = { readonly text: string; readonly params: (string | null)[] }

@@ -1,0 +1,209 @@
+/** What an adapter on a server does while that is away, and after. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import postgres from 'postgres'
+import type { DatabaseEvent, StartableDatabase } from '../../adapters/database/startable.ts'
+import { startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { until } from '../support/processes.ts'
+import { startProxy, type TestProxy } from '../support/proxy.ts'
+import { failure } from './database.ts'
+
+export type OutageOptions = {
+  url: string
+  deadlineMs: number
+  connectTimeoutMs: number
+  connectionsMax: number
+  onEvent(event: DatabaseEvent): void
+}
+
+/** Milliseconds. A statement that is late is cancelled, and has a moment to answer that. */
+const deadlineMs = 500
+const slackMs = 350
+const settledMs = deadlineMs + 250 + slackMs
+const connectionsMax = 4
+
+export function databaseOutages(
+  name: string,
+  open: (options: OutageOptions) => Promise<StartableDatabase>,
+) {
+  describe(`${name} outlives its server:`, () => {
+    let server: TestPostgres
+    let admin: postgres.Sql
+    let proxy: TestProxy
+    let database: StartableDatabase
+    let events: string[]
+    const ask = (text: string) => database.query<object>({ text, params: [] })
+    /** Every connection of the pool is made and has answered. */
+    const warm = () =>
+      Promise.all(Array.from({ length: connectionsMax }, () => ask('select pg_sleep(0.02)')))
+
+    beforeAll(async () => {
+      server = await startPostgres()
+      admin = postgres(server.url, { max: 2, onnotice: () => {}, backoff: () => 0.01 })
+    }, 30_000)
+    afterAll(async () => {
+      await admin.end({ timeout: 1 })
+      await server[Symbol.asyncDispose]()
+    })
+    beforeEach(async () => {
+      events = []
+      proxy = await startProxy(server.port)
+      const url = server.url.replace(`:${server.port}`, `:${proxy.port}`)
+      const onEvent = ({ type }: DatabaseEvent) => events.push(type)
+      const connectTimeoutMs = 300
+      database = await open({ url, deadlineMs, connectTimeoutMs, connectionsMax, onEvent })
+      await admin`drop table if exists notes`
+      await admin`create table notes (text text)`
+    })
+    afterEach(async () => {
+      await database[Symbol.asyncDispose]()
+      await proxy[Symbol.asyncDispose]()
+    })
+
+    const isRunning = (text: string) =>
+      until(`the server runs: ${text}`, async () => {
+        const query = admin`select from pg_stat_activity where query = ${text} and state = 'active'`
+        return (await query).length > 0
+      })
+    /** A failure, and that it came in time. */
+    const failureWithin = async (ms: number, query: Promise<unknown>) => {
+      const startedAt = performance.now()
+      const thrown = await failure(query)
+      expect(performance.now() - startedAt).toBeLessThan(ms)
+      return thrown
+    }
+    /** Queries work again in about a second, all of the pool's at once. */
+    const recovers = async () => {
+      const isBack = () => ask('select 1').then(...succeeds)
+      await until('queries work again', isBack, 1500)
+      await warm()
+    }
+
+    test('queries fail at once while it is stopped, and work again once it runs', async () => {
+      await warm()
+      await server.stop()
+      for (let n = 0; n < 20; n++) {
+        expect(await failureWithin(slackMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
+      }
+      await server.restart()
+      await recovers()
+      expect(events).toEqual(['unreachable', 'reachable'])
+    })
+
+    test('a statement in flight when it is killed is unknown', async () => {
+      const text = "with a as (select pg_sleep(5)) insert into notes select 'killed' from a"
+      const killed = failureWithin(settledMs, ask(text))
+      await isRunning(text)
+      await server.kill()
+      expect(await killed).toMatchObject({ outcome: 'unknown', sqlState: undefined })
+      await server.restart()
+      await recovers()
+      expect(await ask('select * from notes')).toEqual([])
+    })
+
+    test('a frozen server costs each query its deadline and no more, and thaws', async () => {
+      await warm()
+      server.freeze()
+      const round = async () =>
+        (
+          await Promise.all(
+            Array.from({ length: connectionsMax * 3 }, () =>
+              failureWithin(settledMs, ask('select 1')),
+            ),
+          )
+        ).map(({ outcome }) => outcome)
+      const first = await round()
+      expect(first.filter((outcome) => outcome === 'unknown').length).toBe(connectionsMax)
+      expect(first.filter((outcome) => outcome === 'not-sent').length).toBe(connectionsMax * 2)
+      // By now nobody has a connection that ever answered.
+      expect(new Set(await round())).toEqual(new Set(['not-sent']))
+      server.thaw()
+      await recovers()
+      await until('no connection is left behind', async () => {
+        const mine = admin`select from pg_stat_activity where application_name = 'turnlog'`
+        return (await mine).length <= connectionsMax
+      })
+    })
+
+    test('a connection cut in the middle of a statement is unknown, and replaced at once', async () => {
+      const text = 'select pg_sleep(5)'
+      const cut = failureWithin(deadlineMs, ask(text))
+      await isRunning(text)
+      proxy.cut()
+      expect(await cut).toMatchObject({ outcome: 'unknown' })
+      expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
+    })
+
+    test('a statement whose answer is lost is unknown, and was committed once', async () => {
+      await warm()
+      proxy.onServerBytes = (chunk) => (chunk.includes('INSERT 0 1') ? 'cut' : 'pass')
+      const insert = ask("insert into notes values ('committed')")
+      expect(await failureWithin(deadlineMs, insert)).toMatchObject({ outcome: 'unknown' })
+      // Not through the proxy: more connections were cut there than have been noticed yet.
+      expect(Array.from(await admin`select * from notes`)).toEqual([{ text: 'committed' }])
+    })
+
+    test('a network that goes silent is unknown for what was sent, and comes back', async () => {
+      await warm()
+      proxy.freeze()
+      const insert = ask("insert into notes values ('silent')")
+      expect(await failureWithin(settledMs, insert)).toMatchObject({ outcome: 'unknown' })
+      const next = ask("insert into notes values ('never sent')")
+      expect(await failureWithin(settledMs, next)).toMatchObject({ outcome: 'not-sent' })
+      proxy.thaw()
+      await recovers()
+      expect(await ask("select * from notes where text <> 'silent'")).toEqual([])
+      expect(events).toContain('stuck')
+    })
+
+    test('one connection found dead is enough to distrust the idle ones', async () => {
+      await warm()
+      proxy.silence()
+      expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'unknown' })
+      await warm()
+    })
+
+    test('a cancel that cannot be sent changes nothing', async () => {
+      await warm()
+      proxy.refuse()
+      const late = failureWithin(settledMs, ask('select pg_sleep(5)'))
+      expect(await late).toMatchObject({ outcome: 'unknown' })
+      await proxy.accept()
+      await recovers()
+    })
+
+    test('a server that accepts and says nothing is given up', async () => {
+      proxy.freeze()
+      expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
+    })
+
+    test('a server that accepts and hangs up is given up at once', async () => {
+      proxy.onServerBytes = () => 'cut'
+      expect(await failureWithin(slackMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
+    })
+
+    test('a session that an operator ends is unknown, and replaced at once', async () => {
+      const text = "select pg_sleep(5), 'ended'"
+      const ended = failureWithin(deadlineMs, ask(text))
+      await isRunning(text)
+      await admin`select pg_terminate_backend(pid) from pg_stat_activity where query = ${text}`
+      expect(await ended).toMatchObject({ outcome: 'unknown' })
+      expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
+    })
+
+    test('where it is full, those who have a connection share it, and others are not sent', async () => {
+      await admin.unsafe('create role narrow login connection limit 1')
+      const url = server.url.replace('postgres@', 'narrow@')
+      const onEvent = () => {}
+      const options = { url, deadlineMs: 2000, connectTimeoutMs: 300, connectionsMax, onEvent }
+      await using first = await open(options)
+      await using second = await open(options)
+      const statement = { text: 'select 1 as one', params: [] }
+      const answers = await Promise.all(Array.from({ length: 20 }, () => first.query(statement)))
+      expect(answers).toEqual(answers.map(() => [{ one: 1 }]))
+      const refused = failureWithin(500, second.query(statement))
+      expect(await refused).toMatchObject({ outcome: 'not-sent', sqlState: '53300' })
+    })
+  })
+}
+
+const succeeds = [() => true, () => false] as const

@@ -1,0 +1,262 @@
+/** What a turn is told when the database, the network or another writer gets in the way. */
+import { describe, expect, test } from 'bun:test'
+import postgres from 'postgres'
+import { openDatabase } from '../adapters/open.ts'
+import { newId } from '../src/conversation/ids.ts'
+import { localPrincipal as me } from '../src/conversation/principal.ts'
+import type { NewTurn } from '../src/conversation/wire.ts'
+import { Problem } from '../src/problem.ts'
+import { testDatabaseUrl } from './support/postgres.ts'
+import { startProxy, type TestProxy } from './support/proxy.ts'
+import { type OpenStore, openStore } from './support/store.ts'
+
+const options = {
+  directory: '.turnlog',
+  connectionsMax: 8,
+  prepare: true,
+  deadlineMs: 1500,
+  connectTimeoutMs: 1000,
+  startWaitSeconds: 30,
+  allowUnsafe: false,
+}
+
+const turn = (text: string): NewTurn => ({ user: { text }, assistant: { responses: [text] } })
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'no problem'
+  } catch (error) {
+    if (error instanceof Problem) return error.code
+    throw error
+  }
+}
+
+/** Waits until the database answers again. */
+async function reachable({
+  reader,
+  id,
+}: Pick<OpenStore, 'reader'> & { id: string }): Promise<void> {
+  while ((await codeOf(reader.head(me, id))) !== 'no problem') await Bun.sleep(5)
+}
+
+/** A store whose every byte to and from Postgres goes through a proxy. */
+async function proxied() {
+  const url = new URL(await testDatabaseUrl())
+  const proxy = await startProxy(Number(url.port))
+  const direct = postgres(url.href, { max: 1, onnotice: () => {} })
+  url.port = String(proxy.port)
+  const opened = await openStore(await openDatabase({ ...options, url: url.href }))
+  const { conversation } = await opened.store.createConversation(me, {})
+  return {
+    ...opened,
+    proxy,
+    direct,
+    id: conversation.id,
+    async [Symbol.asyncDispose]() {
+      await opened[Symbol.asyncDispose]()
+      await direct.end()
+      await proxy[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Cuts every connection when the record function's answer comes by, after its commit. */
+function cutTheAnswer(proxy: TestProxy, times = 1): () => number {
+  let cuts = 0
+  proxy.onServerBytes = (chunk) => {
+    if (cuts >= times || !chunk.includes('recorded')) return 'pass'
+    cuts += 1
+    return 'cut'
+  }
+  return () => cuts
+}
+
+const texts = async ({ reader, id }: Awaited<ReturnType<typeof proxied>>) =>
+  (await reader.messages(me, id, { limit: 100, order: 'asc' })).messages.map((one) => one.content)
+
+describe('a connection cut between the commit and its answer', () => {
+  test.each([undefined, 'k'])(
+    'is found out: the turn with key %p is answered as recorded, once',
+    async (key) => {
+      await using opened = await proxied()
+      const cuts = cutTheAnswer(opened.proxy)
+      const recorded = await opened.store.recordTurn(me, opened.id, turn('a'), key)
+      expect(cuts()).toBe(1)
+      expect(recorded).toMatchObject({ version: 2, replayed: false })
+      expect(recorded?.messages).toEqual(
+        (await opened.reader.messages(me, opened.id, { limit: 9, order: 'asc' })).messages,
+      )
+      expect(opened.commits.at(-1)).toMatchObject({ from: 1, version: 2 })
+      expect(await texts(opened)).toEqual(['a', 'a'])
+    },
+  )
+
+  test('is an unknown outcome while the database stays away, and the retry finds the one turn', async () => {
+    await using opened = await proxied()
+    const cuts = cutTheAnswer(opened.proxy)
+    const away = opened.store.recordTurn(me, opened.id, turn('a'), 'k')
+    const settled = codeOf(away)
+    while (cuts() === 0) await Bun.sleep(1)
+    opened.proxy.refuse()
+    expect(await settled).toBe('outcome-unknown')
+    await opened.proxy.accept()
+    await reachable(opened)
+    const again = await opened.store.recordTurn(me, opened.id, turn('a'), 'k')
+    expect(again).toMatchObject({ version: 2, replayed: true })
+    expect(await texts(opened)).toEqual(['a', 'a'])
+  })
+
+  test('is found out for every turn of a batch', async () => {
+    await using opened = await proxied()
+    cutTheAnswer(opened.proxy)
+    const recorded = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => opened.store.recordTurn(me, opened.id, turn(`${n}`))),
+    )
+    expect(new Set(recorded.map((one) => one?.version)).size).toBe(20)
+    expect(await texts(opened)).toHaveLength(40)
+  })
+})
+
+describe('a connection cut before the commit', () => {
+  /** Holds the conversation's row, so that a recording call waits in Postgres. */
+  const hold = async (direct: postgres.Sql, id: string) => {
+    const released = Promise.withResolvers<void>()
+    const holding = Promise.withResolvers<void>()
+    const transaction = direct.begin(async (sql) => {
+      await sql`select from conversations where id = ${id} for update`
+      holding.resolve()
+      await released.promise
+    })
+    await holding.promise
+    return async () => {
+      released.resolve()
+      await transaction
+    }
+  }
+
+  test('leaves a turn without a key unknown, for the call may yet run', async () => {
+    await using opened = await proxied()
+    const release = await hold(opened.direct, opened.id)
+    const settled = codeOf(opened.store.recordTurn(me, opened.id, turn('a')))
+    const waitingForLock = async () => (await postgresWaiters(opened.direct.options.database)) > 0
+    while (!(await waitingForLock())) await Bun.sleep(5)
+    opened.proxy.cut()
+    expect(await settled).toBe('outcome-unknown')
+    await release()
+  })
+
+  const postgresWaiters = async (database: string): Promise<number> => {
+    const sql = postgres(await adminUrl(database), { max: 1 })
+    const [row] = await sql`select count(*)::int as n from pg_stat_activity
+      where datname = ${database} and wait_event_type = 'Lock'`
+    await sql.end()
+    return Number(row?.['n'])
+  }
+  const adminUrl = async (database: string) =>
+    Object.assign(new URL(await testDatabaseUrl()), { pathname: `/${database}` }).href
+
+  test('sends a turn with a key again, and records it once', async () => {
+    await using opened = await proxied()
+    const release = await hold(opened.direct, opened.id)
+    const recording = opened.store.recordTurn(me, opened.id, turn('a'), 'k')
+    while ((await postgresWaiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
+    opened.proxy.cut()
+    await release()
+    expect(await recording).toMatchObject({ version: 2, replayed: false })
+    expect(await texts(opened)).toEqual(['a', 'a'])
+  })
+})
+
+describe('a database that is away', () => {
+  test('refuses writes and reads for a while, and needs no restart when it is back', async () => {
+    await using opened = await proxied()
+    opened.proxy.refuse()
+    opened.proxy.cut()
+    // What was sent before the cut was noticed is unknown; from then on it is certain.
+    while ((await codeOf(opened.reader.head(me, opened.id))) === 'no problem') await Bun.sleep(1)
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, turn('a')))).toBe(
+      'database-unavailable',
+    )
+    expect(await codeOf(opened.reader.history(me, opened.id, {}))).toBe('database-unavailable')
+    expect(await codeOf(opened.store.createConversation(me, {}))).toBe('database-unavailable')
+    await opened.proxy.accept()
+    await reachable(opened)
+    expect(await opened.store.recordTurn(me, opened.id, turn('a'))).toMatchObject({ version: 2 })
+  })
+
+  test('that fell silent is given up within the deadline, and writes go on when it speaks again', async () => {
+    await using opened = await proxied()
+    opened.proxy.freeze()
+    const codes = await Promise.all([
+      codeOf(opened.store.recordTurn(me, opened.id, turn('a'), 'k')),
+      Bun.sleep(0).then(() =>
+        codeOf(opened.store.attachTts(me, opened.id, undefined, { ttsAudioUrls: ['http://a'] })),
+      ),
+    ])
+    expect(codes[0]).toBe('outcome-unknown')
+    expect(codes[1]).toMatch(/outcome-unknown|database-unavailable/)
+    opened.proxy.thaw()
+    await reachable(opened)
+    await opened.store.recordTurn(me, opened.id, turn('a'), 'k')
+    expect(await texts(opened)).toEqual(['a', 'a'])
+  }, 20_000)
+})
+
+describe('a conversation that another writer holds', () => {
+  test('keeps nobody else waiting, and its turns keep their order', async () => {
+    await using opened = await proxied()
+    const other = (await opened.store.createConversation(me, {})).conversation.id
+    const released = Promise.withResolvers<void>()
+    const holding = Promise.withResolvers<void>()
+    const transaction = opened.direct.begin(async (sql) => {
+      await sql`select from conversations where id = ${opened.id} for update`
+      holding.resolve()
+      await released.promise
+    })
+    await holding.promise
+    const held = Array.from({ length: 5 }, (_, n) =>
+      opened.store.recordTurn(me, opened.id, turn(`${n}`)),
+    )
+    for (let n = 0; n < 5; n += 1) await opened.store.recordTurn(me, other, turn(`${n}`))
+    released.resolve()
+    await transaction
+    await Promise.all(held)
+    expect(await texts(opened)).toEqual(['0', '0', '1', '1', '2', '2', '3', '3', '4', '4'])
+  })
+
+  test('for longer than the lock timeout is busy, with nothing written', async () => {
+    await using opened = await proxied()
+    const released = Promise.withResolvers<void>()
+    const holding = Promise.withResolvers<void>()
+    const transaction = opened.direct.begin(async (sql) => {
+      await sql`select from conversations where id = ${opened.id} for update`
+      holding.resolve()
+      await released.promise
+    })
+    await holding.promise
+    const busy = await Promise.all([
+      codeOf(opened.store.recordTurn(me, opened.id, turn('a'))),
+      codeOf(opened.store.createSegment(me, opened.id, { id: newId() })),
+    ])
+    released.resolve()
+    await transaction
+    expect(busy).toEqual(['conversation-busy', 'conversation-busy'])
+    expect(await texts(opened)).toEqual([])
+  })
+})
+
+describe('more turns than may wait', () => {
+  test('are refused at once, and those that were taken are recorded', async () => {
+    await using opened = await proxied()
+    const codes = await Promise.all(
+      Array.from({ length: 6000 }, (_, n) =>
+        codeOf(opened.store.recordTurn(me, opened.id, turn(`${n}`))),
+      ),
+    )
+    const refused = codes.filter((code) => code === 'overloaded').length
+    expect(new Set(codes)).toEqual(new Set(['no problem', 'overloaded']))
+    expect(refused).toBeGreaterThan(0)
+    expect((await opened.reader.head(me, opened.id)).version).toBe(1 + 6000 - refused)
+  }, 30_000)
+})

@@ -1,0 +1,48 @@
+/** The real dialogues that lie beside the project, as turns. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NewTurn } from '../../src/conversation/wire.ts'
+
+const folder = join(import.meta.dir, '..', '..', '..', 'shared', 'data')
+
+export const dialogueFiles = ['sgd-dev.jsonl', 'crosswoz-zh.jsonl']
+
+/** A clone without the data beside it tests everything else. */
+export const dialoguesAreHere = dialogueFiles.every((file) => existsSync(join(folder, file)))
+
+export type Dialogue = {
+  readonly id: string
+  readonly turns: readonly { speaker: 'user' | 'system'; text: string; retrieval?: unknown[] }[]
+}
+
+export const readDialogues = (file: string): Dialogue[] =>
+  readFileSync(join(folder, file), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+
+/** A user utterance and the system utterance after it make one turn. */
+export function turnsOf(dialogue: Dialogue, split: (text: string) => string[]): NewTurn[] {
+  const turns: NewTurn[] = []
+  let user: string | undefined
+  for (const { speaker, text, retrieval } of dialogue.turns) {
+    if (speaker === 'user') {
+      if (user !== undefined) throw new Error(`${dialogue.id} has two user utterances in a row`)
+      user = text
+      continue
+    }
+    turns.push({
+      ...(user === undefined ? {} : { user: { text: user } }),
+      assistant: {
+        responses: split(text),
+        ...(retrieval === undefined ? {} : { memoryRetrievalTrace: { lookups: retrieval } }),
+      },
+    })
+    user = undefined
+  }
+  return turns
+}
+
+/** Sentences, in English and in Chinese; joined they are the text again. */
+export const sentences = (text: string): string[] =>
+  text.match(/[^.?!。？！]*[.?!。？！]*\s*/gu)?.filter((one) => one !== '') ?? [text]

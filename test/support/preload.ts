@@ -1,0 +1,5 @@
+import { afterAll } from 'bun:test'
+import { stopTestPostgres } from './postgres.ts'
+
+// In a preload, this runs once, after every file.
+afterAll(stopTestPostgres)

@@ -1,0 +1,69 @@
+/** Processes and ports, as tests of faults need them. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+/** Looks until `condition` holds; fails, naming it, after `withinMs` milliseconds. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+): Promise<void> {
+  const end = performance.now() + withinMs
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`Not so within ${withinMs} ms: ${what}`)
+    await Bun.sleep(5)
+  }
+}
+
+/** Runs a program to its end; fails with what it wrote to stderr. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  owner: { uid?: number; gid?: number } = {},
+): Promise<void> {
+  const child = spawn(program, [...args], {
+    ...owner,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+  })
+  let written = ''
+  child.stderr?.on('data', (chunk) => {
+    written += chunk
+  })
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`${program} failed (${code}): ${written}`)
+}
+
+/** A process and its children, itself first; empty when it is gone. */
+export function familyOf(pid: number): number[] {
+  const table = processTable()
+  const family = table.filter((each) => each.pid === pid || each.parent === pid)
+  return family.map((each) => each.pid).sort((a, b) => Number(b === pid) - Number(a === pid))
+}
+
+/** Whether any of the processes runs. One that is dead and not yet collected does not. */
+export function anyAlive(pids: readonly number[]): boolean {
+  return processTable().some(({ pid }) => pids.includes(pid))
+}
+
+function processTable(): { pid: number; parent: number }[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+  return stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , state = 'Z']) => !state.startsWith('Z'))
+    .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }))
+}
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('No port was given')
+  return address.port
+}

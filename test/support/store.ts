@@ -1,0 +1,46 @@
+/** A store and a reader over a database, with every commit that the effects were told of. */
+import type { Commit } from '../../src/conversation/effects.ts'
+import { createReader, type Reader } from '../../src/conversation/reader.ts'
+import { createStore, type Store } from '../../src/conversation/store.ts'
+import { createEvents } from '../../src/events.ts'
+import type { Database } from '../../src/ports/database.ts'
+
+export type OpenStore = AsyncDisposable & {
+  readonly database: Database
+  readonly store: Store
+  readonly reader: Reader
+  readonly commits: Commit[]
+}
+
+/** Bounds are small where a test wants to reach them. Disposing it closes the database, too. */
+export async function openStore(database: Database): Promise<OpenStore> {
+  await database.migrate()
+  const commits: Commit[] = []
+  const reader = createReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
+  const store = createStore({
+    database,
+    reader,
+    effects: [{ name: 'test', committed: (commit) => commits.push(commit) }],
+    events: createEvents(() => {}),
+    writes: {
+      lanes: 2,
+      batchTurnsMax: 128,
+      batchBytesMax: 1048576,
+      waitingTurnsMax: 4096,
+      waitingBytesMax: 67108864,
+    },
+    metadataBytesMax: 16384,
+    lockTimeoutMs: 700,
+    waitMs: 5000,
+  })
+  return {
+    database,
+    store,
+    reader,
+    commits,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
