@@ -77,7 +77,11 @@ export const segmentObject = object(segmentColumns)
 export const conversationList = list(conversationColumns)
 export const conversationObject = object(conversationColumns)
 
-export function messageFromRow(conversationId: string, row: MessageRow): Message {
+export const messageFromRow = (conversationId: string, row: MessageRow): Message =>
+  messageOf(conversationId, { ...row, createdAt: timeFromPostgres(row.createdAt) })
+
+/** Every message is made here, so that its members have one order. `createdAt` is the wire's. */
+export function messageOf(conversationId: string, row: MessageRow): Message {
   return {
     id: row.id,
     conversationId,
@@ -94,7 +98,7 @@ export function messageFromRow(conversationId: string, row: MessageRow): Message
     ttsAudioUrls: row.ttsAudioUrls,
     memoryRetrievalTrace: row.memoryRetrievalTrace,
     metadata: row.metadata,
-    createdAt: timeFromPostgres(row.createdAt),
+    createdAt: row.createdAt,
   }
 }
 

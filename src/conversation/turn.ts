@@ -5,7 +5,7 @@ import canonicalize from 'canonicalize'
 import { canonicalId, newId } from './ids.ts'
 import { singleTurnLineage } from './lineage.ts'
 import type { Principal } from './principal.ts'
-import { joinParts } from './render.ts'
+import { messageOf } from './rows.ts'
 import { now, parseTime, printTime } from './time.ts'
 import type { Message, NewTurn } from './wire.ts'
 
@@ -113,42 +113,39 @@ const timeOf = (text: string | undefined) => (text === undefined ? undefined : p
 
 /** The turn's messages as they stand in the database, once it is known where. */
 export function messagesOf({ row }: PreparedTurn, version: number, seq: number): Message[] {
-  const common = {
-    conversationId: row.c,
-    turnId: row.h_id ?? row.a_id,
-    version,
-    segmentId: row.segment,
-  }
-  const assistant: Message = {
-    ...common,
+  const turnId = row.h_id ?? row.a_id
+  const assistant = messageOf(row.c, {
     id: row.a_id,
+    turnId,
     seq: row.h_id === null ? seq : seq + 1,
+    version,
     role: 'ai',
     parts: row.a_parts,
-    content: joinParts(row.a_parts),
     messageType: 'text',
     voiceSessionId: null,
     durationSeconds: null,
+    segmentId: row.segment,
     ttsAudioUrls: row.a_urls,
     memoryRetrievalTrace: row.a_trace,
     metadata: row.a_metadata,
     createdAt: row.a_at,
-  }
+  })
   if (row.h_id === null || row.h_text === null || row.h_at === null) return [assistant]
-  const human: Message = {
-    ...common,
+  const human = messageOf(row.c, {
     id: row.h_id,
+    turnId,
     seq,
+    version,
     role: 'human',
     parts: [row.h_text],
-    content: row.h_text,
     messageType: row.h_type,
     voiceSessionId: row.h_session,
     durationSeconds: row.h_seconds,
+    segmentId: row.segment,
     ttsAudioUrls: null,
     memoryRetrievalTrace: null,
     metadata: row.h_metadata,
     createdAt: row.h_at,
-  }
+  })
   return [human, assistant]
 }

@@ -153,7 +153,7 @@ describe('page token', () => {
     )
   })
 
-  test('any other text is refused', () => {
+  test('any other text is refused as a token', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(codeOf(() => decodePage('one', 2, text))).toBe('page-invalid')

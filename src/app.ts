@@ -1,0 +1,123 @@
+/** The composition root: a configuration -> a service that answers requests. */
+import { openDatabase } from '../adapters/open.ts'
+import type { Config } from './config.ts'
+import { createDecoder } from './conversation/decode.ts'
+import type { Effect } from './conversation/effects.ts'
+import { createReader } from './conversation/reader.ts'
+import { createStore } from './conversation/store.ts'
+import { createEvents, type Events } from './events.ts'
+import { type Listening, listen } from './http/listen.ts'
+import { createServer } from './http/server.ts'
+import type { Database } from './ports/database.ts'
+
+export type App = AsyncDisposable & {
+  /** Where the database is, without secrets. */
+  readonly databaseName: string
+  /** Answers a request on any runtime with web standards, without a server. */
+  fetch(request: Request): Promise<Response>
+  /** Serves on a port; throws a `StartRefusal` where that cannot be had. */
+  listen(at: { host: string; port: number }): Listening
+  /** From now on `/readyz` says that the service is about to stop. */
+  drain(): void
+}
+
+/** What to use instead of what the configuration would open. The caller closes it. */
+export type AppOverrides = {
+  readonly database?: Database
+  readonly events?: Events
+  readonly effects?: readonly Effect[]
+}
+
+/** Ready to answer once it resolves. Disposing lets writes in flight end, then closes what it opened. */
+export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const events = overrides.events ?? createEvents()
+  await using opened = new AsyncDisposableStack()
+  const database = overrides.database ?? opened.use(await openConfigured(config, events))
+  if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
+
+  const reader = createReader(database, config.limits)
+  const store = opened.use(
+    createStore({
+      database,
+      reader,
+      effects: overrides.effects ?? [],
+      events,
+      writes: config.writes,
+      metadataBytesMax: config.limits.metadataBytesMax,
+      lockTimeoutMs: config.database.lockTimeoutMs,
+      waitMs: config.database.deadlineMs,
+    }),
+  )
+  let draining = false
+  const router = createServer({
+    store,
+    reader,
+    decoder: createDecoder(config.limits),
+    events,
+    limits: config.limits,
+    health: {
+      databaseName: database.name,
+      databaseAnswers: () => answers(database),
+      draining: () => draining,
+    },
+  })
+  // Compiled now, and not while the first request waits.
+  router.compile()
+  const closing = opened.move()
+  return {
+    databaseName: database.name,
+    fetch: async (request) => router.fetch(request),
+    listen: (at) => listen(router, at),
+    drain() {
+      draining = true
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+/** Brings the tables up to date; answers what was done. */
+export async function migrateDatabase(config: Config, events: Events): Promise<string> {
+  let migrated = false
+  await using database = await open(config, events, () => {
+    migrated = true
+  })
+  await database.migrate()
+  return migrated
+    ? `The tables of the ${database.name} were brought up to date.`
+    : `The tables of the ${database.name} are up to date; there was nothing to do.`
+}
+
+/** A database that this release can run on. */
+async function openConfigured(config: Config, events: Events): Promise<Database> {
+  await using opened = new AsyncDisposableStack()
+  const database = opened.use(await open(config, events))
+  await (config.database.migrateAtStart ? database.migrate() : database.verify())
+  opened.move()
+  return database
+}
+
+function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
+  const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
+  return openDatabase({
+    ...rest,
+    directory: dataDirectory,
+    onEvent({ type, message }) {
+      if (type === 'unreachable') events.databaseLost(message)
+      else if (type === 'reachable') events.databaseBack()
+      else events.notice(type === 'unsafe' || type === 'stuck' ? 'warn' : 'info', message)
+      if (type === 'migrated') onMigrated()
+    },
+  })
+}
+
+/** How long readiness waits for the database: a probe has a deadline of its own. */
+const probeDeadlineMs = 1000
+
+async function answers(database: Database): Promise<boolean> {
+  try {
+    await database.query({ text: 'SELECT 1', params: [] }, { deadlineMs: probeDeadlineMs })
+    return true
+  } catch {
+    return false
+  }
+}

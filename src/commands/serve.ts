@@ -1,0 +1,44 @@
+/** `turnlog serve`: runs the service until it is told to stop. */
+import packageJson from '../../package.json' with { type: 'json' }
+import { createApp } from '../app.ts'
+import type { Config } from '../config.ts'
+import { createEvents } from '../events.ts'
+
+/** Resolves when everything is closed. */
+export async function serve(config: Config, stop: AbortSignal): Promise<void> {
+  const events = createEvents()
+  if (config.cache.url !== undefined)
+    events.notice('warn', 'REDIS_URL is accepted but not used yet: reads go to the database.')
+  await using app = await createApp(config, { events })
+  const listening = app.listen(config.server)
+  process.stdout.write(banner(config, listening.url, app.databaseName))
+  events.started({ url: listening.url, database: app.databaseName })
+
+  await aborted(stop)
+  events.stopping(String(stop.reason))
+  app.drain()
+  await listening.stop(config.server.shutdownGraceSeconds * 1000)
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+/** What is worth opening, and what a user of the embedded database must know. */
+function banner({ database }: Config, url: string, databaseName: string): string {
+  const embedded = [
+    `  Data      ${database.dataDirectory} (survives a crash of the process, not of the machine)`,
+    '            Set DATABASE_URL to use a Postgres server.',
+  ]
+  return [
+    `Turnlog ${packageJson.version}`,
+    `  API       ${url}/v1/conversations`,
+    `  Swagger   ${url}/swagger`,
+    `  Health    ${url}/readyz`,
+    `  Database  ${databaseName}`,
+    ...(database.url === undefined ? embedded : []),
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,121 @@
+/**
+ * The edge of the service: what is true of every request, whatever becomes of it. A request has an
+ * id, and what fails is answered with a problem.
+ */
+import { newId } from '../conversation/ids.ts'
+import type { Events } from '../events.ts'
+import { Problem, toProblem } from '../problem.ts'
+import { problemAnswer } from './answer.ts'
+
+export const requestIdHeader = 'turnlog-request-id'
+
+const usableId = /^[\x21-\x7e]{1,128}$/
+
+export type Fetch = (request: Request) => Response | Promise<Response>
+
+export type Route = { readonly method: string; readonly path: string }
+
+export type Edge = {
+  /** For the framework's error hook: keeps what was thrown until `around` answers it. */
+  failed(context: { request: Request; error: unknown }): Response
+  around(handle: Fetch, routes: () => readonly Route[]): Fetch
+}
+
+export function createEdge(events: Events): Edge {
+  const thrown = new WeakMap<Request, unknown>()
+
+  const answerFailure = (
+    request: Request,
+    error: unknown,
+    requestId: string,
+    routes: readonly Route[],
+  ): Response => {
+    if (isNotFound(error)) return answerMiss(request, requestId, routes)
+    const problem = toProblem(error)
+    if (problem.code === 'internal')
+      events.requestFailed(
+        requestId,
+        `${request.method} ${pathOf(request)}`,
+        problem.cause ?? problem,
+      )
+    return problemAnswer(problem, requestId)
+  }
+
+  return {
+    failed({ request, error }) {
+      thrown.set(request, error)
+      return new Response(null, { status: 500 })
+    },
+    around(handle, routes) {
+      const handleSafely = async (request: Request, requestId: string): Promise<Response> => {
+        let response: Response
+        try {
+          response = await handle(request)
+        } catch (error) {
+          return answerFailure(request, error, requestId, routes())
+        }
+        if (response.status < 400) return response
+        const error = thrown.get(request)
+        return error === undefined ? response : answerFailure(request, error, requestId, routes())
+      }
+      return async (request) => {
+        const sent = request.headers.get(requestIdHeader)
+        const requestId = sent !== null && usableId.test(sent) ? sent : newId()
+        const response =
+          request.method === 'HEAD'
+            ? await withoutBody(await handleSafely(asGet(request), requestId))
+            : await handleSafely(request, requestId)
+        response.headers.set(requestIdHeader, requestId)
+        return response
+      }
+    },
+  }
+}
+
+const asGet = ({ url, headers, signal }: Request): Request => new Request(url, { headers, signal })
+
+/** The headers of the answer to a GET. */
+async function withoutBody(response: Response): Promise<Response> {
+  const { status, headers } = response
+  const length = (await response.arrayBuffer()).byteLength
+  headers.set('content-length', String(length))
+  return new Response(null, { status, headers })
+}
+
+const isNotFound = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
+
+/** As it was sent, which is what the router compares. */
+function pathOf({ url }: Request): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.indexOf('?', start)
+  return url.slice(start, end === -1 ? undefined : end)
+}
+
+/** A 405 where another method would have been met, else a 404. */
+function answerMiss(request: Request, requestId: string, routes: readonly Route[]): Response {
+  const segments = segmentsOf(pathOf(request))
+  const methods = routes
+    .filter(({ path }) => matches(segmentsOf(path), segments))
+    .map(({ method }) => method)
+  if (methods.length === 0)
+    return problemAnswer(
+      new Problem('route-not-found', 'No route has this path; /swagger shows those there are.'),
+      requestId,
+    )
+  const allow = [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)]
+    .sort()
+    .join(', ')
+  return problemAnswer(new Problem('method-not-allowed', `This path takes ${allow}.`), requestId, {
+    allow,
+  })
+}
+
+/** A slash at the end makes no difference. */
+const segmentsOf = (path: string): string[] => path.replace(/^\/|\/$/g, '').split('/')
+
+const matches = (pattern: readonly string[], segments: readonly string[]): boolean =>
+  pattern.length === segments.length &&
+  pattern.every(
+    (part, index) => part === segments[index] || (part.startsWith(':') && segments[index] !== ''),
+  )

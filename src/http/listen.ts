@@ -1,0 +1,64 @@
+/** Serving on a port, through what Elysia has for the runtime. */
+import { StartRefusal } from '../ports/database.ts'
+import type { Router } from './server.ts'
+
+export type Listening = {
+  /** Of this machine, for people and tests: never a wildcard address. */
+  readonly url: string
+  /**
+   * Takes no more connections, closes idle ones, lets requests in flight end for at most `graceMs`,
+   * then cuts what is left.
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+/** How often a stop looks whether the last request has ended. */
+const lookMs = 10
+
+export function listen(router: Router, { host, port }: { host: string; port: number }): Listening {
+  try {
+    router.listen({
+      hostname: host,
+      port,
+      // Else a second server on the port starts without a word and takes some of the requests.
+      reusePort: false,
+      development: false,
+      // The bound is ours: the runtime would answer without a problem.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    })
+  } catch (error) {
+    throw refusal(error, host, port)
+  }
+  const { server } = router
+  if (server === null) throw new Error('The server did not start.')
+  return {
+    url: `http://${shownHost(host)}:${server.port}`,
+    async stop(graceMs) {
+      const until = performance.now() + graceMs
+      // Resolves late where a client has sent half a request and no more: not waited for.
+      void Promise.resolve(server.stop()).catch(() => {})
+      while (server.pendingRequests > 0 && performance.now() < until)
+        await new Promise((resolve) => setTimeout(resolve, lookMs))
+      await server.stop(true)
+    },
+  }
+}
+
+function shownHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function refusal(error: unknown, host: string, port: number): StartRefusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE')
+    return new StartRefusal(
+      `Port ${port} on ${host} is taken by another program: stop that one, or choose another port with PORT.`,
+    )
+  if (code === 'EACCES')
+    return new StartRefusal(
+      `This user may not listen on port ${port}: choose one above 1023 with PORT.`,
+    )
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StartRefusal(`Cannot listen on ${host}, port ${port}: ${reason}`)
+}

@@ -1,0 +1,122 @@
+/** What was said: by page, as canonical history, and as changes since a cursor. */
+import { authenticate } from '../auth.ts'
+import type { ProblemCode } from '../problem.ts'
+import { answer } from './answer.ts'
+import { examples } from './examples.ts'
+import {
+  after,
+  before,
+  consistency,
+  conversationId,
+  format,
+  last,
+  limit,
+  minCursor,
+  order,
+  since,
+} from './fields.ts'
+import { operation } from './openapi.ts'
+import { inputs } from './parameters.ts'
+import { passThrough } from './schema.ts'
+import type { Router, Services } from './server.ts'
+
+const params = passThrough
+
+const readProblems = [
+  'id-invalid',
+  'limit-invalid',
+  'text-invalid',
+  'cursor-invalid',
+  'cursor-ahead',
+  'conversation-not-found',
+  'conversation-erased',
+] as const satisfies readonly ProblemCode[]
+
+export function addMessages(router: Router, { reader, limits }: Services): void {
+  const pageLimit = limit(limits.pageLimitMax, 100)
+  const ofPage = inputs({
+    id: conversationId,
+    after,
+    before,
+    limit: pageLimit,
+    order,
+    consistency,
+    minCursor,
+  })
+  const ofHistory = inputs({
+    id: conversationId,
+    last: last(limits.historyMessagesMax),
+    format,
+    consistency,
+    minCursor,
+  })
+  const ofChanges = inputs({ id: conversationId, since, limit: pageLimit })
+
+  router.get(
+    '/v1/conversations/:id/messages',
+    async ({ request, params }) => {
+      const { id, ...query } = ofPage.read(request, params)
+      return answer(await reader.messages(authenticate(request), id, query))
+    },
+    {
+      params,
+      detail: operation({
+        id: 'listMessages',
+        tag: 'Messages',
+        summary: 'Read messages by page',
+        description:
+          'Pages go by `seq`: pass the last `seq` of a page as `after` (or the first as `before`) for the next one.',
+        parameters: ofPage.declared,
+        answers: {
+          200: { description: 'One page.', schema: 'MessagePage', example: examples.messagePage },
+        },
+        problems: readProblems,
+      }),
+    },
+  )
+
+  router.get(
+    '/v1/conversations/:id/history',
+    async ({ request, params }) => {
+      const { id, ...query } = ofHistory.read(request, params)
+      return answer(await reader.history(authenticate(request), id, query))
+    },
+    {
+      params,
+      detail: operation({
+        id: 'getHistory',
+        tag: 'Messages',
+        summary: 'Read the canonical history',
+        description: 'Every message in order, or the newest `last`: what an LLM is given.',
+        parameters: ofHistory.declared,
+        answers: {
+          200: { description: 'The history.', schema: 'History', example: examples.history },
+        },
+        problems: [...readProblems, 'history-too-long'],
+      }),
+    },
+  )
+
+  router.get(
+    '/v1/conversations/:id/changes',
+    async ({ request, params }) => {
+      const { id, ...query } = ofChanges.read(request, params)
+      return answer(await reader.changes(authenticate(request), id, query))
+    },
+    {
+      params,
+      detail: operation({
+        id: 'listChanges',
+        tag: 'Messages',
+        summary: 'Read what changed since a cursor',
+        description:
+          'Every message and segment touched after `since`, as it now is: upsert them by id, and keep `cursor`. Nothing new: an empty change with the same cursor.',
+        parameters: ofChanges.declared,
+        answers: {
+          200: { description: 'One change.', schema: 'ChangePage', example: examples.changePage },
+        },
+        problems: readProblems,
+      }),
+    },
+  )
+}

@@ -1,0 +1,144 @@
+/** Serving on a port: what holds of the server that app.fetch alone cannot show. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { Listening } from '../../src/http/listen.ts'
+import { StartRefusal } from '../../src/ports/database.ts'
+import { type TestApp, testApp } from '../support/app.ts'
+import { until } from '../support/processes.ts'
+
+const anyPort = { host: '127.0.0.1', port: 0 }
+
+let app: TestApp
+let server: Listening
+beforeAll(async () => {
+  app = await testApp()
+  server = app.listen(anyPort)
+})
+afterAll(async () => {
+  await server.stop(0)
+  await app[Symbol.asyncDispose]()
+})
+
+const portOf = ({ url }: Listening) => Number(new URL(url).port)
+
+/** A connection that keeps what it got, and says when it was closed. */
+async function rawConnection(port: number) {
+  const socket: Socket = connect(port, '127.0.0.1')
+  const state = { got: '', closed: false }
+  socket.on('data', (chunk) => {
+    state.got += chunk
+  })
+  socket.on('close', () => {
+    state.closed = true
+  })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return { socket, state }
+}
+
+describe('a server', () => {
+  test('answers with the id of the request and a problem for what it does not know', async () => {
+    const response = await fetch(`${server.url}/nope`, { headers: { 'turnlog-request-id': 'a-1' } })
+    expect(response.status).toBe(404)
+    expect(response.headers.get('turnlog-request-id')).toBe('a-1')
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    const head = await fetch(`${server.url}/healthz`, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '15'])
+  })
+
+  test('sends long answers whole', async () => {
+    const created = await fetch(`${server.url}/v1/conversations`, {
+      method: 'POST',
+      body: new Blob(['{}']),
+    })
+    const path = `${server.url}${created.headers.get('location')}`
+    const text = 'é'.repeat(30_000)
+    const turn = new Blob([JSON.stringify({ assistant: { responses: [text] } })])
+    expect((await fetch(`${path}/turns`, { method: 'POST', body: turn })).status).toBe(201)
+    const history = (await (await fetch(`${path}/history`)).json()) as {
+      messages: { content: string }[]
+    }
+    expect(history.messages[0]?.content).toBe(text)
+    const head = await fetch(`${path}/history`, { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
+  })
+
+  test('refuses a body past the bound itself, however it is sent', async () => {
+    for (const headers of [
+      { 'content-length': String(200 * 1024 * 1024) },
+      { 'transfer-encoding': 'chunked' },
+    ]) {
+      const sending = httpRequest(`${server.url}/v1/conversations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+      })
+      // The server closes while we still send.
+      sending.on('error', () => {})
+      const answered = once(sending, 'response')
+      const chunk = Buffer.alloc(65_536, ' ')
+      const pump = setInterval(() => sending.write(chunk), 1)
+      const [response] = await answered
+      clearInterval(pump)
+      sending.destroy()
+      expect(response.statusCode).toBe(413)
+      expect(response.headers['content-type']).toBe('application/problem+json')
+    }
+  })
+
+  test('takes a caller that goes away in the middle of a body for no fault of its own', async () => {
+    await using own = await testApp()
+    const listening = own.listen(anyPort)
+    const { socket } = await rawConnection(portOf(listening))
+    socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"ti')
+    // The server has taken the request up once the next one is answered.
+    expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
+    socket.destroy()
+    // Resolves when no request is in flight any more.
+    await listening.stop(10_000)
+    expect(own.log).toEqual([])
+  })
+
+  test('has the port for itself', () => {
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      const second = () => app.listen({ host, port: portOf(server) })
+      expect(second).toThrow(StartRefusal)
+      expect(second).toThrow(/^Port \d+ on [\d.]+ is taken by another program: .* PORT\.$/)
+    }
+  })
+
+  test('says which address cannot be had', () => {
+    expect(() => app.listen({ host: '192.0.2.1', port: 0 })).toThrow(StartRefusal)
+  })
+})
+
+describe('a stop', () => {
+  test('is not held up by idle connections or half a request', async () => {
+    await using own = await testApp()
+    const listening = own.listen(anyPort)
+    const idle = await rawConnection(portOf(listening))
+    idle.socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until('the answer is there', () => idle.state.got.endsWith('{"status":"ok"}'))
+    const half = await rawConnection(portOf(listening))
+    half.socket.write('POST /v1/conversations HTTP/1.1\r\nHo')
+    const stopped = performance.now()
+    await listening.stop(10_000)
+    expect(performance.now() - stopped).toBeLessThan(2000)
+    await until('both are closed', () => idle.state.closed && half.state.closed)
+    expect(fetch(`${listening.url}/healthz`)).rejects.toThrow()
+  })
+
+  test('cuts what has not ended when the grace is over', async () => {
+    await using own = await testApp()
+    const listening = own.listen(anyPort)
+    const slow = await rawConnection(portOf(listening))
+    slow.socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{')
+    // The server has taken the request up once the next one is answered.
+    expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
+    const stopped = performance.now()
+    await listening.stop(200)
+    expect(performance.now() - stopped).toBeWithin(190, 2000)
+    await until('it is closed', () => slow.state.closed)
+  })
+})

@@ -1,0 +1,175 @@
+/** The house keeps its shape: arrows, sizes, who reads the environment, and what is banned. */
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { Glob } from 'bun'
+
+const root = normalize(join(import.meta.dir, '..'))
+
+const files = ['src', 'adapters', 'drizzle', 'test', 'bench'].flatMap((folder) =>
+  [...new Glob(`${folder}/**/*.ts`).scanSync({ cwd: root })].map((path) => ({
+    path,
+    text: readFileSync(join(root, path), 'utf8'),
+  })),
+)
+const code = files.filter(({ path }) => !/^(test|bench)\//.test(path))
+
+/** What a file may import of ours: the longest matching row decides. Types count, too. */
+const arrows: Record<string, string[]> = {
+  'src/main.ts': [
+    'src/commands/',
+    'src/config.ts',
+    'src/ports/',
+    'src/problem.ts',
+    'src/events.ts',
+  ],
+  'src/commands/': [
+    'src/app.ts',
+    'src/config.ts',
+    'src/settings.ts',
+    'src/events.ts',
+    'src/ports/',
+    'src/problem.ts',
+  ],
+  'src/app.ts': ['src/', 'adapters/open.ts'],
+  'src/http/': [
+    'src/http/',
+    'src/conversation/',
+    'src/ports/',
+    'src/problem.ts',
+    'src/events.ts',
+    'src/auth.ts',
+    'src/config.ts',
+  ],
+  'src/auth.ts': ['src/conversation/principal.ts', 'src/problem.ts', 'src/config.ts'],
+  'src/conversation/': ['src/conversation/', 'src/ports/', 'src/problem.ts', 'src/events.ts'],
+  'src/ports/': ['src/ports/', 'src/problem.ts'],
+  'src/config.ts': ['src/settings.ts', 'src/sources.ts', 'src/toml-lines.ts'],
+  'src/sources.ts': ['src/settings.ts', 'src/toml-lines.ts'],
+  'src/settings.ts': [],
+  'src/toml-lines.ts': [],
+  'src/problem.ts': ['src/problem-codes.ts'],
+  'src/problem-codes.ts': [],
+  'src/events.ts': [],
+  'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
+  'drizzle/': [],
+}
+
+const importsOf = ({ path, text }: { path: string; text: string }) =>
+  [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, target = '']) =>
+    relative(root, join(root, dirname(path), target)),
+  )
+
+describe('the house', () => {
+  test('imports along its arrows', () => {
+    const wrong = code.flatMap((file) => {
+      const row = Object.keys(arrows)
+        .filter((prefix) => file.path.startsWith(prefix))
+        .sort((a, b) => b.length - a.length)[0]
+      if (row === undefined) return [`${file.path} has no row in the table of arrows`]
+      const allowed = arrows[row] ?? []
+      return importsOf(file)
+        .filter((target) => target !== 'package.json')
+        .filter((target) => !allowed.some((prefix) => target.startsWith(prefix)))
+        .map((target) => `${file.path} -> ${target}`)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('has no circle of imports', () => {
+    // A type is no dependency at run time.
+    const valuesOnly = (text: string) => text.replace(/^import type [^;]*?from '[^']+'$/gm, '')
+    const edges = new Map(
+      code.map(({ path, text }) => [path, importsOf({ path, text: valuesOnly(text) })]),
+    )
+    const done = new Set<string>()
+    const walk = (path: string, above: string[]): string[] => {
+      if (above.includes(path)) return [[...above.slice(above.indexOf(path)), path].join(' -> ')]
+      if (done.has(path)) return []
+      done.add(path)
+      return (edges.get(path) ?? []).flatMap((next) => walk(next, [...above, path]))
+    }
+    expect([...edges.keys()].flatMap((path) => walk(path, []))).toEqual([])
+  })
+
+  test('has files of at most 250 lines, tables aside', () => {
+    // Tables of schemas and codes are read from top to bottom, and better in one piece.
+    const tables = ['src/conversation/wire.ts', 'src/problem-codes.ts', 'src/settings.ts']
+    const long = code.flatMap(({ path, text }) => {
+      const lines = text.trimEnd().split('\n').length
+      return lines > (tables.includes(path) ? 300 : 250) ? [`${path} has ${lines} lines`] : []
+    })
+    expect(long).toEqual([])
+  })
+
+  test('has nouns for file names, in kebab case, and no drawer for odds and ends', () => {
+    const odd = files
+      .map(({ path }) => path)
+      .filter(
+        (path) =>
+          /(^|\/)(utils?|helpers?|common|misc|index|types)\.ts$/.test(path) ||
+          !/^[a-z0-9/.-]+\.ts$/.test(path),
+      )
+    expect(odd).toEqual([])
+  })
+
+  test('reads the environment in src/config.ts alone', () => {
+    const readers = code
+      .filter(({ text }) => /process\.env|Bun\.env|Deno\.env|import\.meta\.env/.test(text))
+      .map(({ path }) => path)
+    expect(readers).toEqual(['src/config.ts'])
+  })
+
+  test('opens no transaction outside the domain', () => {
+    const openers = code
+      .filter(({ text }) => /\.transaction\(|\.begin\(|\bBEGIN;/.test(text))
+      .map(({ path }) => path)
+      .filter((path) => !path.startsWith('src/conversation/'))
+    expect(openers).toEqual([])
+  })
+
+  test('uses a runtime of its own only in adapters, commands and main', () => {
+    const users = code
+      .filter(({ text }) => /\bBun\.|\bDeno\.|from 'bun|from 'bun:/.test(text))
+      .map(({ path }) => path)
+      .filter((path) => !/^(adapters\/|src\/commands\/|src\/main\.ts|src\/app\.ts)/.test(path))
+    expect(users).toEqual([])
+  })
+
+  test('has no default export, no barrel, no console, and nothing that silences the compiler', () => {
+    const bans: Record<string, RegExp> = {
+      'a default export': /^export default /m,
+      'a barrel': /^export \* from/m,
+      console: /\bconsole\./,
+      any: /(:|as|<)\s*any\b/,
+      'a silenced error': /@ts-(ignore|expect-error|nocheck)|biome-ignore|oxlint-disable/,
+      'an open end': /\b(TODO|FIXME|XXX)\b/,
+    }
+    const found = code.flatMap(({ path, text }) =>
+      Object.entries(bans).flatMap(([name, ban]) => (ban.test(text) ? [`${path}: ${name}`] : [])),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('skips no test, and sleeps in none to be safe', () => {
+    const found = files
+      .filter(({ path }) => path.startsWith('test/') && path !== 'test/tidy.test.ts')
+      .filter(({ text }) => /\b(test|describe|it)\.(only|skip|todo)\(/.test(text))
+      .map(({ path }) => path)
+    expect(found).toEqual([])
+  })
+
+  test('gives every test a name of its own within its file', () => {
+    const twice = files
+      .filter(({ path }) => path.endsWith('.test.ts') || path.startsWith('test/conformance/'))
+      .flatMap(({ path, text }) => {
+        const names = [...text.matchAll(/^\s*(?:test|describe)\(\s*'([^']+)'/gm)].map(
+          ([, name = '']) => name,
+        )
+        return names
+          .filter((name, index) => names.indexOf(name) !== index)
+          .map((name) => `${path}: ${name}`)
+      })
+    expect(twice).toEqual([])
+  })
+})
