@@ -43,7 +43,7 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     await verifyCode(ask, place)
     // Usually nothing is to be done, and then no right to change the schema is needed either.
     if (await isMigrated(ask, migrationsFolder)) return
-    
+    await lock(ask, options)
     try {
       if (await isMigrated(ask, migrationsFolder)) return
       await migrate(drizzle(client), { migrationsFolder })
