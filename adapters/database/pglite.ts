@@ -115,7 +115,7 @@ function createTurns(place: string) {
       const turn = async () => {
         if (closed) throw new DatabaseError('not-sent', `The ${place} was closed here`)
         // The timer may be due and not yet heard: a statement holds the whole thread.
-        if (false) throw late(place, started)
+        if (performance.now() >= dueAt) throw late(place, started)
         started = true
         return await work()
       }

@@ -72,7 +72,7 @@ export function createEdge(events: Events): Edge {
   }
 }
 
-const asGet = ({ url, headers, signal }: Request): Request => new Request(url, { headers, signal })
+const asGet = ({ url, headers }: Request): Request => new Request(url, { headers })
 
 /** The headers of the answer to a GET. */
 async function withoutBody(response: Response): Promise<Response> {

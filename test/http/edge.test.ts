@@ -79,7 +79,7 @@ describe('a HEAD request', () => {
   test('gets the headers of a GET and no body', async () => {
     const created = await app.ask('POST', '/v1/conversations', {})
     for (const path of [
-      `/v1/conversations/${created.body.id}`,
+      `/v1/conversations/${String(created.body.id)}`,
       '/readyz',
       '/swagger',
       '/problems',
@@ -131,7 +131,7 @@ describe('a fault of the service', () => {
     await using broken = await testApp({ database })
     const { body: created } = await broken.ask('POST', '/v1/conversations', {})
     await database.query({ text: 'DROP TABLE conversation_messages CASCADE', params: [] })
-    const path = `/v1/conversations/${created.id}/messages`
+    const path = `/v1/conversations/${String(created.id)}/messages`
     const { status, body, text } = await broken.ask('GET', `${path}?limit=1`, undefined, {
       'turnlog-request-id': 'fault-1',
     })

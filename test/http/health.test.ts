@@ -34,7 +34,7 @@ describe('health', () => {
       overrides: { database: { url: server.url, connectTimeoutMs: 500, deadlineMs: 1000 } },
     })
     const { body: created } = await app.ask('POST', '/v1/conversations', {})
-    const path = `/v1/conversations/${created.id}`
+    const path = `/v1/conversations/${String(created.id)}`
     await server.stop()
 
     const ready = await app.ask('GET', '/readyz')

@@ -126,7 +126,7 @@ describe('a stop', () => {
     await listening.stop(10_000)
     expect(performance.now() - stopped).toBeLessThan(2000)
     await until('both are closed', () => idle.state.closed && half.state.closed)
-    expect(fetch(`${listening.url}/healthz`)).rejects.toThrow()
+    await expect(fetch(`${listening.url}/healthz`)).rejects.toThrow()
   })
 
   test('cuts what has not ended when the grace is over', async () => {

@@ -324,7 +324,7 @@ describe('If-Match', () => {
       const tag = String((await app.ask('GET', base)).headers.get('etag'))
       const answer = await patch(form(tag), `title ${tag} ${form(tag)}`)
       expect(answer.status).toBe(200)
-      expect(answer.headers.get('etag')).toBe(`"${answer.body.version}"`)
+      expect(answer.headers.get('etag')).toBe(`"${String(answer.body.version)}"`)
     }
   })
 

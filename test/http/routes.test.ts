@@ -11,7 +11,7 @@ afterAll(() => app[Symbol.asyncDispose]())
 
 const conversation = async () => {
   const { body } = await app.ask('POST', '/v1/conversations', {})
-  return `/v1/conversations/${body.id}`
+  return `/v1/conversations/${String(body.id)}`
 }
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi', 'there'] } }
@@ -67,12 +67,12 @@ describe('GET /v1/conversations', () => {
     await using own = await testApp()
     for (let each = 1; each <= 5; each += 1)
       await own.ask('POST', '/v1/conversations', { title: `${each}` })
-    const titles: unknown[] = []
-    for (let page: unknown = ''; page !== null; ) {
+    const titles: string[] = []
+    for (let page: string | null = ''; page !== null; ) {
       const query = page === '' ? '' : `&page=${page}`
       const { body } = await own.ask('GET', `/v1/conversations?limit=2${query}`)
       titles.push(...(body.conversations as { title: string }[]).map(({ title }) => title))
-      page = body.nextPage
+      page = body.nextPage as string | null
     }
     expect(titles.sort()).toEqual(['1', '2', '3', '4', '5'])
   })
@@ -211,7 +211,7 @@ describe('PUT tts', () => {
     const path = await conversation()
     expect(await outcome('PUT', `${path}/tts`, { ttsAudioUrls: [url] })).toBe(204)
     const { body } = await app.ask('POST', `${path}/turns`, turn)
-    const named = `${path}/messages/${body.assistantMessageId}/tts`
+    const named = `${path}/messages/${String(body.assistantMessageId)}/tts`
     const all = await app.ask('PUT', named, { ttsAudioUrls: [url, null] })
     expect([all.status, all.body.version, all.body.messageId]).toEqual([
       200,
@@ -228,7 +228,7 @@ describe('PUT tts', () => {
     const path = await conversation()
     const { body } = await app.ask('POST', `${path}/turns`, turn)
     const all = { ttsAudioUrls: [url] }
-    const to = (id: unknown) => `${path}/messages/${id}/tts`
+    const to = (id: unknown) => `${path}/messages/${String(id)}/tts`
     expect(await outcome('PUT', to(newId()), all)).toEqual([404, 'message-not-found'])
     expect(await outcome('PUT', to(body.humanMessageId), all)).toEqual([422, 'message-not-ai'])
     for (const path_ of [`${path}/tts`, to(body.assistantMessageId)]) {
@@ -263,7 +263,7 @@ describe('reads', () => {
     expect(page).toMatchObject({ hasMore: false, version: 2 })
     expect(history.messages).toEqual(page.messages)
     expect(changes).toMatchObject({ from: 0, version: 2, messages: page.messages, hasMore: false })
-    const nothing = (await app.ask('GET', `${path}/changes?since=${changes.cursor}`)).body
+    const nothing = (await app.ask('GET', `${path}/changes?since=${String(changes.cursor)}`)).body
     expect(nothing).toMatchObject({ from: 2, version: 2, cursor: changes.cursor, messages: [] })
   })
 

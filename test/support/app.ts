@@ -135,7 +135,7 @@ async function contractOf(app: App) {
         status >= 400 &&
         !(String(body.code) in content.examples)
       )
-        fail(`has the code ${body.code}, which the document does not tell of`)
+        fail(`has the code ${String(body.code)}, which the document does not tell of`)
     },
   }
 }

@@ -3,7 +3,6 @@
  * however that ends: a watchdog reads a pipe that closes with it, then kills and removes the rest.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   chownSync,
   closeSync,
@@ -39,14 +38,15 @@ type Bench = { readonly root: string; readonly native: string; readonly watchdog
 /** Postgres refuses to run as root; `nobody` will do. */
 const owner = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/** Gets the processes to kill as lines on its input, the last one counts, and acts at its end. */
+/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
 const watch = `
+  trap '' INT TERM HUP
   while read -r line; do pids=$line; done
   if [ -n "$pids" ]; then
     kill -CONT $pids; kill -QUIT $pids
     n=0; while [ $n -lt 30 ] && kill -0 $pids; do sleep 0.1; n=$((n+1)); done
     kill -KILL $pids
-  fi 2>/dev/null
+  fi
   rm -rf "$1"`
 
 let bench: Promise<Bench> | undefined
@@ -161,10 +161,10 @@ export async function stopTestPostgres(): Promise<void> {
     await opened.admin.end({ timeout: 1 })
     await opened.server?.[Symbol.asyncDispose]()
   }
-  const watchdog = (await bench)?.watchdog
-  if (watchdog !== undefined && watchdog.exitCode === null) {
+  if (bench !== undefined) {
+    const { root, watchdog } = await bench
     watchdog.stdin?.end()
-    await once(watchdog, 'exit')
+    await until('the watchdog has cleaned up', () => !existsSync(root))
   }
   shared = undefined
   bench = undefined
