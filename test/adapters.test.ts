@@ -77,6 +77,17 @@ describe('Postgres refuses to start', () => {
     expect(events.map(({ type }) => type)).toEqual(['unsafe', 'migrated', 'unsafe'])
   }, 20_000)
 
+  test('on a database of another isolation level, which the writes cannot do without', async () => {
+    const url = await testDatabaseUrl()
+    const sql = postgres(url, { max: 1, onnotice: () => {} })
+    const name = new URL(url).pathname.slice(1)
+    await sql.unsafe(`alter database ${name} set default_transaction_isolation = 'repeatable read'`)
+    await sql.end()
+    await using strict = await open({ url })
+    for (const message of [await refusal(strict.verify()), await refusal(strict.migrate())])
+      expect(message).toMatch(/has default_transaction_isolation repeatable read, .+read committed/)
+  })
+
   test('without a server, a database, or a URL that is one; and never tells the password', async () => {
     const url = new URL(await testDatabaseUrl())
     url.password = 'hush'

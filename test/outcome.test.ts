@@ -260,3 +260,27 @@ describe('more turns than may wait', () => {
     expect((await opened.reader.head(me, opened.id)).version).toBe(1 + 6000 - refused)
   }, 30_000)
 })
+
+describe('a server that confirms before it has written', () => {
+  test.each(['off', 'local'])(
+    'is made to write every turn first: synchronous_commit %s is on inside',
+    async (setting) => {
+      const url = await testDatabaseUrl()
+      const sql = postgres(url, { max: 1, onnotice: () => {} })
+      await sql.unsafe(
+        `alter database ${new URL(url).pathname.slice(1)} set synchronous_commit = ${setting}`,
+      )
+      await using opened = await openStore(await openDatabase({ ...options, url }))
+      await sql.unsafe(`
+      create table seen (setting text);
+      create function look() returns trigger language plpgsql as
+        $$ begin insert into seen values (current_setting('synchronous_commit')); return new; end $$;
+      create trigger look after insert on conversation_messages for each statement execute function look();`)
+      const { conversation } = await opened.store.createConversation(me, {})
+      await opened.store.recordTurn(me, conversation.id, turn('a'))
+      const seen = await sql`select setting from seen`
+      expect(seen.map((row) => row['setting'])).toEqual(['on'])
+      await sql.end()
+    },
+  )
+})

@@ -12,7 +12,7 @@ export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', im
 /** Runs one parameterless query; rows as the port says. */
 export type Ask = (text: string) => Promise<object[]>
 
-/** Refuses Postgres below 14, and one that may lose what it has confirmed. */
+/** Refuses Postgres below 14, another isolation level, and one that may lose what it has confirmed. */
 export async function verifyServer(
   ask: Ask,
   options: { place: string; allowUnsafe: boolean; onEvent: OnDatabaseEvent },
@@ -22,12 +22,18 @@ export async function verifyServer(
     ask,
     `select current_setting('server_version') as release,
       current_setting('server_version_num')::int < 140000 as old,
+      current_setting('default_transaction_isolation') as isolation,
       current_setting('fsync') = 'off' as fsync,
       current_setting('full_page_writes') = 'off' as full_page_writes`,
   )
   if (settings.old === true) {
     throw new StartRefusal(
       `${place} is version ${String(settings.release)}, and Turnlog needs 14 or later: upgrade the server.`,
+    )
+  }
+  if (settings.isolation !== 'read committed') {
+    throw new StartRefusal(
+      `${place} has default_transaction_isolation ${String(settings.isolation)}, and the writes rely on read committed: set that for the server, the database or the user.`,
     )
   }
   const off = ['fsync', 'full_page_writes'].filter((name) => settings[name] === true)
