@@ -9,7 +9,11 @@ export async function serve(config: Config, stop: AbortSignal): Promise<void> {
   const events = createEvents()
   if (config.cache.url !== undefined)
     events.notice('warn', 'REDIS_URL is accepted but not used yet: reads go to the database.')
-  await using app = await createApp(config, { events })
+  const starting = createApp(config, { events })
+  // A start can wait long for its database; a stop does not wait for the start.
+  await Promise.race([starting, aborted(stop)])
+  if (stop.aborted) return
+  await using app = await starting
   const listening = app.listen(config.server)
   process.stdout.write(banner(config, listening.url, app.databaseName))
   events.started({ url: listening.url, database: app.databaseName })

@@ -23,6 +23,8 @@ export function listen(router: Router, { host, port }: { host: string; port: num
       // Else a second server on the port starts without a word and takes some of the requests.
       reusePort: false,
       development: false,
+      // Longer than the longest answer takes (an erasure), and than load balancers keep connections.
+      idleTimeout: 75,
       // The bound is ours: the runtime would answer without a problem.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     })

@@ -115,7 +115,7 @@ describe('cursor', () => {
   })
 
   test('a cursor with one character changed, dropped or added is refused', () => {
-    const character = fc.constantFrom(...'ABCDEFGHIJabcdefghij0123456789-_')
+    const character = fc.constantFrom(...'ABCDEFGHIJabcdefghij0123456789-_'.split(''))
     fc.assert(
       fc.property(id, version, fc.nat(100), character, fc.nat(2), (one, at, where, put, how) => {
         const cursor = encodeCursor(one, at)

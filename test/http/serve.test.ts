@@ -122,6 +122,16 @@ describe('turnlog serve', () => {
     }
   }, 30_000)
 
+  test('ends at once while it still waits for its database', async () => {
+    const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })
+    await until('it waits', () => state.err.includes('"notice"') || child.exitCode !== null)
+    child.kill('SIGTERM')
+    const asked = performance.now()
+    expect(await ended).toBe(0)
+    expect(performance.now() - asked).toBeLessThan(3000)
+    expect(state.out).toBe('')
+  })
+
   test('is refused a port that is taken, in one sentence', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const first = await serving({ DATABASE_URL })

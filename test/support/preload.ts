@@ -2,4 +2,4 @@ import { afterAll } from 'bun:test'
 import { stopTestPostgres } from './postgres.ts'
 
 // In a preload, this runs once, after every file.
-afterAll(stopTestPostgres)
+afterAll(stopTestPostgres, 30_000)
