@@ -93,7 +93,13 @@ export async function startPostgres(
   const family = () => (postmaster?.pid === undefined ? [] : familyOf(postmaster.pid))
   const signalAll = (signal: NodeJS.Signals) => {
     const pids = family()
-    for (const pid of pids) process.kill(pid, signal)
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal)
+      } catch {
+        // It ended between the look and the signal, as Postgres' workers do at any time.
+      }
+    }
     return pids
   }
   const start = async () => {
