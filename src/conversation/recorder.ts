@@ -55,8 +55,8 @@ const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turn
 const lookupStatement = `SELECT m.conversation_id AS "conversationId", m.id, m.seq,
     m.recorded_version AS "version", c.version AS "head"
   FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
-  WHERE (m.conversation_id, m.id) IN
-    (SELECT * FROM unnest($1::text[]::uuid[], $2::text[]::uuid[]))`
+  WHERE (m.tenant, m.conversation_id, m.id) IN
+    (SELECT * FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]))`
 
 /** Integrity and data errors are one turn's fault; any other failure is the whole call's. */
 const oneTurnsFault = /^(22|23)/
@@ -114,7 +114,7 @@ export function createRecorder(options: {
 
   const answer = (entries: readonly Entry[], rows: readonly Row[]) => {
     const locked: Entry[] = []
-    const recorded: { entry: Entry; verdict: Verdict }[] = []
+    const recorded: Recorded[] = []
     const replies: (() => void)[] = []
     for (const { n, outcome, version, seq, head, turnId } of rows) {
       const entry = entries[n]
@@ -134,22 +134,21 @@ export function createRecorder(options: {
     return { locked, unsettled: [] }
   }
 
-  /** Tells the effects, once per conversation. */
-  const announce = (recorded: readonly { entry: Entry; verdict: Verdict }[]) => {
-    for (const group of Map.groupBy(recorded, ({ entry }) => entry.turn.row.c).values()) {
-      const [first] = group
-      if (first === undefined) continue
-      const versions = group.map(({ verdict }) => verdict.version)
-      const completes = group.some(({ entry }) => entry.turn.row.agent_response !== null)
+  /** Tells the effects, once per conversation and run of versions. */
+  const announce = (recorded: readonly Recorded[]) => {
+    for (const run of runsOf(recorded)) {
+      const { entry: first, verdict } = run[0]
       runEffects(effects, events, {
-        tenant: first.entry.turn.row.tenant,
-        conversationId: first.entry.turn.row.c,
-        from: Math.min(...versions) - 1,
-        version: Math.max(...versions),
-        messages: group.flatMap(({ entry, verdict }) =>
-          messagesOf(entry.turn, verdict.version, verdict.seq),
+        tenant: first.turn.row.tenant,
+        conversationId: first.turn.row.c,
+        from: verdict.version - 1,
+        version: verdict.version - 1 + run.length,
+        messages: run.flatMap(({ entry, verdict: { version, seq } }) =>
+          messagesOf(entry.turn, version, seq),
         ),
-        touched: completes ? 'segments' : 'messages',
+        touched: run.some(({ entry }) => entry.turn.row.agent_response !== null)
+          ? 'segments'
+          : 'messages',
       })
     }
   }
@@ -177,7 +176,11 @@ export function createRecorder(options: {
   /** Undefined where the database could not be asked in time. */
   const lookUp = async (entries: readonly Entry[]): Promise<Map<string, Verdict> | undefined> => {
     const until = performance.now() + lookupMs
-    const params = [entries.map(({ turn }) => turn.row.c), entries.map(firstId)]
+    const params = [
+      entries.map(({ turn }) => turn.row.tenant),
+      entries.map(({ turn }) => turn.row.c),
+      entries.map(firstId),
+    ]
     for (;;) {
       try {
         type Found = { id: string; seq: number; version: number; head: number }
@@ -196,6 +199,27 @@ export function createRecorder(options: {
   }
 
   return { record, settle }
+}
+
+type Recorded = { readonly entry: Entry; readonly verdict: Verdict }
+
+/**
+ * Turns of one conversation whose versions follow each other. What is found out after a lost
+ * connection may come from several calls, and another node's versions may lie between theirs: a
+ * commit that spanned them would claim what it does not carry.
+ */
+export function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]][] {
+  const runs: [Recorded, ...Recorded[]][] = []
+  const byConversation = Map.groupBy(recorded, ({ entry }) => entry.turn.row.c)
+  for (const group of byConversation.values()) {
+    let version = Number.NaN
+    for (const one of group.toSorted((a, b) => a.verdict.version - b.verdict.version)) {
+      if (one.verdict.version === version + 1) runs.at(-1)?.push(one)
+      else runs.push([one])
+      version = one.verdict.version
+    }
+  }
+  return runs
 }
 
 /** The id of the turn's first message: the turn's id. */

@@ -8,9 +8,11 @@ import {
   encodePage,
 } from '../../src/conversation/ids.ts'
 import { mergePatch } from '../../src/conversation/merge-patch.ts'
+import { localPrincipal } from '../../src/conversation/principal.ts'
+import { runsOf } from '../../src/conversation/recorder.ts'
 import { joinParts, splitResponses } from '../../src/conversation/render.ts'
 import { parseTime, printTime, timeFromPostgres } from '../../src/conversation/time.ts'
-import { requestHash } from '../../src/conversation/turn.ts'
+import { prepareTurn, requestHash } from '../../src/conversation/turn.ts'
 import { Problem } from '../../src/problem.ts'
 
 const codeOf = (run: () => unknown): string => {
@@ -201,5 +203,55 @@ describe('request hash', () => {
     )
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 2 }))
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 1, b: null }))
+  })
+})
+
+describe('runs of recorded turns', () => {
+  const recordedAt = (conversation: string, version: number) => ({
+    entry: {
+      turn: prepareTurn(
+        localPrincipal,
+        conversation,
+        { assistant: { responses: ['a'] } },
+        undefined,
+      ),
+      since: 0,
+      resolve: () => {},
+      reject: () => {},
+    },
+    verdict: { version, seq: version, head: version, replayOf: null },
+  })
+
+  test('hold every turn once, by conversation, in versions that follow each other', () => {
+    const turns = fc.uniqueArray(
+      fc.record({
+        conversation: fc.constantFrom('a', 'b'),
+        version: fc.integer({ min: 2, max: 30 }),
+      }),
+      { selector: ({ conversation, version }) => `${conversation}${version}` },
+    )
+    fc.assert(
+      fc.property(turns, (given) => {
+        const runs = runsOf(
+          given.map(({ conversation, version }) => recordedAt(conversation, version)),
+        )
+        const seen = runs.map((run) =>
+          run.map(({ entry, verdict }) => `${entry.turn.row.c}${verdict.version}`),
+        )
+        expect(seen.flat().sort()).toEqual(
+          given.map((one) => `${one.conversation}${one.version}`).sort(),
+        )
+        for (const run of runs) {
+          const [first] = run
+          run.forEach(({ entry, verdict }, n) => {
+            expect(verdict.version).toBe(first.verdict.version + n)
+            expect(entry.turn.row.c).toBe(first.entry.turn.row.c)
+          })
+          // No run could have been longer.
+          const before = `${first.entry.turn.row.c}${first.verdict.version - 1}`
+          expect(seen.flat()).not.toContain(before)
+        }
+      }),
+    )
   })
 })
