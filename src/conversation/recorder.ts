@@ -119,7 +119,7 @@ export function createRecorder(options: {
     for (const { n, outcome, version, seq, head, turnId } of rows) {
       const entry = entries[n]
       if (entry === undefined) continue
-      const own = turnId === firstId(entry)
+      const own = turnId === firstId(entry) && isIdOurs(entry)
       if (outcome === 'locked') locked.push(entry)
       else if (outcome === 'recorded' || (outcome === 'replayed' && own)) {
         const verdict = { version, seq, head, replayOf: null }
@@ -156,13 +156,16 @@ export function createRecorder(options: {
   const settle: Recorder['settle'] = async (entries) => {
     const found = await lookUp(entries)
     events.outcomeUnknown(entries.length, found?.size ?? 0)
+    // An id that the caller gave may have been recorded long before; a key can tell.
+    const verdictOf = (entry: Entry) =>
+      isIdOurs(entry) || entry.turn.row.key === null ? found?.get(firstId(entry)) : undefined
     const recorded = entries.flatMap((entry) => {
-      const verdict = found?.get(firstId(entry))
+      const verdict = verdictOf(entry)
       return verdict === undefined ? [] : [{ entry, verdict }]
     })
     announce(recorded)
     for (const { entry, verdict } of recorded) entry.resolve(verdict)
-    const missing = entries.filter((entry) => found?.get(firstId(entry)) === undefined)
+    const missing = entries.filter((entry) => verdictOf(entry) === undefined)
     // Not found is still unknown, for the call may yet run. With a key, sending it again is safe:
     // whichever of the two comes second finds the first.
     const again = found === undefined ? [] : missing.filter(({ turn }) => turn.row.key !== null)
@@ -224,3 +227,6 @@ export function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]]
 
 /** The id of the turn's first message: the turn's id. */
 const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id
+
+/** Whether the turn's id was made here: then only this very turn can have it. */
+const isIdOurs = (entry: Entry): boolean => !entry.turn.row.given?.includes(firstId(entry))

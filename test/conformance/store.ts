@@ -364,6 +364,20 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
         expect(commitsOf(id)).toHaveLength(3)
       })
 
+      test('answers the first result, too, where the caller gave the ids', async () => {
+        const id = await conversation()
+        for (const given of [
+          { user: { id: newId(), text: 'hi' }, assistant: { id: newId(), responses: ['a'] } },
+          { assistant: { id: newId(), responses: ['a'] } },
+        ]) {
+          const key = given.assistant.id
+          const first = await record(id, given, key)
+          const commits = commitsOf(id).length
+          expect(await record(id, given, key)).toEqual({ ...first, replayed: true })
+          expect(commitsOf(id)).toHaveLength(commits)
+        }
+      })
+
       test('refuses another body, a human turn and an AI turn alike', async () => {
         const id = await conversation()
         await record(id, turn('hi', 'a'), 'k')
