@@ -92,6 +92,19 @@ describe('a connection cut between the commit and its answer', () => {
     },
   )
 
+  test('is told by a key alone where the caller gave every id', async () => {
+    await using opened = await proxied()
+    const given = { user: { id: newId(), text: 'a' }, assistant: { id: newId(), responses: ['a'] } }
+    cutTheAnswer(opened.proxy)
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('outcome-unknown')
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('id-taken')
+    const keyed = { user: { id: newId(), text: 'b' }, assistant: { id: newId(), responses: ['b'] } }
+    cutTheAnswer(opened.proxy)
+    const recorded = await opened.store.recordTurn(me, opened.id, keyed, 'k')
+    expect(recorded?.humanMessageId).toBe(keyed.user.id)
+    expect(await texts(opened)).toEqual(['a', 'a', 'b', 'b'])
+  })
+
   test('is an unknown outcome while the database stays away, and the retry finds the one turn', async () => {
     await using opened = await proxied()
     const cuts = cutTheAnswer(opened.proxy)

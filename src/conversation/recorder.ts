@@ -52,9 +52,10 @@ type Row = {
 const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId"
   FROM turnlog_record_v1($1::text::jsonb, $2::boolean, $3::integer)`
 
-const lookupStatement = `SELECT m.conversation_id AS "conversationId", m.id, m.seq,
-    m.recorded_version AS "version", c.version AS "head"
-  FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head"
+  FROM conversation_messages m
+  JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
+  JOIN conversations c ON c.id = m.conversation_id
   WHERE (m.tenant, m.conversation_id, m.id) IN
     (SELECT * FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]))`
 
@@ -119,7 +120,8 @@ export function createRecorder(options: {
     for (const { n, outcome, version, seq, head, turnId } of rows) {
       const entry = entries[n]
       if (entry === undefined) continue
-      const own = turnId === firstId(entry) && isIdOurs(entry)
+      // A resend of ours meets itself; under an id that the caller gave, it may be a twin.
+      const own = turnId === firstId(entry) && !entry.turn.row.given?.includes(turnId)
       if (outcome === 'locked') locked.push(entry)
       else if (outcome === 'recorded' || (outcome === 'replayed' && own)) {
         const verdict = { version, seq, head, replayOf: null }
@@ -156,9 +158,7 @@ export function createRecorder(options: {
   const settle: Recorder['settle'] = async (entries) => {
     const found = await lookUp(entries)
     events.outcomeUnknown(entries.length, found?.size ?? 0)
-    // An id that the caller gave may have been recorded long before; a key can tell.
-    const verdictOf = (entry: Entry) =>
-      isIdOurs(entry) || entry.turn.row.key === null ? found?.get(firstId(entry)) : undefined
+    const verdictOf = (entry: Entry) => found?.get(ownId(entry) ?? '')
     const recorded = entries.flatMap((entry) => {
       const verdict = verdictOf(entry)
       return verdict === undefined ? [] : [{ entry, verdict }]
@@ -179,10 +179,14 @@ export function createRecorder(options: {
   /** Undefined where the database could not be asked in time. */
   const lookUp = async (entries: readonly Entry[]): Promise<Map<string, Verdict> | undefined> => {
     const until = performance.now() + lookupMs
+    const known = entries.flatMap((entry) => {
+      const id = ownId(entry)
+      return id === undefined ? [] : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.c, id }]
+    })
     const params = [
-      entries.map(({ turn }) => turn.row.tenant),
-      entries.map(({ turn }) => turn.row.c),
-      entries.map(firstId),
+      known.map(({ tenant }) => tenant),
+      known.map(({ c }) => c),
+      known.map(({ id }) => id),
     ]
     for (;;) {
       try {
@@ -228,5 +232,9 @@ export function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]]
 /** The id of the turn's first message: the turn's id. */
 const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id
 
-/** Whether the turn's id was made here: then only this very turn can have it. */
-const isIdOurs = (entry: Entry): boolean => !entry.turn.row.given?.includes(firstId(entry))
+/**
+ * An id of the turn that was made here: whoever has it is this very turn. Ids that the caller gave
+ * may have been recorded long before; of a turn that has no others, only its key can tell.
+ */
+const ownId = ({ turn: { row } }: Entry): string | undefined =>
+  [row.a_id, row.h_id ?? undefined].find((id) => id !== undefined && !row.given?.includes(id))

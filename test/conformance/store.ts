@@ -368,9 +368,11 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
         const id = await conversation()
         for (const given of [
           { user: { id: newId(), text: 'hi' }, assistant: { id: newId(), responses: ['a'] } },
+          { user: { id: newId(), text: 'hi' }, assistant: { responses: ['a'] } },
+          { user: { text: 'hi' }, assistant: { id: newId(), responses: ['a'] } },
           { assistant: { id: newId(), responses: ['a'] } },
         ]) {
-          const key = given.assistant.id
+          const key = newId()
           const first = await record(id, given, key)
           const commits = commitsOf(id).length
           expect(await record(id, given, key)).toEqual({ ...first, replayed: true })
