@@ -4,7 +4,7 @@ import { type ProblemCode, problems } from './problem-codes.ts'
 export { type ProblemCode, problemCodes, problems } from './problem-codes.ts'
 
 /** A body full of mistakes is not answered with one as large. */
-const violationsMax = 50
+export const violationsMax = 50
 
 /** One place in a request that breaks a rule. */
 export type Violation = {

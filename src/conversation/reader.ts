@@ -2,7 +2,6 @@
 import type { Database, Param } from '../ports/database.ts'
 import { Problem } from '../problem.ts'
 import { type ChangeRow, changePage, changesStatement } from './changes.ts'
-import { isUuid } from './decode.ts'
 import { ask } from './failure.ts'
 import { decodeCursor, decodePage, encodeCursor, encodePage } from './ids.ts'
 import type { Principal } from './principal.ts'
@@ -14,6 +13,7 @@ import {
   type SegmentRow,
   segmentFromRow,
 } from './rows.ts'
+import { isUuid } from './shape.ts'
 import { type Beside, type HeadRow, lists, statements } from './statements.ts'
 import { parseTime } from './time.ts'
 import type * as wire from './wire.ts'

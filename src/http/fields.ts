@@ -1,6 +1,7 @@
 /** The parameters the routes take. */
-import { isUuid } from '../conversation/decode.ts'
+
 import { canonicalId } from '../conversation/ids.ts'
+import { isUuid } from '../conversation/shape.ts'
 import { type Parameter, refuse } from './parameters.ts'
 
 const visibleAscii = /^[\x21-\x7e]{1,255}$/

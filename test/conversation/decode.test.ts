@@ -179,6 +179,34 @@ describe('a turn is refused', () => {
     expect(problem.code).toBe('json-too-large')
   })
 
+  test('however many unknown fields hide what else is wrong', () => {
+    const junk = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`junk${n}`, n]))
+    for (let count = 1; count <= 600; count = count < 30 ? count + 1 : count * 2) {
+      const body = { user: { text: 5 }, assistant: { responses: 5 }, ...junk(count) }
+      const problem = problemOf(decoder.turn, body)
+      expect(problem.violations.length).toBeGreaterThan(0)
+      if (count < 40)
+        expect(new Set(problem.violations.map(({ code }) => code))).toEqual(
+          new Set(['field-unknown', 'field-invalid']),
+        )
+      for (const decode of [
+        decoder.conversation,
+        decoder.conversationPatch,
+        decoder.segment,
+        decoder.attach,
+      ])
+        expect(problemOf(decode, { ttsAudioUrls: [], ...junk(count) }).status).toBe(422)
+    }
+  })
+
+  test('with pointers of bounded length, whatever the names', () => {
+    const body = { ['漢'.repeat(40_000)]: Array(1000).fill('\0'), assistant: { responses: ['a'] } }
+    const problem = problemOf(decoder.turn, body)
+    expect(problem.violations).toHaveLength(50)
+    expect(JSON.stringify(problem.body()).length).toBeLessThan(50_000)
+  })
+
   test('with no more than fifty places named', () => {
     const problem = problemOf(decoder.turn, assistant({ responses: Array(500).fill('\0') }))
     expect(problem.violations).toHaveLength(50)
