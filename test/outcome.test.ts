@@ -44,7 +44,8 @@ async function reachable({
 async function proxied() {
   const url = new URL(await testDatabaseUrl())
   const proxy = await startProxy(Number(url.port))
-  const direct = postgres(url.href, { max: 1, onnotice: () => {} })
+  const directUrl = url.href
+  const direct = postgres(directUrl, { max: 1, onnotice: () => {} })
   url.port = String(proxy.port)
   const opened = await openStore(await openDatabase({ ...options, url: url.href }))
   const { conversation } = await opened.store.createConversation(me, {})
@@ -52,6 +53,7 @@ async function proxied() {
     ...opened,
     proxy,
     direct,
+    directUrl,
     id: conversation.id,
     async [Symbol.asyncDispose]() {
       await opened[Symbol.asyncDispose]()
@@ -59,6 +61,32 @@ async function proxied() {
       await proxy[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Holds the rows of conversations as another writer would, until it is told to let go. */
+async function hold(sql: postgres.Sql, ids: readonly string[]): Promise<() => Promise<void>> {
+  const released = Promise.withResolvers<void>()
+  const holding = Promise.withResolvers<void>()
+  const transaction = sql.begin(async (inside) => {
+    await inside`select from conversations where id in ${inside([...ids])} for update`
+    holding.resolve()
+    await released.promise
+  })
+  await holding.promise
+  return async () => {
+    released.resolve()
+    await transaction
+  }
+}
+
+/** How many sessions of a database wait for a lock. */
+async function waiters(database: string): Promise<number> {
+  const url = Object.assign(new URL(await testDatabaseUrl()), { pathname: `/${database}` })
+  const sql = postgres(url.href, { max: 1 })
+  const [row] = await sql`select count(*)::int as n from pg_stat_activity
+    where datname = ${database} and wait_event_type = 'Lock'`
+  await sql.end()
+  return Number(row?.['n'])
 }
 
 /** Cuts every connection when the record function's answer comes by, after its commit. */
@@ -132,52 +160,38 @@ describe('a connection cut between the commit and its answer', () => {
 })
 
 describe('a connection cut before the commit', () => {
-  /** Holds the conversation's row, so that a recording call waits in Postgres. */
-  const hold = async (direct: postgres.Sql, id: string) => {
-    const released = Promise.withResolvers<void>()
-    const holding = Promise.withResolvers<void>()
-    const transaction = direct.begin(async (sql) => {
-      await sql`select from conversations where id = ${id} for update`
-      holding.resolve()
-      await released.promise
-    })
-    await holding.promise
-    return async () => {
-      released.resolve()
-      await transaction
-    }
-  }
-
   test('leaves a turn without a key unknown, for the call may yet run', async () => {
     await using opened = await proxied()
-    const release = await hold(opened.direct, opened.id)
+    const release = await hold(opened.direct, [opened.id])
     const settled = codeOf(opened.store.recordTurn(me, opened.id, turn('a')))
-    const waitingForLock = async () => (await postgresWaiters(opened.direct.options.database)) > 0
-    while (!(await waitingForLock())) await Bun.sleep(5)
+    while ((await waiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
     opened.proxy.cut()
     expect(await settled).toBe('outcome-unknown')
     await release()
   })
 
-  const postgresWaiters = async (database: string): Promise<number> => {
-    const sql = postgres(await adminUrl(database), { max: 1 })
-    const [row] = await sql`select count(*)::int as n from pg_stat_activity
-      where datname = ${database} and wait_event_type = 'Lock'`
-    await sql.end()
-    return Number(row?.['n'])
-  }
-  const adminUrl = async (database: string) =>
-    Object.assign(new URL(await testDatabaseUrl()), { pathname: `/${database}` }).href
-
   test('sends a turn with a key again, and records it once', async () => {
     await using opened = await proxied()
-    const release = await hold(opened.direct, opened.id)
+    const release = await hold(opened.direct, [opened.id])
     const recording = opened.store.recordTurn(me, opened.id, turn('a'), 'k')
-    while ((await postgresWaiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
+    while ((await waiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
     opened.proxy.cut()
     await release()
     expect(await recording).toMatchObject({ version: 2, replayed: false })
     expect(await texts(opened)).toEqual(['a', 'a'])
+  })
+})
+
+describe('a call that may yet run', () => {
+  test('leaves a turn unknown even where sending it again was refused for certain', async () => {
+    await using opened = await proxied()
+    const release = await hold(opened.direct, [opened.id])
+    const recording = codeOf(opened.store.recordTurn(me, opened.id, turn('a'), 'k'))
+    while ((await waiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
+    opened.proxy.cut()
+    // The second call runs into the lock timeout, while the first still waits for the lock.
+    expect(await recording).toBe('outcome-unknown')
+    await release()
   })
 })
 
@@ -220,40 +234,47 @@ describe('a conversation that another writer holds', () => {
   test('keeps nobody else waiting, and its turns keep their order', async () => {
     await using opened = await proxied()
     const other = (await opened.store.createConversation(me, {})).conversation.id
-    const released = Promise.withResolvers<void>()
-    const holding = Promise.withResolvers<void>()
-    const transaction = opened.direct.begin(async (sql) => {
-      await sql`select from conversations where id = ${opened.id} for update`
-      holding.resolve()
-      await released.promise
-    })
-    await holding.promise
+    const release = await hold(opened.direct, [opened.id])
     const held = Array.from({ length: 5 }, (_, n) =>
       opened.store.recordTurn(me, opened.id, turn(`${n}`)),
     )
     for (let n = 0; n < 5; n += 1) await opened.store.recordTurn(me, other, turn(`${n}`))
-    released.resolve()
-    await transaction
+    await release()
     await Promise.all(held)
     expect(await texts(opened)).toEqual(['0', '0', '1', '1', '2', '2', '3', '3', '4', '4'])
   })
 
+  test('for a moment does not stand behind many that are held for long', async () => {
+    await using opened = await proxied()
+    const create = async () => (await opened.store.createConversation(me, {})).conversation.id
+    const long = await Promise.all(Array.from({ length: 8 }, create))
+    const brief = await create()
+    const releaseLong = await hold(opened.direct, long)
+    const second = postgres(opened.directUrl, { max: 1, onnotice: () => {} })
+    const releaseBrief = await hold(second, [brief])
+    let longDone = 0
+    const behind = long.map(async (id) => {
+      await opened.store.recordTurn(me, id, turn('a'))
+      longDone += 1
+    })
+    const inFront = opened.store.recordTurn(me, brief, turn('a'))
+    while ((await waiters(opened.direct.options.database)) < 2) await Bun.sleep(5)
+    await releaseBrief()
+    expect(await inFront).toMatchObject({ version: 2 })
+    expect(longDone).toBe(0)
+    await releaseLong()
+    await Promise.all(behind)
+    await second.end()
+  })
+
   test('for longer than the lock timeout is busy, with nothing written', async () => {
     await using opened = await proxied()
-    const released = Promise.withResolvers<void>()
-    const holding = Promise.withResolvers<void>()
-    const transaction = opened.direct.begin(async (sql) => {
-      await sql`select from conversations where id = ${opened.id} for update`
-      holding.resolve()
-      await released.promise
-    })
-    await holding.promise
+    const release = await hold(opened.direct, [opened.id])
     const busy = await Promise.all([
       codeOf(opened.store.recordTurn(me, opened.id, turn('a'))),
       codeOf(opened.store.createSegment(me, opened.id, { id: newId() })),
     ])
-    released.resolve()
-    await transaction
+    await release()
     expect(busy).toEqual(['conversation-busy', 'conversation-busy'])
     expect(await texts(opened)).toEqual([])
   })

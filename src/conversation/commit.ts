@@ -7,7 +7,7 @@
  */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
-import { Problem } from '../problem.ts'
+import { Problem, type ProblemCode } from '../problem.ts'
 import type { Effect } from './effects.ts'
 import { createRecorder, type Entry, type Verdict } from './recorder.ts'
 import type { PreparedTurn } from './turn.ts'
@@ -30,8 +30,17 @@ export type Committer = {
   drained(): Promise<void>
 }
 
-/** Conversations held by somebody else that are waited for at a time: each takes a connection. */
+/** The turns of one conversation that have not been sent, in the order in which they came. */
+type Line = { readonly id: string; waiting: Entry[]; busy: boolean }
+
+/** Conversations held by another writer that are waited for at a time: each takes a connection. */
 const heldLanes = 2
+
+/** How often the others look whether theirs is free again, in milliseconds. */
+const heldLookMs = 25
+
+/** How often the whole queue is searched for turns that have waited too long, in milliseconds. */
+const sweepMs = 250
 
 export function createCommitter(options: {
   readonly database: Database
@@ -44,15 +53,19 @@ export function createCommitter(options: {
 }): Committer {
   const { bounds } = options
   const recorder = createRecorder(options)
-  let waiting: Entry[] = []
+  const lines = new Map<string, Line>()
+  /** Those that may go into the next batch, the one that waited longest first. */
+  const ready = new Set<Line>()
+  /** Those that another writer holds. */
+  const held = new Set<Line>()
+  const idle: (() => void)[] = []
+  let waitingTurns = 0
   let waitingBytes = 0
   let batches = 0
+  let heldBatches = 0
   let pumping = false
-  /** In a batch, or waited for in a lane of their own. */
-  const busy = new Set<string>()
-  const held: Entry[][] = []
-  let heldRunning = 0
-  const idle: (() => void)[] = []
+  let looking = false
+  let sweptAt = performance.now()
 
   const schedule = () => {
     if (pumping) return
@@ -65,113 +78,155 @@ export function createCommitter(options: {
   }
 
   const pump = () => {
-    dropOverdue()
-    while (batches < bounds.lanes) {
-      const batch = nextBatch()
-      if (batch.length === 0) break
+    sweep()
+    while (batches < bounds.lanes && ready.size > 0) {
       batches += 1
-      void runBatch(batch)
+      void run(nextBatch(), false)
     }
-    if (waiting.length === 0 && busy.size === 0) for (const resolve of idle.splice(0)) resolve()
+    while (heldBatches < heldLanes && held.size > 0) {
+      const [line] = held
+      if (line === undefined) break
+      held.delete(line)
+      heldBatches += 1
+      void run([take(line, bounds.batchTurnsMax, bounds.batchBytesMax)], true)
+    }
+    lookAgain()
+    if (lines.size === 0) for (const resolve of idle.splice(0)) resolve()
   }
 
-  const dropOverdue = () => {
-    const oldest = performance.now() - options.waitMs
-    if (waiting[0] === undefined || waiting[0].since > oldest) return
-    const overdue = waiting.filter((entry) => entry.since <= oldest)
-    waiting = waiting.filter((entry) => entry.since > oldest)
-    for (const entry of overdue) {
-      waitingBytes -= entry.turn.bytes
-      entry.reject(new Problem('overloaded', 'The write waited too long for its place.'))
-    }
+  /** A conversation that was held for a moment must not stand behind one that is held for long. */
+  const lookAgain = () => {
+    if (looking || held.size === 0) return
+    looking = true
+    setTimeout(() => {
+      looking = false
+      for (const line of held) ready.add(line)
+      held.clear()
+      pump()
+    }, heldLookMs)
   }
 
-  /** Takes from the front what may go together, and leaves the rest in its order. */
-  const nextBatch = (): Entry[] => {
-    const batch: Entry[] = []
-    const rest: Entry[] = []
-    const passedOver = new Set<string>()
-    const names = new Set<string>()
+  /** A fair share of every conversation that is ready, as far as the bounds go. */
+  const nextBatch = (): { line: Line; entries: Entry[] }[] => {
+    const share = Math.max(1, Math.floor(bounds.batchTurnsMax / ready.size))
+    const batch: { line: Line; entries: Entry[] }[] = []
+    let turns = 0
     let bytes = 0
-    for (const entry of waiting) {
-      const { row } = entry.turn
+    for (const line of ready) {
+      const first = line.waiting[0]
       const full =
-        batch.length >= bounds.batchTurnsMax ||
-        (batch.length > 0 && bytes + entry.turn.bytes > bounds.batchBytesMax)
-      // Twins of a key or an id are settled by the database, one batch after the other.
-      const own = [
-        ...(row.key === null ? [] : [`${row.c} key ${row.key}`]),
-        ...(row.given ?? []).map((id) => `${row.c} id ${id}`),
-      ]
-      if (full || busy.has(row.c) || passedOver.has(row.c) || own.some((name) => names.has(name))) {
-        passedOver.add(row.c)
-        rest.push(entry)
-        continue
-      }
-      for (const name of own) names.add(name)
-      bytes += entry.turn.bytes
-      batch.push(entry)
+        turns >= bounds.batchTurnsMax ||
+        (turns > 0 && bytes + (first?.turn.bytes ?? 0) > bounds.batchBytesMax)
+      if (full) break
+      const taken = take(
+        line,
+        Math.min(share, bounds.batchTurnsMax - turns),
+        bounds.batchBytesMax - bytes,
+      )
+      turns += taken.entries.length
+      for (const entry of taken.entries) bytes += entry.turn.bytes
+      batch.push(taken)
     }
-    waiting = rest
-    waitingBytes -= bytes
-    for (const entry of batch) busy.add(entry.turn.row.c)
     return batch
   }
 
-  const runBatch = async (batch: Entry[]) => {
-    const { locked, unsettled } = await recorder.record(batch, { wait: false })
-    batches -= 1
-    const kept = new Set([...locked, ...unsettled].map((entry) => entry.turn.row.c))
-    for (const entry of batch) if (!kept.has(entry.turn.row.c)) busy.delete(entry.turn.row.c)
-    for (const entries of Map.groupBy(locked, (entry) => entry.turn.row.c).values())
-      held.push(entries)
-    runHeld()
-    if (unsettled.length > 0) void runUnsettled(unsettled)
+  /** From the front of a line what may go together; at least one. */
+  const take = (line: Line, turnsMax: number, bytesMax: number) => {
+    const names = new Set<string>()
+    const entries: Entry[] = []
+    let bytes = 0
+    for (const entry of line.waiting) {
+      const { row } = entry.turn
+      // Twins of a key or an id are settled by the database, one batch after the other.
+      const own = [...(row.key === null ? [] : [`key ${row.key}`]), ...(row.given ?? [])]
+      const fits = entries.length < turnsMax && bytes + entry.turn.bytes <= bytesMax
+      if (entries.length > 0 && (!fits || own.some((name) => names.has(name)))) break
+      for (const name of own) names.add(name)
+      bytes += entry.turn.bytes
+      entries.push(entry)
+    }
+    line.waiting = line.waiting.slice(entries.length)
+    waitingTurns -= entries.length
+    waitingBytes -= bytes
+    line.busy = true
+    ready.delete(line)
+    return { line, entries }
+  }
+
+  /** Sends a batch. `wait` is for one conversation that another writer holds. */
+  const run = async (batch: { line: Line; entries: Entry[] }[], wait: boolean) => {
+    const entries = batch.flatMap((one) => one.entries)
+    const { locked, unsettled } = await recorder.record(entries, { wait })
+    if (wait) heldBatches -= 1
+    else batches -= 1
+    const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.c)
+    const unsettledBy = Map.groupBy(unsettled, (entry) => entry.turn.row.c)
+    for (const { line } of batch) {
+      const again = lockedBy.get(line.id) ?? []
+      const unknown = unsettledBy.get(line.id)
+      if (unknown === undefined) release(line, again)
+      else void recorder.settle(unknown).then(() => release(line, again))
+    }
     pump()
   }
 
-  /** The turns of conversations that another writer holds wait for it, out of the others' way. */
-  const runHeld = () => {
-    while (heldRunning < heldLanes) {
-      const entries = held.shift()
-      if (entries === undefined) return
-      heldRunning += 1
-      void recorder.record(entries, { wait: true }).then(async ({ locked, unsettled }) => {
-        heldRunning -= 1
-        for (const entry of locked) entry.reject(new Problem('conversation-busy'))
-        if (unsettled.length > 0) await recorder.settle(unsettled)
-        release(entries)
-      })
+  /** What was locked goes to the front again. */
+  const release = (line: Line, locked: Entry[]) => {
+    line.busy = false
+    line.waiting = [...locked, ...line.waiting]
+    waitingTurns += locked.length
+    for (const entry of locked) waitingBytes += entry.turn.bytes
+    dropOverdue(line, locked.length > 0 ? 'conversation-busy' : 'overloaded')
+    if (line.waiting.length === 0) lines.delete(line.id)
+    else if (locked.length > 0) held.add(line)
+    else ready.add(line)
+    schedule()
+  }
+
+  const sweep = () => {
+    const now = performance.now()
+    if (now - sweptAt < sweepMs) return
+    sweptAt = now
+    for (const line of ready) {
+      dropOverdue(line, 'overloaded')
+      if (line.waiting.length > 0) continue
+      ready.delete(line)
+      lines.delete(line.id)
     }
   }
 
-  const runUnsettled = async (entries: Entry[]) => {
-    await recorder.settle(entries)
-    release(entries)
-  }
-
-  const release = (entries: readonly Entry[]) => {
-    for (const entry of entries) busy.delete(entry.turn.row.c)
-    runHeld()
-    pump()
+  const dropOverdue = (line: Line, code: ProblemCode) => {
+    const oldest = performance.now() - options.waitMs
+    const kept = line.waiting.findIndex((entry) => entry.since > oldest)
+    const overdue = line.waiting.splice(0, kept < 0 ? line.waiting.length : kept)
+    waitingTurns -= overdue.length
+    for (const entry of overdue) {
+      waitingBytes -= entry.turn.bytes
+      entry.reject(new Problem(code, 'The write waited too long for its place.'))
+    }
   }
 
   return {
     submit(turn) {
       if (
-        waiting.length >= bounds.waitingTurnsMax ||
+        waitingTurns >= bounds.waitingTurnsMax ||
         waitingBytes + turn.bytes > bounds.waitingBytesMax
       )
         return Promise.reject(new Problem('overloaded'))
       const { promise, resolve, reject } = Promise.withResolvers<Verdict>()
-      waiting.push({ turn, since: performance.now(), resolve, reject })
+      const { c } = turn.row
+      const line = lines.get(c) ?? { id: c, waiting: [], busy: false }
+      lines.set(c, line)
+      line.waiting.push({ turn, since: performance.now(), resolve, reject })
+      waitingTurns += 1
       waitingBytes += turn.bytes
+      if (!line.busy && !held.has(line)) ready.add(line)
       schedule()
       return promise
     },
 
     drained() {
-      if (waiting.length === 0 && busy.size === 0) return Promise.resolve()
+      if (lines.size === 0) return Promise.resolve()
       return new Promise((resolve) => idle.push(resolve))
     },
   }

@@ -4,6 +4,7 @@ import { type Database, DatabaseError } from '../ports/database.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import { type Effect, runEffects } from './effects.ts'
 import { problemOf } from './failure.ts'
+import { lookUp, ownId } from './lookup.ts'
 import { messagesOf, type PreparedTurn } from './turn.ts'
 
 /** Where a turn stands in the database. */
@@ -27,15 +28,22 @@ export type Entry = {
   reject(reason: unknown): void
 }
 
+export type RecordOptions = {
+  /** Wait for conversations that another writer holds, up to the lock timeout. */
+  readonly wait: boolean
+  /** The same turns were sent before, and that call may yet run: no failure of this one is definite. */
+  readonly sentBefore?: boolean
+}
+
+/** What a call leaves to its caller. */
+export type Left = { readonly locked: Entry[]; readonly unsettled: Entry[] }
+
 export type Recorder = {
   /**
    * Records a batch. Every entry is settled but those answered: `locked`, nothing of them is
    * written; `unsettled`, the connection was lost and nobody knows. Never rejects.
    */
-  record(
-    entries: readonly Entry[],
-    options: { wait: boolean },
-  ): Promise<{ locked: Entry[]; unsettled: Entry[] }>
+  record(entries: readonly Entry[], options: RecordOptions): Promise<Left>
   /** Finds out what became of unsettled entries, and settles every one. Never rejects. */
   settle(entries: readonly Entry[]): Promise<void>
 }
@@ -52,21 +60,10 @@ type Row = {
 const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId"
   FROM turnlog_record_v1($1::text::jsonb, $2::boolean, $3::integer)`
 
-const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head"
-  FROM conversation_messages m
-  JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
-  JOIN conversations c ON c.id = m.conversation_id
-  WHERE (m.tenant, m.conversation_id, m.id) IN
-    (SELECT * FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]))`
+/** Data, integrity and limits are one turn's fault; any other failure is the whole call's. */
+const oneTurnsFault = /^(21|22|23|54)/
 
-/** Integrity and data errors are one turn's fault; any other failure is the whole call's. */
-const oneTurnsFault = /^(22|23)/
-
-/** How long the database is asked, after a lost connection, what became of a batch. */
-const lookupMs = 3000
-const lookupPauseMs = 100
-
-const nothing = { locked: [], unsettled: [] }
+const nothing: Left = { locked: [], unsettled: [] }
 
 export function createRecorder(options: {
   readonly database: Database
@@ -84,31 +81,45 @@ export function createRecorder(options: {
     })
   }
 
-  const record: Recorder['record'] = async (entries, { wait }) => {
+  const record: Recorder['record'] = async (entries, options) => {
     let rows: Row[]
     try {
-      rows = await call(entries, wait)
+      rows = await call(entries, options.wait)
     } catch (thrown) {
       if (!(thrown instanceof DatabaseError)) return refuseAll(entries, thrown)
       if (thrown.outcome === 'unknown') return { locked: [], unsettled: [...entries] }
-      if (!oneTurnsFault.test(thrown.sqlState ?? '')) return refuseAll(entries, thrown)
-      if (entries.length === 1) {
-        const taken = thrown.constraint === 'messages_by_id'
-        return refuseAll(entries, taken ? new Problem('id-taken') : thrown)
-      }
-      // Rolled back because of one turn: the halves go on without it, in their order.
-      const middle = Math.ceil(entries.length / 2)
-      const first = await record(entries.slice(0, middle), { wait })
-      const second = await record(entries.slice(middle), { wait })
-      return {
-        locked: [...first.locked, ...second.locked],
-        unsettled: [...first.unsettled, ...second.unsettled],
-      }
+      if (oneTurnsFault.test(thrown.sqlState ?? ''))
+        return entries.length > 1
+          ? recordInHalves(entries, options)
+          : refuseAll(entries, fault(thrown))
+      return refuseAll(entries, options.sentBefore ? new Problem('outcome-unknown') : thrown)
     }
     return answer(entries, rows)
   }
 
-  const refuseAll = (entries: readonly Entry[], reason: unknown) => {
+  /** Rolled back because of one turn: the halves go on without it, in their order. */
+  const recordInHalves = async (
+    entries: readonly Entry[],
+    options: RecordOptions,
+  ): Promise<Left> => {
+    const middle = Math.ceil(entries.length / 2)
+    const first = await record(entries.slice(0, middle), options)
+    // A conversation whose turns stayed behind keeps its later ones behind them.
+    const behind = new Set([...first.locked, ...first.unsettled].map(({ turn }) => turn.row.c))
+    const second = entries.slice(middle)
+    const later = second.filter(({ turn }) => behind.has(turn.row.c))
+    const others = second.filter(({ turn }) => !behind.has(turn.row.c))
+    const last = others.length === 0 ? nothing : await record(others, options)
+    return {
+      locked: [...first.locked, ...later, ...last.locked],
+      unsettled: [...first.unsettled, ...last.unsettled],
+    }
+  }
+
+  const fault = (thrown: DatabaseError) =>
+    thrown.constraint === 'messages_by_id' ? new Problem('id-taken') : thrown
+
+  const refuseAll = (entries: readonly Entry[], reason: unknown): Left => {
     for (const entry of entries) entry.reject(problemOf(reason, 'write'))
     return nothing
   }
@@ -156,7 +167,7 @@ export function createRecorder(options: {
   }
 
   const settle: Recorder['settle'] = async (entries) => {
-    const found = await lookUp(entries)
+    const found = await lookUp(database, entries)
     events.outcomeUnknown(entries.length, found?.size ?? 0)
     const verdictOf = (entry: Entry) => found?.get(ownId(entry) ?? '')
     const recorded = entries.flatMap((entry) => {
@@ -172,37 +183,8 @@ export function createRecorder(options: {
     for (const entry of missing)
       if (!again.includes(entry)) entry.reject(new Problem('outcome-unknown'))
     if (again.length === 0) return
-    const { locked, unsettled } = await record(again, { wait: true })
+    const { locked, unsettled } = await record(again, { wait: true, sentBefore: true })
     for (const entry of [...locked, ...unsettled]) entry.reject(new Problem('outcome-unknown'))
-  }
-
-  /** Undefined where the database could not be asked in time. */
-  const lookUp = async (entries: readonly Entry[]): Promise<Map<string, Verdict> | undefined> => {
-    const until = performance.now() + lookupMs
-    const known = entries.flatMap((entry) => {
-      const id = ownId(entry)
-      return id === undefined ? [] : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.c, id }]
-    })
-    const params = [
-      known.map(({ tenant }) => tenant),
-      known.map(({ c }) => c),
-      known.map(({ id }) => id),
-    ]
-    for (;;) {
-      try {
-        type Found = { id: string; seq: number; version: number; head: number }
-        const rows = await database.query<Found>(
-          { text: lookupStatement, params },
-          { deadlineMs: Math.max(1, until - performance.now()) },
-        )
-        return new Map(
-          rows.map(({ id, seq, version, head }) => [id, { version, seq, head, replayOf: null }]),
-        )
-      } catch {
-        if (performance.now() + lookupPauseMs >= until) return undefined
-        await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))
-      }
-    }
   }
 
   return { record, settle }
@@ -231,10 +213,3 @@ export function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]]
 
 /** The id of the turn's first message: the turn's id. */
 const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id
-
-/**
- * An id of the turn that was made here: whoever has it is this very turn. Ids that the caller gave
- * may have been recorded long before; of a turn that has no others, only its key can tell.
- */
-const ownId = ({ turn: { row } }: Entry): string | undefined =>
-  [row.a_id, row.h_id ?? undefined].find((id) => id !== undefined && !row.given?.includes(id))

@@ -1,0 +1,53 @@
+/** After a lost connection: which of the turns that were sent are there. */
+import type { Database } from '../ports/database.ts'
+import type { Entry, Verdict } from './recorder.ts'
+
+const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head"
+  FROM conversation_messages m
+  JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
+  JOIN conversations c ON c.id = m.conversation_id
+  WHERE (m.tenant, m.conversation_id, m.id) IN
+    (SELECT * FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]))`
+
+/** How long the database is asked, after a lost connection, what became of a batch. */
+const lookupMs = 3000
+const lookupPauseMs = 100
+
+/** Where turns stand, by an id of theirs. Undefined where the database could not be asked in time. */
+export async function lookUp(
+  database: Database,
+  entries: readonly Entry[],
+): Promise<Map<string, Verdict> | undefined> {
+  const until = performance.now() + lookupMs
+  const known = entries.flatMap((entry) => {
+    const id = ownId(entry)
+    return id === undefined ? [] : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.c, id }]
+  })
+  const params = [
+    known.map(({ tenant }) => tenant),
+    known.map(({ c }) => c),
+    known.map(({ id }) => id),
+  ]
+  for (;;) {
+    try {
+      type Found = { id: string; seq: number; version: number; head: number }
+      const rows = await database.query<Found>(
+        { text: lookupStatement, params },
+        { deadlineMs: Math.max(1, until - performance.now()) },
+      )
+      return new Map(
+        rows.map(({ id, seq, version, head }) => [id, { version, seq, head, replayOf: null }]),
+      )
+    } catch {
+      if (performance.now() + lookupPauseMs >= until) return undefined
+      await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))
+    }
+  }
+}
+
+/**
+ * An id of the turn that was made here: whoever has it is this very turn. Ids that the caller gave
+ * may have been recorded long before; of a turn that has no others, only its key can tell.
+ */
+export const ownId = ({ turn: { row } }: Entry): string | undefined =>
+  [row.a_id, row.h_id ?? undefined].find((id) => id !== undefined && !row.given?.includes(id))
