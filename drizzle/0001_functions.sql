@@ -10,6 +10,11 @@ BEGIN
     RAISE EXCEPTION 'turnlog needs the isolation level read committed';
   END IF;
   PERFORM set_config('lock_timeout', p_lock_timeout_ms || 'ms', true);
+  -- A plan made while the tables were small is kept by the session. Every step of a write is a few
+  -- rows found by a key, so whatever the statistics say, a scan or a hash is never the right plan.
+  PERFORM set_config('enable_seqscan', 'off', true);
+  PERFORM set_config('enable_hashjoin', 'off', true);
+  PERFORM set_config('enable_mergejoin', 'off', true);
   IF current_setting('synchronous_commit') IN ('off', 'local') THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
@@ -50,22 +55,29 @@ BEGIN
     SELECT c.id, c.tenant, c.version, c.last_seq, c.erased_at FROM conversations c WHERE c.id = ANY (held)
   ), twin AS MATERIALIZED (
     SELECT t.n, m.request_hash, m.recorded_version, m.turn_id, m.seq
-    FROM t JOIN conversation_messages m ON m.conversation_id = t.c AND m.idempotency_key = t.key
-    WHERE t.c = ANY (held)
+    FROM t CROSS JOIN LATERAL (
+      SELECT * FROM conversation_messages m
+      WHERE m.conversation_id = t.c AND m.idempotency_key = t.key LIMIT 1
+    ) m
+    WHERE t.key IS NOT NULL AND t.c = ANY (held)
   ), judged AS MATERIALIZED (
     SELECT t.*, head.version AS head_version, head.last_seq,
       twin.recorded_version AS twin_version, twin.turn_id AS twin_turn, twin.seq AS twin_seq,
       CASE
         WHEN head.id IS NULL THEN
-          CASE WHEN EXISTS (SELECT FROM conversations c WHERE c.id = t.c AND c.tenant = t.tenant)
+          CASE WHEN (SELECT true FROM conversations c WHERE c.id = t.c AND c.tenant = t.tenant LIMIT 1)
             THEN 'locked' ELSE 'conversation-not-found' END
         WHEN head.erased_at IS NOT NULL THEN 'conversation-erased'
         WHEN twin.n IS NOT NULL THEN
           CASE WHEN twin.request_hash = decode(t.hash, 'hex') THEN 'replayed' ELSE 'idempotency-conflict' END
-        WHEN t.segment IS NOT NULL AND NOT EXISTS (
-          SELECT FROM segments s WHERE s.conversation_id = t.c AND s.id = t.segment) THEN 'segment-not-found'
-        WHEN t.given IS NOT NULL AND EXISTS (
-          SELECT FROM conversation_messages m WHERE m.conversation_id = t.c AND m.id = ANY (t.given)) THEN 'id-taken'
+        WHEN t.segment IS NOT NULL AND (
+          SELECT true FROM segments s WHERE s.conversation_id = t.c AND s.id = t.segment LIMIT 1
+        ) IS NULL THEN 'segment-not-found'
+        WHEN t.given IS NOT NULL AND (
+          SELECT true FROM unnest(t.given) AS g(id) CROSS JOIN LATERAL (
+            SELECT FROM conversation_messages m WHERE m.conversation_id = t.c AND m.id = g.id LIMIT 1
+          ) taken LIMIT 1
+        ) THEN 'id-taken'
         ELSE 'recorded'
       END AS outcome
     FROM t
@@ -120,7 +132,7 @@ END $$;
 CREATE FUNCTION turnlog_create_v1(
   p_tenant text, p_id uuid, p_id_given boolean, p_external_id text, p_title text, p_metadata jsonb,
   p_hash text, p_at timestamptz, p_lock_timeout_ms integer)
-RETURNS TABLE (outcome text, id uuid)
+RETURNS TABLE (outcome text, conversation conversations)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -130,17 +142,18 @@ BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   INSERT INTO conversations (id, tenant, version, self_version, last_seq, external_id, title, metadata, request_hash, created_at)
   VALUES (p_id, p_tenant, 1, 1, 0, p_external_id, p_title, p_metadata, decode(p_hash, 'hex'), p_at)
-  ON CONFLICT (id) DO NOTHING;
+  ON CONFLICT (id) DO NOTHING
+  RETURNING * INTO old;
   IF FOUND THEN
     IF p_external_id IS NULL THEN
-      RETURN QUERY SELECT 'created', p_id;
+      RETURN QUERY SELECT 'created', old;
       RETURN;
     END IF;
     INSERT INTO conversation_external_ids (tenant, external_id, conversation_id)
     VALUES (p_tenant, p_external_id, p_id)
     ON CONFLICT (tenant, external_id) DO NOTHING;
     IF FOUND THEN
-      RETURN QUERY SELECT 'created', p_id;
+      RETURN QUERY SELECT 'created', old;
       RETURN;
     END IF;
     -- The external id is another's: this row was never seen, and goes again in the same transaction.
@@ -156,14 +169,14 @@ BEGIN
       WHEN (old.id = p_id OR NOT p_id_given) AND old.request_hash = decode(p_hash, 'hex') THEN 'existing'
       WHEN old.id = p_id THEN 'conversation-taken'
       ELSE 'external-id-taken'
-    END, found_id;
+    END, old;
 END $$;
 --> statement-breakpoint
 -- Replaces title, metadata and external id by what the caller merged from the row at p_self_version.
 CREATE FUNCTION turnlog_patch_v1(
   p_tenant text, p_id uuid, p_self_version bigint, p_if_match bigint, p_external_id text, p_title text,
   p_metadata jsonb, p_lock_timeout_ms integer)
-RETURNS TABLE (outcome text, version bigint)
+RETURNS TABLE (outcome text, conversation conversations)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -172,15 +185,15 @@ BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO old FROM conversations c WHERE c.id = p_id AND c.tenant = p_tenant FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'conversation-not-found', 0::bigint;
+    RETURN QUERY SELECT 'conversation-not-found', old;
   ELSIF old.erased_at IS NOT NULL THEN
-    RETURN QUERY SELECT 'conversation-erased', old.version;
+    RETURN QUERY SELECT 'conversation-erased', old;
   ELSIF p_if_match IS NOT NULL AND p_if_match <> old.version THEN
-    RETURN QUERY SELECT 'version-mismatch', old.version;
+    RETURN QUERY SELECT 'version-mismatch', old;
   ELSIF old.self_version <> p_self_version THEN
-    RETURN QUERY SELECT 'stale', old.version;
+    RETURN QUERY SELECT 'stale', old;
   ELSIF (old.external_id, old.title, old.metadata) IS NOT DISTINCT FROM (p_external_id, p_title, p_metadata) THEN
-    RETURN QUERY SELECT 'unchanged', old.version;
+    RETURN QUERY SELECT 'unchanged', old;
   ELSE
     IF p_external_id IS DISTINCT FROM old.external_id THEN
       IF p_external_id IS NOT NULL THEN
@@ -188,7 +201,7 @@ BEGIN
         VALUES (p_tenant, p_external_id, p_id)
         ON CONFLICT (tenant, external_id) DO NOTHING;
         IF NOT FOUND THEN
-          RETURN QUERY SELECT 'external-id-taken', old.version;
+          RETURN QUERY SELECT 'external-id-taken', old;
           RETURN;
         END IF;
       END IF;
@@ -196,32 +209,39 @@ BEGIN
     END IF;
     UPDATE conversations c SET version = old.version + 1, self_version = old.version + 1,
       external_id = p_external_id, title = p_title, metadata = p_metadata
-    WHERE c.id = p_id;
-    RETURN QUERY SELECT 'patched', old.version + 1;
+    WHERE c.id = p_id
+    RETURNING * INTO old;
+    RETURN QUERY SELECT 'patched', old;
   END IF;
 END $$;
 --> statement-breakpoint
 CREATE FUNCTION turnlog_segment_v1(
   p_tenant text, p_id uuid, p_segment uuid, p_at timestamptz, p_lock_timeout_ms integer)
-RETURNS TABLE (outcome text, version bigint)
+RETURNS TABLE (outcome text, segment segments)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   old conversations%ROWTYPE;
+  seg segments%ROWTYPE;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO old FROM conversations c WHERE c.id = p_id AND c.tenant = p_tenant FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'conversation-not-found', 0::bigint;
+    RETURN QUERY SELECT 'conversation-not-found', seg;
+    RETURN;
   ELSIF old.erased_at IS NOT NULL THEN
-    RETURN QUERY SELECT 'conversation-erased', old.version;
-  ELSIF EXISTS (SELECT FROM segments s WHERE s.conversation_id = p_id AND s.id = p_segment) THEN
-    RETURN QUERY SELECT 'existing', old.version;
+    RETURN QUERY SELECT 'conversation-erased', seg;
+    RETURN;
+  END IF;
+  SELECT * INTO seg FROM segments s WHERE s.conversation_id = p_id AND s.id = p_segment;
+  IF FOUND THEN
+    RETURN QUERY SELECT 'existing', seg;
   ELSE
     INSERT INTO segments (conversation_id, id, tenant, version, created_at, updated_at)
-    VALUES (p_id, p_segment, p_tenant, old.version + 1, p_at, p_at);
+    VALUES (p_id, p_segment, p_tenant, old.version + 1, p_at, p_at)
+    RETURNING * INTO seg;
     UPDATE conversations c SET version = old.version + 1 WHERE c.id = p_id;
-    RETURN QUERY SELECT 'created', old.version + 1;
+    RETURN QUERY SELECT 'created', seg;
   END IF;
 END $$;
 --> statement-breakpoint
@@ -251,8 +271,9 @@ BEGIN
     RETURN;
   END IF;
   IF p_message IS NULL THEN
+    -- Every turn ends with an AI message, so the latest is the last.
     SELECT * INTO msg FROM conversation_messages m
-    WHERE m.conversation_id = p_id AND m.role = 'ai' ORDER BY m.seq DESC LIMIT 1;
+    WHERE m.conversation_id = p_id AND m.seq = old.last_seq AND m.role = 'ai';
   ELSE
     SELECT * INTO msg FROM conversation_messages m WHERE m.conversation_id = p_id AND m.id = p_message;
   END IF;

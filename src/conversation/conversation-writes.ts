@@ -4,6 +4,7 @@ import { Problem } from '../problem.ts'
 import { canonicalId, encodeCursor, newId } from './ids.ts'
 import { mergePatch } from './merge-patch.ts'
 import type { Reader } from './reader.ts'
+import { type ConversationRow, conversationFromRow, conversationList } from './rows.ts'
 import type { Store } from './store.ts'
 import { now, printTime, timeFromPostgres } from './time.ts'
 import { requestHash } from './turn.ts'
@@ -13,13 +14,16 @@ import type { Writes } from './writes.ts'
 const erasureDeadlineMs = 60_000
 
 /** A patch computed from a row that somebody changed meanwhile is computed again. */
-const patchAttempts = 5
+const patchAttempts = 20
+const patchPauseMs = 2
+
+type Written = ConversationRow & { outcome: string }
 
 const calls = {
-  create: `SELECT outcome, id FROM turnlog_create_v1(
-    $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer)`,
-  patch: `SELECT outcome, version FROM turnlog_patch_v1(
-    $1, $2::uuid, $3::bigint, $4::bigint, $5, $6, $7::text::jsonb, $8::integer)`,
+  create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
+    $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer) w`,
+  patch: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_patch_v1(
+    $1, $2::uuid, $3::bigint, $4::bigint, $5, $6, $7::text::jsonb, $8::integer) w`,
   erase: `SELECT outcome, version, erased_at AS "erasedAt", messages, segments
     FROM turnlog_erase_v1($1, $2::uuid, $3::text::timestamptz, $4::integer)`,
 }
@@ -31,7 +35,7 @@ export function createConversationWrites(
 ): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
   return {
     async createConversation(principal, body) {
-      const { outcome, id } = await write<{ outcome: string; id: string }>(
+      const row = await write<Written>(
         calls.create,
         [
           principal.tenant,
@@ -46,9 +50,9 @@ export function createConversationWrites(
         ],
         ['created', 'existing'],
       )
-      const created = outcome === 'created'
-      if (created) announce(principal, id, 1, 'conversation')
-      return { conversation: await reader.conversation(principal, id), created }
+      const created = row.outcome === 'created'
+      if (created) announce(principal, row.id, 1, 'conversation')
+      return { conversation: conversationFromRow(row), created }
     },
 
     async patchConversation(principal, id, patch, ifMatch) {
@@ -59,7 +63,8 @@ export function createConversationWrites(
         const metadata =
           patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
         const metadataText = jsonOf(metadata)
-        if (Buffer.byteLength(metadataText ?? '') > metadataBytesMax)
+        const isLarge = Buffer.byteLength(metadataText ?? '') > metadataBytesMax
+        if (patch.metadata !== undefined && isLarge)
           throw Problem.of([
             {
               code: 'json-too-large',
@@ -68,7 +73,7 @@ export function createConversationWrites(
               message: `is more than ${metadataBytesMax} bytes once merged`,
             },
           ])
-        const { outcome, version } = await write<{ outcome: string; version: number }>(
+        const row = await write<Written>(
           calls.patch,
           [
             principal.tenant,
@@ -82,11 +87,13 @@ export function createConversationWrites(
           ],
           ['patched', 'unchanged', 'stale'],
         )
-        if (outcome === 'stale') continue
-        if (outcome === 'patched') announce(principal, id, version, 'conversation')
-        return reader.conversation(principal, id)
+        if (row.outcome !== 'stale') {
+          if (row.outcome === 'patched') announce(principal, id, row.version, 'conversation')
+          return conversationFromRow(row)
+        }
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * attempt * patchPauseMs))
       }
-      throw new Problem('conversation-busy')
+      throw new Problem('conversation-busy', 'Others keep changing the conversation.')
     },
 
     async eraseConversation(principal, id) {

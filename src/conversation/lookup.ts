@@ -3,11 +3,12 @@ import type { Database } from '../ports/database.ts'
 import type { Entry, Verdict } from './recorder.ts'
 
 const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head"
-  FROM conversation_messages m
-  JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
-  JOIN conversations c ON c.id = m.conversation_id
-  WHERE (m.tenant, m.conversation_id, m.id) IN
-    (SELECT * FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]))`
+  FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]) AS sent(tenant, c, id)
+  CROSS JOIN LATERAL (SELECT * FROM conversation_messages m
+    WHERE m.conversation_id = sent.c AND m.id = sent.id AND m.tenant = sent.tenant LIMIT 1) m
+  CROSS JOIN LATERAL (SELECT * FROM conversation_messages f
+    WHERE f.conversation_id = sent.c AND f.id = m.turn_id LIMIT 1) f
+  CROSS JOIN LATERAL (SELECT * FROM conversations c WHERE c.id = sent.c LIMIT 1) c`
 
 /** How long the database is asked, after a lost connection, what became of a batch. */
 const lookupMs = 3000

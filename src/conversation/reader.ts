@@ -15,7 +15,7 @@ import {
 } from './rows.ts'
 import { isUuid } from './shape.ts'
 import { type Beside, type HeadRow, lists, statements } from './statements.ts'
-import { parseTime } from './time.ts'
+import { parseTime, printTime } from './time.ts'
 import type * as wire from './wire.ts'
 
 export type Head = { readonly version: number; readonly lastSeq: number; readonly cursor: string }
@@ -60,7 +60,7 @@ export type Reader = {
     id: string,
     query: { readonly last?: number; readonly minCursor?: string },
   ): Promise<wire.History>
-  /** Every message in order: the canonical history. */
+  /** Every message in order, however many: the canonical history. */
   loadCanonicalHistory(principal: Principal, id: string): Promise<wire.History>
   changes(
     principal: Principal,
@@ -70,6 +70,9 @@ export type Reader = {
   segments(principal: Principal, id: string, query: PageQuery): Promise<wire.SegmentList>
   segment(principal: Principal, id: string, segmentId: string): Promise<wire.Segment>
 }
+
+/** As many messages as Postgres counts in a LIMIT. */
+const everything = 2147483647
 
 export function createReader(database: Database, limits: ReadLimits): Reader {
   const rowsOf = <Row extends object>(text: string, params: readonly Param[]) =>
@@ -94,6 +97,32 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
     if (row === undefined) throw new Problem('conversation-not-found')
     if (row.erasedAt !== null) throw new Problem('conversation-erased')
     return row
+  }
+
+  /** The newest `last`, or all as far as there are no more than `max`. */
+  const read = async (
+    principal: Principal,
+    id: string,
+    last: number | undefined,
+    max: number,
+    minCursor?: string,
+  ): Promise<wire.History> => {
+    const rows = await rowsOf<Beside<MessageRow>>(statements.newest, [
+      principal.tenant,
+      id,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      last === undefined ? max : null,
+      last ?? max,
+    ])
+    const { version, lastSeq, cursor } = headFrom(id, rows, minCursor)
+    if (last === undefined && lastSeq > max)
+      throw new Problem(
+        'history-too-long',
+        `The conversation has ${lastSeq} messages, and one answer holds ${max} at most: ask for \`last\`, or page through \`/messages\`.`,
+      )
+    const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+    return { conversationId: id, version, cursor, messages }
   }
 
   const reader: Reader = {
@@ -146,27 +175,10 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
       return rows.map((row) => messageFromRow(id, row))
     },
 
-    async history(principal, id, { last, minCursor }) {
-      const max = limits.historyMessagesMax
-      const rows = await rowsOf<Beside<MessageRow>>(statements.newest, [
-        principal.tenant,
-        id,
-        0,
-        Number.MAX_SAFE_INTEGER,
-        last === undefined ? max : null,
-        last ?? max,
-      ])
-      const { version, lastSeq, cursor } = headFrom(id, rows, minCursor)
-      if (last === undefined && lastSeq > max)
-        throw new Problem(
-          'history-too-long',
-          `The conversation has ${lastSeq} messages, and one answer at most ${max}: ask for \`last\`, or page through \`/messages\`.`,
-        )
-      const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
-      return { conversationId: id, version, cursor, messages }
-    },
+    history: (principal, id, { last, minCursor }) =>
+      read(principal, id, last, limits.historyMessagesMax, minCursor),
 
-    loadCanonicalHistory: (principal, id) => reader.history(principal, id, {}),
+    loadCanonicalHistory: (principal, id) => read(principal, id, undefined, everything),
 
     async changes(principal, id, { since, limit }) {
       const from = since === undefined ? 0 : decodeCursor(id, since)
@@ -211,5 +223,6 @@ function keyset(list: string, page: string): [string, string] {
   const time = at === undefined ? undefined : parseTime(at.replace(/\+00$/, 'Z'))
   if (at === undefined || id === undefined || time === undefined || !isUuid(id))
     throw new Problem('page-invalid')
-  return [at, id]
+  // Printed anew: a token that somebody made may hold a form that Postgres does not take.
+  return [printTime(time), id]
 }

@@ -32,10 +32,12 @@ export const statements = {
     WHERE x.tenant = $1 AND x.external_id = $2`,
   oldest: window('ASC'),
   newest: window('DESC'),
-  turn: `SELECT ${messageList('m')} FROM conversation_messages m
-    JOIN conversation_messages f ON f.conversation_id = m.conversation_id AND f.id = m.turn_id
-    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid AND f.id = $3::uuid
-      AND m.seq BETWEEN f.seq AND f.seq + 1 ORDER BY m.seq`,
+  turn: `WITH f AS MATERIALIZED (SELECT f.seq FROM conversation_messages f
+      WHERE f.tenant = $1 AND f.conversation_id = $2::uuid AND f.id = $3::uuid)
+    SELECT ${messageList('m')} FROM conversation_messages m
+    WHERE m.conversation_id = $2::uuid AND m.turn_id = $3::uuid
+      AND m.seq >= (SELECT seq FROM f) AND m.seq <= (SELECT seq FROM f) + 1
+    ORDER BY m.seq`,
   segment: beside(
     segmentList('r'),
     'SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid AND s.id = $3::uuid',

@@ -3,15 +3,23 @@ import { Problem } from '../problem.ts'
 import type { Committer } from './commit.ts'
 import { canonicalId, encodeCursor, newId } from './ids.ts'
 import type { Reader } from './reader.ts'
-import { type MessageRow, messageFromRow, messageList } from './rows.ts'
+import { splitResponses } from './render.ts'
+import {
+  type MessageRow,
+  messageFromRow,
+  messageList,
+  type SegmentRow,
+  segmentFromRow,
+  segmentList,
+} from './rows.ts'
 import type { Store } from './store.ts'
 import { now, printTime } from './time.ts'
 import { messagesOf, prepareTurn } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 const calls = {
-  segment: `SELECT outcome, version FROM turnlog_segment_v1(
-    $1, $2::uuid, $3::uuid, $4::text::timestamptz, $5::integer)`,
+  segment: `SELECT w.outcome, ${segmentList('(w.segment)')} FROM turnlog_segment_v1(
+    $1, $2::uuid, $3::uuid, $4::text::timestamptz, $5::integer) w`,
   attach: `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${messageList('(a.message)')}
     FROM turnlog_attach_v1($1, $2::uuid, $3::uuid, $4::text[], $5::integer, $6, $7::uuid, $8::boolean,
       $9::text::timestamptz, $10::integer) a`,
@@ -50,20 +58,22 @@ export function createTurnWrites(
     recordTurn,
 
     async recordAiTurn(principal, id, responses) {
-      const recorded = await recordTurn(principal, id, { assistant: { responses } })
+      const recorded = await recordTurn(principal, id, {
+        assistant: { responses: splitResponses(responses) },
+      })
       return recorded?.assistantMessageId ?? null
     },
 
     async createSegment(principal, id, body) {
       const segmentId = canonicalId(body.id ?? newId())
-      const { outcome, version } = await write<{ outcome: string; version: number }>(
+      const row = await write<SegmentRow & { outcome: string }>(
         calls.segment,
         [principal.tenant, id, segmentId, printTime(now()), lockTimeoutMs],
         ['created', 'existing'],
       )
-      const created = outcome === 'created'
-      if (created) announce(principal, id, version, 'segments')
-      return { segment: await reader.segment(principal, id, segmentId), created }
+      const created = row.outcome === 'created'
+      if (created) announce(principal, id, row.version, 'segments')
+      return { segment: segmentFromRow(id, row), created }
     },
 
     async attachTts(principal, id, messageId, body) {
