@@ -115,8 +115,13 @@ const probeDeadlineMs = 1000
 
 async function answers(database: Database): Promise<boolean> {
   try {
-    await database.query({ text: 'SELECT 1', params: [] }, { deadlineMs: probeDeadlineMs })
-    return true
+    // A standby answers and takes no write: for a log of turns that is not up.
+    const text = `SELECT current_setting('transaction_read_only') = 'off' AS writable`
+    const [row] = await database.query<{ writable: boolean }>(
+      { text, params: [] },
+      { deadlineMs: probeDeadlineMs },
+    )
+    return row?.writable === true
   } catch {
     return false
   }

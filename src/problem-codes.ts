@@ -62,7 +62,7 @@ export const problems = {
   'id-invalid': row(
     422,
     'An id is not a UUID',
-    'Conversation, message, segment and voice session ids are UUIDs in their usual text form.',
+    'Conversation, message and segment ids are UUIDs in their usual text form.',
   ),
   'time-invalid': row(
     422,
@@ -212,7 +212,7 @@ export const problems = {
   ),
   'conversation-busy': row(
     503,
-    'The conversation is locked by another writer',
+    'Other writers keep the conversation busy',
     'Nothing was written. Try again after `Retry-After` seconds.',
     true,
   ),

@@ -12,7 +12,7 @@ export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', im
 /** Runs one parameterless query; rows as the port says. */
 export type Ask = (text: string) => Promise<object[]>
 
-/** Refuses Postgres below 14, another isolation level, and one that may lose what it has confirmed. */
+/** Refuses Postgres below 14, another encoding or isolation level, and one that may lose what it confirmed. */
 export async function verifyServer(
   ask: Ask,
   options: { place: string; allowUnsafe: boolean; onEvent: OnDatabaseEvent },
@@ -23,12 +23,18 @@ export async function verifyServer(
     `select current_setting('server_version') as release,
       current_setting('server_version_num')::int < 140000 as old,
       current_setting('default_transaction_isolation') as isolation,
+      current_setting('server_encoding') as encoding,
       current_setting('fsync') = 'off' as fsync,
       current_setting('full_page_writes') = 'off' as full_page_writes`,
   )
   if (settings.old === true) {
     throw new StartRefusal(
       `${place} is version ${String(settings.release)}, and Turnlog needs 14 or later: upgrade the server.`,
+    )
+  }
+  if (settings.encoding !== 'UTF8') {
+    throw new StartRefusal(
+      `${place} has the encoding ${String(settings.encoding)}, which cannot hold every text: create the database with the encoding UTF8.`,
     )
   }
   if (settings.isolation !== 'read committed') {

@@ -25,6 +25,11 @@ export type PgliteOptions = {
   readonly onEvent?: OnDatabaseEvent
 }
 
+/** After so many statements the tables are analysed, then each time after twice as many... */
+const analyseFirst = 500
+/** ...but at least every so many. */
+const analyseAtLeastEvery = 50_000
+
 /** The first start of a directory takes some 5 s and 1 GB, later ones half a second. */
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
@@ -41,6 +46,17 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   const verify = async () => {
     await verifyCode(ask, place)
     await verifySchema(ask, place, migrationsFolder)
+  }
+
+  // Nothing analyses an embedded database by itself, and plans made while its tables were small
+  // would be kept for as long as the process lives.
+  let statements = 0
+  let analyseAt = analyseFirst
+  const analyseInTime = () => {
+    statements += 1
+    if (statements < analyseAt) return
+    analyseAt = Math.min(analyseAt * 2, analyseAt + analyseAtLeastEvery)
+    void turns.take(() => pglite.exec('analyze')).catch(() => {})
   }
 
   let closing: Promise<void> | undefined
@@ -63,6 +79,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
           throw statementFailure(thrown, place)
         })
       const { rows } = await turns.take(work, given.deadlineMs ?? options.deadlineMs)
+      analyseInTime()
       return rows
     },
     verify: () => turns.take(verify),

@@ -154,6 +154,15 @@ export function readUrl(url: string): { place: string; urls: string[] } {
     throw new StartRefusal('The database URL is not of the form postgres://user@host:5432/name')
   }
   const [, start = '', hosts = '', path = '', query = ''] = parts
+  const areHosts = hosts
+    .split(',')
+    .every((host) => /^(\[[\da-fA-F:.%]+\]|[^:]*)(:\d+)?$/.test(host))
+  // A password that was not percent-encoded would be read as a host or a path, and be logged.
+  if (!areHosts || path.includes('@') || query.includes('@')) {
+    throw new StartRefusal(
+      'The database URL cannot be told apart: percent-encode / ? # @ and : in its user and password.',
+    )
+  }
   // postgres.js hands parameters it does not know to the server, which refuses to talk then.
   const known = query.replace(
     /(?<=[?&])(channel_binding|gssencmode|pgbouncer|TimeZone|DateStyle)=[^&]*&?/gi,

@@ -96,7 +96,11 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
       const rows = await runOn(connection, sent, startedAt, startedAt + waitMs)
       return rows as Row[]
     },
-    migrate: () => migratePostgres(start),
+    async migrate() {
+      await migratePostgres(start)
+      // The other URL may lead to another server, or to a user with settings of its own.
+      if (migrateUrl !== url) await verifyPostgres({ ...start, url, place })
+    },
     verify: () => verifyPostgres({ ...start, url, place }),
     [Symbol.asyncDispose]: () => pool.close(),
   }

@@ -13,16 +13,30 @@ export async function serve(config: Config, stop: AbortSignal): Promise<void> {
   // A start can wait long for its database; a stop does not wait for the start.
   await Promise.race([starting, aborted(stop)])
   if (stop.aborted) return
-  await using app = await starting
-  const listening = app.listen(config.server)
-  process.stdout.write(banner(config, listening.url, app.databaseName))
-  events.started({ url: listening.url, database: app.databaseName })
+  const app = await starting
+  let until = performance.now()
+  try {
+    const listening = app.listen(config.server)
+    process.stdout.write(banner(config, listening.url, app.databaseName))
+    events.started({ url: listening.url, database: app.databaseName })
 
-  await aborted(stop)
-  events.stopping(String(stop.reason))
-  app.drain()
-  await listening.stop(config.server.shutdownGraceSeconds * 1000)
+    await aborted(stop)
+    events.stopping(String(stop.reason))
+    app.drain()
+    const graceMs = config.server.shutdownGraceSeconds * 1000
+    until = performance.now() + graceMs
+    await listening.stop(graceMs)
+  } finally {
+    // A write that is still waiting when the grace is over meets what a crash would be.
+    const restMs = Math.max(until - performance.now(), closingMs)
+    await Promise.race([app[Symbol.asyncDispose](), after(restMs)])
+  }
 }
+
+/** What closing gets at least, in milliseconds. */
+const closingMs = 1000
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

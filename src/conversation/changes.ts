@@ -90,7 +90,8 @@ function pageEnd(
       if (whole !== undefined && (index >= limit || bytes >= bytesMax)) return whole
       current = row.version
     }
-    bytes += Buffer.byteLength(JSON.stringify(row))
+    // `content` says once more what `parts` say.
+    bytes += Buffer.byteLength(JSON.stringify(row)) * 2
     if (bytes > bytesMax && whole !== undefined) return whole
   }
   return undefined

@@ -36,8 +36,9 @@ function checkMediaType({ headers }: Request, mediaTypes: readonly string[]): vo
       'Send the body without a Content-Encoding: compressed bodies are not read.',
     )
   const contentType = headers.get('content-type')
-  if (contentType === null || contentType === 'application/json') return
-  const [mediaType = '', ...options] = contentType
+  // A web page may send a body without a type to any address, unasked; then it says where it is from.
+  if (contentType === 'application/json' || (contentType === null && !headers.has('origin'))) return
+  const [mediaType = '', ...options] = (contentType ?? '')
     .toLowerCase()
     .split(';')
     .map((part) => part.trim())

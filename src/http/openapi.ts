@@ -56,6 +56,7 @@ export const bodyProblems = [
   'body-too-large',
   'media-type-unsupported',
   'field-missing',
+  'json-too-large',
   'text-invalid',
 ] as const satisfies readonly ProblemCode[]
 

@@ -69,7 +69,7 @@ const eachPublished = (schemas: JsonSchema): JsonSchema =>
 
 function publishedFormat(format: string): JsonSchema {
   if (format === 'turnlog-time') return { format: 'date-time' }
-  if (format === 'http-url') return { format: 'uri', pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' }
+  if (format === 'http-url') return { pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' }
   return { format }
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import type { DatabaseEvent, StartableDatabase } from '../../adapters/database/startable.ts'
+import { DatabaseError } from '../../src/ports/database.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { until } from '../support/processes.ts'
 import { startProxy, type TestProxy } from '../support/proxy.ts'
@@ -81,6 +82,11 @@ export function databaseOutages(
     test('queries fail at once while it is stopped, and work again once it runs', async () => {
       await warm()
       await server.stop()
+      // Until the end of a connection is noticed, a statement may still go out on it.
+      await until('the end of every connection is noticed', async () => {
+        const thrown = await failureWithin(slackMs, ask('select 1'))
+        return thrown instanceof DatabaseError && thrown.outcome === 'not-sent'
+      })
       for (let n = 0; n < 20; n++) {
         expect(await failureWithin(slackMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
       }

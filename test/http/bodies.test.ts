@@ -40,6 +40,10 @@ describe('a media type', () => {
     const request = new Request(`http://turnlog.test${turns()}`, { method: 'POST', body: bytes })
     expect(request.headers.get('content-type')).toBeNull()
     expect((await app.fetch(request)).status).toBe(201)
+    // A page of another site could send just that, without the browser asking us first.
+    const headers = { origin: 'https://elsewhere.example' }
+    const foreign = new Request(request.url, { method: 'POST', body: bytes, headers })
+    expect((await app.fetch(foreign)).status).toBe(415)
   })
 
   test('of anything else is a 415 that says what to send', async () => {
