@@ -1,4 +1,4 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --no-env-file
 /** The command line: reads the verb and hands on; signals in, exit code out. */
 import { distance } from 'fastest-levenshtein'
 import packageJson from '../package.json' with { type: 'json' }
