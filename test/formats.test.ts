@@ -30,11 +30,11 @@ afterAll(() => app[Symbol.asyncDispose]())
 
 /** A conversation of these turns; answers its history in a format. */
 async function recorded(turns: readonly NewTurn[]) {
-  const { body } = await app.ask('POST', '/v1/conversations', {})
-  for (const turn of turns)
-    expect((await app.ask('POST', `/v1/conversations/${body.id}/turns`, turn)).status).toBe(201)
+  const { headers } = await app.ask('POST', '/v1/conversations', {})
+  const path = headers.get('location')
+  for (const turn of turns) expect((await app.ask('POST', `${path}/turns`, turn)).status).toBe(201)
   const history = async (query: string) =>
-    (await app.ask('GET', `/v1/conversations/${body.id}/history${query}`)).body as unknown
+    (await app.ask('GET', `${path}/history${query}`)).body as unknown
   return {
     turnlog: async (more = '') => (await history(`?format=turnlog${more}`)) as History,
     openai: async (more = '') => (await history(`?format=openai${more}`)) as OpenaiHistory,
@@ -124,13 +124,13 @@ describe('a history as langchain', () => {
     expect(loaded.map(({ content, id }) => ({ content, id }))).toEqual(
       messages.map(({ content, id }) => ({ content, id })),
     )
-    const back = loaded.map(({ additional_kwargs: kwargs, id, content, type }, n) => ({
+    const back = loaded.map(({ additional_kwargs: kwargs, id, text: content, type }, n) => ({
       ...Object(kwargs.turnlog),
       conversationId: history.conversationId,
       id,
       content,
       role: type,
-      parts: messages[n]?.role === 'ai' ? String(content).split('[SPLIT]') : [content],
+      parts: messages[n]?.role === 'ai' ? content.split('[SPLIT]') : [content],
     }))
     expect(back).toEqual(messages)
     expect(storedAgain(loaded)).toEqual(history.messages)
