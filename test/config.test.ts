@@ -468,8 +468,8 @@ describe('the table of settings', () => {
 
 describe('the shipped examples', () => {
   const read = (name: string) => readFileSync(join(import.meta.dir, '..', name), 'utf8')
-  /** A setting stands as `#name`, prose as `# text`. */
-  const uncommented = (text: string) => text.replace(/^#(?=\S)/gm, '')
+  /** A setting stands as `#name`, prose as `# text`, what editors read as `#:name`. */
+  const uncommented = (text: string) => text.replace(/^#(?=[^\s:])/gm, '')
   const shown = settingList.map((setting) => [setting.path, setting.default ?? setting.example])
 
   test('change nothing as they are', () => {

@@ -24,6 +24,7 @@ const arrows: Record<string, string[]> = {
     'src/events.ts',
   ],
   'src/commands/': [
+    'src/commands/',
     'src/app.ts',
     'src/config.ts',
     'src/settings.ts',
