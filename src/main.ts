@@ -5,6 +5,8 @@ import packageJson from '../package.json' with { type: 'json' }
 import { configCommand } from './commands/config.ts'
 import { configReference } from './commands/config-reference.ts'
 import { configSchema } from './commands/config-schema.ts'
+import { doctor } from './commands/doctor.ts'
+import { healthcheck } from './commands/healthcheck.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
@@ -39,6 +41,12 @@ const verbs: Readonly<Record<string, Verb>> = {
       return configCommand(examined)
     },
   },
+  doctor: {
+    switches: ['--json'],
+    examines: true,
+    run: (examined, given) => doctor(examined, { json: given.has('--json') }),
+  },
+  healthcheck: { run: ({ config }) => healthcheck(config) },
 }
 
 const help = `Turnlog ${packageJson.version}: the durable turn log for voice and chat agents.
@@ -50,6 +58,10 @@ Usage: turnlog <verb> [--<setting> <value> ...]
   config    show every setting, its value and where it came from
               --reference: all there is to set, as Markdown
               --schema: a JSON Schema of turnlog.toml, for editors
+  doctor    say what is reachable and what is wrong, and what to do about it
+              --json: the same for programs
+  healthcheck
+            ask the service on this machine whether it lives
 
   --config <file>   read this file instead of turnlog.toml
   --host, --port    where to listen; every setting is a flag: --database.url, ...
