@@ -126,7 +126,8 @@ describe('with Postgres down', () => {
     })
     expect(performance.now() - started).toBeLessThan(5000)
     expect(code).toBe(1)
-    expect(by['database server']?.finding).toEndWith('CONNECT_TIMEOUT')
+    // The driver's own timer may end it first, and has another word for it.
+    expect(by['database server']?.finding).toMatch(/^No connection to Postgres at \S+: CONNECT\w+$/)
     server.thaw()
   }, 30_000)
 
