@@ -33,15 +33,17 @@ async function allChecks(examined: ExaminedConfig): Promise<Check[]> {
   const connectTimeoutMs = Math.min(config.database.connectTimeoutMs, connectMaxMs)
   // The first statement waits for its connection, and that failure says more than its own.
   const bounds = { connectTimeoutMs, deadlineMs: connectTimeoutMs + deadlineMs }
-  const [database, ...others] = await Promise.all([
-    unsure('database')
+  // One after the other: what runs beside it would be measured as its latency.
+  return [
+    runtimeCheck(),
+    ...settingChecks(examined),
+    ...(unsure('database')
       ? [checksOf('database').note('server', 'not looked at: its settings are wrong')]
-      : databaseChecks(config, inspect(config, bounds)),
-    redisCheck('cache.url', 'REDIS_URL', config.cache.url),
-    redisCheck('jobs.url', 'JOBS_REDIS_URL', config.jobs.url),
-    unsure('server') ? [] : serviceChecks(config, deadlineMs),
-  ])
-  return [runtimeCheck(), ...settingChecks(examined), ...database, ...others.flat()]
+      : await databaseChecks(config, inspect(config, bounds))),
+    ...(await redisCheck('cache.url', 'REDIS_URL', config.cache.url)),
+    ...(await redisCheck('jobs.url', 'JOBS_REDIS_URL', config.jobs.url)),
+    ...(unsure('server') ? [] : await serviceChecks(config, deadlineMs)),
+  ]
 }
 
 function runtimeCheck(): Check {

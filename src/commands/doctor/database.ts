@@ -12,11 +12,10 @@ const { ok, note, wrong } = checksOf('database')
 export async function databaseChecks(config: Config, inspection: Inspection): Promise<Check[]> {
   const { url, migrateUrl } = config.database
   if (url === undefined) return await embeddedChecks(config, inspection)
-  const [found, migrations] = await Promise.all([
-    serverChecks(config, inspection, url),
-    migrateUrl === undefined ? [] : migrationChecks(inspection, migrateUrl),
-  ])
-  return [...found, ...migrations]
+  const found = await serverChecks(config, inspection, url)
+  return migrateUrl === undefined
+    ? found
+    : [...found, ...(await migrationChecks(inspection, migrateUrl))]
 }
 
 async function serverChecks(config: Config, inspection: Inspection, url: string): Promise<Check[]> {
@@ -93,7 +92,7 @@ export function fitness(facts: ServerFacts, config: Config): Check[] {
 /** The pool, and one more for migrations, beside everybody else's connections. */
 function roomCheck(facts: ServerFacts, { database: { connectionsMax } }: Config): Check {
   const { usable, sessions } = facts
-  const used = `${connectionsMax} at most of ${usable}; ${sessions} are in use now`
+  const used = `${connectionsMax} at most of ${usable}; in use now: ${sessions}`
   if (connectionsMax + 1 > usable)
     return wrong(
       'connections',
