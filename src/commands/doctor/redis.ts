@@ -137,8 +137,12 @@ function refusal(line: string): RedisFailure {
 
 function connectFailure(error: Error): RedisFailure {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message
-  return new RedisFailure(
-    `cannot be reached: ${code}`,
-    'Start the server, or correct host and port',
-  )
+  return new RedisFailure(`cannot be reached: ${code}`, connectAdvice(code))
+}
+
+function connectAdvice(code: string): string {
+  if (/CERT|SIGNATURE|SELF_SIGNED/.test(code))
+    return 'Have this machine trust its certificate (NODE_EXTRA_CA_CERTS), or correct the host'
+  if (code === 'ECONNRESET') return 'Where it wants TLS, write rediss://'
+  return 'Start the server, or correct host and port'
 }
