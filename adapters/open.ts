@@ -1,5 +1,7 @@
 /** The one registry of what the service is put on: a URL's scheme -> an adapter, loaded on demand. */
-import { StartRefusal } from '../src/ports/database.ts'
+import { type Database, StartRefusal } from '../src/ports/database.ts'
+import type { DirectoryState } from './database/directory-state.ts'
+import type { SchemaState } from './database/migrations.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './database/startable.ts'
 
 export type DatabaseOptions = {
@@ -34,4 +36,19 @@ export async function openDatabase(options: DatabaseOptions): Promise<StartableD
   throw new StartRefusal(
     `The database URL has ${scheme}, and only postgres: and postgresql: can be opened: correct DATABASE_URL.`,
   )
+}
+
+/** How the tables stand beside those this release brings. */
+export async function readSchemaState(database: Database): Promise<SchemaState> {
+  const { defaultMigrationsFolder, schemaState } = await import('./database/migrations.ts')
+  return await schemaState(
+    (text) => database.query<object>({ text, params: [] }),
+    defaultMigrationsFolder,
+  )
+}
+
+/** What is in the directory of an embedded database, which stays closed. */
+export async function readDirectoryState(directory: string): Promise<DirectoryState> {
+  const { directoryState } = await import('./database/directory-state.ts')
+  return directoryState(directory)
 }

@@ -1,5 +1,5 @@
 /** The composition root: a configuration -> a service that answers requests. */
-import { openDatabase } from '../adapters/open.ts'
+import { openDatabase, readDirectoryState, readSchemaState } from '../adapters/open.ts'
 import type { Config } from './config.ts'
 import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
@@ -85,6 +85,28 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
   return migrated
     ? `The tables of the ${database.name} were brought up to date.`
     : `The tables of the ${database.name} are up to date; there was nothing to do.`
+}
+
+/** What can be looked at without a start: nothing here waits, migrates or refuses. */
+export type Inspection = {
+  /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
+  open(url: string | undefined): Promise<Database>
+  schema(database: Database): ReturnType<typeof readSchemaState>
+  directory(): ReturnType<typeof readDirectoryState>
+}
+
+/** Connects within `connectTimeoutMs`, and gives a statement `deadlineMs`. */
+export function inspect(
+  config: Config,
+  limits: { readonly connectTimeoutMs: number; readonly deadlineMs: number },
+): Inspection {
+  const { dataDirectory, connectionsMax: _, url: __, migrateUrl: ___, ...rest } = config.database
+  const options = { ...rest, ...limits, connectionsMax: 1, directory: dataDirectory }
+  return {
+    open: (url) => openDatabase({ ...options, url }),
+    schema: readSchemaState,
+    directory: () => readDirectoryState(dataDirectory),
+  }
 }
 
 /** A database that this release can run on. */

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Check } from 'typebox/value'
+import { contradictions } from './contradictions.ts'
 import {
   type Config,
   type ConfigOverrides,
@@ -23,6 +24,7 @@ import {
   readToml,
 } from './sources.ts'
 
+export { isLoopback } from './contradictions.ts'
 export type { Config, ConfigOverrides, ConfigProblem, SettingPath }
 
 export type ConfigInput = {
@@ -41,6 +43,11 @@ export type LoadedConfig = {
   readonly sources: ReadonlyMap<SettingPath, string>
   /** The words of the command line that are no flags: the verb and its arguments. */
   readonly rest: readonly string[]
+}
+
+export type ExaminedConfig = LoadedConfig & {
+  /** What is wrong; `config` has the value of the next lower source in each wrong one's place. */
+  readonly error: ConfigError | undefined
 }
 
 /** Everything that is wrong with a configuration, one line each. */
@@ -69,6 +76,13 @@ export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
 
 /** Reads every source. Throws a `ConfigError` that names all problems at once. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
+  const { error, ...loaded } = examineConfig(input)
+  if (error !== undefined) throw error
+  return loaded
+}
+
+/** Like `loadConfig`, for whoever wants to tell of more than what is wrong with it. */
+export function examineConfig(input: ConfigInput): ExaminedConfig {
   const { directory, readFile = readTextFile } = input
   const flags = readFlags(input.argv)
   const file = (name: string, read: (text: string, name: string) => Reading): Reading => {
@@ -89,8 +103,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     readEnv(input.env),
     flags,
   ]
-  const { config, sources } = merge(readings)
-  return { config, sources, rest: flags.rest }
+  return { ...merge(readings), rest: flags.rest }
 }
 
 /** The defaults with some settings laid over them, checked like any other; reads no source. */
@@ -108,13 +121,9 @@ export function configWith(overrides: ConfigOverrides = {}): Config {
       }
     }
   }
-  return merge([{ entries, problems }]).config
-}
-
-/** Whether a host is reached from this machine alone. */
-export function isLoopback(host: string): boolean {
-  const octet = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)'
-  return new RegExp(`^(localhost|::1|127(\\.${octet}){3})$`, 'i').test(host)
+  const { config, error } = merge([{ entries, problems }])
+  if (error !== undefined) throw error
+  return config
 }
 
 const nothing: Reading = { entries: [], problems: [] }
@@ -134,7 +143,7 @@ function readTextFile(path: string): string | undefined {
 }
 
 /** Later readings win; a wrong value is reported even where a later one covers it. */
-function merge(readings: readonly Reading[]): Pick<LoadedConfig, 'config' | 'sources'> {
+function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
   const problems = readings.flatMap((reading) => reading.problems)
   const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
   const sources = new Map<SettingPath, string>(settingList.map((row) => [row.path, 'default']))
@@ -150,18 +159,8 @@ function merge(readings: readonly Reading[]): Pick<LoadedConfig, 'config' | 'sou
     }
   }
   const config = nest(values)
-  if (!isLoopback(config.server.host) && config.auth.mode !== 'none') {
-    const { host } = config.server
-    problems.push({
-      path: 'server.host',
-      source: sources.get('server.host') ?? 'default',
-      message:
-        `is ${JSON.stringify(host)}, which other machines can reach, and nothing asks who they are. ` +
-        'Use 127.0.0.1, ::1 or localhost, or say AUTH=none (auth.mode = "none") if that is meant.',
-    })
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
-  return { config, sources }
+  problems.push(...contradictions(config, sources))
+  return { config, sources, error: problems.length > 0 ? new ConfigError(problems) : undefined }
 }
 
 /** What cannot be the wanted type stays text, for the check to refuse. */

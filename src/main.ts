@@ -1,21 +1,52 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --no-env-file
 /** The command line: reads the verb and hands on; signals in, exit code out. */
 import { distance } from 'fastest-levenshtein'
 import packageJson from '../package.json' with { type: 'json' }
 import { configCommand } from './commands/config.ts'
+import { configReference } from './commands/config-reference.ts'
+import { configSchema } from './commands/config-schema.ts'
+import { doctor } from './commands/doctor.ts'
+import { healthcheck } from './commands/healthcheck.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
-import { ConfigError, type LoadedConfig, loadConfig, readEnvironment } from './config.ts'
+import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
 import { StartRefusal } from './ports/database.ts'
 
-/** Each answers what to print, if anything. */
-const verbs: Readonly<Record<string, (loaded: LoadedConfig) => Promise<string> | string>> = {
-  serve: async ({ config }) => {
-    await serve(config, stopSignal())
-    return ''
+/** What to print, and the exit code where that is not 0. */
+type Outcome = string | { readonly text: string; readonly code: number }
+
+type Verb = {
+  /** Flags of the verb alone; every other flag is a setting. */
+  readonly switches?: readonly string[]
+  /** Whether it runs on a configuration that has problems, and tells of them itself. */
+  readonly examines?: true
+  run(examined: ExaminedConfig, given: ReadonlySet<string>): Promise<Outcome> | Outcome
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  serve: {
+    async run({ config }) {
+      await serve(config, stopSignal())
+      return ''
+    },
   },
-  migrate: ({ config }) => migrate(config),
-  config: (loaded) => configCommand(loaded),
+  migrate: { run: ({ config }) => migrate(config) },
+  config: {
+    switches: ['--reference', '--schema'],
+    examines: true,
+    run(examined, given) {
+      if (given.has('--reference')) return configReference()
+      if (given.has('--schema')) return configSchema()
+      if (examined.error !== undefined) throw examined.error
+      return configCommand(examined)
+    },
+  },
+  doctor: {
+    switches: ['--json'],
+    examines: true,
+    run: (examined, given) => doctor(examined, { json: given.has('--json') }),
+  },
+  healthcheck: { run: ({ config }) => healthcheck(config) },
 }
 
 const help = `Turnlog ${packageJson.version}: the durable turn log for voice and chat agents.
@@ -25,6 +56,12 @@ Usage: turnlog <verb> [--<setting> <value> ...]
   serve     run the service
   migrate   bring the tables up to date
   config    show every setting, its value and where it came from
+              --reference: all there is to set, as Markdown
+              --schema: a JSON Schema of turnlog.toml, for editors
+  doctor    say what is reachable and what is wrong, and what to do about it
+              --json: the same for programs
+  healthcheck
+            ask the service on this machine whether it lives
 
   --config <file>   read this file instead of turnlog.toml
   --host, --port    where to listen; every setting is a flag: --database.url, ...
@@ -36,15 +73,28 @@ const exit = { fine: 0, refused: 1, misused: 2 } as const
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) return say(help)
   if (argv.includes('--version')) return say(`${packageJson.version}\n`)
-  const loaded = loadConfig({ argv, ...readEnvironment() })
-  const [name, ...more] = loaded.rest
+  const given = ownSwitches(argv)
+  const settings = argv.filter((word) => !given.has(word))
+  const examined = examineConfig({ argv: settings, ...readEnvironment() })
+  const [name, ...more] = examined.rest
+  const verb = verbOf(name)
+  if (examined.error !== undefined && !verb?.examines) throw examined.error
   if (name === undefined) return complain(help)
-  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (verb === undefined)
     return complain(`There is no verb ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
   if (more.length > 0)
     return complain(`${name} takes settings as flags, and no ${JSON.stringify(more[0])}.\n`)
-  return say(await verb(loaded))
+  const outcome = await verb.run(examined, given)
+  return typeof outcome === 'string' ? say(outcome) : say(outcome.text, outcome.code)
+}
+
+const verbOf = (word: string | undefined): Verb | undefined =>
+  word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
+
+/** The flags given that are the verb's own: no setting has such a name. */
+function ownSwitches(argv: readonly string[]): ReadonlySet<string> {
+  const switches = verbOf(argv.find((word) => verbOf(word) !== undefined))?.switches ?? []
+  return new Set(argv.filter((word) => switches.includes(word)))
 }
 
 const nearest = (name: string): string =>
@@ -52,9 +102,9 @@ const nearest = (name: string): string =>
     distance(name, verb) < distance(name, best) ? verb : best,
   )
 
-function say(text: string): number {
+function say(text: string, code: number = exit.fine): number {
   process.stdout.write(text)
-  return exit.fine
+  return code
 }
 
 function complain(text: string): number {

@@ -357,6 +357,35 @@ describe('a host that other machines reach', () => {
   })
 })
 
+describe('two settings', () => {
+  test('that cannot stand together are refused, with the place of the one that was set', () => {
+    expect(wrong({ env: { TURNLOG_DATABASE_LOCK_TIMEOUT_MS: '5000' } })).toEqual([
+      'environment TURNLOG_DATABASE_LOCK_TIMEOUT_MS: database.lockTimeoutMs is 5000, and must be below database.deadlineMs, which is 5000',
+    ])
+    expect(wrong({ files: { 'turnlog.toml': '[database]\ndeadlineMs = 2000\n' } })).toEqual([
+      'turnlog.toml:2: database.deadlineMs is 2000, and must be above database.lockTimeoutMs, which is 2000',
+    ])
+    expect(wrong({ argv: ['--writes.waitingBytesMax=131071'] })).toEqual([
+      'flag --writes.waitingBytesMax: writes.waitingBytesMax is 131071, and must not be below limits.turnBytesMax, which is 131072',
+    ])
+    const turns = { 'limits.turnBytesMax': 4096, 'writes.waitingBytesMax': 4095 }
+    const argv = Object.entries(turns).map(([path, value]) => `--${path}=${value}`)
+    expect(wrong({ argv })).toEqual([
+      'flag --limits.turnBytesMax: limits.turnBytesMax is 4096, and must not be above writes.waitingBytesMax, which is 4095',
+    ])
+    expect(() => configWith({ database: { deadlineMs: 2000 } })).toThrow(ConfigError)
+  })
+
+  test('that just about stand together are taken', () => {
+    const config = configWith({
+      database: { lockTimeoutMs: 1999, deadlineMs: 2000 },
+      limits: { turnBytesMax: 4096 },
+      writes: { waitingBytesMax: 4096 },
+    })
+    expect(config.database.deadlineMs).toBe(2000)
+  })
+})
+
 describe('a configuration', () => {
   test('cannot be changed', () => {
     const { config } = load({})
@@ -439,8 +468,8 @@ describe('the table of settings', () => {
 
 describe('the shipped examples', () => {
   const read = (name: string) => readFileSync(join(import.meta.dir, '..', name), 'utf8')
-  /** A setting stands as `#name`, prose as `# text`. */
-  const uncommented = (text: string) => text.replace(/^#(?=\S)/gm, '')
+  /** A setting stands as `#name`, prose as `# text`, what editors read as `#:name`. */
+  const uncommented = (text: string) => text.replace(/^#(?=[^\s:])/gm, '')
   const shown = settingList.map((setting) => [setting.path, setting.default ?? setting.example])
 
   test('change nothing as they are', () => {

@@ -24,6 +24,7 @@ const arrows: Record<string, string[]> = {
     'src/events.ts',
   ],
   'src/commands/': [
+    'src/commands/',
     'src/app.ts',
     'src/config.ts',
     'src/settings.ts',
@@ -44,7 +45,13 @@ const arrows: Record<string, string[]> = {
   'src/auth.ts': ['src/conversation/principal.ts', 'src/problem.ts', 'src/config.ts'],
   'src/conversation/': ['src/conversation/', 'src/ports/', 'src/problem.ts', 'src/events.ts'],
   'src/ports/': ['src/ports/', 'src/problem.ts'],
-  'src/config.ts': ['src/settings.ts', 'src/sources.ts', 'src/toml-lines.ts'],
+  'src/config.ts': [
+    'src/settings.ts',
+    'src/sources.ts',
+    'src/toml-lines.ts',
+    'src/contradictions.ts',
+  ],
+  'src/contradictions.ts': ['src/settings.ts', 'src/sources.ts'],
   'src/sources.ts': ['src/settings.ts', 'src/toml-lines.ts'],
   'src/settings.ts': [],
   'src/toml-lines.ts': [],

@@ -3,7 +3,7 @@
  * lose data without a word. The lock is the kernel's (fcntl, through SQLite): it ends with the
  * process, however that dies, and no living holder can lose it, not even a stopped one.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StartRefusal } from '../../src/ports/database.ts'
@@ -26,6 +26,22 @@ export function lockDirectory(directory: string): () => void {
   writeFileSync(pidFile, `${process.pid}\n`)
   return () => {
     rmSync(pidFile, { force: true })
+    lock.close()
+  }
+}
+
+/** The process that holds the directory, if one does. Changes nothing. */
+export function directoryHolder(directory: string): string | undefined {
+  const file = join(directory, 'lock.db')
+  if (!existsSync(file)) return undefined
+  const lock = new DatabaseSync(file, { readOnly: true })
+  try {
+    lock.prepare('SELECT count(*) FROM sqlite_master').get()
+    return undefined
+  } catch (thrown) {
+    if (/locked/.test(reasonOf(thrown))) return readPid(join(directory, 'lock.pid'))
+    throw thrown
+  } finally {
     lock.close()
   }
 }

@@ -85,6 +85,25 @@ export async function isMigrated(ask: Ask, folder: string): Promise<boolean> {
   return typeof last === 'number' && last >= wanted
 }
 
+/** The tables as this release finds them: `newer` is beyond what it can live with. */
+export type SchemaState = 'missing' | 'behind' | 'current' | 'newer'
+
+/** What `verifyCode` and `verifySchema` judge by, in one word. */
+export async function schemaState(ask: Ask, folder: string): Promise<SchemaState> {
+  const { known } = await askOne(
+    ask,
+    `select to_regclass('turnlog_migrations') is not null as known`,
+  )
+  if (known !== true) return 'missing'
+  try {
+    await verifyCode(ask, '')
+  } catch (thrown) {
+    if (thrown instanceof StartRefusal) return 'newer'
+    throw thrown
+  }
+  return (await isMigrated(ask, folder)) ? 'current' : 'behind'
+}
+
 /** Refuses a database whose schema is missing or behind. */
 export async function verifySchema(ask: Ask, place: string, folder: string): Promise<void> {
   if (await isMigrated(ask, folder)) return

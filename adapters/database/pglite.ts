@@ -1,6 +1,5 @@
 /** The database port on PGlite: Postgres inside this process, for one process. */
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
@@ -11,6 +10,7 @@ import {
   type Statement,
 } from '../../src/ports/database.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { dataIn } from './directory-state.ts'
 import { migrationFailure, statementFailure } from './failure.ts'
 import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
@@ -101,8 +101,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
 
 /** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
 async function openData(directory: string): Promise<PGlite> {
-  // An absolute path, or a name like `memory:` would be taken for something else.
-  const data = resolve(directory, 'pglite')
+  const data = dataIn(directory)
   if (!existsSync(data)) {
     const unfinished = `${data}.new`
     rmSync(unfinished, { recursive: true, force: true })

@@ -10,7 +10,7 @@ export function configCommand({
 }: Pick<LoadedConfig, 'config' | 'sources'>): string {
   const rows = settingList.map((setting) => {
     const value = settingValue(config, setting)
-    const shown = setting.secret ? mask(value) : show(value)
+    const shown = setting.secret && value !== undefined ? maskedUrl(String(value)) : show(value)
     return [setting.path, shown, sources.get(setting.path) ?? 'default'] as const
   })
   const table = [['setting', 'value', 'source'] as const, ...rows]
@@ -29,9 +29,7 @@ function show(value: ReturnType<typeof settingValue>): string {
 }
 
 /** Of a URL the scheme, host and path, if it is certain which part is which. */
-function mask(value: ReturnType<typeof settingValue>): string {
-  if (value === undefined) return '(unset)'
-  const text = String(value)
+export function maskedUrl(text: string): string {
   const scheme = /^[a-z]+:\/\//.exec(text)?.[0]
   if (scheme === undefined) return '***'
   if (!URL.canParse(text)) return `${scheme}***`

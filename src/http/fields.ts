@@ -1,5 +1,5 @@
 /** The parameters the routes take. */
-
+import { type HistoryFormat, historyFormats } from '../conversation/history-formats.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import { isUuid } from '../conversation/shape.ts'
 import { type Parameter, refuse } from './parameters.ts'
@@ -124,9 +124,13 @@ export const consistency: Parameter<'strong' | 'eventual', false> = {
   given: false,
 }
 
-export const format: Parameter<'turnlog', true> = {
-  ...choice('format', 'The shape of the messages.', ['turnlog']),
-  schema: { type: 'string', enum: ['turnlog'], default: 'turnlog' },
+export const format: Parameter<HistoryFormat, true> = {
+  ...choice(
+    'format',
+    'The shape of the messages: `turnlog`, message parameters for `openai`, or stored messages for `langchain`.',
+    historyFormats,
+  ),
+  schema: { type: 'string', enum: historyFormats, default: 'turnlog' },
   given: true,
   fallback: 'turnlog',
 }

@@ -1,5 +1,6 @@
 /** What was said: by page, as canonical history, and as changes since a cursor. */
 import { authenticate } from '../auth.ts'
+import { renderHistory } from '../conversation/render.ts'
 import type { ProblemCode } from '../problem.ts'
 import { answer } from './answer.ts'
 import { examples } from './examples.ts'
@@ -78,8 +79,9 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
   router.get(
     '/v1/conversations/:id/history',
     async ({ request, params }) => {
-      const { id, ...query } = ofHistory.read(request, params)
-      return answer(await reader.history(authenticate(request), id, query))
+      const { id, format, ...query } = ofHistory.read(request, params)
+      const history = await reader.history(authenticate(request), id, query)
+      return answer(renderHistory[format](history))
     },
     {
       params,
@@ -87,10 +89,19 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
         id: 'getHistory',
         tag: 'Messages',
         summary: 'Read the canonical history',
-        description: 'Every message in order, or the newest `last`: what an LLM is given.',
+        description:
+          'Every message in order, or the newest `last`: what an LLM is given. In every `format` the n-th message is the n-th message; only its shape differs.',
         parameters: ofHistory.declared,
         answers: {
-          200: { description: 'The history.', schema: 'History', example: examples.history },
+          200: {
+            description: 'The history.',
+            schema: 'RenderedHistory',
+            examples: {
+              turnlog: examples.history,
+              openai: renderHistory.openai(examples.history),
+              langchain: renderHistory.langchain(examples.history),
+            },
+          },
         },
         problems: [...readProblems, 'history-too-long'],
       }),

@@ -21,6 +21,8 @@ type Answer = {
   readonly description: string
   readonly schema?: ComponentName
   readonly example?: unknown
+  /** In place of the one example, by a short name of the case. */
+  readonly examples?: Readonly<Record<string, unknown>>
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -130,7 +132,7 @@ function toldParameter(parameter: Parameter<string | number>) {
 const toldExamples = (values: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]))
 
-const toldAnswer = ({ description, schema, example, headers = {} }: Answer) => ({
+const toldAnswer = ({ description, schema, example, examples, headers = {} }: Answer) => ({
   description,
   headers: {
     'Turnlog-Request-Id': requestIdHeader,
@@ -143,7 +145,14 @@ const toldAnswer = ({ description, schema, example, headers = {} }: Answer) => (
   },
   ...(schema === undefined
     ? {}
-    : { content: { 'application/json': { schema: reference(schema), example } } }),
+    : {
+        content: {
+          'application/json': {
+            schema: reference(schema),
+            ...(examples === undefined ? { example } : { examples: toldExamples(examples) }),
+          },
+        },
+      }),
 })
 
 /** One response per status, with an example per code. */

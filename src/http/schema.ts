@@ -1,5 +1,6 @@
 /** The wire schemas as the OpenAPI document shows them: JSON Schema 2020-12 with named components. */
 import type { TSchema } from 'typebox'
+import * as formats from '../conversation/history-formats.ts'
 import * as wire from '../conversation/wire.ts'
 import { problemCodes, problems } from '../problem.ts'
 
@@ -16,6 +17,11 @@ const wireSchemas = {
   Message: wire.Message,
   MessagePage: wire.MessagePage,
   History: wire.History,
+  OpenaiMessage: formats.OpenaiMessage,
+  OpenaiHistory: formats.OpenaiHistory,
+  LangchainMessage: formats.LangchainMessage,
+  LangchainHistory: formats.LangchainHistory,
+  RenderedHistory: formats.RenderedHistory,
   Change: wire.Change,
   ChangePage: wire.ChangePage,
   NewSegment: wire.NewSegment,

@@ -31,7 +31,14 @@ describe('health', () => {
   test('is unavailable while the database is away, and ready again by itself', async () => {
     await using server = await startPostgres()
     await using app = await testApp({
-      overrides: { database: { url: server.url, connectTimeoutMs: 500, deadlineMs: 1000 } },
+      overrides: {
+        database: {
+          url: server.url,
+          connectTimeoutMs: 500,
+          deadlineMs: 1000,
+          lockTimeoutMs: 500,
+        },
+      },
     })
     const { body: created } = await app.ask('POST', '/v1/conversations', {})
     const path = `/v1/conversations/${String(created.id)}`

@@ -35,7 +35,7 @@ type Operation = {
       description: string
       content?: Record<
         string,
-        { schema: object; example?: unknown; examples?: Record<string, unknown> }
+        { schema: object; example?: unknown; examples?: Record<string, { value?: unknown }> }
       >
     }
   >
@@ -93,8 +93,8 @@ describe('the document', () => {
     const text = JSON.stringify(document)
     for (const name of names.filter((each) => each !== 'Change'))
       expect(text).toContain(`"#/components/schemas/${name}"`)
-    // A message that were told in place would have its fields more than once.
-    expect(text.split('"memoryRetrievalTrace":{"type"')).toHaveLength(3)
+    // In NewTurn, Message and LangchainMessage: a message told in place would have its fields again.
+    expect(text.split('"memoryRetrievalTrace":{"type"')).toHaveLength(4)
     expect(text).not.toMatch(/turnlog-time|http-url|patternProperties/)
   })
 
@@ -130,9 +130,10 @@ describe('the document', () => {
           status,
           status === '204' ? 0 : 1,
         ])
-        const { schema, example } = content['application/json'] ?? {}
-        if (schema !== undefined)
-          expect([name, status, schemaErrors(document, schema, example)]).toEqual([
+        const { schema, example, examples } = content['application/json'] ?? {}
+        const values = Object.values(examples ?? { example: { value: example } })
+        for (const { value } of schema === undefined ? [] : values)
+          expect([name, status, schemaErrors(document, schema ?? {}, value)]).toEqual([
             name,
             status,
             [],

@@ -191,12 +191,14 @@ describe('a choice', () => {
       'field-invalid',
       'query /consistency',
     ])
-    expect(await refused(`${base}/history?format=openai`)).toEqual([
+    expect(await refused(`${base}/history?format=OpenAI`)).toEqual([
       'field-invalid',
       'query /format',
     ])
-    for (const query of ['consistency=strong', 'consistency=eventual', 'format=turnlog'])
+    for (const query of ['consistency=strong', 'consistency=eventual'])
       expect((await app.ask('GET', `${base}/history?${query}`)).status).toBe(200)
+    for (const format of ['turnlog', 'openai', 'langchain'])
+      expect((await app.ask('GET', `${base}/history?format=${format}`)).status).toBe(200)
   })
 
   test('of an order turns the page around', async () => {

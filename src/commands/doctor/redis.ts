@@ -1,0 +1,148 @@
+/**
+ * Whether a Redis answers, as which version and how soon. It speaks the little of RESP that takes,
+ * over a plain or a TLS socket: this release does not use Redis, and has no client for it.
+ */
+import { connect as connectPlain, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+
+export type RedisFacts = { readonly version: string; readonly latencyMs: number }
+
+/** What went wrong, in one line without a secret; `advice` lacks the name of the setting. */
+export class RedisFailure extends Error {
+  override readonly name = 'RedisFailure'
+  readonly advice: string
+
+  constructor(message: string, advice: string) {
+    super(message)
+    this.advice = advice
+  }
+}
+
+const rounds = 5
+
+/** Settles within `deadlineMs`, whatever is at the address. */
+export async function askRedis(url: string, deadlineMs: number): Promise<RedisFacts> {
+  if (!URL.canParse(url)) throw new RedisFailure('is no URL', 'Write it as redis://host:6379/0')
+  const { username, password, pathname } = new URL(url)
+  const session = await openSession(url, deadlineMs)
+  try {
+    if (password !== '') {
+      const names = username === '' ? [] : [decodeURIComponent(username)]
+      await session.ask('AUTH', ...names, decodeURIComponent(password))
+    }
+    if (pathname.length > 1) await session.ask('SELECT', pathname.slice(1))
+    const trips: number[] = []
+    for (let round = 0; round < rounds; round += 1) {
+      const started = performance.now()
+      await session.ask('PING')
+      trips.push(performance.now() - started)
+    }
+    // A user without the right to ask is told no version, and is fine otherwise.
+    const info = await session.ask('INFO', 'server').catch(() => '')
+    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '(not told)'
+    trips.sort((a, b) => a - b)
+    return { version, latencyMs: trips[Math.floor(rounds / 2)] ?? Number.NaN }
+  } finally {
+    session.close()
+  }
+}
+
+async function openSession(url: string, deadlineMs: number) {
+  const { protocol, hostname, port } = new URL(url)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const at = { host, port: port === '' ? 6379 : Number(port) }
+  const tls = protocol === 'rediss:'
+  const socket: Socket = tls ? connectTls({ ...at, servername: host }) : connectPlain(at)
+  const lost = Promise.withResolvers<never>()
+  // Whoever waits gets it; nobody may be waiting now.
+  lost.promise.catch(() => {})
+  let text = Buffer.alloc(0)
+  let heard = () => {}
+  socket.on('error', (error) => lost.reject(connectFailure(error)))
+  socket.on('close', () =>
+    lost.reject(new RedisFailure('closed the connection', 'Check the server')),
+  )
+  socket.on('data', (chunk) => {
+    text = Buffer.concat([text, Buffer.from(chunk)])
+    heard()
+  })
+  const timer = setTimeout(
+    () =>
+      lost.reject(
+        new RedisFailure('does not answer', 'Check that the server runs, and what is between'),
+      ),
+    deadlineMs,
+  )
+  const close = () => {
+    clearTimeout(timer)
+    socket.destroy()
+  }
+
+  const reply = async (): Promise<string> => {
+    for (;;) {
+      const found = takeReply(text)
+      if (found !== undefined) {
+        text = text.subarray(found.length)
+        return found.reply
+      }
+      const more = new Promise<void>((resolve) => {
+        heard = resolve
+      })
+      await Promise.race([more, lost.promise])
+    }
+  }
+  const connected = new Promise<void>((resolve) => {
+    socket.once(tls ? 'secureConnect' : 'connect', () => resolve())
+  })
+  try {
+    await Promise.race([connected, lost.promise])
+  } catch (thrown) {
+    close()
+    throw thrown
+  }
+  return {
+    close,
+    async ask(...words: string[]): Promise<string> {
+      const sent = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
+      socket.write(`*${words.length}\r\n${sent.join('')}`)
+      return await reply()
+    },
+  }
+}
+
+/** The first reply in the text, once it is whole: one line, or text whose length the line tells. */
+function takeReply(text: Buffer): { reply: string; length: number } | undefined {
+  const kind = text.toString('latin1', 0, 1)
+  if (kind !== '' && !'+-:$'.includes(kind))
+    throw new RedisFailure('does not speak Redis', 'Correct host and port')
+  const end = text.indexOf('\r\n')
+  if (end === -1) return undefined
+  const line = text.toString('utf8', 1, end)
+  if (kind === '-') throw refusal(line)
+  if (kind !== '$') return { reply: line, length: end + 2 }
+  const length = end + 2 + Number(line) + 2
+  if (text.length < length) return undefined
+  return { reply: text.toString('utf8', end + 2, length - 2), length }
+}
+
+/** The first word alone: the rest may repeat what was sent. */
+function refusal(line: string): RedisFailure {
+  const [code = ''] = line.split(' ')
+  const auth = ['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(code) || /password/i.test(line)
+  return new RedisFailure(
+    `answers ${code}`,
+    auth ? 'Correct the user or the password' : 'Correct the number of the database',
+  )
+}
+
+function connectFailure(error: Error): RedisFailure {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.message
+  return new RedisFailure(`cannot be reached: ${code}`, connectAdvice(code))
+}
+
+function connectAdvice(code: string): string {
+  if (/CERT|SIGNATURE|SELF_SIGNED/.test(code))
+    return 'Have this machine trust its certificate (NODE_EXTRA_CA_CERTS), or correct the host'
+  if (code === 'ECONNRESET') return 'Where it wants TLS, write rediss://'
+  return 'Start the server, or correct host and port'
+}

@@ -1,0 +1,50 @@
+/** What a doctor found, and how it is printed. */
+
+export const areas = ['runtime', 'settings', 'database', 'redis', 'service'] as const
+
+/** `note`: worth knowing, and nothing is wrong. What is wrong comes with what to do. */
+export type Check = { readonly area: (typeof areas)[number]; readonly name: string } & (
+  | { readonly level: 'ok'; readonly finding: string }
+  | { readonly level: 'note'; readonly finding: string; readonly advice?: string }
+  | { readonly level: 'wrong'; readonly finding: string; readonly advice: string }
+)
+
+/** Makes the checks of one area. */
+export const checksOf = (area: Check['area']) => ({
+  ok: (name: string, finding: string): Check => ({ area, name, level: 'ok', finding }),
+  note: (name: string, finding: string, advice?: string): Check => ({
+    area,
+    name,
+    level: 'note',
+    finding,
+    ...(advice === undefined ? {} : { advice }),
+  }),
+  wrong: (name: string, finding: string, advice: string): Check => ({
+    area,
+    name,
+    level: 'wrong',
+    finding,
+    advice,
+  }),
+})
+
+export const wrongIn = (checks: readonly Check[]): number =>
+  checks.filter(({ level }) => level === 'wrong').length
+
+/** By area, in columns; below what is not fine, an arrow and what to do. */
+export function printed(title: string, checks: readonly Check[]): string {
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  const lines = (check: Check): string[] => {
+    const advice = 'advice' in check ? check.advice : undefined
+    const first = `  ${check.level.padEnd(5)}  ${check.name.padEnd(width)}  ${check.finding}`
+    return advice === undefined ? [first] : [first, `${' '.repeat(width + 11)}-> ${advice}`]
+  }
+  const parts = areas.flatMap((area) => {
+    const found = checks.filter((check) => check.area === area)
+    return found.length === 0 ? [] : ['', area, ...found.flatMap(lines)]
+  })
+  const wrong = wrongIn(checks)
+  const verdict =
+    wrong === 0 ? 'Nothing is wrong.' : `${wrong} ${wrong === 1 ? 'thing is' : 'things are'} wrong.`
+  return `${[title, ...parts, '', verdict].join('\n')}\n`
+}

@@ -1,0 +1,97 @@
+/** The questions a doctor asks of Postgres, through the database port. */
+import type { Database } from '../../ports/database.ts'
+import { type Check, checksOf } from './report.ts'
+
+const { ok, note, wrong } = checksOf('database')
+
+export type ServerFacts = {
+  readonly name: string
+  readonly version: string
+  readonly versionNumber: number
+  readonly fsync: string
+  readonly fullPageWrites: string
+  readonly synchronousCommit: string
+  /** Connections that this user can have on this database at most. */
+  readonly usable: number
+  /** Connections that others have now. */
+  readonly sessions: number
+  readonly isolation: string
+  readonly readOnly: boolean
+  readonly encoding: string
+  /** Whether this user may make the tables. */
+  readonly mayCreate: boolean
+}
+
+/** A limit of -1 is none. `reserved_connections` came with Postgres 16. */
+const factsText = `SELECT current_database()::text AS "name",
+  current_setting('server_version') AS "version",
+  current_setting('server_version_num')::int4 AS "versionNumber",
+  current_setting('fsync') AS "fsync",
+  current_setting('full_page_writes') AS "fullPageWrites",
+  current_setting('synchronous_commit') AS "synchronousCommit",
+  least(
+    current_setting('max_connections')::int4
+      - current_setting('superuser_reserved_connections')::int4
+      - coalesce(current_setting('reserved_connections', true), '0')::int4,
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+  ) AS "usable",
+  (SELECT count(*)::int4 FROM pg_stat_activity
+    WHERE datid IS NOT NULL AND pid <> pg_backend_pid()) AS "sessions",
+  current_setting('default_transaction_isolation') AS "isolation",
+  pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS "readOnly",
+  current_setting('server_encoding') AS "encoding",
+  has_database_privilege(current_database(), 'CREATE')
+    AND coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS "mayCreate"`
+
+export async function factsOf(database: Database): Promise<ServerFacts> {
+  const [facts] = await database.query<ServerFacts>({ text: factsText, params: [] })
+  if (facts === undefined) throw new Error(`${database.name} answered nothing`)
+  return facts
+}
+
+const rounds = 5
+
+/** The median round trip, and by how much the database's clock is ahead of ours. */
+export async function measure(
+  database: Database,
+): Promise<{ readonly latencyMs: number; readonly clockMs: number }> {
+  const text = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS "now"'
+  const trips: { ms: number; ahead: number }[] = []
+  // The first one connects, and is not counted.
+  await database.query({ text, params: [] })
+  for (let round = 0; round < rounds; round += 1) {
+    const [askedAt, started] = [Date.now(), performance.now()]
+    const [row] = await database.query<{ now: number }>({ text, params: [] })
+    const ms = performance.now() - started
+    trips.push({ ms, ahead: (row?.now ?? Number.NaN) - (askedAt + ms / 2) })
+  }
+  trips.sort((a, b) => a.ms - b.ms)
+  return {
+    latencyMs: trips[Math.floor(rounds / 2)]?.ms ?? Number.NaN,
+    // The shortest trip leaves the least doubt.
+    clockMs: trips[0]?.ahead ?? Number.NaN,
+  }
+}
+
+/** Above this, a caller feels the way to the database. */
+const slowMs = 20
+
+export function latencyCheck(ms: number): Check {
+  const finding = `${ms.toFixed(1)} ms, the median of ${rounds}`
+  if (ms <= slowMs) return ok('latency', finding)
+  return note('latency', finding, 'Every request waits for it: run the service nearer to it.')
+}
+
+/** A second apart is no drift, but a clock that nobody sets. */
+const apartMs = 1000
+
+export function clockCheck(ms: number): Check {
+  const finding = `${Math.abs(ms / 1000).toFixed(1)} s apart from ours`
+  if (Math.abs(ms) <= apartMs) return ok('clock', finding)
+  return wrong(
+    'clock',
+    `${finding}: the database is ${ms > 0 ? 'ahead' : 'behind'}`,
+    'Have both machines set their clocks by NTP: the times of turns come from the service.',
+  )
+}

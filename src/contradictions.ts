@@ -1,0 +1,64 @@
+/** Settings that are fine one by one, and cannot stand together. */
+import { type Config, type SettingPath, settingList, settingValue } from './settings.ts'
+import type { ConfigProblem } from './sources.ts'
+
+/** The first must be below the second, or may equal it. */
+const orders: readonly { low: SettingPath; high: SettingPath; mayEqual: boolean }[] = [
+  // Else a locked conversation looks like a lost database.
+  { low: 'database.lockTimeoutMs', high: 'database.deadlineMs', mayEqual: false },
+  // Else a turn that is allowed could never wait for its batch.
+  { low: 'limits.turnBytesMax', high: 'writes.waitingBytesMax', mayEqual: true },
+]
+
+export function contradictions(
+  config: Config,
+  sources: ReadonlyMap<SettingPath, string>,
+): ConfigProblem[] {
+  const sourceOf = (path: SettingPath) => sources.get(path) ?? 'default'
+  return [...disorder(config, sourceOf), ...exposure(config, sourceOf)]
+}
+
+type SourceOf = (path: SettingPath) => string
+
+function disorder(config: Config, sourceOf: SourceOf): ConfigProblem[] {
+  return orders.flatMap(({ low, high, mayEqual }) => {
+    const [least, most] = [numberAt(config, low), numberAt(config, high)]
+    if (mayEqual ? least <= most : least < most) return []
+    // Told of the one that somebody set.
+    return sourceOf(low) !== 'default'
+      ? {
+          path: low,
+          source: sourceOf(low),
+          message: `is ${least}, and must ${mayEqual ? 'not be above' : 'be below'} ${high}, which is ${most}`,
+        }
+      : {
+          path: high,
+          source: sourceOf(high),
+          message: `is ${most}, and must ${mayEqual ? 'not be below' : 'be above'} ${low}, which is ${least}`,
+        }
+  })
+}
+
+function numberAt(config: Config, path: SettingPath): number {
+  const setting = settingList.find((row) => row.path === path)
+  return setting === undefined ? Number.NaN : Number(settingValue(config, setting))
+}
+
+function exposure({ server, auth }: Config, sourceOf: SourceOf): ConfigProblem[] {
+  if (isLoopback(server.host) || auth.mode === 'none') return []
+  return [
+    {
+      path: 'server.host',
+      source: sourceOf('server.host'),
+      message:
+        `is ${JSON.stringify(server.host)}, which other machines can reach, and nothing asks who they are. ` +
+        'Use 127.0.0.1, ::1 or localhost, or say AUTH=none (auth.mode = "none") if that is meant.',
+    },
+  ]
+}
+
+/** Whether a host is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  const octet = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)'
+  return new RegExp(`^(localhost|::1|127(\\.${octet}){3})$`, 'i').test(host)
+}

@@ -1,0 +1,95 @@
+/**
+ * A document walked as it is written: every `sh` block runs, in one shell and in order, and what it
+ * prints has the shape of the block below it. `UPDATE_DOCS=1` writes what was printed.
+ */
+import { expect } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const root = join(import.meta.dir, '..', '..')
+
+/** A step: a command, and what it is said to print. */
+const stepPattern = /```sh\n([\s\S]*?)```\n+```(json|text)\n([\s\S]*?)```/g
+
+/** Ids, times, cursors and what is measured are new in every run; everything else is as written. */
+const shape = (text: string) =>
+  compact(text)
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id>')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/"(cursor|nextPage)":"[\w-]+"/g, '"$1":"<cursor>"')
+    .replace(/\d+\.\d ms/g, '<ms>')
+    .replace(/Bun \S+ on \w+ \w+/g, 'Bun <version>')
+    .replace(/Postgres \d+\.\d+/g, 'Postgres <version>')
+    .replace(/at most of \d+; in use now: \d+/g, 'at most of <n>; in use now: <n>')
+    .trim()
+
+/** JSON is laid out for reading in the document. */
+function compact(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text))
+  } catch {
+    return text
+  }
+}
+
+const pretty = (kind: string, text: string) =>
+  kind === 'json' ? JSON.stringify(JSON.parse(text), null, 2) : text.trimEnd()
+
+/**
+ * Walks `file` from where it says `from`; answers the number of steps. `names` are pairs of what the
+ * document calls something and what it is here. `turnlog` is the command line; libraries are found.
+ */
+export async function walk(
+  file: string,
+  { from = '', names }: { from?: string; names: readonly (readonly [string, string])[] },
+): Promise<number> {
+  const document = readFileSync(join(root, file), 'utf8')
+  const tour = document.slice(document.indexOf(from))
+  const steps = [...tour.matchAll(stepPattern)]
+  const translated = (text: string, [to, back]: [0 | 1, 0 | 1]) =>
+    names.reduce((result, pair) => result.replaceAll(pair[to], pair[back]), text)
+  const separator = '----- next step -----'
+  const commands = steps.map(([, command = '']) => translated(command, [0, 1]))
+  const turnlog = `turnlog() { '${process.execPath}' --no-env-file '${join(root, 'src/main.ts')}' "$@"; }`
+  const bun = `bun() { '${process.execPath}' "$@"; }`
+  const printed = (await run([turnlog, bun, commands.join(`\necho '${separator}'\n`)].join('\n')))
+    .split(`${separator}\n`)
+    .map((one) => translated(one, [1, 0]))
+  if (process.env['UPDATE_DOCS'] === '1') {
+    let step = 0
+    const updated = tour.replace(stepPattern, (_, command: string, kind: string) => {
+      const text = pretty(kind, printed[step++] ?? '')
+      return `\`\`\`sh\n${command}\`\`\`\n\n\`\`\`${kind}\n${text}\n\`\`\``
+    })
+    writeFileSync(
+      join(root, file),
+      document.replace(tour, () => updated),
+    )
+  } else {
+    expect(printed.map(shape)).toEqual(steps.map(([, , , shown = '']) => shape(shown)))
+  }
+  return steps.length
+}
+
+/** What the script printed; it must end well, and complain of nothing. */
+async function run(script: string): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  try {
+    const shell = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], {
+      cwd: directory,
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    const [output, errors] = await Promise.all([
+      new Response(shell.stdout).text(),
+      new Response(shell.stderr).text(),
+    ])
+    expect({ code: await shell.exited, errors }).toEqual({ code: 0, errors: '' })
+    return output
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
