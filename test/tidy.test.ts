@@ -25,6 +25,7 @@ const arrows: Record<string, string[]> = {
   ],
   'src/commands/': [
     'src/commands/',
+    'src/transfer/',
     'src/app.ts',
     'src/config.ts',
     'src/settings.ts',
@@ -33,6 +34,16 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
   'src/app.ts': ['src/', 'adapters/open.ts'],
+  // A client of the REST API: of the domain it knows what travels, and what is pure.
+  'src/transfer/': [
+    'src/transfer/',
+    'src/conversation/wire.ts',
+    'src/conversation/shape.ts',
+    'src/conversation/ids.ts',
+    'src/conversation/render.ts',
+    'src/conversation/time.ts',
+    'src/problem.ts',
+  ],
   'src/http/': [
     'src/http/',
     'src/conversation/',

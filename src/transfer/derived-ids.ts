@@ -1,0 +1,23 @@
+/**
+ * Ids and keys that an import makes itself: UUIDv5, so that the same source gives the same ones in
+ * every run, and a run that was cut off goes on where it was.
+ */
+import { v5 } from 'uuid'
+import { canonicalId } from '../conversation/ids.ts'
+import { isUuid } from '../conversation/shape.ts'
+
+/** Ours alone, made once at random. */
+const namespace = '5b1a0a86-53a2-4a1c-9a0e-6c1f6d1c9e2b'
+
+/** What a source calls a dialogue, or the line it stands on where it has no name. */
+export type DialogueName = { readonly id: string } | { readonly line: number }
+
+/** An id that is a UUID stays; any other is derived from the source and the dialogue. */
+export function conversationIdOf(source: string, dialogue: DialogueName): string {
+  if ('id' in dialogue && isUuid(dialogue.id)) return canonicalId(dialogue.id)
+  const name = 'id' in dialogue ? dialogue.id : dialogue.line
+  return v5(JSON.stringify([source, name]), namespace)
+}
+
+/** The id, or the idempotency key, of something within a conversation. */
+export const idWithin = (conversationId: string, name: string): string => v5(name, conversationId)

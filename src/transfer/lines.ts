@@ -1,0 +1,58 @@
+/** Lines out of a stream of bytes, each within a bound, whatever the size of the whole. */
+
+/** A line as text, or why it cannot be used. Blank lines are counted and not told of. */
+export type Line = {
+  /** From 1. */
+  readonly number: number
+  readonly bytes: number
+} & ({ readonly text: string } | { readonly unusable: string })
+
+const newline = 0x0a
+
+/** A line above the bound is passed over without being held; what follows it is read on. */
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): AsyncGenerator<Line> {
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
+  let number = 1
+  let bytes = 0
+  let held: Uint8Array[] = []
+
+  const hold = (piece: Uint8Array) => {
+    bytes += piece.byteLength
+    if (bytes <= bytesMax) held.push(piece)
+    else held = []
+  }
+  const end = (): Line | undefined => {
+    const line = { number, bytes }
+    const pieces = held
+    number += 1
+    bytes = 0
+    held = []
+    if (line.bytes > bytesMax)
+      return { ...line, unusable: `has ${line.bytes} bytes, and may have ${bytesMax} at most` }
+    try {
+      const text = utf8.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)).trim()
+      return text === '' ? undefined : { ...line, text }
+    } catch {
+      return { ...line, unusable: 'is not UTF-8' }
+    }
+  }
+
+  for await (const chunk of chunks) {
+    let start = 0
+    for (;;) {
+      const stop = chunk.indexOf(newline, start)
+      if (stop === -1) break
+      hold(chunk.subarray(start, stop))
+      start = stop + 1
+      const line = end()
+      if (line !== undefined) yield line
+    }
+    if (start < chunk.byteLength) hold(chunk.subarray(start))
+  }
+  // The last line may lack its newline.
+  const line = bytes > 0 ? end() : undefined
+  if (line !== undefined) yield line
+}
