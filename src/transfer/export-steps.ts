@@ -1,0 +1,115 @@
+/** A line of an export -> the steps that make it true elsewhere. */
+import { canonicalId } from '../conversation/ids.ts'
+import type { NewTurn } from '../conversation/wire.ts'
+import { idWithin } from './derived-ids.ts'
+import {
+  checkExportLine,
+  type ExportedMessage,
+  type ExportLine,
+  type TurnLine,
+} from './export-format.ts'
+import { type Block, type Kept, LineProblem, type Step } from './steps.ts'
+
+const nothingKept: Kept = new Map()
+
+export function readExportLine(value: unknown): Block {
+  const line = checkExportLine(value)
+  if ('wrong' in line) throw new LineProblem(line.wrong)
+  const begins = line.type === 'conversation'
+  const conversationId = canonicalId(begins ? line.id : line.conversationId)
+  const goesOn = line.type !== 'end' && line.type !== 'erased'
+  return { conversationId, steps: [stepOf(line, conversationId)], begins, goesOn }
+}
+
+function stepOf(line: ExportLine, conversationId: string): Step {
+  switch (line.type) {
+    case 'conversation': {
+      const { id, externalId, title, metadata } = line
+      const body = {
+        id,
+        ...(externalId === null ? {} : { externalId }),
+        ...(title === null ? {} : { title }),
+        ...(metadata === null ? {} : { metadata }),
+      }
+      return { do: 'create', body, kept: nothingKept }
+    }
+    case 'segment':
+      return { do: 'segment', segmentId: line.id }
+    case 'turn':
+      return recordOf(line, conversationId)
+    case 'messageAudio': {
+      const { messageId, segmentId, ttsAudioUrls: urls } = line
+      return { do: 'messageAudio', audio: { messageId, segmentId, urls } }
+    }
+    case 'segmentAudio':
+      return { do: 'segmentAudio', segmentId: line.segmentId, urls: line.ttsAudioUrls }
+    case 'end':
+      return { do: 'end', messages: line.messages }
+    case 'erased':
+      return { do: 'withdraw' }
+  }
+}
+
+/**
+ * The request holds what can never change, so that a later export of the same conversation sends the
+ * same one. The audio, and a tag that came with it, are given afterwards. An AI message gets its
+ * first tag with its human message; one that stands alone gets the tag it has.
+ */
+function recordOf(line: TurnLine, conversationId: string): Step {
+  const { messages, completes } = line
+  const human = messages.find(({ role }) => role === 'human')
+  const ai = messages.find(({ role }) => role === 'ai')
+  const [first] = messages
+  if (ai === undefined || first === undefined) throw new LineProblem('is no turn: it has no answer')
+  const tag = first.segmentId
+  if (completes !== undefined && completes.segmentId !== tag)
+    throw new LineProblem('is no turn: it completes a segment that it does not belong to')
+  const turn: NewTurn = {
+    ...(human === undefined ? {} : { user: userOf(human) }),
+    assistant: {
+      id: ai.id,
+      responses: ai.parts,
+      at: ai.createdAt,
+      ...(ai.memoryRetrievalTrace === null
+        ? {}
+        : { memoryRetrievalTrace: ai.memoryRetrievalTrace }),
+      ...(ai.metadata === null ? {} : { metadata: ai.metadata }),
+    },
+    ...(tag === null
+      ? {}
+      : {
+          segment: {
+            id: tag,
+            ...(completes === undefined ? {} : { agentResponse: completes.agentResponse }),
+          },
+        }),
+  }
+  return {
+    do: 'record',
+    key: idWithin(conversationId, `turn ${canonicalId(first.id)}`),
+    turn,
+    exported: messages,
+    ...(ai.ttsAudioUrls === null
+      ? {}
+      : { audio: { messageId: ai.id, urls: ai.ttsAudioUrls, segmentId: ai.segmentId } }),
+    kept: nothingKept,
+  }
+}
+
+function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
+  const { voiceSessionId, durationSeconds } = human
+  return {
+    id: human.id,
+    text: human.parts.join(''),
+    at: human.createdAt,
+    ...(human.messageType === 'audio'
+      ? {
+          voice: {
+            ...(voiceSessionId === null ? {} : { sessionId: voiceSessionId }),
+            ...(durationSeconds === null ? {} : { durationSeconds }),
+          },
+        }
+      : {}),
+    ...(human.metadata === null ? {} : { metadata: human.metadata }),
+  }
+}

@@ -1,0 +1,59 @@
+/** What an import has to do, as a format's reader says it and as it is then carried out. */
+import type { NewConversation, NewTurn } from '../conversation/wire.ts'
+import type { ExportedMessage } from './export-format.ts'
+
+/** The audio of an AI message, and the segment it is tagged with. */
+export type Audio = {
+  readonly messageId: string
+  readonly urls: readonly (string | null)[]
+  readonly segmentId: string | null
+}
+
+export type Step =
+  | { readonly do: 'create'; readonly body: NewConversation; readonly kept: Kept }
+  | {
+      readonly do: 'record'
+      readonly key: string
+      readonly turn: NewTurn
+      /** What an export says the turn's messages are, their order included. */
+      readonly exported?: readonly ExportedMessage[]
+      /** Given afterwards: what may still change is no part of a turn's request. */
+      readonly audio?: Audio
+      readonly kept: Kept
+    }
+  | { readonly do: 'segment'; readonly segmentId: string }
+  | { readonly do: 'messageAudio'; readonly audio: Audio }
+  | {
+      readonly do: 'segmentAudio'
+      readonly segmentId: string
+      readonly urls: readonly (string | null)[]
+    }
+  | { readonly do: 'end'; readonly messages: number }
+  | { readonly do: 'withdraw' }
+
+/** What was kept in another place than a turn's own: `what -> where`, and how many. */
+export type Kept = ReadonlyMap<string, number>
+
+/** The steps of one line, all of one conversation. */
+export type Block = {
+  readonly conversationId: string
+  readonly steps: readonly Step[]
+  /** Whether the conversation begins here, and whether other lines belong to it, too. */
+  readonly begins: boolean
+  readonly goesOn: boolean
+}
+
+/** What is known of a line beside its content. */
+export type LineContext = {
+  /** What the source of the dialogues is called. */
+  readonly source: string
+  /** The line's number. */
+  readonly number: number
+  /** The text of an answer -> its parts. */
+  readonly split: (text: string) => string[]
+}
+
+/** A line that is JSON and cannot be read as its format. */
+export class LineProblem extends Error {
+  override readonly name = 'LineProblem'
+}
