@@ -6,7 +6,9 @@ import { configCommand } from './commands/config.ts'
 import { configReference } from './commands/config-reference.ts'
 import { configSchema } from './commands/config-schema.ts'
 import { doctor } from './commands/doctor.ts'
+import { exportCommand } from './commands/export.ts'
 import { healthcheck } from './commands/healthcheck.ts'
+import { importCommand } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
@@ -49,6 +51,12 @@ const verbs: Readonly<Record<string, Verb>> = {
   healthcheck: { run: ({ config }) => healthcheck(config) },
 }
 
+/** These talk to a service and have flags of their own: the words after the verb -> an exit code. */
+const transfers: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+  import: importCommand,
+  export: exportCommand,
+}
+
 const help = `Turnlog ${packageJson.version}: the durable turn log for voice and chat agents.
 
 Usage: turnlog <verb> [--<setting> <value> ...]
@@ -62,6 +70,8 @@ Usage: turnlog <verb> [--<setting> <value> ...]
               --json: the same for programs
   healthcheck
             ask the service on this machine whether it lives
+  import    bring conversations in from files: turnlog import --help
+  export    write conversations out as JSON Lines: turnlog export --help
 
   --config <file>   read this file instead of turnlog.toml
   --host, --port    where to listen; every setting is a flag: --database.url, ...
@@ -71,6 +81,9 @@ Usage: turnlog <verb> [--<setting> <value> ...]
 const exit = { fine: 0, refused: 1, misused: 2 } as const
 
 async function main(argv: readonly string[]): Promise<number> {
+  const [first = '', ...words] = argv
+  const transfer = Object.hasOwn(transfers, first) ? transfers[first] : undefined
+  if (transfer !== undefined) return transfer(words)
   if (argv.includes('--help') || argv.includes('-h')) return say(help)
   if (argv.includes('--version')) return say(`${packageJson.version}\n`)
   const given = ownSwitches(argv)
@@ -98,7 +111,7 @@ function ownSwitches(argv: readonly string[]): ReadonlySet<string> {
 }
 
 const nearest = (name: string): string =>
-  Object.keys(verbs).reduce((best, verb) =>
+  [...Object.keys(verbs), ...Object.keys(transfers)].reduce((best, verb) =>
     distance(name, verb) < distance(name, best) ? verb : best,
   )
 

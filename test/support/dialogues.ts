@@ -3,12 +3,15 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NewTurn } from '../../src/conversation/wire.ts'
 
-const folder = join(import.meta.dir, '..', '..', '..', 'shared', 'data')
+/** `DIALOGUES` is another place than beside the project. */
+const folder = process.env['DIALOGUES'] ?? join(import.meta.dir, '..', '..', '..', 'shared', 'data')
 
 export const dialogueFiles = ['sgd-dev.jsonl', 'crosswoz-zh.jsonl']
 
+export const dialoguePath = (file: string): string => join(folder, file)
+
 /** A clone without the data beside it tests everything else. */
-export const dialoguesAreHere = dialogueFiles.every((file) => existsSync(join(folder, file)))
+export const dialoguesAreHere = dialogueFiles.every((file) => existsSync(dialoguePath(file)))
 
 export type Dialogue = {
   readonly id: string
@@ -16,7 +19,7 @@ export type Dialogue = {
 }
 
 export const readDialogues = (file: string): Dialogue[] =>
-  readFileSync(join(folder, file), 'utf8')
+  readFileSync(dialoguePath(file), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))

@@ -1,0 +1,73 @@
+/** `turnlog export`: conversations of a running service as JSON Lines. */
+import { parseArgs } from 'node:util'
+import {
+  conversationIds,
+  Misuse,
+  run,
+  serviceHelp,
+  serviceOptions,
+  serviceUrl,
+  waitNotice,
+  wholeNumber,
+} from '../transfer/command-line.ts'
+import { counted, exportConversations } from '../transfer/exporter.ts'
+import { fileOutput, ReaderGone, streamOutput } from '../transfer/output.ts'
+import { createProgress } from '../transfer/progress.ts'
+import { createRest } from '../transfer/rest.ts'
+
+const usage = `Usage: turnlog export [<conversation id> ...] [--all]
+
+  --all               every conversation
+  --output <file>     write there instead of to standard output; it appears when it is whole
+${serviceHelp}`
+
+/** Its exit code: 1 where a conversation that was named is not in the export. */
+export const exportCommand = (argv: readonly string[]): Promise<number> =>
+  run(usage, async () => {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        ...serviceOptions,
+        all: { type: 'boolean', default: false },
+        output: { type: 'string' },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      return 0
+    }
+    const ids = conversationIds(positionals)
+    if (values.all === ids.length > 0) throw new Misuse('Name conversations, or say --all.')
+    const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
+    const toTerminal = values.output === undefined && process.stdout.isTTY
+    const progress = createProgress(process.stderr, { silent: toTerminal })
+    const rest = createRest({
+      url: serviceUrl(values.url),
+      patienceMs,
+      onRetry: waitNotice(progress.say),
+    })
+    const output =
+      values.output === undefined ? streamOutput(process.stdout) : await fileOutput(values.output)
+    try {
+      const done = await exportConversations(rest, values.all ? undefined : ids, output, progress)
+      await output.finish()
+      progress.stop()
+      const { conversations, messages, erased, withdrawn, missing } = done
+      for (const [id, reason] of missing) process.stderr.write(`${id}: ${reason}\n`)
+      for (const id of erased)
+        process.stderr.write(
+          `${id}: was erased meanwhile${withdrawn.includes(id) ? '; a part had left already, and a line says so' : ''}\n`,
+        )
+      process.stderr.write(
+        `Exported ${counted(conversations, 'conversation')} with ${counted(messages, 'message')}.\n`,
+      )
+      const isWhole = missing.length + withdrawn.length === 0 && (values.all || erased.length === 0)
+      return isWhole ? 0 : 1
+    } catch (error) {
+      if (error instanceof ReaderGone) return 1
+      throw error
+    } finally {
+      progress.stop()
+    }
+  })

@@ -1,0 +1,110 @@
+/** `turnlog import`: files of JSON Lines into a running service. */
+import { createReadStream, statSync } from 'node:fs'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  Misuse,
+  run,
+  serviceHelp,
+  serviceOptions,
+  serviceUrl,
+  waitNotice,
+  wholeNumber,
+} from '../transfer/command-line.ts'
+import { formatNamed, formatNames } from '../transfer/formats.ts'
+import { type ImportFile, importFiles } from '../transfer/importer.ts'
+import { createProgress } from '../transfer/progress.ts'
+import { createRest, ServiceAway } from '../transfer/rest.ts'
+import { sentences } from '../transfer/sentences.ts'
+import { createTally } from '../transfer/tally.ts'
+
+const usage = `Usage: turnlog import <file> ...   (- is standard input)
+
+  --format <name>     ${formatNames.join(', ')}; else what the first line is
+  --split sentences   an answer's sentences become its parts
+  --source <name>     what ids are derived from; else the name of the file
+  --concurrency <n>   conversations at once; 8
+  --line-bytes <n>    longest line; 16777216
+  --allow-gaps        import what follows a missing turn of an export
+${serviceHelp}`
+
+/** Its exit code: 1 where anything was not imported. */
+export const importCommand = (argv: readonly string[]): Promise<number> =>
+  run(usage, async () => {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        ...serviceOptions,
+        format: { type: 'string' },
+        split: { type: 'string' },
+        source: { type: 'string' },
+        concurrency: { type: 'string', default: '8' },
+        'line-bytes': { type: 'string', default: '16777216' },
+        'allow-gaps': { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      return 0
+    }
+    if (positionals.length === 0) throw new Misuse('Name a file.')
+    if (values.split !== undefined && values.split !== 'sentences')
+      throw new Misuse(`--split knows sentences, and no ${values.split}`)
+    const format = values.format === undefined ? undefined : formatNamed(values.format)
+    if (values.format !== undefined && format === undefined)
+      throw new Misuse(`--format must be one of ${formatNames.join(', ')}, not ${values.format}`)
+    const settings = {
+      format,
+      split: values.split === undefined ? (text: string) => [text] : sentences,
+      concurrency: wholeNumber('concurrency', values.concurrency, 1, 256),
+      lineBytesMax: wholeNumber('line-bytes', values['line-bytes'], 1024, 2 ** 29),
+      allowGaps: values['allow-gaps'],
+    }
+    const files = positionals.map((path) => fileAt(path, values.source))
+    const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
+    const progress = createProgress(process.stderr)
+    const rest = createRest({
+      url: serviceUrl(values.url),
+      patienceMs,
+      onRetry: waitNotice(progress.say),
+    })
+    const tally = createTally(progress.say)
+    try {
+      // A wrong URL is told before a line is read.
+      await rest.get('/v1/conversations?limit=1')
+      await importFiles(files, settings, { rest, tally, progress })
+    } catch (error) {
+      if (error instanceof ServiceAway && tally.of('lines') > 0)
+        progress.say('The service went away. The same command again goes on where this one was.')
+      throw error
+    } finally {
+      progress.stop()
+      process.stdout.write(tally.summary())
+    }
+    return tally.clean() ? 0 : 1
+  })
+
+function fileAt(path: string, given: string | undefined): ImportFile {
+  if (path === '-')
+    return {
+      name: 'standard input',
+      source: given ?? 'standard input',
+      bytes: undefined,
+      open: () => process.stdin,
+    }
+  try {
+    const found = statSync(path)
+    if (found.isDirectory()) throw new Misuse(`${path} is a directory`)
+    return {
+      name: path,
+      source: given ?? basename(path),
+      bytes: found.isFile() ? found.size : undefined,
+      open: () => createReadStream(path),
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error)
+      throw new Misuse(`${path} cannot be read (${String(error.code)})`)
+    throw error
+  }
+}

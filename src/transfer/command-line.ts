@@ -1,0 +1,70 @@
+/** What the transferring verbs share of the command line. */
+
+import { canonicalId } from '../conversation/ids.ts'
+import { isUuid } from '../conversation/shape.ts'
+import { Refused, ServiceAway } from './rest.ts'
+
+/** A command line that makes no sense: what is wrong with it. */
+export class Misuse extends Error {
+  override readonly name = 'Misuse'
+}
+
+export const serviceOptions = {
+  url: { type: 'string', default: 'http://localhost:3000' },
+  patience: { type: 'string', default: '60' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+export const serviceHelp = `  --url <url>         the service; http://localhost:3000
+  --patience <s>      seconds to wait for a service that is away; 60
+`
+
+/** Of any use in a `fetch`. */
+export function serviceUrl(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    throw new Misuse(`--url must be an http or https URL, not ${text}`)
+  return text
+}
+
+/** Each once. */
+export function conversationIds(words: readonly string[]): string[] {
+  const strange = words.find((word) => !isUuid(word))
+  if (strange !== undefined) throw new Misuse(`${strange} is no conversation id: those are UUIDs`)
+  return [...new Set(words.map(canonicalId))]
+}
+
+export function wholeNumber(name: string, text: string, minimum: number, maximum: number): number {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number < minimum || number > maximum)
+    throw new Misuse(`--${name} must be a whole number from ${minimum} to ${maximum}, not ${text}`)
+  return number
+}
+
+/** Says why it waits: now and then, for many requests wait for the same reason. */
+export function waitNotice(say: (line: string) => void): (reason: string) => void {
+  let last = Number.NEGATIVE_INFINITY
+  return (reason) => {
+    if (performance.now() - last < 5000) return
+    last = performance.now()
+    say(`Trying again: ${reason}`)
+  }
+}
+
+/** Runs a verb: its exit code, with what a person can do something about said in one line. */
+export async function run(usage: string, verb: () => Promise<number>): Promise<number> {
+  const complain = (text: string, code: number) => {
+    process.stderr.write(text)
+    return code
+  }
+  try {
+    return await verb()
+  } catch (error) {
+    if (error instanceof ServiceAway || error instanceof Refused)
+      return complain(`${error.message}\n`, 1)
+    const isArgument =
+      error instanceof Misuse ||
+      (error instanceof TypeError && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code)))
+    if (isArgument) return complain(`${error.message}\n\n${usage}`, 2)
+    throw error
+  }
+}

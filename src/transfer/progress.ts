@@ -1,0 +1,74 @@
+/** How far a transfer is: a bar on a terminal, a line now and then elsewhere. */
+import { MultiBar, type SingleBar } from 'cli-progress'
+
+export type Progress = {
+  /** `share` from 0 to 1, where the whole is known. */
+  update(share: number | undefined, text: string): void
+  /** A line that stays. */
+  say(line: string): void
+  stop(): void
+}
+
+export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean }
+
+const lineEveryMs = 5000
+const signals = ['SIGINT', 'SIGTERM'] as const
+
+/** `silent`: lines that stay, and nothing else. */
+export function createProgress(
+  stream: ProgressStream,
+  { silent = false }: { readonly silent?: boolean } = {},
+): Progress {
+  if (silent) return { ...linesOn(stream), update: () => {} }
+  return stream.isTTY === true ? barOn(stream) : linesOn(stream)
+}
+
+function barOn(stream: ProgressStream): Progress {
+  const format = ' {bar} {percentage}%  {text}'
+  const bars = new MultiBar({
+    stream,
+    format,
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 30,
+  })
+  let bar: SingleBar | undefined
+  // The terminal is left as it was found, and the process ends as if nobody had listened.
+  const onSignal = (signal: NodeJS.Signals) => {
+    stop()
+    process.kill(process.pid, signal)
+  }
+  const stop = () => {
+    for (const signal of signals) process.off(signal, onSignal)
+    bars.update()
+    bars.stop()
+  }
+  const start = (share: number | undefined, payload: object) => {
+    for (const signal of signals) process.on(signal, onSignal)
+    return bars.create(1000, 0, payload, share === undefined ? { format: ' {text}' } : {})
+  }
+  return {
+    update(share, text) {
+      bar ??= start(share, { text })
+      bar.update(Math.floor((share ?? 0) * 1000), { text })
+    },
+    say(line) {
+      if (bar === undefined) stream.write(`${line}\n`)
+      else bars.log(`${line}\n`)
+    },
+    stop,
+  }
+}
+
+function linesOn(stream: ProgressStream): Progress {
+  let last = performance.now()
+  return {
+    update(share, text) {
+      if (performance.now() - last < lineEveryMs) return
+      last = performance.now()
+      stream.write(`${share === undefined ? '' : `${Math.floor(share * 100)}%  `}${text}\n`)
+    },
+    say: (line) => void stream.write(`${line}\n`),
+    stop: () => {},
+  }
+}
