@@ -1,4 +1,5 @@
 /** The command line as a process of its own, to its end. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const main = join(import.meta.dir, '..', '..', 'src/main.ts')
@@ -29,10 +30,26 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
     stdout: 'pipe',
     stderr: 'pipe',
   })
+  // A child's own account of its peak begins with that of the process that made it, which is larger.
+  let memory = peakOf(child.pid)
+  const watching = setInterval(() => {
+    memory = Math.max(memory, peakOf(child.pid))
+  }, 5)
   const ending = async () => {
     const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()] as const
     const [out, err, code] = await Promise.all([...texts, child.exited])
-    return { code, out, err, memory: child.resourceUsage()?.maxRSS ?? Number.NaN }
+    clearInterval(watching)
+    return { code, out, err, memory: memory || (child.resourceUsage()?.maxRSS ?? Number.NaN) }
   }
   return { kill: () => child.kill('SIGKILL'), ended: ending() }
+}
+
+/** The most memory that a running process has held, in bytes; 0 where the system does not tell. */
+function peakOf(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
 }
