@@ -1,0 +1,65 @@
+/** Collects checks and changes, and judges them when they are to be committed. */
+import type { KvAtomic, KvCommitError, KvCommitResult } from '../../src/ports/kv.ts'
+import { encodeKey } from './key.ts'
+import {
+  checkCommit,
+  checkExpireIn,
+  checkOperand,
+  checkReadKey,
+  checkValue,
+  checkVersionstamp,
+  checkWrittenKey,
+} from './limits.ts'
+import type { Change, Check } from './store.ts'
+import { encodeValue, valueSize } from './value.ts'
+
+/** Bytes of a counter. */
+const operandBytes = 8
+
+export type Commit = (
+  checks: readonly Check[],
+  changes: readonly Change[],
+) => Promise<string | undefined>
+
+/** What is wrong with a value throws here already, as in Deno; the limits of a commit, at its end. */
+export function createAtomic(commit: Commit): KvAtomic {
+  const checks: Check[] = []
+  const changes: Change[] = []
+  const sizes: { key: number; value: number }[] = []
+  const add = (change: Change, value: number) => {
+    changes.push(change)
+    sizes.push({ key: change.key.length, value })
+    return atomic
+  }
+  const count =
+    (type: 'sum' | 'min' | 'max') => (key: Parameters<KvAtomic[typeof type]>[0], n: bigint) =>
+      add({ type, key: encodeKey(key), operand: checkOperand(n) }, operandBytes)
+  const atomic: KvAtomic = {
+    check(...added) {
+      for (const { key, versionstamp } of added) {
+        checks.push({ key: encodeKey(key), versionstamp: checkVersionstamp(versionstamp) })
+      }
+      return atomic
+    },
+    set(key, value, options) {
+      const expireIn = checkExpireIn(options?.expireIn)
+      const encoded = encodeValue(value)
+      return add({ type: 'set', key: encodeKey(key), value: encoded, expireIn }, valueSize(encoded))
+    },
+    delete: (key) => add({ type: 'delete', key: encodeKey(key) }, 0),
+    sum: count('sum'),
+    min: count('min'),
+    max: count('max'),
+    async commit(): Promise<KvCommitResult | KvCommitError> {
+      checkCommit(checks.length, sizes)
+      for (const { key } of checks) checkReadKey(key)
+      for (const change of changes) {
+        checkWrittenKey(change.key)
+        if (change.type === 'set') checkValue(change.value)
+      }
+      const versionstamp = await commit(checks, changes)
+      return versionstamp === undefined ? { ok: false } : { ok: true, versionstamp }
+    },
+  }
+  return atomic
+}

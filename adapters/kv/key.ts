@@ -1,0 +1,167 @@
+/**
+ * Keys as bytes, in Deno's own encoding (FoundationDB's tuples), held in a string with one character
+ * a byte: compared with `<`, such strings stand in the order of their keys, and they serve in a Map.
+ * A byte 0 after an encoded part never begins another one, so stores may use it to end a key.
+ */
+import { Buffer } from 'node:buffer'
+import type { KvKey, KvKeyPart } from '../../src/ports/kv.ts'
+
+const bytesTag = '\x01'
+const textTag = '\x02'
+const zeroTag = 0x14
+const numberTag = '\x21'
+const falseTag = '\x26'
+const trueTag = '\x27'
+/** A bigint of more than eight bytes begins with one of these, and its length. */
+const longestTag = 0x1d
+const longestNegativeTag = 0x0b
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder('utf-8', { ignoreBOM: true })
+const double = new DataView(new ArrayBuffer(8))
+
+/** Below every key that goes on from an encoded one, and above that key itself. */
+export const goesOn = '\x01'
+/** Above every key that goes on from an encoded one: no part begins with it. */
+export const ends = '\x28'
+
+export const encodeKey = (key: KvKey): string => {
+  if (!Array.isArray(key)) throw new TypeError('A key is an array of parts')
+  let encoded = ''
+  for (const part of key) encoded += encodePart(part)
+  return encoded
+}
+
+function encodePart(part: KvKeyPart): string {
+  switch (typeof part) {
+    case 'string':
+      return `${textTag}${escaped(utf8Of(part))}\0`
+    case 'number':
+      return numberTag + encodeNumber(part)
+    case 'bigint':
+      return encodeBigint(part)
+    case 'boolean':
+      return part ? trueTag : falseTag
+    default:
+      if (part instanceof Uint8Array) return `${bytesTag}${escaped(binary(part))}\0`
+      throw new TypeError('A key part is a Uint8Array, string, number, bigint or boolean')
+  }
+}
+
+const utf8Of = (part: string) => (isAscii(part) ? part : binary(utf8.encode(part)))
+
+const isAscii = (part: string) => {
+  for (let at = 0; at < part.length; at++) if (part.charCodeAt(at) > 127) return false
+  return true
+}
+
+const escaped = (bytes: string) => (bytes.includes('\0') ? bytes.replaceAll('\0', '\0\xff') : bytes)
+
+/** The bytes as a string of one character each. */
+export const binary = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+
+/** Positive numbers get their sign bit set, negative ones all bits flipped: then bytes sort. */
+function encodeNumber(value: number): string {
+  double.setFloat64(0, Number.isNaN(value) ? Number.NaN : value)
+  const high = double.getUint32(0)
+  const flip = high >>> 31 === 1 ? 0xffffffff : 0
+  double.setUint32(0, flip === 0 ? high | 0x80000000 : ~high)
+  double.setUint32(4, double.getUint32(4) ^ flip)
+  return binary(new Uint8Array(double.buffer))
+}
+
+function decodeNumber(bytes: string): number {
+  for (let at = 0; at < 8; at++) double.setUint8(at, bytes.charCodeAt(at))
+  const high = double.getUint32(0)
+  const flip = high >>> 31 === 1 ? 0 : 0xffffffff
+  double.setUint32(0, flip === 0 ? high & 0x7fffffff : ~high)
+  double.setUint32(4, double.getUint32(4) ^ flip)
+  return double.getFloat64(0)
+}
+
+function encodeBigint(value: bigint): string {
+  if (value === 0n) return String.fromCharCode(zeroTag)
+  const isNegative = value < 0n
+  const digits = (isNegative ? -value : value).toString(16)
+  const magnitude = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex')
+  const { length } = magnitude
+  if (length > 255) throw new TypeError('A bigint in a key has 255 bytes at most')
+  if (isNegative) for (let at = 0; at < length; at++) magnitude[at] = ~(magnitude[at] ?? 0)
+  const head =
+    length <= 8
+      ? [zeroTag + (isNegative ? -length : length)]
+      : isNegative
+        ? [longestNegativeTag, 255 - length]
+        : [longestTag, length]
+  return String.fromCharCode(...head) + magnitude.toString('latin1')
+}
+
+function decodeBigint(bytes: string, isNegative: boolean): bigint {
+  const magnitude = Buffer.from(bytes, 'latin1')
+  if (isNegative)
+    for (let at = 0; at < magnitude.length; at++) magnitude[at] = ~(magnitude[at] ?? 0)
+  const value = BigInt(`0x${magnitude.toString('hex')}`)
+  return isNegative ? -value : value
+}
+
+/** Where the part that begins at `at` ends; -1 if there is no whole one. */
+function partEnd(encoded: string, at: number): number {
+  const end = endOf(encoded, at, encoded.charCodeAt(at))
+  return end > encoded.length ? -1 : end
+}
+
+function endOf(encoded: string, at: number, tag: number): number {
+  if (tag === 1 || tag === 2) {
+    let end = encoded.indexOf('\0', at)
+    while (end >= 0 && encoded.charCodeAt(end + 1) === 255) end = encoded.indexOf('\0', end + 2)
+    return end < 0 ? -1 : end + 1
+  }
+  if (tag === 0x21) return at + 9
+  if (tag === 0x26 || tag === 0x27) return at + 1
+  if (tag === longestTag) return at + 2 + encoded.charCodeAt(at + 1)
+  if (tag === longestNegativeTag) return at + 2 + 255 - encoded.charCodeAt(at + 1)
+  return Math.abs(tag - zeroTag) <= 8 ? at + 1 + Math.abs(tag - zeroTag) : -1
+}
+
+function decodePart(encoded: string, at: number, end: number): KvKeyPart {
+  const tag = encoded.charCodeAt(at)
+  if (tag === 1 || tag === 2) {
+    const bytes = encoded.slice(at + 1, end - 1).replaceAll('\0\xff', '\0')
+    if (tag === 2 && isAscii(bytes)) return bytes
+    const raw = Buffer.from(bytes, 'latin1')
+    return tag === 2 ? text.decode(raw) : new Uint8Array(raw)
+  }
+  if (tag === 0x21) return decodeNumber(encoded.slice(at + 1, end))
+  if (tag === 0x26 || tag === 0x27) return tag === 0x27
+  if (tag === zeroTag) return 0n
+  const isLong = tag === longestTag || tag === longestNegativeTag
+  return decodeBigint(encoded.slice(at + (isLong ? 2 : 1), end), tag < zeroTag)
+}
+
+export function decodeKey(encoded: string): KvKeyPart[] {
+  const parts: KvKeyPart[] = []
+  for (let at = 0; at < encoded.length; ) {
+    const end = partEnd(encoded, at)
+    parts.push(decodePart(encoded, at, end))
+    at = end
+  }
+  return parts
+}
+
+/** The length of an encoded key that a byte 0 and something else follow. */
+export function keyLength(followed: string): number {
+  let at = 0
+  while (followed.charCodeAt(at) !== 0) at = partEnd(followed, at)
+  return at
+}
+
+/** The first two parts of an encoded key, or of what goes on from them; without both, `undefined`. */
+export function twoParts(encoded: string): string | undefined {
+  const first = partEnd(encoded, 0)
+  const second = first < 0 ? -1 : partEnd(encoded, first)
+  return second < 0 ? undefined : encoded.slice(0, second)
+}
+
+/** What an encoded key shares its fate with: its first two parts, or the one that it has. */
+export const partitionOf = (encoded: string): string => twoParts(encoded) ?? encoded

@@ -1,0 +1,106 @@
+/** Deno's limits, held by every adapter, so that what works on one works on the others. */
+import { valueSize } from './value.ts'
+
+/** Bytes of an encoded key; one that only bounds a list may have one more. */
+const keyBytes = 2048
+const readKeyBytes = 2049
+/** Bytes of a value's payload. */
+const valueBytes = 65_536
+const keysPerRead = 10
+const batchEntries = 1000
+const checksPerCommit = 100
+const changesPerCommit = 1000
+const keyBytesPerCommit = 81_920
+const bytesPerCommit = 819_200
+
+/** A key that is read; an empty one is never found. */
+export function checkReadKey(encoded: string): string {
+  if (encoded.length > readKeyBytes - 1) {
+    throw new TypeError(`Key too large for read (max ${readKeyBytes} bytes)`)
+  }
+  return encoded
+}
+
+export function checkWrittenKey(encoded: string): string {
+  if (encoded === '') throw new TypeError('Key cannot be empty')
+  if (encoded.length > keyBytes) {
+    throw new TypeError(`Key too large for write (max ${keyBytes} bytes)`)
+  }
+  return encoded
+}
+
+export function checkValue(encoded: Uint8Array): Uint8Array {
+  if (valueSize(encoded) > valueBytes) {
+    throw new TypeError(`Value too large (max ${valueBytes} bytes)`)
+  }
+  return encoded
+}
+
+export function checkReadCount(keys: readonly unknown[], what: 'ranges' | 'keys'): void {
+  if (keys.length > keysPerRead) throw new TypeError(`Too many ${what} (max ${keysPerRead})`)
+}
+
+export function checkExpireIn(expireIn: number | undefined): number | undefined {
+  if (expireIn !== undefined && !(Number.isSafeInteger(expireIn) && expireIn >= 0)) {
+    throw new TypeError(`expireIn must be a non-negative integer: received ${expireIn}`)
+  }
+  return expireIn
+}
+
+/** A counter's operand. */
+export function checkOperand(operand: bigint): bigint {
+  if (typeof operand !== 'bigint') {
+    throw new TypeError(`Value must be a bigint: received ${typeof operand}`)
+  }
+  if (operand < 0n) throw new RangeError(`Value must be a positive bigint: received ${operand}`)
+  if (operand >= 2n ** 64n) throw new RangeError('Value must fit in a 64-bit unsigned integer')
+  return operand
+}
+
+export function checkVersionstamp(versionstamp: string | null | undefined): string | null {
+  if (versionstamp === null || versionstamp === undefined) return null
+  if (!/^[0-9a-f]{20}$/.test(versionstamp)) {
+    throw new TypeError('Invalid check: a versionstamp has 20 hexadecimal digits, or is null')
+  }
+  return versionstamp
+}
+
+/** `sizes` are the bytes of each change's key and of its value. */
+export function checkCommit(
+  checks: number,
+  sizes: readonly { readonly key: number; readonly value: number }[],
+): void {
+  if (checks > checksPerCommit) throw new TypeError(`Too many checks (max ${checksPerCommit})`)
+  if (sizes.length > changesPerCommit) {
+    throw new TypeError(`Too many mutations (max ${changesPerCommit})`)
+  }
+  const keys = sizes.reduce((sum, { key }) => sum + key, 0)
+  if (keys + sizes.reduce((sum, { value }) => sum + value, 0) > bytesPerCommit) {
+    throw new TypeError(`Total mutation size too large (max ${bytesPerCommit} bytes)`)
+  }
+  if (keys > keyBytesPerCommit) {
+    throw new TypeError(`Total key size too large (max ${keyBytesPerCommit} bytes)`)
+  }
+}
+
+export function checkBatch(batchSize: number): number {
+  if (!(Number.isSafeInteger(batchSize) && batchSize > 0)) {
+    throw new TypeError(`batchSize must be a positive integer: received ${batchSize}`)
+  }
+  if (batchSize > batchEntries) throw new TypeError(`Too many entries (max ${batchEntries})`)
+  return batchSize
+}
+
+export function checkListLimit(limit: number | undefined): number {
+  if (limit === undefined) return Number.POSITIVE_INFINITY
+  if (!(Number.isSafeInteger(limit) && limit > 0)) {
+    throw new TypeError(`Limit must be a positive integer: received ${limit}`)
+  }
+  return limit
+}
+
+export function checkConsistency(consistency: string | undefined): void {
+  if (consistency !== undefined && consistency !== 'strong' && consistency !== 'eventual') {
+    throw new TypeError(`Unknown consistency ${consistency}: it is strong or eventual`)
+  }
+}
