@@ -1,0 +1,161 @@
+/**
+ * The connection to a single Redis. It is made and made again in the background; while there is none,
+ * calls are refused at once. Each connection asks its server for its `run_id`, which goes into
+ * every call: what another run has written reads as absent.
+ */
+import { Buffer } from 'node:buffer'
+import { createClient, ErrorReply, RESP_TYPES } from 'redis'
+import { KvError } from '../../src/ports/kv.ts'
+import { createDeadlines } from './deadlines.ts'
+import type { OnKvEvent } from './opened.ts'
+import type { Script } from './redis-scripts.ts'
+
+/** Runs scripts where a partition lives. */
+export type Carrier = {
+  /** Whether each partition is on a server of its own: a call names one partition only. */
+  readonly sharded: boolean
+  /** Settles within the deadline: with the reply, or a KvError. */
+  run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Buffer>
+  ready(): boolean
+  close(): void
+}
+
+export type Arg = string | Buffer
+
+export type CarrierOptions = {
+  /** Without secrets, for messages. */
+  readonly place: string
+  readonly deadlineMs: number
+  readonly onEvent: OnKvEvent
+}
+
+/** Milliseconds of silence after which a connection is given up; a ping is due well before. */
+const silenceMs = 3000
+const pingMs = 1000
+const connectTimeoutMs = 1000
+const identifyRetryMs = 1000
+/** Calls that may wait for one server: a silent one must not collect them without end. */
+const outstandingMax = 10_000
+
+/** What every client here is made with; node-redis' own defaults wait, and give up, for ever. */
+export const clientOptions = {
+  disableOfflineQueue: true,
+  pingInterval: pingMs,
+  socket: {
+    connectTimeout: connectTimeoutMs,
+    socketTimeout: silenceMs,
+    reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
+  },
+}
+
+/** Milliseconds; spread, so that nodes do not come back in step. */
+export const reconnectDelay = (attempts: number) =>
+  Math.min(50 * 2 ** attempts, 1000) * (0.5 + Math.random() / 2)
+
+/** Replies as they came: entries are bytes. */
+export const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
+
+export function connectServer(url: string, options: CarrierOptions): Carrier {
+  const { place, deadlineMs, onEvent } = options
+  const client = createClient({ ...clientOptions, url })
+  const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
+  /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
+  let connection = 0
+  let run: string | undefined
+  let isAway = false
+  let isClosed = false
+
+  const lose = () => {
+    connection += 1
+    run = undefined
+  }
+  const report = (thrown: unknown) => {
+    if (isAway || isClosed) return
+    isAway = true
+    onEvent({ type: 'unreachable', message: `${place} cannot be reached: ${reasonOf(thrown)}` })
+  }
+  const identify = async () => {
+    const at = connection
+    try {
+      const info = await client.info('server')
+      const id = /^run_id:(\w{40})/m.exec(info)?.[1]
+      if (id === undefined) throw new Error('it does not tell its run_id')
+      if (at !== connection) return
+      run = id
+      if (isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
+      isAway = false
+    } catch (thrown) {
+      if (at !== connection) return
+      report(thrown)
+      setTimeout(() => at === connection && void identify(), identifyRetryMs).unref()
+    }
+  }
+  client
+    .on('connect', lose)
+    .on('ready', () => void identify())
+    .on('error', (thrown) => {
+      // Some errors leave the connection as it is.
+      if (!client.isReady) lose()
+      report(thrown)
+    })
+  client.connect().catch(report)
+
+  const send = async (script: Script, args: readonly Arg[]) => {
+    try {
+      return await client.sendCommand<Buffer>(['EVALSHA', script.sha, ...args], asBytes)
+    } catch (thrown) {
+      if (!isMissingScript(thrown)) throw thrown
+      return await client.sendCommand<Buffer>(['EVAL', script.text, ...args], asBytes)
+    }
+  }
+
+  return {
+    sharded: false,
+    async run(script, keys, args) {
+      const at = connection
+      if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
+      checkRoom(deadlines.outstanding(), place)
+      const sent = send(script, [String(keys.length), ...keys, run, ...args])
+      const reply = await deadlines.within(sent.catch((thrown) => rethrow(thrown, place)))
+      if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+      return reply
+    },
+    ready: () => run !== undefined,
+    close() {
+      isClosed = true
+      lose()
+      deadlines.close(closedHere(place))
+      client.destroy()
+    },
+  }
+}
+
+export const isMissingScript = (thrown: unknown) =>
+  thrown instanceof Error && thrown.message.startsWith('NOSCRIPT')
+
+export function checkRoom(outstanding: number, place: string): void {
+  if (outstanding >= outstandingMax) {
+    throw new KvError('not-sent', `${outstandingMax} calls wait for ${place} already`)
+  }
+}
+
+export const lateAnswer = (place: string) =>
+  new KvError('unknown', `${place} did not answer within the deadline`)
+
+export const closedHere = (place: string) =>
+  new KvError('unknown', `${place} was closed here before it answered`)
+
+/** What a failed call means for its outcome. */
+export function rethrow(thrown: unknown, place: string): never {
+  const reason = reasonOf(thrown)
+  if (thrown instanceof ErrorReply) throw new KvError('refused', `${place} answered ${reason}`)
+  const isUnsent = /offline|client is closed|queue is full|aborted/i.test(reason)
+  throw new KvError(isUnsent ? 'not-sent' : 'unknown', `The call of ${place} failed: ${reason}`)
+}
+
+export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(', ')
+  if (!(thrown instanceof Error)) return String(thrown)
+  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code
+  return thrown.message || thrown.name
+}

@@ -1,0 +1,145 @@
+/** The store on Redis: one script, and so one round trip, for each call. `redis-scripts.ts` has the layout. */
+import type { Buffer } from 'node:buffer'
+import { KvError } from '../../src/ports/kv.ts'
+import { notACounter } from './change.ts'
+import { keyLength, partitionOf, twoParts } from './key.ts'
+import type { Carrier } from './redis-connection.ts'
+import { packFrame, unpackList } from './redis-frames.ts'
+import type { Listeners } from './redis-listeners.ts'
+import { commitScript, readScript, scanScript } from './redis-scripts.ts'
+import type { Change, KeyRange, KvStore, Stored } from './store.ts'
+import { encodeCounter } from './value.ts'
+import { createStamps, randomDigits } from './versionstamp.ts'
+
+/** Bytes behind a value: its versionstamp, and when it expires. */
+const stampBytes = 20
+const trailerBytes = stampBytes + 6
+/** Bytes within which a key ends, and the 0 behind it. */
+const keyBytesMax = 2050
+
+export function redisStore(carrier: Carrier, listeners: Listeners, namespace: string): KvStore {
+  const stamp = createStamps()
+  const keyOf = (partition: string) => `${namespace}:{${printable(partition)}}`
+  const publish = carrier.sharded ? 'SPUBLISH' : 'PUBLISH'
+
+  /** The keys' entries, one call for the partitions given. */
+  const readTogether = async (groups: readonly Group[]) => {
+    const names = groups.map(({ wanted }) => wanted.map(({ name }) => name))
+    const keys = groups.map(({ partition }) => keyOf(partition))
+    const found = unpackList(await carrier.run(readScript, keys, [packFrame(names)]))
+    const wanted = groups.flatMap((group) => group.wanted)
+    return wanted.map(({ key, name, at }, index) => {
+      const member = found[index]
+      const isThere = member !== undefined && member.length > 0
+      return { at, entry: isThere ? entryOf(key, name.length, member) : undefined }
+    })
+  }
+
+  return {
+    async read(keys) {
+      const groups = [...groupsOf(keys).values()]
+      const found = carrier.sharded
+        ? (await Promise.all(groups.map((group) => readTogether([group])))).flat()
+        : await readTogether(groups)
+      const entries: (Stored | undefined)[] = keys.map(() => undefined)
+      for (const { at, entry } of found) entries[at] = entry
+      return entries
+    },
+    async scan({ from, until, reverse, limit }: KeyRange) {
+      const partition = rangePartition(from, until)
+      const { length } = partition
+      const range = [from.slice(length), until.slice(length), reverse ? 'r' : '', String(limit)]
+      const reply = await carrier.run(scanScript, [keyOf(partition)], [packFrame(range)])
+      const [more, ...members] = unpackList(reply)
+      const entries = members.map((member) => {
+        const name = member.toString('latin1', 0, keyBytesMax)
+        const nameLength = keyLength(name)
+        return entryOf(partition + name.slice(0, nameLength), nameLength, member)
+      })
+      return { entries, more: more?.length === 1 }
+    },
+    async commit(checks, changes) {
+      const partition = commonPartition([...checks, ...changes].map(({ key }) => key))
+      if (partition === undefined) return stamp()
+      const nameOf = (key: string) => key.slice(partition.length)
+      const frame = packFrame([
+        checks.flatMap(({ key, versionstamp }) => [nameOf(key), versionstamp ?? '']),
+        changes.flatMap((change) => [change.type, nameOf(change.key), ...argumentsOf(change)]),
+      ])
+      const args = [frame, randomDigits(), publish]
+      const reply = await carrier.run(commitScript, [keyOf(partition)], args).catch(refusal)
+      return reply.length === 0 ? undefined : reply.toString('latin1')
+    },
+    listen(keys, onChange) {
+      const stops = [...groupsOf(keys).values()].map(({ partition, wanted }) =>
+        listeners.add(
+          keyOf(partition),
+          wanted.map(({ name }) => name),
+          onChange,
+        ),
+      )
+      return () => {
+        for (const stop of stops) stop()
+      }
+    },
+    close() {
+      listeners.close()
+      carrier.close()
+    },
+  }
+}
+
+type Wanted = { readonly key: string; readonly name: string; readonly at: number }
+type Group = { readonly partition: string; readonly wanted: Wanted[] }
+
+function groupsOf(keys: readonly string[]): Map<string, Group> {
+  const groups = new Map<string, Group>()
+  for (const [at, key] of keys.entries()) {
+    const partition = partitionOf(key)
+    const group = groups.get(partition) ?? { partition, wanted: [] }
+    groups.set(partition, group)
+    group.wanted.push({ key, name: key.slice(partition.length), at })
+  }
+  return groups
+}
+
+function entryOf(key: string, nameLength: number, member: Buffer): Stored {
+  const end = member.length - trailerBytes
+  const versionstamp = member.toString('latin1', end, end + stampBytes)
+  return { key, value: member.subarray(nameLength + 1, end), versionstamp }
+}
+
+function argumentsOf(change: Change): [string | Uint8Array, string] {
+  if (change.type === 'delete') return ['', '']
+  if (change.type !== 'set') return [encodeCounter(change.operand).subarray(1), '']
+  return [change.value, change.expireIn === undefined ? '' : String(change.expireIn)]
+}
+
+function rangePartition(from: string, until: string): string {
+  const partition = twoParts(from)
+  if (partition === undefined || !until.startsWith(partition)) {
+    throw new TypeError(
+      'A list on Redis stays within one partition: its selector names the first two key parts',
+    )
+  }
+  return partition
+}
+
+function commonPartition(keys: readonly string[]): string | undefined {
+  const [partition, ...others] = new Set(keys.map(partitionOf))
+  if (others.length > 0) {
+    throw new TypeError(
+      'A commit on Redis stays within one partition: its keys share their first two parts',
+    )
+  }
+  return partition
+}
+
+function refusal(thrown: unknown): never {
+  const kind = thrown instanceof KvError ? /NOTCOUNTER (\w+)/.exec(thrown.message)?.[1] : undefined
+  throw kind === undefined ? thrown : notACounter(kind)
+}
+
+/** As a channel's name and in `redis-cli monitor`, bytes had better be letters. */
+const printable = (bytes: string) =>
+  bytes.replace(/[^\w./:@-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
