@@ -1,0 +1,191 @@
+/** Real Redis servers for tests: on ports of their own, gone with the test process. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { anyAlive, freePort, until } from './processes.ts'
+import { startWatchdog, type Watchdog } from './watchdog.ts'
+
+export type TestRedis = AsyncDisposable & {
+  readonly url: string
+  /** On 127.0.0.1; stays the same over restarts. */
+  readonly port: number
+  /** Runs a command through redis-cli; answers what that prints. */
+  ask(...command: string[]): string
+  /** Saves the data; answers a file for `restart`. */
+  dump(): string
+  stop(): Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
+  /** Kills it where it still runs; it begins with the dump, and empty without one. */
+  restart(options?: { dump?: string }): Promise<void>
+  /** SIGSTOP: the kernel accepts connects, nothing answers. */
+  freeze(): void
+  thaw(): void
+}
+
+export type TestRedisCluster = AsyncDisposable & {
+  readonly nodes: readonly TestRedis[]
+  /** Names every node. */
+  readonly url: string
+}
+
+let missing: { reason: string | undefined } | undefined
+
+/** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
+export function redisMissing(): string | undefined {
+  missing ??= { reason: findRedis() }
+  return missing.reason
+}
+
+let watchdog: Watchdog | undefined
+const running = new Map<number, number>()
+
+export async function startRedis(
+  options: { settings?: Record<string, string>; port?: number } = {},
+): Promise<TestRedis> {
+  watchdog ??= startWatchdog('redis')
+  const port = options.port ?? (await freePort())
+  const directory = join(watchdog.root, String(port))
+  mkdirSync(directory)
+  const settings = {
+    bind: '127.0.0.1',
+    save: '',
+    appendonly: 'no',
+    'enable-debug-command': 'yes',
+    ...options.settings,
+    port: String(port),
+    dir: directory,
+  }
+  const dataFile = join(directory, 'dump.rdb')
+  let server: ChildProcess | undefined
+  let dumps = 0
+
+  const note = () => watchdog?.note([...running.values()])
+  const ask = (...command: string[]) => {
+    const { stdout, stderr, status } = spawnSync('redis-cli', ['-p', String(port), ...command], {
+      encoding: 'utf8',
+      timeout: 5000,
+    })
+    if (status !== 0) throw new Error(`redis-cli ${command.join(' ')}: ${stdout}${stderr}`)
+    return stdout.trimEnd()
+  }
+  const start = async () => {
+    const logFile = join(directory, 'log')
+    const log = openSync(logFile, 'a')
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+    const started = spawn('redis-server', args, {
+      cwd: directory,
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
+    closeSync(log)
+    server = started
+    running.set(port, started.pid ?? 0)
+    note()
+    const answers = () =>
+      spawnSync('redis-cli', ['-p', String(port), 'PING'], { encoding: 'utf8' }).stdout === 'PONG\n'
+    await until('Redis is ready', () => answers() || started.exitCode !== null)
+    if (started.exitCode !== null) throw new Error(readFileSync(logFile, 'utf8'))
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    const pid = server?.pid
+    server = undefined
+    if (pid === undefined) return
+    process.kill(pid, signal)
+    await until('Redis is gone', () => !anyAlive([pid]))
+    running.delete(port)
+    note()
+  }
+  const kill = () => end('SIGKILL')
+  const signal = (name: NodeJS.Signals) => {
+    if (server?.pid !== undefined) process.kill(server.pid, name)
+  }
+
+  await start()
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    ask,
+    dump() {
+      ask('SAVE')
+      const copy = join(directory, `copy-${dumps++}.rdb`)
+      copyFileSync(dataFile, copy)
+      return copy
+    },
+    stop: () => end('SIGTERM'),
+    kill,
+    async restart({ dump } = {}) {
+      await kill()
+      if (dump === undefined) rmSync(dataFile, { force: true })
+      else copyFileSync(dump, dataFile)
+      await start()
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    async [Symbol.asyncDispose]() {
+      await kill()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Three masters that share the slots. */
+export async function startRedisCluster(): Promise<TestRedisCluster> {
+  const settings = {
+    'cluster-enabled': 'yes',
+    'cluster-node-timeout': '2000',
+    'cluster-require-full-coverage': 'no',
+  }
+  // A node's bus is at its port and 10000.
+  const nodes: TestRedis[] = []
+  while (nodes.length < 3) {
+    const port = await freePort()
+    if (port < 55_000) nodes.push(await startRedis({ port, settings }))
+  }
+  const bounds = [0, 5461, 10_923, 16_384]
+  for (const [index, node] of nodes.entries()) {
+    node.ask('CLUSTER', 'ADDSLOTSRANGE', `${bounds[index]}`, `${(bounds[index + 1] ?? 0) - 1}`)
+    node.ask('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
+  }
+  for (const node of nodes.slice(1)) {
+    nodes[0]?.ask('CLUSTER', 'MEET', '127.0.0.1', String(node.port))
+  }
+  const isWhole = (node: TestRedis) =>
+    node.ask('CLUSTER', 'INFO').includes('cluster_state:ok') &&
+    node
+      .ask('CLUSTER', 'NODES')
+      .split('\n')
+      .filter((line) => line.includes('connected')).length === 3 &&
+    node.ask('CLUSTER', 'INFO').includes('cluster_slots_assigned:16384')
+  await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
+  return {
+    nodes,
+    url: `redis-cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+/** The end of a run; the preload calls it. */
+export async function stopTestRedis(): Promise<void> {
+  await watchdog?.end()
+  watchdog = undefined
+  running.clear()
+}
+
+/** On PATH, or installed where we are root and have apt-get. */
+function findRedis(): string | undefined {
+  if (Bun.which('redis-server') !== null && Bun.which('redis-cli') !== null) return undefined
+  if (process.getuid?.() !== 0 || Bun.which('apt-get') === null) {
+    return 'no redis-server on PATH, and none can be installed'
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const aptGet = (...args: string[]) => spawnSync('apt-get', args, { env, timeout: 120_000 })
+  const install = ['install', '-y', '--no-install-recommends', 'redis-server']
+  if (aptGet(...install).status !== 0) {
+    aptGet('update')
+    if (aptGet(...install).status !== 0) return 'redis-server could not be installed'
+  }
+  return undefined
+}
