@@ -6,6 +6,8 @@ import { openRedis } from '../adapters/kv/redis.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import { bunRunner } from './conformance/bun-runner.ts'
 import { type KvConformance, kvConformance } from './conformance/kv.ts'
+import { kvOutages } from './conformance/kv-outages.ts'
+import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis, type TestRedis } from './support/redis.ts'
 
@@ -100,4 +102,6 @@ function redisSubject(start: () => Promise<TestRedis>): KvConformance['create'] 
 
 withRedis('Redis', () => {
   kvConformance('Redis', { create: redisSubject(startRedis), skip: [onePartition] }, bunRunner)
+  kvOutages('Redis', openRedis)
+  kvRedisCosts(openRedis)
 })

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer'
 import { createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { KvError } from '../../src/ports/kv.ts'
-import { createDeadlines } from './deadlines.ts'
+import { createDeadlines, type Deadlines } from './deadlines.ts'
 import type { OnKvEvent } from './opened.ts'
 import type { Script } from './redis-scripts.ts'
 
@@ -68,6 +68,7 @@ export function connectServer(url: string, options: CarrierOptions): Carrier {
   const lose = () => {
     connection += 1
     run = undefined
+    deadlines.renew()
   }
   const report = (thrown: unknown) => {
     if (isAway || isClosed) return
@@ -114,13 +115,13 @@ export function connectServer(url: string, options: CarrierOptions): Carrier {
     async run(script, keys, args) {
       const at = connection
       if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
-      checkRoom(deadlines.outstanding(), place)
+      checkRoom(deadlines, place)
       const sent = send(script, [String(keys.length), ...keys, run, ...args])
       const reply = await deadlines.within(sent.catch((thrown) => rethrow(thrown, place)))
       if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
       return reply
     },
-    ready: () => run !== undefined,
+    ready: () => run !== undefined && !deadlines.silent(),
     close() {
       isClosed = true
       lose()
@@ -133,8 +134,9 @@ export function connectServer(url: string, options: CarrierOptions): Carrier {
 export const isMissingScript = (thrown: unknown) =>
   thrown instanceof Error && thrown.message.startsWith('NOSCRIPT')
 
-export function checkRoom(outstanding: number, place: string): void {
-  if (outstanding >= outstandingMax) {
+export function checkRoom(deadlines: Deadlines, place: string): void {
+  if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
+  if (deadlines.outstanding() >= outstandingMax) {
     throw new KvError('not-sent', `${outstandingMax} calls wait for ${place} already`)
   }
 }
