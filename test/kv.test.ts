@@ -3,13 +3,20 @@ import { test } from 'bun:test'
 import { openMemory } from '../adapters/kv/memory.ts'
 import type { OpenedKv } from '../adapters/kv/opened.ts'
 import { openRedis } from '../adapters/kv/redis.ts'
+import { openRedisCluster } from '../adapters/kv/redis-cluster.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import { bunRunner } from './conformance/bun-runner.ts'
 import { type KvConformance, kvConformance } from './conformance/kv.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
 import { until } from './support/processes.ts'
-import { redisMissing, startRedis, type TestRedis } from './support/redis.ts'
+import {
+  clusterIsWhole,
+  redisMissing,
+  startRedis,
+  startRedisCluster,
+  type TestRedis,
+} from './support/redis.ts'
 
 kvConformance(
   'Memory',
@@ -102,6 +109,39 @@ function redisSubject(start: () => Promise<TestRedis>): KvConformance['create'] 
 
 withRedis('Redis', () => {
   kvConformance('Redis', { create: redisSubject(startRedis), skip: [onePartition] }, bunRunner)
+  kvConformance(
+    'Redis Cluster',
+    {
+      async create() {
+        const cluster = await startRedisCluster()
+        const open = () => readied(openRedisCluster({ url: cluster.url, deadlineMs: 5000 }))
+        return {
+          open,
+          async wipe() {
+            for (const node of cluster.nodes) node.ask('FLUSHALL')
+          },
+          async restart(kv) {
+            kv.close()
+            for (const node of cluster.nodes) await node.restart({ dump: node.dump() })
+            await clusterIsWhole(cluster)
+            return await open()
+          },
+          [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+        }
+      },
+      skip: [
+        onePartition,
+        {
+          reason: 'each server evicts as a single one does',
+          tests: [
+            'no versionstamp is used again after an eviction',
+            'a partition is evicted whole or not at all',
+          ],
+        },
+      ],
+    },
+    bunRunner,
+  )
   kvOutages('Redis', openRedis)
   kvRedisCosts(openRedis)
 })

@@ -20,6 +20,14 @@ export type Carrier = {
   close(): void
 }
 
+/** A carrier to one server, of a Cluster perhaps. */
+export type ServerCarrier = Carrier & {
+  /** Runs a script on keys that are on their way to this server. */
+  runAsking: Carrier['run']
+  /** Any other command. */
+  command(...args: string[]): Promise<unknown>
+}
+
 export type Arg = string | Buffer
 
 export type CarrierOptions = {
@@ -49,13 +57,13 @@ export const clientOptions = {
 }
 
 /** Milliseconds; spread, so that nodes do not come back in step. */
-export const reconnectDelay = (attempts: number) =>
+const reconnectDelay = (attempts: number) =>
   Math.min(50 * 2 ** attempts, 1000) * (0.5 + Math.random() / 2)
 
 /** Replies as they came: entries are bytes. */
-export const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
+const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
-export function connectServer(url: string, options: CarrierOptions): Carrier {
+export function connectServer(url: string, options: CarrierOptions): ServerCarrier {
   const { place, deadlineMs, onEvent } = options
   const client = createClient({ ...clientOptions, url })
   const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
@@ -101,26 +109,40 @@ export function connectServer(url: string, options: CarrierOptions): Carrier {
     })
   client.connect().catch(report)
 
-  const send = async (script: Script, args: readonly Arg[]) => {
+  const send = async (script: Script, args: readonly Arg[], isAsking: boolean) => {
+    const evaluate = (command: string, text: string) => {
+      // Sent in one go, so nothing comes between; its answer says nothing.
+      if (isAsking) client.sendCommand(['ASKING']).catch(() => {})
+      return client.sendCommand<Buffer>([command, text, ...args], asBytes)
+    }
     try {
-      return await client.sendCommand<Buffer>(['EVALSHA', script.sha, ...args], asBytes)
+      return await evaluate('EVALSHA', script.sha)
     } catch (thrown) {
       if (!isMissingScript(thrown)) throw thrown
-      return await client.sendCommand<Buffer>(['EVAL', script.text, ...args], asBytes)
+      return await evaluate('EVAL', script.text)
     }
   }
+  /** Sends to the server that is connected now, and takes no other one's answer. */
+  const call = async <T>(sendTo: (run: string) => Promise<T>): Promise<T> => {
+    const at = connection
+    if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
+    checkRoom(deadlines, place)
+    const reply = await deadlines.within(
+      sendTo(run).catch((thrown: unknown) => rethrow(thrown, place)),
+    )
+    if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+    return reply
+  }
+  const runWith =
+    (isAsking: boolean): Carrier['run'] =>
+    (script, keys, args) =>
+      call((id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
 
   return {
     sharded: false,
-    async run(script, keys, args) {
-      const at = connection
-      if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
-      checkRoom(deadlines, place)
-      const sent = send(script, [String(keys.length), ...keys, run, ...args])
-      const reply = await deadlines.within(sent.catch((thrown) => rethrow(thrown, place)))
-      if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
-      return reply
-    },
+    run: runWith(false),
+    runAsking: runWith(true),
+    command: (...args) => call(() => client.sendCommand(args)),
     ready: () => run !== undefined && !deadlines.silent(),
     close() {
       isClosed = true
@@ -131,24 +153,24 @@ export function connectServer(url: string, options: CarrierOptions): Carrier {
   }
 }
 
-export const isMissingScript = (thrown: unknown) =>
+const isMissingScript = (thrown: unknown) =>
   thrown instanceof Error && thrown.message.startsWith('NOSCRIPT')
 
-export function checkRoom(deadlines: Deadlines, place: string): void {
+function checkRoom(deadlines: Deadlines, place: string): void {
   if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
   if (deadlines.outstanding() >= outstandingMax) {
     throw new KvError('not-sent', `${outstandingMax} calls wait for ${place} already`)
   }
 }
 
-export const lateAnswer = (place: string) =>
+const lateAnswer = (place: string) =>
   new KvError('unknown', `${place} did not answer within the deadline`)
 
-export const closedHere = (place: string) =>
+const closedHere = (place: string) =>
   new KvError('unknown', `${place} was closed here before it answered`)
 
 /** What a failed call means for its outcome. */
-export function rethrow(thrown: unknown, place: string): never {
+function rethrow(thrown: unknown, place: string): never {
   const reason = reasonOf(thrown)
   if (thrown instanceof ErrorReply) throw new KvError('refused', `${place} answered ${reason}`)
   const isUnsent = /offline|client is closed|queue is full|aborted/i.test(reason)

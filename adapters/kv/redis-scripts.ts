@@ -27,7 +27,6 @@ const script = (text: string): Script => ({
 
 const shared = `
 local run = ARGV[1]
-if run == '' then run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)

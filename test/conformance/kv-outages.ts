@@ -2,9 +2,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { KvEvent, OpenedKv } from '../../adapters/kv/opened.ts'
 import { type Kv, KvError } from '../../src/ports/kv.ts'
-import { freePort, until } from '../support/processes.ts'
+import { until } from '../support/processes.ts'
 import { startProxy, type TestProxy } from '../support/proxy.ts'
-import { startRedis, type TestRedis } from '../support/redis.ts'
+import { stablePort, startRedis, type TestRedis } from '../support/redis.ts'
 import { readUntil } from './kv-watches.ts'
 
 export type OutageOptions = {
@@ -72,7 +72,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
     })
 
     test('without a server at boot calls fail at once, and work once it runs', async () => {
-      const port = await freePort()
+      const port = await stablePort()
       const seen: string[] = []
       const onEvent = ({ type, message }: KvEvent) => seen.push(`${type}: ${message}`)
       const early = open({ url: `redis://me:hush@127.0.0.1:${port}/0`, deadlineMs, onEvent })

@@ -1,8 +1,9 @@
 /** Real Redis servers for tests: on ports of their own, gone with the test process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { anyAlive, freePort, until } from './processes.ts'
+import { anyAlive, until } from './processes.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
 
 export type TestRedis = AsyncDisposable & {
@@ -44,7 +45,7 @@ export async function startRedis(
   options: { settings?: Record<string, string>; port?: number } = {},
 ): Promise<TestRedis> {
   watchdog ??= startWatchdog('redis')
-  const port = options.port ?? (await freePort())
+  const port = options.port ?? (await stablePort())
   const directory = join(watchdog.root, String(port))
   mkdirSync(directory)
   const settings = {
@@ -91,7 +92,7 @@ export async function startRedis(
     const pid = server?.pid
     server = undefined
     if (pid === undefined) return
-    process.kill(pid, signal)
+    if (anyAlive([pid])) process.kill(pid, signal)
     await until('Redis is gone', () => !anyAlive([pid]))
     running.delete(port)
     note()
@@ -129,6 +130,25 @@ export async function startRedis(
   }
 }
 
+/**
+ * A free port below those that the kernel gives to clients. From among these, a client that connects
+ * again and again to a server that is down may be given the server's own port as its own, be
+ * connected to itself, and keep the server from coming back. A node's bus is 10,000 above its port.
+ */
+export async function stablePort(): Promise<number> {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 10_000)
+    const listener = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      listener.once('error', () => resolve(false))
+      listener.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    listener.close()
+    return port
+  }
+}
+
 /** Three masters that share the slots. */
 export async function startRedisCluster(): Promise<TestRedisCluster> {
   const settings = {
@@ -136,12 +156,8 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
     'cluster-node-timeout': '2000',
     'cluster-require-full-coverage': 'no',
   }
-  // A node's bus is at its port and 10000.
   const nodes: TestRedis[] = []
-  while (nodes.length < 3) {
-    const port = await freePort()
-    if (port < 55_000) nodes.push(await startRedis({ port, settings }))
-  }
+  while (nodes.length < 3) nodes.push(await startRedis({ settings }))
   const bounds = [0, 5461, 10_923, 16_384]
   for (const [index, node] of nodes.entries()) {
     node.ask('CLUSTER', 'ADDSLOTSRANGE', `${bounds[index]}`, `${(bounds[index + 1] ?? 0) - 1}`)
@@ -150,14 +166,7 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
   for (const node of nodes.slice(1)) {
     nodes[0]?.ask('CLUSTER', 'MEET', '127.0.0.1', String(node.port))
   }
-  const isWhole = (node: TestRedis) =>
-    node.ask('CLUSTER', 'INFO').includes('cluster_state:ok') &&
-    node
-      .ask('CLUSTER', 'NODES')
-      .split('\n')
-      .filter((line) => line.includes('connected')).length === 3 &&
-    node.ask('CLUSTER', 'INFO').includes('cluster_slots_assigned:16384')
-  await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
+  await clusterIsWhole({ nodes })
   return {
     nodes,
     url: `redis-cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
@@ -165,6 +174,15 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
       await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
     },
   }
+}
+
+/** Every node knows the others and has its slots. */
+export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] }): Promise<void> {
+  const isWhole = (node: TestRedis) => {
+    const info = node.ask('CLUSTER', 'INFO')
+    return /cluster_state:ok/.test(info) && /cluster_slots_ok:16384/.test(info)
+  }
+  await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
 }
 
 /** The end of a run; the preload calls it. */

@@ -1,0 +1,131 @@
+/**
+ * Where a Cluster's slots are: asked of any server that answers, again every few seconds, and at
+ * once when a server says that a slot has moved.
+ */
+import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-connection.ts'
+
+export type Topology = {
+  /** The server of a slot's master; `undefined` while that is not known. */
+  ofSlot(slot: number): string | undefined
+  server(address: string): ServerCarrier
+  /** A server said that the slot is elsewhere. */
+  moved(slot: number, address: string): void
+  /** Something is not as it was known. */
+  doubt(): void
+  /** Calls after each look at which something had changed; answers how to stop that. */
+  onChange(listener: () => void): void
+  /** Whether all slots are known and their servers are ready. */
+  ready(): boolean
+  close(): void
+}
+
+export type TopologyOptions = Omit<CarrierOptions, 'place'> & {
+  readonly addresses: readonly string[]
+  readonly urlOf: (address: string) => string
+}
+
+const slotCount = 16_384
+/** Milliseconds between looks: while slots are unknown or in doubt, and else. */
+const soonMs = 100
+const laterMs = 5000
+
+export function createTopology(options: TopologyOptions): Topology {
+  const { addresses, urlOf, deadlineMs, onEvent } = options
+  const servers = new Map<string, ServerCarrier>()
+  const listeners: (() => void)[] = []
+  let masters: (string | undefined)[] = []
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isInDoubt = true
+  let isClosed = false
+
+  const server = (address: string) => {
+    const known = servers.get(address)
+    if (known !== undefined) return known
+    const place = `Redis at ${address}`
+    const made = connectServer(urlOf(address), { place, deadlineMs, onEvent })
+    servers.set(address, made)
+    return made
+  }
+  const take = (slots: (string | undefined)[]) => {
+    const isSame = slots.every((address, slot) => address === masters[slot])
+    masters = slots
+    isInDoubt = slots.includes(undefined)
+    const inUse = new Set([...addresses, ...slots])
+    for (const [address, each] of servers) {
+      if (inUse.has(address)) continue
+      each.close()
+      servers.delete(address)
+    }
+    for (const address of new Set(slots)) if (address !== undefined) server(address)
+    if (!isSame) for (const listener of listeners) listener()
+  }
+  const look = async () => {
+    for (const [address, each] of servers) {
+      if (!each.ready()) continue
+      const slots = await each.command('CLUSTER', 'SLOTS').then(
+        (reply) => slotsOf(reply, address),
+        () => undefined,
+      )
+      if (isClosed) return
+      if (slots === undefined) continue
+      take(slots)
+      break
+    }
+    lookIn(isInDoubt ? soonMs : laterMs)
+  }
+  const lookIn = (ms: number) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void look(), ms)
+  }
+  const doubt = () => {
+    if (isInDoubt || isClosed) return
+    isInDoubt = true
+    lookIn(soonMs)
+  }
+
+  for (const address of addresses) server(address)
+  lookIn(0)
+
+  return {
+    ofSlot: (slot) => masters[slot],
+    server,
+    moved(slot, address) {
+      masters[slot] = address
+      doubt()
+    },
+    doubt,
+    onChange: (listener) => void listeners.push(listener),
+    ready: () =>
+      masters.length === slotCount &&
+      [...new Set(masters)].every(
+        (address) => address !== undefined && servers.get(address)?.ready() === true,
+      ),
+    close() {
+      isClosed = true
+      clearTimeout(timer)
+      for (const each of servers.values()) each.close()
+    },
+  }
+}
+
+/** The master's address of each slot; a host left out is that of who answers. */
+function slotsOf(reply: unknown, answeredBy: string): (string | undefined)[] {
+  const slots: (string | undefined)[] = Array.from({ length: slotCount })
+  for (const range of Array.isArray(reply) ? reply : []) {
+    const [from, until, master]: unknown[] = Array.isArray(range) ? range : []
+    const [host, port]: unknown[] = Array.isArray(master) ? master : []
+    if (typeof from !== 'number' || typeof until !== 'number') continue
+    slots.fill(
+      addressOf(typeof host === 'string' ? host : '', Number(port), answeredBy),
+      from,
+      until + 1,
+    )
+  }
+  return slots
+}
+
+export function addressOf(host: string, port: number, answeredBy: string): string {
+  const known =
+    host === '' || host === '?' ? answeredBy.slice(0, answeredBy.lastIndexOf(':')) : host
+  return `${known.includes(':') && !known.startsWith('[') ? `[${known}]` : known}:${port}`
+}
