@@ -1,12 +1,19 @@
 /** Every adapter of the key-value port, held to it; and what only one of them promises. */
-import { test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { openMemory } from '../adapters/kv/memory.ts'
 import type { OpenedKv } from '../adapters/kv/opened.ts'
 import { openRedis } from '../adapters/kv/redis.ts'
 import { openRedisCluster } from '../adapters/kv/redis-cluster.ts'
+import { openKv } from '../adapters/open.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import { bunRunner } from './conformance/bun-runner.ts'
+import { refusal } from './conformance/database.ts'
 import { type KvConformance, kvConformance } from './conformance/kv.ts'
+import { denoConformance } from './conformance/kv-deno-cases.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
 import { until } from './support/processes.ts'
@@ -17,6 +24,8 @@ import {
   startRedisCluster,
   type TestRedis,
 } from './support/redis.ts'
+
+const root = join(import.meta.dir, '..')
 
 kvConformance(
   'Memory',
@@ -144,4 +153,103 @@ withRedis('Redis', () => {
   )
   kvOutages('Redis', openRedis)
   kvRedisCosts(openRedis)
+})
+
+describe("Deno.openKv keeps the key-value port's promises:", () => {
+  /** The suite runs once, under Deno; here its cases are named, and told as they went. */
+  let ran: Promise<Map<string, string | undefined>> | undefined
+  const outcomes = () => {
+    ran ??= runUnderDeno()
+    return ran
+  }
+  kvConformance(
+    'Deno',
+    { create: () => Promise.reject(new Error('It runs under Deno')), ...denoConformance },
+    {
+      ...bunRunner,
+      describe: (_, body) => body(),
+      beforeAll: () => {},
+      afterAll: () => {},
+      test: (name) =>
+        test(name, async () => {
+          const outcome = await outcomes()
+          expect([...outcome.keys()]).toContain(name)
+          expect(outcome.get(name)).toBeUndefined()
+        }, 120_000),
+    },
+  )
+
+  test('its own types satisfy the port', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+    const port = pathToFileURL(join(root, 'src/ports/kv.ts')).href
+    const proof = `
+      import type { Kv } from '${port}'
+      export const proof = async (): Promise<Kv> => await Deno.openKv(':memory:')\n`
+    writeFileSync(join(directory, 'proof.ts'), proof)
+    const { code, errors } = await deno(['check', '--unstable-kv', join(directory, 'proof.ts')])
+    rmSync(directory, { recursive: true })
+    expect({ code, errors: code === 0 ? '' : errors }).toEqual({ code: 0, errors: '' })
+  }, 60_000)
+})
+
+async function runUnderDeno(): Promise<Map<string, string | undefined>> {
+  const suite = join(root, 'test/conformance/kv-deno.ts')
+  const { code, output, errors } = await deno([
+    'run',
+    '--allow-all',
+    '--unstable-kv',
+    '--node-modules-dir=manual',
+    '--no-lock',
+    suite,
+  ])
+  if (code !== 0) throw new Error(errors)
+  const lines: { name: string; failed?: string }[] = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  return new Map(lines.map(({ name, failed }) => [name, failed]))
+}
+
+/** The one on PATH, or npm's. */
+async function deno(args: string[]) {
+  const command = Bun.which('deno') === null ? ['npx', '-y', 'deno@2.9.6'] : ['deno']
+  const child = Bun.spawn([...command, ...args], { cwd: root, stdout: 'pipe', stderr: 'pipe' })
+  const [output, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ])
+  return { code: await child.exited, output, errors }
+}
+
+describe('openKv', () => {
+  test('opens by scheme, and says whether other processes see the same', async () => {
+    const seen: [string | undefined, string, boolean][] = [
+      [undefined, 'memory', false],
+      ['memory:', 'memory', false],
+      ['redis://me:hush@127.0.0.1:1/2', 'Redis at 127.0.0.1:1/2', true],
+      ['redis-cluster://me:hush@127.0.0.1:1,h:2', 'Redis Cluster at 127.0.0.1:1, h:2', true],
+    ]
+    for (const [url, name, shared] of seen) {
+      const opened = await openKv(url)
+      expect([opened.name, opened.shared]).toEqual([name, shared])
+      opened.kv.close()
+    }
+    const cluster = await openKv('redis://127.0.0.1:1', { cluster: true })
+    expect(cluster.name).toBe('Redis Cluster at 127.0.0.1:1')
+    cluster.kv.close()
+  })
+
+  test('refuses what it cannot open, and never tells the password', async () => {
+    const messages = [
+      await refusal(openKv('valkey://me:hush@host')),
+      await refusal(openKv('me:hush@host')),
+      await refusal(openKv('redis://me:hush@ho st')),
+      await refusal(openKv('redis://me:hush@host/x')),
+      await refusal(openKv('redis-cluster://me:hush@host/1')),
+    ]
+    expect(messages[0]).toContain('valkey:')
+    expect(messages[4]).toContain('no database 1')
+    expect(messages.join()).not.toContain('hush')
+    expect(openKv('deno:')).rejects.toThrow(/--unstable-kv/)
+  })
 })

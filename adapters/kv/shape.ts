@@ -105,7 +105,8 @@ function listIterator<T>(alive: () => KvStore, selected: Selected): KvListIterat
       if (reverse) until = last
       else from = last + goesOn
     }
-    cursor = ''
+    // After a limit the list may be gone on with.
+    if (limit > 0) cursor = ''
     return undefined
   }
 

@@ -69,10 +69,11 @@ export type KvEntry<T> = {
   readonly versionstamp: string
 }
 
-/** An entry, or that there is none. */
-export type KvEntryMaybe<T> =
-  | KvEntry<T>
-  | { readonly key: KvKey; readonly value: null; readonly versionstamp: null }
+/**
+ * An entry, or that there is none. The latter is Deno's type to the letter, without `readonly`:
+ * else TypeScript finds Deno's generic methods to answer something else.
+ */
+export type KvEntryMaybe<T> = KvEntry<T> | { key: KvKey; value: null; versionstamp: null }
 
 /** `eventual` may answer from a replica, where there is one. */
 export type KvConsistencyLevel = 'strong' | 'eventual'
@@ -100,7 +101,7 @@ export type KvListOptions = {
 }
 
 export interface KvListIterator<T> extends AsyncIterableIterator<KvEntry<T>> {
-  /** Of the entry answered last; empty after the end. Throws before the first. */
+  /** Of the entry answered last; empty once nothing follows. Throws before the first. */
   readonly cursor: string
 }
 

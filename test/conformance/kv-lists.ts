@@ -61,13 +61,12 @@ async function pagesOf(kv: Kv, selector: KvListSelector, options: KvListOptions,
   const keys: KvKey[] = []
   for (let cursor = ''; ; ) {
     const page = kv.list(selector, { ...options, limit: size, cursor })
-    let count = 0
-    for (let step = await page.next(); step.done !== true; step = await page.next()) {
-      keys.push(step.value.key)
-      cursor = page.cursor
-      count += 1
-    }
-    equal(page.cursor, '')
+    const before = keys.length
+    for await (const { key } of page) keys.push(key)
+    const count = keys.length - before
+    // As it stands after the page: behind its last entry, or nowhere.
+    cursor = page.cursor
+    equal(cursor === '', count < size)
     if (count < size) return keys
   }
 }
