@@ -13,6 +13,7 @@ import type { Kv } from '../src/ports/kv.ts'
 import { bunRunner } from './conformance/bun-runner.ts'
 import { refusal } from './conformance/database.ts'
 import { type KvConformance, kvConformance } from './conformance/kv.ts'
+import { kvCluster } from './conformance/kv-cluster.ts'
 import { denoConformance } from './conformance/kv-deno-cases.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
@@ -153,6 +154,7 @@ withRedis('Redis', () => {
   )
   kvOutages('Redis', openRedis)
   kvRedisCosts(openRedis)
+  kvCluster(openRedisCluster)
 })
 
 describe("Deno.openKv keeps the key-value port's promises:", () => {

@@ -10,8 +10,8 @@
  *   loss of all data or a restart. So a `check` that passes saw the very entry it names.
  * - What is lost, is lost visibly. Entries whose keys share their first two parts (a partition)
  *   are evicted together or not at all; a list never leaves out a survivor's neighbour.
- * - An adapter whose server restarts answers nothing that was written before.
- *   (Deno's own store is durable, and keeps it.)
+ * - A store that restarts answers all it had confirmed, if it is durable (Deno's is), or nothing of
+ *   it (memory, Redis): never an older state, of a dump or a replica that lags.
  * - A `list` that fits one batch is one snapshot; so is a `getMany` within one partition.
  * - `expireIn` is a lower bound: the entry is there until then, and gone some time after. A later
  *   `set` without it, or a `sum`, `min` or `max`, makes the entry stay.
