@@ -141,18 +141,43 @@ function decodePart(encoded: string, at: number, end: number): KvKeyPart {
 
 export function decodeKey(encoded: string): KvKeyPart[] {
   const parts: KvKeyPart[] = []
-  for (let at = 0; at < encoded.length; ) {
+  decodeFrom(encoded, 0, parts)
+  return parts
+}
+
+function decodeFrom(encoded: string, from: number, parts: KvKeyPart[]): void {
+  for (let at = from; at < encoded.length; ) {
     const end = partEnd(encoded, at)
     parts.push(decodePart(encoded, at, end))
     at = end
   }
-  return parts
 }
 
-/** The length of an encoded key that a byte 0 and something else follow. */
-export function keyLength(followed: string): number {
-  let at = 0
-  while (followed.charCodeAt(at) !== 0) at = partEnd(followed, at)
+/** Decodes keys one after the other; what they share with the one before is not decoded again. */
+export function keyDecoder(): (encoded: string) => KvKeyPart[] {
+  let partition: string | undefined
+  let decoded: readonly KvKeyPart[] = []
+  return (encoded) => {
+    // A byte 255 behind it would belong to the partition's last part.
+    const isSame =
+      partition !== undefined &&
+      encoded.startsWith(partition) &&
+      encoded.charCodeAt(partition.length) !== 255
+    if (!isSame) {
+      partition = partitionOf(encoded)
+      decoded = decodeKey(partition)
+    }
+    const parts = decoded.slice()
+    decodeFrom(encoded, partition?.length ?? 0, parts)
+    return parts
+  }
+}
+
+/** Where an encoded key ends that begins at `from`, and that a byte 0 and something else follow. */
+export function keyEnd(followed: string, from: number): number {
+  let at = from
+  while (at >= 0 && followed.charCodeAt(at) !== 0) at = partEnd(followed, at)
+  if (at < 0) throw new TypeError('What was read is no entry')
   return at
 }
 

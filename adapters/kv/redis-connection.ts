@@ -49,6 +49,8 @@ const outstandingMax = 10_000
 export const clientOptions = {
   disableOfflineQueue: true,
   pingInterval: pingMs,
+  // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
+  commandOptions: { timeout: 0 },
   socket: {
     connectTimeout: connectTimeoutMs,
     socketTimeout: silenceMs,

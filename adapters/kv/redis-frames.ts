@@ -50,16 +50,25 @@ function writeHead(buffer: Buffer, at: number, length: number, isList: boolean):
   return buffer.writeUInt32BE(length, buffer.writeUInt8(isList ? 0xdd : 0xdb, at))
 }
 
-/** A list of byte strings, each a view of the reply. */
-export function unpackList(buffer: Buffer): Buffer[] {
-  const list: Buffer[] = []
-  const [count, first] = readHead(buffer, 0)
-  for (let at = first; list.length < count; ) {
-    const [length, start] = readHead(buffer, at)
+/**
+ * A list of byte strings, as where each begins and ends. `text` is all of it, a character a byte: made
+ * once, for its pieces to be cut from; making each by itself costs several times as much.
+ */
+export type List = {
+  readonly bytes: Buffer
+  readonly text: string
+  readonly items: readonly { readonly start: number; readonly end: number }[]
+}
+
+export function unpackList(bytes: Buffer): List {
+  const items: { start: number; end: number }[] = []
+  const [count, first] = readHead(bytes, 0)
+  for (let at = first; items.length < count; ) {
+    const [length, start] = readHead(bytes, at)
     at = start + length
-    list.push(buffer.subarray(start, at))
+    items.push({ start, end: at })
   }
-  return list
+  return { bytes, text: bytes.toString('latin1'), items }
 }
 
 /** A length, and where what it counts begins. */

@@ -34,8 +34,9 @@ export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
     onMessage(channel, message) {
       const audience = audiences.get(channel)
       if (message.length === 0) return tellAll(audience)
-      for (const name of unpackList(message)) {
-        for (const onChange of audience?.byName.get(name.toString('latin1')) ?? []) onChange()
+      const { text, items } = unpackList(message)
+      for (const { start, end } of items) {
+        for (const onChange of audience?.byName.get(text.slice(start, end)) ?? []) onChange()
       }
     },
     onHeard(channel) {

@@ -34,6 +34,11 @@ local function facts(key)
   local member = redis.call('ZRANGE', key, 0, 0, 'REV')[1]
   return member, member and string.sub(member, 2, 41) == run
 end
+-- Whether every entry of the partition is alive: then none need be looked at.
+local function is_fresh(member)
+  local due = tonumber(string.sub(member, 55, 66), 16)
+  return due == 0 or due > now
+end
 local function due_of(entry)
   return (struct.unpack('>I6', entry, #entry - 5))
 end
@@ -67,8 +72,9 @@ return cmsgpack.pack(found)
 export const scanScript = script(`
 local key, found, size = KEYS[1], {''}, 0
 local from, till, reverse, limit = unpack(cmsgpack.unpack(ARGV[2]))
-local _, is_ours = facts(key)
+local member, is_ours = facts(key)
 if not is_ours then return cmsgpack.pack(found) end
+local fresh = is_fresh(member)
 limit = tonumber(limit)
 from, till = '[' .. from, '(' .. till
 while #found <= limit do
@@ -81,13 +87,22 @@ while #found <= limit do
     page = redis.call('ZRANGEBYLEX', key, from, till, 'LIMIT', 0, want)
     if #page > 0 then from = '(' .. page[#page] end
   end
-  for _, entry in ipairs(page) do
-    if is_alive(entry) then
-      found[#found + 1] = entry
-      size = size + #entry
+  local count = #page
+  if fresh and #found == 1 then
+    found = page
+    table.insert(found, 1, '')
+  else
+    local at = #found
+    for _, entry in ipairs(page) do
+      if fresh or is_alive(entry) then
+        at = at + 1
+        found[at] = entry
+      end
     end
   end
-  if #page < want then return cmsgpack.pack(found) end
+  if count < want then return cmsgpack.pack(found) end
+  if #found > limit then break end
+  for _, entry in ipairs(page) do size = size + #entry end
   if size > 4194304 then break end
 end
 found[1] = '1'

@@ -1,10 +1,9 @@
 /** The store on Redis: one script, and so one round trip, for each call. `redis-scripts.ts` has the layout. */
-import type { Buffer } from 'node:buffer'
 import { KvError } from '../../src/ports/kv.ts'
 import { notACounter } from './change.ts'
-import { keyLength, partitionOf, twoParts } from './key.ts'
+import { keyEnd, partitionOf, twoParts } from './key.ts'
 import type { Carrier } from './redis-connection.ts'
-import { packFrame, unpackList } from './redis-frames.ts'
+import { type List, packFrame, unpackList } from './redis-frames.ts'
 import type { Listeners } from './redis-listeners.ts'
 import { commitScript, readScript, scanScript } from './redis-scripts.ts'
 import type { Change, KeyRange, KvStore, Stored } from './store.ts'
@@ -14,8 +13,6 @@ import { createStamps, randomDigits } from './versionstamp.ts'
 /** Bytes behind a value: its versionstamp, and when it expires. */
 const stampBytes = 20
 const trailerBytes = stampBytes + 6
-/** Bytes within which a key ends, and the 0 behind it. */
-const keyBytesMax = 2050
 
 export function redisStore(carrier: Carrier, listeners: Listeners, namespace: string): KvStore {
   const stamp = createStamps()
@@ -29,9 +26,9 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
     const found = unpackList(await carrier.run(readScript, keys, [packFrame(names)]))
     const wanted = groups.flatMap((group) => group.wanted)
     return wanted.map(({ key, name, at }, index) => {
-      const member = found[index]
-      const isThere = member !== undefined && member.length > 0
-      return { at, entry: isThere ? entryOf(key, name.length, member) : undefined }
+      const { start, end } = found.items[index] ?? nothing
+      const entry = start === end ? undefined : entryOf(key, found, start + name.length, end)
+      return { at, entry }
     })
   }
 
@@ -49,14 +46,13 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
       const partition = rangePartition(from, until)
       const { length } = partition
       const range = [from.slice(length), until.slice(length), reverse ? 'r' : '', String(limit)]
-      const reply = await carrier.run(scanScript, [keyOf(partition)], [packFrame(range)])
-      const [more, ...members] = unpackList(reply)
-      const entries = members.map((member) => {
-        const name = member.toString('latin1', 0, keyBytesMax)
-        const nameLength = keyLength(name)
-        return entryOf(partition + name.slice(0, nameLength), nameLength, member)
+      const list = unpackList(await carrier.run(scanScript, [keyOf(partition)], [packFrame(range)]))
+      const [more = nothing, ...members] = list.items
+      const entries = members.map(({ start, end }) => {
+        const nameEnd = keyEnd(list.text, start)
+        return entryOf(partition + list.text.slice(start, nameEnd), list, nameEnd, end)
       })
-      return { entries, more: more?.length === 1 }
+      return { entries, more: more.start < more.end }
     },
     async commit(checks, changes) {
       const partition = commonPartition([...checks, ...changes].map(({ key }) => key))
@@ -103,10 +99,13 @@ function groupsOf(keys: readonly string[]): Map<string, Group> {
   return groups
 }
 
-function entryOf(key: string, nameLength: number, member: Buffer): Stored {
-  const end = member.length - trailerBytes
-  const versionstamp = member.toString('latin1', end, end + stampBytes)
-  return { key, value: member.subarray(nameLength + 1, end), versionstamp }
+const nothing = { start: 0, end: 0 }
+
+/** A member is a name, a 0, a value and the trailer. */
+function entryOf(key: string, { bytes, text }: List, nameEnd: number, end: number): Stored {
+  const valueEnd = end - trailerBytes
+  const versionstamp = text.slice(valueEnd, valueEnd + stampBytes)
+  return { key, value: bytes.subarray(nameEnd + 1, valueEnd), versionstamp }
 }
 
 function argumentsOf(change: Change): [string | Uint8Array, string] {

@@ -8,7 +8,7 @@ import {
   type KvListIterator,
 } from '../../src/ports/kv.ts'
 import { createAtomic } from './atomic.ts'
-import { decodeKey, encodeKey, goesOn } from './key.ts'
+import { encodeKey, goesOn, keyDecoder } from './key.ts'
 import { checkConsistency, checkReadCount, checkReadKey } from './limits.ts'
 import { cursorOf, type Selected, select } from './selector.ts'
 import type { KvStore, Stored } from './store.ts'
@@ -89,6 +89,7 @@ function listIterator<T>(alive: () => KvStore, selected: Selected): KvListIterat
   const { reverse, batchSize } = selected
   let { from, until, limit } = selected
   let cursor: string | undefined
+  const decodeKey = keyDecoder()
 
   async function* entries(): AsyncGenerator<KvEntry<T>, undefined, unknown> {
     for (let more = true; more && limit > 0 && from < until; ) {

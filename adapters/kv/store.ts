@@ -32,6 +32,7 @@ export type Answer<T> = T | Promise<T>
 
 export type Stored = {
   readonly key: string
+  /** A Buffer is handed on as it is, and must be nobody else's; any other array is copied. */
   readonly value: Uint8Array
   /** 20 hexadecimal digits. */
   readonly versionstamp: string
