@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { anyAlive, until } from './processes.ts'
+import { until } from './processes.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
 
 export type TestRedis = AsyncDisposable & {
@@ -89,11 +89,14 @@ export async function startRedis(
     if (started.exitCode !== null) throw new Error(readFileSync(logFile, 'utf8'))
   }
   const end = async (signal: NodeJS.Signals) => {
-    const pid = server?.pid
+    const ending = server
     server = undefined
-    if (pid === undefined) return
-    if (anyAlive([pid])) process.kill(pid, signal)
-    await until('Redis is gone', () => !anyAlive([pid]))
+    if (ending === undefined) return
+    // Until it is reaped: in the table of processes it is dead as soon as its first thread is,
+    // while another one may still hold the port.
+    const isGone = () => ending.exitCode !== null || ending.signalCode !== null
+    if (!isGone()) ending.kill(signal)
+    await until('Redis is gone', isGone)
     running.delete(port)
     note()
   }
@@ -131,9 +134,8 @@ export async function startRedis(
 }
 
 /**
- * A free port below those that the kernel gives to clients. From among these, a client that connects
- * again and again to a server that is down may be given the server's own port as its own, be
- * connected to itself, and keep the server from coming back. A node's bus is 10,000 above its port.
+ * A free port below those that the kernel gives to clients, for a server that will come back to it.
+ * A Cluster node's bus is 10,000 above its port.
  */
 export async function stablePort(): Promise<number> {
   for (;;) {
