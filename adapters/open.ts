@@ -6,6 +6,8 @@ import type { SchemaState } from './database/migrations.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './database/startable.ts'
 import type { OnKvEvent, OpenedKv } from './kv/opened.ts'
 
+export type { OpenedKv }
+
 export type DatabaseOptions = {
   /** A Postgres server; without it, Postgres inside this process on `directory`. */
   readonly url?: string | undefined

@@ -1,5 +1,11 @@
 /** The composition root: a configuration -> a service that answers requests. */
-import { openDatabase, readDirectoryState, readSchemaState } from '../adapters/open.ts'
+import {
+  type OpenedKv,
+  openDatabase,
+  openKv,
+  readDirectoryState,
+  readSchemaState,
+} from '../adapters/open.ts'
 import type { Config } from './config.ts'
 import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
@@ -13,6 +19,8 @@ import type { Database } from './ports/database.ts'
 export type App = AsyncDisposable & {
   /** Where the database is, without secrets. */
   readonly databaseName: string
+  /** Where the cache is, without secrets. */
+  readonly cacheName: string
   /** Answers a request on any runtime with web standards, without a server. */
   fetch(request: Request): Promise<Response>
   /** Serves on a port; throws a `StartRefusal` where that cannot be had. */
@@ -24,6 +32,7 @@ export type App = AsyncDisposable & {
 /** What to use instead of what the configuration would open. The caller closes it. */
 export type AppOverrides = {
   readonly database?: Database
+  readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
 }
@@ -34,6 +43,8 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   await using opened = new AsyncDisposableStack()
   const database = overrides.database ?? opened.use(await openConfigured(config, events))
   if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
+  const kv = overrides.kv ?? (await openCache(config, events))
+  if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
   const reader = createReader(database, config.limits)
   const store = opened.use(
@@ -58,6 +69,8 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     health: {
       databaseName: database.name,
       databaseAnswers: () => answers(database),
+      cacheName: kv.name,
+      cacheAnswers: kv.ready,
       draining: () => draining,
     },
   })
@@ -66,6 +79,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const closing = opened.move()
   return {
     databaseName: database.name,
+    cacheName: kv.name,
     fetch: async (request) => router.fetch(request),
     listen: (at) => listen(router, at),
     drain() {
@@ -131,6 +145,22 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     },
   })
 }
+
+/** Without waiting for a server: it may be away now, and the service starts all the same. */
+function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
+  return openKv(cache.url, {
+    deadlineMs: cacheCallMs,
+    bytesMax: cache.memoryBytesMax,
+    onEvent({ type, message }) {
+      if (type === 'unreachable') events.cacheLost(message)
+      else if (type === 'reachable') events.cacheBack()
+      else events.notice(type === 'unheard' ? 'warn' : 'info', message)
+    },
+  })
+}
+
+/** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
+const cacheCallMs = 250
 
 /** How long readiness waits for the database: a probe has a deadline of its own. */
 const probeDeadlineMs = 1000

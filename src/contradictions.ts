@@ -15,7 +15,11 @@ export function contradictions(
   sources: ReadonlyMap<SettingPath, string>,
 ): ConfigProblem[] {
   const sourceOf = (path: SettingPath) => sources.get(path) ?? 'default'
-  return [...disorder(config, sourceOf), ...exposure(config, sourceOf)]
+  return [
+    ...disorder(config, sourceOf),
+    ...exposure(config, sourceOf),
+    ...sharedRedis(config, sourceOf),
+  ]
 }
 
 type SourceOf = (path: SettingPath) => string
@@ -55,6 +59,32 @@ function exposure({ server, auth }: Config, sourceOf: SourceOf): ConfigProblem[]
         'Use 127.0.0.1, ::1 or localhost, or say AUTH=none (auth.mode = "none") if that is meant.',
     },
   ]
+}
+
+/** The job queue must not share a database with a cache, which may be flushed and may evict. */
+function sharedRedis({ cache, jobs }: Config, sourceOf: SourceOf): ConfigProblem[] {
+  const place = redisPlace(cache.url)
+  if (place === undefined) return []
+  const why = 'a cache may be flushed and may evict what it holds, and jobs must not be lost'
+  if (jobs.url !== undefined) {
+    if (redisPlace(jobs.url)?.join() !== place.join()) return []
+    const message = `is the same database of the same server as cache.url: ${why}. Give it another one, such as ${jobsDatabase}`
+    return [{ path: 'jobs.url', source: sourceOf('jobs.url'), message }]
+  }
+  if (place[1] !== jobsDatabase) return []
+  const message = `is database ${jobsDatabase} of its server, which the jobs take where jobs.url is unset: ${why}. Use database 0, or set jobs.url`
+  return [{ path: 'cache.url', source: sourceOf('cache.url'), message }]
+}
+
+/** Where the jobs go beside a cache, unless jobs.url says so. */
+const jobsDatabase = 1
+
+/** Server and database, so that the same place has one form; undefined for what is no single Redis. */
+function redisPlace(url: string | undefined): [string, number] | undefined {
+  if (url === undefined || !/^rediss?:/.test(url) || !URL.canParse(url)) return undefined
+  const { hostname, port, pathname } = new URL(url)
+  const host = isLoopback(hostname.replace(/^\[|\]$/g, '')) ? 'localhost' : hostname.toLowerCase()
+  return [`${host}:${port === '' ? 6379 : port}`, Number(pathname.slice(1))]
 }
 
 /** Whether a host is reached from this machine alone. */

@@ -12,6 +12,14 @@ export type Events = {
   notice(level: Level, message: string): void
   databaseLost(reason: string): void
   databaseBack(): void
+  /** The cache does not answer: reads go to the database. */
+  cacheLost(reason: string): void
+  cacheBack(): void
+  /**
+   * The cache did not take or give something; the database did. Ten lines in ten seconds at most:
+   * the next one says how many were left out.
+   */
+  cacheFailed(what: string, conversationId: string, error: unknown): void
   /** A request failed through a fault of the service. */
   requestFailed(requestId: string, route: string, error: unknown): void
   /** An effect after a commit failed; the write stands. */
@@ -28,17 +36,53 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
       // An event must never fail the work it tells of.
     }
   }
+  const seldom = createLimiter(10, 10_000)
   return {
     started: (at) => emit('info', 'started', at),
     stopping: (reason) => emit('info', 'stopping', { reason }),
     notice: (level, message) => emit(level, 'notice', { message }),
     databaseLost: (reason) => emit('warn', 'database-lost', { reason }),
     databaseBack: () => emit('info', 'database-back', {}),
+    cacheLost: (reason) => emit('warn', 'cache-lost', { reason }),
+    cacheBack: () => emit('info', 'cache-back', {}),
+    cacheFailed(what, conversationId, error) {
+      const leftOut = seldom()
+      if (leftOut === undefined) return
+      const reason = error instanceof Error ? error.message : String(error)
+      emit('warn', 'cache-failed', {
+        what,
+        conversationId,
+        reason,
+        ...(leftOut === 0 ? {} : { leftOut }),
+      })
+    },
     requestFailed: (requestId, route, error) =>
       emit('error', 'request-failed', { requestId, route, error: describe(error) }),
     effectFailed: (effect, conversationId, error) =>
       emit('warn', 'effect-failed', { effect, conversationId, error: describe(error) }),
     outcomeUnknown: (turns, found) => emit('warn', 'outcome-unknown', { turns, found }),
+  }
+}
+
+/** Answers how many calls were refused since the last good one; undefined where this one is. */
+function createLimiter(max: number, windowMs: number): () => number | undefined {
+  let since = Number.NEGATIVE_INFINITY
+  let count = 0
+  let leftOut = 0
+  return () => {
+    const now = performance.now()
+    if (now - since > windowMs) {
+      since = now
+      count = 0
+    }
+    count += 1
+    if (count > max) {
+      leftOut += 1
+      return undefined
+    }
+    const before = leftOut
+    leftOut = 0
+    return before
   }
 }
 

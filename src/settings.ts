@@ -50,13 +50,13 @@ const text = (pattern: string, expected: string) => ({
 })
 
 const secretUrl = (
-  schemes: [string, string],
+  beginnings: readonly string[],
   names: { env: string; example: string },
   help: string,
 ) => ({
   ...text(
-    `^(${schemes.join('|')})://\\S+$`,
-    `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    `^(${beginnings.join('|')})\\S+$`,
+    `a URL that begins with ${beginnings.join(', ').replace(/, ([^,]+)$/, ' or $1')}`,
   ),
   default: undefined,
   help,
@@ -64,8 +64,9 @@ const secretUrl = (
   ...names,
 })
 
-const postgres: [string, string] = ['postgres', 'postgresql']
-const redis: [string, string] = ['redis', 'rediss']
+const postgres = ['postgres://', 'postgresql://']
+const redis = ['redis://', 'rediss://']
+const keyValue = [...redis, 'redis-cluster://', 'rediss-cluster://', 'module:', 'deno:']
 const mebibytes = 1_048_576
 
 export const settings = {
@@ -133,9 +134,23 @@ export const settings = {
   },
   cache: {
     url: secretUrl(
-      redis,
+      keyValue,
       { env: 'REDIS_URL', example: 'redis://localhost:6379/0' },
-      'The Redis of the cache. Unset: memory of this process.',
+      'The Redis of the cache, or another key-value store. Unset: memory of this process.',
+    ),
+    ttlSeconds: whole('seconds', [1, 86_400], 600, 'A history that nobody asks for stays so long.'),
+    deadlineMs: whole('milliseconds', [1, 10_000], 15, 'A read goes to the database after this.'),
+    memoryBytesMax: whole(
+      'bytes',
+      [mebibytes, 65_536 * mebibytes],
+      64 * mebibytes,
+      'Bound of the cache in memory, where url is unset.',
+    ),
+    readyBytesMax: whole(
+      'bytes',
+      [0, 65_536 * mebibytes],
+      64 * mebibytes,
+      'Histories that this process keeps ready to send.',
     ),
   },
   jobs: {

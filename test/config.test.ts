@@ -59,7 +59,13 @@ describe('the sources', () => {
         migrateAtStart: true,
         allowUnsafe: false,
       },
-      cache: { url: undefined },
+      cache: {
+        url: undefined,
+        ttlSeconds: 600,
+        deadlineMs: 15,
+        memoryBytesMax: 67_108_864,
+        readyBytesMax: 67_108_864,
+      },
       jobs: { url: undefined },
       writes: {
         lanes: 2,
@@ -316,14 +322,14 @@ describe('a secret', () => {
 
   test('has an example in its place', () => {
     expect(wrong({ env: { REDIS_URL: 'localhost:6379' } })).toEqual([
-      'environment REDIS_URL: cache.url must be a URL that begins with redis:// or rediss://, for example redis://localhost:6379/0',
+      'environment REDIS_URL: cache.url must be a URL that begins with redis://, rediss://, redis-cluster://, rediss-cluster://, module: or deno:, for example redis://localhost:6379/0',
     ])
   })
 
   test('takes both spellings of its scheme', () => {
     for (const url of ['postgres://h/db', 'postgresql://h/db', 'postgres://a:1,b:2/db'])
       expect(load({ env: { DATABASE_URL: url } }).config.database.url).toBe(url)
-    for (const url of ['redis://h', 'rediss://:p@h:6380/1'])
+    for (const url of ['redis://h', 'rediss://:p@h:6380/2'])
       expect(load({ env: { REDIS_URL: url } }).config.cache.url).toBe(url)
   })
 })
@@ -374,6 +380,30 @@ describe('two settings', () => {
       'flag --limits.turnBytesMax: limits.turnBytesMax is 4096, and must not be above writes.waitingBytesMax, which is 4095',
     ])
     expect(() => configWith({ database: { deadlineMs: 2000 } })).toThrow(ConfigError)
+  })
+
+  test('never give the cache and the jobs the same database of one Redis', () => {
+    const redis = (cache: string, jobs?: string) =>
+      wrong({ env: { REDIS_URL: cache, ...(jobs === undefined ? {} : { JOBS_REDIS_URL: jobs }) } })
+    const why = 'a cache may be flushed and may evict what it holds, and jobs must not be lost'
+    for (const [cache, jobs] of [
+      ['redis://localhost', 'redis://127.0.0.1:6379/0'],
+      ['redis://:secret@Cache.example:7000/2', 'rediss://user:other@cache.example:7000/2?x=1'],
+      ['redis://[::1]/3', 'redis://localhost/3'],
+    ] as const)
+      expect(redis(cache, jobs)).toEqual([
+        `environment JOBS_REDIS_URL: jobs.url is the same database of the same server as cache.url: ${why}. Give it another one, such as 1`,
+      ])
+    expect(redis('redis://localhost/1')).toEqual([
+      `environment REDIS_URL: cache.url is database 1 of its server, which the jobs take where jobs.url is unset: ${why}. Use database 0, or set jobs.url`,
+    ])
+    for (const [cache, jobs] of [
+      ['redis://localhost/0', 'redis://localhost/1'],
+      ['redis://localhost/1', 'redis://localhost/0'],
+      ['redis://a.example/0', 'redis://b.example/0'],
+      ['redis://a.example:1/0', 'redis://a.example:2/0'],
+    ] as const)
+      expect(load({ env: { REDIS_URL: cache, JOBS_REDIS_URL: jobs } }).config.jobs.url).toBe(jobs)
   })
 
   test('that just about stand together are taken', () => {

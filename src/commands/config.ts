@@ -30,7 +30,7 @@ function show(value: ReturnType<typeof settingValue>): string {
 
 /** Of a URL the scheme, host and path, if it is certain which part is which. */
 export function maskedUrl(text: string): string {
-  const scheme = /^[a-z]+:\/\//.exec(text)?.[0]
+  const scheme = /^[a-z-]+:\/\//.exec(text)?.[0]
   if (scheme === undefined) return '***'
   if (!URL.canParse(text)) return `${scheme}***`
   const { username, password, host, pathname, search, hash } = new URL(text)

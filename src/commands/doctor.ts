@@ -40,8 +40,14 @@ async function allChecks(examined: ExaminedConfig): Promise<Check[]> {
     ...(unsure('database')
       ? [checksOf('database').note('server', 'not looked at: its settings are wrong')]
       : await databaseChecks(config, inspect(config, bounds))),
-    ...(await redisCheck('cache.url', 'REDIS_URL', config.cache.url)),
-    ...(await redisCheck('jobs.url', 'JOBS_REDIS_URL', config.jobs.url)),
+    ...(await redisCheck('cache.url', 'REDIS_URL', config.cache.url, {
+      unset: 'unset: histories are cached in memory of the process',
+      wrong: '; the service runs without it, slower',
+    })),
+    ...(await redisCheck('jobs.url', 'JOBS_REDIS_URL', config.jobs.url, {
+      unset: 'unset; this release does not use it yet',
+      wrong: '; this release does not use it yet',
+    })),
     ...(unsure('server') ? [] : await serviceChecks(config, deadlineMs)),
   ]
 }
@@ -58,16 +64,18 @@ async function redisCheck(
   path: string,
   env: string,
   url: Config['cache']['url'],
+  say: { readonly unset: string; readonly wrong: string },
 ): Promise<Check[]> {
-  const { note, wrong } = checksOf('redis')
-  const unused = 'this release does not use it yet'
-  if (url === undefined) return [note(path, `unset; ${unused}`)]
+  const { note, ok, wrong } = checksOf('redis')
+  if (url === undefined) return [note(path, say.unset)]
   const place = maskedUrl(url)
+  if (!/^rediss?:/.test(url))
+    return [note(path, `${place} is not looked at: only a single Redis is`)]
   try {
     const { version, latencyMs } = await askRedis(url, deadlineMs)
-    return [note(path, `${place} answers: Redis ${version}, ${latencyMs.toFixed(1)} ms; ${unused}`)]
+    return [ok(path, `${place} answers: Redis ${version}, ${latencyMs.toFixed(1)} ms`)]
   } catch (thrown) {
     if (!(thrown instanceof RedisFailure)) throw thrown
-    return [wrong(path, `${place} ${thrown.message}; ${unused}`, `${thrown.advice} in ${env}.`)]
+    return [wrong(path, `${place} ${thrown.message}${say.wrong}`, `${thrown.advice} in ${env}.`)]
   }
 }

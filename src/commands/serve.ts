@@ -1,14 +1,12 @@
 /** `turnlog serve`: runs the service until it is told to stop. */
 import packageJson from '../../package.json' with { type: 'json' }
-import { createApp } from '../app.ts'
+import { type App, createApp } from '../app.ts'
 import type { Config } from '../config.ts'
 import { createEvents } from '../events.ts'
 
 /** Resolves when everything is closed. */
 export async function serve(config: Config, stop: AbortSignal): Promise<void> {
   const events = createEvents()
-  if (config.cache.url !== undefined)
-    events.notice('warn', 'REDIS_URL is accepted but not used yet: reads go to the database.')
   const starting = createApp(config, { events })
   // A start can wait long for its database; a stop does not wait for the start.
   await Promise.race([starting, aborted(stop)])
@@ -17,7 +15,7 @@ export async function serve(config: Config, stop: AbortSignal): Promise<void> {
   let until = performance.now()
   try {
     const listening = app.listen(config.server)
-    process.stdout.write(banner(config, listening.url, app.databaseName))
+    process.stdout.write(banner(config, listening.url, app))
     events.started({ url: listening.url, database: app.databaseName })
 
     await aborted(stop)
@@ -45,7 +43,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 /** What is worth opening, and what a user of the embedded database must know. */
-function banner({ database }: Config, url: string, databaseName: string): string {
+function banner({ database }: Config, url: string, { databaseName, cacheName }: App): string {
   const embedded = [
     `  Data      ${database.dataDirectory} (survives a crash of the process, not of the machine)`,
     '            Set DATABASE_URL to use a Postgres server.',
@@ -56,6 +54,7 @@ function banner({ database }: Config, url: string, databaseName: string): string
     `  Swagger   ${url}/swagger`,
     `  Health    ${url}/readyz`,
     `  Database  ${databaseName}`,
+    `  Cache     ${cacheName}`,
     ...(database.url === undefined ? embedded : []),
     '',
   ].join('\n')

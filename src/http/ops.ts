@@ -9,26 +9,41 @@ export type Health = {
   readonly databaseName: string
   /** Settles soon, whatever the database does. */
   databaseAnswers(): Promise<boolean>
+  /** Where the cache is, without secrets. */
+  readonly cacheName: string
+  cacheAnswers(): boolean
   /** Whether the service is about to stop and wants no more requests. */
   draining(): boolean
 }
 
+type Dependency = { name: string; status: 'up' | 'down' }
+
 type Readiness = {
-  status: 'ready' | 'unavailable' | 'draining'
-  dependencies: { database: { name: string; status: 'up' | 'down' } }
+  status: 'ready' | 'degraded' | 'unavailable' | 'draining'
+  dependencies: { database: Dependency; cache: Dependency }
 }
+
+const isReady = ({ status }: Readiness) => status === 'ready' || status === 'degraded'
 
 async function readinessOf(health: Health): Promise<Readiness> {
   const up = await health.databaseAnswers()
+  const isCached = health.cacheAnswers()
+  const serving = up ? (isCached ? 'ready' : 'degraded') : 'unavailable'
   return {
-    status: health.draining() ? 'draining' : up ? 'ready' : 'unavailable',
-    dependencies: { database: { name: health.databaseName, status: up ? 'up' : 'down' } },
+    status: health.draining() ? 'draining' : serving,
+    dependencies: {
+      database: { name: health.databaseName, status: up ? 'up' : 'down' },
+      cache: { name: health.cacheName, status: isCached ? 'up' : 'down' },
+    },
   }
 }
 
 const example = (status: Readiness['status'], database: 'up' | 'down'): Readiness => ({
   status,
-  dependencies: { database: { name: 'Postgres at db.example:5432/turnlog', status: database } },
+  dependencies: {
+    database: { name: 'Postgres at db.example:5432/turnlog', status: database },
+    cache: { name: 'Redis at cache.example:6379/0', status: 'up' },
+  },
 })
 
 const fresh = { 'cache-control': 'no-store' }
@@ -48,7 +63,7 @@ export function addOps(router: Router, health: Health): void {
     '/readyz',
     async () => {
       const readiness = await readinessOf(health)
-      return answer(readiness, readiness.status === 'ready' ? 200 : 503, fresh)
+      return answer(readiness, isReady(readiness) ? 200 : 503, fresh)
     },
     {
       detail: operation({
@@ -58,7 +73,11 @@ export function addOps(router: Router, health: Health): void {
         description:
           'Names each dependency. Alone among the answers that are not 2xx, its 503 is no problem but the same report: a probe reads one shape.',
         answers: {
-          200: { description: 'Ready.', schema: 'Readiness', example: example('ready', 'up') },
+          200: {
+            description: 'Ready; degraded is ready without its cache, slower and right.',
+            schema: 'Readiness',
+            example: example('ready', 'up'),
+          },
           503: {
             description: 'Not ready: the database is down, or the service is about to stop.',
             schema: 'Readiness',

@@ -137,25 +137,25 @@ const problemSchema: JsonSchema = {
   },
 }
 
+const dependencySchema: JsonSchema = {
+  type: 'object',
+  required: ['name', 'status'],
+  properties: {
+    name: { type: 'string', description: 'Where it is, without secrets.' },
+    status: { type: 'string', enum: ['up', 'down'] },
+  },
+}
+
 const readinessSchema: JsonSchema = {
   type: 'object',
   required: ['status', 'dependencies'],
   properties: {
-    status: { type: 'string', enum: ['ready', 'unavailable', 'draining'] },
+    status: { type: 'string', enum: ['ready', 'degraded', 'unavailable', 'draining'] },
     dependencies: {
       type: 'object',
       description: 'Each dependency by its name.',
-      required: ['database'],
-      properties: {
-        database: {
-          type: 'object',
-          required: ['name', 'status'],
-          properties: {
-            name: { type: 'string', description: 'Where it is, without secrets.' },
-            status: { type: 'string', enum: ['up', 'down'] },
-          },
-        },
-      },
+      required: ['database', 'cache'],
+      properties: { database: dependencySchema, cache: dependencySchema },
     },
   },
 }

@@ -14,9 +14,26 @@ describe('health', () => {
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
     expect(body).toEqual({
       status: 'ready',
-      dependencies: { database: { name: app.databaseName, status: 'up' } },
+      dependencies: {
+        database: { name: app.databaseName, status: 'up' },
+        cache: { name: 'memory', status: 'up' },
+      },
     })
     expect(app.databaseName).toContain('127.0.0.1')
+  })
+
+  test('is degraded without its Redis, which is no reason to send it no requests', async () => {
+    await using app = await testApp({ overrides: { cache: { url: 'redis://127.0.0.1:1/0' } } })
+    const { status, body } = await app.ask('GET', '/readyz')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      status: 'degraded',
+      dependencies: {
+        database: { status: 'up' },
+        cache: { name: 'Redis at 127.0.0.1:1/0', status: 'down' },
+      },
+    })
+    expect((await app.ask('POST', '/v1/conversations', {})).status).toBe(201)
   })
 
   test('is draining before a stop, and requests are answered all the same', async () => {

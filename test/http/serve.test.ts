@@ -142,10 +142,11 @@ describe('turnlog serve', () => {
     first.child.kill('SIGKILL')
   }, 30_000)
 
-  test('says that the cache is not used yet', async () => {
+  test('starts without its Redis, says so, and shows no password', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: 'redis://:secret@localhost:1' }
     const { child, state, ended } = await serving(env)
-    expect(state.err).toContain('REDIS_URL is accepted but not used yet')
+    await until('it says so', () => state.err.includes('cache-lost'))
+    expect(state.out).toContain('Cache     Redis at localhost:1')
     expect(`${state.out}${state.err}`).not.toContain('secret')
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
