@@ -160,6 +160,18 @@ export const segments = pgTable(
   ],
 )
 
+/** Erasures whose messages may still be in a cache. Written by the erasing call, worked off by every node. */
+export const cacheErasures = pgTable(
+  'cache_erasures',
+  {
+    tenant: text('tenant').notNull(),
+    conversationId: uuid('conversation_id').notNull(),
+    version: counter('version').notNull(),
+    erasedAt: time('erased_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.conversationId] })],
+)
+
 /** Which migrations ran, and the oldest code that still works with each. */
 export const migrations = pgTable('turnlog_migrations', {
   id: integer('id').primaryKey(),

@@ -7,10 +7,14 @@ import {
   readSchemaState,
 } from '../adapters/open.ts'
 import type { Config } from './config.ts'
+import { createCache } from './conversation/cache.ts'
 import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
+import { createErasures } from './conversation/erasures.ts'
+import { createHistories } from './conversation/histories.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore } from './conversation/store.ts'
+import { createVersions } from './conversation/versions.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
@@ -47,11 +51,21 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
   const reader = createReader(database, config.limits)
+  const cache = opened.use(createCache({ kv: kv.kv, events, ...config.cache }))
+  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  const histories = createHistories({
+    reader,
+    cache,
+    versions: createVersions(database),
+    // Memory of this process knows the commits of this process, and there are no others.
+    isCoherent: kv.shared || !database.shared,
+    historyMessagesMax: config.limits.historyMessagesMax,
+  })
   const store = opened.use(
     createStore({
       database,
       reader,
-      effects: overrides.effects ?? [],
+      effects: [cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
       metadataBytesMax: config.limits.metadataBytesMax,
@@ -63,6 +77,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const router = createServer({
     store,
     reader,
+    histories,
     decoder: createDecoder(config.limits),
     events,
     limits: config.limits,

@@ -20,6 +20,11 @@ export type Events = {
    * the next one says how many were left out.
    */
   cacheFailed(what: string, conversationId: string, error: unknown): void
+  /** The cache did not answer several times in a row, and is asked nothing until it answers a probe. */
+  cacheSkipped(reason: unknown): void
+  cacheUsed(): void
+  /** The cache held a version that the database does not have: it was dropped. */
+  cacheAhead(conversationId: string, version: number): void
   /** A request failed through a fault of the service. */
   requestFailed(requestId: string, route: string, error: unknown): void
   /** An effect after a commit failed; the write stands. */
@@ -48,7 +53,7 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
     cacheFailed(what, conversationId, error) {
       const leftOut = seldom()
       if (leftOut === undefined) return
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = textOf(error)
       emit('warn', 'cache-failed', {
         what,
         conversationId,
@@ -56,6 +61,10 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
         ...(leftOut === 0 ? {} : { leftOut }),
       })
     },
+    cacheSkipped: (reason) => emit('warn', 'cache-skipped', { reason: textOf(reason) }),
+    cacheUsed: () => emit('info', 'cache-used', {}),
+    cacheAhead: (conversationId, version) =>
+      emit('warn', 'cache-ahead', { conversationId, version }),
     requestFailed: (requestId, route, error) =>
       emit('error', 'request-failed', { requestId, route, error: describe(error) }),
     effectFailed: (effect, conversationId, error) =>
@@ -85,6 +94,8 @@ function createLimiter(max: number, windowMs: number): () => number | undefined 
     return before
   }
 }
+
+const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** An error's class, text and place; its cause as well. */
 function describe(error: unknown): unknown {

@@ -52,6 +52,12 @@ export type Reader = {
    * the start of the order.
    */
   messages(principal: Principal, id: string, query: MessageQuery): Promise<wire.MessagePage>
+  /** The newest messages in order, `limit` at most, and the newest one's seq. */
+  newest(
+    principal: Principal,
+    id: string,
+    query: { readonly limit: number; readonly minCursor?: string },
+  ): Promise<Head & { readonly messages: wire.Message[] }>
   /** The messages of one turn as they now are, with the cursor of now. */
   turn(principal: Principal, id: string, turnId: string): Promise<wire.Message[]>
   /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
@@ -168,6 +174,13 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
       const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
       if (order === 'desc') messages.reverse()
       return { messages, hasMore, version, cursor }
+    },
+
+    async newest(principal, id, { limit, minCursor }) {
+      const params = [principal.tenant, id, 0, Number.MAX_SAFE_INTEGER, null, limit]
+      const rows = await rowsOf<Beside<MessageRow>>(statements.newest, params)
+      const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+      return { ...headFrom(id, rows, minCursor), messages }
     },
 
     async turn(principal, id, turnId) {

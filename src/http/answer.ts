@@ -28,6 +28,29 @@ export function answer(
   return new Response(bytes.byteLength < streamFromBytes ? text : streamOf(bytes), init)
 }
 
+/** JSON that is printed already. */
+export function printedAnswer(
+  pieces: readonly (string | Uint8Array)[],
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const bytes = joined(pieces)
+  return new Response(bytes.byteLength < streamFromBytes ? bytes : streamOf(bytes), {
+    headers: { 'content-type': json, ...headers },
+  })
+}
+
+function joined(pieces: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+  // What is text here is ASCII: a character is a byte.
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    if (typeof piece === 'string') encoder.encodeInto(piece, bytes.subarray(at))
+    else bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
+}
+
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
   new ReadableStream({
     pull(controller) {

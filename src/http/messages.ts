@@ -1,8 +1,10 @@
 /** What was said: by page, as canonical history, and as changes since a cursor. */
 import { authenticate } from '../auth.ts'
+import type { Printed } from '../conversation/histories.ts'
+import { parseMessage } from '../conversation/message-text.ts'
 import { renderHistory } from '../conversation/render.ts'
 import type { ProblemCode } from '../problem.ts'
-import { answer } from './answer.ts'
+import { answer, printedAnswer } from './answer.ts'
 import { examples } from './examples.ts'
 import {
   after,
@@ -33,7 +35,32 @@ const readProblems = [
   'conversation-erased',
 ] as const satisfies readonly ProblemCode[]
 
-export function addMessages(router: Router, { reader, limits }: Services): void {
+/** The members beside the messages, which are printed already. */
+function withMessages(
+  { version, source, texts }: Printed,
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+): Response {
+  const members = (part: Readonly<Record<string, unknown>>) => JSON.stringify(part).slice(1, -1)
+  const [head, tail] = [members(before), members(after)]
+  const messages = texts.flatMap((text, index) => (index === 0 ? [text] : [',', text]))
+  return printedAnswer(
+    [`{${head}${head && ','}"messages":[`, ...messages, `]${tail && ','}${tail}}`],
+    readHeaders({ version, source }),
+  )
+}
+
+const readHeaders = ({ version, source }: Pick<Printed, 'version' | 'source'>) => ({
+  'turnlog-source': source,
+  'turnlog-version': String(version),
+})
+
+const readHeadersTold = {
+  'Turnlog-Source': 'Where the messages come from: `cache` or `database`.',
+  'Turnlog-Version': "The conversation's version, as in the body.",
+}
+
+export function addMessages(router: Router, { reader, histories, limits }: Services): void {
   const pageLimit = limit(limits.pageLimitMax, 100)
   const ofPage = inputs({
     id: conversationId,
@@ -57,7 +84,9 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
     '/v1/conversations/:id/messages',
     async ({ request, params }) => {
       const { id, ...query } = ofPage.read(request, params)
-      return answer(await reader.messages(authenticate(request), id, query))
+      const page = await histories.page(authenticate(request), id, query)
+      const { hasMore, version, cursor } = page
+      return withMessages(page, {}, { hasMore, version, cursor })
     },
     {
       params,
@@ -69,7 +98,12 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
           'Pages go by `seq`: pass the last `seq` of a page as `after` (or the first as `before`) for the next one.',
         parameters: ofPage.declared,
         answers: {
-          200: { description: 'One page.', schema: 'MessagePage', example: examples.messagePage },
+          200: {
+            description: 'One page.',
+            schema: 'MessagePage',
+            example: examples.messagePage,
+            headers: readHeadersTold,
+          },
         },
         problems: readProblems,
       }),
@@ -80,8 +114,12 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
     '/v1/conversations/:id/history',
     async ({ request, params }) => {
       const { id, format, ...query } = ofHistory.read(request, params)
-      const history = await reader.history(authenticate(request), id, query)
-      return answer(renderHistory[format](history))
+      const printed = await histories.history(authenticate(request), id, query)
+      const { version, cursor, texts } = printed
+      const head = { conversationId: id, version, cursor }
+      if (format === 'turnlog') return withMessages(printed, head, {})
+      const history = { ...head, messages: texts.map(parseMessage) }
+      return answer(renderHistory[format](history), 200, readHeaders(printed))
     },
     {
       params,
@@ -96,6 +134,7 @@ export function addMessages(router: Router, { reader, limits }: Services): void 
           200: {
             description: 'The history.',
             schema: 'RenderedHistory',
+            headers: readHeadersTold,
             examples: {
               turnlog: examples.history,
               openai: renderHistory.openai(examples.history),

@@ -2,6 +2,7 @@
 import { Elysia } from 'elysia'
 import type { Config } from '../config.ts'
 import type { Decoder } from '../conversation/decode.ts'
+import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
@@ -18,6 +19,7 @@ import { addTurns } from './turns.ts'
 export type Services = {
   readonly store: Store
   readonly reader: Reader
+  readonly histories: Histories
   readonly decoder: Decoder
   readonly events: Events
   readonly health: Health

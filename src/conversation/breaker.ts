@@ -1,0 +1,88 @@
+/**
+ * Keeps callers from waiting for a store that does not answer. After some failures in a row nothing
+ * is asked of it but a probe, off everybody's path; when that is answered, what was missed meanwhile
+ * is made up for, and only then is the store asked again.
+ */
+
+export type Breaker = {
+  /** Whether the store may be asked. */
+  readonly closed: boolean
+  /** Counts a call that was not answered, and one that was. */
+  failed(reason: unknown): void
+  answered(): void
+  stop(): void
+}
+
+const failuresMax = 5
+const probeEveryMs = 100
+
+export function createBreaker(options: {
+  /** Rejects while the store is away. */
+  probe(): Promise<unknown>
+  /** Makes up for what was missed; rejects where the store is away again. */
+  heal(): Promise<void>
+  onOpen(reason: unknown): void
+  onClose(): void
+}): Breaker {
+  let failures = 0
+  let isClosed = true
+  let isStopped = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const close = async () => {
+    try {
+      await options.probe()
+      await options.heal()
+    } catch {
+      if (!isStopped) timer = setTimeout(() => void close(), probeEveryMs)
+      return
+    }
+    failures = 0
+    isClosed = true
+    options.onClose()
+  }
+
+  return {
+    get closed() {
+      return isClosed
+    },
+    failed(reason) {
+      failures += 1
+      if (!isClosed || failures < failuresMax || isStopped) return
+      isClosed = false
+      options.onOpen(reason)
+      timer = setTimeout(() => void close(), probeEveryMs)
+    },
+    answered() {
+      failures = 0
+    },
+    stop() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+export class Late extends Error {
+  override readonly name = 'Late'
+}
+
+/** Settles as `work` does, or rejects with `Late` when it was not there in time. */
+export function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // A busy process sees its timers first: what has arrived meanwhile is heard before it counts as late.
+      setImmediate(() => reject(new Late(`no answer within ${ms} ms`)))
+    }, ms)
+    work.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (thrown) => {
+        clearTimeout(timer)
+        reject(thrown)
+      },
+    )
+  })
+}

@@ -1,0 +1,139 @@
+/** A conversation's cached history in the key-value store: the rule's decisions, each made in one commit. */
+import type { Kv } from '../ports/kv.ts'
+import {
+  type Applied,
+  type CacheRule,
+  type Change,
+  type Entry,
+  type Head,
+  historyKeys,
+  isFull,
+  isHead,
+  stubOf,
+} from './cache-rule.ts'
+import type { Window } from './window.ts'
+
+/** A head as it was seen: whoever changes it names the versionstamp. */
+export type Seen = { readonly head: Head; readonly versionstamp: string }
+
+/** `seen` is undefined where somebody else is at it: then nothing may be filled. */
+export type CacheRead =
+  | { readonly kind: 'window'; readonly window: Window; readonly seen: Seen }
+  | { readonly kind: 'miss'; readonly seen: Seen | undefined }
+
+/** Every function rejects with what the store rejects with. */
+export type CacheEntries = {
+  head(tenant: string, id: string): Promise<Seen | undefined>
+  /** The newest `count` messages as far as the window goes. A miss leaves a stub. */
+  read(tenant: string, id: string, count: number): Promise<CacheRead>
+  /** Undefined where another writer was faster, each time. `known` saves asking for the head. */
+  apply(tenant: string, id: string, applied: Applied, known?: Seen): Promise<Seen | undefined>
+  /** Whether the snapshot, taken after `seen` was, became the window. */
+  fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<Seen | undefined>
+  /** Leaves no message and a stub at the version. False where others were faster, each time. */
+  erase(tenant: string, id: string, version: number): Promise<boolean>
+}
+
+const attempts = 3
+
+/** A stub that nobody fills is no use for long: without it, the next reader makes one. */
+const stubMs = 30_000
+
+/** Far below what one commit may change. */
+const deletesMax = 500
+
+export function createCacheEntries(options: {
+  readonly kv: Kv
+  readonly rule: CacheRule
+  readonly ttlMs: number
+}): CacheEntries {
+  const { kv, rule, ttlMs } = options
+
+  const headOf = async (tenant: string, id: string): Promise<Seen | undefined> => {
+    const { value, versionstamp } = await kv.get(historyKeys.head(tenant, id))
+    return isHead(value) && versionstamp !== null ? { head: value, versionstamp } : undefined
+  }
+
+  const change = async (
+    tenant: string,
+    id: string,
+    versionstamp: string | null,
+    { head, put, drop }: Change,
+  ): Promise<Seen | undefined> => {
+    const key = historyKeys.head(tenant, id)
+    const commit = kv.atomic().check({ key, versionstamp })
+    for (const seq of drop) commit.delete(historyKeys.message(tenant, id, seq))
+    for (const [seq, text] of put)
+      commit.set(historyKeys.message(tenant, id, seq), text, { expireIn: ttlMs })
+    commit.set(key, head, { expireIn: head.full ? ttlMs : Math.min(stubMs, ttlMs) })
+    const result = await commit.commit()
+    return result.ok ? { head, versionstamp: result.versionstamp } : undefined
+  }
+
+  return {
+    head: headOf,
+
+    async read(tenant, id, count) {
+      let seen: Seen | undefined
+      const entries: Entry[] = []
+      const list = kv.list<unknown>(
+        { prefix: historyKeys.prefix(tenant, id) },
+        { reverse: true, limit: count + 1, batchSize: count + 1 },
+      )
+      for await (const { key, value, versionstamp } of list) {
+        const seq = key[2]
+        if (isHead(value)) seen = { head: value, versionstamp }
+        else if (typeof seq === 'number' && value instanceof Uint8Array)
+          entries.push({ seq, text: value })
+      }
+      if (seen === undefined)
+        return { kind: 'miss', seen: await change(tenant, id, null, { head: stubOf(0), ...none }) }
+      const window = isFull(seen.head) ? rule.window(seen.head, entries, count) : undefined
+      return window === undefined ? { kind: 'miss', seen } : { kind: 'window', window, seen }
+    },
+
+    async apply(tenant, id, applied, known) {
+      for (let attempt = 1; attempt <= attempts; attempt += 1) {
+        const seen = attempt === 1 && known !== undefined ? known : await headOf(tenant, id)
+        const next = rule.apply(seen?.head, applied)
+        if (next === undefined) return seen
+        const done = await change(tenant, id, seen?.versionstamp ?? null, next)
+        if (done !== undefined) return done
+      }
+      return undefined
+    },
+
+    async fill(tenant, id, seen, snapshot) {
+      const next = rule.fill(seen.head, snapshot)
+      return next === undefined ? undefined : await change(tenant, id, seen.versionstamp, next)
+    },
+
+    async erase(tenant, id, version) {
+      for (let attempt = 1; attempt <= attempts; ) {
+        const seqs: number[] = []
+        let seen: Seen | undefined
+        const list = kv.list<unknown>(
+          { prefix: historyKeys.prefix(tenant, id) },
+          { reverse: true, limit: deletesMax },
+        )
+        for await (const { key, value, versionstamp } of list) {
+          const seq = key[2]
+          if (isHead(value)) seen = { head: value, versionstamp }
+          else if (typeof seq === 'number') seqs.push(seq)
+        }
+        // A later version than an erasure's is another erasure's: the last there is.
+        const head = stubOf(Math.max(version, seen?.head.version ?? 0))
+        const done = await change(tenant, id, seen?.versionstamp ?? null, {
+          head,
+          put: none.put,
+          drop: seqs,
+        })
+        if (done === undefined) attempt += 1
+        else if (seqs.length < deletesMax - 1) return true
+      }
+      return false
+    },
+  }
+}
+
+const none = { put: new Map<number, Uint8Array>(), drop: [] }

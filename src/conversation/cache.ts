@@ -1,0 +1,170 @@
+/**
+ * The history cache: best effort, never wrong, in nobody's way. Nothing here throws at a caller, and
+ * a read takes `deadlineMs` at most before the database is asked instead.
+ */
+import type { Events } from '../events.ts'
+import type { Kv } from '../ports/kv.ts'
+import { createBreaker, within } from './breaker.ts'
+import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
+import { type Applied, type CacheRule, cacheRule, historyKeys, isFull } from './cache-rule.ts'
+import { createCacheWriter, nameOf } from './cache-writer.ts'
+import type { Commit, Effect } from './effects.ts'
+import { printMessage } from './message-text.ts'
+import { createReadyWindows, type Ready } from './ready-windows.ts'
+import { type Window, windowBounds } from './window.ts'
+
+export type Cache = AsyncDisposable & {
+  /** Brings the cache up to date after commits. */
+  readonly effect: Effect
+  /** A window that this process has at hand: worth nothing until its version was asked for. */
+  ready(tenant: string, id: string): Ready | undefined
+  /** The version of a full window in the store; undefined where there is none, or no answer. */
+  version(tenant: string, id: string): Promise<number | undefined>
+  /** The newest `count` messages as far as the window goes; undefined where the store is away. */
+  read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
+  /** Makes a window of a snapshot that was taken after `seen` was read. */
+  fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void>
+  /** A window above the database's version: nothing of it is believed. */
+  distrust(tenant: string, id: string, version: number): Promise<void>
+  /** Leaves no message of it; false where the store did not take that. */
+  erase(tenant: string, id: string, version: number): Promise<boolean>
+}
+
+export type CacheOptions = {
+  readonly kv: Kv
+  readonly events: Events
+  readonly ttlSeconds: number
+  readonly deadlineMs: number
+  readonly readyBytesMax: number
+  /** Another rule than the one that holds, to prove that a test sees the difference. */
+  readonly rule?: CacheRule
+}
+
+export function createCache(options: CacheOptions): Cache {
+  const { kv, events, deadlineMs } = options
+  const ttlMs = options.ttlSeconds * 1000
+  const entries = createCacheEntries({ kv, rule: options.rule ?? cacheRule, ttlMs })
+  const windows = createReadyWindows(options.readyBytesMax)
+  const filling = new Set<string>()
+  let healing: ReturnType<typeof setTimeout> | undefined
+  const writer = createCacheWriter({
+    entries,
+    onStored: (tenant, id, version) => windows.stored(nameOf(tenant, id), version),
+    isOpen: () => breaker.closed,
+    onAnswer: () => breaker.answered(),
+    onFailure(what, id, reason) {
+      events.cacheFailed(what, id, reason)
+      breaker.failed(reason)
+    },
+    onDirty() {
+      if (healing !== undefined) return
+      healing = setTimeout(() => void heal(), healAfterMs)
+    },
+  })
+  /** The breaker heals before it closes; this is for what one failed call left behind. */
+  const heal = async () => {
+    healing = undefined
+    if (!breaker.closed) return
+    try {
+      await writer.heal()
+    } catch (thrown) {
+      breaker.failed(thrown)
+    }
+  }
+  const breaker = createBreaker({
+    probe: () => within(kv.get(probeKey), deadlineMs),
+    heal: () => writer.heal(),
+    onOpen: (reason) => events.cacheSkipped(reason),
+    onClose: () => events.cacheUsed(),
+  })
+
+  /** Undefined where the store is away or too slow; `ms` where somebody waits. */
+  const ask = async <T>(what: string, id: string, work: () => Promise<T>, ms?: number) => {
+    if (!breaker.closed) return undefined
+    try {
+      const answer = await (ms === undefined ? work() : within(work(), ms))
+      breaker.answered()
+      return { answer }
+    } catch (thrown) {
+      events.cacheFailed(what, id, thrown)
+      breaker.failed(thrown)
+      return undefined
+    }
+  }
+
+  const erase = (tenant: string, id: string, version: number) => {
+    windows.drop(nameOf(tenant, id))
+    return writer.erase(tenant, id, version)
+  }
+
+  return {
+    effect: {
+      name: 'cache',
+      committed(commit) {
+        const { tenant, conversationId: id, version } = commit
+        if (commit.touched === 'erased') {
+          void erase(tenant, id, version)
+          return
+        }
+        const applied = appliedOf(commit)
+        windows.apply(nameOf(tenant, id), applied)
+        writer.committed(tenant, id, applied)
+      },
+    },
+
+    ready: (tenant, id) => windows.get(nameOf(tenant, id)),
+
+    async version(tenant, id) {
+      const asked = await ask('read', id, () => entries.head(tenant, id), deadlineMs)
+      const head = asked?.answer?.head
+      return head !== undefined && isFull(head) ? head.version : undefined
+    },
+
+    async read(tenant, id, count) {
+      const most = Math.min(count, windowBounds.messages)
+      const asked = await ask('read', id, () => entries.read(tenant, id, most), deadlineMs)
+      const found = asked?.answer
+      if (found?.kind === 'window') windows.keep(nameOf(tenant, id), found.window)
+      if (found?.seen !== undefined) writer.saw(tenant, id, found.seen)
+      return found
+    },
+
+    async fill(tenant, id, seen, snapshot) {
+      const name = nameOf(tenant, id)
+      windows.keep(name, snapshot)
+      // Of many readers that missed at once, one is enough.
+      if (filling.has(name)) return
+      filling.add(name)
+      const asked = await ask('fill', id, () => entries.fill(tenant, id, seen, snapshot))
+      if (asked?.answer !== undefined) writer.saw(tenant, id, asked.answer)
+      filling.delete(name)
+    },
+
+    async distrust(tenant, id, version) {
+      events.cacheAhead(id, version)
+      windows.drop(nameOf(tenant, id))
+      await ask('drop', id, async () => {
+        await kv.delete(historyKeys.head(tenant, id))
+      })
+    },
+
+    erase,
+
+    async [Symbol.asyncDispose]() {
+      breaker.stop()
+      clearTimeout(healing)
+      await writer.drained()
+    },
+  }
+}
+
+const healAfterMs = 100
+
+/** Under a partition of its own, which nobody writes. */
+const probeKey = ['history', 'probe', true]
+
+const appliedOf = ({ from, version, messages }: Commit): Applied => ({
+  from,
+  version,
+  texts: new Map(messages.map((message) => [message.seq, printMessage(message)])),
+})

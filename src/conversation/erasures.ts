@@ -1,0 +1,71 @@
+/**
+ * Works off what was erased while the cache did not take it: the erasing call leaves a row, and
+ * every node looks for rows, so that a crash in between leaves no message in a cache.
+ */
+import type { Database } from '../ports/database.ts'
+import type { Cache } from './cache.ts'
+
+export type Erasures = Disposable & {
+  /** Looks once; never rejects. */
+  workOff(): Promise<void>
+}
+
+const everyMs = 5000
+const most = 100
+
+const statements = {
+  list: `SELECT tenant, conversation_id AS "id", version,
+      erased_at < now() - make_interval(secs => $1::integer) AS "isPast"
+    FROM cache_erasures ORDER BY erased_at LIMIT ${most}`,
+  done: `DELETE FROM cache_erasures WHERE tenant = $1 AND conversation_id = $2::uuid AND version = $3::bigint`,
+}
+
+type Row = { tenant: string; id: string; version: number; isPast: boolean }
+
+export function createErasures(options: {
+  readonly database: Database
+  readonly cache: Cache
+  /** Whether one node's erasure in the cache is everybody's. */
+  readonly isShared: boolean
+  readonly ttlSeconds: number
+}): Erasures {
+  const { database, cache, isShared, ttlSeconds } = options
+  /** Where every node has a cache of its own, each has to erase, and nobody knows when all have. */
+  const erasedHere = new Set<string>()
+
+  const workOff = async () => {
+    try {
+      // By then, whatever was in a cache has expired.
+      const rows = await database.query<Row>({ text: statements.list, params: [2 * ttlSeconds] })
+      for (const { tenant, id, version, isPast } of rows) {
+        const isErased = erasedHere.has(id) || (await cache.erase(tenant, id, version))
+        if (isErased && !isShared) erasedHere.add(id)
+        if (isPast) erasedHere.delete(id)
+        if (isPast || (isErased && isShared))
+          await database.query({ text: statements.done, params: [tenant, id, version] })
+      }
+    } catch {
+      // The database tells of itself; the rows are there the next time.
+    }
+  }
+
+  let isStopped = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const again = () => {
+    timer = setTimeout(() => void look(), everyMs)
+    // It alone keeps no process alive.
+    if (typeof timer === 'object') timer.unref()
+  }
+  const look = async () => {
+    await workOff()
+    if (!isStopped) again()
+  }
+  again()
+  return {
+    workOff,
+    [Symbol.dispose]() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,222 @@
+/** Reads of what was said, from the cache where that is right, and from the database. */
+import { Problem } from '../problem.ts'
+import type { Cache } from './cache.ts'
+import type { CacheRead, Seen } from './cache-entries.ts'
+import { decodeCursor, encodeCursor } from './ids.ts'
+import { printMessage } from './message-text.ts'
+import type { Principal } from './principal.ts'
+import type { Reader } from './reader.ts'
+import type { Current, Versions } from './versions.ts'
+import {
+  historyAsk,
+  newestNeeded,
+  type PageAsk,
+  pageOf,
+  type Window,
+  windowBounds,
+  windowOf,
+} from './window.ts'
+
+/** As in Deno KV: `strong` is never behind a commit acknowledged before; `eventual` trusts the cache. */
+export type Consistency = 'strong' | 'eventual'
+
+export type ReadOptions = {
+  /** `eventual` where there is a `minCursor`, else `strong`. */
+  readonly consistency?: Consistency
+  /** A floor: the answer is at least at this version. */
+  readonly minCursor?: string
+}
+
+/** Messages printed, in the order asked for. */
+export type Printed = {
+  readonly version: number
+  readonly cursor: string
+  readonly texts: readonly Uint8Array[]
+  readonly hasMore: boolean
+  readonly source: 'cache' | 'database'
+}
+
+/**
+ * Reads fail with `conversation-not-found`, `conversation-erased`, `database-unavailable`,
+ * `cursor-invalid` and `cursor-ahead`.
+ */
+export type Histories = {
+  page(principal: Principal, id: string, ask: PageAsk & ReadOptions): Promise<Printed>
+  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
+  history(
+    principal: Principal,
+    id: string,
+    ask: ReadOptions & { readonly last?: number },
+  ): Promise<Printed>
+}
+
+export type HistoriesOptions = {
+  readonly reader: Reader
+  readonly cache: Cache
+  readonly versions: Versions
+  /** Whether the cache sees the commits of every node: else it cannot be trusted without asking. */
+  readonly isCoherent: boolean
+  readonly historyMessagesMax: number
+}
+
+/** What is read, and how the database is asked for what no window has. */
+type Query = {
+  readonly principal: Principal
+  readonly id: string
+  readonly ask: PageAsk
+  readonly floor: number
+  readonly minCursor: string | undefined
+  readonly isStrong: boolean
+  fromDatabase(): Promise<Printed>
+}
+
+export function createHistories(options: HistoriesOptions): Histories {
+  const { reader, cache, versions } = options
+
+  const read = async (query: Query): Promise<Printed> =>
+    query.isStrong ? await strong(query) : await eventual(query)
+
+  /** The version is asked for beside the window, and decides. */
+  const strong = async (query: Query): Promise<Printed> => {
+    const { principal, id, ask } = query
+    const ready = cache.ready(principal.tenant, id)
+    const isAtHand = ready !== undefined && pageOf(ready.window, ask) !== undefined
+    const [current, found] = await Promise.all([
+      versions.current(principal.tenant, id),
+      isAtHand ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
+    ])
+    if (isAtHand && ready.window.version === checked(query, current)) {
+      // Readers of the cache alone may still be shown the version before: it is the database's word.
+      const source = ready.isStored ? 'cache' : 'database'
+      return printed(query, ready.window, source) ?? (await query.fromDatabase())
+    }
+    const read = isAtHand ? await cache.read(principal.tenant, id, newestNeeded(ask)) : found
+    if (read?.kind !== 'window') {
+      checked(query, current)
+      return await fromSnapshot(query, read?.seen)
+    }
+    let version = checked(query, current)
+    // It may have been committed after the question was answered.
+    if (read.window.version > version)
+      version = checked(query, await versions.current(principal.tenant, id))
+    if (read.window.version > version) {
+      await cache.distrust(principal.tenant, id, read.window.version)
+      return await fromSnapshot(query, undefined)
+    }
+    return await fromWindow(query, read, version)
+  }
+
+  /** The cache's version is good enough, where it reaches the floor. */
+  const eventual = async (query: Query): Promise<Printed> => {
+    const { principal, id, ask } = query
+    const ready = cache.ready(principal.tenant, id)
+    if (ready !== undefined && ready.window.version >= query.floor) {
+      const answer = printed(query, ready.window)
+      const version = answer && (await cache.version(principal.tenant, id))
+      if (answer !== undefined && version === ready.window.version) return answer
+    }
+    const read = await cache.read(principal.tenant, id, newestNeeded(ask))
+    if (read?.kind !== 'window') return await fromSnapshot(query, read?.seen)
+    return await fromWindow(query, read, query.floor)
+  }
+
+  /** From a window at `version` or later; what is older is brought up to date. */
+  const fromWindow = async (
+    query: Query,
+    { window, seen }: Extract<CacheRead, { kind: 'window' }>,
+    version: number,
+  ): Promise<Printed> => {
+    if (window.version < version) return await fromSnapshot(query, seen)
+    return printed(query, window) ?? (await query.fromDatabase())
+  }
+
+  /** From the database. Where a head was seen before, its window is made of the same snapshot. */
+  const fromSnapshot = async (query: Query, seen: Seen | undefined): Promise<Printed> => {
+    if (seen === undefined) return await query.fromDatabase()
+    const { principal, id } = query
+    const snapshot = await newest(principal, id, query.minCursor)
+    void cache.fill(principal.tenant, id, seen, snapshot)
+    return printed(query, snapshot, 'database') ?? (await query.fromDatabase())
+  }
+
+  const newest = async (principal: Principal, id: string, minCursor?: string): Promise<Window> => {
+    const { messages, version, lastSeq } = await reader.newest(principal, id, {
+      limit: windowBounds.messages,
+      ...(minCursor === undefined ? {} : { minCursor }),
+    })
+    return windowOf(version, lastSeq, messages)
+  }
+
+  const queryOf = (
+    principal: Principal,
+    id: string,
+    ask: PageAsk,
+    { consistency, minCursor }: ReadOptions,
+    fromDatabase: () => Promise<Printed>,
+  ): Query => {
+    const isEventual = consistency === 'eventual' ? options.isCoherent : minCursor !== undefined
+    return {
+      principal,
+      id,
+      ask,
+      floor: minCursor === undefined ? 0 : decodeCursor(id, minCursor),
+      minCursor,
+      isStrong: consistency === 'strong' || !isEventual,
+      fromDatabase,
+    }
+  }
+
+  return {
+    async page(principal, id, { consistency, minCursor, ...ask }) {
+      const floor = minCursor === undefined ? {} : { minCursor }
+      const fromDatabase = async (): Promise<Printed> => {
+        const { messages, hasMore, version, cursor } = await reader.messages(principal, id, {
+          ...ask,
+          ...floor,
+        })
+        return { version, cursor, texts: messages.map(printMessage), hasMore, source: 'database' }
+      }
+      const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
+      return await read(queryOf(principal, id, ask, given, fromDatabase))
+    },
+
+    async history(principal, id, { last, consistency, minCursor }) {
+      const floor = minCursor === undefined ? {} : { minCursor }
+      const fromDatabase = async (): Promise<Printed> => {
+        const { messages, version, cursor } = await reader.history(principal, id, {
+          ...(last === undefined ? {} : { last }),
+          ...floor,
+        })
+        const texts = messages.map(printMessage)
+        return { version, cursor, texts, hasMore: false, source: 'database' }
+      }
+      // More than may be given at once is the database's to refuse.
+      const ask = historyAsk(last)
+      const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
+      const query = queryOf(principal, id, ask, given, fromDatabase)
+      return last === undefined && options.historyMessagesMax < windowBounds.messages
+        ? await fromDatabase()
+        : await read(query)
+    },
+  }
+}
+
+/** The version of now; refuses what is not there, is gone, or is behind the floor. */
+function checked({ floor }: Query, current: Current | undefined): number {
+  if (current === undefined) throw new Problem('conversation-not-found')
+  if (current.isErased) throw new Problem('conversation-erased')
+  if (floor > current.version) throw new Problem('cursor-ahead')
+  return current.version
+}
+
+/** What a window has of the page; undefined where that is not all of it. */
+function printed(
+  { id, ask }: Query,
+  window: Window,
+  source: Printed['source'] = 'cache',
+): Printed | undefined {
+  const page = pageOf(window, ask)
+  if (page === undefined) return undefined
+  const { version } = window
+  return { version, cursor: encodeCursor(id, version), ...page, source }
+}
