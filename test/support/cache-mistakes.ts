@@ -1,0 +1,167 @@
+/** Ways to get a cache wrong. Each must be caught by the model, or the model proves nothing. */
+import type { Cache } from '../../src/conversation/cache.ts'
+import { cacheRule, type Entry, type Head, stubOf } from '../../src/conversation/cache-rule.ts'
+import { fitted, type Window, windowOf } from '../../src/conversation/window.ts'
+import type { Kv } from '../../src/ports/kv.ts'
+import type { Mistake } from './cache-model.ts'
+
+const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
+  [...texts].sort(([a], [b]) => a - b).map(([, text]) => text)
+
+/** A store whose commits are changed on their way. */
+const withChecks =
+  (change: (kv: Kv, atomic: ReturnType<Kv['atomic']>) => void) =>
+  (kv: Kv): Kv => ({
+    get: (...args) => kv.get(...args),
+    getMany: (...args) => kv.getMany(...args),
+    set: (...args) => kv.set(...args),
+    delete: (...args) => kv.delete(...args),
+    list: (...args) => kv.list(...args),
+    watch: (keys) => kv.watch(keys),
+    atomic() {
+      const atomic = kv.atomic()
+      change(kv, atomic)
+      return atomic
+    },
+    close() {},
+    [Symbol.dispose]() {},
+  })
+
+const withCache = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
+  options: (options) => ({ ...options, cache: { ...options.cache, ...change(options.cache) } }),
+})
+
+export const mistakes: Readonly<Record<string, Mistake>> = {
+  'the head is not checked': {
+    kv: withChecks((_, atomic) => {
+      atomic.check = () => atomic
+    }),
+  },
+
+  'writers make windows': {
+    rule: {
+      ...cacheRule,
+      apply(head, applied) {
+        const texts = textsOf(applied.texts)
+        const to = Math.max(0, ...applied.texts.keys())
+        return head === undefined && texts.length > 0
+          ? cacheRule.fill(stubOf(0), fitted(applied.version, to, texts))
+          : cacheRule.apply(head, applied)
+      },
+    },
+  },
+
+  'a gap before a commit is not seen': {
+    rule: {
+      ...cacheRule,
+      apply: (head, applied) =>
+        cacheRule.apply(head, { ...applied, from: head?.version ?? applied.from }),
+    },
+  },
+
+  'a late writer takes the version back': {
+    rule: {
+      ...cacheRule,
+      apply(head, applied) {
+        if (head === undefined || head.version <= applied.version)
+          return cacheRule.apply(head, applied)
+        return { head: { ...head, version: applied.version }, put: applied.texts, drop: [] }
+      },
+    },
+  },
+
+  'holes are served': {
+    rule: {
+      ...cacheRule,
+      window(head: Head, newestFirst: readonly Entry[], wanted: number) {
+        const found = newestFirst.slice(0, wanted)
+        const texts = found.map(({ text }) => text).reverse()
+        return { version: head.version, from: head.to - texts.length + 1, to: head.to, texts }
+      },
+    },
+  },
+
+  'the snapshot is older than the remembered stamp': {
+    options(options) {
+      // The one that the read before took.
+      let early: Promise<Window> | undefined
+      const take = async (tenant: string, id: string) => {
+        const principal = { tenant, subject: 'local', scopes: 'all' } as const
+        const newest = await options.reader.newest(principal, id, { limit: 64 })
+        return windowOf(newest.version, newest.lastSeq, newest.messages)
+      }
+      const cache: Cache = {
+        ...options.cache,
+        async fill(tenant, id, seen, snapshot) {
+          const before = early
+          early = take(tenant, id)
+          await options.cache.fill(tenant, id, seen, (await before) ?? snapshot)
+        },
+      }
+      return { ...options, cache }
+    },
+  },
+
+  'versionstamps are used again': {
+    kv: withChecks((kv, atomic) => {
+      // As if a stub of one version were always the same entry.
+      const { check, commit } = {
+        check: atomic.check.bind(atomic),
+        commit: atomic.commit.bind(atomic),
+      }
+      const checks: Parameters<typeof check> = []
+      atomic.check = (...more) => {
+        checks.push(...more)
+        return atomic
+      }
+      atomic.commit = async () => {
+        for (const { key, versionstamp } of checks) {
+          const now = await kv.get<Head>(key)
+          const isStub = now.value !== null && !now.value.full && versionstamp !== null
+          check({ key, versionstamp: isStub ? now.versionstamp : versionstamp })
+        }
+        return await commit()
+      }
+    }),
+  },
+
+  'an old dump is trusted': {
+    async restart(kv, dump) {
+      for (const { key, value } of dump) await kv.set(key, value)
+    },
+  },
+
+  'the version was asked for before the read began': {
+    options(options) {
+      let asked: ReturnType<typeof options.versions.current> | undefined
+      return {
+        ...options,
+        versions: {
+          current(tenant, id) {
+            // Joins a question that is under way.
+            asked ??= options.versions.current(tenant, id).finally(() => {
+              asked = undefined
+            })
+            return asked
+          },
+        },
+      }
+    },
+  },
+
+  'the floor is not looked at': {
+    histories: (histories) => ({
+      ...histories,
+      history: (principal, id, { minCursor, ...ask }) =>
+        histories.history(
+          principal,
+          id,
+          minCursor === undefined ? ask : { ...ask, consistency: 'eventual' },
+        ),
+    }),
+  },
+
+  'ready bytes are served without asking': withCache((cache) => ({
+    version: async (tenant, id) => cache.ready(tenant, id)?.window.version,
+  })),
+}

@@ -1,0 +1,377 @@
+/**
+ * The real cache code of two nodes in a world whose every step is chosen: commits, effects that come
+ * late, twice or never, reads, evictions and restarts; and each call of the store and the database
+ * runs, and is answered, when the schedule says so. The database is a list of what was committed.
+ */
+import { type Cache, createCache } from '../../src/conversation/cache.ts'
+import type { CacheRule } from '../../src/conversation/cache-rule.ts'
+import type { Commit } from '../../src/conversation/effects.ts'
+import {
+  createHistories,
+  type Histories,
+  type HistoriesOptions,
+  type Printed,
+} from '../../src/conversation/histories.ts'
+import { encodeCursor } from '../../src/conversation/ids.ts'
+import { printMessage } from '../../src/conversation/message-text.ts'
+import { messageOf } from '../../src/conversation/rows.ts'
+import type { Message } from '../../src/conversation/wire.ts'
+import { createEvents } from '../../src/events.ts'
+import {
+  type Kv,
+  type KvEntry,
+  KvError,
+  type KvKey,
+  type KvListIterator,
+} from '../../src/ports/kv.ts'
+
+export type Step =
+  | {
+      readonly type: 'commit'
+      readonly node: number
+      readonly adds: 0 | 1 | 2
+      readonly touches: boolean
+      readonly effect: 'now' | 'late' | 'twice' | 'never'
+    }
+  | {
+      readonly type: 'read'
+      readonly node: number
+      readonly mode: 'strong' | 'eventual' | 'floor'
+      readonly last: number
+    }
+  /** All of the conversation goes from the store, a message of it, or the process of a node. */
+  | { readonly type: 'evict' | 'expire' | 'restartStore' }
+  | { readonly type: 'restartNode'; readonly node: number }
+
+/** A mistake that the check must see; what it does not name is as it should be. */
+export type Mistake = {
+  readonly rule?: CacheRule
+  readonly kv?: (kv: Kv) => Kv
+  /** What the store has after a restart. */
+  readonly restart?: (kv: Kv, dump: Dump) => Promise<void>
+  readonly options?: (options: HistoriesOptions) => HistoriesOptions
+  readonly histories?: (histories: Histories) => Histories
+}
+
+export type Dump = readonly { readonly key: KvKey; readonly value: unknown }[]
+
+const tenant = 'default'
+const id = '0192f0c1-7c00-7000-8000-000000000001'
+const principal = { tenant, subject: 'local', scopes: 'all' } as const
+const prefix = ['history', `${tenant}/${id}`]
+
+/** Throws where an answer is wrong. `choices` say what happens next; they are used again from the start. */
+export async function runSchedule(
+  kv: Kv,
+  steps: readonly Step[],
+  choices: readonly number[],
+  mistake: Mistake = {},
+): Promise<void> {
+  const world = new World(kv, choices, mistake)
+  await clear(kv)
+  const left = [...steps]
+  // Hasty schedules begin much before anything ends; in calm ones the cache has time to be of use.
+  const pace = [3, 12, 40][(choices[0] ?? 0) % 3] ?? 3
+  for (let step = left.shift(); step !== undefined || world.pending.length > 0; ) {
+    const isNext = step !== undefined && (world.pending.length === 0 || world.choose(pace) === 0)
+    if (isNext && step !== undefined) {
+      await world.start(step)
+      step = left.shift()
+    } else await world.release()
+  }
+  await world.end()
+}
+
+async function clear(kv: Kv): Promise<void> {
+  for (const { key } of await dumpOf(kv)) await kv.delete(key)
+}
+
+async function dumpOf(kv: Kv): Promise<Dump> {
+  return await Array.fromAsync(kv.list({ prefix }), ({ key, value }) => ({ key, value }))
+}
+
+type Node = { readonly cache: Cache; readonly histories: Histories }
+
+class World {
+  readonly pending: (() => Promise<void> | void)[] = []
+  /** Those that come last, whatever came after them: a paused process, a packet on a long way. */
+  private readonly stragglers = new Set<() => Promise<void> | void>()
+  /** What was in the database at each version. */
+  private readonly states: Message[][] = [[]]
+  private readonly reads: Promise<void>[] = []
+  private readonly nodes: Node[] = []
+  private readonly retired: Node[] = []
+  private newestCached = 0
+  private at = 0
+  private dump: Dump = []
+  private failure: unknown
+
+  private readonly kv: Kv
+  private readonly choices: readonly number[]
+  private readonly mistake: Mistake
+
+  constructor(kv: Kv, choices: readonly number[], mistake: Mistake) {
+    this.kv = kv
+    this.choices = choices
+    this.mistake = mistake
+    this.nodes = [this.createNode(), this.createNode()]
+  }
+
+  choose(count: number): number {
+    const choice = this.choices[this.at % this.choices.length] ?? 0
+    this.at += 1
+    // The same few choices must not mean the same schedule again and again.
+    return (choice + Math.floor(this.at / this.choices.length)) % count
+  }
+
+  private get version(): number {
+    return this.states.length - 1
+  }
+
+  async start(step: Step): Promise<void> {
+    switch (step.type) {
+      case 'commit':
+        if (this.choose(4) === 0) this.dump = await dumpOf(this.kv)
+        this.commit(step)
+        break
+      case 'read':
+        this.read(step)
+        break
+      case 'evict':
+        await clear(this.kv)
+        break
+      case 'expire': {
+        const entries = await dumpOf(this.kv)
+        const gone = entries[this.choose(Math.max(1, entries.length))]
+        if (gone !== undefined && typeof gone.key[2] === 'number') await this.kv.delete(gone.key)
+        break
+      }
+      case 'restartStore': {
+        await clear(this.kv)
+        await this.mistake.restart?.(this.kv, this.dump)
+        break
+      }
+      case 'restartNode': {
+        // What it still has under way goes on: as a process that was paused, and is thought dead.
+        const node = this.nodes[step.node]
+        if (node !== undefined) this.retired.push(node)
+        this.nodes[step.node] = this.createNode()
+      }
+    }
+    await settled()
+  }
+
+  async release(): Promise<void> {
+    const prompt = this.pending.filter((each) => !this.stragglers.has(each))
+    const ready = prompt.length > 0 && this.choose(20) > 0 ? prompt : this.pending
+    const next = ready[this.choose(ready.length)]
+    if (next !== undefined) {
+      this.pending.splice(this.pending.indexOf(next), 1)
+      this.stragglers.delete(next)
+      await next()
+    }
+    await settled()
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  async end(): Promise<void> {
+    const all = [...this.nodes, ...this.retired].map(({ cache }) => cache[Symbol.asyncDispose]())
+    while (this.pending.length > 0) await this.release()
+    await Promise.all(this.reads)
+    while (this.pending.length > 0) await this.release()
+    await Promise.all(all)
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  private commit({ node, adds, touches, effect }: Extract<Step, { type: 'commit' }>): void {
+    const before = this.states.at(-1) ?? []
+    const version = this.version + 1
+    const messages = [...before]
+    const touched: Message[] = []
+    if (touches && before.length > 0) {
+      const at = this.choose(before.length)
+      const old = before[at]
+      if (old !== undefined) touched.push({ ...old, version, ttsAudioUrls: [`of ${version}`] })
+    }
+    for (let index = 0; index < adds; index += 1)
+      touched.push(messageAt(before.length + index + 1, version, adds))
+    for (const message of touched) messages[message.seq - 1] = message
+    this.states.push(messages)
+    const commit: Commit = {
+      tenant,
+      conversationId: id,
+      from: version - 1,
+      version,
+      messages: touched,
+      touched: 'messages',
+    }
+    const cache = this.nodes[node]?.cache
+    const tell = () => cache?.effect.committed(commit)
+    if (effect === 'now' || effect === 'twice') tell()
+    if (effect === 'late' || effect === 'twice') this.pending.push(tell)
+  }
+
+  private read({ node, mode, last }: Extract<Step, { type: 'read' }>): void {
+    if (this.version === 0) return
+    const floor = 1 + this.choose(this.version)
+    const atLeast = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
+    const cachedBefore = this.newestCached
+    const options = {
+      strong: { consistency: 'strong' },
+      eventual: { consistency: 'eventual' },
+      floor: { minCursor: encodeCursor(id, floor) },
+    } as const
+    const answered = async () => {
+      const answer = await this.nodes[node]?.histories.history(principal, id, {
+        last,
+        ...options[mode],
+      })
+      if (answer === undefined) return
+      this.judge(answer, { mode, last, atLeast, cachedBefore })
+      if (answer.source === 'cache') this.newestCached = Math.max(this.newestCached, answer.version)
+    }
+    this.reads.push(
+      answered().catch((thrown) => {
+        this.failure ??= thrown
+      }),
+    )
+  }
+
+  private judge(
+    { version, texts, source }: Printed,
+    asked: { mode: string; last: number; atLeast: number; cachedBefore: number },
+  ): void {
+    const say = (what: string) => {
+      throw new Error(`${asked.mode} read of ${asked.last} from the ${source}: ${what}`)
+    }
+    if (version < asked.atLeast) say(`is at ${version}, and must reach ${asked.atLeast}`)
+    if (source === 'cache' && version < asked.cachedBefore)
+      say(`is at ${version} after another was at ${asked.cachedBefore}`)
+    const truth = this.states[version]?.slice(-asked.last).map(textOf)
+    if (truth === undefined) say(`is at ${version}, which was never committed`)
+    const found = texts.map((text) => new TextDecoder().decode(text))
+    if (JSON.stringify(found) !== JSON.stringify(truth))
+      say(`is not what was at ${version}: ${found.length} messages`)
+  }
+
+  private createNode(): Node {
+    const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv)
+    const cache = createCache({
+      kv,
+      events: createEvents(() => {}),
+      ttlSeconds: 600,
+      // The schedule decides what is late.
+      deadlineMs: 1_000_000,
+      readyBytesMax: 1_000_000,
+      ...(this.mistake.rule === undefined ? {} : { rule: this.mistake.rule }),
+    })
+    const snapshot = (last: number | undefined) =>
+      this.call(() => {
+        const messages = this.states.at(-1) ?? []
+        const { version } = this
+        return Promise.resolve({
+          version,
+          lastSeq: messages.length,
+          cursor: encodeCursor(id, version),
+          messages: messages.slice(-(last ?? messages.length)),
+        })
+      })
+    // Only what the reads of histories use is there.
+    const reader = {
+      newest: (_: unknown, __: string, { limit }: { limit: number }) => snapshot(limit),
+      history: (_: unknown, __: string, { last }: { last?: number }) => snapshot(last),
+    } as unknown as HistoriesOptions['reader']
+    const options: HistoriesOptions = {
+      reader,
+      cache,
+      versions: {
+        current: () => this.call(() => Promise.resolve({ version: this.version, isErased: false })),
+      },
+      isCoherent: true,
+      historyMessagesMax: 10_000,
+    }
+    const histories = createHistories(this.mistake.options?.(options) ?? options)
+    return { cache, histories: this.mistake.histories?.(histories) ?? histories }
+  }
+
+  /** Runs when it is released, and answers when that is released. */
+  private call<T>(work: () => Promise<T>, mayBeLost = false): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fate = mayBeLost ? this.choose(60) : 0
+      const run = async () => {
+        if (fate === 58) return reject(new KvError('not-sent', 'lost on the way there'))
+        const outcome = await work().then(
+          (value) => () => resolve(value),
+          (thrown) => () => reject(thrown),
+        )
+        if (fate === 59)
+          this.pending.push(() => reject(new KvError('unknown', 'lost on the way back')))
+        else this.pending.push(outcome)
+      }
+      this.pending.push(run)
+      if (this.choose(6) === 0) this.stragglers.add(run)
+    })
+  }
+
+  /** The store, each call of which waits for the schedule. */
+  private scheduled(kv: Kv): Kv {
+    const call = <T>(work: () => Promise<T>) => this.call(work, true)
+    const list = <T>(...args: Parameters<Kv['list']>): KvListIterator<T> => {
+      async function* entries(): AsyncGenerator<KvEntry<T>, undefined, unknown> {
+        yield* await call(() => Array.fromAsync(kv.list<T>(...args)))
+        return undefined
+      }
+      const iterator = entries()
+      return {
+        cursor: '',
+        next: () => iterator.next(),
+        [Symbol.asyncIterator]() {
+          return this
+        },
+      }
+    }
+    return {
+      get: (...args) => call(() => kv.get(...args)),
+      getMany: (...args) => call(() => kv.getMany(...args)),
+      set: (...args) => call(() => kv.set(...args)),
+      delete: (...args) => call(() => kv.delete(...args)),
+      list,
+      watch: (keys) => kv.watch(keys),
+      atomic() {
+        const atomic = kv.atomic()
+        const commit = atomic.commit.bind(atomic)
+        atomic.commit = () => call(commit)
+        return atomic
+      },
+      close() {},
+      [Symbol.dispose]() {},
+    }
+  }
+}
+
+const textOf = (message: Message) => new TextDecoder().decode(printMessage(message))
+
+/** The human message stands before its answer; some are too large for a window. */
+function messageAt(seq: number, version: number, adds: number): Message {
+  const isHuman = adds === 2 && seq % 2 === 1
+  const size = version % 11 === 10 ? 70_000 : version % 5 === 4 ? 20_000 : 10
+  return messageOf(id, {
+    id: `0192f0c1-7c00-7000-8000-${String(seq).padStart(12, '0')}`,
+    turnId: `0192f0c1-7c00-7000-8000-${String(seq).padStart(12, '0')}`,
+    seq,
+    version,
+    role: isHuman ? 'human' : 'ai',
+    parts: [`${version} `.padEnd(size, 'x')],
+    messageType: 'text',
+    voiceSessionId: null,
+    durationSeconds: null,
+    segmentId: null,
+    ttsAudioUrls: null,
+    memoryRetrievalTrace: null,
+    metadata: null,
+    createdAt: '2026-11-23T09:30:00.123456Z',
+  })
+}
+
+/** Everything that can go on without the schedule has gone on. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
