@@ -10,16 +10,11 @@ import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { type Comparison, compare } from './comparison.ts'
 import { httpLoad, postBytes } from './http-load.ts'
+import { answer, conversationId, programsNeeded, question } from './scene.ts'
 
 const conversations = 1000
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 3)
 const runs = Number(process.env['BENCH_RUNS'] ?? 5)
-
-const idOf = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
-
-const question =
-  'I want to make a restaurant reservation for 2 people at half past 11 in the morning.'
-const answer = 'What city do you want to dine in? Do you have a preferred restaurant?'
 
 const fiveStatements = `
 \\set n random(1, ${conversations})
@@ -63,10 +58,7 @@ async function pgbench(url: string, script: string, clients: number): Promise<nu
 }
 
 export async function benchRecord(): Promise<Comparison[]> {
-  if (Bun.which('pgbench') === null)
-    throw new Error(
-      'pgbench is not on the PATH: install it (Debian: postgresql-contrib or postgresql-client)',
-    )
+  programsNeeded('pgbench')
   const url = await testDatabaseUrl()
   await using node = await startNode({ DATABASE_URL: url })
   const folder = mkdtempSync(join(tmpdir(), 'turnlog-bench-'))
@@ -80,7 +72,7 @@ export async function benchRecord(): Promise<Comparison[]> {
 
   const turn = { user: { text: question }, assistant: { responses: [answer] } }
   const requests = Array.from({ length: conversations }, (_, n) =>
-    postBytes(`/v1/conversations/${idOf(n + 1)}/turns`, turn),
+    postBytes(`/v1/conversations/${conversationId(n + 1)}/turns`, turn),
   )
   const port = Number(new URL(node.url).port)
   const ours = async (connections: number) => {

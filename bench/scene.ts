@@ -1,0 +1,20 @@
+/** What the benches share: a turn as people speak, conversations by number, and the programs needed. */
+
+export const question =
+  'I want to make a restaurant reservation for 2 people at half past 11 in the morning.'
+export const answer = 'What city do you want to dine in? Do you have a preferred restaurant?'
+
+export const conversationId = (n: number) =>
+  `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
+
+const packages: Readonly<Record<string, string>> = {
+  pgbench: 'postgresql-contrib or postgresql-client',
+  wrk: 'wrk',
+  'redis-benchmark': 'redis-tools',
+}
+
+export function programsNeeded(...names: string[]): void {
+  for (const name of names)
+    if (Bun.which(name) === null)
+      throw new Error(`${name} is not on the PATH: install it (Debian: ${packages[name] ?? name})`)
+}
