@@ -8,17 +8,21 @@ import {
 } from '../adapters/open.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
+import { createAudit, type Finding, findings } from './conversation/cache-audit.ts'
+import { createCacheEntries } from './conversation/cache-entries.ts'
+import { cacheRule } from './conversation/cache-rule.ts'
 import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
 import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
+import { localPrincipal } from './conversation/principal.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
-import type { Database } from './ports/database.ts'
+import { type Database, StartRefusal } from './ports/database.ts'
 
 export type App = AsyncDisposable & {
   /** Where the database is, without secrets. */
@@ -176,6 +180,54 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
 
 /** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
 const cacheCallMs = 250
+
+export type AuditReport = {
+  readonly counts: Readonly<Record<Finding, number>>
+  /** Those that are neither equal nor absent. */
+  readonly odd: readonly { readonly id: string; readonly finding: Finding }[]
+  readonly repaired: number
+}
+
+/** Holds the cache against the database, the newest `limit` conversations or all. */
+export async function auditCache(
+  config: Config,
+  events: Events,
+  { limit, repair }: { readonly limit: number | undefined; readonly repair: boolean },
+): Promise<AuditReport> {
+  await using opened = new AsyncDisposableStack()
+  const kv = await openCache(config, events)
+  opened.defer(() => kv.kv.close())
+  if (!kv.shared)
+    throw new StartRefusal(
+      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
+    )
+  const database = opened.use(await open(config, events))
+  await database.verify()
+  const ttlMs = config.cache.ttlSeconds * 1000
+  const entries = createCacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
+  const audit = createAudit(entries, createReader(database, config.limits), database)
+  const principal = localPrincipal
+  const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
+  const odd: { id: string; finding: Finding }[] = []
+  let repaired = 0
+  await connected(kv, config.database.connectTimeoutMs)
+  for await (const id of audit.conversations(principal, limit)) {
+    const finding = await audit.look(principal, id)
+    counts[finding] += 1
+    if (finding === 'equal' || finding === 'absent') continue
+    odd.push({ id, finding })
+    if (repair && (await audit.repair(principal, id))) repaired += 1
+  }
+  return { counts, odd, repaired }
+}
+
+async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
+  const until = performance.now() + withinMs
+  while (!ready()) {
+    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
 
 /** How long readiness waits for the database: a probe has a deadline of its own. */
 const probeDeadlineMs = 1000

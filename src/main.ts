@@ -2,6 +2,7 @@
 /** The command line: reads the verb and hands on; signals in, exit code out. */
 import { distance } from 'fastest-levenshtein'
 import packageJson from '../package.json' with { type: 'json' }
+import { cacheAudit } from './commands/cache-audit.ts'
 import { configCommand } from './commands/config.ts'
 import { configReference } from './commands/config-reference.ts'
 import { configSchema } from './commands/config-schema.ts'
@@ -20,6 +21,8 @@ type Outcome = string | { readonly text: string; readonly code: number }
 type Verb = {
   /** Flags of the verb alone; every other flag is a setting. */
   readonly switches?: readonly string[]
+  /** The word that must follow it. */
+  readonly word?: string
   /** Whether it runs on a configuration that has problems, and tells of them itself. */
   readonly examines?: true
   run(examined: ExaminedConfig, given: ReadonlySet<string>): Promise<Outcome> | Outcome
@@ -48,6 +51,16 @@ const verbs: Readonly<Record<string, Verb>> = {
     examines: true,
     run: (examined, given) => doctor(examined, { json: given.has('--json') }),
   },
+  cache: {
+    word: 'audit',
+    switches: ['--all', '--repair', '--json'],
+    run: ({ config }, given) =>
+      cacheAudit(config, {
+        all: given.has('--all'),
+        repair: given.has('--repair'),
+        json: given.has('--json'),
+      }),
+  },
   healthcheck: { run: ({ config }) => healthcheck(config) },
 }
 
@@ -68,6 +81,9 @@ Usage: turnlog <verb> [--<setting> <value> ...]
               --schema: a JSON Schema of turnlog.toml, for editors
   doctor    say what is reachable and what is wrong, and what to do about it
               --json: the same for programs
+  cache audit
+            hold what is cached against the database: the last active, by version and content
+              --all: every conversation   --repair: take away what differs   --json
   healthcheck
             ask the service on this machine whether it lives
   import    bring conversations in from files: turnlog import --help
@@ -95,6 +111,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (name === undefined) return complain(help)
   if (verb === undefined)
     return complain(`There is no verb ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
+  if (verb.word !== undefined && more.shift() !== verb.word)
+    return complain(`${name} is followed by a word: turnlog ${name} ${verb.word}.\n`)
   if (more.length > 0)
     return complain(`${name} takes settings as flags, and no ${JSON.stringify(more[0])}.\n`)
   const outcome = await verb.run(examined, given)

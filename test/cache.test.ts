@@ -9,6 +9,7 @@ import { type Answer, type TestApp, testApp } from './support/app.ts'
 import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis, type TestRedis } from './support/redis.ts'
+import { runTurnlog } from './support/turnlog.ts'
 
 const turn = (text: string, more: object = {}) => ({
   user: { text },
@@ -359,3 +360,79 @@ async function aheadOf(talk: Talk, how: string): Promise<Answer> {
 /** Every member of every key, as text. */
 const dumpAll =
   "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do all[#all + 1] = member end end return table.concat(all)"
+
+describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
+  test('counts what is cached as the database has it, and takes away on request what is not', async () => {
+    await using redis = await startRedis()
+    const url = await testDatabaseUrl()
+    await using app = await testApp({
+      overrides: { cache: { url: redis.url }, database: { url } },
+    })
+    await until(
+      'it is ready',
+      async () => (await app.ask('GET', '/readyz')).body.status === 'ready',
+    )
+    await using deaf = await testApp({ overrides: { database: { url } } })
+    const audit = async (...flags: string[]) => {
+      const places = ['--database.url', url, '--cache.url', redis.url]
+      const { code, out } = await runTurnlog(['cache', 'audit', '--json', ...flags, ...places])
+      return { code, ...(JSON.parse(out) as { counts: object; odd: object[]; repaired: number }) }
+    }
+    const talks = await Promise.all(Array.from({ length: 6 }, () => newTalk(app)))
+    const [equal, absent, behind, ahead, different, erased] = talks
+    if (!equal || !absent || !behind || !ahead || !different || !erased) throw new Error('too few')
+    for (const talk of talks) {
+      await talk.say('Hello')
+      if (talk !== absent) await talk.cached()
+    }
+    expect(await audit()).toMatchObject({ code: 0, counts: { equal: 5, absent: 1 }, odd: [] })
+
+    using kv = (await openKv(redis.url)).kv
+    const head = (talk: Talk) => historyKeys.head('default', talk.id)
+    await until('it is connected', () =>
+      kv
+        .get(['x', 'y'])
+        .then(() => true)
+        .catch(() => false),
+    )
+    await talkOf(deaf, behind.id).say('unheard')
+    await kv.set(head(ahead), { ...(await kv.get<Head>(head(ahead))).value, version: 9 })
+    await kv.set(historyKeys.message('default', different.id, 1), new TextEncoder().encode('{}'))
+    const before = await Array.fromAsync(
+      kv.list({ prefix: historyKeys.prefix('default', erased.id) }),
+    )
+    await app.ask('DELETE', `/v1/conversations/${erased.id}`)
+    await until(
+      'it is erased',
+      async () => (await kv.get<Head>(head(erased))).value?.full === false,
+    )
+    for (const { key, value } of before) await kv.set(key, value)
+
+    const odd = [
+      { id: behind.id, finding: 'behind' },
+      { id: ahead.id, finding: 'ahead' },
+      { id: different.id, finding: 'different' },
+      { id: erased.id, finding: 'erased' },
+    ]
+    const found = await audit('--all')
+    expect(found).toMatchObject({
+      code: 1,
+      counts: { equal: 1, absent: 1, behind: 1, ahead: 1, different: 1, erased: 1 },
+      repaired: 0,
+    })
+    expect(found.odd).toEqual(expect.arrayContaining(odd))
+    expect(await audit('--repair')).toMatchObject({ code: 0, repaired: 4 })
+    expect(await audit()).toMatchObject({ code: 0, counts: { equal: 1, absent: 5 }, odd: [] })
+  }, 60_000)
+
+  test('says what it needs', async () => {
+    const { code, err } = await runTurnlog(['cache', 'audit'])
+    expect([code, err]).toEqual([
+      1,
+      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.\n',
+    ])
+    const gone = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('Redis at 127.0.0.1:1')])
+    expect(await runTurnlog(['cache'])).toMatchObject({ code: 2 })
+  }, 30_000)
+})

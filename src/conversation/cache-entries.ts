@@ -11,7 +11,7 @@ import {
   isHead,
   stubOf,
 } from './cache-rule.ts'
-import type { Window } from './window.ts'
+import { type Window, windowBounds } from './window.ts'
 
 /** A head as it was seen: whoever changes it names the versionstamp. */
 export type Seen = { readonly head: Head; readonly versionstamp: string }
@@ -26,12 +26,16 @@ export type CacheEntries = {
   head(tenant: string, id: string): Promise<Seen | undefined>
   /** The newest `count` messages as far as the window goes. A miss leaves a stub. */
   read(tenant: string, id: string, count: number): Promise<CacheRead>
+  /** The whole window, or undefined; leaves nothing. */
+  peek(tenant: string, id: string): Promise<Window | undefined>
   /** Undefined where another writer was faster, each time. `known` saves asking for the head. */
   apply(tenant: string, id: string, applied: Applied, known?: Seen): Promise<Seen | undefined>
   /** Whether the snapshot, taken after `seen` was, became the window. */
   fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<Seen | undefined>
   /** Leaves no message and a stub at the version. False where others were faster, each time. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
+  /** Leaves nothing at all, where no version is to be believed. False where others were faster. */
+  forget(tenant: string, id: string): Promise<boolean>
 }
 
 const attempts = 3
@@ -70,26 +74,59 @@ export function createCacheEntries(options: {
     return result.ok ? { head, versionstamp: result.versionstamp } : undefined
   }
 
+  /** The newest entries, and the head before them: one batch, so one moment. */
+  const listed = async (tenant: string, id: string, limit: number) => {
+    let seen: Seen | undefined
+    const entries: Entry[] = []
+    const list = kv.list<unknown>(
+      { prefix: historyKeys.prefix(tenant, id) },
+      { reverse: true, limit, batchSize: limit },
+    )
+    for await (const { key, value, versionstamp } of list) {
+      const seq = key[2]
+      if (isHead(value)) seen = { head: value, versionstamp }
+      else if (typeof seq === 'number' && value instanceof Uint8Array)
+        entries.push({ seq, text: value })
+    }
+    return { seen, entries }
+  }
+
+  /** Deletes every message and leaves the head that `next` answers; in one commit, where they are few. */
+  const emptied = async (
+    tenant: string,
+    id: string,
+    next: (head: Head | undefined) => Head | undefined,
+  ): Promise<boolean> => {
+    const key = historyKeys.head(tenant, id)
+    for (let attempt = 1; attempt <= attempts; ) {
+      const { seen, entries } = await listed(tenant, id, deletesMax)
+      const head = next(seen?.head)
+      const commit = kv.atomic().check({ key, versionstamp: seen?.versionstamp ?? null })
+      for (const { seq } of entries) commit.delete(historyKeys.message(tenant, id, seq))
+      if (head === undefined) commit.delete(key)
+      else commit.set(key, head, { expireIn: Math.min(stubMs, ttlMs) })
+      const result = await commit.commit()
+      if (!result.ok) attempt += 1
+      else if (entries.length < deletesMax - 1) return true
+    }
+    return false
+  }
+
   return {
     head: headOf,
 
     async read(tenant, id, count) {
-      let seen: Seen | undefined
-      const entries: Entry[] = []
-      const list = kv.list<unknown>(
-        { prefix: historyKeys.prefix(tenant, id) },
-        { reverse: true, limit: count + 1, batchSize: count + 1 },
-      )
-      for await (const { key, value, versionstamp } of list) {
-        const seq = key[2]
-        if (isHead(value)) seen = { head: value, versionstamp }
-        else if (typeof seq === 'number' && value instanceof Uint8Array)
-          entries.push({ seq, text: value })
-      }
+      const { seen, entries } = await listed(tenant, id, count + 1)
       if (seen === undefined)
         return { kind: 'miss', seen: await change(tenant, id, null, { head: stubOf(0), ...none }) }
       const window = isFull(seen.head) ? rule.window(seen.head, entries, count) : undefined
       return window === undefined ? { kind: 'miss', seen } : { kind: 'window', window, seen }
+    },
+
+    async peek(tenant, id) {
+      const { seen, entries } = await listed(tenant, id, windowBounds.messages + 1)
+      if (seen === undefined || !isFull(seen.head)) return undefined
+      return rule.window(seen.head, entries, windowBounds.messages)
     },
 
     async apply(tenant, id, applied, known) {
@@ -108,31 +145,13 @@ export function createCacheEntries(options: {
       return next === undefined ? undefined : await change(tenant, id, seen.versionstamp, next)
     },
 
-    async erase(tenant, id, version) {
-      for (let attempt = 1; attempt <= attempts; ) {
-        const seqs: number[] = []
-        let seen: Seen | undefined
-        const list = kv.list<unknown>(
-          { prefix: historyKeys.prefix(tenant, id) },
-          { reverse: true, limit: deletesMax },
-        )
-        for await (const { key, value, versionstamp } of list) {
-          const seq = key[2]
-          if (isHead(value)) seen = { head: value, versionstamp }
-          else if (typeof seq === 'number') seqs.push(seq)
-        }
+    erase: (tenant, id, version) =>
+      emptied(tenant, id, (head) =>
         // A later version than an erasure's is another erasure's: the last there is.
-        const head = stubOf(Math.max(version, seen?.head.version ?? 0))
-        const done = await change(tenant, id, seen?.versionstamp ?? null, {
-          head,
-          put: none.put,
-          drop: seqs,
-        })
-        if (done === undefined) attempt += 1
-        else if (seqs.length < deletesMax - 1) return true
-      }
-      return false
-    },
+        stubOf(Math.max(version, head?.version ?? 0)),
+      ),
+
+    forget: (tenant, id) => emptied(tenant, id, () => undefined),
   }
 }
 

@@ -6,7 +6,7 @@ import type { Events } from '../events.ts'
 import type { Kv } from '../ports/kv.ts'
 import { createBreaker, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
-import { type Applied, type CacheRule, cacheRule, historyKeys, isFull } from './cache-rule.ts'
+import { type Applied, type CacheRule, cacheRule, isFull } from './cache-rule.ts'
 import { createCacheWriter, nameOf } from './cache-writer.ts'
 import type { Commit, Effect } from './effects.ts'
 import { printMessage } from './message-text.ts'
@@ -143,9 +143,7 @@ export function createCache(options: CacheOptions): Cache {
     async distrust(tenant, id, version) {
       events.cacheAhead(id, version)
       windows.drop(nameOf(tenant, id))
-      await ask('drop', id, async () => {
-        await kv.delete(historyKeys.head(tenant, id))
-      })
+      await ask('drop', id, () => entries.forget(tenant, id))
     },
 
     erase,

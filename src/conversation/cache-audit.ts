@@ -1,0 +1,107 @@
+/** The cache held against the database: by version, and by a hash of what was said. */
+import { createHash } from 'node:crypto'
+import type { Database, Param } from '../ports/database.ts'
+import { Problem } from '../problem.ts'
+import type { CacheEntries } from './cache-entries.ts'
+import { ask } from './failure.ts'
+import type { Principal } from './principal.ts'
+import type { Reader } from './reader.ts'
+import { type Window, windowBounds, windowOf } from './window.ts'
+
+/**
+ * - `equal`: the same version, the same bytes.
+ * - `absent`: nothing is cached, or no window of it.
+ * - `behind`: an older version: a commit that the cache missed. A strong read sees that.
+ * - `ahead`: a version that the database does not have.
+ * - `different`: the same version, other bytes.
+ * - `erased`: messages of a conversation that was erased.
+ */
+export const findings = ['equal', 'absent', 'behind', 'ahead', 'different', 'erased'] as const
+export type Finding = (typeof findings)[number]
+
+export type Audit = {
+  /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
+  conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
+  /** Fails with `database-unavailable`, and with what the store fails with. */
+  look(principal: Principal, id: string): Promise<Finding>
+  /** Takes a window away, so that the next read makes one; false where others were faster. */
+  repair(principal: Principal, id: string): Promise<boolean>
+}
+
+/** Looks again as often where the two differ: an apply may be on its way. */
+const looks = 3
+const pauseMs = 50
+
+/** Conversations fetched at a time. */
+const batch = 1000
+
+const statements = {
+  newest: `SELECT c.id FROM conversations c WHERE c.tenant = $1
+    ORDER BY greatest(c.last_message_at, c.created_at, c.erased_at) DESC LIMIT $2::integer`,
+  all: `SELECT c.id FROM conversations c WHERE c.tenant = $1 AND c.id > $2::uuid
+    ORDER BY c.id LIMIT ${batch}`,
+}
+
+export function createAudit(entries: CacheEntries, reader: Reader, database: Database): Audit {
+  const idsOf = async (text: string, params: readonly Param[]) =>
+    (await ask<{ id: string }>(database, 'read', { text, params })).map(({ id }) => id)
+
+  const once = async (principal: Principal, id: string): Promise<Finding> => {
+    // The cache first: whatever the database has then, it had all that the cache has.
+    const window = await entries.peek(principal.tenant, id)
+    if (window === undefined) return 'absent'
+    const stored = await newest(principal, id)
+    if (stored === undefined) return window.texts.length === 0 ? 'absent' : 'erased'
+    if (window.version !== stored.version)
+      return window.version < stored.version ? 'behind' : 'ahead'
+    const isSame = hashOf(window, window.from) === hashOf(stored, window.from)
+    return isSame && window.to === stored.to ? 'equal' : 'different'
+  }
+
+  const newest = async (principal: Principal, id: string): Promise<Window | undefined> => {
+    try {
+      const limit = windowBounds.messages
+      const { version, lastSeq, messages } = await reader.newest(principal, id, { limit })
+      return windowOf(version, lastSeq, messages)
+    } catch (thrown) {
+      const isGone =
+        thrown instanceof Problem &&
+        (thrown.code === 'conversation-erased' || thrown.code === 'conversation-not-found')
+      if (isGone) return undefined
+      throw thrown
+    }
+  }
+
+  return {
+    async *conversations({ tenant }, limit) {
+      if (limit !== undefined) {
+        yield* await idsOf(statements.newest, [tenant, limit])
+        return
+      }
+      for (let last: string | undefined = '00000000-0000-0000-0000-000000000000'; last; ) {
+        const ids: string[] = await idsOf(statements.all, [tenant, last])
+        yield* ids
+        last = ids.length === batch ? ids.at(-1) : undefined
+      }
+    },
+
+    async look(principal, id) {
+      let finding = await once(principal, id)
+      for (let look = 1; look < looks && finding !== 'equal' && finding !== 'absent'; look += 1) {
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+        finding = await once(principal, id)
+      }
+      return finding
+    },
+
+    repair: (principal, id) => entries.forget(principal.tenant, id),
+  }
+}
+
+/** SHA-256 over the messages from a seq on, each with its length before it. */
+function hashOf({ from, texts }: Window, since: number): string {
+  const hash = createHash('sha256')
+  for (const text of texts.slice(Math.max(0, since - from)))
+    hash.update(`${text.byteLength}:`).update(text)
+  return hash.digest('hex')
+}
