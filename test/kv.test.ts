@@ -16,6 +16,7 @@ import { type KvConformance, kvConformance } from './conformance/kv.ts'
 import { kvCluster } from './conformance/kv-cluster.ts'
 import { denoConformance } from './conformance/kv-deno-cases.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
+import { kvRedisAccess } from './conformance/kv-redis-access.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
 import { until } from './support/processes.ts'
 import {
@@ -153,6 +154,7 @@ withRedis('Redis', () => {
     bunRunner,
   )
   kvOutages('Redis', openRedis)
+  kvRedisAccess(openRedis)
   kvRedisCosts(openRedis)
   kvCluster(openRedisCluster)
 })

@@ -45,8 +45,12 @@ const identifyRetryMs = 1000
 /** Calls that may wait for one server: a silent one must not collect them without end. */
 const outstandingMax = 10_000
 
-/** What every client here is made with; node-redis' own defaults wait, and give up, for ever. */
-export const clientOptions = {
+/**
+ * What every client here is made with; node-redis' own defaults wait, and give up, for ever. New for
+ * each of them: node-redis writes the URL's host, port and TLS into what it is given.
+ */
+export const clientOptions = (url: string) => ({
+  url,
   disableOfflineQueue: true,
   pingInterval: pingMs,
   // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
@@ -56,7 +60,7 @@ export const clientOptions = {
     socketTimeout: silenceMs,
     reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
   },
-}
+})
 
 /** Milliseconds; spread, so that nodes do not come back in step. */
 const reconnectDelay = (attempts: number) =>
@@ -67,7 +71,7 @@ const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
 export function connectServer(url: string, options: CarrierOptions): ServerCarrier {
   const { place, deadlineMs, onEvent } = options
-  const client = createClient({ ...clientOptions, url })
+  const client = createClient(clientOptions(url))
   const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
   let connection = 0
