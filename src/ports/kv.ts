@@ -80,7 +80,7 @@ export type KvConsistencyLevel = 'strong' | 'eventual'
 
 export type KvReadOptions = { readonly consistency?: KvConsistencyLevel }
 
-/** Milliseconds, whole and not negative. */
+/** Milliseconds, whole and not negative; 2^47 at most. */
 export type KvSetOptions = { readonly expireIn?: number }
 
 /** `start` is included, `end` is not; a prefix selects what goes on from it, not the key itself. */

@@ -138,8 +138,12 @@ export function kvEntries(claim: Claim): void {
 
   claim('an entry is there until it expires', async ({ kv, key }) => {
     await kv.set(key('a'), 1, { expireIn: 60_000 })
+    await kv.set(key('b'), 2, { expireIn: 2 ** 47 })
+    const endless = { expireIn: Number.MAX_SAFE_INTEGER }
+    await refused(() => kv.set(key('a'), 3, endless), /expireIn/)
     await pause(50)
-    equal((await kv.get(key('a'))).value, 1)
+    const values = await Array.fromAsync(kv.list({ prefix: key() }), ({ value }) => value)
+    deepStrictEqual(values, [1, 2])
   })
 
   claim(
@@ -158,6 +162,22 @@ export function kvEntries(claim: Claim): void {
       equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
     },
   )
+
+  claim('what has expired is in no list, however much it is', async ({ kv, key }) => {
+    await kv.set(key('stays'), 'first')
+    for (let n = 0; n < 400; n += 100) {
+      const commit = kv.atomic()
+      for (let each = n; each < n + 100; each++) commit.set(key(each), 1, { expireIn: 50 })
+      await commit.commit()
+    }
+    const isGone = async () => (await kv.get(key(399))).value === null
+    await eventually('the last one expires', isGone, 5000)
+    for (let n = 0; n < 3; n++) {
+      await kv.set(key('stays'), n)
+      const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+      deepStrictEqual(left, ['stays'])
+    }
+  })
 
   claim('what is set again or counted on no longer expires', async ({ kv, key }) => {
     await kv.set(key('set'), 1, { expireIn: 80 })
