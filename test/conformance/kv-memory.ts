@@ -1,0 +1,78 @@
+/** What the adapter in memory promises beside the port: bounds, and what calls cost. */
+import { describe, expect, test } from 'bun:test'
+import type { MemoryOptions } from '../../adapters/kv/memory.ts'
+import { createKv } from '../../adapters/kv/shape.ts'
+import type { Kv } from '../../src/ports/kv.ts'
+
+export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
+  describe('The store in memory', () => {
+    const key = (...parts: (string | number)[]) => ['memory', ...parts]
+
+    test('makes room by what has expired, before it lets go of what has not', async () => {
+      const kv = openMemory({ entriesMax: 100 })
+      await kv.set(key('oldest'), 'stays')
+      for (let n = 0; n < 60; n++) await kv.set(key('brief', n), n, { expireIn: 10 })
+      for (let n = 0; n < 30; n++) await kv.set(key(n), n, { expireIn: 10 })
+      await Bun.sleep(15)
+      for (let n = 0; n < 60; n++) await kv.set(key(`new-${n}`), n)
+      expect((await kv.get(key('oldest'))).value).toBe('stays')
+      kv.close()
+    })
+
+    test('counts what a partition costs beside its entries', async () => {
+      const kv = openMemory({ bytesMax: 100_000 })
+      for (let n = 0; n < 1000; n++) await kv.set(key(n), n)
+      const left = await Array.fromAsync(kv.list({ prefix: key() }))
+      expect(left.length).toBeWithin(50, 110)
+      for (const { key: each } of left) await kv.delete(each)
+      for (let n = 0; n < 50; n++) await kv.set(key(n), n)
+      expect(await Array.fromAsync(kv.list({ prefix: key() }))).toHaveLength(50)
+      kv.close()
+    })
+
+    test('lists and commits at the same cost beside many partitions, and a large one', async () => {
+      const kv = openMemory()
+      const partition = key('measured')
+      const microsOf = async () => {
+        const startedAt = performance.now()
+        for (let n = 0; n < 300; n++) {
+          await kv.set([...partition, n % 64], n)
+          await Array.fromAsync(kv.list({ prefix: partition }, { reverse: true, limit: 5 }))
+        }
+        return performance.now() - startedAt
+      }
+      await microsOf()
+      const alone = await microsOf()
+      for (let n = 0; n < 20_000; n++) await kv.set(key('large', n), n)
+      for (let n = 0; n < 20_000; n++) await kv.set(key(n), n)
+      expect((await microsOf()) / alone).toBeLessThan(5)
+      kv.close()
+    })
+  })
+}
+
+/** What is made once for all stores, and shows with a broken one only. */
+export function kvShape(): void {
+  test('a watch whose store breaks fails, and closing still closes the store', async () => {
+    let closed = 0
+    const kv = createKv({
+      read: () => {
+        throw new Error('It is broken')
+      },
+      scan: () => ({ entries: [], more: false }),
+      commit: () => undefined,
+      listen(_, onChange) {
+        onChange()
+        return () => {}
+      },
+      close() {
+        closed += 1
+      },
+    })
+    const watch = kv.watch([['a']]).getReader()
+    expect(watch.read()).rejects.toThrow('It is broken')
+    await watch.closed.catch(() => {})
+    kv.close()
+    expect(closed).toBe(1)
+  })
+}
