@@ -12,6 +12,7 @@ const storable = fc.letrec((tie) => ({
     fc.double(),
     fc.integer(),
     fc.string({ unit: 'binary' }),
+    fc.constantFrom('\ud800', '\ufeffmark', 'é\0😀'),
     fc.bigInt(),
     fc.date({ noInvalidDate: false }),
     fc.uint8Array({ maxLength: 40 }),
@@ -108,7 +109,9 @@ export function kvEntries(claim: Claim): void {
     await refused(() => kv.get([first, second, 'x'.repeat(room + 1)]), /2049/)
     await refused(() => kv.set([], 1), /empty/i)
     await kv.set(key('v'), new Uint8Array(65_536))
-    await kv.set(key('v'), 'x'.repeat(65_000))
+    // Quotes count as what they are, though JSON would escape them.
+    for (const each of ['x', '"']) await kv.set(key('v'), each.repeat(65_000))
+    equal((await kv.get(key('v'))).value, '"'.repeat(65_000))
     await refused(() => kv.set(key('v'), new Uint8Array(65_537)), /65536/)
     await refused(() => kv.set(key('v'), 'x'.repeat(66_000)), /65536/)
     const eleven = Array.from({ length: 11 }, (_, n) => key(n))
