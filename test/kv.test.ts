@@ -19,6 +19,7 @@ import { kvMemory, kvShape } from './conformance/kv-memory.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
 import { kvRedisAccess } from './conformance/kv-redis-access.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
+import { kvRedisRoles } from './conformance/kv-redis-roles.ts'
 import { until } from './support/processes.ts'
 import {
   clusterIsWhole,
@@ -160,6 +161,7 @@ withRedis('Redis', () => {
   kvOutages('Redis', openRedis)
   kvRedisAccess(openRedis)
   kvRedisCosts(openRedis)
+  kvRedisRoles(openRedis)
   kvCluster(openRedisCluster)
 })
 

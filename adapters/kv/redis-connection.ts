@@ -1,9 +1,12 @@
 /**
  * The connection to a single Redis. It is made and made again in the background; while there is none,
- * calls are refused at once. Each connection asks its server for its `run_id`, which goes into
- * every call: what another run has written reads as absent.
+ * calls are refused at once. Each connection asks its server which run it is, which goes into every
+ * call: what another run has written reads as absent. Who was a replica meanwhile is another run
+ * too, though the process is the same: its data came from elsewhere. So it is asked again and again.
  */
+
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { KvError } from '../../src/ports/kv.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
@@ -41,7 +44,7 @@ export type CarrierOptions = {
 const silenceMs = 3000
 const pingMs = 1000
 const connectTimeoutMs = 1000
-const identifyRetryMs = 1000
+const identifyMs = 1000
 /** Calls that may wait for one server: a silent one must not collect them without end. */
 const outstandingMax = 10_000
 
@@ -76,12 +79,15 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
   let connection = 0
   let run: string | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isIdentifying = false
   let isAway = false
   let isClosed = false
 
   const lose = () => {
     connection += 1
     run = undefined
+    clearTimeout(timer)
     deadlines.renew()
   }
   const report = (thrown: unknown) => {
@@ -91,19 +97,24 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   }
   const identify = async () => {
     const at = connection
+    clearTimeout(timer)
+    isIdentifying = true
     try {
-      const info = await client.info('server')
-      const id = /^run_id:(\w{40})/m.exec(info)?.[1]
-      if (id === undefined) throw new Error('it does not tell its run_id')
+      const id = runOf(await Promise.all([client.info('server'), client.info('replication')]))
       if (at !== connection) return
+      // Answers on their way are of whoever it was.
+      if (run !== undefined && run !== id) connection += 1
       run = id
       if (isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
       isAway = false
     } catch (thrown) {
       if (at !== connection) return
-      report(thrown)
-      setTimeout(() => at === connection && void identify(), identifyRetryMs).unref()
+      if (run === undefined) report(thrown)
+    } finally {
+      isIdentifying = false
     }
+    timer = setTimeout(() => void identify(), identifyMs)
+    timer.unref()
   }
   client
     .on('connect', lose)
@@ -134,7 +145,11 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
     checkRoom(deadlines, place)
     const reply = await deadlines.within(
-      sendTo(run).catch((thrown: unknown) => rethrow(thrown, place)),
+      sendTo(run).catch((thrown: unknown) => {
+        // No master any more, perhaps.
+        if (!isIdentifying && /READONLY|MOVED/.test(reasonOf(thrown))) void identify()
+        return rethrow(thrown, place)
+      }),
     )
     if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
     return reply
@@ -157,6 +172,15 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
       client.destroy()
     },
   }
+}
+
+/** Of the server's process, and of the line of replication that it leads or follows. */
+function runOf(infos: readonly string[]): string {
+  const info = infos.join('\n')
+  const [, process] = /^run_id:(\w{40})/m.exec(info) ?? []
+  const [, line] = /^master_replid:(\w{40})/m.exec(info) ?? []
+  if (process === undefined || line === undefined) throw new Error('it does not tell its run_id')
+  return createHash('sha1').update(process).update(line).digest('hex')
 }
 
 const isMissingScript = (thrown: unknown) =>

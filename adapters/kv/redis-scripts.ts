@@ -5,7 +5,7 @@
  *   name \0 value stamp(20) due(6)     an entry: `name` is its key without the partition's two parts
  *   \255 run(40) last(13) due(12) latest(12) lasting(8)     what holds for the partition, hexadecimal
  *
- * `run` is the server that wrote it: of another run, the partition is absent. `last` are the
+ * `run` is the server that wrote it, as it was then: of another run, the partition is absent. `last` are the
  * microseconds of its last versionstamp. An entry's `due` are the milliseconds at which it expires,
  * 0 for never; the partition's are the earliest of them, `latest` the last, and `lasting` counts the
  * entries that never expire: they decide when the Redis key itself expires.
