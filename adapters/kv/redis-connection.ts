@@ -45,8 +45,8 @@ const silenceMs = 3000
 const pingMs = 1000
 const connectTimeoutMs = 1000
 const identifyMs = 1000
-/** Calls that may wait for one server: a silent one must not collect them without end. */
-const outstandingMax = 10_000
+/** What may wait for one server: a slow one must not collect calls without end. */
+const outstandingMax = { calls: 10_000, bytes: 67_108_864 }
 
 /**
  * What every client here is made with; node-redis' own defaults wait, and give up, for ever. New for
@@ -140,7 +140,7 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     }
   }
   /** Sends to the server that is connected now, and takes no other one's answer. */
-  const call = async <T>(sendTo: (run: string) => Promise<T>): Promise<T> => {
+  const call = async <T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> => {
     const at = connection
     if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
     checkRoom(deadlines, place)
@@ -150,6 +150,7 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
         if (!isIdentifying && /READONLY|MOVED/.test(reasonOf(thrown))) void identify()
         return rethrow(thrown, place)
       }),
+      args.reduce((sum, { length }) => sum + length, 0),
     )
     if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
     return reply
@@ -157,13 +158,13 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   const runWith =
     (isAsking: boolean): Carrier['run'] =>
     (script, keys, args) =>
-      call((id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
+      call(args, (id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
 
   return {
     sharded: false,
     run: runWith(false),
     runAsking: runWith(true),
-    command: (...args) => call(() => client.sendCommand(args)),
+    command: (...args) => call(args, () => client.sendCommand(args)),
     ready: () => run !== undefined && !deadlines.silent(),
     close() {
       isClosed = true
@@ -188,8 +189,9 @@ const isMissingScript = (thrown: unknown) =>
 
 function checkRoom(deadlines: Deadlines, place: string): void {
   if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
-  if (deadlines.outstanding() >= outstandingMax) {
-    throw new KvError('not-sent', `${outstandingMax} calls wait for ${place} already`)
+  const { calls, bytes } = deadlines.outstanding()
+  if (calls >= outstandingMax.calls || bytes >= outstandingMax.bytes) {
+    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${place} already`)
   }
 }
 

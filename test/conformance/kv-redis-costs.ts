@@ -129,6 +129,24 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       ])
     })
 
+    test('holds a bounded number of bytes for a server that does not answer', async () => {
+      server.freeze()
+      const value = new Uint8Array(65_000)
+      const commits = Array.from({ length: 120 }, async () => {
+        const commit = kv.atomic()
+        for (let n = 0; n < 12; n++) commit.set(['costs', 'bounded', n], value)
+        return await commit.commit()
+      })
+      const refused: unknown[] = []
+      for (const commit of commits) commit.catch((thrown) => refused.push(thrown))
+      await until('some are refused', () => refused.length > 0, 1000)
+      server.thaw()
+      await Promise.allSettled(commits)
+      expect(refused.length).toBeWithin(30, 40)
+      expect(refused[0]).toMatchObject({ outcome: 'not-sent' })
+      expect((await kv.set(['costs', 'bounded'], 1)).ok).toBe(true)
+    })
+
     test('refuses what spans partitions, and says what a partition is', async () => {
       const commit = () => kv.atomic().set(['a', 'b'], 1).set(['a', 'c'], 1).commit()
       expect(commit).toThrow(/TypeError|partition.*first two parts/)
