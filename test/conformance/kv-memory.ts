@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import type { MemoryOptions } from '../../adapters/kv/memory.ts'
 import { createKv } from '../../adapters/kv/shape.ts'
+import type { Stored } from '../../adapters/kv/store.ts'
 import type { Kv } from '../../src/ports/kv.ts'
+import { until } from '../support/processes.ts'
 
 export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
   describe('The store in memory', () => {
@@ -16,6 +18,16 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
       await Bun.sleep(15)
       for (let n = 0; n < 60; n++) await kv.set(key(`new-${n}`), n)
       expect((await kv.get(key('oldest'))).value).toBe('stays')
+      kv.close()
+    })
+
+    test('lets go first of what was not touched for longest', async () => {
+      const kv = openMemory({ entriesMax: 10 })
+      for (let n = 0; n < 50; n++) {
+        await kv.set(key(n), n)
+        expect((await kv.get(key(0))).value).toBe(0)
+      }
+      expect(await Array.fromAsync(kv.list({ prefix: key() }))).toHaveLength(10)
       kv.close()
     })
 
@@ -74,5 +86,37 @@ export function kvShape(): void {
     await watch.closed.catch(() => {})
     kv.close()
     expect(closed).toBe(1)
+  })
+  test('a change heard while entries are read has them read again', async () => {
+    const reads: PromiseWithResolvers<Stored[]>[] = []
+    let change = () => {}
+    const kv = createKv({
+      read() {
+        const answer = Promise.withResolvers<Stored[]>()
+        reads.push(answer)
+        return answer.promise
+      },
+      scan: () => ({ entries: [], more: false }),
+      commit: () => undefined,
+      listen(_, onChange) {
+        change = onChange
+        onChange()
+        return () => {}
+      },
+      close() {},
+    })
+    const answer = (at: number, versionstamp: string) =>
+      reads[at]?.resolve([{ key: 'a', value: new TextEncoder().encode('jnull'), versionstamp }])
+    const watch = kv.watch([['a']]).getReader()
+    const first = watch.read()
+    await until('it reads', () => reads.length === 1)
+    change()
+    answer(0, 'before')
+    expect((await first).value?.[0].versionstamp).toBe('before')
+    const second = watch.read()
+    await until('it reads again', () => reads.length === 2)
+    answer(1, 'after')
+    expect((await second).value?.[0].versionstamp).toBe('after')
+    kv.close()
   })
 }

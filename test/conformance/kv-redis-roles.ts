@@ -1,7 +1,9 @@
 /** What the adapter on Redis makes of a server that becomes a replica, and a master again. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../adapters/kv/opened.ts'
+import type { KvError } from '../../src/ports/kv.ts'
 import { until } from '../support/processes.ts'
+import { startProxy } from '../support/proxy.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { failure, type OutageOptions, works } from './kv-outages.ts'
 
@@ -19,8 +21,8 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       const isUp = () => /master_link_status:up/.test(replica.ask('INFO', 'replication'))
       await until('the replica follows', isUp)
     }
-    const readied = async (server: TestRedis) => {
-      const opened = open({ url: server.url, deadlineMs })
+    const readied = async ({ url }: { url: string }) => {
+      const opened = open({ url, deadlineMs })
       await until('it is ready', () => opened.ready())
       return opened.kv
     }
@@ -80,6 +82,36 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
         return value === null
       }
       await until('what it had from the other is gone', isGone, 3000)
+      onA.close()
+    }, 20_000)
+
+    test('prove nothing by an answer that was asked for before a change was noticed', async () => {
+      const [a, b] = both()
+      for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
+      await using proxy = await startProxy(a.port)
+      const onA = await readied({ url: `redis://127.0.0.1:${proxy.port}` })
+      await onA.set(['asked', 'a'], 'old')
+      await follow(b, a)
+      await follow(a, b)
+      a.ask('REPLICAOF', 'NO', 'ONE')
+      // Calls go out while the answer that tells of the change is on its way.
+      proxy.delayMs = 60
+      const values: unknown[] = []
+      const get = () =>
+        onA.get(['asked', 'a']).then(
+          ({ value }) => values.push(value),
+          (thrown: KvError) => values.push(thrown.outcome),
+        )
+      await until(
+        'it is noticed',
+        () => {
+          void get()
+          return values.includes(null)
+        },
+        3000,
+      )
+      expect(values).toContain('unknown')
+      expect(values.lastIndexOf('old')).toBeLessThan(values.indexOf('unknown'))
       onA.close()
     }, 20_000)
   })
