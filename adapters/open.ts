@@ -114,7 +114,7 @@ async function openRedisKv(url: string, { cluster = false, ...options }: KvOptio
   } catch (thrown) {
     if (!(thrown instanceof TypeError)) throw thrown
     // Errors of URL parsers may quote it, password and all.
-    const reason = / Cluster /.test(thrown.message) ? thrown.message : 'it cannot be read'
+    const reason = /^A Redis Cluster /.test(thrown.message) ? thrown.message : 'it cannot be read'
     throw new StartRefusal(`The Redis URL is refused: ${reason}.`)
   }
 }

@@ -15,8 +15,11 @@ import { refusal } from './conformance/database.ts'
 import { type KvConformance, kvConformance } from './conformance/kv.ts'
 import { kvCluster } from './conformance/kv-cluster.ts'
 import { denoConformance } from './conformance/kv-deno-cases.ts'
+import { kvMemory, kvShape } from './conformance/kv-memory.ts'
 import { kvOutages } from './conformance/kv-outages.ts'
+import { kvRedisAccess } from './conformance/kv-redis-access.ts'
 import { kvRedisCosts } from './conformance/kv-redis-costs.ts'
+import { kvRedisRoles } from './conformance/kv-redis-roles.ts'
 import { until } from './support/processes.ts'
 import {
   clusterIsWhole,
@@ -66,6 +69,9 @@ kvConformance(
   },
   bunRunner,
 )
+
+kvMemory(openMemory)
+kvShape()
 
 /** Registers what needs a Redis; where there is none, says so, and in CI fails. */
 function withRedis(name: string, body: () => void): void {
@@ -153,7 +159,9 @@ withRedis('Redis', () => {
     bunRunner,
   )
   kvOutages('Redis', openRedis)
+  kvRedisAccess(openRedis)
   kvRedisCosts(openRedis)
+  kvRedisRoles(openRedis)
   kvCluster(openRedisCluster)
 })
 

@@ -5,10 +5,13 @@
  */
 
 export type Deadlines = {
-  /** Settles as `work` does, or rejects with `late()` after the deadline, or with `close`'s error. */
-  within<T>(work: Promise<T>): Promise<T>
-  /** Calls that have not been answered, be they late or not. */
-  outstanding(): number
+  /**
+   * Settles as `work` does, or rejects with `late()` after the deadline, or with `close`'s error.
+   * `bytes` are held until it is answered.
+   */
+  within<T>(work: Promise<T>, bytes: number): Promise<T>
+  /** Calls that have not been answered, be they late or not, and their bytes. */
+  outstanding(): { readonly calls: number; readonly bytes: number }
   /** Whether a call was late, and nothing has been answered since it began. */
   silent(): boolean
   /** A new connection: what was before says nothing of it. */
@@ -16,11 +19,11 @@ export type Deadlines = {
   close(error: Error): void
 }
 
-type Waiting = { readonly sentAt: number; reject(error: Error): void }
+type Waiting = { readonly sentAt: number; readonly bytes: number; reject(error: Error): void }
 
 export function createDeadlines(deadlineMs: number, late: () => Error): Deadlines {
   const waiting = new Set<Waiting>()
-  let outstanding = 0
+  const outstanding = { calls: 0, bytes: 0 }
   let answeredAt = 0
   let isSilent = false
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -40,18 +43,20 @@ export function createDeadlines(deadlineMs: number, late: () => Error): Deadline
     }
   }
   const onAnswer = (call: Waiting) => {
-    outstanding -= 1
+    outstanding.calls -= 1
+    outstanding.bytes -= call.bytes
     waiting.delete(call)
     answeredAt = performance.now()
     isSilent = false
   }
 
   return {
-    within: (work) =>
+    within: (work, bytes) =>
       new Promise((resolve, reject) => {
-        const call: Waiting = { sentAt: performance.now(), reject }
+        const call: Waiting = { sentAt: performance.now(), bytes, reject }
         waiting.add(call)
-        outstanding += 1
+        outstanding.calls += 1
+        outstanding.bytes += bytes
         timer ??= setTimeout(tick, deadlineMs)
         work.then(
           (value) => {

@@ -6,6 +6,8 @@ const keyBytes = 2048
 const readKeyBytes = 2049
 /** Bytes of a value's payload. */
 const valueBytes = 65_536
+/** Milliseconds, some 4,000 years: a store may keep a time in six bytes. Deno's own limit is above. */
+const expireInMax = 2 ** 47
 const keysPerRead = 10
 const batchEntries = 1000
 const checksPerCommit = 100
@@ -43,6 +45,9 @@ export function checkReadCount(keys: readonly unknown[], what: 'ranges' | 'keys'
 export function checkExpireIn(expireIn: number | undefined): number | undefined {
   if (expireIn !== undefined && !(Number.isSafeInteger(expireIn) && expireIn >= 0)) {
     throw new TypeError(`expireIn must be a non-negative integer: received ${expireIn}`)
+  }
+  if (expireIn !== undefined && expireIn > expireInMax) {
+    throw new TypeError(`expireIn is too large (max ${expireInMax} milliseconds): ${expireIn}`)
   }
   return expireIn
 }

@@ -4,7 +4,7 @@
  */
 import type { Kv } from '../../src/ports/kv.ts'
 import { changedValue } from './change.ts'
-import { partitionOf } from './key.ts'
+import { partitionOf, twoParts } from './key.ts'
 import { createKv } from './shape.ts'
 import type { Change, Check, KeyRange, KvStore, Stored } from './store.ts'
 import { createStamps } from './versionstamp.ts'
@@ -16,10 +16,19 @@ export type MemoryOptions = {
 }
 
 type Entry = Stored & { readonly dueAt: number }
-type Partition = { readonly entries: Map<string, Entry>; sorted: string[]; bytes: number }
+type Partition = {
+  readonly entries: Map<string, Entry>
+  sorted: string[]
+  bytes: number
+  /** Before this nothing in it expires. */
+  dueAt: number
+}
 
-/** Bytes an entry costs beside its key and value, roughly. */
+/** Bytes an entry costs beside its key and value, and a partition beside its entries, as measured. */
 const entryOverhead = 200
+const partitionOverhead = 700
+/** Partitions that each commit looks into for what has expired. */
+const sweepsPerCommit = 2
 
 export const openMemory = (options: MemoryOptions = {}): Kv => createKv(memoryStore(options))
 
@@ -49,11 +58,11 @@ function memoryStore({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOpti
     bytes -= partition.bytes
     entries -= partition.entries.size
   }
-  const remove = (name: string, partition: Partition, entry: Entry) => {
-    partition.entries.delete(entry.key)
-    partition.sorted.splice(position(partition.sorted, entry.key), 1)
-    count(partition, entry, -1)
-    if (partition.entries.size === 0) partitions.delete(name)
+  const add = (name: string) => {
+    const made = { entries: new Map(), sorted: [], bytes: partitionOverhead, dueAt: forever }
+    partitions.set(name, made)
+    bytes += partitionOverhead
+    return made
   }
   const find = (key: string): Entry | undefined => {
     const entry = touch(partitionOf(key))?.entries.get(key)
@@ -61,48 +70,75 @@ function memoryStore({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOpti
   }
   const put = (key: string, value: Uint8Array | undefined, dueAt: number, versionstamp: string) => {
     const name = partitionOf(key)
-    const partition = touch(name) ?? { entries: new Map(), sorted: [], bytes: 0 }
+    const known = touch(name)
+    if (known === undefined && value === undefined) return
+    const partition = known ?? add(name)
     const before = partition.entries.get(key)
+    if (before !== undefined) count(partition, before, -1)
     if (value === undefined) {
-      if (before !== undefined) remove(name, partition, before)
+      if (before === undefined) return
+      partition.entries.delete(key)
+      partition.sorted.splice(position(partition.sorted, key), 1)
+      if (partition.entries.size === 0) drop(name, partition)
       return
     }
-    if (before !== undefined) count(partition, before, -1)
-    else partition.sorted.splice(position(partition.sorted, key), 0, key)
+    if (before === undefined) partition.sorted.splice(position(partition.sorted, key), 0, key)
     const entry = { key, value, versionstamp, dueAt }
     partition.entries.set(key, entry)
-    partitions.set(name, partition)
+    partition.dueAt = Math.min(partition.dueAt, dueAt)
     count(partition, entry, 1)
   }
-  /** Sheds what is over the bounds, and what has expired in the partition touched longest ago. */
-  const shed = () => {
-    const [oldest] = partitions
-    if (oldest !== undefined) {
-      const [name, partition] = oldest
-      for (const entry of [...partition.entries.values()]) {
-        if (!isAlive(entry)) remove(name, partition, entry)
+  const sweep = (name: string, partition: Partition) => {
+    if (partition.dueAt > performance.now()) return
+    partition.dueAt = forever
+    for (const entry of partition.entries.values()) {
+      if (isAlive(entry)) partition.dueAt = Math.min(partition.dueAt, entry.dueAt)
+      else {
+        partition.entries.delete(entry.key)
+        count(partition, entry, -1)
       }
+    }
+    partition.sorted = partition.sorted.filter((key) => partition.entries.has(key))
+    if (partition.entries.size === 0) drop(name, partition)
+  }
+  let round = partitions.entries()
+  let visits = 0
+  /** Sheds what has expired, in all partitions by turns, and what is over the bounds. */
+  const shed = () => {
+    for (let n = 0; n < sweepsPerCommit; n++) {
+      const { value } = round.next()
+      visits += 1
+      if (value !== undefined) sweep(...value)
+      // Those touched meanwhile stand behind, and would keep a round from ending.
+      if (value !== undefined && visits <= partitions.size) continue
+      round = partitions.entries()
+      visits = 0
     }
     for (const [name, partition] of partitions) {
       if (entries <= entriesMax && bytes <= bytesMax) return
       drop(name, partition)
     }
   }
+  /** The partitions that can hold keys of the range, in order: nearly always one. */
+  const within = (from: string, until: string, reverse: boolean) => {
+    const only = twoParts(from)
+    if (only !== undefined && until.startsWith(only)) return [only]
+    const names = [...partitions.keys()].filter((name) => touches(name, from, until))
+    names.sort(bytewise)
+    return reverse ? names.reverse() : names
+  }
 
   return {
     read: (keys) => keys.map(find),
     scan({ from, until, reverse, limit }: KeyRange) {
       const found: Stored[] = []
-      const names = [...partitions.keys()]
-        .filter((name) => touches(name, from, until))
-        .sort(bytewise)
-      for (const name of reverse ? names.reverse() : names) {
+      for (const name of within(from, until, reverse)) {
         const partition = touch(name)
         if (partition === undefined) continue
         const { sorted } = partition
-        const within = sorted.slice(position(sorted, from), position(sorted, until))
-        for (const key of reverse ? within.reverse() : within) {
-          const entry = partition.entries.get(key)
+        const [first, end] = [position(sorted, from), position(sorted, until)]
+        for (let n = first; n < end; n++) {
+          const entry = partition.entries.get(sorted[reverse ? first + end - 1 - n : n] ?? '')
           if (entry === undefined || !isAlive(entry)) continue
           if (found.length === limit) return { entries: found, more: true }
           found.push(entry)
@@ -121,7 +157,7 @@ function memoryStore({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOpti
         const current = after.has(key) ? after.get(key)?.value : find(key)?.value
         const value = changedValue(change, current)
         const expireIn = change.type === 'set' ? change.expireIn : undefined
-        after.set(key, { value, dueAt: performance.now() + (expireIn ?? Number.POSITIVE_INFINITY) })
+        after.set(key, { value, dueAt: performance.now() + (expireIn ?? forever) })
       }
       const versionstamp = stamp()
       for (const [key, { value, dueAt }] of after) put(key, value, dueAt, versionstamp)
@@ -148,6 +184,8 @@ function memoryStore({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOpti
     },
   }
 }
+
+const forever = Number.POSITIVE_INFINITY
 
 const isAlive = ({ dueAt }: Entry) => dueAt > performance.now()
 

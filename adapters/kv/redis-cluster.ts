@@ -33,7 +33,7 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
     clusterEars(topology, (address, moved) =>
       createSubscriber({
         ...heardBy,
-        client: { ...clientOptions, url: urlOf(address) },
+        client: clientOptions(urlOf(address)),
         sharded: true,
         onMoved: moved,
         onConnection: earEvents(`Redis at ${address}`, onEvent),

@@ -1,9 +1,12 @@
 /**
  * The connection to a single Redis. It is made and made again in the background; while there is none,
- * calls are refused at once. Each connection asks its server for its `run_id`, which goes into
- * every call: what another run has written reads as absent.
+ * calls are refused at once. Each connection asks its server which run it is, which goes into every
+ * call: what another run has written reads as absent. Who was a replica meanwhile is another run
+ * too, though the process is the same: its data came from elsewhere. So it is asked again and again.
  */
+
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { KvError } from '../../src/ports/kv.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
@@ -41,12 +44,16 @@ export type CarrierOptions = {
 const silenceMs = 3000
 const pingMs = 1000
 const connectTimeoutMs = 1000
-const identifyRetryMs = 1000
-/** Calls that may wait for one server: a silent one must not collect them without end. */
-const outstandingMax = 10_000
+const identifyMs = 1000
+/** What may wait for one server: a slow one must not collect calls without end. */
+const outstandingMax = { calls: 10_000, bytes: 67_108_864 }
 
-/** What every client here is made with; node-redis' own defaults wait, and give up, for ever. */
-export const clientOptions = {
+/**
+ * What every client here is made with; node-redis' own defaults wait, and give up, for ever. New for
+ * each of them: node-redis writes the URL's host, port and TLS into what it is given.
+ */
+export const clientOptions = (url: string) => ({
+  url,
   disableOfflineQueue: true,
   pingInterval: pingMs,
   // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
@@ -56,7 +63,7 @@ export const clientOptions = {
     socketTimeout: silenceMs,
     reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
   },
-}
+})
 
 /** Milliseconds; spread, so that nodes do not come back in step. */
 const reconnectDelay = (attempts: number) =>
@@ -67,17 +74,20 @@ const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
 export function connectServer(url: string, options: CarrierOptions): ServerCarrier {
   const { place, deadlineMs, onEvent } = options
-  const client = createClient({ ...clientOptions, url })
+  const client = createClient(clientOptions(url))
   const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
   let connection = 0
   let run: string | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isIdentifying = false
   let isAway = false
   let isClosed = false
 
   const lose = () => {
     connection += 1
     run = undefined
+    clearTimeout(timer)
     deadlines.renew()
   }
   const report = (thrown: unknown) => {
@@ -87,19 +97,24 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   }
   const identify = async () => {
     const at = connection
+    clearTimeout(timer)
+    isIdentifying = true
     try {
-      const info = await client.info('server')
-      const id = /^run_id:(\w{40})/m.exec(info)?.[1]
-      if (id === undefined) throw new Error('it does not tell its run_id')
+      const id = runOf(await Promise.all([client.info('server'), client.info('replication')]))
       if (at !== connection) return
+      // Answers on their way are of whoever it was.
+      if (run !== undefined && run !== id) connection += 1
       run = id
       if (isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
       isAway = false
     } catch (thrown) {
       if (at !== connection) return
-      report(thrown)
-      setTimeout(() => at === connection && void identify(), identifyRetryMs).unref()
+      if (run === undefined) report(thrown)
+    } finally {
+      isIdentifying = false
     }
+    timer = setTimeout(() => void identify(), identifyMs)
+    timer.unref()
   }
   client
     .on('connect', lose)
@@ -125,12 +140,17 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     }
   }
   /** Sends to the server that is connected now, and takes no other one's answer. */
-  const call = async <T>(sendTo: (run: string) => Promise<T>): Promise<T> => {
+  const call = async <T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> => {
     const at = connection
     if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
     checkRoom(deadlines, place)
     const reply = await deadlines.within(
-      sendTo(run).catch((thrown: unknown) => rethrow(thrown, place)),
+      sendTo(run).catch((thrown: unknown) => {
+        // No master any more, perhaps.
+        if (!isIdentifying && /READONLY|MOVED/.test(reasonOf(thrown))) void identify()
+        return rethrow(thrown, place)
+      }),
+      args.reduce((sum, { length }) => sum + length, 0),
     )
     if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
     return reply
@@ -138,13 +158,13 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   const runWith =
     (isAsking: boolean): Carrier['run'] =>
     (script, keys, args) =>
-      call((id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
+      call(args, (id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
 
   return {
     sharded: false,
     run: runWith(false),
     runAsking: runWith(true),
-    command: (...args) => call(() => client.sendCommand(args)),
+    command: (...args) => call(args, () => client.sendCommand(args)),
     ready: () => run !== undefined && !deadlines.silent(),
     close() {
       isClosed = true
@@ -155,13 +175,23 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   }
 }
 
+/** Of the server's process, and of the line of replication that it leads or follows. */
+function runOf(infos: readonly string[]): string {
+  const info = infos.join('\n')
+  const [, process] = /^run_id:(\w{40})/m.exec(info) ?? []
+  const [, line] = /^master_replid:(\w{40})/m.exec(info) ?? []
+  if (process === undefined || line === undefined) throw new Error('it does not tell its run_id')
+  return createHash('sha1').update(process).update(line).digest('hex')
+}
+
 const isMissingScript = (thrown: unknown) =>
   thrown instanceof Error && thrown.message.startsWith('NOSCRIPT')
 
 function checkRoom(deadlines: Deadlines, place: string): void {
   if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
-  if (deadlines.outstanding() >= outstandingMax) {
-    throw new KvError('not-sent', `${outstandingMax} calls wait for ${place} already`)
+  const { calls, bytes } = deadlines.outstanding()
+  if (calls >= outstandingMax.calls || bytes >= outstandingMax.bytes) {
+    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${place} already`)
   }
 }
 

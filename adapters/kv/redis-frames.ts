@@ -50,13 +50,9 @@ function writeHead(buffer: Buffer, at: number, length: number, isList: boolean):
   return buffer.writeUInt32BE(length, buffer.writeUInt8(isList ? 0xdd : 0xdb, at))
 }
 
-/**
- * A list of byte strings, as where each begins and ends. `text` is all of it, a character a byte: made
- * once, for its pieces to be cut from; making each by itself costs several times as much.
- */
+/** A list of byte strings, as where each begins and ends. */
 export type List = {
   readonly bytes: Buffer
-  readonly text: string
   readonly items: readonly { readonly start: number; readonly end: number }[]
 }
 
@@ -68,7 +64,7 @@ export function unpackList(bytes: Buffer): List {
     at = start + length
     items.push({ start, end: at })
   }
-  return { bytes, text: bytes.toString('latin1'), items }
+  return { bytes, items }
 }
 
 /** A length, and where what it counts begins. */

@@ -34,9 +34,10 @@ export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
     onMessage(channel, message) {
       const audience = audiences.get(channel)
       if (message.length === 0) return tellAll(audience)
-      const { text, items } = unpackList(message)
+      const { items } = unpackList(message)
       for (const { start, end } of items) {
-        for (const onChange of audience?.byName.get(text.slice(start, end)) ?? []) onChange()
+        for (const onChange of audience?.byName.get(message.toString('latin1', start, end)) ?? [])
+          onChange()
       }
     },
     onHeard(channel) {

@@ -5,7 +5,7 @@
  *   name \0 value stamp(20) due(6)     an entry: `name` is its key without the partition's two parts
  *   \255 run(40) last(13) due(12) latest(12) lasting(8)     what holds for the partition, hexadecimal
  *
- * `run` is the server that wrote it: of another run, the partition is absent. `last` are the
+ * `run` is the server that wrote it, as it was then: of another run, the partition is absent. `last` are the
  * microseconds of its last versionstamp. An entry's `due` are the milliseconds at which it expires,
  * 0 for never; the partition's are the earliest of them, `latest` the last, and `lasting` counts the
  * entries that never expire: they decide when the Redis key itself expires.
@@ -177,9 +177,12 @@ for at = 1, #changes, 4 do
   end
 end
 
+local second = math.floor(last / 1000000)
 micros = math.max(micros, last + 1)
 local stamp = string.format('%013x', micros) .. random
 if #order == 0 then return stamp end
+-- Told before it is done, which nobody can see: a user who may not publish changes nothing.
+redis.call(ARGV[4], key, #order <= 16 and cmsgpack.pack(order) or '')
 if member and is_ours then
   redis.call('ZREM', key, member)
 elseif member then
@@ -202,16 +205,19 @@ for _, name in ipairs(order) do
   end
 end
 
--- What has expired goes, at most 128 entries at a time and, where they are more, some each second.
+-- What has expired goes: at once from 128 entries; of more, that many somewhere, once a second.
+-- Then the partition's due stays in the past, for some that have expired may be left.
 if due > 0 and due <= now then
   local count, first = redis.call('ZCARD', key), 0
-  if count > 128 then first = tonumber(random, 16) % (count - 127) end
-  due = count > 128 and now + 1000 or 0
-  for _, entry in ipairs(redis.call('ZRANGE', key, first, first + 127)) do
-    if not is_alive(entry) then
-      redis.call('ZREM', key, entry)
-    elseif due_of(entry) > 0 and count <= 128 and (due == 0 or due_of(entry) < due) then
-      due = due_of(entry)
+  local is_small = count <= 128
+  if is_small then due = 0 else first = tonumber(random, 16) % (count - 127) end
+  if is_small or math.floor(micros / 1000000) > second then
+    for _, entry in ipairs(redis.call('ZRANGE', key, first, first + 127)) do
+      if not is_alive(entry) then
+        redis.call('ZREM', key, entry)
+      elseif is_small and due_of(entry) > 0 and (due == 0 or due_of(entry) < due) then
+        due = due_of(entry)
+      end
     end
   end
 end
@@ -223,6 +229,5 @@ if redis.call('EXISTS', key) == 1 then
     redis.call('PEXPIREAT', key, latest)
   end
 end
-redis.call(ARGV[4], key, #order <= 16 and cmsgpack.pack(order) or '')
 return stamp
 `)

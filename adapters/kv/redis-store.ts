@@ -48,9 +48,11 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
       const range = [from.slice(length), until.slice(length), reverse ? 'r' : '', String(limit)]
       const list = unpackList(await carrier.run(scanScript, [keyOf(partition)], [packFrame(range)]))
       const [more = nothing, ...members] = list.items
+      // Once for all keys: making each by itself costs several times as much.
+      const text = list.bytes.toString('latin1')
       const entries = members.map(({ start, end }) => {
-        const nameEnd = keyEnd(list.text, start)
-        return entryOf(partition + list.text.slice(start, nameEnd), list, nameEnd, end)
+        const nameEnd = keyEnd(text, start)
+        return entryOf(partition + text.slice(start, nameEnd), list, nameEnd, end)
       })
       return { entries, more: more.start < more.end }
     },
@@ -101,10 +103,13 @@ function groupsOf(keys: readonly string[]): Map<string, Group> {
 
 const nothing = { start: 0, end: 0 }
 
-/** A member is a name, a 0, a value and the trailer. */
-function entryOf(key: string, { bytes, text }: List, nameEnd: number, end: number): Stored {
+/**
+ * A member is a name, a 0, a value and the trailer. The versionstamp may be kept for long: cut from
+ * a text of the whole reply, it would keep that.
+ */
+function entryOf(key: string, { bytes }: List, nameEnd: number, end: number): Stored {
   const valueEnd = end - trailerBytes
-  const versionstamp = text.slice(valueEnd, valueEnd + stampBytes)
+  const versionstamp = bytes.toString('latin1', valueEnd, valueEnd + stampBytes)
   return { key, value: bytes.subarray(nameEnd + 1, valueEnd), versionstamp }
 }
 

@@ -30,7 +30,7 @@ export type SubscriberOptions = {
 
 /** Channels in one SUBSCRIBE, or SSUBSCRIBEs under way at a time. */
 const channelsPerRound = 1000
-const roundRetryMs = 100
+const roundRetryMs = 250
 
 export function createSubscriber(options: SubscriberOptions): Subscriber {
   const { sharded, onMessage, onHeard, onMoved, onConnection } = options
@@ -40,6 +40,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   /** Wanted and registered may differ for these. */
   const changed = new Set<string>()
   let isConnecting = false
+  /** The connection stands, and the server will not tell what is wanted. */
+  let isRefused = false
   let isRunning = false
   let isClosed = false
 
@@ -78,11 +80,15 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       for (const each of more) registered.add(each)
       if (less.length > 0) await unsubscribe(less)
       for (const each of less) registered.delete(each)
-    } catch {
-      // The connection broke; the next one begins with everything.
+    } catch (thrown) {
+      // The connection broke, and the next one begins with everything; or a right is missing.
       for (const each of channels) changed.add(each)
+      if (client.isReady && !isRefused) onConnection(thrown)
+      isRefused = client.isReady
       return false
     }
+    if (isRefused) onConnection(undefined)
+    isRefused = false
     // Also those that were given up and wanted again before this round.
     for (const each of channels) if (wanted.has(each)) onHeard(each)
     return true
@@ -106,6 +112,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       // node-redis has subscribed again to what it knew; asking for that again costs nothing.
       for (const channel of [...registered, ...wanted]) changed.add(channel)
       for (const channel of wanted) registered.delete(channel)
+      isRefused = false
       onConnection(undefined)
       void run()
     })
@@ -124,7 +131,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       void run()
     },
     idle: () => wanted.size === 0,
-    ready: () => !isConnecting || client.isReady,
+    ready: () => !isConnecting || (client.isReady && !isRefused),
     close() {
       isClosed = true
       wanted.clear()

@@ -1,5 +1,5 @@
 /**
- * Where a Cluster's slots are: asked of any server that answers, again every few seconds, and at
+ * Where a Cluster's slots are: asked of a server that sees the whole, again every few seconds, and at
  * once when a server says that a slot has moved.
  */
 import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-connection.ts'
@@ -59,18 +59,24 @@ export function createTopology(options: TopologyOptions): Topology {
     for (const address of new Set(slots)) if (address !== undefined) server(address)
     if (!isSame) for (const listener of listeners) listener()
   }
+  /** Asks one server after the other, until one is whole: one that has lost the others knows no better. */
   const look = async () => {
+    let best: { slots: (string | undefined)[]; known: number } | undefined
     for (const [address, each] of servers) {
       if (!each.ready()) continue
-      const slots = await each.command('CLUSTER', 'SLOTS').then(
-        (reply) => slotsOf(reply, address),
-        () => undefined,
-      )
+      const seen = await Promise.all([
+        each.command('CLUSTER', 'SLOTS'),
+        each.command('CLUSTER', 'INFO'),
+      ]).catch(() => undefined)
       if (isClosed) return
-      if (slots === undefined) continue
-      take(slots)
-      break
+      if (seen === undefined) continue
+      const slots = slotsOf(seen[0], address)
+      const isWell = String(seen[1]).includes('cluster_state:ok')
+      const known = (isWell ? slotCount : 0) + slots.filter((slot) => slot !== undefined).length
+      if (best === undefined || known > best.known) best = { slots, known }
+      if (known === 2 * slotCount) break
     }
+    if (best !== undefined) take(best.slots)
     lookIn(isInDoubt ? soonMs : laterMs)
   }
   const lookIn = (ms: number) => {

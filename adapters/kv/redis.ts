@@ -33,7 +33,7 @@ export function openRedis(options: RedisOptions): OpenedKv {
   const listeners = createListeners((heardBy: HeardBy) =>
     createSubscriber({
       ...heardBy,
-      client: { ...clientOptions, url },
+      client: clientOptions(url),
       sharded: false,
       // A server that is no cluster moves nothing.
       onMoved: () => {},

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer'
 import type { KvCounter } from '../../src/ports/kv.ts'
 
 const bytesKind = 0x62 // b
+const textKind = 0x74 // t: a string's UTF-8; JSON would escape the quotes of what is JSON already
 const jsonKind = 0x6a // j
 const markedKind = 0x6d // m: JSON in which what JSON lacks is marked
 const counterKind = 0x75 // u: eight bytes, most significant first
@@ -24,6 +25,7 @@ export class Counter implements KvCounter {
 /** Throws a TypeError for what the port does not store. */
 export function encodeValue(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return withKind(bytesKind, value)
+  if (typeof value === 'string' && value.isWellFormed()) return encodeText(value)
   if (value instanceof Counter) return encodeCounter(value.value)
   const marks = { count: 0 }
   const marked = mark(value, marks, [])
@@ -42,6 +44,8 @@ export function decodeValue(bytes: Uint8Array): unknown {
   switch (bytes[0]) {
     case bytesKind:
       return payload
+    case textKind:
+      return text.decode(payload)
     case jsonKind:
       return JSON.parse(text.decode(payload))
     case markedKind:
@@ -65,6 +69,13 @@ export const decodeCounter = (bytes: Uint8Array): bigint =>
 
 /** The payload's size: what the limits count. */
 export const valueSize = (bytes: Uint8Array) => bytes.length - 1
+
+function encodeText(value: string): Uint8Array {
+  const bytes = new Uint8Array(Buffer.byteLength(value) + 1)
+  bytes[0] = textKind
+  utf8.encodeInto(value, bytes.subarray(1))
+  return bytes
+}
 
 function withKind(kind: number, payload: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(payload.length + 1)

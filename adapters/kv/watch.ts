@@ -59,6 +59,28 @@ export function createWatches(store: KvStore): Watches {
         wake()
       }
       let close = end
+      /** Once they are others than were shown, or it is over. */
+      const nextEntries = async (): Promise<Entries> => {
+        for (;;) {
+          if (isOver) return []
+          if (!isDirty) {
+            await idle()
+            continue
+          }
+          isDirty = false
+          const entries = await read(keys).catch(away)
+          if (entries === undefined) {
+            // A change that is heard meanwhile has it looked at once.
+            if (!isDirty && !isOver) await idle(retryMs)
+            isDirty = true
+            continue
+          }
+          const now = entries.map((entry) => entry?.versionstamp ?? '-').join()
+          if (now === shown) continue
+          shown = now
+          return entries
+        }
+      }
       return new ReadableStream<Row>(
         {
           start(controller) {
@@ -70,24 +92,13 @@ export function createWatches(store: KvStore): Watches {
             unlisten = store.listen(keys, onChange)
           },
           async pull(controller) {
-            while (!isOver) {
-              if (!isDirty) {
-                await idle()
-                continue
-              }
-              isDirty = false
-              const entries = await read(keys).catch(away)
-              if (entries === undefined) {
-                // A change that is heard meanwhile has it looked at once.
-                if (!isDirty && !isOver) await idle(retryMs)
-                isDirty = true
-                continue
-              }
-              const now = entries.map((entry) => entry?.versionstamp ?? '-').join()
-              if (isOver || now === shown) continue
-              shown = now
-              controller.enqueue(rowOf(entries))
-              return
+            try {
+              const entries = await nextEntries()
+              if (!isOver) controller.enqueue(rowOf(entries))
+            } catch (thrown) {
+              // The stream has failed then, and must not be closed any more.
+              end()
+              throw thrown
             }
           },
           cancel: end,

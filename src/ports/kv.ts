@@ -26,7 +26,10 @@
  * strings by their bytes (UTF-8), numbers and bigints by value, a key before those it begins.
  *
  * Values are what JSON has, and bigint, Date and Uint8Array, at any depth. Anything else is a
- * `TypeError`. (Deno stores more; nobody may rely on it.)
+ * `TypeError`. (Deno stores more; nobody may rely on it.) Bytes count as they are against a limit; a
+ * string's size is the store's affair: UTF-8 here, in Deno two bytes for each of its UTF-16 units once
+ * one of them is above 255. Bytes that are answered are the caller's own, but may be a view of a
+ * larger buffer, of a whole list: what is kept for long is better copied.
  *
  * An adapter may serve one partition at a time, as Redis does: `atomic` over several of them, and a
  * `list` whose selector does not name the first two parts, are then a `TypeError`.
@@ -80,7 +83,7 @@ export type KvConsistencyLevel = 'strong' | 'eventual'
 
 export type KvReadOptions = { readonly consistency?: KvConsistencyLevel }
 
-/** Milliseconds, whole and not negative. */
+/** Milliseconds, whole and not negative; 2^47 at most. */
 export type KvSetOptions = { readonly expireIn?: number }
 
 /** `start` is included, `end` is not; a prefix selects what goes on from it, not the key itself. */

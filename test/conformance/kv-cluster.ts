@@ -6,6 +6,7 @@ import type { Kv } from '../../src/ports/kv.ts'
 import { until } from '../support/processes.ts'
 import {
   clusterIsWhole,
+  startRedis,
   startRedisCluster,
   type TestRedis,
   type TestRedisCluster,
@@ -75,6 +76,14 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await until('it hears again', () => opened.listening())
       expect(target.ask('PUBSUB', 'SHARDCHANNELS')).toContain(redisKey)
     }, 20_000)
+
+    test('believes no server that has lost the others', async () => {
+      await using lone = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
+      const url = cluster.url.replace('//', `//127.0.0.1:${lone.port},`)
+      const other = open({ url, deadlineMs })
+      await until('it works', () => works(other.kv), 3000)
+      other.kv.close()
+    })
 
     test('goes on without a server, for the partitions that are elsewhere', async () => {
       const names = Array.from({ length: 12 }, (_, n) => `p${n}`)

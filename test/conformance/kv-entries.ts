@@ -12,6 +12,7 @@ const storable = fc.letrec((tie) => ({
     fc.double(),
     fc.integer(),
     fc.string({ unit: 'binary' }),
+    fc.constantFrom('\ud800', '\ufeffmark', 'é\0😀'),
     fc.bigInt(),
     fc.date({ noInvalidDate: false }),
     fc.uint8Array({ maxLength: 40 }),
@@ -108,7 +109,9 @@ export function kvEntries(claim: Claim): void {
     await refused(() => kv.get([first, second, 'x'.repeat(room + 1)]), /2049/)
     await refused(() => kv.set([], 1), /empty/i)
     await kv.set(key('v'), new Uint8Array(65_536))
-    await kv.set(key('v'), 'x'.repeat(65_000))
+    // Quotes count as what they are, though JSON would escape them.
+    for (const each of ['x', '"']) await kv.set(key('v'), each.repeat(65_000))
+    equal((await kv.get(key('v'))).value, '"'.repeat(65_000))
     await refused(() => kv.set(key('v'), new Uint8Array(65_537)), /65536/)
     await refused(() => kv.set(key('v'), 'x'.repeat(66_000)), /65536/)
     const eleven = Array.from({ length: 11 }, (_, n) => key(n))
@@ -138,16 +141,20 @@ export function kvEntries(claim: Claim): void {
 
   claim('an entry is there until it expires', async ({ kv, key }) => {
     await kv.set(key('a'), 1, { expireIn: 60_000 })
+    await kv.set(key('b'), 2, { expireIn: 2 ** 47 })
+    const endless = { expireIn: Number.MAX_SAFE_INTEGER }
+    await refused(() => kv.set(key('a'), 3, endless), /expireIn/)
     await pause(50)
-    equal((await kv.get(key('a'))).value, 1)
+    const values = await Array.fromAsync(kv.list({ prefix: key() }), ({ value }) => value)
+    deepStrictEqual(values, [1, 2])
   })
 
   claim(
     'an entry is gone some time after it expired, for every kind of read',
     async ({ kv, key }) => {
       await kv.set(key('stays'), 1)
-      await kv.set(key('goes'), 1, { expireIn: 100 })
       const startedAt = performance.now()
+      await kv.set(key('goes'), 1, { expireIn: 100 })
       const isGone = async () => (await kv.get(key('goes'))).value === null
       await eventually('the entry expires', isGone, 5000)
       ok(performance.now() - startedAt > 90, 'it was gone too early')
@@ -158,6 +165,22 @@ export function kvEntries(claim: Claim): void {
       equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
     },
   )
+
+  claim('what has expired is in no list, however much it is', async ({ kv, key }) => {
+    await kv.set(key('stays'), 'first')
+    for (let n = 0; n < 400; n += 100) {
+      const commit = kv.atomic()
+      for (let each = n; each < n + 100; each++) commit.set(key(each), 1, { expireIn: 50 })
+      await commit.commit()
+    }
+    const isGone = async () => (await kv.get(key(399))).value === null
+    await eventually('the last one expires', isGone, 5000)
+    for (let n = 0; n < 3; n++) {
+      await kv.set(key('stays'), n)
+      const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+      deepStrictEqual(left, ['stays'])
+    }
+  })
 
   claim('what is set again or counted on no longer expires', async ({ kv, key }) => {
     await kv.set(key('set'), 1, { expireIn: 80 })

@@ -132,6 +132,8 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         'a',
         'n',
       ])
+      // These, and what holds of the partition: nothing of the dump is left beside them.
+      expect(server.ask('ZCARD', server.ask('KEYS', '*'))).toBe('3')
     })
 
     test('a frozen server costs each call its deadline and no more, and thaws', async () => {

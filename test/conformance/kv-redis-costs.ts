@@ -1,10 +1,10 @@
 /** What the layout on Redis promises beside the port: round trips, memory, names. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../adapters/kv/opened.ts'
-import type { Kv } from '../../src/ports/kv.ts'
+import type { Kv, KvError } from '../../src/ports/kv.ts'
 import { until } from '../support/processes.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
-import type { OutageOptions } from './kv-outages.ts'
+import { type OutageOptions, works } from './kv-outages.ts'
 
 export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
   describe('The layout on Redis', () => {
@@ -128,6 +128,29 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
         ahead + 2,
       ])
     })
+
+    test('holds a bounded number of bytes for a server that does not answer', async () => {
+      server.freeze()
+      const value = new Uint8Array(65_000)
+      const commits = Array.from({ length: 120 }, async () => {
+        const commit = kv.atomic()
+        for (let n = 0; n < 12; n++) commit.set(['costs', 'bounded', n], value)
+        return await commit.commit()
+      })
+      const refused: KvError[] = []
+      for (const commit of commits) {
+        commit.catch(
+          (thrown: KvError) => / bytes wait /.test(thrown.message) && refused.push(thrown),
+        )
+      }
+      await until('some are refused', () => refused.length > 0, 1000)
+      server.thaw()
+      await Promise.allSettled(commits)
+      expect(refused.length).toBeWithin(30, 40)
+      expect(refused[0]).toMatchObject({ outcome: 'not-sent' })
+      // The rest may be late here, and is answered in the end.
+      await until('there is room again', () => works(kv))
+    }, 20_000)
 
     test('refuses what spans partitions, and says what a partition is', async () => {
       const commit = () => kv.atomic().set(['a', 'b'], 1).set(['a', 'c'], 1).commit()
