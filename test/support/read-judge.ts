@@ -53,7 +53,7 @@ export function judgeReads(options: {
   return [
     // Version 1 is the conversation's creation.
     ...inOrder.flatMap(({ version }, index) =>
-      version === index + 2 ? [] : [`the ${index + 1}th change has version ${version}`],
+      version === index + 2 ? [] : [`change ${index + 1} has version ${version}, not ${index + 2}`],
     ),
     ...wrongContents(inOrder, reads),
     ...reads.flatMap((read) =>
