@@ -33,10 +33,10 @@ export type Load = {
   stop(): Promise<void>
 }
 
-const writers = 6
-const readers = 16
+const writers = 4
+const readers = 10
 /** Between the requests of one writer or reader: the machine shall be busy, and not full. */
-const writerPauseMs = 40
+const writerPauseMs = 80
 const readerPauseMs = 80
 
 export async function createTalks(base: string, count: number): Promise<Talk[]> {
