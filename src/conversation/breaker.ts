@@ -16,6 +16,13 @@ export type Breaker = {
 const failuresMax = 5
 const probeEveryMs = 100
 
+/**
+ * A store that answers the probe, and fails again this soon, is given twice the time before the next:
+ * else it is in everybody's way, and in the log, every tenth of a second.
+ */
+const steadyMs = 1000
+const probeSlowestMs = 2000
+
 export function createBreaker(options: {
   /** Rejects while the store is away. */
   probe(): Promise<unknown>
@@ -27,6 +34,8 @@ export function createBreaker(options: {
   let failures = 0
   let isClosed = true
   let isStopped = false
+  let closedAt = Number.NEGATIVE_INFINITY
+  let waitMs = probeEveryMs
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const close = async () => {
@@ -34,11 +43,12 @@ export function createBreaker(options: {
       await options.probe()
       await options.heal()
     } catch {
-      if (!isStopped) timer = setTimeout(() => void close(), probeEveryMs)
+      if (!isStopped) timer = setTimeout(() => void close(), waitMs)
       return
     }
     failures = 0
     isClosed = true
+    closedAt = performance.now()
     options.onClose()
   }
 
@@ -50,8 +60,10 @@ export function createBreaker(options: {
       failures += 1
       if (!isClosed || failures < failuresMax || isStopped) return
       isClosed = false
+      const isSteady = performance.now() - closedAt > steadyMs
+      waitMs = isSteady ? probeEveryMs : Math.min(waitMs * 2, probeSlowestMs)
       options.onOpen(reason)
-      timer = setTimeout(() => void close(), probeEveryMs)
+      timer = setTimeout(() => void close(), waitMs)
     },
     answered() {
       failures = 0

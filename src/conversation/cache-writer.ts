@@ -37,7 +37,8 @@ export function createCacheWriter(options: {
   onStored(tenant: string, id: string, version: number): void
   /** Whether the store may be asked. */
   isOpen(): boolean
-  onAnswer(): void
+  /** The store took this long. */
+  onAnswer(ms: number): void
   onFailure(what: string, id: string, reason: unknown): void
   /** Something waits for `heal`. */
   onDirty(): void
@@ -79,9 +80,10 @@ export function createCacheWriter(options: {
 
   const apply = async (name: string, { tenant, id }: Line, applied: Applied) => {
     if (!options.isOpen()) return soil(tenant, id, applied.version)
+    const askedAt = performance.now()
     try {
       const seen = await entries.apply(tenant, id, applied, known.get(name))
-      options.onAnswer()
+      options.onAnswer(performance.now() - askedAt)
       know(name, seen)
       if (seen !== undefined) options.onStored(tenant, id, seen.head.version)
       if (seen === undefined) soil(tenant, id, applied.version)

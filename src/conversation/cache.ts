@@ -18,7 +18,7 @@ export type Cache = AsyncDisposable & {
   readonly effect: Effect
   /** A window that this process has at hand: worth nothing until its version was asked for. */
   ready(tenant: string, id: string): Ready | undefined
-  /** The version of a full window in the store; undefined where there is none, or no answer. */
+  /** The version of a full window in the store, 0 where there is none; undefined where it is away. */
   version(tenant: string, id: string): Promise<number | undefined>
   /** The newest `count` messages as far as the window goes; undefined where the store is away. */
   read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
@@ -51,7 +51,7 @@ export function createCache(options: CacheOptions): Cache {
     entries,
     onStored: (tenant, id, version) => windows.stored(nameOf(tenant, id), version),
     isOpen: () => breaker.closed,
-    onAnswer: () => breaker.answered(),
+    onAnswer: (ms) => answered(ms),
     onFailure(what, id, reason) {
       events.cacheFailed(what, id, reason)
       breaker.failed(reason)
@@ -78,12 +78,18 @@ export function createCache(options: CacheOptions): Cache {
     onClose: () => events.cacheUsed(),
   })
 
+  /** An answer that a reader would not have waited for speaks for nothing. */
+  const answered = (ms: number) => {
+    if (ms <= deadlineMs) breaker.answered()
+  }
+
   /** Undefined where the store is away or too slow; `ms` where somebody waits. */
   const ask = async <T>(what: string, id: string, work: () => Promise<T>, ms?: number) => {
     if (!breaker.closed) return undefined
+    const askedAt = performance.now()
     try {
       const answer = await (ms === undefined ? work() : within(work(), ms))
-      breaker.answered()
+      answered(performance.now() - askedAt)
       return { answer }
     } catch (thrown) {
       events.cacheFailed(what, id, thrown)
@@ -116,8 +122,9 @@ export function createCache(options: CacheOptions): Cache {
 
     async version(tenant, id) {
       const asked = await ask('read', id, () => entries.head(tenant, id), deadlineMs)
-      const head = asked?.answer?.head
-      return head !== undefined && isFull(head) ? head.version : undefined
+      if (asked === undefined) return undefined
+      const head = asked.answer?.head
+      return head !== undefined && isFull(head) ? head.version : 0
     },
 
     async read(tenant, id, count) {
@@ -143,7 +150,7 @@ export function createCache(options: CacheOptions): Cache {
     async distrust(tenant, id, version) {
       events.cacheAhead(id, version)
       windows.drop(nameOf(tenant, id))
-      await ask('drop', id, () => entries.forget(tenant, id))
+      await ask('drop', id, () => entries.forget(tenant, id), deadlineMs)
     },
 
     erase,

@@ -114,6 +114,8 @@ export function createHistories(options: HistoriesOptions): Histories {
       const answer = printed(query, ready.window)
       const version = answer && (await cache.version(principal.tenant, id))
       if (answer !== undefined && version === ready.window.version) return answer
+      // Away or late: to ask once more is to wait once more.
+      if (answer !== undefined && version === undefined) return await query.fromDatabase()
     }
     const read = await cache.read(principal.tenant, id, newestNeeded(ask))
     if (read?.kind !== 'window') return await fromSnapshot(query, read?.seen)

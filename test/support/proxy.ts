@@ -32,10 +32,31 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
   const pairs = new Set<Pair>()
   let held: (() => void)[] | undefined
 
+  /** In order, also where the delay becomes shorter meanwhile: what a proxy carries is a stream. */
+  const delayed: { readonly due: number; readonly action: () => void }[] = []
+  const act = (action: () => void) => {
+    if (held === undefined) action()
+    else held.push(action)
+  }
+  const actOnDue = () => {
+    for (let [first] = delayed; first !== undefined; [first] = delayed) {
+      const leftMs = first.due - performance.now()
+      if (leftMs > 0) {
+        setTimeout(actOnDue, leftMs)
+        return
+      }
+      delayed.shift()
+      act(first.action)
+    }
+  }
   const later = (action: () => void) => {
-    const act = () => (held === undefined ? action() : held.push(action))
-    if (proxy.delayMs > 0) setTimeout(act, proxy.delayMs)
-    else act()
+    if (proxy.delayMs === 0 && delayed.length === 0) {
+      act(action)
+      return
+    }
+    const due = Math.max(performance.now() + proxy.delayMs, delayed.at(-1)?.due ?? 0)
+    delayed.push({ due, action })
+    if (delayed.length === 1) setTimeout(actOnDue, proxy.delayMs)
   }
   const forward = (pair: Pair, from: Socket, look: (chunk: Buffer) => 'pass' | 'cut') => {
     const to = from === pair.client ? pair.server : pair.client

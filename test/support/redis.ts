@@ -1,7 +1,7 @@
 /** Real Redis servers for tests: on ports of their own, gone with the test process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { until } from './processes.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
@@ -83,9 +83,8 @@ export async function startRedis(
     server = started
     running.set(port, started.pid ?? 0)
     note()
-    const answers = () =>
-      spawnSync('redis-cli', ['-p', String(port), 'PING'], { encoding: 'utf8' }).stdout === 'PONG\n'
-    await until('Redis is ready', () => answers() || started.exitCode !== null)
+    const answers = async () => (await pinged(port)) || started.exitCode !== null
+    await until('Redis is ready', answers)
     if (started.exitCode !== null) throw new Error(readFileSync(logFile, 'utf8'))
   }
   const end = async (signal: NodeJS.Signals) => {
@@ -132,6 +131,18 @@ export async function startRedis(
     },
   }
 }
+
+/** Whether a server answers there; the test process does other things meanwhile. */
+const pinged = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
+    socket.on('data', (reply) => {
+      resolve(String(reply).startsWith('+PONG'))
+      socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(false))
+  })
 
 /**
  * A free port below those that the kernel gives to clients, for a server that will come back to it.
