@@ -1,7 +1,8 @@
 /** What the cache does for commits off everybody's path: what it counts, gives up, and leaves behind. */
 import { describe, expect, test } from 'bun:test'
-import type { CacheEntries } from '../../src/conversation/cache-entries.ts'
-import type { Applied } from '../../src/conversation/cache-rule.ts'
+import { openKv } from '../../adapters/open.ts'
+import { type CacheEntries, createCacheEntries } from '../../src/conversation/cache-entries.ts'
+import { type Applied, cacheRule } from '../../src/conversation/cache-rule.ts'
 import { createCacheWriter } from '../../src/conversation/cache-writer.ts'
 
 const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
@@ -39,5 +40,23 @@ describe('the writer of the cache', () => {
       expect(dirty.splice(0)).toHaveLength(2)
       release = Promise.withResolvers()
     }
+  })
+
+  test('asks for the head before it believes that a commit is late', async () => {
+    const { kv } = await openKv('memory:')
+    const entries = createCacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
+    const window = (version: number) => ({ version, from: 1, to: 0, texts: [] })
+    const fill = async (version: number) => {
+      const { seen } = await entries.read(tenant, id, 1)
+      return seen && (await entries.fill(tenant, id, seen, window(version)))
+    }
+    const before = await fill(40)
+    // The database went back, and another node dropped what it found and made the window anew.
+    await entries.forget(tenant, id)
+    await fill(30)
+    const seen = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
+    expect(seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
+    expect(await entries.head(tenant, id)).toEqual(seen)
+    kv.close()
   })
 })
