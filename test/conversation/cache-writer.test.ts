@@ -1,9 +1,12 @@
 /** What the cache does for commits off everybody's path: what it counts, gives up, and leaves behind. */
 import { describe, expect, test } from 'bun:test'
 import { openKv } from '../../adapters/open.ts'
+import { createCache } from '../../src/conversation/cache.ts'
 import { type CacheEntries, createCacheEntries } from '../../src/conversation/cache-entries.ts'
 import { type Applied, cacheRule } from '../../src/conversation/cache-rule.ts'
 import { createCacheWriter } from '../../src/conversation/cache-writer.ts'
+import { createEvents } from '../../src/events.ts'
+import { type Kv, KvError } from '../../src/ports/kv.ts'
 
 const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
 
@@ -57,6 +60,40 @@ describe('the writer of the cache', () => {
     const seen = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
     expect(seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
     expect(await entries.head(tenant, id)).toEqual(seen)
+    kv.close()
+  })
+})
+
+describe('a cache that was disposed of', () => {
+  test('asks its store nothing more, whatever it left undone', async () => {
+    const { kv } = await openKv('memory:')
+    let calls = 0
+    const away: Kv = {
+      ...kv,
+      get() {
+        calls += 1
+        return Promise.reject(new KvError('unknown', 'away'))
+      },
+    }
+    const cache = createCache({
+      kv: away,
+      events: createEvents(() => {}),
+      ttlSeconds: 60,
+      deadlineMs: 15,
+      readyBytesMax: 1_000_000,
+    })
+    cache.effect.committed({
+      tenant,
+      conversationId: id,
+      from: 1,
+      version: 2,
+      messages: [],
+      touched: 'conversation',
+    })
+    await cache[Symbol.asyncDispose]()
+    expect(calls).toBe(1)
+    await Bun.sleep(350)
+    expect(calls).toBe(1)
     kv.close()
   })
 })
