@@ -85,6 +85,11 @@ export function createHistories(options: HistoriesOptions): Histories {
       versions.current(principal.tenant, id),
       isAtHand ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
     ])
+    // What is at hand was committed before the question was asked: the database went back.
+    if (ready !== undefined && ready.window.version > checked(query, current)) {
+      await cache.distrust(principal.tenant, id, ready.window.version)
+      return await fromSnapshot(query, undefined)
+    }
     if (isAtHand && ready.window.version === checked(query, current)) {
       // Readers of the cache alone may still be shown the version before: it is the database's word.
       const source = ready.isStored ? 'cache' : 'database'
