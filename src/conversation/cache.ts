@@ -18,7 +18,7 @@ export type Cache = AsyncDisposable & {
   readonly effect: Effect
   /** A window that this process has at hand: worth nothing until its version was asked for. */
   ready(tenant: string, id: string): Ready | undefined
-  /** The version of a full window in the store; undefined where there is none, or no answer. */
+  /** The version of a full window in the store, 0 where there is none; undefined: no answer. */
   version(tenant: string, id: string): Promise<number | undefined>
   /** The newest `count` messages as far as the window goes; undefined where the store is away. */
   read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
@@ -118,8 +118,9 @@ export function createCache(options: CacheOptions): Cache {
 
     async version(tenant, id) {
       const asked = await ask('read', id, () => entries.head(tenant, id), deadlineMs)
-      const head = asked?.answer?.head
-      return head !== undefined && isFull(head) ? head.version : undefined
+      if (asked === undefined) return undefined
+      const head = asked.answer?.head
+      return head !== undefined && isFull(head) ? head.version : 0
     },
 
     async read(tenant, id, count) {

@@ -117,7 +117,9 @@ export function createHistories(options: HistoriesOptions): Histories {
     const ready = cache.ready(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
       const answer = printed(query, ready.window)
-      const version = answer && (await cache.version(principal.tenant, id))
+      const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
+      // One deadline is enough to wait for a store that does not answer.
+      if (version === undefined) return await query.fromDatabase()
       if (answer !== undefined && version === ready.window.version) return answer
     }
     const read = await cache.read(principal.tenant, id, newestNeeded(ask))

@@ -98,3 +98,30 @@ test('what a node keeps of a future that a restored database does not have is ne
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })
+
+test('a store that hangs costs a read one deadline', async () => {
+  const { kv } = await openKv('memory:')
+  const calls: string[] = []
+  let isHung = false
+  const hanging: Kv = {
+    ...kv,
+    get(...args) {
+      calls.push('get')
+      return isHung ? new Promise(() => {}) : kv.get(...args)
+    },
+    list(...args) {
+      calls.push('list')
+      if (!isHung) return kv.list(...args)
+      return { ...kv.list(...args), next: () => new Promise(() => {}) }
+    },
+  }
+  const node = nodeOn(hanging, [])
+  node.say('one')
+  await node.read('strong')
+  isHung = true
+  calls.length = 0
+  const { spoken, source } = await node.read('eventual')
+  expect([spoken, source, calls]).toEqual([['one'], 'database', ['get']])
+  await node.cache[Symbol.asyncDispose]()
+  kv.close()
+})
