@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../adapters/open.ts'
 import type { Kv } from '../src/ports/kv.ts'
-import { mistakes } from './support/cache-mistakes.ts'
+import { erasureMistakes, mistakes } from './support/cache-mistakes.ts'
 import { type Mistake, runSchedule, type Step } from './support/cache-model.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis } from './support/redis.ts'
@@ -38,16 +38,23 @@ const step = (losses: number): fc.Arbitrary<Step> =>
     { weight: 1, arbitrary: fc.record({ type: fc.constant('restartNode' as const), node }) },
   )
 
-const schedule = fc.record({
-  steps: fc.oneof(
-    fc.array(step(1), { minLength: 4, maxLength: 40 }),
-    fc.array(step(5), { minLength: 4, maxLength: 40 }),
-  ),
-  choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 30, maxLength: 60 }),
-})
+const erasure = fc.record({ type: fc.constant('erase' as const), node })
 
-const holds = (kv: Kv, mistake?: Mistake) =>
-  fc.asyncProperty(schedule, async ({ steps, choices }) => {
+/** With an erasure, or more than one, in the midst of it. */
+const stepOrErasure = (losses: number): fc.Arbitrary<Step> =>
+  fc.oneof({ weight: 15, arbitrary: step(losses) }, { weight: 2, arbitrary: erasure })
+
+const schedules = (steps: typeof step) =>
+  fc.record({
+    steps: fc.oneof(
+      fc.array(steps(1), { minLength: 4, maxLength: 40 }),
+      fc.array(steps(5), { minLength: 4, maxLength: 40 }),
+    ),
+    choices: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 30, maxLength: 60 }),
+  })
+
+const holds = (kv: Kv, mistake?: Mistake, steps = step) =>
+  fc.asyncProperty(schedules(steps), async ({ steps, choices }) => {
     await runSchedule(kv, steps, choices, mistake)
   })
 
@@ -57,6 +64,12 @@ describe('a cached history', () => {
   test('never goes backwards, is never behind what a read demands, and is what was committed', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv), { numRuns: runs })
+    kv.close()
+  }, 120_000)
+
+  test('that was erased is answered by nobody and left nowhere, once the cache has said so', async () => {
+    const { kv } = await openKv('memory:')
+    await fc.assert(holds(kv, undefined, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 
@@ -88,5 +101,17 @@ describe('the model sees', () => {
       kv.close()
       expect(found.failed).toBe(true)
       expect(String(found.errorInstance)).toMatch(/read of \d+ from the (cache|database)/)
+    }, 120_000)
+
+  for (const [name, mistake] of Object.entries(erasureMistakes))
+    test(`where ${name}`, async () => {
+      const { kv } = await openKv('memory:')
+      const found = await fc.check(holds(kv, mistake, stepOrErasure), {
+        numRuns: 20_000,
+        endOnFailure: true,
+        seed,
+      })
+      kv.close()
+      expect(String(found.errorInstance)).toContain('was erased')
     }, 120_000)
 })

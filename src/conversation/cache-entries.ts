@@ -131,9 +131,14 @@ export function createCacheEntries(options: {
 
     async apply(tenant, id, applied, known) {
       for (let attempt = 1; attempt <= attempts; attempt += 1) {
-        const seen = attempt === 1 && known !== undefined ? known : await headOf(tenant, id)
+        const remembered = attempt === 1 ? known : undefined
+        const seen = remembered ?? (await headOf(tenant, id))
         const next = rule.apply(seen?.head, applied)
-        if (next === undefined) return seen
+        if (next === undefined) {
+          // No commit proves that the head is still what was remembered: a look does.
+          if (remembered !== undefined) continue
+          return seen
+        }
         const done = await change(tenant, id, seen?.versionstamp ?? null, next)
         if (done !== undefined) return done
       }

@@ -110,12 +110,15 @@ export function createCacheWriter(options: {
         soil(tenant, id, applied.version)
         return
       }
-      bytes += sizeOf(applied)
+      const before = line?.waiting
+      const waiting = before === undefined ? applied : folded(before, applied)
+      // Two as one are less than their sum: what is counted now is what `run` takes away.
+      bytes += sizeOf(waiting) - (before === undefined ? 0 : sizeOf(before))
       if (line === undefined) {
-        const started = { tenant, id, waiting: applied }
+        const started = { tenant, id, waiting }
         lines.set(name, started)
         void run(name, started)
-      } else line.waiting = line.waiting === undefined ? applied : folded(line.waiting, applied)
+      } else line.waiting = waiting
     },
 
     saw(tenant, id, seen) {

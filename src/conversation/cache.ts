@@ -47,6 +47,7 @@ export function createCache(options: CacheOptions): Cache {
   const windows = createReadyWindows(options.readyBytesMax)
   const filling = new Set<string>()
   let healing: ReturnType<typeof setTimeout> | undefined
+  let isDisposed = false
   const writer = createCacheWriter({
     entries,
     onStored: (tenant, id, version) => windows.stored(nameOf(tenant, id), version),
@@ -57,7 +58,8 @@ export function createCache(options: CacheOptions): Cache {
       breaker.failed(reason)
     },
     onDirty() {
-      if (healing !== undefined) return
+      // What is left undone then is for the expiry and, of an erasure, for the other nodes.
+      if (healing !== undefined || isDisposed) return
       healing = setTimeout(() => void heal(), healAfterMs)
     },
   })
@@ -156,6 +158,7 @@ export function createCache(options: CacheOptions): Cache {
     erase,
 
     async [Symbol.asyncDispose]() {
+      isDisposed = true
       breaker.stop()
       clearTimeout(healing)
       await writer.drained()

@@ -16,7 +16,7 @@ const most = 100
 const statements = {
   list: `SELECT tenant, conversation_id AS "id", version,
       erased_at < now() - make_interval(secs => $1::integer) AS "isPast"
-    FROM cache_erasures ORDER BY erased_at LIMIT ${most}`,
+    FROM cache_erasures ORDER BY erased_at LIMIT $2::integer`,
   done: `DELETE FROM cache_erasures WHERE tenant = $1 AND conversation_id = $2::uuid AND version = $3::bigint`,
 }
 
@@ -36,7 +36,14 @@ export function createErasures(options: {
   const workOff = async () => {
     try {
       // By then, whatever was in a cache has expired.
-      const rows = await database.query<Row>({ text: statements.list, params: [2 * ttlSeconds] })
+      const rows = await database.query<Row>({
+        text: statements.list,
+        // What was erased here stays in the list for the others, and must not stand before the rest.
+        params: [2 * ttlSeconds, most + erasedHere.size],
+      })
+      // Another node may have deleted the row.
+      const listed = new Set(rows.map(({ id }) => id))
+      for (const id of erasedHere) if (!listed.has(id)) erasedHere.delete(id)
       for (const { tenant, id, version, isPast } of rows) {
         const isErased = erasedHere.has(id) || (await cache.erase(tenant, id, version))
         if (isErased && !isShared) erasedHere.add(id)

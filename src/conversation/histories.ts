@@ -85,6 +85,11 @@ export function createHistories(options: HistoriesOptions): Histories {
       versions.current(principal.tenant, id),
       isAtHand ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
     ])
+    // What is at hand was committed before the question was asked: the database went back.
+    if (ready !== undefined && ready.window.version > checked(query, current)) {
+      await cache.distrust(principal.tenant, id, ready.window.version)
+      return await fromSnapshot(query, undefined)
+    }
     if (isAtHand && ready.window.version === checked(query, current)) {
       // Readers of the cache alone may still be shown the version before: it is the database's word.
       const source = ready.isStored ? 'cache' : 'database'
@@ -112,7 +117,9 @@ export function createHistories(options: HistoriesOptions): Histories {
     const ready = cache.ready(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
       const answer = printed(query, ready.window)
-      const version = answer && (await cache.version(principal.tenant, id))
+      const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
+      // One deadline is enough to wait for a store that does not answer.
+      if (version === undefined) return await query.fromDatabase()
       if (answer !== undefined && version === ready.window.version) return answer
       // Away or late: to ask once more is to wait once more.
       if (answer !== undefined && version === undefined) return await query.fromDatabase()

@@ -165,3 +165,11 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     version: async (tenant, id) => cache.ready(tenant, id)?.window.version,
   })),
 }
+
+export const erasureMistakes: Readonly<Record<string, Mistake>> = {
+  'an erasure leaves the messages': {
+    kv: withChecks((_, atomic) => {
+      atomic.delete = () => atomic
+    }),
+  },
+}

@@ -24,6 +24,7 @@ import {
   type KvKey,
   type KvListIterator,
 } from '../../src/ports/kv.ts'
+import { Problem } from '../../src/problem.ts'
 
 export type Step =
   | {
@@ -41,7 +42,7 @@ export type Step =
     }
   /** All of the conversation goes from the store, a message of it, or the process of a node. */
   | { readonly type: 'evict' | 'expire' | 'restartStore' }
-  | { readonly type: 'restartNode'; readonly node: number }
+  | { readonly type: 'restartNode' | 'erase'; readonly node: number }
 
 /** A mistake that the check must see; what it does not name is as it should be. */
 export type Mistake = {
@@ -101,6 +102,9 @@ class World {
   private readonly reads: Promise<void>[] = []
   private readonly nodes: Node[] = []
   private readonly retired: Node[] = []
+  private isErased = false
+  /** The cache has confirmed that it holds nothing of it. */
+  private isErasedInCache = false
   private newestCached = 0
   private at = 0
   private dump: Dump = []
@@ -136,6 +140,9 @@ class World {
         break
       case 'read':
         this.read(step)
+        break
+      case 'erase':
+        this.erase(step.node)
         break
       case 'evict':
         await clear(this.kv)
@@ -180,10 +187,14 @@ class World {
     await Promise.all(this.reads)
     while (this.pending.length > 0) await this.release()
     await Promise.all(all)
+    const kept = this.isErasedInCache ? await dumpOf(this.kv) : []
+    for (const { key } of kept)
+      if (typeof key[2] === 'number') throw new Error(`message ${key[2]} was erased, and is there`)
     if (this.failure !== undefined) throw this.failure
   }
 
   private commit({ node, adds, touches, effect }: Extract<Step, { type: 'commit' }>): void {
+    if (this.isErased) return
     const before = this.states.at(-1) ?? []
     const version = this.version + 1
     const messages = [...before]
@@ -211,11 +222,21 @@ class World {
     if (effect === 'late' || effect === 'twice') this.pending.push(tell)
   }
 
+  private erase(node: number): void {
+    if (this.isErased || this.version === 0) return
+    this.isErased = true
+    this.states.push([])
+    void this.nodes[node]?.cache.erase(tenant, id, this.version).then((isDone) => {
+      if (isDone) this.isErasedInCache = true
+    })
+  }
+
   private read({ node, mode, last }: Extract<Step, { type: 'read' }>): void {
     if (this.version === 0) return
     const floor = 1 + this.choose(this.version)
     const atLeast = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
     const cachedBefore = this.newestCached
+    const isGone = this.isErasedInCache || (mode === 'strong' && this.isErased)
     const options = {
       strong: { consistency: 'strong' },
       eventual: { consistency: 'eventual' },
@@ -227,12 +248,14 @@ class World {
         ...options[mode],
       })
       if (answer === undefined) return
+      if (isGone) throw new Error(`${mode} read from the ${answer.source}: it was erased before`)
       this.judge(answer, { mode, last, atLeast, cachedBefore })
       if (answer.source === 'cache') this.newestCached = Math.max(this.newestCached, answer.version)
     }
     this.reads.push(
       answered().catch((thrown) => {
-        this.failure ??= thrown
+        const isRefused = thrown instanceof Problem && thrown.code === 'conversation-erased'
+        if (!isRefused || !this.isErased) this.failure ??= thrown
       }),
     )
   }
@@ -267,6 +290,7 @@ class World {
     })
     const snapshot = (last: number | undefined) =>
       this.call(() => {
+        if (this.isErased) return Promise.reject(new Problem('conversation-erased'))
         const messages = this.states.at(-1) ?? []
         const { version } = this
         return Promise.resolve({
@@ -285,7 +309,8 @@ class World {
       reader,
       cache,
       versions: {
-        current: () => this.call(() => Promise.resolve({ version: this.version, isErased: false })),
+        current: () =>
+          this.call(() => Promise.resolve({ version: this.version, isErased: this.isErased })),
       },
       isCoherent: true,
       historyMessagesMax: 10_000,
