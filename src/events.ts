@@ -42,6 +42,7 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
     }
   }
   const seldom = createLimiter(10, 10_000)
+  const seldomAhead = createLimiter(10, 10_000)
   return {
     started: (at) => emit('info', 'started', at),
     stopping: (reason) => emit('info', 'stopping', { reason }),
@@ -63,8 +64,9 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
     },
     cacheSkipped: (reason) => emit('warn', 'cache-skipped', { reason: textOf(reason) }),
     cacheUsed: () => emit('info', 'cache-used', {}),
-    cacheAhead: (conversationId, version) =>
-      emit('warn', 'cache-ahead', { conversationId, version }),
+    cacheAhead(conversationId, version) {
+      if (seldomAhead() !== undefined) emit('warn', 'cache-ahead', { conversationId, version })
+    },
     requestFailed: (requestId, route, error) =>
       emit('error', 'request-failed', { requestId, route, error: describe(error) }),
     effectFailed: (effect, conversationId, error) =>

@@ -312,6 +312,24 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect((await talkOf(fresh, talk.id).cached('&consistency=eventual')).body.version).toBe(2)
   })
 
+  test('that Redis refuses to take keeps no other one out of the cache', async () => {
+    await using own = await startRedis()
+    await using app = await node({ cache: { url: own.url } })
+    const [bad, good] = [await newTalk(app), await newTalk(app)]
+    await good.say('first')
+    await bad.say('first')
+    await good.cached()
+    await bad.cached()
+    for (const key of own.ask('KEYS', '*').split('\n'))
+      if (key.includes(bad.id)) own.ask('SET', key, 'not a sorted set')
+    for (let round = 0; round < 8; round += 1) await bad.say('refused')
+    await until('the refusals were seen', () => app.log.some((line) => line.includes('WRONGTYPE')))
+    const version = await good.say('second')
+    expect((await good.cached('&consistency=eventual')).body.version).toBe(version)
+    expect((await bad.read()).status).toBe(200)
+    expect(app.log.map((line) => JSON.parse(line).event)).not.toContain('cache-skipped')
+  })
+
   test('expires', async () => {
     await using app = await node({ cache: { url: redis.url, ttlSeconds: 1 } })
     const talk = await newTalk(app)

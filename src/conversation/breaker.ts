@@ -27,7 +27,7 @@ export function createBreaker(options: {
   /** Rejects while the store is away. */
   probe(): Promise<unknown>
   /** Makes up for what was missed; rejects where the store is away again. */
-  heal(): Promise<void>
+  heal(): Promise<unknown>
   onOpen(reason: unknown): void
   onClose(): void
 }): Breaker {

@@ -3,6 +3,7 @@
  * time, what comes meanwhile folded into the next. What could not be applied is remembered as dirty,
  * and marked as not full when the store is back.
  */
+import { KvError } from '../ports/kv.ts'
 import type { CacheEntries, Seen } from './cache-entries.ts'
 import type { Applied } from './cache-rule.ts'
 
@@ -13,8 +14,8 @@ export type CacheWriter = {
   saw(tenant: string, id: string, seen: Seen): void
   /** Leaves no message of it in the cache; false where that could not be had, which is remembered. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
-  /** Marks what is dirty; rejects where the store is away. */
-  heal(): Promise<void>
+  /** Marks what is dirty; answers how many were refused. Rejects where the store is away. */
+  heal(): Promise<number>
   /** Resolves when nothing is under way. */
   drained(): Promise<void>
 }
@@ -142,21 +143,24 @@ export function createCacheWriter(options: {
     },
 
     async heal() {
+      // Those of now: what comes back under its name waits for the next time.
+      const due = [...dirty.values()].values()
       const lanes = Array.from({ length: healAtOnce }, async () => {
-        for (const [name, { tenant, id, version }] of dirty) {
-          // Whoever takes it, has it; whatever becomes of it meanwhile comes back under its name.
-          dirty.delete(name)
+        for (const { tenant, id, version } of due) {
+          dirty.delete(nameOf(tenant, id))
           try {
             const mark = { from: undefined, version, texts: new Map() }
             if ((await entries.apply(tenant, id, mark)) === undefined) soil(tenant, id, version)
           } catch (thrown) {
             soil(tenant, id, version)
-            throw thrown
+            // What the store refuses of one conversation must not keep the others from it.
+            if (!isRefusal(thrown)) throw thrown
           }
         }
       })
       const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === 'rejected')
       if (failed?.status === 'rejected') throw failed.reason
+      return dirty.size
     },
 
     drained() {
@@ -165,6 +169,10 @@ export function createCacheWriter(options: {
     },
   }
 }
+
+/** The store answered, and would not: it is not away. */
+export const isRefusal = (thrown: unknown): boolean =>
+  thrown instanceof KvError && thrown.outcome === 'refused'
 
 export const nameOf = (tenant: string, id: string): string => `${tenant}/${id}`
 

@@ -7,7 +7,7 @@ import type { Kv } from '../ports/kv.ts'
 import { createBreaker, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
 import { type Applied, type CacheRule, cacheRule, isFull } from './cache-rule.ts'
-import { createCacheWriter, nameOf } from './cache-writer.ts'
+import { createCacheWriter, isRefusal, nameOf } from './cache-writer.ts'
 import type { Commit, Effect } from './effects.ts'
 import { printMessage } from './message-text.ts'
 import { createReadyWindows, type Ready } from './ready-windows.ts'
@@ -22,6 +22,8 @@ export type Cache = AsyncDisposable & {
   version(tenant: string, id: string): Promise<number | undefined>
   /** The newest `count` messages as far as the window goes; undefined where the store is away. */
   read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
+  /** The database has erased it: this process keeps nothing of it. */
+  forget(tenant: string, id: string): void
   /** Makes a window of a snapshot that was taken after `seen` was read. */
   fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void>
   /** A window above the database's version: nothing of it is believed. */
@@ -46,6 +48,7 @@ export function createCache(options: CacheOptions): Cache {
   const entries = createCacheEntries({ kv, rule: options.rule ?? cacheRule, ttlMs })
   const windows = createReadyWindows(options.readyBytesMax)
   const filling = new Set<string>()
+  let healInMs = healAfterMs
   let healing: ReturnType<typeof setTimeout> | undefined
   let isDisposed = false
   const writer = createCacheWriter({
@@ -55,20 +58,22 @@ export function createCache(options: CacheOptions): Cache {
     onAnswer: (ms) => answered(ms),
     onFailure(what, id, reason) {
       events.cacheFailed(what, id, reason)
-      breaker.failed(reason)
+      if (!isRefusal(reason)) breaker.failed(reason)
     },
     onDirty() {
       // What is left undone then is for the expiry and, of an erasure, for the other nodes.
       if (healing !== undefined || isDisposed) return
-      healing = setTimeout(() => void heal(), healAfterMs)
+      healing = setTimeout(() => void heal(), healInMs)
     },
   })
   /** The breaker heals before it closes; this is for what one failed call left behind. */
   const heal = async () => {
     healing = undefined
+    // What was refused is tried again, ever less often.
+    healInMs = Math.min(healInMs * 2, healSlowestMs)
     if (!breaker.closed) return
     try {
-      await writer.heal()
+      if ((await writer.heal()) === 0) healInMs = healAfterMs
     } catch (thrown) {
       breaker.failed(thrown)
     }
@@ -95,7 +100,7 @@ export function createCache(options: CacheOptions): Cache {
       return { answer }
     } catch (thrown) {
       events.cacheFailed(what, id, thrown)
-      breaker.failed(thrown)
+      if (!isRefusal(thrown)) breaker.failed(thrown)
       return undefined
     }
   }
@@ -138,6 +143,8 @@ export function createCache(options: CacheOptions): Cache {
       return found
     },
 
+    forget: (tenant, id) => windows.drop(nameOf(tenant, id)),
+
     async fill(tenant, id, seen, snapshot) {
       const name = nameOf(tenant, id)
       windows.keep(name, snapshot)
@@ -167,6 +174,7 @@ export function createCache(options: CacheOptions): Cache {
 }
 
 const healAfterMs = 100
+const healSlowestMs = 10_000
 
 /** Under a partition of its own, which nobody writes. */
 const probeKey = ['history', 'probe', true]

@@ -85,6 +85,7 @@ export function createHistories(options: HistoriesOptions): Histories {
       versions.current(principal.tenant, id),
       isAtHand ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
     ])
+    if (current?.isErased === true) cache.forget(principal.tenant, id)
     // What is at hand was committed before the question was asked: the database went back.
     if (ready !== undefined && ready.window.version > checked(query, current)) {
       await cache.distrust(principal.tenant, id, ready.window.version)
@@ -121,8 +122,6 @@ export function createHistories(options: HistoriesOptions): Histories {
       // One deadline is enough to wait for a store that does not answer.
       if (version === undefined) return await query.fromDatabase()
       if (answer !== undefined && version === ready.window.version) return answer
-      // Away or late: to ask once more is to wait once more.
-      if (answer !== undefined && version === undefined) return await query.fromDatabase()
     }
     const read = await cache.read(principal.tenant, id, newestNeeded(ask))
     if (read?.kind !== 'window') return await fromSnapshot(query, read?.seen)
