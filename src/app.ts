@@ -15,13 +15,17 @@ import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
 import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
+import { createLiveReads } from './conversation/live-reads.ts'
 import { localPrincipal } from './conversation/principal.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
+import { socketHandlers } from './http/live.ts'
 import { createServer } from './http/server.ts'
+import { createHub } from './live/hub.ts'
+import { createLive } from './live/live.ts'
 import { type Database, StartRefusal } from './ports/database.ts'
 
 export type App = AsyncDisposable & {
@@ -65,11 +69,20 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
   })
+  const hub = createHub({
+    reads: createLiveReads(database),
+    databaseShared: database.shared,
+    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
+    page: { limit: livePageRows, bytesMax: config.live.pageBytesMax },
+    ...config.live,
+    events,
+  })
   const store = opened.use(
     createStore({
       database,
       reader,
-      effects: [cache.effect, ...(overrides.effects ?? [])],
+      // Those who listen here first: the cache's news are for the other nodes.
+      effects: [hub.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
       metadataBytesMax: config.limits.metadataBytesMax,
@@ -77,14 +90,32 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       waitMs: config.database.deadlineMs,
     }),
   )
+  const decoder = createDecoder(config.limits)
+  const live = opened.use(
+    createLive({
+      hub,
+      store,
+      reader,
+      decoder,
+      events,
+      pingMs: config.live.pingSeconds * 1000,
+      turnBytesMax: config.limits.turnBytesMax,
+      subscriptionsMax: config.live.subscriptionsMax,
+      watermarks: {
+        softBytes: config.live.bufferSoftBytes,
+        hardBytes: config.live.bufferHardBytes,
+      },
+    }),
+  )
   let draining = false
   const router = createServer({
     store,
     reader,
     histories,
-    decoder: createDecoder(config.limits),
+    decoder,
     events,
     limits: config.limits,
+    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
     health: {
       databaseName: database.name,
       databaseAnswers: () => answers(database),
@@ -100,7 +131,11 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     databaseName: database.name,
     cacheName: kv.name,
     fetch: async (request) => router.fetch(request),
-    listen: (at) => listen(router, at),
+    listen: (at) =>
+      listen(router, at, {
+        handlers: socketHandlers(live, config.live.bufferHardBytes),
+        drain: live.drain,
+      }),
     drain() {
       draining = true
     },
@@ -177,6 +212,9 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     },
   })
 }
+
+/** Most rows of one change that catches a reader up. */
+const livePageRows = 200
 
 /** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
 const cacheCallMs = 250

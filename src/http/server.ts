@@ -8,6 +8,7 @@ import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
 import { addConversations } from './conversations.ts'
 import { createEdge, type Fetch } from './edge.ts'
+import { addLive, type LiveServices } from './live.ts'
 import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
@@ -24,6 +25,7 @@ export type Services = {
   readonly events: Events
   readonly health: Health
   readonly limits: Config['limits']
+  readonly live: LiveServices
 }
 
 /** What routes are added to. */
@@ -50,6 +52,7 @@ export function createServer(services: Services): Router {
   addTurns(router, services)
   addMessages(router, services)
   addSegments(router, services)
+  addLive(router, services.live)
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)
