@@ -28,6 +28,9 @@ export type SessionOptions = {
   closed(session: Session, reason: Closing | undefined): void
 }
 
+/** So many pings without a sign of life are the end. */
+const silentPings = 2.25
+
 /** A closing socket gets so long to take its last frames. */
 const closingMs = 5000
 
@@ -136,7 +139,7 @@ export class Session implements Outlet {
     }
     const { pingMs } = this.#options
     if (state === 'stuck') this.close('too-slow')
-    else if (now - this.#heardAt > pingMs * 2 + 5000) this.close('silent')
+    else if (now - this.#heardAt > pingMs * silentPings) this.close('silent')
     else if (now >= this.#pingAt) this.#ping(now, pingMs)
   }
 
