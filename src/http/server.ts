@@ -6,6 +6,7 @@ import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
+import { addAsyncapi } from './asyncapi.ts'
 import { addConversations } from './conversations.ts'
 import { createEdge, type Fetch } from './edge.ts'
 import { addLive, type LiveServices } from './live.ts'
@@ -56,5 +57,6 @@ export function createServer(services: Services): Router {
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)
+  addAsyncapi(router)
   return router
 }

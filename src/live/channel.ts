@@ -10,7 +10,7 @@ import type { Heads } from './heads.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
-import { type ReadySlice, Slices } from './slices.ts'
+import { parted, type ReadySlice, Slices } from './slices.ts'
 
 export type ResetReason = 'cursor-ahead' | 'conversation-erased' | 'conversation-not-found'
 
@@ -137,10 +137,16 @@ export class Channel {
       this.#refills.probe()
       return
     }
-    // What else was touched is in the database alone.
-    if (touched === 'messages' && messages.length > 0)
-      this.#slices.add({ from, version, messages, segments: [] })
     for (const { role, version } of messages) this.partials.spoken(role, version)
+    // What else was touched is in the database alone.
+    if (touched === 'messages' && messages.length > 0) {
+      const whole = { from, version, messages, segments: [] }
+      for (const slice of parted(whole, this.#options.page.bytesMax)) {
+        this.#slices.add(slice)
+        // A part at a time, so that a reader who has enough gets no more.
+        this.#moved(slice.version)
+      }
+    }
     this.#moved(version)
   }
 

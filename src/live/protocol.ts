@@ -248,7 +248,9 @@ export const serverFrames = {
       code: Type.Integer({ description: 'The close code that follows.' }),
       reason: Type.String(),
       retryMs: Type.Optional(
-        Type.Tuple([Type.Integer(), Type.Integer()], {
+        Type.Array(Type.Integer(), {
+          minItems: 2,
+          maxItems: 2,
           description: 'Come back after a random time between these, in milliseconds.',
         }),
       ),

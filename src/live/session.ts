@@ -11,7 +11,7 @@ import type { Hub } from './hub.ts'
 import { Outbox, type Socket, type Watermarks } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
 import { Speech } from './speech.ts'
-import { type Outlet, Stream } from './stream.ts'
+import { newHeads, type Outlet, Stream } from './stream.ts'
 import { WriteLines } from './write-lines.ts'
 import type { Writer } from './writer.ts'
 
@@ -65,9 +65,15 @@ export class Session implements Outlet {
   receive(sent: string | object): void {
     this.heard()
     if (this.#isDraining || this.#closeBy !== undefined) return
-    const decoded = this.#options.decoder.decode(sent)
-    if ('problem' in decoded) this.#refuse(decoded.problem, decoded.named)
-    else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
+    try {
+      const decoded = this.#options.decoder.decode(sent)
+      if ('problem' in decoded) this.#refuse(decoded.problem, decoded.named)
+      else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
+    } catch (thrown) {
+      // A fault of ours: what it leaves behind is not known, so this socket does not go on.
+      this.#options.failed('/v1/live', thrown)
+      this.close('internal')
+    }
   }
 
   handle(frame: Frame, size = 0): void {
@@ -222,17 +228,8 @@ export class Session implements Outlet {
   #ping(now: number, pingMs: number): void {
     this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
     this.#socket.ping()
-    if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: this.#heads() }))
-  }
-
-  #heads(): Record<string, number> {
-    const heads: Record<string, number> = {}
-    for (const [c, stream] of this.#streams) {
-      if (!stream.isLive || stream.last === undefined || stream.last === stream.told) continue
-      stream.told = stream.last
-      heads[c] = stream.last
-    }
-    return heads
+    if (!this.#outbox.isFull)
+      this.send(textOf({ t: 'ping', heads: newHeads(this.#streams.values()) }))
   }
 
   #refuse(problem: Problem, named: Named): void {

@@ -4,6 +4,7 @@
  * stands in the slice that holds its version, and one touched later comes again in a later slice.
  */
 import type { Slice } from '../conversation/live-reads.ts'
+import type { Message } from '../conversation/wire.ts'
 import { changeText } from './frame-text.ts'
 
 /** From `last` on: rows at or below it are left out. */
@@ -19,6 +20,27 @@ export function trimmed(slice: Slice, last: number): Slice {
     segments: later(segments),
     ...(conversation !== undefined && selfVersion > last ? { conversation, selfVersion } : {}),
   }
+}
+
+/** A commit of many turns as slices of about so many characters; a version is never cut. */
+export function parted(slice: Slice, charactersMax: number): Slice[] {
+  const parts: Slice[] = []
+  let { from } = slice
+  let messages: Message[] = []
+  let characters = 0
+  for (const message of slice.messages) {
+    const before = messages.at(-1)
+    if (before !== undefined && before.version < message.version && characters > charactersMax) {
+      parts.push({ from, version: before.version, messages, segments: [] })
+      from = before.version
+      messages = []
+      characters = 0
+    }
+    messages.push(message)
+    // `content` says once more what `parts` say.
+    characters += message.content.length * 2
+  }
+  return [...parts, { ...slice, from, messages }]
 }
 
 /** A slice as the text of its frame, which its receivers share. */

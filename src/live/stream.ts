@@ -132,3 +132,14 @@ export class Stream implements Follower {
     this.#outlet.send(text)
   }
 }
+
+/** What has moved since the last ping: the versions that were sent, by conversation. */
+export function newHeads(streams: Iterable<Stream>): Record<string, number> {
+  const heads: Record<string, number> = {}
+  for (const stream of streams) {
+    if (!stream.isLive || stream.last === undefined || stream.last === stream.told) continue
+    stream.told = stream.last
+    heads[stream.channel.conversationId] = stream.last
+  }
+  return heads
+}
