@@ -15,16 +15,14 @@ import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
 import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
-import { createLiveReads } from './conversation/live-reads.ts'
 import { localPrincipal } from './conversation/principal.ts'
+import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
-import { createStore } from './conversation/store.ts'
+import { createStore, type Store } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
-import { socketHandlers } from './http/live.ts'
 import { createServer } from './http/server.ts'
-import { createHub } from './live/hub.ts'
 import { createLive } from './live/live.ts'
 import { type Database, StartRefusal } from './ports/database.ts'
 
@@ -69,42 +67,30 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
   })
-  const hub = createHub({
-    reads: createLiveReads(database),
-    databaseShared: database.shared,
-    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
-    page: { limit: livePageRows, bytesMax: config.live.pageBytesMax },
-    ...config.live,
-    events,
-  })
-  const store = opened.use(
+  const decoder = createDecoder(config.limits)
+  const live = opened.use(
+    createLive({
+      ...config.live,
+      ...config.limits,
+      database,
+      kv,
+      reader,
+      decoder,
+      events,
+      store: () => store,
+    }),
+  )
+  const store: Store = opened.use(
     createStore({
       database,
       reader,
       // Those who listen here first: the cache's news are for the other nodes.
-      effects: [hub.effect, cache.effect, ...(overrides.effects ?? [])],
+      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
       metadataBytesMax: config.limits.metadataBytesMax,
       lockTimeoutMs: config.database.lockTimeoutMs,
       waitMs: config.database.deadlineMs,
-    }),
-  )
-  const decoder = createDecoder(config.limits)
-  const live = opened.use(
-    createLive({
-      hub,
-      store,
-      reader,
-      decoder,
-      events,
-      pingMs: config.live.pingSeconds * 1000,
-      turnBytesMax: config.limits.turnBytesMax,
-      subscriptionsMax: config.live.subscriptionsMax,
-      watermarks: {
-        softBytes: config.live.bufferSoftBytes,
-        hardBytes: config.live.bufferHardBytes,
-      },
     }),
   )
   let draining = false
@@ -118,7 +104,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
     health: {
       databaseName: database.name,
-      databaseAnswers: () => answers(database),
+      databaseAnswers: () => takesWrites(database),
       cacheName: kv.name,
       cacheAnswers: kv.ready,
       draining: () => draining,
@@ -131,11 +117,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     databaseName: database.name,
     cacheName: kv.name,
     fetch: async (request) => router.fetch(request),
-    listen: (at) =>
-      listen(router, at, {
-        handlers: socketHandlers(live, config.live.bufferHardBytes),
-        drain: live.drain,
-      }),
+    listen: (at) => listen(router, at, live),
     drain() {
       draining = true
     },
@@ -213,9 +195,6 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
   })
 }
 
-/** Most rows of one change that catches a reader up. */
-const livePageRows = 200
-
 /** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
 const cacheCallMs = 250
 
@@ -264,22 +243,5 @@ async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<v
   while (!ready()) {
     if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
     await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-/** How long readiness waits for the database: a probe has a deadline of its own. */
-const probeDeadlineMs = 1000
-
-async function answers(database: Database): Promise<boolean> {
-  try {
-    // A standby answers and takes no write: for a log of turns that is not up.
-    const text = `SELECT current_setting('transaction_read_only') = 'off' AS writable`
-    const [row] = await database.query<{ writable: boolean }>(
-      { text, params: [] },
-      { deadlineMs: probeDeadlineMs },
-    )
-    return row?.writable === true
-  } catch {
-    return false
   }
 }

@@ -1,6 +1,8 @@
 /** Serving on a port, through what Elysia has for the runtime. */
+
+import type { Live } from '../live/live.ts'
 import { StartRefusal } from '../ports/database.ts'
-import type { SocketHandlers } from './live.ts'
+import { socketHandlers } from './live.ts'
 import type { Router } from './server.ts'
 
 export type Listening = {
@@ -16,15 +18,10 @@ export type Listening = {
 /** How often a stop looks whether the last request has ended. */
 const lookMs = 10
 
-export type Sockets = {
-  readonly handlers: SocketHandlers
-  drain(withinMs: number): Promise<void>
-}
-
 export function listen(
   router: Router,
   { host, port }: { host: string; port: number },
-  sockets: Sockets,
+  live: Live,
 ): Listening {
   try {
     router.listen({
@@ -37,7 +34,7 @@ export function listen(
       idleTimeout: 75,
       // The bound is ours: the runtime would answer without a problem.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      websocket: sockets.handlers,
+      websocket: socketHandlers(live),
     })
   } catch (error) {
     throw refusal(error, host, port)
@@ -50,7 +47,7 @@ export function listen(
       const until = performance.now() + graceMs
       // Resolves late where a client has sent half a request and no more: not waited for.
       void Promise.resolve(server.stop()).catch(() => {})
-      await sockets.drain(graceMs)
+      await live.drain(graceMs)
       while (server.pendingRequests > 0 && performance.now() < until)
         await new Promise((resolve) => setTimeout(resolve, lookMs))
       await server.stop(true)

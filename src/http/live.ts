@@ -95,14 +95,14 @@ function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | u
   }
 }
 
-/** For `listen`: what Bun calls. `hardBytes`: what may wait for one reader. */
-export function socketHandlers(live: Live, hardBytes: number) {
+/** For `listen`: what Bun calls. */
+export function socketHandlers(live: Live) {
   const attachedTo = ({ data }: BunSocket): Attached => data as Attached
   return {
     // Larger frames close the socket with 1009; up to there they are refused by a problem.
     maxPayloadLength: 4 * live.frameBytesMax,
     // Our own bound comes first: past Bun's, frames would be dropped.
-    backpressureLimit: 4 * hardBytes + 16 * 1_048_576,
+    backpressureLimit: 4 * live.bufferHardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
     // Ours are sent with the heartbeat; this is for what is stuck below them.
@@ -129,8 +129,6 @@ export function socketHandlers(live: Live, hardBytes: number) {
     },
   }
 }
-
-export type SocketHandlers = ReturnType<typeof socketHandlers>
 
 const socketOf = (ws: BunSocket): Socket => ({
   send(text) {

@@ -1,30 +1,49 @@
 /** Live delivery, put together: every socket of this node, and how they come to an end. */
 import type { Decoder } from '../conversation/decode.ts'
+import type { Effect } from '../conversation/effects.ts'
 import { newId } from '../conversation/ids.ts'
+import { createLiveReads } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
+import type { Database } from '../ports/database.ts'
+import type { Kv } from '../ports/kv.ts'
 import { createFrameDecoder, type Frame } from './frame-decoder.ts'
-import type { Hub } from './hub.ts'
-import type { Socket, Watermarks } from './outbox.ts'
+import { createHub } from './hub.ts'
+import type { Socket } from './outbox.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { createWriter } from './writer.ts'
 
 export type LiveOptions = {
-  readonly hub: Hub
-  readonly store: Store
+  readonly database: Database
+  /** As it was opened. */
+  readonly kv: {
+    readonly kv: Kv
+    readonly shared: boolean
+    ready(): boolean
+    listening(): boolean
+  }
   readonly reader: Reader
   readonly decoder: Decoder
-  readonly events: Pick<Events, 'requestFailed' | 'socketClosed' | 'socketsDrained'>
-  readonly pingMs: number
+  readonly events: Events
+  /** Asked for once the first socket comes: it is made with this one's effect. */
+  store(): Store
+  readonly pingSeconds: number
+  readonly pollMs: number
+  readonly silentPollMs: number
+  readonly subscriptionsMax: number
+  readonly bufferSoftBytes: number
+  readonly bufferHardBytes: number
+  readonly pageBytesMax: number
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
-  readonly subscriptionsMax: number
-  readonly watermarks: Watermarks
 }
 
 export type Live = Disposable & {
+  /** Tells those who follow of this node's commits. */
+  readonly effect: Effect
+  readonly bufferHardBytes: number
   /** A frame of more bytes is refused. */
   readonly frameBytesMax: number
   /** Begins with a frame as if the client had sent it. */
@@ -37,6 +56,9 @@ export type Live = Disposable & {
    */
   drain(withinMs: number): Promise<void>
 }
+
+/** Most rows of one change that catches a reader up. */
+const pageRows = 200
 
 /** What stands around a turn in its frame: ids, a key, names. */
 const envelopeBytes = 4096
@@ -51,7 +73,15 @@ const waveMin = 100
 const wavePauseMs = 100
 
 export function createLive(options: LiveOptions): Live {
-  const { hub, store, reader, decoder, events, pingMs, watermarks } = options
+  const { database, kv, store, reader, decoder, events, bufferSoftBytes, bufferHardBytes } = options
+  const pingMs = options.pingSeconds * 1000
+  const hub = createHub({
+    ...options,
+    reads: createLiveReads(database),
+    databaseShared: database.shared,
+    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
+    page: { limit: pageRows, bytesMax: options.pageBytesMax },
+  })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
   const settings: SessionOptions = {
@@ -61,7 +91,7 @@ export function createLive(options: LiveOptions): Live {
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
-    watermarks,
+    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
     failed(what, cause) {
       const requestId = newId()
       events.requestFailed(requestId, what, cause)
@@ -80,6 +110,8 @@ export function createLive(options: LiveOptions): Live {
   const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
   return {
+    effect: hub.effect,
+    bufferHardBytes,
     frameBytesMax,
 
     connect(socket, principal, first) {
