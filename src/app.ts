@@ -16,12 +16,14 @@ import type { Effect } from './conversation/effects.ts'
 import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
 import { localPrincipal } from './conversation/principal.ts'
+import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
-import { createStore } from './conversation/store.ts'
+import { createStore, type Store } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
+import { createLive } from './live/live.ts'
 import { type Database, StartRefusal } from './ports/database.ts'
 
 export type App = AsyncDisposable & {
@@ -65,11 +67,25 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
   })
-  const store = opened.use(
+  const decoder = createDecoder(config.limits)
+  const live = opened.use(
+    createLive({
+      ...config.live,
+      ...config.limits,
+      database,
+      kv,
+      reader,
+      decoder,
+      events,
+      store: () => store,
+    }),
+  )
+  const store: Store = opened.use(
     createStore({
       database,
       reader,
-      effects: [cache.effect, ...(overrides.effects ?? [])],
+      // Those who listen here first: the cache's news are for the other nodes.
+      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
       metadataBytesMax: config.limits.metadataBytesMax,
@@ -82,12 +98,13 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     store,
     reader,
     histories,
-    decoder: createDecoder(config.limits),
+    decoder,
     events,
     limits: config.limits,
+    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
     health: {
       databaseName: database.name,
-      databaseAnswers: () => answers(database),
+      databaseAnswers: () => takesWrites(database),
       cacheName: kv.name,
       cacheAnswers: kv.ready,
       draining: () => draining,
@@ -100,7 +117,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     databaseName: database.name,
     cacheName: kv.name,
     fetch: async (request) => router.fetch(request),
-    listen: (at) => listen(router, at),
+    listen: (at) => listen(router, at, live),
     drain() {
       draining = true
     },
@@ -226,22 +243,5 @@ async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<v
   while (!ready()) {
     if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
     await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-/** How long readiness waits for the database: a probe has a deadline of its own. */
-const probeDeadlineMs = 1000
-
-async function answers(database: Database): Promise<boolean> {
-  try {
-    // A standby answers and takes no write: for a log of turns that is not up.
-    const text = `SELECT current_setting('transaction_read_only') = 'off' AS writable`
-    const [row] = await database.query<{ writable: boolean }>(
-      { text, params: [] },
-      { deadlineMs: probeDeadlineMs },
-    )
-    return row?.writable === true
-  } catch {
-    return false
   }
 }

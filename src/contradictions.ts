@@ -8,6 +8,8 @@ const orders: readonly { low: SettingPath; high: SettingPath; mayEqual: boolean 
   { low: 'database.lockTimeoutMs', high: 'database.deadlineMs', mayEqual: false },
   // Else a turn that is allowed could never wait for its batch.
   { low: 'limits.turnBytesMax', high: 'writes.waitingBytesMax', mayEqual: true },
+  // Else a reader that is a little behind would be closed instead of waited for.
+  { low: 'live.bufferSoftBytes', high: 'live.bufferHardBytes', mayEqual: false },
 ]
 
 export function contradictions(

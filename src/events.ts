@@ -31,6 +31,15 @@ export type Events = {
   effectFailed(effect: string, conversationId: string, error: unknown): void
   /** The connection was lost between a write and its answer. */
   outcomeUnknown(turns: number, found: number): void
+  /** A live socket was closed from this side. Ten lines in ten seconds at most. */
+  socketClosed(reason: string): void
+  /** A stop said goodbye to so many live sockets. */
+  socketsDrained(sockets: number): void
+  /**
+   * The database knows less of a conversation than was sent of it: it was restored, or is another
+   * one. Its followers start anew. Ten lines in ten seconds at most.
+   */
+  headWentBack(conversationId: string, from: number, to: number): void
 }
 
 export function createEvents(write: (line: string) => void = writeToStandardError): Events {
@@ -43,6 +52,8 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
   }
   const seldom = createLimiter(10, 10_000)
   const seldomAhead = createLimiter(10, 10_000)
+  const seldomClosed = createLimiter(10, 10_000)
+  const seldomBack = createLimiter(10, 10_000)
   return {
     started: (at) => emit('info', 'started', at),
     stopping: (reason) => emit('info', 'stopping', { reason }),
@@ -72,6 +83,22 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
     effectFailed: (effect, conversationId, error) =>
       emit('warn', 'effect-failed', { effect, conversationId, error: describe(error) }),
     outcomeUnknown: (turns, found) => emit('warn', 'outcome-unknown', { turns, found }),
+    socketClosed(reason) {
+      const leftOut = seldomClosed()
+      if (leftOut !== undefined)
+        emit('warn', 'socket-closed', { reason, ...(leftOut === 0 ? {} : { leftOut }) })
+    },
+    socketsDrained: (sockets) => emit('info', 'sockets-drained', { sockets }),
+    headWentBack(conversationId, from, to) {
+      const leftOut = seldomBack()
+      if (leftOut !== undefined)
+        emit('error', 'head-went-back', {
+          conversationId,
+          from,
+          to,
+          ...(leftOut === 0 ? {} : { leftOut }),
+        })
+    },
   }
 }
 

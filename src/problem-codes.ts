@@ -38,6 +38,31 @@ export const problems = {
     'The media type is not supported',
     'Send `Content-Type: application/json`, without a content encoding.',
   ),
+  'frame-invalid': row(
+    400,
+    'The frame cannot be read',
+    'A frame is one JSON object in a text message, and says in `t` what it is. The detail says what is wrong.',
+  ),
+  'frame-too-large': row(
+    413,
+    'The frame is too large',
+    '`welcome.limits.frameBytes` says how large a frame may be. One of more than four times that closes the socket.',
+  ),
+  'protocol-unsupported': row(
+    400,
+    'None of the subprotocols is spoken here',
+    'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or none at all.',
+  ),
+  'origin-refused': row(
+    403,
+    'Pages of this origin may not connect',
+    'A browser may connect from the host of the service itself, or from an origin that the setting `live.allowedOrigins` names.',
+  ),
+  'upgrade-required': row(
+    426,
+    'This address speaks WebSocket',
+    'Connect with a WebSocket client: `ws://` or `wss://`, and the same path.',
+  ),
   // What was sent can be read, and breaks a rule. Each entry of `errors` names one place.
   'request-invalid': row(
     422,
@@ -58,6 +83,16 @@ export const problems = {
     422,
     'A field is not known',
     'Unknown fields and query parameters are refused, so that a misspelt one is not lost in silence.',
+  ),
+  'frame-unknown': row(
+    422,
+    'There is no such frame',
+    'The AsyncAPI document at `/asyncapi.json` has every frame.',
+  ),
+  'subscriptions-too-many': row(
+    422,
+    'The socket follows too many conversations',
+    '`welcome.limits.subscriptions` says how many one socket may follow. Open another one, or end a subscription.',
   ),
   'id-invalid': row(
     422,
@@ -214,6 +249,12 @@ export const problems = {
     503,
     'Other writers keep the conversation busy',
     'Nothing was written. Try again after `Retry-After` seconds.',
+    true,
+  ),
+  draining: row(
+    503,
+    'The service is about to stop',
+    'Connect again: another node will answer.',
     true,
   ),
   overloaded: row(

@@ -172,6 +172,45 @@ export const settings = {
       'More bytes waiting are refused: 503. Keep it above limits.turnBytesMax.',
     ),
   },
+  live: {
+    pingSeconds: whole('seconds', [1, 300], 20, 'How often a socket is asked whether it lives.'),
+    pollMs: whole(
+      'milliseconds',
+      [100, 600_000],
+      5000,
+      'How often the database is asked for news of conversations that are followed here.',
+    ),
+    silentPollMs: whole(
+      'milliseconds',
+      [50, 60_000],
+      500,
+      'The same while the cache does not carry hints between nodes.',
+    ),
+    subscriptionsMax: whole('conversations', [1, 100_000], 128, 'Most that one socket follows.'),
+    bufferSoftBytes: whole(
+      'bytes',
+      [1024, 64 * mebibytes],
+      262_144,
+      'A reader that leaves more unread is sent no more until it has caught up.',
+    ),
+    bufferHardBytes: whole(
+      'bytes',
+      [1024, 256 * mebibytes],
+      4 * mebibytes,
+      'A reader that leaves more unread is closed. Keep it above live.bufferSoftBytes.',
+    ),
+    pageBytesMax: whole(
+      'bytes',
+      [1024, 16 * mebibytes],
+      131_072,
+      'A change that catches a reader up ends after this many bytes.',
+    ),
+    allowedOrigins: {
+      ...text('^[^\\s,]*(, *[^\\s,]+)*$', 'origins with commas between them, or *'),
+      default: '',
+      help: 'Web pages that may open a socket, beside those of the same host.',
+    },
+  },
   limits: {
     turnBytesMax: whole('bytes', [1024, 16 * mebibytes], 131_072, 'Most bytes of one turn.'),
     partsMax: whole('parts', [1, 1024], 64, 'Most parts of an answer, after [SPLIT].'),

@@ -74,6 +74,16 @@ describe('the sources', () => {
         waitingTurnsMax: 4096,
         waitingBytesMax: 67_108_864,
       },
+      live: {
+        pingSeconds: 20,
+        pollMs: 5000,
+        silentPollMs: 500,
+        subscriptionsMax: 128,
+        bufferSoftBytes: 262_144,
+        bufferHardBytes: 4_194_304,
+        pageBytesMax: 131_072,
+        allowedOrigins: '',
+      },
       limits: {
         turnBytesMax: 131_072,
         partsMax: 64,

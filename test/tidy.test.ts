@@ -44,8 +44,17 @@ const arrows: Record<string, string[]> = {
     'src/conversation/time.ts',
     'src/problem.ts',
   ],
+  'src/live/': [
+    'src/live/',
+    'src/conversation/',
+    'src/ports/',
+    'src/problem.ts',
+    'src/events.ts',
+    'src/auth.ts',
+  ],
   'src/http/': [
     'src/http/',
+    'src/live/',
     'src/conversation/',
     'src/ports/',
     'src/problem.ts',
@@ -112,7 +121,12 @@ describe('the house', () => {
 
   test('has files of at most 250 lines, tables aside', () => {
     // Tables of schemas and codes are read from top to bottom, and better in one piece.
-    const tables = ['src/conversation/wire.ts', 'src/problem-codes.ts', 'src/settings.ts']
+    const tables = [
+      'src/conversation/wire.ts',
+      'src/live/protocol.ts',
+      'src/problem-codes.ts',
+      'src/settings.ts',
+    ]
     const long = code.flatMap(({ path, text }) => {
       const lines = text.trimEnd().split('\n').length
       return lines > (tables.includes(path) ? 300 : 250) ? [`${path} has ${lines} lines`] : []

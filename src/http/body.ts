@@ -1,6 +1,7 @@
 /** Request bodies: bounded while they arrive, strict UTF-8, JSON. */
+
+import { findSyntaxError } from '../conversation/json-syntax.ts'
 import { Problem } from '../problem.ts'
-import { findSyntaxError } from './json-syntax.ts'
 
 export type BodyRules = {
   /** What the body may hold, and the setting that says so. */

@@ -135,6 +135,30 @@ export const format: Parameter<HistoryFormat, true> = {
   fallback: 'turnlog',
 }
 
+/** For the address of a socket. */
+export const followed: Parameter<string, false> = {
+  in: 'query',
+  name: 'conversation',
+  description: 'Follow this conversation at once.',
+  schema: { type: 'string', format: 'uuid' },
+  given: false,
+  read: (value) => (isUuid(value) ? canonicalId(value) : refuse('id-invalid', 'must be a UUID')),
+}
+
+export const tail = (max: number): Parameter<number, false> => ({
+  in: 'query',
+  name: 'tail',
+  description: 'Begin with the newest so many messages.',
+  schema: { type: 'integer', minimum: 0, maximum: max },
+  given: false,
+  read: (value) => {
+    const number = wholeNumber(value)
+    return number !== undefined && number <= max
+      ? number
+      : refuse('limit-invalid', `must be a whole number from 0 to ${max}`)
+  },
+})
+
 export const idempotencyKey: Parameter<string, false> = {
   in: 'header',
   name: 'Idempotency-Key',

@@ -1,13 +1,16 @@
 /** Serving on a port, through what Elysia has for the runtime. */
+
+import type { Live } from '../live/live.ts'
 import { StartRefusal } from '../ports/database.ts'
+import { socketHandlers } from './live.ts'
 import type { Router } from './server.ts'
 
 export type Listening = {
   /** Of this machine, for people and tests: never a wildcard address. */
   readonly url: string
   /**
-   * Takes no more connections, closes idle ones, lets requests in flight end for at most `graceMs`,
-   * then cuts what is left.
+   * Takes no more connections, closes idle ones, says goodbye to sockets, lets requests in flight end
+   * for at most `graceMs`, then cuts what is left.
    */
   stop(graceMs: number): Promise<void>
 }
@@ -15,7 +18,11 @@ export type Listening = {
 /** How often a stop looks whether the last request has ended. */
 const lookMs = 10
 
-export function listen(router: Router, { host, port }: { host: string; port: number }): Listening {
+export function listen(
+  router: Router,
+  { host, port }: { host: string; port: number },
+  live: Live,
+): Listening {
   try {
     router.listen({
       hostname: host,
@@ -27,6 +34,7 @@ export function listen(router: Router, { host, port }: { host: string; port: num
       idleTimeout: 75,
       // The bound is ours: the runtime would answer without a problem.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      websocket: socketHandlers(live),
     })
   } catch (error) {
     throw refusal(error, host, port)
@@ -39,6 +47,7 @@ export function listen(router: Router, { host, port }: { host: string; port: num
       const until = performance.now() + graceMs
       // Resolves late where a client has sent half a request and no more: not waited for.
       void Promise.resolve(server.stop()).catch(() => {})
+      await live.drain(graceMs)
       while (server.pendingRequests > 0 && performance.now() < until)
         await new Promise((resolve) => setTimeout(resolve, lookMs))
       await server.stop(true)

@@ -1,6 +1,7 @@
 /** For whoever runs the service: whether it lives, whether it is ready, and where things are. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { answer } from './answer.ts'
+import { asyncapiPath } from './asyncapi.ts'
 import { openapiPath, operation } from './openapi.ts'
 import type { Router } from './server.ts'
 
@@ -98,6 +99,7 @@ export function addOps(router: Router, health: Health): void {
         api: '/v1/conversations',
         swagger: '/swagger',
         openapi: openapiPath,
+        asyncapi: asyncapiPath,
         problems: '/problems',
         health: '/healthz',
         readiness: '/readyz',

@@ -53,7 +53,8 @@ const { pattern: timeOutPattern } = wire.TimeOut as { pattern?: string }
 const isSchema = (value: unknown): value is JsonSchema =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function published(schema: unknown, root = false): JsonSchema {
+/** `root`: print it, and not a reference to it. */
+export function published(schema: unknown, root = false): JsonSchema {
   if (!isSchema(schema)) throw new TypeError('A schema must be an object.')
   const name = root ? undefined : names.get(JSON.stringify(schema))
   if (name !== undefined) return reference(name)

@@ -6,8 +6,10 @@ import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
+import { addAsyncapi } from './asyncapi.ts'
 import { addConversations } from './conversations.ts'
 import { createEdge, type Fetch } from './edge.ts'
+import { addLive, type LiveServices } from './live.ts'
 import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
@@ -24,6 +26,7 @@ export type Services = {
   readonly events: Events
   readonly health: Health
   readonly limits: Config['limits']
+  readonly live: LiveServices
 }
 
 /** What routes are added to. */
@@ -50,8 +53,10 @@ export function createServer(services: Services): Router {
   addTurns(router, services)
   addMessages(router, services)
   addSegments(router, services)
+  addLive(router, services.live)
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)
+  addAsyncapi(router)
   return router
 }

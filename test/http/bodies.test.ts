@@ -1,7 +1,7 @@
 /** Request bodies: what is read, how much of it, and what is said of the rest. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { findSyntaxError } from '../../src/http/json-syntax.ts'
+import { findSyntaxError } from '../../src/conversation/json-syntax.ts'
 import { type TestApp, testApp } from '../support/app.ts'
 
 const maxBytes = 4096

@@ -9,8 +9,8 @@ const token =
 
 type Expected = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or the end' | 'the end'
 
-/** A sentence that says where reading stops and what should stand there. */
-export function findSyntaxError(text: string): string {
+/** A sentence that says where reading of a body (or what it is) stops and what should stand there. */
+export function findSyntaxError(text: string, what = 'body'): string {
   const open: ('{' | '[')[] = []
   let expected: Expected = 'value'
   let offset = 0
@@ -25,7 +25,7 @@ export function findSyntaxError(text: string): string {
     offset += all.length
     expected = next === 'after' ? afterValue() : next
   }
-  return describe(text, offset, expected, open.at(-1))
+  return describe(text, what, offset, expected, open.at(-1))
 
   function step(now: Expected, seen: string): Expected | 'after' | undefined {
     if (now === 'value' || (now === 'value or ]' && seen !== ']')) {
@@ -45,7 +45,13 @@ export function findSyntaxError(text: string): string {
   }
 }
 
-function describe(text: string, offset: number, expected: Expected, inside?: '{' | '['): string {
+function describe(
+  text: string,
+  what: string,
+  offset: number,
+  expected: Expected,
+  inside?: '{' | '[',
+): string {
   const rest = text.slice(offset)
   const position = offset + rest.length - rest.trimStart().length
   const before = text.slice(0, position)
@@ -60,12 +66,12 @@ function describe(text: string, offset: number, expected: Expected, inside?: '{'
     'name or }': 'a name in double quotes or }',
     ':': 'a colon',
     ', or the end': `a comma or ${close}`,
-    'the end': 'the end of the body',
+    'the end': `the end of the ${what}`,
   }[expected]
   // A string that cannot be read is no token at all: its first character is where reading stopped.
   if (text[position] === '"' && /value|name/.test(wanted))
-    return `The body is not JSON at ${place}: the string that starts there is not closed, or holds a control character or an unknown escape.`
+    return `The ${what} is not JSON at ${place}: the string that starts there is not closed, or holds a control character or an unknown escape.`
   return position >= text.length
-    ? `The body ends at ${place}, where ${wanted} is expected.`
-    : `The body is not JSON at ${place}: ${wanted} is expected there.`
+    ? `The ${what} ends at ${place}, where ${wanted} is expected.`
+    : `The ${what} is not JSON at ${place}: ${wanted} is expected there.`
 }

@@ -1,0 +1,142 @@
+/** `/v1/live`: where a request becomes a socket. Bun's sockets meet the runtime-agnostic side here alone. */
+import { authenticate } from '../auth.ts'
+import { canonicalId } from '../conversation/ids.ts'
+import type { Principal } from '../conversation/principal.ts'
+import type { Live } from '../live/live.ts'
+import type { Socket } from '../live/outbox.ts'
+import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
+import type { Session } from '../live/session.ts'
+import { Problem } from '../problem.ts'
+import { followed, since, tail } from './fields.ts'
+import { isAllowedOrigin } from './origin.ts'
+import { inputs } from './parameters.ts'
+import type { Router } from './server.ts'
+
+export const livePath = '/v1/live'
+
+export type LiveServices = {
+  /** From which web pages may connect, beside those of the service's own host. */
+  readonly allowedOrigins: string
+  draining(): boolean
+}
+
+/** What Bun's socket carries along. */
+type Attached = {
+  readonly principal: Principal
+  readonly first: ClientFrames['sub'] | undefined
+  session: Session | undefined
+}
+
+/** What is used of Bun's `ServerWebSocket`. */
+type BunSocket = {
+  readonly data: unknown
+  sendText(text: string): number
+  getBufferedAmount(): number
+  ping(): number
+  close(code: number, reason: string): void
+  terminate(): void
+}
+
+export function addLive(router: Router, { allowedOrigins, draining }: LiveServices): void {
+  const parameters = inputs({
+    conversation: followed,
+    cursor: { ...since, name: 'cursor' },
+    tail: tail(tailMax),
+  })
+  router.get(
+    livePath,
+    ({ request, server }) => {
+      const query = parameters.read(request, {})
+      const { headers } = request
+      if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
+        throw new Problem('upgrade-required')
+      if (!isAllowedOrigin(request, allowedOrigins)) throw new Problem('origin-refused')
+      const offered = headers.get('sec-websocket-protocol')
+      if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
+        throw new Problem('protocol-unsupported')
+      if (draining()) throw new Problem('draining')
+      const attached: Attached = {
+        principal: authenticate(request),
+        first: firstOf(query),
+        session: undefined,
+      }
+      const isUpgraded = server?.upgrade(request, {
+        data: attached,
+        // Said only where it was offered: else a browser would close the socket.
+        headers: offered === null ? {} : { 'sec-websocket-protocol': protocolName },
+      })
+      if (isUpgraded !== true)
+        throw new Problem('upgrade-required', 'The handshake is not one of WebSocket.')
+      // The answer has been given; the runtime takes no notice of this one.
+      return new Response(null)
+    },
+    { detail: { hide: true } },
+  )
+}
+
+type Query = { readonly conversation?: string; readonly cursor?: string; readonly tail?: number }
+
+/** A subscription that the address asks for. */
+function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
+  const refuse = (pointer: string, message: string) =>
+    Problem.of([{ code: 'field-invalid', in: 'query', pointer, message }])
+  if (cursor !== undefined && tail !== undefined)
+    throw refuse('/tail', 'cannot stand beside `cursor`')
+  if (conversation === undefined) {
+    if (cursor !== undefined || tail !== undefined)
+      throw refuse('/conversation', 'must be given with `cursor` or `tail`')
+    return undefined
+  }
+  return {
+    t: 'sub',
+    c: canonicalId(conversation),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(tail === undefined ? {} : { tail }),
+  }
+}
+
+/** For `listen`: what Bun calls. */
+export function socketHandlers(live: Live) {
+  const attachedTo = ({ data }: BunSocket): Attached => data as Attached
+  return {
+    // Larger frames close the socket with 1009; up to there they are refused by a problem.
+    maxPayloadLength: 4 * live.frameBytesMax,
+    // Our own bound comes first: past Bun's, frames would be dropped.
+    backpressureLimit: 4 * live.bufferHardBytes + 16 * 1_048_576,
+    closeOnBackpressureLimit: false,
+    perMessageDeflate: false,
+    // Ours are sent with the heartbeat; this is for what is stuck below them.
+    sendPings: false,
+    idleTimeout: 960,
+    open(ws: BunSocket) {
+      const attached = attachedTo(ws)
+      attached.session = live.connect(socketOf(ws), attached.principal, attached.first)
+    },
+    message(ws: BunSocket, sent: string | object) {
+      attachedTo(ws).session?.receive(sent)
+    },
+    drain(ws: BunSocket) {
+      attachedTo(ws).session?.writable()
+    },
+    ping(ws: BunSocket) {
+      attachedTo(ws).session?.heard()
+    },
+    pong(ws: BunSocket) {
+      attachedTo(ws).session?.heard()
+    },
+    close(ws: BunSocket) {
+      attachedTo(ws).session?.closed()
+    },
+  }
+}
+
+const socketOf = (ws: BunSocket): Socket => ({
+  send(text) {
+    const sent = ws.sendText(text)
+    return sent > 0 ? 'sent' : sent < 0 ? 'waiting' : 'dropped'
+  },
+  buffered: () => ws.getBufferedAmount(),
+  ping: () => void ws.ping(),
+  close: (code, reason) => ws.close(code, reason),
+  terminate: () => ws.terminate(),
+})

@@ -1,0 +1,226 @@
+/**
+ * One conversation as this node follows it: how far it has come, what it brought lately, and who is
+ * to be told. A follower draws what it lacks from here; what is not here is read from the database.
+ */
+import type { Commit } from '../conversation/effects.ts'
+import type { ChangesRead, HeadRead, LiveReads } from '../conversation/live-reads.ts'
+import type { Principal } from '../conversation/principal.ts'
+import type { Conversation } from '../conversation/wire.ts'
+import type { Heads } from './heads.ts'
+import { type Partial, Partials } from './partials.ts'
+import { Refills } from './refills.ts'
+import { SharedSnapshot } from './shared-snapshot.ts'
+import { parted, type ReadySlice, Slices } from './slices.ts'
+
+export type ResetReason = 'cursor-ahead' | 'conversation-erased' | 'conversation-not-found'
+
+export type Follower = {
+  /** The version sent last; undefined before the first. */
+  readonly last: number | undefined
+  /** There may be more to send. */
+  advance(): void
+  /** What it follows has ended, or is not what it took it for. */
+  reset(reason: ResetReason, conversation?: Conversation): void
+  show(partial: Partial): void
+}
+
+export type ChannelOptions = {
+  readonly principal: Principal
+  readonly conversationId: string
+  readonly reads: LiveReads
+  readonly heads: Heads
+  readonly page: { readonly limit: number; readonly bytesMax: number }
+  readonly publish: ((partial: Partial) => Promise<void>) | undefined
+  /** The database's head lies before what was sent: it is another one, or was restored. */
+  wentBack(from: number, to: number): void
+}
+
+/** So many newcomers within a second share their reads. */
+const crowd = 16
+const crowdMs = 1000
+
+/** How much of its recent changes a channel keeps, in pages. */
+const keptPages = 2
+
+export class Channel {
+  readonly conversationId: string
+  readonly principal: Principal
+  /** Who keeps it open: followers, and sockets that speak without following. */
+  holders = 0
+  idleSince = performance.now()
+  /** The highest version that hints told of, for the poll to compare. */
+  hinted = 0
+  readonly partials: Partials
+  readonly #options: ChannelOptions
+  readonly #followers = new Set<Follower>()
+  readonly #slices: Slices
+  readonly #refills: Refills<Follower>
+  readonly #snapshot: SharedSnapshot
+  #head = 0
+  /** What a hint told of before the head was known. */
+  #wanted = 0
+  #crowdSince = 0
+  #newcomers = 0
+
+  constructor(options: ChannelOptions) {
+    const { principal, conversationId, reads, page } = options
+    this.#options = options
+    this.conversationId = conversationId
+    this.principal = principal
+    this.#slices = new Slices(conversationId, keptPages * page.bytesMax)
+    this.#refills = new Refills({
+      read: (from) => reads.changes(principal, conversationId, from, page),
+      head: () => this.#head,
+      crowded: () => this.#newcomers > crowd && performance.now() - this.#crowdSince < crowdMs * 2,
+      done: (read, from) => this.#refilled(read, from),
+      wake: (followers) => this.#advance(followers),
+    })
+    this.#snapshot = new SharedSnapshot((limit) =>
+      reads.snapshot(principal, conversationId, { ...page, limit }),
+    )
+    this.partials = new Partials({
+      head: () => this.#head,
+      publish: options.publish,
+      show: (partial) => {
+        for (const follower of this.#followers) follower.show(partial)
+      },
+    })
+  }
+
+  get head(): number {
+    return this.#head
+  }
+
+  /** From now on the follower is told; before it reads anything, so that nothing falls between. */
+  join(follower: Follower): void {
+    this.#followers.add(follower)
+    const now = performance.now()
+    if (now - this.#crowdSince > crowdMs) {
+      this.#crowdSince = now
+      this.#newcomers = 0
+    }
+    this.#newcomers += 1
+  }
+
+  leave(follower: Follower): void {
+    this.#followers.delete(follower)
+    this.#refills.forget(follower)
+  }
+
+  /** The conversation's head at some moment after the call. Fails with `database-unavailable`. */
+  async check(): Promise<HeadRead | undefined> {
+    const before = this.#head
+    const { principal, conversationId } = this
+    const read = await this.#options.heads.read({ tenant: principal.tenant, conversationId })
+    this.#seen(read, before)
+    return read
+  }
+
+  snapshot(last: number): ReturnType<LiveReads['snapshot']> {
+    return this.#snapshot.take(last)
+  }
+
+  /** What follows `last`; undefined where it must be asked for with `need`. */
+  after(last: number): ReadySlice | undefined {
+    return this.#slices.after(last)
+  }
+
+  /** The follower is told to advance once something was read for it. */
+  need(follower: Follower): void {
+    this.#refills.need(follower)
+  }
+
+  /** A commit of this node. */
+  committed({ from, version, messages, touched }: Commit): void {
+    if (touched === 'erased') {
+      this.#forget()
+      this.#refills.probe()
+      return
+    }
+    for (const { role, version } of messages) this.partials.spoken(role, version)
+    // What else was touched is in the database alone.
+    if (touched === 'messages' && messages.length > 0) {
+      const whole = { from, version, messages, segments: [] }
+      for (const slice of parted(whole, this.#options.page.bytesMax)) {
+        this.#slices.add(slice)
+        // A part at a time, so that a reader who has enough gets no more.
+        this.#moved(slice.version)
+      }
+    }
+    this.#moved(version)
+  }
+
+  /** Another node may have come so far. Nothing is believed but that it is worth a look. */
+  hint(version: number): void {
+    this.hinted = Math.max(this.hinted, version)
+    if (this.#head === 0) this.#wanted = this.hinted
+    else if (version > this.#head && this.#followers.size > 0) this.#refills.probe()
+  }
+
+  tick(now: number): void {
+    this.#slices.tick(now)
+    this.#snapshot.tick(now)
+    this.partials.tick(now)
+  }
+
+  close(): void {
+    this.#refills.close()
+    this.partials.clear()
+    this.#forget()
+  }
+
+  /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
+  #seen(read: HeadRead | undefined, before: number): void {
+    if (read === undefined || read.erased || read.version < before) this.#refills.probe()
+    else this.#moved(read.version)
+    if (this.#wanted > this.#head) this.#refills.probe()
+    this.#wanted = 0
+  }
+
+  #refilled(read: ChangesRead, from: number): void {
+    if (read.state === 'there') {
+      const { slice, head } = read
+      if (slice.version > slice.from) {
+        this.#slices.add(slice)
+        for (const { role, version } of slice.messages) this.partials.spoken(role, version)
+      }
+      this.#moved(head)
+      return
+    }
+    this.#forget()
+    if (read.state === 'missing') this.#reset('conversation-not-found', () => true)
+    else if (read.state === 'erased')
+      this.#reset('conversation-erased', () => true, read.conversation)
+    else {
+      this.#options.wentBack(from, read.head)
+      this.#head = read.head
+      this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
+    }
+  }
+
+  /** Those that have not begun find out by themselves. */
+  #reset(
+    reason: ResetReason,
+    concerns: (follower: Follower) => boolean,
+    conversation?: Conversation,
+  ): void {
+    for (const follower of [...this.#followers])
+      if (follower.last !== undefined && concerns(follower)) follower.reset(reason, conversation)
+  }
+
+  #moved(version: number): void {
+    if (version <= this.#head) return
+    this.#head = version
+    this.#advance(this.#followers)
+    this.partials.moved()
+  }
+
+  #advance(followers: Iterable<Follower>): void {
+    for (const follower of followers) follower.advance()
+  }
+
+  #forget(): void {
+    this.#slices.clear()
+    this.#snapshot.clear()
+  }
+}

@@ -1,0 +1,165 @@
+/** What a client sent -> a checked frame, or a problem that names what is wrong with it. */
+import { Buffer } from 'node:buffer'
+import Type from 'typebox'
+import type { Decoder } from '../conversation/decode.ts'
+import { canonicalId } from '../conversation/ids.ts'
+import { findSyntaxError } from '../conversation/json-syntax.ts'
+import { refuse, shape, violation } from '../conversation/shape.ts'
+import type { Attach, NewTurn } from '../conversation/wire.ts'
+import { Problem, type Violation } from '../problem.ts'
+import { type ClientFrames, clientFrames } from './protocol.ts'
+
+/** Ids are in their canonical form, and what a write takes has been through its decoder. */
+export type Frame =
+  | ClientFrames['sub' | 'unsub' | 'partial' | 'pong' | 'auth']
+  | (Omit<ClientFrames['record'], 'turn'> & { readonly turn: NewTurn })
+  | {
+      readonly t: 'attach'
+      readonly id?: string
+      readonly c: string
+      readonly messageId?: string
+      readonly audio: Attach
+    }
+
+/** What can be told of a frame that was refused, so that its sender can pair the problem. */
+export type Named = { readonly id?: string; readonly c?: string }
+
+export type Decoded =
+  | { readonly frame: Frame }
+  | { readonly problem: Problem; readonly named: Named }
+
+export type FrameDecoder = { decode(text: string | object): Decoded }
+
+const closed = { additionalProperties: false } as const
+
+export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): FrameDecoder {
+  // What the body of a write may be is the write's decoder's affair.
+  const { turn: _, ...recordFields } = clientFrames.record.properties
+  const { t, id, c, messageId } = clientFrames.attach.properties
+  const envelope = <T extends Type.TSchema>(schema: T) => shape(schema, envelopeDepthMax)
+  const shapes = {
+    sub: envelope(clientFrames.sub),
+    unsub: envelope(clientFrames.unsub),
+    partial: envelope(clientFrames.partial),
+    pong: envelope(clientFrames.pong),
+    auth: envelope(clientFrames.auth),
+    record: envelope(Type.Object(recordFields, closed)),
+    attach: envelope(Type.Object({ t, id, c, messageId }, closed)),
+  }
+
+  const parsed = (text: string | object): Record<string, unknown> => {
+    if (typeof text !== 'string')
+      throw new Problem('frame-invalid', 'The frame is binary, and must be JSON in a text message.')
+    const bytes = Buffer.byteLength(text)
+    if (bytes > frameBytesMax)
+      throw new Problem(
+        'frame-too-large',
+        `The frame has ${bytes} bytes, at most ${frameBytesMax}.`,
+      )
+    const value = parse(text)
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new Problem('frame-invalid', 'The frame must be a JSON object.')
+    return { ...value }
+  }
+
+  const decoded = (sent: Record<string, unknown>): Frame => {
+    const { t: name } = sent
+    if (typeof name !== 'string')
+      throw new Problem('frame-invalid', 'The frame must say what it is, in `t`.')
+    switch (name) {
+      case 'sub': {
+        const frame = shapes.sub(sent)
+        if (frame.cursor !== undefined && frame.tail !== undefined)
+          refuse([violation('field-invalid', '/tail', 'cannot stand beside `cursor`')])
+        return canonical(frame)
+      }
+      case 'unsub':
+        return canonical(shapes.unsub(sent))
+      case 'partial':
+        return canonical(shapes.partial(sent))
+      case 'pong':
+        return shapes.pong(sent)
+      case 'auth':
+        return shapes.auth(sent)
+      case 'record': {
+        const { turn, ...rest } = sent
+        const frame = shapes.record(rest)
+        if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+        return { ...canonical(frame), turn: below('/turn', () => decoder.turn(turn)) }
+      }
+      case 'attach': {
+        const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+        const frame = canonical(shapes.attach(own))
+        const named =
+          frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
+        return { ...frame, ...named, audio: decoder.attach(rest) }
+      }
+      default:
+        throw new Problem('frame-unknown', `There is no such frame; there are ${names}.`)
+    }
+  }
+
+  return {
+    decode(text) {
+      let named: Named = {}
+      try {
+        const sent = parsed(text)
+        named = namesOf(sent)
+        return { frame: decoded(sent) }
+      } catch (thrown) {
+        if (thrown instanceof Problem) return { problem: thrown, named }
+        throw thrown
+      }
+    },
+  }
+}
+
+/** The frame, an object or array in it, and one in that: deeper there is nothing. */
+const envelopeDepthMax = 3
+
+const names = Object.keys(clientFrames).join(', ')
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new Problem('frame-invalid', 'The frame is nested too deep to be read.')
+    throw new Problem('frame-invalid', findSyntaxError(text, 'frame'))
+  }
+}
+
+const canonical = <F extends { readonly c: string }>(frame: F): F => ({
+  ...frame,
+  c: canonicalId(frame.c),
+})
+
+function parted(sent: Record<string, unknown>, own: readonly string[]) {
+  const entries = Object.entries(sent)
+  return {
+    own: Object.fromEntries(entries.filter(([name]) => own.includes(name))),
+    rest: Object.fromEntries(entries.filter(([name]) => !own.includes(name))),
+  }
+}
+
+/** Only what the schemas would take: a problem must not carry back anything else. */
+function namesOf({ id, c }: Record<string, unknown>): Named {
+  return {
+    ...(typeof id === 'string' && id.length > 0 && id.length <= 128 ? { id } : {}),
+    ...(typeof c === 'string' && c.length === 36 && /^[0-9a-f-]+$/i.test(c) ? { c } : {}),
+  }
+}
+
+/** Places within a part of the frame become places within the frame. */
+function below<T>(pointer: string, work: () => T): T {
+  try {
+    return work()
+  } catch (thrown) {
+    if (!(thrown instanceof Problem)) throw thrown
+    const moved = thrown.violations.map(
+      (one): Violation => ({ ...one, pointer: `${pointer}${one.pointer}` }),
+    )
+    const [first, ...rest] = moved
+    throw first === undefined ? thrown : Problem.of([first, ...rest])
+  }
+}

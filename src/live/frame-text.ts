@@ -1,0 +1,55 @@
+/** Server frames as the text that is sent. */
+import { encodeCursor } from '../conversation/ids.ts'
+import type { Slice, Snapshot } from '../conversation/live-reads.ts'
+import type { Conversation } from '../conversation/wire.ts'
+import type { Problem } from '../problem.ts'
+import { type Closing, closings } from './close-codes.ts'
+import type { Named } from './frame-decoder.ts'
+import type { ServerFrame } from './protocol.ts'
+
+export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
+
+export function changeText(c: string, slice: Slice): string {
+  const { from, version, messages, segments, conversation } = slice
+  return textOf({
+    t: 'change',
+    c,
+    from,
+    version,
+    cursor: encodeCursor(c, version),
+    messages: [...messages],
+    ...(segments.length > 0 ? { segments: [...segments] } : {}),
+    ...(conversation === undefined ? {} : { conversation }),
+  })
+}
+
+/** The newest `last` messages of a snapshot. */
+export function snapshotText(
+  c: string,
+  { conversation, messages }: Snapshot,
+  last: number,
+): string {
+  const { version } = conversation
+  return textOf({
+    t: 'change',
+    c,
+    from: 0,
+    version,
+    cursor: encodeCursor(c, version),
+    snapshot: true,
+    messages: last === 0 ? [] : messages.slice(-last),
+    conversation,
+  })
+}
+
+/** The erasure is the last change: nothing else is left of the range. */
+export const erasedText = (c: string, from: number, conversation: Conversation): string =>
+  changeText(c, { from, version: conversation.version, messages: [], segments: [], conversation })
+
+export const problemText = (problem: Problem, named: Named, requestId?: string): string =>
+  textOf({ t: 'problem', ...named, ...problem.body(requestId) })
+
+export function byeText(closing: Closing): string {
+  const { code, retryMs } = closings[closing]
+  return textOf({ t: 'bye', code, reason: closing, retryMs: [retryMs[0], retryMs[1]] })
+}

@@ -1,0 +1,130 @@
+/** Who listens here: the conversations that sockets of this node follow, and what wakes them. */
+import type { Commit, Effect } from '../conversation/effects.ts'
+import { newId } from '../conversation/ids.ts'
+import type { LiveReads, PageBounds } from '../conversation/live-reads.ts'
+import type { Principal } from '../conversation/principal.ts'
+import type { Events } from '../events.ts'
+import { Channel } from './channel.ts'
+import { createHeads } from './heads.ts'
+import { createPoll, type Poll } from './poll.ts'
+import { publishPartial, type SharedKv, watchConversation } from './wakes.ts'
+
+export type HubOptions = {
+  readonly reads: LiveReads
+  /** Whether other processes write to the database. */
+  readonly databaseShared: boolean
+  /** Only where other nodes see it, too. */
+  readonly kv: SharedKv | undefined
+  readonly pollMs: number
+  readonly silentPollMs: number
+  readonly page: PageBounds
+  readonly events: Pick<Events, 'headWentBack' | 'notice'>
+}
+
+export type Hub = Disposable & {
+  /** Tells those who listen here of this node's commits. */
+  readonly effect: Effect
+  /** To be given back with `release`. */
+  hold(principal: Principal, conversationId: string): Channel
+  release(channel: Channel): void
+  tick(now: number): void
+  /** How many conversations are open. */
+  readonly size: number
+}
+
+/** A conversation that nobody follows any more stays open so long, for those who come back. */
+const lingerMs = 10_000
+
+type Open = { readonly channel: Channel; readonly unwatch: () => void }
+
+export function createHub(options: HubOptions): Hub {
+  const { reads, databaseShared, kv, page, events } = options
+  const open = new Map<string, Open>()
+  const heads = createHeads(reads)
+  const node = newId()
+  let poll: Poll | undefined
+
+  const nameOf = (tenant: string, id: string) => `${tenant}/${id}`
+
+  const opened = (principal: Principal, conversationId: string): Open => {
+    const name = nameOf(principal.tenant, conversationId)
+    const channel = new Channel({
+      principal,
+      conversationId,
+      reads,
+      heads,
+      page,
+      publish:
+        kv === undefined
+          ? undefined
+          : (partial) => publishPartial(kv.kv, name, { ...partial, node }),
+      wentBack: (from, to) => events.headWentBack(conversationId, from, to),
+    })
+    const unwatch =
+      kv === undefined
+        ? () => {}
+        : watchConversation(kv.kv, name, {
+            head: (version) => channel.hint(version),
+            partial: ({ node: sender, ...partial }) => {
+              if (sender !== node) channel.partials.heard(partial)
+            },
+            failed: (error) =>
+              events.notice(
+                'warn',
+                `A watch of the cache failed and is opened anew: ${String(error)}`,
+              ),
+          })
+    return { channel, unwatch }
+  }
+
+  if (databaseShared)
+    poll = createPoll({
+      ...options,
+      channels: () => [...open.values()].map(({ channel }) => channel),
+      heard: () => kv?.heard() === true,
+    })
+
+  const close = (name: string, { channel, unwatch }: Open) => {
+    open.delete(name)
+    unwatch()
+    channel.close()
+  }
+
+  return {
+    effect: {
+      name: 'live',
+      committed(commit: Commit) {
+        open.get(nameOf(commit.tenant, commit.conversationId))?.channel.committed(commit)
+      },
+    },
+
+    hold(principal, conversationId) {
+      const name = nameOf(principal.tenant, conversationId)
+      const found = open.get(name) ?? opened(principal, conversationId)
+      open.set(name, found)
+      found.channel.holders += 1
+      return found.channel
+    },
+
+    release(channel) {
+      channel.holders -= 1
+      channel.idleSince = performance.now()
+    },
+
+    tick(now) {
+      for (const [name, each] of open) {
+        each.channel.tick(now)
+        if (each.channel.holders === 0 && now - each.channel.idleSince > lingerMs) close(name, each)
+      }
+    },
+
+    get size() {
+      return open.size
+    },
+
+    [Symbol.dispose]() {
+      poll?.[Symbol.dispose]()
+      for (const [name, each] of open) close(name, each)
+    },
+  }
+}

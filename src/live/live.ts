@@ -1,0 +1,148 @@
+/** Live delivery, put together: every socket of this node, and how they come to an end. */
+import type { Decoder } from '../conversation/decode.ts'
+import type { Effect } from '../conversation/effects.ts'
+import { newId } from '../conversation/ids.ts'
+import { createLiveReads } from '../conversation/live-reads.ts'
+import type { Principal } from '../conversation/principal.ts'
+import type { Reader } from '../conversation/reader.ts'
+import type { Store } from '../conversation/store.ts'
+import type { Events } from '../events.ts'
+import type { Database } from '../ports/database.ts'
+import type { Kv } from '../ports/kv.ts'
+import { createFrameDecoder, type Frame } from './frame-decoder.ts'
+import { createHub } from './hub.ts'
+import type { Socket } from './outbox.ts'
+import { Session, type SessionOptions } from './session.ts'
+import { createWriter } from './writer.ts'
+
+export type LiveOptions = {
+  readonly database: Database
+  /** As it was opened. */
+  readonly kv: {
+    readonly kv: Kv
+    readonly shared: boolean
+    ready(): boolean
+    listening(): boolean
+  }
+  readonly reader: Reader
+  readonly decoder: Decoder
+  readonly events: Events
+  /** Asked for once the first socket comes: it is made with this one's effect. */
+  store(): Store
+  readonly pingSeconds: number
+  readonly pollMs: number
+  readonly silentPollMs: number
+  readonly subscriptionsMax: number
+  readonly bufferSoftBytes: number
+  readonly bufferHardBytes: number
+  readonly pageBytesMax: number
+  /** A frame is a turn of this many bytes, and what stands around it. */
+  readonly turnBytesMax: number
+}
+
+export type Live = Disposable & {
+  /** Tells those who follow of this node's commits. */
+  readonly effect: Effect
+  readonly bufferHardBytes: number
+  /** A frame of more bytes is refused. */
+  readonly frameBytesMax: number
+  /** Begins with a frame as if the client had sent it. */
+  connect(socket: Socket, principal: Principal, first?: Frame): Session
+  /** How many sockets are open. */
+  readonly size: number
+  /**
+   * Says goodbye to all of them, in waves so that they do not come to the other nodes at once.
+   * Resolves when every one is closed, or when the time is over.
+   */
+  drain(withinMs: number): Promise<void>
+}
+
+/** Most rows of one change that catches a reader up. */
+const pageRows = 200
+
+/** What stands around a turn in its frame: ids, a key, names. */
+const envelopeBytes = 4096
+
+const creditFrames = 32
+const creditBytesMin = 1_048_576
+
+const tickMs = 1000
+
+/** Sockets of one wave, and milliseconds between two. */
+const waveMin = 100
+const wavePauseMs = 100
+
+export function createLive(options: LiveOptions): Live {
+  const { database, kv, store, reader, decoder, events, bufferSoftBytes, bufferHardBytes } = options
+  const pingMs = options.pingSeconds * 1000
+  const hub = createHub({
+    ...options,
+    reads: createLiveReads(database),
+    databaseShared: database.shared,
+    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
+    page: { limit: pageRows, bytesMax: options.pageBytesMax },
+  })
+  const frameBytesMax = options.turnBytesMax + envelopeBytes
+  const sessions = new Set<Session>()
+  const settings: SessionOptions = {
+    hub,
+    decoder: createFrameDecoder(decoder, frameBytesMax),
+    writer: createWriter(store, reader),
+    pingMs,
+    credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
+    limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
+    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
+    failed(what, cause) {
+      const requestId = newId()
+      events.requestFailed(requestId, what, cause)
+      return requestId
+    },
+    closed(session, reason) {
+      if (reason === undefined) sessions.delete(session)
+      else if (reason !== 'draining') events.socketClosed(reason)
+    },
+  }
+  const timer = setInterval(() => {
+    const now = performance.now()
+    for (const session of sessions) session.tick(now)
+    hub.tick(now)
+  }, tickMs)
+  const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+  return {
+    effect: hub.effect,
+    bufferHardBytes,
+    frameBytesMax,
+
+    connect(socket, principal, first) {
+      const session = new Session(settings, socket, principal)
+      sessions.add(session)
+      if (first !== undefined) session.handle(first)
+      return session
+    },
+
+    get size() {
+      return sessions.size
+    },
+
+    async drain(withinMs) {
+      const until = performance.now() + withinMs
+      const count = sessions.size
+      // Half of the time for the waves, the rest for what is still in hand then.
+      const waves = Math.max(1, Math.floor(withinMs / 2 / wavePauseMs))
+      const wave = Math.max(waveMin, Math.ceil(count / waves))
+      const draining: Promise<void>[] = []
+      for (const [index, session] of [...sessions].entries()) {
+        if (index > 0 && index % wave === 0) await after(wavePauseMs)
+        draining.push(session.drain())
+      }
+      if (count > 0) events.socketsDrained(count)
+      while (sessions.size > 0 && performance.now() < until) await after(10)
+    },
+
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      hub[Symbol.dispose]()
+    },
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * One socket: what its client sends is taken in order, and answered; what it follows is delivered as
+ * far as it reads. Frames are handled as they come in, without a pause, so that none overtakes another.
+ */
+import type { Principal } from '../conversation/principal.ts'
+import { Problem, toProblem } from '../problem.ts'
+import { type Closing, closings } from './close-codes.ts'
+import type { Frame, FrameDecoder, Named } from './frame-decoder.ts'
+import { byeText, problemText, textOf } from './frame-text.ts'
+import type { Hub } from './hub.ts'
+import { Outbox, type Socket, type Watermarks } from './outbox.ts'
+import { type ClientFrames, protocolName } from './protocol.ts'
+import { Speech } from './speech.ts'
+import { newHeads, type Outlet, Stream } from './stream.ts'
+import { WriteLines } from './write-lines.ts'
+import type { Writer } from './writer.ts'
+
+export type SessionOptions = {
+  readonly hub: Hub
+  readonly decoder: FrameDecoder
+  readonly writer: Writer
+  readonly pingMs: number
+  readonly credit: { readonly frames: number; readonly bytes: number }
+  readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
+  readonly watermarks: Watermarks
+  /** A fault of the service; answers the id under which it is told. */
+  failed(what: string, cause: unknown): string
+  closed(session: Session, reason: Closing | undefined): void
+}
+
+/** So many pings without a sign of life are the end. */
+const silentPings = 2.25
+
+/** A closing socket gets so long to take its last frames. */
+const closingMs = 5000
+
+export class Session implements Outlet {
+  readonly #options: SessionOptions
+  readonly #socket: Socket
+  readonly #principal: Principal
+  readonly #outbox: Outbox
+  readonly #streams = new Map<string, Stream>()
+  readonly #speech: Speech
+  readonly #lines = new WriteLines()
+  #frames = 0
+  #bytes = 0
+  #heardAt = performance.now()
+  #pingAt: number
+  #isDraining = false
+  #closeBy: number | undefined
+  #isClosed = false
+
+  constructor(options: SessionOptions, socket: Socket, principal: Principal) {
+    this.#options = options
+    this.#socket = socket
+    this.#principal = principal
+    this.#outbox = new Outbox(socket, options.watermarks)
+    this.#pingAt = this.#heardAt + options.pingMs * Math.random()
+    const { hub, pingMs, credit, limits } = options
+    this.#speech = new Speech(hub, principal, limits.subscriptions)
+    this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
+  }
+
+  /** What came in: a text, or something that is none. */
+  receive(sent: string | object): void {
+    this.heard()
+    if (this.#isDraining || this.#closeBy !== undefined) return
+    try {
+      const decoded = this.#options.decoder.decode(sent)
+      if ('problem' in decoded) this.#refuse(decoded.problem, decoded.named)
+      else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
+    } catch (thrown) {
+      // A fault of ours: what it leaves behind is not known, so this socket does not go on.
+      this.#options.failed('/v1/live', thrown)
+      this.close('internal')
+    }
+  }
+
+  handle(frame: Frame, size = 0): void {
+    switch (frame.t) {
+      case 'sub':
+        this.#owe(frame, size, () => this.#subscribe(frame))
+        break
+      case 'unsub':
+        this.#streams.get(frame.c)?.stop()
+        this.send(textOf({ ...namesOf(frame), t: 'unsubscribed', c: frame.c }))
+        break
+      case 'record': {
+        const isNothing = frame.turn.assistant.responses.length === 0
+        const { writer } = this.#options
+        this.#write(frame, size, isNothing, () => writer.record(this.#principal, frame))
+        break
+      }
+      case 'attach': {
+        const { writer } = this.#options
+        this.#write(frame, size, true, () => writer.attach(this.#principal, frame))
+        break
+      }
+      case 'partial':
+        this.#speak(frame)
+        break
+      case 'auth':
+        // There is nothing to check yet: everyone who connects may do everything, for good.
+        this.send(textOf({ ...namesOf(frame), t: 'authenticated', until: null }))
+        break
+      case 'pong':
+        break
+    }
+  }
+
+  /** Anything came from the other side, if only a pong of WebSocket itself. */
+  heard(): void {
+    this.#heardAt = performance.now()
+  }
+
+  /** The runtime has room again. */
+  writable(now = performance.now()): void {
+    if (!this.#outbox.emptied(now)) return
+    for (const stream of [...this.#streams.values()]) stream.advance()
+  }
+
+  isFull(): boolean {
+    return this.#outbox.isFull || this.#closeBy !== undefined
+  }
+
+  send(text: string): void {
+    if (this.#isClosed) return
+    this.#outbox.send(text)
+  }
+
+  ended(stream: Stream): void {
+    const { channel } = stream
+    if (this.#streams.get(channel.conversationId) === stream)
+      this.#streams.delete(channel.conversationId)
+    this.#options.hub.release(channel)
+  }
+
+  tick(now: number): void {
+    this.writable(now)
+    const state = this.#outbox.state(now)
+    if (state === 'dead') return
+    if (this.#closeBy !== undefined) {
+      if (now > this.#closeBy) this.#outbox.kill()
+      return
+    }
+    const { pingMs } = this.#options
+    if (state === 'stuck') this.close('too-slow')
+    else if (now - this.#heardAt > pingMs * silentPings) this.close('silent')
+    else if (now >= this.#pingAt) this.#ping(now, pingMs)
+  }
+
+  /** Takes nothing more, answers what is in hand, and says goodbye. */
+  async drain(): Promise<void> {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    await this.#lines.ended()
+    this.close('draining')
+  }
+
+  close(reason: Closing): void {
+    if (this.#closeBy !== undefined || this.#isClosed) return
+    // A close frame may be lost behind what waits; `bye` is what the client goes by.
+    this.send(byeText(reason))
+    this.#closeBy = performance.now() + closingMs
+    this.#socket.close(closings[reason].code, reason)
+    this.#end(reason)
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.#isClosed = true
+    this.#closeBy ??= 0
+    this.#end(undefined)
+    this.#options.closed(this, undefined)
+  }
+
+  #end(reason: Closing | undefined): void {
+    for (const stream of [...this.#streams.values()]) stream.stop()
+    this.#speech.end()
+    if (reason !== undefined) this.#options.closed(this, reason)
+  }
+
+  /** Work whose answer the client waits for; it may have so much of it under way. */
+  #owe(frame: Named, size: number, work: () => Promise<void>): void {
+    const { credit } = this.#options
+    if (this.#frames >= credit.frames || (this.#frames > 0 && this.#bytes + size > credit.bytes)) {
+      this.close('credit-exceeded')
+      return
+    }
+    this.#frames += 1
+    this.#bytes += size
+    void work()
+      .catch((thrown) => this.#refuse(toProblem(thrown), namesOf(frame)))
+      .finally(() => {
+        this.#frames -= 1
+        this.#bytes -= size
+      })
+  }
+
+  async #subscribe(frame: ClientFrames['sub']): Promise<void> {
+    const { hub, limits } = this.#options
+    // Again is how a client that found a gap goes on from its own cursor.
+    this.#streams.get(frame.c)?.stop()
+    if (this.#streams.size >= limits.subscriptions)
+      throw new Problem(
+        'subscriptions-too-many',
+        `The socket follows ${limits.subscriptions} conversations, which is the most.`,
+      )
+    const stream = new Stream(hub.hold(this.#principal, frame.c), this)
+    this.#streams.set(frame.c, stream)
+    await stream.start(frame)
+  }
+
+  #write(frame: Named & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
+    this.#owe(frame, size, () =>
+      this.#lines.run(frame.c, alone, async () => this.send(await work())),
+    )
+  }
+
+  /** Interim texts are not answered; only where there is nobody to speak to, that is told. */
+  #speak({ c, role, text }: ClientFrames['partial']): void {
+    const followed = this.#streams.get(c)
+    if (followed?.last !== undefined) followed.channel.partials.say(role, text)
+    else
+      void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
+  }
+
+  #ping(now: number, pingMs: number): void {
+    this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
+    this.#socket.ping()
+    if (!this.#outbox.isFull)
+      this.send(textOf({ t: 'ping', heads: newHeads(this.#streams.values()) }))
+  }
+
+  #refuse(problem: Problem, named: Named): void {
+    const fault = problem.code === 'internal' ? (problem.cause ?? problem) : undefined
+    const requestId = fault === undefined ? undefined : this.#options.failed('/v1/live', fault)
+    this.send(problemText(problem, named, requestId))
+    if (this.#outbox.state(performance.now()) === 'stuck') this.close('too-slow')
+  }
+}
+
+const namesOf = ({ id, c }: Named): Named => ({
+  ...(id === undefined ? {} : { id }),
+  ...(c === undefined ? {} : { c }),
+})

@@ -1,0 +1,145 @@
+/**
+ * One subscription: a position in a conversation that moves on as far as the socket takes it. There
+ * is no queue of its own; what it has not sent is in the channel, or in the database.
+ */
+import { decodeCursor, encodeCursor } from '../conversation/ids.ts'
+import type { Conversation } from '../conversation/wire.ts'
+import { Problem } from '../problem.ts'
+import type { Channel, Follower, ResetReason } from './channel.ts'
+import { erasedText, snapshotText, textOf } from './frame-text.ts'
+import type { Partial } from './partials.ts'
+import type { ClientFrames } from './protocol.ts'
+
+/** Where a subscription sends to. */
+export type Outlet = {
+  /** Whether more must wait until the reader has taken what is on its way. */
+  isFull(): boolean
+  send(text: string): void
+  /** The subscription is over: nothing more comes from it. */
+  ended(stream: Stream): void
+}
+
+export class Stream implements Follower {
+  readonly channel: Channel
+  last: number | undefined
+  /** The version that the last ping told of. */
+  told = 0
+  readonly #outlet: Outlet
+  #isLive = false
+  #isOver = false
+
+  constructor(channel: Channel, outlet: Outlet) {
+    this.channel = channel
+    this.#outlet = outlet
+  }
+
+  get isLive(): boolean {
+    return this.#isLive
+  }
+
+  /**
+   * Begins to deliver. Fails with `conversation-not-found`, `conversation-erased`, `cursor-invalid`
+   * or `database-unavailable`, and is over then.
+   */
+  async start({ id, c, cursor, tail }: ClientFrames['sub']): Promise<void> {
+    const { channel } = this
+    const named = id === undefined ? { c } : { id, c }
+    try {
+      const since = cursor === undefined ? undefined : decodeCursor(c, cursor)
+      channel.join(this)
+      const head = await channel.check()
+      if (this.#isOver) return
+      if (head === undefined) throw new Problem('conversation-not-found')
+      if (head.erased) throw new Problem('conversation-erased')
+      if (since !== undefined && since > Math.max(head.version, channel.head)) {
+        this.#send(textOf({ t: 'reset', ...named, reason: 'cursor-ahead' }))
+        this.stop()
+        return
+      }
+      let snapshot: string | undefined
+      let version = since ?? channel.head
+      if (tail !== undefined) {
+        const read = await channel.snapshot(tail)
+        if (this.#isOver) return
+        if (read.state === 'missing') throw new Problem('conversation-not-found')
+        if (read.state === 'erased') throw new Problem('conversation-erased')
+        version = read.snapshot.conversation.version
+        snapshot = snapshotText(c, read.snapshot, tail)
+      }
+      const recovered = since !== undefined
+      this.#send(textOf({ t: 'subscribed', ...named, cursor: encodeCursor(c, version), recovered }))
+      if (snapshot !== undefined) this.#send(snapshot)
+      this.last = version
+      this.told = version
+      this.advance()
+    } catch (thrown) {
+      if (this.#isOver) return
+      this.stop()
+      throw thrown
+    }
+  }
+
+  advance(): void {
+    const { channel } = this
+    while (!this.#isOver && this.last !== undefined) {
+      if (this.#outlet.isFull()) {
+        this.#isLive = false
+        return
+      }
+      if (this.last >= channel.head) {
+        if (!this.#isLive) this.#goLive(this.last)
+        return
+      }
+      const next = channel.after(this.last)
+      if (next === undefined) {
+        channel.need(this)
+        return
+      }
+      this.last = next.version
+      this.#send(next.text)
+    }
+  }
+
+  reset(reason: ResetReason, conversation?: Conversation): void {
+    if (this.#isOver) return
+    const { conversationId: c } = this.channel
+    if (conversation !== undefined) this.#send(erasedText(c, this.last ?? 0, conversation))
+    this.#send(textOf({ t: 'reset', c, reason }))
+    this.stop()
+  }
+
+  show({ role, text }: Partial): void {
+    // Who is behind gets the latest once it is not.
+    if (!this.#isLive || this.#isOver || this.#outlet.isFull()) return
+    this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
+  }
+
+  /** Sends nothing more. */
+  stop(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.channel.leave(this)
+    this.#outlet.ended(this)
+  }
+
+  #goLive(version: number): void {
+    this.#isLive = true
+    this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
+    for (const partial of this.channel.partials.current()) this.show(partial)
+  }
+
+  #send(text: string): void {
+    this.#outlet.send(text)
+  }
+}
+
+/** What has moved since the last ping: the versions that were sent, by conversation. */
+export function newHeads(streams: Iterable<Stream>): Record<string, number> {
+  const heads: Record<string, number> = {}
+  for (const stream of streams) {
+    if (!stream.isLive || stream.last === undefined || stream.last === stream.told) continue
+    stream.told = stream.last
+    heads[stream.channel.conversationId] = stream.last
+  }
+  return heads
+}

@@ -1,0 +1,35 @@
+/**
+ * The writes of one socket, in order by conversation. Turns follow each other without waiting, for
+ * the store keeps their order; whatever looks at what was written before it waits.
+ */
+
+type Line = { running: number; all: Promise<unknown>; barrier: Promise<unknown> | undefined }
+
+export class WriteLines {
+  readonly #lines = new Map<string, Line>()
+
+  /** `alone`: after all writes of the conversation before it, and before all after it. */
+  run(conversationId: string, alone: boolean, write: () => Promise<void>): Promise<void> {
+    const found = this.#lines.get(conversationId)
+    const line = found ?? { running: 0, all: Promise.resolve(), barrier: undefined }
+    this.#lines.set(conversationId, line)
+    line.running += 1
+    const before = alone && line.running > 1 ? line.all : line.barrier
+    // The first must begin at once: what comes next would overtake it otherwise.
+    const running = before === undefined ? write() : before.then(write)
+    const settled = running
+      .catch(() => {})
+      .then(() => {
+        line.running -= 1
+        if (line.running === 0) this.#lines.delete(conversationId)
+      })
+    line.all = Promise.all([line.all, settled])
+    if (alone) line.barrier = settled
+    return running
+  }
+
+  /** Resolves when nothing is in hand any more. */
+  async ended(): Promise<void> {
+    while (this.#lines.size > 0) await Promise.all([...this.#lines.values()].map(({ all }) => all))
+  }
+}

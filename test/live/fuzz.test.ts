@@ -1,0 +1,118 @@
+/** Whatever is sent, it is answered with a problem by name, and nobody else notices. */
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { encodeCursor, newId } from '../../src/conversation/ids.ts'
+import { problemCodes } from '../../src/problem.ts'
+import { testApp } from '../support/app.ts'
+import { LiveClient } from '../support/live.ts'
+
+const frames = Number(process.env['FRAMES'] ?? 20_000)
+/** Less than the credit, so that a valid frame among them is no flood. */
+const batch = 25
+
+const nobody = newId()
+const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
+
+/** Valid but for the conversation, which does not exist. */
+const valid: readonly Record<string, unknown>[] = [
+  { t: 'sub', id: '1', c: nobody, cursor: encodeCursor(nobody, 7) },
+  { t: 'sub', c: nobody, tail: 20 },
+  { t: 'unsub', c: nobody },
+  { t: 'record', id: '2', key: 'key', c: nobody, turn },
+  { t: 'attach', id: '3', c: nobody, ttsAudioUrls: ['https://a.example/1', null] },
+  { t: 'attach', c: nobody, part: 0, ttsAudioUrl: 'https://a.example/1' },
+  { t: 'partial', c: nobody, role: 'human', text: 'I would' },
+  { t: 'pong' },
+  { t: 'auth', token: 'x' },
+]
+
+const anything = fc.oneof(
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.constantFrom(
+    '',
+    '\0',
+    '\ud800',
+    -1,
+    1e308,
+    null,
+    [],
+    {},
+    '9'.repeat(400),
+    encodeCursor(newId(), 1),
+  ),
+)
+const fields = [
+  't',
+  'id',
+  'c',
+  'cursor',
+  'tail',
+  'key',
+  'turn',
+  'messageId',
+  'part',
+  'role',
+  '__proto__',
+]
+
+/** A valid frame with a field made another, gone, or one too many. */
+const mutated = fc
+  .tuple(fc.constantFrom(...valid), fc.constantFrom(...fields), anything, fc.boolean())
+  .map(([frame, name, value, isGone]) =>
+    JSON.stringify(
+      Object.fromEntries([
+        ...Object.entries(frame).filter(([each]) => each !== name),
+        ...(isGone ? [] : [[name, value]]),
+      ]),
+    ),
+  )
+/** A valid frame's text, cut or with a character changed. */
+const broken = fc
+  .tuple(fc.constantFrom(...valid), fc.nat(), fc.string({ unit: 'binary', maxLength: 3 }))
+  .map(([frame, place, text]) => {
+    const whole = JSON.stringify(frame)
+    const at = place % whole.length
+    return whole.slice(0, at) + text + (place % 2 === 0 ? whole.slice(at + 1) : '')
+  })
+const sent = fc.oneof(
+  { weight: 100, arbitrary: mutated },
+  { weight: 60, arbitrary: broken },
+  { weight: 40, arbitrary: fc.string({ unit: 'binary' }) },
+  { weight: 40, arbitrary: fc.json() },
+  { weight: 40, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+  { weight: 1, arbitrary: fc.constant('['.repeat(100_000)) },
+)
+
+test('is answered with problems by name, and disturbs no other socket', async () => {
+  await using app = await testApp()
+  const server = app.listen({ host: '127.0.0.1', port: 0 })
+  const { body } = await app.ask('POST', '/v1/conversations', {})
+  const c = String(body['id'])
+  const other = new LiveClient(server, `?conversation=${c}`)
+  const client = new LiveClient(server)
+  await Promise.all([other.until('live'), client.opened])
+  const codes = new Set<string>()
+  const seed = Number(process.env['SEED'] ?? Date.now())
+  const all = fc.sample(sent, { numRuns: frames, seed })
+  for (let at = 0; at < all.length; at += batch) {
+    for (const one of all.slice(at, at + batch)) client.socket.send(one)
+    const id = `fence ${at}`
+    // It comes after all that is answered at once; the rest is within the credit.
+    client.send({ t: 'unsub', id, c })
+    await client.until('unsubscribed', (frame) => frame.id === id)
+    if (client.closed !== undefined) throw new Error(`seed ${seed}: closed`)
+    for (const { code } of client.of('problem')) codes.add(code)
+    if (at % 1000 === 0) {
+      await app.ask('POST', `/v1/conversations/${c}/turns`, turn)
+      await other.reaches(c, at / 1000 + 2)
+    }
+    client.frames.length = 0
+  }
+  expect(app.log).toEqual([])
+  for (const code of codes) expect(problemCodes).toContain(code as never)
+  expect(codes).toContain('frame-invalid')
+  expect(codes).toContain('conversation-not-found')
+  other.close()
+  client.close()
+  await server.stop(2000)
+}, 120_000)

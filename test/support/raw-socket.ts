@@ -1,0 +1,92 @@
+/** A WebSocket client on bare TCP: one that can stop reading, answer no ping, and send what it likes. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+export class RawSocket {
+  readonly texts: string[] = []
+  readonly socket: Socket
+  closeCode: number | undefined
+  closed = false
+  #rest: Buffer = Buffer.alloc(0)
+
+  private constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.closed = true
+    })
+  }
+
+  static async open(
+    url: string,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RawSocket> {
+    const { hostname, port } = new URL(url)
+    const raw = new RawSocket(connect(Number(port), hostname))
+    await once(raw.socket, 'connect')
+    raw.socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+        `${Object.entries(headers)
+          .map(([name, value]) => `${name}: ${value}\r\n`)
+          .join('')}\r\n`,
+    )
+    await new Promise<void>((resolve, reject) => {
+      let head = Buffer.alloc(0)
+      const take = (chunk: Buffer) => {
+        head = Buffer.concat([head, chunk])
+        const end = head.indexOf('\r\n\r\n')
+        if (end === -1) return
+        raw.socket.off('data', take)
+        if (!head.toString().startsWith('HTTP/1.1 101')) reject(new Error(head.toString()))
+        raw.socket.on('data', (more: Buffer) => raw.#take(more))
+        raw.#take(head.subarray(end + 4))
+        resolve()
+      }
+      raw.socket.on('data', take)
+    })
+    return raw
+  }
+
+  /** One frame; `opcode` 1 is text, 2 binary, 10 a pong. */
+  send(payload: string | Uint8Array, opcode = 1): void {
+    const bytes = Buffer.from(payload as string)
+    const length = bytes.byteLength
+    const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14)
+    head[0] = 0x80 | opcode
+    // Masked, as a client must, with zeros.
+    if (length < 126) head[1] = 0x80 | length
+    else if (length < 65_536) {
+      head[1] = 0x80 | 126
+      head.writeUInt16BE(length, 2)
+    } else {
+      head[1] = 0x80 | 127
+      head.writeBigUInt64BE(BigInt(length), 2)
+    }
+    this.socket.write(Buffer.concat([head, bytes]))
+  }
+
+  #take(chunk: Buffer): void {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    for (;;) {
+      const frame = this.#next()
+      if (frame === undefined) return
+      if (frame.opcode === 1) this.texts.push(frame.payload.toString())
+      if (frame.opcode === 8) this.closeCode = frame.payload.readUInt16BE(0)
+    }
+  }
+
+  #next(): { opcode: number; payload: Buffer } | undefined {
+    const rest = this.#rest
+    if (rest.length < 2) return undefined
+    const short = rest.readUInt8(1) & 0x7f
+    const start = short < 126 ? 2 : short === 126 ? 4 : 10
+    if (rest.length < start) return undefined
+    const length =
+      short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+    if (rest.length < start + length) return undefined
+    this.#rest = rest.subarray(start + length)
+    return { opcode: rest.readUInt8(0) & 0x0f, payload: rest.subarray(start, start + length) }
+  }
+}
