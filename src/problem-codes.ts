@@ -269,6 +269,29 @@ export const problems = {
     'This is a fault of the service. Its log has the reason under the `requestId`.',
     true,
   ),
+  // What the client `turnlog/client` meets on its way; no service answers these.
+  'service-unreachable': row(
+    503,
+    'The service cannot be reached',
+    'The client read nothing from the service in the time it had. The cause is in `cause`.',
+    true,
+  ),
+  'answer-unusable': row(
+    502,
+    'The answer is not one of this service',
+    'What answered is no Turnlog, or something between changed the answer. Look at the URL.',
+  ),
+  'connection-refused': row(
+    403,
+    'The live connection was refused',
+    'The service closed the socket with a code from 4000 to 4099: it will not take this client as it is. The detail has the code and the reason.',
+  ),
+  'journal-full': row(
+    507,
+    'The send journal is full',
+    'Too many turns wait for the service. Nothing was sent. Wait for some to be recorded, or give the journal more room.',
+    true,
+  ),
 } as const satisfies Record<string, Row>
 
 export type ProblemCode = keyof typeof problems

@@ -27,6 +27,9 @@ export type ProblemBody = {
   retryable: boolean
 }
 
+/** What tells of a problem: a REST body, or a frame. */
+export type ToldProblem = Omit<ProblemBody, 'type' | 'detail'> & { readonly detail?: string }
+
 /** What is thrown for everything that can go wrong with a request. */
 export class Problem extends Error {
   override readonly name = 'Problem'
@@ -34,6 +37,10 @@ export class Problem extends Error {
   readonly violations: readonly Violation[]
   /** Whole seconds for `Retry-After`; only for retryable problems. */
   readonly retryAfterSeconds: number | undefined
+  /** The request it was told of, where a service told it: its log has more under this id. */
+  readonly requestId: string | undefined
+  /** The code's row; of a problem that was told, what was told. */
+  readonly #row: Pick<ProblemBody, 'status' | 'title' | 'retryable'>
 
   constructor(
     code: ProblemCode,
@@ -42,16 +49,29 @@ export class Problem extends Error {
       violations?: readonly Violation[]
       retryAfterSeconds?: number
       cause?: unknown
+      told?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
   ) {
-    super(
-      detail ?? problems[code].title,
-      options.cause === undefined ? {} : { cause: options.cause },
-    )
+    const row = options.told ?? problems[code]
+    super(detail ?? row.title, options.cause === undefined ? {} : { cause: options.cause })
+    this.#row = row
     this.code = code
     this.violations = options.violations ?? []
-    this.retryAfterSeconds =
-      options.retryAfterSeconds ?? (problems[code].status === 503 ? 1 : undefined)
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (row.status === 503 ? 1 : undefined)
+    this.requestId = options.told?.requestId
+  }
+
+  /**
+   * What a service told, as it was thrown there. The service may be newer than this table, and the
+   * code one that it does not have: status, title and `retryable` are as told.
+   */
+  static told(body: ToldProblem, retryAfterSeconds?: number): Problem {
+    const { code, detail, errors = [] } = body
+    return new Problem(code, detail, {
+      violations: errors.map((error) => ({ code, ...error })),
+      told: body,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    })
   }
 
   /** One problem for a list of violations: their common code, else `request-invalid`. */
@@ -68,11 +88,21 @@ export class Problem extends Error {
   }
 
   get status(): number {
-    return problems[this.code].status
+    return this.#row.status
   }
 
-  body(requestId?: string): ProblemBody {
-    const { status, title, retryable } = problems[this.code]
+  /** One short line, the same for every problem of the code. */
+  get title(): string {
+    return this.#row.title
+  }
+
+  /** Whether the very same request can succeed later. */
+  get retryable(): boolean {
+    return this.#row.retryable
+  }
+
+  body(requestId = this.requestId): ProblemBody {
+    const { status, title, retryable } = this.#row
     const errors = this.violations.map(({ in: where, pointer, message }) => ({
       in: where,
       pointer,

@@ -52,6 +52,14 @@ const arrows: Record<string, string[]> = {
     'src/events.ts',
     'src/auth.ts',
   ],
+  // Runs in browsers: of the service it knows types, and what a problem is.
+  'src/client/': [
+    'src/client/',
+    'src/conversation/wire.ts',
+    'src/conversation/history-formats.ts',
+    'src/live/protocol.ts',
+    'src/problem.ts',
+  ],
   'src/http/': [
     'src/http/',
     'src/live/',
@@ -101,6 +109,17 @@ describe('the house', () => {
         .map((target) => `${file.path} -> ${target}`)
     })
     expect(wrong).toEqual([])
+  })
+
+  test('takes nothing but types of the service into its client', () => {
+    const values = code
+      .filter(({ path }) => path.startsWith('src/client/'))
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(/^(import|export) (?!type)(?:\{[^}]*\}|\*) from '(\.\.\/[^']+)'/gm)]
+          .filter(([, , target]) => target !== '../problem.ts')
+          .map(([, , target]) => `${path} -> ${target}`),
+      )
+    expect(values).toEqual([])
   })
 
   test('has no circle of imports', () => {

@@ -189,7 +189,7 @@ describe('the document', () => {
       ),
     )
     // Two are answers of addresses and methods that no operation has; the AsyncAPI document tells of
-    // those of sockets.
+    // those of sockets; the last four are the client's own.
     const untold = problemCodes.filter((code) => !told.includes(code))
     expect(untold).toEqual([
       'frame-invalid',
@@ -202,6 +202,10 @@ describe('the document', () => {
       'route-not-found',
       'method-not-allowed',
       'draining',
+      'service-unreachable',
+      'answer-unusable',
+      'connection-refused',
+      'journal-full',
     ])
   })
 

@@ -1,0 +1,153 @@
+/**
+ * One WebSocket at a time to the service, for as long as somebody wants it: connects, notices a dead
+ * peer, comes back with full jitter, obeys `bye` and close codes. What travels on it is others' concern.
+ */
+import { Problem } from '../problem.ts'
+import { type Backoff, fullJitterMs } from './backoff.ts'
+import { type ClientFrame, protocol, readFrame, type ServerFrame } from './frames.ts'
+
+/** What is used of a WebSocket: the class of browsers, Bun, Deno and Node is one. */
+export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
+
+export type ConnectionState = 'closed' | 'connecting' | 'open' | 'waiting'
+
+export type ConnectionOptions = {
+  readonly url: string
+  readonly webSocket: WebSocketClass
+  readonly backoff: Backoff
+  /** How long until the service must have said `welcome`, milliseconds. */
+  readonly handshakeMs: number
+  /** Whether a lost connection is to be made again. */
+  readonly wanted: () => boolean
+  readonly onFrame: (frame: ServerFrame, length: number) => void
+  /** The socket is gone: nothing more comes of it, and what was sent may not have arrived. */
+  readonly onLost: () => void
+  /** The service will not take this client as it is; the connection is not made again by itself. */
+  readonly onRefused: (problem: Problem) => void
+  readonly onState: (state: ConnectionState) => void
+}
+
+export type Connection = {
+  /** Connects where nothing is under way. */
+  open(): void
+  /** False: there is no connection that has been welcomed. */
+  send(frame: ClientFrame): boolean
+  /** Gives up this socket and makes another. */
+  restart(): void
+  /** Characters that were sent and have not left this machine. */
+  waiting(): number
+  close(): void
+}
+
+/** Without any frame for this many intervals of its pings, the peer is dead. */
+const silentPings = 2.5
+/** A connection that lasted this long was a good one: the next failure is the first. */
+const stableMs = 5000
+
+export function createConnection(options: ConnectionOptions): Connection {
+  let socket: WebSocket | undefined
+  let welcomed = false
+  let failures = 0
+  let openedAt = 0
+  let silenceMs = options.handshakeMs
+  let silence: ReturnType<typeof setTimeout> | undefined
+  let retry: ReturnType<typeof setTimeout> | undefined
+  let bye: { code: number; reason: string; retryMs?: readonly [number, number] } | undefined
+
+  const listen = () => {
+    clearTimeout(silence)
+    silence = setTimeout(() => lose(), silenceMs)
+  }
+
+  const connect = () => {
+    retry = undefined
+    bye = undefined
+    silenceMs = options.handshakeMs
+    openedAt = performance.now()
+    options.onState('connecting')
+    const made = new options.webSocket(options.url, [protocol])
+    socket = made
+    listen()
+    made.onmessage = ({ data }) => made === socket && receive(data)
+    made.onclose = ({ code, reason }) => made === socket && lose({ code, reason })
+    // A close follows, and tells more.
+    made.onerror = () => {}
+  }
+
+  const receive = (data: unknown) => {
+    const frame = readFrame(data)
+    if (frame === 'broken') return lose({ code: 4100, reason: 'the service sent a broken frame' })
+    listen()
+    if (frame === 'unknown') return
+    if (frame.t === 'welcome') {
+      silenceMs = frame.pingMs * silentPings
+      listen()
+      welcomed = true
+      options.onState('open')
+    } else if (frame.t === 'bye') bye = frame
+    else if (frame.t === 'ping') send({ t: 'pong' })
+    if (welcomed) options.onFrame(frame, String(data).length)
+  }
+
+  const send = (frame: ClientFrame): boolean => {
+    if (socket === undefined || !welcomed || socket.readyState !== 1) return false
+    socket.send(JSON.stringify(frame))
+    return true
+  }
+
+  const drop = () => {
+    const dropped = socket
+    clearTimeout(silence)
+    socket = undefined
+    welcomed = false
+    // On a dead line the closing handshake never ends: nobody waits for it.
+    dropped?.close()
+  }
+
+  const lose = (close?: { code: number; reason: string }) => {
+    const said = bye ?? close
+    if (performance.now() - openedAt > stableMs) failures = 0
+    drop()
+    options.onLost()
+    if (said !== undefined && said.code >= 4000 && said.code < 4100) {
+      options.onState('closed')
+      options.onRefused(refusal(said))
+    } else if (options.wanted()) {
+      const wait = waitMs(said)
+      failures += 1
+      options.onState('waiting')
+      retry = setTimeout(connect, wait)
+    } else options.onState('closed')
+  }
+
+  /** 42xx: at once, or when the service says; the rest: later and later. */
+  const waitMs = (said: typeof bye): number => {
+    if (said?.retryMs !== undefined) {
+      const [least, most] = said.retryMs
+      return Math.max(0, least + Math.random() * (most - least))
+    }
+    const resumeNow = said !== undefined && said.code >= 4200 && said.code < 4300
+    return resumeNow && failures === 0 ? 0 : fullJitterMs(options.backoff, failures)
+  }
+
+  return {
+    open() {
+      if (socket === undefined && retry === undefined) connect()
+    },
+    send,
+    restart() {
+      if (socket !== undefined) lose()
+    },
+    waiting: () => socket?.bufferedAmount ?? 0,
+    close() {
+      clearTimeout(retry)
+      retry = undefined
+      if (socket !== undefined) drop()
+      options.onState('closed')
+    },
+  }
+}
+
+function refusal({ code, reason }: { code: number; reason: string }): Problem {
+  return new Problem('connection-refused', `The service closed the connection: ${code} ${reason}`)
+}

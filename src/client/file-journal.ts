@@ -1,0 +1,187 @@
+/**
+ * A send journal in a file, for Bun, Node and Deno: turns outlive the process, and with `sync` the machine.
+ * Of its own entry point, for browsers have no files.
+ */
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { lockFile } from './file-lock.ts'
+import {
+  createHeld,
+  type Held,
+  type Journal,
+  type JournalBounds,
+  type JournalEntry,
+} from './journal.ts'
+import { type Line, printLine, readLines } from './journal-lines.ts'
+
+export type FileJournalOptions = JournalBounds & {
+  /**
+   * Whether a turn is on the disk before it is sent, so that it outlives a crash of the machine and not
+   * only of the process; true unless said otherwise.
+   */
+  readonly sync?: boolean
+}
+
+type Write = { readonly text: string; readonly kept?: PromiseWithResolvers<void> }
+
+/** A file of less is not written anew. */
+const compactFromBytes = 262_144
+
+/**
+ * Opens the journal at `path`, or makes it; its directory, too. One process at a time: another is told so
+ * by an `Error`, as is whoever opens a file that is damaged before its end. An end that was being written in
+ * a crash is dropped, for nothing of it was sent.
+ */
+export async function openFileJournal(
+  path: string,
+  options: FileJournalOptions = {},
+): Promise<Journal> {
+  const at = resolve(path)
+  await mkdir(dirname(at), { recursive: true })
+  const unlock = await lockFile(`${at}.lock`)
+  try {
+    const held = createHeld(options)
+    const { handle, size, recovered } = await openLines(at)
+    for (const entry of recovered) held.add(entry, Buffer.byteLength(JSON.stringify(entry)))
+    return createFileJournal({
+      at,
+      handle,
+      size,
+      recovered,
+      held,
+      unlock,
+      sync: options.sync ?? true,
+    })
+  } catch (reason) {
+    await unlock()
+    throw reason
+  }
+}
+
+async function openLines(at: string) {
+  // Not for appending: what a failed write has left is written over.
+  const handle = await open(at, 'r+').catch(() => open(at, 'w+'))
+  try {
+    const { lines, wholeBytes, damagedAt } = readLines(await handle.readFile())
+    if (damagedAt !== undefined)
+      throw new Error(
+        `The journal ${at} is damaged at byte ${damagedAt}: lines that can be read follow. Look at it, then remove the damaged line or the file.`,
+      )
+    await handle.truncate(wholeBytes)
+    await handle.sync()
+    const waiting = createHeld({ entriesMax: Infinity, bytesMax: Infinity })
+    for (const line of lines) {
+      if ('add' in line) waiting.add(line.add, 0)
+      else waiting.delete(line.done)
+    }
+    const recovered = [...waiting.entries.values()].map(({ entry }) => entry)
+    return { handle, size: wholeBytes, recovered }
+  } catch (reason) {
+    await handle.close()
+    throw reason
+  }
+}
+
+function createFileJournal(opened: {
+  readonly at: string
+  readonly handle: FileHandle
+  readonly size: number
+  readonly recovered: readonly JournalEntry[]
+  readonly held: Held
+  readonly unlock: () => Promise<void>
+  readonly sync: boolean
+}): Journal {
+  const { at, held, sync } = opened
+  let { handle, size } = opened
+  let writes: Write[] = []
+  let writing: Promise<void> | undefined
+  let closed = false
+
+  /** All that waits, in one write and one sync. */
+  const flush = async () => {
+    // What is appended in this very moment comes along.
+    await Promise.resolve()
+    while (writes.length > 0) {
+      const batch = writes
+      writes = []
+      try {
+        const bytes = Buffer.from(batch.map(({ text }) => text).join(''))
+        await writeAll(handle, bytes, size)
+        if (sync && batch.some(({ kept }) => kept !== undefined)) await handle.datasync()
+        size += bytes.length
+        for (const { kept } of batch) kept?.resolve()
+        if (size > compactFromBytes && size > 2 * held.bytes()) await compact()
+      } catch (reason) {
+        // What was written of it is cut off, or else written over.
+        await handle.truncate(size).catch(() => {})
+        for (const { kept } of batch) kept?.reject(reason)
+      }
+    }
+    writing = undefined
+  }
+
+  const write = (line: Line, kept?: PromiseWithResolvers<void>) => {
+    writes.push({ text: printLine(line), ...(kept === undefined ? {} : { kept }) })
+    writing ??= flush()
+  }
+
+  /** The entries that are left, in a file that takes the place of this one. */
+  const compact = async () => {
+    const text = [...held.entries.values()].map(({ entry }) => printLine({ add: entry })).join('')
+    const bytes = Buffer.from(text)
+    const fresh = await open(`${at}.new`, 'w+')
+    try {
+      await writeAll(fresh, bytes, 0)
+      await fresh.sync()
+      await rename(`${at}.new`, at)
+    } catch {
+      // The old one is as good; the next write tries again.
+      await fresh.close()
+      return
+    }
+    await handle.close()
+    handle = fresh
+    size = bytes.length
+    // The lines that wait have entries that are in the new file already: a line twice is one entry.
+  }
+
+  return {
+    recovered: opened.recovered,
+    async append(entry) {
+      if (closed) throw new Error(`The journal ${at} is closed.`)
+      held.add(entry, Buffer.byteLength(JSON.stringify(entry)))
+      const kept = Promise.withResolvers<void>()
+      write({ add: entry }, kept)
+      try {
+        await kept.promise
+      } catch (reason) {
+        // It may be in a file that was written anew meanwhile.
+        this.remove(entry)
+        throw reason
+      }
+    },
+    remove({ conversationId, key }) {
+      if (held.delete({ conversationId, key }) && !closed) write({ done: { conversationId, key } })
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return
+      closed = true
+      while (writing !== undefined) await writing
+      await handle.close()
+      if (held.entries.size === 0) await unlink(at)
+      await opened.unlock()
+    },
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await handle.write(
+      bytes,
+      written,
+      bytes.length - written,
+      position + written,
+    )
+    written += bytesWritten
+  }
+}

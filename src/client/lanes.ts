@@ -1,0 +1,182 @@
+/**
+ * What waits for an answer of the service over a socket: one lane a conversation, in each one frame at a
+ * time, so that what must wait is not overtaken. What had no answer when a connection is lost goes again.
+ */
+import { Problem } from '../problem.ts'
+import { type Backoff, fullJitterMs } from './backoff.ts'
+import type {
+  AttachedFrame,
+  ClientFrame,
+  Credit,
+  Limits,
+  RecordedFrame,
+  ServerFrame,
+} from './frames.ts'
+
+export type Answer = RecordedFrame | AttachedFrame
+
+export type Job = {
+  readonly c: string
+  readonly frame: (id: string) => ClientFrame
+  /** Sent twice, it might do something else the second time. */
+  readonly onlyOnce: boolean
+  /** The service has answered for good: nothing is sent again. */
+  readonly settled: (outcome: Answer | Problem) => void
+  /** It is given up here; whether the service has it is not known. */
+  readonly dropped: (reason: unknown) => void
+  /** Its turn does not come before it is. */
+  ready: boolean
+}
+
+export type Lanes = {
+  add(job: Job): void
+  remove(job: Job): void
+  /** Gives the service what it takes now. */
+  pump(): void
+  welcomed(credit: Credit, limits: Limits): void
+  lost(): void
+  /** False: the frame is not for a job. */
+  receive(frame: ServerFrame): boolean
+  dropAll(reason: unknown): void
+  busy(): boolean
+  /** Resolves when nothing waits. */
+  empty(): Promise<void>
+}
+
+export type LanesOptions = {
+  readonly backoff: Backoff
+  readonly newFrameId: () => string
+  readonly send: (frame: ClientFrame) => boolean
+}
+
+/** The first job may be under way. */
+type Lane = {
+  readonly jobs: Job[]
+  sent?: { readonly id: string; readonly bytes: number }
+  resting?: ReturnType<typeof setTimeout>
+  /** Of the first job. */
+  failures: number
+}
+
+const encoder = new TextEncoder()
+
+export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes {
+  const lanes = new Map<string, Lane>()
+  const unanswered = new Map<string, Lane>()
+  let credit: Credit | undefined
+  let frameBytesMax = 0
+  let bytesOut = 0
+  const waiting: (() => void)[] = []
+
+  const remove = (job: Job) => {
+    const lane = lanes.get(job.c)
+    const place = lane?.jobs.indexOf(job) ?? -1
+    if (lane === undefined || place === -1) return
+    lane.jobs.splice(place, 1)
+    if (place === 0) lane.failures = 0
+    // What is left goes behind those who have waited longer.
+    lanes.delete(job.c)
+    if (lane.jobs.length > 0) lanes.set(job.c, lane)
+    if (lanes.size > 0) return
+    for (const resolve of waiting.splice(0)) resolve()
+  }
+
+  const settle = (job: Job, outcome: Answer | Problem) => {
+    remove(job)
+    job.settled(outcome)
+  }
+
+  const pump = () => {
+    for (const lane of [...lanes.values()]) {
+      const [job] = lane.jobs
+      if (credit === undefined || unanswered.size >= credit.frames) return
+      if (job?.ready !== true || lane.sent !== undefined || lane.resting !== undefined) continue
+      const id = newFrameId()
+      const frame = job.frame(id)
+      const bytes = encoder.encode(JSON.stringify(frame)).byteLength
+      if (bytes > Math.min(frameBytesMax, credit.bytes)) {
+        // The service could not even tell whose frame it refuses.
+        const detail = `The frame has ${bytes} bytes, and the service takes ${frameBytesMax}.`
+        settle(job, new Problem('body-too-large', detail))
+        continue
+      }
+      if (bytesOut + bytes > credit.bytes) return
+      if (!send(frame)) return
+      lane.sent = { id, bytes }
+      unanswered.set(id, lane)
+      bytesOut += bytes
+    }
+  }
+
+  /** The job whose frame this was; it is under way no more. */
+  const take = (id: string): { lane: Lane; job: Job } | undefined => {
+    const lane = unanswered.get(id)
+    const [job] = lane?.jobs ?? []
+    if (lane?.sent === undefined || job === undefined) return undefined
+    unanswered.delete(id)
+    bytesOut -= lane.sent.bytes
+    delete lane.sent
+    return { lane, job }
+  }
+
+  const rest = (lane: Lane) => {
+    lane.resting = setTimeout(
+      () => {
+        delete lane.resting
+        pump()
+      },
+      fullJitterMs(backoff, lane.failures),
+    )
+    lane.failures += 1
+  }
+
+  return {
+    add(job) {
+      const lane = lanes.get(job.c) ?? { jobs: [], failures: 0 }
+      lanes.set(job.c, lane)
+      lane.jobs.push(job)
+    },
+    remove,
+    pump,
+    welcomed(given, { frameBytes }) {
+      credit = given
+      frameBytesMax = frameBytes
+      pump()
+    },
+    lost() {
+      credit = undefined
+      for (const id of [...unanswered.keys()]) {
+        const { job } = take(id) ?? {}
+        if (job?.onlyOnce === true) settle(job, new Problem('outcome-unknown'))
+      }
+    },
+    receive(frame) {
+      if (frame.t !== 'recorded' && frame.t !== 'attached' && frame.t !== 'problem') return false
+      const { lane, job } = take(frame.id ?? '') ?? {}
+      if (lane === undefined || job === undefined) return frame.t !== 'problem'
+      if (frame.t === 'problem') {
+        const problem = Problem.told(frame)
+        const unsure = problem.code === 'outcome-unknown' || problem.code === 'internal'
+        if (problem.retryable && !(job.onlyOnce && unsure)) rest(lane)
+        else settle(job, problem)
+      } else settle(job, frame)
+      pump()
+      return true
+    },
+    dropAll(reason) {
+      const all = [...lanes.values()]
+      lanes.clear()
+      unanswered.clear()
+      bytesOut = 0
+      for (const { jobs, resting } of all) {
+        clearTimeout(resting)
+        for (const job of jobs) job.dropped(reason)
+      }
+      for (const resolve of waiting.splice(0)) resolve()
+    },
+    busy: () => lanes.size > 0,
+    empty: async () => {
+      if (lanes.size > 0) await new Promise<void>((resolve) => waiting.push(resolve))
+    },
+  }
+}

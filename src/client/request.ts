@@ -1,0 +1,193 @@
+/**
+ * One REST call over fetch, tried again while that is safe and there is time. What fails is a
+ * `Problem`; what the caller aborts is the signal's reason.
+ */
+import { Problem, type ProblemBody, type ProblemCode } from '../problem.ts'
+import { type Backoff, fullJitterMs, pause } from './backoff.ts'
+
+export type CallOptions = {
+  /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
+  readonly signal?: AbortSignal | undefined
+  /** How long the call may take with all its attempts, milliseconds; 30,000 unless said otherwise. */
+  readonly deadlineMs?: number | undefined
+}
+
+/**
+ * Whether sending it twice is the same as once. `repeatable`: reads, and writes with an id, a key or
+ * a whole value. `once`: tried again only after an answer that says that nothing was written.
+ */
+export type Repeat = 'repeatable' | 'once'
+
+export type Call = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: string
+  /** Its strings and numbers become parameters. */
+  readonly query?: object
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly repeat: Repeat
+  /** Other statuses whose JSON is an answer and no problem. */
+  readonly alsoFine?: readonly number[]
+}
+
+/** The body of a 2xx; null where it is a 204. */
+export type Requester = <T>(call: Call, options?: CallOptions) => Promise<T | null>
+
+export type RequesterOptions = {
+  readonly url: string
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly headers: Readonly<Record<string, string>>
+  readonly deadlineMs: number
+  /** How long one attempt may take, milliseconds. */
+  readonly attemptMs: number
+  readonly backoff: Backoff
+}
+
+/** `lost`: nothing tells whether the request was carried out. */
+type Failure = { readonly problem: Problem; readonly lost: boolean; readonly waitMs: number }
+
+/** A fault of the service is tried again, and need not be one that passes. */
+const faultAttemptsMax = 4
+
+const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
+
+const nothingWritten: readonly ProblemCode[] = [
+  'database-unavailable',
+  'conversation-busy',
+  'overloaded',
+]
+
+export function createRequester(options: RequesterOptions): Requester {
+  const base = options.url.replace(/\/+$/, '')
+
+  /** Its failure is to be tried again; what is final is thrown. */
+  const attempt = async <T>(
+    call: Call,
+    signal: AbortSignal,
+  ): Promise<{ readonly body: T | null } | Failure> => {
+    const { method, path, query = {}, body, headers, alsoFine = [] } = call
+    let response: Response
+    let text: string
+    try {
+      response = await options.fetch(`${base}${path}${queryOf(query)}`, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...options.headers,
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(options.attemptMs)]),
+      })
+      text = await response.text()
+    } catch (cause) {
+      signal.throwIfAborted()
+      return { problem: unreached(call, base, cause), lost: true, waitMs: 0 }
+    }
+    const { status } = response
+    const value = parsed(text)
+    if (response.ok || alsoFine.includes(status)) {
+      if (status === 204) return { body: null }
+      if (value !== undefined) return { body: value as T }
+    }
+    return failureOf(call, response, value)
+  }
+
+  return async <T>(call: Call, callOptions: CallOptions = {}) => {
+    const { signal, deadlineMs = options.deadlineMs } = callOptions
+    signal?.throwIfAborted()
+    const deadline = AbortSignal.timeout(deadlineMs)
+    const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
+    const end = performance.now() + deadlineMs
+    let unknown = false
+    for (let failures = 0; ; failures += 1) {
+      let outcome: Awaited<ReturnType<typeof attempt<T>>>
+      try {
+        outcome = await attempt<T>(call, either)
+      } catch (thrown) {
+        if (signal?.aborted === true || thrown !== deadline.reason) throw thrown
+        throw unreached(call, base, thrown)
+      }
+      if ('body' in outcome) return outcome.body
+      unknown ||= outcome.lost || unsure.includes(outcome.problem.code)
+      const wait = Math.max(outcome.waitMs, fullJitterMs(options.backoff, failures))
+      if (!mayRepeat(call, outcome, failures) || performance.now() + wait >= end)
+        throw unknown ? unsettled(call, outcome.problem) : outcome.problem
+      await pause(wait, either)
+    }
+  }
+}
+
+/** A write that may have been carried out by an earlier attempt has not definitely failed. */
+function unsettled({ method, path }: Call, problem: Problem): Problem {
+  if (method === 'GET' || !problem.retryable || problem.code === 'outcome-unknown') return problem
+  const detail = `Whether ${method} ${path} was carried out is not known: ${problem.message}`
+  return new Problem('outcome-unknown', detail, { cause: problem })
+}
+
+function mayRepeat({ repeat }: Call, { problem, lost }: Failure, failures: number): boolean {
+  if (!lost && !problem.retryable) return false
+  if (problem.code === 'internal' && failures + 1 >= faultAttemptsMax) return false
+  return repeat === 'repeatable' || (!lost && nothingWritten.includes(problem.code))
+}
+
+function failureOf(call: Call, response: Response, value: unknown): Failure {
+  const { status, headers } = response
+  const seconds = retryAfterSeconds(headers.get('retry-after'))
+  const waitMs = (seconds ?? 0) * 1000
+  if (isProblem(value) && !response.ok)
+    return { problem: Problem.told(value, seconds), lost: false, waitMs }
+  const detail = `The answer to ${call.method} ${call.path} is ${status}, and none of Turnlog's.`
+  // Of a proxy, or of a machine that is going down.
+  const passing = status === 429 || status >= 502
+  const told = { title: 'The answer is not one of this service', status, retryable: passing }
+  const unusable = new Problem('answer-unusable', detail, { told })
+  return { problem: unusable, lost: passing && status !== 429, waitMs }
+}
+
+function unreached({ method, path }: Call, base: string, cause: unknown): Problem {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return method === 'GET'
+    ? new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, { cause })
+    : new Problem('outcome-unknown', `The answer to ${method} ${path} never came: ${reason}`, {
+        cause,
+      })
+}
+
+function queryOf(query: object): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query))
+    if (typeof value === 'string' || typeof value === 'number') search.set(name, String(value))
+  return search.size === 0 ? '' : `?${search}`
+}
+
+/** RFC 9110: seconds, or a date. */
+function retryAfterSeconds(header: string | null): number | undefined {
+  if (header === null) return undefined
+  const number = Number(header)
+  const seconds = Number.isNaN(number)
+    ? Math.ceil((Date.parse(header) - Date.now()) / 1000)
+    : number
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+export const isProblem = (value: unknown): value is ProblemBody =>
+  typeof value === 'object' &&
+  value !== null &&
+  'code' in value &&
+  typeof value.code === 'string' &&
+  'status' in value &&
+  typeof value.status === 'number' &&
+  'title' in value &&
+  typeof value.title === 'string' &&
+  'retryable' in value &&
+  typeof value.retryable === 'boolean'
