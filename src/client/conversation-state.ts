@@ -41,6 +41,11 @@ export function createConversationState(): ConversationFold {
     sorted = undefined
   }
 
+  const unsay = (role: Role) => {
+    const { [role]: _, ...others } = partials
+    partials = others
+  }
+
   const change = (range: Change, snapshot: boolean) => {
     if (snapshot) {
       forget()
@@ -48,7 +53,7 @@ export function createConversationState(): ConversationFold {
     } else if (range.version <= version) return
     for (const message of range.messages) {
       messages.set(message.id, message)
-      delete partials[message.role]
+      unsay(message.role)
     }
     for (const segment of range.segments ?? []) segments.set(segment.id, segment)
     conversation = range.conversation ?? conversation
@@ -85,11 +90,10 @@ export function createConversationState(): ConversationFold {
       if (!('type' in event)) change(event, false)
       else if (event.type === 'change') change(event, event.snapshot)
       else if (event.type === 'partial') {
-        const { [event.role]: _, ...others } = partials
+        unsay(event.role)
         // Empty takes it back.
-        partials = event.text === '' ? others : { ...others, [event.role]: event.text }
-      }
-      if ('type' in event && event.type === 'reset') {
+        if (event.text !== '') partials = { ...partials, [event.role]: event.text }
+      } else if (event.type === 'reset') {
         const erased = fold.erased
         forget()
         if (!erased) conversation = null

@@ -12,9 +12,13 @@ export type Credit = { readonly frames: number; readonly bytes: number }
 /** Of one frame, and of one socket. */
 export type Limits = { readonly frameBytes: number; readonly subscriptions: number }
 
+export type SubFrame = { t: 'sub'; id: string; c: string; cursor?: string; tail?: number }
+
+export type UnsubFrame = { t: 'unsub'; id: string; c: string }
+
 export type ClientFrame =
-  | { t: 'sub'; id: string; c: string; cursor?: string; tail?: number }
-  | { t: 'unsub'; id: string; c: string }
+  | SubFrame
+  | UnsubFrame
   | { t: 'record'; id: string; key: string; c: string; turn: NewTurn }
   | ({ t: 'attach'; id: string; c: string; messageId?: string } & Attach)
   | { t: 'partial'; c: string; role: Role; text: string }
@@ -55,7 +59,7 @@ export type ServerFrame =
   | ({ t: 'problem'; id?: string; c?: string } & ToldProblem)
   | { t: 'ping'; heads?: Readonly<Record<string, number>> }
   | { t: 'unsubscribed'; id?: string; c: string }
-  | { t: 'reset'; c: string; reason: string }
+  | { t: 'reset'; id?: string; c: string; reason: string }
   | ByeFrame
 
 type Shape = { readonly [member: string]: (value: unknown) => boolean }
@@ -104,7 +108,7 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   },
   ping: { heads: optional((value) => record(value) && Object.values(value).every(version)) },
   unsubscribed: { id: optional(text), c: text },
-  reset: { c: text, reason: text },
+  reset: { id: optional(text), c: text, reason: text },
   bye: { code: count, reason: text, retryMs: optional(pair) },
 }
 

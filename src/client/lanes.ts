@@ -4,14 +4,8 @@
  */
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
-import type {
-  AttachedFrame,
-  ClientFrame,
-  Credit,
-  Limits,
-  RecordedFrame,
-  ServerFrame,
-} from './frames.ts'
+import type { CreditGate } from './credit-gate.ts'
+import type { AttachedFrame, ClientFrame, Limits, RecordedFrame, ServerFrame } from './frames.ts'
 
 export type Answer = RecordedFrame | AttachedFrame
 
@@ -33,7 +27,7 @@ export type Lanes = {
   remove(job: Job): void
   /** Gives the service what it takes now. */
   pump(): void
-  welcomed(credit: Credit, limits: Limits): void
+  welcomed(gate: CreditGate, limits: Limits): void
   lost(): void
   /** False: the frame is not for a job. */
   receive(frame: ServerFrame): boolean
@@ -63,9 +57,8 @@ const encoder = new TextEncoder()
 export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes {
   const lanes = new Map<string, Lane>()
   const unanswered = new Map<string, Lane>()
-  let credit: Credit | undefined
+  let gate: CreditGate | undefined
   let frameBytesMax = 0
-  let bytesOut = 0
   const waiting: (() => void)[] = []
 
   const remove = (job: Job) => {
@@ -89,22 +82,21 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
   const pump = () => {
     for (const lane of [...lanes.values()]) {
       const [job] = lane.jobs
-      if (credit === undefined || unanswered.size >= credit.frames) return
+      if (gate === undefined) return
       if (job?.ready !== true || lane.sent !== undefined || lane.resting !== undefined) continue
       const id = newFrameId()
       const frame = job.frame(id)
       const bytes = encoder.encode(JSON.stringify(frame)).byteLength
-      if (bytes > Math.min(frameBytesMax, credit.bytes)) {
+      if (bytes > frameBytesMax) {
         // The service could not even tell whose frame it refuses.
         const detail = `The frame has ${bytes} bytes, and the service takes ${frameBytesMax}.`
         settle(job, new Problem('body-too-large', detail))
         continue
       }
-      if (bytesOut + bytes > credit.bytes) return
-      if (!send(frame)) return
+      if (!gate.enter(bytes)) return
+      if (!send(frame)) return gate.leave(bytes)
       lane.sent = { id, bytes }
       unanswered.set(id, lane)
-      bytesOut += bytes
     }
   }
 
@@ -114,7 +106,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
     const [job] = lane?.jobs ?? []
     if (lane?.sent === undefined || job === undefined) return undefined
     unanswered.delete(id)
-    bytesOut -= lane.sent.bytes
+    gate?.leave(lane.sent.bytes)
     delete lane.sent
     return { lane, job }
   }
@@ -139,12 +131,12 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
     remove,
     pump,
     welcomed(given, { frameBytes }) {
-      credit = given
+      gate = given
       frameBytesMax = frameBytes
       pump()
     },
     lost() {
-      credit = undefined
+      gate = undefined
       for (const id of [...unanswered.keys()]) {
         const { job } = take(id) ?? {}
         if (job?.onlyOnce === true) settle(job, new Problem('outcome-unknown'))
@@ -167,7 +159,6 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       const all = [...lanes.values()]
       lanes.clear()
       unanswered.clear()
-      bytesOut = 0
       for (const { jobs, resting } of all) {
         clearTimeout(resting)
         for (const job of jobs) job.dropped(reason)

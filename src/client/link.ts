@@ -1,13 +1,18 @@
-/** One connection and those who use it: frames go to whom they are for. A conversation has one subscription on it. */
-
+/**
+ * One connection and those who use it: frames go to whom they are for. A conversation has one
+ * subscription on it, and a new one waits until the service has let go of the old one.
+ */
 import type { Problem } from '../problem.ts'
 import { type Connection, type ConnectionOptions, createConnection } from './connection.ts'
-import type { Credit, Limits, ServerFrame } from './frames.ts'
+import { type CreditGate, createCreditGate } from './credit-gate.ts'
+import type { Limits, ServerFrame, SubFrame } from './frames.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What is recorded over a link. */
 export type Recording = {
-  welcomed(credit: Credit, limits: Limits): void
+  welcomed(gate: CreditGate, limits: Limits): void
+  /** There may be room at the gate. */
+  pump(): void
   lost(): void
   /** False: the frame is not for it. */
   receive(frame: ServerFrame): boolean
@@ -29,6 +34,8 @@ export type Link = Connection & {
 
 /** Until the service has said how many it takes on a socket. */
 const subscriptionsAssumed = 64
+/** About what a `sub` weighs, bytes. */
+const subBytes = 256
 
 export function createLink({ recording, ...options }: LinkOptions): Link {
   const carried = new Map<string, Subscription>()
@@ -36,17 +43,43 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
   const leaving = new Set<string>()
   /** To be carried when the old one is gone. */
   const next = new Map<string, Subscription>()
-  let open = false
+  /** Of each conversation the `sub` that waits for room, and those that are not answered. */
+  const waiting = new Map<string, SubFrame>()
+  const unanswered = new Set<string>()
+  let gate: CreditGate | undefined
   let room = subscriptionsAssumed
+
+  const pump = () => {
+    for (const [c, frame] of waiting) {
+      if (gate?.enter(subBytes) !== true) return
+      waiting.delete(c)
+      unanswered.add(c)
+      connection.send(frame)
+    }
+  }
+
+  const answered = (c: string) => {
+    if (!unanswered.delete(c)) return
+    gate?.leave(subBytes)
+    pump()
+    recording?.pump()
+  }
 
   const attach = (subscription: Subscription) => {
     const c = subscription.conversationId
     subscription.attach({
-      send: (frame) => connection.send(frame),
+      ask(frame) {
+        waiting.set(c, frame)
+        pump()
+      },
+      leave(frame) {
+        waiting.delete(c)
+        connection.send(frame)
+      },
       release(confirms) {
         if (carried.get(c) === subscription) carried.delete(c)
         if (next.get(c) === subscription) next.delete(c)
-        if (confirms && open) leaving.add(c)
+        if (confirms && gate !== undefined) leaving.add(c)
       },
     })
   }
@@ -57,27 +90,32 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
     if (subscription === undefined) return
     next.delete(c)
     carried.set(c, subscription)
-    if (open) subscription.welcomed()
+    if (gate !== undefined) subscription.welcomed()
   }
 
   const subscriptions = () => [...carried.values(), ...next.values()]
 
+  const toSubscription = (frame: ServerFrame, length: number) => {
+    const c = 'c' in frame ? frame.c : undefined
+    if (c === undefined) return
+    // A problem without an id is of a partial, which has no other answer.
+    const isRefusal = frame.t === 'problem' && frame.id !== undefined
+    if (isRefusal || ['subscribed', 'unsubscribed', 'reset'].includes(frame.t)) answered(c)
+    if (leaving.has(c)) {
+      if (frame.t === 'unsubscribed') gone(c)
+    } else carried.get(c)?.receive(frame, length)
+  }
+
   const onFrame = (frame: ServerFrame, length: number) => {
     if (frame.t === 'welcome') {
-      open = true
-      recording?.welcomed(frame.credit, frame.limits)
+      gate = createCreditGate(frame.credit)
       room = frame.limits.subscriptions
+      recording?.welcomed(gate, frame.limits)
       for (const subscription of [...carried.values()]) subscription.welcomed()
     } else if (frame.t === 'ping') {
       for (const [c, version] of Object.entries(frame.heads ?? {})) carried.get(c)?.head(version)
-    } else if (recording?.receive(frame) !== true) {
-      const c = 'c' in frame ? frame.c : undefined
-      if (c !== undefined && leaving.has(c)) {
-        if (['unsubscribed', 'reset', 'problem'].includes(frame.t)) gone(c)
-      } else if (frame.t === 'problem')
-        [...carried.values()].find((each) => each.askId() === frame.id)?.receive(frame, length)
-      else if (c !== undefined) carried.get(c)?.receive(frame, length)
-    }
+    } else if (recording?.receive(frame) === true) pump()
+    else toSubscription(frame, length)
   }
 
   const connection = createConnection({
@@ -85,10 +123,12 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
     wanted: () => carried.size + next.size > 0 || recording?.busy() === true,
     onFrame,
     onLost() {
-      open = false
+      gate = undefined
+      waiting.clear()
+      unanswered.clear()
       for (const c of [...leaving]) gone(c)
       recording?.lost()
-      for (const subscription of carried.values()) subscription.lost()
+      for (const subscription of [...carried.values()]) subscription.lost()
     },
     onRefused(problem) {
       for (const subscription of subscriptions()) subscription.fail(problem)
@@ -102,9 +142,11 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       const c = subscription.conversationId
       if (carried.has(c) || next.has(c) || carried.size + next.size >= room) return false
       attach(subscription)
-      ;(leaving.has(c) ? next : carried).set(c, subscription)
-      if (!open) connection.open()
-      else if (carried.has(c)) subscription.welcomed()
+      const isLeaving = leaving.has(c)
+      if (isLeaving) next.set(c, subscription)
+      else carried.set(c, subscription)
+      if (gate === undefined) connection.open()
+      else if (!isLeaving) subscription.welcomed()
       return true
     },
     subscriptions,

@@ -133,6 +133,7 @@ export function createSender(options: SenderOptions): Sender {
     },
     settled: lanes.empty,
     welcomed: lanes.welcomed,
+    pump: lanes.pump,
     lost: lanes.lost,
     receive: lanes.receive,
     refused: lanes.dropAll,

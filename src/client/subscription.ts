@@ -7,7 +7,7 @@ import type { Change } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import { createEventBuffer } from './event-buffer.ts'
-import type { ChangeFrame, ClientFrame, Role, ServerFrame } from './frames.ts'
+import type { ChangeFrame, Role, ServerFrame, SubFrame, UnsubFrame } from './frames.ts'
 
 export type LiveEvent =
   /** Upsert its rows by id, then keep `cursor`. `snapshot`: drop what you hold first. */
@@ -20,7 +20,12 @@ export type LiveEvent =
   | { readonly type: 'reset'; readonly reason: string }
 
 /** Where it begins: after a cursor, with the newest `tail` messages, or from now on. */
-export type LiveStart = { readonly cursor?: string; readonly tail?: number }
+export type LiveStart = {
+  readonly cursor?: string
+  /** Of the change that `cursor` came with: so that a gap is seen from the first change on. */
+  readonly version?: number
+  readonly tail?: number
+}
 
 export type SubscriptionOptions = {
   readonly conversationId: string
@@ -36,7 +41,10 @@ export type SubscriptionOptions = {
 
 /** The connection it is on. */
 export type Carrier = {
-  send(frame: ClientFrame): void
+  /** Sent when the service takes more of this connection. */
+  ask(frame: SubFrame): void
+  /** Sent at once, and in place of an `ask` that was not sent. */
+  leave(frame: UnsubFrame): void
   /** The subscription has ended. `confirms`: the service has been asked, and will say `unsubscribed`. */
   release(confirms: boolean): void
 }
@@ -49,8 +57,6 @@ export type Subscription = AsyncIterableIterator<LiveEvent, void, void> & {
   welcomed(): void
   lost(): void
   receive(frame: ServerFrame, length: number): void
-  /** The id of its last frame that is to be answered. */
-  askId(): string
   /** The version that the service says the conversation has. */
   head(version: number): void
   fail(reason: unknown): void
@@ -78,7 +84,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   /** Of the last `sub` or `unsub`: older answers are of no interest. */
   let askId = ''
   /** The version at `cursor`; not known until the service has named one. */
-  let last: number | undefined
+  let last = cursor === undefined ? undefined : options.start.version
   let caughtUp = false
   /** Attempts since the last progress. */
   let stumbles = 0
@@ -100,7 +106,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     caughtUp = false
     askId = options.newFrameId()
     const start = cursor !== undefined ? { cursor } : tail !== undefined ? { tail } : {}
-    carrier?.send({ t: 'sub', id: askId, c, ...start })
+    carrier?.ask({ t: 'sub', id: askId, c, ...start })
   }
 
   const askLater = () => {
@@ -111,7 +117,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const leave = () => {
     phase = 'leaving'
     askId = options.newFrameId()
-    carrier?.send({ t: 'unsub', id: askId, c })
+    carrier?.leave({ t: 'unsub', id: askId, c })
   }
 
   /** Something is missing: again, from the last that is known. */
@@ -207,7 +213,6 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (phase !== 'ended') phase = 'off'
     },
     receive,
-    askId: () => askId,
     head(version) {
       const known = last
       if (phase !== 'on' || !caughtUp || known === undefined || version <= known) return
