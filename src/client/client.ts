@@ -7,18 +7,14 @@ import type { Role } from './frames.ts'
 import { newId } from './ids.ts'
 import { createMemoryJournal, type Journal, type JournalEntry } from './journal.ts'
 import { createLink, type Link, type LinkOptions } from './link.ts'
+import type { LiveEvent, LiveStart } from './live-event.ts'
 import { createOwnWrites } from './own-writes.ts'
 import { createPartials } from './partials.ts'
 import { createRequester, type RequesterOptions } from './request.ts'
 import { createRest } from './rest.ts'
 import type { Rest } from './rest-api.ts'
 import { type Attached, createSender, type Recorded } from './sender.ts'
-import {
-  createSubscription,
-  type LiveEvent,
-  type LiveStart,
-  type Subscription,
-} from './subscription.ts'
+import { createSubscription, type Subscription } from './subscription.ts'
 
 export type * from '../conversation/wire.ts'
 export { Problem, type ProblemCode } from '../problem.ts'
@@ -26,9 +22,9 @@ export type { ConnectionState } from './connection.ts'
 export { type ConversationState, createConversationState } from './conversation-state.ts'
 export type { Role } from './frames.ts'
 export { createMemoryJournal, type Journal, type JournalEntry } from './journal.ts'
+export type { LiveEvent, LiveStart } from './live-event.ts'
 export type { Freshness, HistoryOptions, MessageOptions, ReadOptions, Rest } from './rest-api.ts'
 export type { Attached, Recorded } from './sender.ts'
-export type { LiveEvent, LiveStart } from './subscription.ts'
 
 export type ClientOptions = {
   /** Where the service is: `http://127.0.0.1:3000`. */

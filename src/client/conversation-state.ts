@@ -1,7 +1,7 @@
 /** A conversation as its changes add up: what an app shows, and what a test compares. */
 import type { Change, Conversation, Message, Segment } from '../conversation/wire.ts'
 import type { Role } from './frames.ts'
-import type { LiveEvent } from './subscription.ts'
+import type { LiveEvent } from './live-event.ts'
 
 export type ConversationState = {
   /** Null until a change has brought it. */

@@ -1,5 +1,5 @@
 /** Events between a socket and a consumer that may be slower. Bounded by whoever fills it. */
-import type { LiveEvent } from './subscription.ts'
+import type { LiveEvent } from './live-event.ts'
 
 export type EventBuffer = {
   /** `characters`: about what it occupies. */
