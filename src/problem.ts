@@ -28,7 +28,15 @@ export type ProblemBody = {
 }
 
 /** What tells of a problem: a REST body, or a frame. */
-export type ToldProblem = Omit<ProblemBody, 'type' | 'detail'> & { readonly detail?: string }
+export type ToldProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable' | 'requestId'> & {
+  readonly code: string
+  readonly detail?: string
+  readonly errors?: readonly {
+    readonly in: string
+    readonly pointer: string
+    readonly message: string
+  }[]
+}
 
 /** What is thrown for everything that can go wrong with a request. */
 export class Problem extends Error {
@@ -66,9 +74,10 @@ export class Problem extends Error {
    * code one that it does not have: status, title and `retryable` are as told.
    */
   static told(body: ToldProblem, retryAfterSeconds?: number): Problem {
-    const { code, detail, errors = [] } = body
+    const { detail, errors = [] } = body
+    const code = body.code as ProblemCode
     return new Problem(code, detail, {
-      violations: errors.map((error) => ({ code, ...error })),
+      violations: errors.map((error) => ({ ...error, code, in: error.in as Violation['in'] })),
       told: body,
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     })

@@ -1,66 +1,32 @@
 /** The frames of `turnlog.v1`, as this client sends and reads them. */
-import type { Attach, Change, NewTurn } from '../conversation/wire.ts'
-import type { ToldProblem } from '../problem.ts'
+import type { ClientFrames, ServerFrames } from '../live/protocol.ts'
 
 export const protocol = 'turnlog.v1'
 
-export type Role = 'human' | 'ai'
+export type Role = ClientFrames['partial']['role']
 
-/** Unanswered `record` and `attach` frames that the service takes of one socket. */
-export type Credit = { readonly frames: number; readonly bytes: number }
-
+/** Unanswered frames that the service takes of one socket. */
+export type Credit = ServerFrames['welcome']['credit']
 /** Of one frame, and of one socket. */
-export type Limits = { readonly frameBytes: number; readonly subscriptions: number }
+export type Limits = ServerFrames['welcome']['limits']
 
-export type SubFrame = { t: 'sub'; id: string; c: string; cursor?: string; tail?: number }
+type WithId<Frame> = Frame & { id: string }
 
-export type UnsubFrame = { t: 'unsub'; id: string; c: string }
+export type SubFrame = WithId<ClientFrames['sub']>
+export type UnsubFrame = WithId<ClientFrames['unsub']>
 
 export type ClientFrame =
   | SubFrame
   | UnsubFrame
-  | { t: 'record'; id: string; key: string; c: string; turn: NewTurn }
-  | ({ t: 'attach'; id: string; c: string; messageId?: string } & Attach)
-  | { t: 'partial'; c: string; role: Role; text: string }
-  | { t: 'pong' }
+  | (WithId<ClientFrames['record']> & { key: string })
+  | WithId<ClientFrames['attach']>
+  | ClientFrames['partial' | 'pong']
 
-export type ChangeFrame = Change & { t: 'change'; c: string; snapshot?: boolean }
+export type ChangeFrame = ServerFrames['change']
+export type RecordedFrame = ServerFrames['recorded']
+export type AttachedFrame = ServerFrames['attached']
 
-export type RecordedFrame = {
-  t: 'recorded'
-  id: string
-  c: string
-  version: number
-  cursor: string
-  humanMessageId: string | null
-  assistantMessageId: string | null
-  replayed: boolean
-}
-
-export type AttachedFrame = {
-  t: 'attached'
-  id: string
-  c: string
-  version: number
-  cursor: string
-  messageId: string | null
-}
-
-export type ByeFrame = { t: 'bye'; code: number; reason: string; retryMs?: [number, number] }
-
-export type ServerFrame =
-  | { t: 'welcome'; v: string; pingMs: number; credit: Credit; limits: Limits }
-  | { t: 'subscribed'; id?: string; c: string; cursor: string }
-  | ChangeFrame
-  | { t: 'live'; c: string; version: number }
-  | RecordedFrame
-  | AttachedFrame
-  | { t: 'partial'; c: string; role: Role; text: string }
-  | ({ t: 'problem'; id?: string; c?: string } & ToldProblem)
-  | { t: 'ping'; heads?: Readonly<Record<string, number>> }
-  | { t: 'unsubscribed'; id?: string; c: string }
-  | { t: 'reset'; id?: string; c: string; reason: string }
-  | ByeFrame
+export type ServerFrame = ServerFrames[keyof ServerFrames]
 
 type Shape = { readonly [member: string]: (value: unknown) => boolean }
 
@@ -108,6 +74,7 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   },
   ping: { heads: optional((value) => record(value) && Object.values(value).every(version)) },
   unsubscribed: { id: optional(text), c: text },
+  authenticated: {},
   reset: { id: optional(text), c: text, reason: text },
   bye: { code: count, reason: text, retryMs: optional(pair) },
 }

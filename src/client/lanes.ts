@@ -90,7 +90,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       if (bytes > frameBytesMax) {
         // The service could not even tell whose frame it refuses.
         const detail = `The frame has ${bytes} bytes, and the service takes ${frameBytesMax}.`
-        settle(job, new Problem('body-too-large', detail))
+        settle(job, new Problem('frame-too-large', detail))
         continue
       }
       if (!gate.enter(bytes)) return

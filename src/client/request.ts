@@ -2,7 +2,7 @@
  * One REST call over fetch, tried again while that is safe and there is time. What fails is a
  * `Problem`; what the caller aborts is the signal's reason.
  */
-import { Problem, type ProblemBody, type ProblemCode } from '../problem.ts'
+import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
 
 export type CallOptions = {
@@ -180,7 +180,7 @@ function parsed(text: string): unknown {
   }
 }
 
-export const isProblem = (value: unknown): value is ProblemBody =>
+export const isProblem = (value: unknown): value is ToldProblem =>
   typeof value === 'object' &&
   value !== null &&
   'code' in value &&
