@@ -4,6 +4,7 @@
  */
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { createDeferred, type Deferred } from './deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
   createHeld,
@@ -22,7 +23,7 @@ export type FileJournalOptions = JournalBounds & {
   readonly sync?: boolean
 }
 
-type Write = { readonly text: string; readonly kept?: PromiseWithResolvers<void> }
+type Write = { readonly text: string; readonly kept?: Deferred<void> }
 
 /** A file of less is not written anew. */
 const compactFromBytes = 262_144
@@ -120,7 +121,7 @@ function createFileJournal(opened: {
     writing = undefined
   }
 
-  const write = (line: Line, kept?: PromiseWithResolvers<void>) => {
+  const write = (line: Line, kept?: Deferred<void>) => {
     writes.push({ text: printLine(line), ...(kept === undefined ? {} : { kept }) })
     writing ??= flush()
   }
@@ -150,7 +151,7 @@ function createFileJournal(opened: {
     async append(entry) {
       if (closed) throw new Error(`The journal ${at} is closed.`)
       held.add(entry, Buffer.byteLength(JSON.stringify(entry)))
-      const kept = Promise.withResolvers<void>()
+      const kept = createDeferred<void>()
       write({ add: entry }, kept)
       try {
         await kept.promise

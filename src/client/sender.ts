@@ -4,6 +4,7 @@
  */
 import type { Attach } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
+import { createDeferred, type Deferred } from './deferred.ts'
 import type { AttachedFrame, RecordedFrame } from './frames.ts'
 import type { Journal, JournalEntry } from './journal.ts'
 import { type Answer, createLanes, type Job, type LanesOptions } from './lanes.ts'
@@ -44,7 +45,7 @@ export function createSender(options: SenderOptions): Sender {
   const settle = <T>(
     c: string,
     outcome: Answer | Problem,
-    { resolve, reject }: PromiseWithResolvers<T>,
+    { resolve, reject }: Deferred<T>,
     read: (answer: Answer) => T | undefined,
   ) => {
     if (outcome instanceof Problem) return reject(outcome)
@@ -57,7 +58,7 @@ export function createSender(options: SenderOptions): Sender {
   /** Takes its place in its lane, and its name, at once. */
   const start = (entry: JournalEntry, ready: boolean) => {
     const { conversationId: c, key, turn } = entry
-    const outcome = Promise.withResolvers<Recorded>()
+    const outcome = createDeferred<Recorded>()
     const job: Job = {
       c,
       frame: (id) => ({ t: 'record', id, key, c, turn }),
@@ -113,7 +114,7 @@ export function createSender(options: SenderOptions): Sender {
     },
     attach(c, messageId, audio) {
       if (closed !== undefined) return Promise.reject(closed.reason)
-      const outcome = Promise.withResolvers<Attached>()
+      const outcome = createDeferred<Attached>()
       const target = messageId === undefined ? {} : { messageId }
       lanes.add({
         c,

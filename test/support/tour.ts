@@ -3,7 +3,15 @@
  * prints has the shape of the block below it. `UPDATE_DOCS=1` writes what was printed.
  */
 import { expect } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -75,7 +83,12 @@ export async function walk(
 /** What the script printed; it must end well, and complain of nothing. */
 async function run(script: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
-  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  // Every library, and this package as those see it who have installed it.
+  const libraries = join(directory, 'node_modules')
+  mkdirSync(libraries)
+  for (const name of readdirSync(join(root, 'node_modules')))
+    symlinkSync(join(root, 'node_modules', name), join(libraries, name))
+  symlinkSync(root, join(libraries, 'turnlog'))
   try {
     const shell = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], {
       cwd: directory,

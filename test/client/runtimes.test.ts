@@ -1,0 +1,113 @@
+/** The client where it is used: bundled for browsers, and in Node. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'bun'
+import { type TestApp, testApp } from '../support/app.ts'
+
+const root = join(import.meta.dir, '../..')
+const directory = mkdtempSync(join(tmpdir(), 'turnlog-client-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+async function bundle(entry: string, target: 'browser' | 'node', minify = false) {
+  const built = await Bun.build({
+    entrypoints: [join(root, entry)],
+    target,
+    minify,
+    metafile: true,
+  })
+  const text = await built.outputs[0]?.text()
+  return { text: text ?? '', inputs: Object.keys(built.metafile?.inputs ?? {}) }
+}
+
+/** What a program prints that uses the client from JavaScript, in a runtime without TypeScript. */
+const program = `
+import { createClient, createConversationState, Problem } from './client.js'
+import { openFileJournal } from './file-journal.js'
+const [url, path] = process.argv.slice(2)
+const journal = await openFileJournal(path)
+const client = createClient({ url, journal })
+const { id } = await client.createConversation({ title: 'from here' })
+const state = createConversationState()
+const recorded = client.record(id, { user: { text: 'Hello' }, assistant: { responses: ['Hi!'] } })
+for await (const event of client.live(id, { tail: 10 })) {
+  state.apply(event)
+  if (state.messages.length === 2) break
+}
+const { assistantMessageId } = await recorded
+const missing = await client.getSegment(id, id).catch((thrown) => thrown)
+console.log(JSON.stringify({
+  texts: state.messages.map(({ content }) => content),
+  recorded: state.messages[1].id === assistantMessageId,
+  missing: missing instanceof Problem && missing.code,
+}))
+await client.close()
+`
+
+const runtimes = [
+  // Node has had a WebSocket since 20.10, behind a switch before 22.
+  { name: 'node', args: ['--experimental-websocket', '--no-warnings'] },
+  {
+    name: 'deno',
+    args: ['run', '--allow-net', '--allow-read', '--allow-write', '--allow-sys', '--allow-run'],
+  },
+].filter(({ name }) => Bun.which(name) !== null)
+
+describe('the bundle for browsers', () => {
+  test('has the client alone in it, and is small', async () => {
+    const { text, inputs } = await bundle('src/client/client.ts', 'browser', true)
+    const others = inputs.filter(
+      (path) => !/(^|\/)src\/(client\/[a-z-]+|problem|problem-codes)\.ts$/.test(path),
+    )
+    expect(others).toEqual([])
+    expect(inputs.filter((path) => path.includes('file-'))).toEqual([])
+    expect(text).not.toMatch(/node:|\bprocess\.|\bBuffer\b|\bBun\./)
+    const bytes = { minified: Buffer.byteLength(text), gzipped: gzipSync(Buffer.from(text)).length }
+    expect(bytes.minified).toBeLessThan(40_000)
+    expect(bytes.gzipped).toBeLessThan(14_000)
+  })
+
+  test('is what package.json names, and the journal of files is apart', () => {
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    for (const name of ['./client', './client/file-journal'])
+      expect(Bun.file(join(root, exports[name])).size).toBeGreaterThan(0)
+  })
+})
+
+describe('the client in other runtimes', () => {
+  test('records, watches and tells of problems as it does in Bun', async () => {
+    await using app: TestApp = await testApp()
+    const server = app.listen({ host: '127.0.0.1', port: 0 })
+    for (const name of ['client', 'file-journal']) {
+      const { text } = await bundle(`src/client/${name}.ts`, 'node')
+      writeFileSync(join(directory, `${name}.js`), text)
+    }
+    writeFileSync(join(directory, 'package.json'), '{"type":"module"}')
+    writeFileSync(join(directory, 'program.js'), program)
+    expect(runtimes.map(({ name }) => name)).toContain('node')
+    for (const { name, args } of runtimes) {
+      const ran = Bun.spawn(
+        [
+          name,
+          ...args,
+          join(directory, 'program.js'),
+          server.url,
+          join(directory, `${name}.journal`),
+        ],
+        { stdout: 'pipe', stderr: 'pipe' },
+      )
+      const [output, errors] = await Promise.all([
+        new Response(ran.stdout).text(),
+        new Response(ran.stderr).text(),
+      ])
+      expect({ name, code: await ran.exited, errors }).toEqual({ name, code: 0, errors: '' })
+      expect(JSON.parse(output)).toEqual({
+        texts: ['Hello', 'Hi!'],
+        recorded: true,
+        missing: 'segment-not-found',
+      })
+    }
+    await server.stop(1000)
+  }, 20_000)
+})
