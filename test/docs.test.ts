@@ -40,7 +40,12 @@ describe('the documents', () => {
       ['postgres://turnlog@db.example:5432/turnlog', DATABASE_URL],
       ['db.example:5432/turnlog', `${host}${pathname}`],
     ] as const
-    const steps = { 'docs/configuration.md': 1, 'docs/formats.md': 5, 'docs/doctor.md': 3, 'docs/client.md': 5 }
+    const steps = {
+      'docs/configuration.md': 1,
+      'docs/formats.md': 5,
+      'docs/doctor.md': 3,
+      'docs/client.md': 5,
+    }
     for (const [file, count] of Object.entries(steps))
       expect([file, await walk(file, { names })]).toEqual([file, count])
   }, 60_000)
