@@ -119,7 +119,7 @@ describe('the client and the service', () => {
     }
     proxy.onServerBytes = undefined
     expect((await truthOf(id)).length).toBe(16)
-  })
+  }, 20_000)
 
   test('show audio, erasure and what is being said as they happen', async () => {
     await using client = clientOf()
@@ -152,7 +152,7 @@ describe('the client and the service', () => {
     expect(again.code).toBe('conversation-erased')
     const refused = await client.record(id, turn('late')).catch((thrown) => thrown)
     expect(refused.code).toBe('conversation-erased')
-  })
+  }, 20_000)
 
   test('a client that is new goes on where an old one had kept its cursor', async () => {
     const { id } = await direct.createConversation()
@@ -171,7 +171,7 @@ describe('the client and the service', () => {
       if (event.type === 'live') break
     }
     expect(state.messages.map(({ seq }) => seq)).toEqual([5, 6, 7, 8])
-  })
+  }, 20_000)
 
   test('a slow consumer holds little, and has everything in the end', async () => {
     await using client = createClient({ url: node.url, bufferCharacters: 100_000 })
@@ -191,7 +191,7 @@ describe('the client and the service', () => {
       if (event.type === 'live' && state.version === 61) break
     }
     expect(state.messages).toEqual(await truthOf(id))
-  })
+  }, 20_000)
 })
 
 describe('an agent with a journal in a file', () => {
