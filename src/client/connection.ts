@@ -52,7 +52,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   let silenceMs = options.handshakeMs
   let silence: ReturnType<typeof setTimeout> | undefined
   let retry: ReturnType<typeof setTimeout> | undefined
-  let bye: { code: number; reason: string; retryMs?: readonly [number, number] } | undefined
+  let bye: { code: number; reason: string; retryMs?: readonly number[] } | undefined
 
   const listen = () => {
     clearTimeout(silence)
@@ -123,7 +123,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** 42xx: at once, or when the service says; the rest: later and later. */
   const waitMs = (said: typeof bye): number => {
     if (said?.retryMs !== undefined) {
-      const [least, most] = said.retryMs
+      const [least = 0, most = least] = said.retryMs
       return Math.max(0, least + Math.random() * (most - least))
     }
     const resumeNow = said !== undefined && said.code >= 4200 && said.code < 4300
