@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { openKv } from '../adapters/open.ts'
 import type { Head } from '../src/conversation/cache-rule.ts'
 import { historyKeys } from '../src/conversation/cache-rule.ts'
-import type { Kv } from '../src/ports/kv.ts'
+import type { Kv, KvEntryMaybe, KvKey } from '../src/ports/kv.ts'
 import { type TestApp, testApp } from './support/app.ts'
 import { until } from './support/processes.ts'
 
@@ -21,6 +21,12 @@ async function slowStore() {
     async get(key) {
       await wait()
       return await kv.get(key)
+    },
+    async getMany<T extends readonly unknown[]>(
+      keys: readonly [...{ [K in keyof T]: KvKey }],
+    ): Promise<{ [K in keyof T]: KvEntryMaybe<T[K]> }> {
+      await wait()
+      return await kv.getMany<T>(keys)
     },
     list<T>(...[selector, options]: Parameters<Kv['list']>) {
       const list = kv.list<T>(selector, options)

@@ -28,12 +28,15 @@ export function createBreaker(options: {
   probe(): Promise<unknown>
   /** Makes up for what was missed; rejects where the store is away again. */
   heal(): Promise<unknown>
+  /** Failures nearer to each other are one: a stall of this process ends many calls at once. */
+  readonly apartMs?: number
   onOpen(reason: unknown): void
   onClose(): void
 }): Breaker {
   let failures = 0
   let isClosed = true
   let isStopped = false
+  let failedAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
   let waitMs = probeEveryMs
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -57,6 +60,9 @@ export function createBreaker(options: {
       return isClosed
     },
     failed(reason) {
+      const now = performance.now()
+      if (now - failedAt < (options.apartMs ?? 0)) return
+      failedAt = now
       failures += 1
       if (!isClosed || failures < failuresMax || isStopped) return
       isClosed = false
@@ -79,12 +85,20 @@ export class Late extends Error {
   override readonly name = 'Late'
 }
 
+const stallMs = 4
+
 /** Settles as `work` does, or rejects with `Late` when it was not there in time. */
 export function within<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const dueAt = performance.now() + ms
+    const late = () => {
       // A busy process sees its timers first: what has arrived meanwhile is heard before it counts as late.
       setImmediate(() => reject(new Late(`no answer within ${ms} ms`)))
+    }
+    let timer = setTimeout(() => {
+      // A timer that is late itself tells of this process, not of the store.
+      if (performance.now() - dueAt < stallMs) late()
+      else timer = setTimeout(late, stallMs)
     }, ms)
     work.then(
       (value) => {

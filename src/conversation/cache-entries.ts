@@ -23,7 +23,6 @@ export type CacheRead =
 
 /** Every function rejects with what the store rejects with. */
 export type CacheEntries = {
-  head(tenant: string, id: string): Promise<Seen | undefined>
   /** The newest `count` messages as far as the window goes. A miss leaves a stub. */
   read(tenant: string, id: string, count: number): Promise<CacheRead>
   /** The whole window, or undefined; leaves nothing. */
@@ -113,8 +112,6 @@ export function createCacheEntries(options: {
   }
 
   return {
-    head: headOf,
-
     async read(tenant, id, count) {
       const { seen, entries } = await listed(tenant, id, count + 1)
       if (seen === undefined)

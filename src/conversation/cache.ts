@@ -6,7 +6,8 @@ import type { Events } from '../events.ts'
 import type { Kv } from '../ports/kv.ts'
 import { createBreaker, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
-import { type Applied, type CacheRule, cacheRule, isFull } from './cache-rule.ts'
+import { createHeads } from './cache-heads.ts'
+import { type Applied, type CacheRule, cacheRule } from './cache-rule.ts'
 import { createCacheWriter, isRefusal, nameOf } from './cache-writer.ts'
 import type { Commit, Effect } from './effects.ts'
 import { printMessage } from './message-text.ts'
@@ -46,6 +47,7 @@ export function createCache(options: CacheOptions): Cache {
   const { kv, events, deadlineMs } = options
   const ttlMs = options.ttlSeconds * 1000
   const entries = createCacheEntries({ kv, rule: options.rule ?? cacheRule, ttlMs })
+  const heads = createHeads(kv)
   const windows = createReadyWindows(options.readyBytesMax)
   const filling = new Set<string>()
   let healInMs = healAfterMs
@@ -81,6 +83,7 @@ export function createCache(options: CacheOptions): Cache {
   const breaker = createBreaker({
     probe: () => within(kv.get(probeKey), deadlineMs),
     heal: () => writer.heal(),
+    apartMs: 5,
     onOpen: (reason) => events.cacheSkipped(reason),
     onClose: () => events.cacheUsed(),
   })
@@ -128,10 +131,8 @@ export function createCache(options: CacheOptions): Cache {
     ready: (tenant, id) => windows.get(nameOf(tenant, id)),
 
     async version(tenant, id) {
-      const asked = await ask('read', id, () => entries.head(tenant, id), deadlineMs)
-      if (asked === undefined) return undefined
-      const head = asked.answer?.head
-      return head !== undefined && isFull(head) ? head.version : 0
+      const asked = await ask('read', id, () => heads.version(tenant, id), deadlineMs)
+      return asked?.answer
     },
 
     async read(tenant, id, count) {
