@@ -7,7 +7,7 @@ export type Heads = {
   version(tenant: string, id: string): Promise<number>
 }
 
-/** Calls in flight; who comes meanwhile goes with the next. */
+/** Calls in flight; who comes meanwhile goes with the next, or as soon as a call is full. */
 const lanes = 2
 /** Keys that one call takes. */
 const keysMax = 10
@@ -36,14 +36,14 @@ export function createHeads(kv: Kv): Heads {
       for (const { reject } of asked) reject(thrown)
     }
     inFlight -= 1
-    if (waiting.length > 0) void send()
+    if (waiting.length > 0 && inFlight < lanes) void send()
   }
 
   return {
     version: (tenant, id) =>
       new Promise((resolve, reject) => {
         waiting.push({ key: historyKeys.head(tenant, id), resolve, reject })
-        if (inFlight < lanes) void send()
+        if (inFlight < lanes || waiting.length >= keysMax) void send()
       }),
   }
 }
