@@ -2,9 +2,10 @@
 import { stopTestRedis } from '../test/support/redis.ts'
 import type { Comparison } from './comparison.ts'
 import { benchLatency } from './live-latency.ts'
+import { benchSockets } from './live-sockets.ts'
 
 export async function benchLive(): Promise<Comparison[]> {
-  const comparisons = await benchLatency()
+  const comparisons = [...(await benchLatency()), ...(await benchSockets())]
   await stopTestRedis()
   return comparisons
 }
