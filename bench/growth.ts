@@ -5,10 +5,9 @@ import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { until } from '../test/support/processes.ts'
 import { startRedis, stopTestRedis, type TestRedis } from '../test/support/redis.ts'
 import { type Comparison, median } from './comparison.ts'
-import { answer, conversationId, question } from './scene.ts'
+import { answer, conversationId, question, runs } from './scene.ts'
 
 const turns = 100
-const runs = Number(process.env['BENCH_RUNS'] ?? 5)
 const lengths = [10, 1000, 100_000]
 
 type Cost = { ms: number; bytes: number }

@@ -9,11 +9,9 @@ import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis, stopTestRedis } from '../test/support/redis.ts'
 import { type Comparison, compare } from './comparison.ts'
-import { answer, conversationId, programsNeeded, question } from './scene.ts'
+import { answer, conversationId, programsNeeded, question, runs, seconds } from './scene.ts'
 
 const conversations = 64
-const seconds = Number(process.env['BENCH_SECONDS'] ?? 3)
-const runs = Number(process.env['BENCH_RUNS'] ?? 5)
 
 export async function benchLoad(): Promise<Comparison[]> {
   programsNeeded('wrk', 'redis-benchmark')

@@ -10,11 +10,9 @@ import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { type Comparison, compare } from './comparison.ts'
 import { httpLoad, postBytes } from './http-load.ts'
-import { answer, conversationId, programsNeeded, question } from './scene.ts'
+import { answer, conversationId, programsNeeded, question, runs, seconds } from './scene.ts'
 
 const conversations = 1000
-const seconds = Number(process.env['BENCH_SECONDS'] ?? 3)
-const runs = Number(process.env['BENCH_RUNS'] ?? 5)
 
 const fiveStatements = `
 \\set n random(1, ${conversations})

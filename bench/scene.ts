@@ -1,4 +1,8 @@
-/** What the benches share: a turn as people speak, conversations by number, and the programs needed. */
+/** What the benches share: how long they take, a turn as people speak, conversations by number, and the programs needed. */
+
+/** How long a run measures, and how many there are. */
+export const seconds = Number(process.env['BENCH_SECONDS'] ?? 3)
+export const runs = Number(process.env['BENCH_RUNS'] ?? 5)
 
 export const question =
   'I want to make a restaurant reservation for 2 people at half past 11 in the morning.'
