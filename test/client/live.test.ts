@@ -516,4 +516,29 @@ describe('a live conversation', () => {
     expect(shown.length).toBeLessThan(30)
     expect(shown.at(-1)).toEqual({})
   })
+
+  test('takes back what was being said when its socket is lost', async () => {
+    const truth = createTruth(messages(0))
+    await using peer = startPeer({
+      onFrame: serving((socket, sub) => {
+        begin(socket, sub, truth)
+        if (socket.number === 0)
+          socket.send({ t: 'partial', c, role: 'human', text: 'taken back meanwhile' })
+        socket.send({ t: 'live', c, version: truth.head })
+      }),
+    })
+    await using client = clientOf(peer)
+    const state = createConversationState()
+    const events = client.live(c, { cursor: 'cursor-1', version: 1 })
+    const take = async () => {
+      const { value } = await events.next()
+      if (value !== undefined) state.apply(value)
+      return value?.type
+    }
+    expect([await take(), state.partials]).toEqual(['partial', { human: 'taken back meanwhile' }])
+    expect(await take()).toBe('live')
+    peer.sockets[0]?.cut()
+    expect([await take(), state.partials]).toEqual(['partial', {}])
+    expect(await take()).toBe('live')
+  })
 })
