@@ -50,6 +50,8 @@ export class Channel {
   idleSince = performance.now()
   /** The highest version that hints told of, for the poll to compare. */
   hinted = 0
+  /** Why there is nothing to follow. An erasure is for good. */
+  absent: 'conversation-not-found' | 'conversation-erased' | undefined
   readonly partials: Partials
   readonly #options: ChannelOptions
   readonly #followers = new Set<Follower>()
@@ -171,6 +173,7 @@ export class Channel {
 
   /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
   #seen(read: HeadRead | undefined, before: number): void {
+    if (read === undefined) this.absent ??= 'conversation-not-found'
     if (read === undefined || read.erased || read.version < before) this.#refills.probe()
     else this.#moved(read.version)
     if (this.#wanted > this.#head) this.#refills.probe()
@@ -189,9 +192,11 @@ export class Channel {
     }
     this.#forget()
     if (read.state === 'missing') this.#reset('conversation-not-found', () => true)
-    else if (read.state === 'erased')
+    else if (read.state === 'erased') {
+      this.absent = 'conversation-erased'
+      this.partials.clear()
       this.#reset('conversation-erased', () => true, read.conversation)
-    else {
+    } else {
       this.#options.wentBack(from, read.head)
       this.#head = read.head
       this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
@@ -210,6 +215,9 @@ export class Channel {
 
   #moved(version: number): void {
     if (version <= this.#head) return
+    // What was said before that may have been ended by a message that nobody here has seen.
+    if (this.#head === 0) this.partials.startAt(version)
+    if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
     this.#advance(this.#followers)
     this.partials.moved()

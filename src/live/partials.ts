@@ -32,6 +32,8 @@ type Speaker = {
   until: number
   /** The version of the speaker's newest message. */
   spoken: number
+  /** `latest` is of a version that is not here yet. */
+  isEarly: boolean
   nextAt: number
   timer: ReturnType<typeof setTimeout> | undefined
   isPublishing: boolean
@@ -43,6 +45,7 @@ type Speaker = {
 export class Partials {
   readonly #options: PartialsOptions
   readonly #speakers = new Map<Role, Speaker>()
+  #begun = 0
 
   constructor(options: PartialsOptions) {
     this.#options = options
@@ -64,7 +67,14 @@ export class Partials {
     const speaker = this.#speaker(partial.role)
     if (partial.after < speaker.spoken) return
     this.#keep(speaker, partial)
+    speaker.isEarly = partial.after > this.#options.head()
     this.#show(speaker)
+  }
+
+  /** The first version that is known here: of the messages before it, nothing is. */
+  startAt(version: number): void {
+    this.#begun = version
+    for (const role of this.#speakers.keys()) this.spoken(role, version)
   }
 
   /** A message of the speaker is there. */
@@ -77,9 +87,11 @@ export class Partials {
 
   /** The head has moved: what was said after it can be shown now. */
   moved(): void {
-    for (const speaker of this.#speakers.values())
-      if (speaker.latest !== undefined && speaker.latest.after === this.#options.head())
-        this.#show(speaker)
+    for (const speaker of this.#speakers.values()) {
+      if (!speaker.isEarly || (speaker.latest?.after ?? 0) > this.#options.head()) continue
+      speaker.isEarly = false
+      this.#show(speaker)
+    }
   }
 
   current(): Partial[] {
@@ -111,7 +123,8 @@ export class Partials {
     const speaker: Speaker = {
       latest: undefined,
       until: 0,
-      spoken: 0,
+      spoken: this.#begun,
+      isEarly: false,
       nextAt: 0,
       timer: undefined,
       isPublishing: false,
@@ -124,6 +137,7 @@ export class Partials {
 
   #keep(speaker: Speaker, partial: Partial): void {
     speaker.latest = partial
+    speaker.isEarly = false
     speaker.until = performance.now() + partialMs
   }
 
