@@ -86,7 +86,10 @@ export function createLive(options: LiveOptions): Live {
   const sessions = new Set<Session>()
   const settings: SessionOptions = {
     hub,
-    decoder: createFrameDecoder(decoder, frameBytesMax),
+    decoder: createFrameDecoder(decoder, {
+      frameBytes: frameBytesMax,
+      turnBytes: options.turnBytesMax,
+    }),
     writer: createWriter(store, reader),
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
