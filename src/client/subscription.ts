@@ -154,7 +154,6 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     last = range.version
     cursor = range.cursor
     stumbles = 0
-    for (const { role } of trimmed.messages) saying.delete(role)
     buffer.push({ type: 'change', snapshot, ...trimmed }, length)
     if (buffer.isFull()) leave()
   }

@@ -139,7 +139,7 @@ export class Channel {
       this.#refills.probe()
       return
     }
-    for (const { role, version } of messages) this.partials.spoken(role, version)
+    for (const message of messages) this.partials.spoken(message)
     // What else was touched is in the database alone.
     if (touched === 'messages' && messages.length > 0) {
       const whole = { from, version, messages, segments: [] }
@@ -185,7 +185,7 @@ export class Channel {
       const { slice, head } = read
       if (slice.version > slice.from) {
         this.#slices.add(slice)
-        for (const { role, version } of slice.messages) this.partials.spoken(role, version)
+        for (const message of slice.messages) this.partials.spoken(message)
       }
       this.#moved(head)
       return
@@ -198,6 +198,7 @@ export class Channel {
       this.#reset('conversation-erased', () => true, read.conversation)
     } else {
       this.#options.wentBack(from, read.head)
+      this.partials.clear()
       this.#head = read.head
       this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
     }

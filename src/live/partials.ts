@@ -3,6 +3,8 @@
  * once a durable message of its speaker comes, and nobody is promised any.
  */
 
+import type { Message } from '../conversation/wire.ts'
+
 export type Role = 'human' | 'ai'
 
 export type Partial = {
@@ -32,6 +34,8 @@ type Speaker = {
   until: number
   /** The version of the speaker's newest message. */
   spoken: number
+  /** The place of that message. */
+  seq: number
   /** `latest` is of a version that is not here yet. */
   isEarly: boolean
   nextAt: number
@@ -74,12 +78,18 @@ export class Partials {
   /** The first version that is known here: of the messages before it, nothing is. */
   startAt(version: number): void {
     this.#begun = version
-    for (const role of this.#speakers.keys()) this.spoken(role, version)
+    for (const speaker of this.#speakers.values()) this.#end(speaker, version)
   }
 
-  /** A message of the speaker is there. */
-  spoken(role: Role, version: number): void {
+  /** A message of the speaker is there. One that was there before has only been touched. */
+  spoken({ role, seq, version }: Pick<Message, 'role' | 'seq' | 'version'>): void {
     const speaker = this.#speaker(role)
+    if (seq <= speaker.seq) return
+    speaker.seq = seq
+    this.#end(speaker, version)
+  }
+
+  #end(speaker: Speaker, version: number): void {
     speaker.spoken = Math.max(speaker.spoken, version)
     if (speaker.latest !== undefined && speaker.latest.after < version) speaker.latest = undefined
     if (speaker.untold !== undefined && speaker.untold.after < version) speaker.untold = undefined
@@ -124,6 +134,7 @@ export class Partials {
       latest: undefined,
       until: 0,
       spoken: this.#begun,
+      seq: 0,
       isEarly: false,
       nextAt: 0,
       timer: undefined,

@@ -517,6 +517,17 @@ describe('a live conversation', () => {
     expect(shown.at(-1)).toEqual({})
   })
 
+  test('shows what is being said beside audio for what was said before', () => {
+    const truth = createTruth([...messages(2), { kind: 'touch', which: 1 }, ...messages(2)])
+    const state = createConversationState()
+    state.apply({ type: 'change', snapshot: false, ...truth.change(0, 3) })
+    state.apply({ type: 'partial', role: 'ai', text: 'the next answer' })
+    state.apply({ type: 'change', snapshot: false, ...truth.change(3, 4) })
+    expect(state.partials).toEqual({ ai: 'the next answer' })
+    state.apply({ type: 'change', snapshot: false, ...truth.change(4, 6) })
+    expect(state.partials).toEqual({})
+  })
+
   test('takes back what was being said when its socket is lost', async () => {
     const truth = createTruth(messages(0))
     await using peer = startPeer({

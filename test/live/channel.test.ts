@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { newId } from '../../src/conversation/ids.ts'
 import type { ChangesRead, HeadRead, LiveReads } from '../../src/conversation/live-reads.ts'
 import { localPrincipal as local } from '../../src/conversation/principal.ts'
-import type { Conversation } from '../../src/conversation/wire.ts'
+import type { Conversation, Message } from '../../src/conversation/wire.ts'
 import { createHub, type Hub } from '../../src/live/hub.ts'
 import type { ServerFrame } from '../../src/live/protocol.ts'
 import { Speech } from '../../src/live/speech.ts'
@@ -95,6 +95,28 @@ describe('an interim text', () => {
       { t: 'live', c: channel.conversationId, version: 5 },
       { t: 'partial', c: channel.conversationId, role: 'human', text: '' },
     ])
+  })
+
+  test('ends with a new message of its speaker, and not with audio for an old one', async () => {
+    using hub = hubOf({})
+    const channel = hub.hold(local, newId())
+    await channel.check()
+    const { conversationId } = channel
+    const commit = (version: number, seq: number) =>
+      hub.effect.committed({
+        tenant: local.tenant,
+        conversationId,
+        from: version - 1,
+        version,
+        messages: [{ role: 'ai', seq, version, content: '' } as Message],
+        touched: 'messages',
+      })
+    commit(6, 2)
+    channel.partials.say('ai', 'the next answer')
+    commit(7, 2)
+    expect(channel.partials.current()).toMatchObject([{ text: 'the next answer' }])
+    commit(8, 4)
+    expect(channel.partials.current()).toEqual([])
   })
 
   test('may be said in any number of conversations, one after the other', async () => {
