@@ -8,6 +8,7 @@ import { localPrincipal as local } from '../../src/conversation/principal.ts'
 import type { Conversation, Message } from '../../src/conversation/wire.ts'
 import { createHub, type Hub } from '../../src/live/hub.ts'
 import type { ServerFrame } from '../../src/live/protocol.ts'
+import { parted } from '../../src/live/slices.ts'
 import { Speech } from '../../src/live/speech.ts'
 import { Stream } from '../../src/live/stream.ts'
 import { WriteLines } from '../../src/live/write-lines.ts'
@@ -185,6 +186,27 @@ describe('an erasure', () => {
     expect(channel.partials.current()).toEqual([])
     speech.end()
   })
+})
+
+test('a commit of many turns goes out in parts, whatever makes them large', () => {
+  const message = (version: number, large: Partial<Message>) =>
+    ({ seq: version, version, content: '', metadata: null, ...large }) as Message
+  const text = 'x'.repeat(10_000)
+  const larges: Partial<Message>[] = [
+    { content: text },
+    { metadata: { text } },
+    { memoryRetrievalTrace: { text } },
+    { ttsAudioUrls: [text] },
+  ]
+  for (const large of larges) {
+    const messages = Array.from({ length: 20 }, (_, n) => message(n + 2, large))
+    const parts = parted({ from: 1, version: 21, messages, segments: [] }, 50_000)
+    for (const part of parts) expect(JSON.stringify(part).length).toBeLessThan(70_000)
+    expect(parts.flatMap((part) => part.messages)).toEqual(messages)
+    expect(parts.map(({ from }) => from)).toEqual(
+      [1, ...parts.map((one) => one.version)].slice(0, -1),
+    )
+  }
 })
 
 test('a conversation that does not exist leaves nothing behind', async () => {
