@@ -19,14 +19,16 @@ export type Outlet = {
   ended(stream: Stream): void
 }
 
+const nobody: readonly Role[] = []
+
 export class Stream implements Follower {
   readonly channel: Channel
   last: number | undefined
   /** The version that the last ping told of. */
   told = 0
   readonly #outlet: Outlet
-  /** Whose interim text was shown last. */
-  readonly #saying = new Set<Role>()
+  /** Whose interim texts are shown. */
+  #saying = nobody
   #isLive = false
   #isOver = false
 
@@ -119,8 +121,8 @@ export class Stream implements Follower {
       this.#isLive = false
       return
     }
-    if (text === '') this.#saying.delete(role)
-    else this.#saying.add(role)
+    const others = this.#saying.filter((other) => other !== role)
+    this.#saying = text === '' ? others : [...others, role]
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
@@ -136,9 +138,9 @@ export class Stream implements Follower {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
     const current = this.channel.partials.current()
-    const ended = new Set(this.#saying)
-    for (const { role } of current) ended.delete(role)
-    for (const role of ended) this.show({ role, text: '', after: version })
+    for (const role of this.#saying)
+      if (!current.some((partial) => partial.role === role))
+        this.show({ role, text: '', after: version })
     for (const partial of current) this.show(partial)
   }
 
