@@ -472,6 +472,28 @@ describe('a live conversation', () => {
     expect(most).toBeLessThanOrEqual(4)
   })
 
+  test('follows more than the service takes on a socket, on several', async () => {
+    const truth = createTruth([])
+    await using peer = startPeer({
+      limits: { frameBytes: 262_144, subscriptions: 3 },
+      onFrame: wellBehaved(truth),
+    })
+    await using client = clientOf(peer)
+    const ids = Array.from({ length: 8 }, (_, n) => `0192f0c1-7c00-7000-8000-00000000000${n}`)
+    const all = ids.map((id) => client.live(id))
+    // All at once: nobody knows the limit yet.
+    const firsts = await Promise.all(all.map((events) => events.next()))
+    for (const { value } of firsts) expect(value).toMatchObject({ type: 'live' })
+    const subs = peer.sockets.map(({ received }) =>
+      received.flatMap((one) => ('c' in one ? one.c : [])),
+    )
+    expect(subs.map(({ length }) => length)).toEqual([3, 3, 2])
+    expect(new Set(subs.flat())).toEqual(new Set(ids))
+    // The limit is told anew with every connection.
+    for (const socket of [...peer.sockets]) socket.cut()
+    for (const events of all) expect((await events.next()).value).toMatchObject({ type: 'live' })
+  })
+
   test('ends by the reason of its signal, before and after it has begun', async () => {
     const truth = createTruth(messages(1))
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
