@@ -494,6 +494,29 @@ describe('a live conversation', () => {
     for (const events of all) expect((await events.next()).value).toMatchObject({ type: 'live' })
   })
 
+  test('that nobody follows any more is not connected to again', async () => {
+    const truth = createTruth([])
+    await using peer = startPeer({ onFrame: wellBehaved(truth) })
+    const states: string[] = []
+    const left = Promise.withResolvers<void>()
+    const options = {
+      onConnection: (state: string) => {
+        states.push(state)
+        if (state === 'waiting') left.resolve(events.return?.().then(() => {}))
+      },
+    }
+    await using client = clientOf(peer, options)
+    const events = client.live(c)
+    await events.next()
+    peer.sockets[0]?.cut()
+    await left.promise
+    await until('it has been given up', () => states.length === 4)
+    expect(states).toEqual(['connecting', 'open', 'waiting', 'closed'])
+    // Who follows again has a connection again.
+    expect((await client.live(c).next()).value).toMatchObject({ type: 'live' })
+    expect(peer.sockets.length).toBe(2)
+  })
+
   test('ends by the reason of its signal, before and after it has begun', async () => {
     const truth = createTruth(messages(1))
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
