@@ -156,7 +156,7 @@ export class Channel {
   hint(version: number): void {
     this.hinted = Math.max(this.hinted, version)
     if (this.#head === 0) this.#wanted = this.hinted
-    else if (version > this.#head && this.#followers.size > 0) this.#refills.probe()
+    else if (version > this.#head && this.holders > 0) this.#refills.probe()
   }
 
   tick(now: number): void {

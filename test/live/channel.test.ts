@@ -120,6 +120,18 @@ describe('an interim text', () => {
     expect(channel.partials.current()).toEqual([])
   })
 
+  test('follows the versions of other nodes also where its speaker follows nothing', async () => {
+    const slice = { from: 5, version: 6, messages: [], segments: [] }
+    using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
+    const channel = hub.hold(local, newId())
+    await channel.check()
+    // Said with an older version, it would be taken elsewhere for one that a message has ended.
+    channel.hint(6)
+    await until('it is known', () => channel.head === 6, 1000)
+    channel.partials.say('human', 'and')
+    expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
+  })
+
   test('may be said in any number of conversations, one after the other', async () => {
     using hub = hubOf({})
     const speech = new Speech(hub, local, 3)
