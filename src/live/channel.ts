@@ -74,7 +74,7 @@ export class Channel {
       read: (from) => reads.changes(principal, conversationId, from, page),
       head: () => this.#head,
       crowded: () => this.#newcomers > crowd && performance.now() - this.#crowdSince < crowdMs * 2,
-      done: (read, from) => this.#refilled(read, from),
+      done: (read, from, before) => this.#refilled(read, from, before),
       wake: (followers) => this.#advance(followers),
     })
     this.#snapshot = new SharedSnapshot((limit) =>
@@ -180,7 +180,7 @@ export class Channel {
     this.#wanted = 0
   }
 
-  #refilled(read: ChangesRead, from: number): void {
+  #refilled(read: ChangesRead, from: number, before: number): void {
     if (read.state === 'there') {
       const { slice, head } = read
       if (slice.version > slice.from) {
@@ -188,6 +188,8 @@ export class Channel {
         for (const message of slice.messages) this.partials.spoken(message)
       }
       this.#moved(head)
+      // It cannot lie behind what was known before, unless history has changed.
+      if (head < before) this.#refills.probe()
       return
     }
     this.#forget()

@@ -2,7 +2,7 @@
 
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
-import { newId } from '../../src/conversation/ids.ts'
+import { encodeCursor, newId } from '../../src/conversation/ids.ts'
 import type { ChangesRead, HeadRead, LiveReads } from '../../src/conversation/live-reads.ts'
 import { localPrincipal as local } from '../../src/conversation/principal.ts'
 import type { Conversation, Message } from '../../src/conversation/wire.ts'
@@ -198,6 +198,27 @@ describe('an erasure', () => {
     expect(channel.partials.current()).toEqual([])
     speech.end()
   })
+})
+
+test('a database that went back is not asked again and again for what it has no more', async () => {
+  let reads = 0
+  using hub = hubOf({
+    heads: async (names) => names.map(() => at(7)),
+    // Restored to version 6 after its head was read.
+    async changes(_principal, _id, from) {
+      reads += 1
+      await new Promise((resolve) => setImmediate(resolve))
+      if (from > 6) return { state: 'behind', head: 6 }
+      return { state: 'there', head: 6, slice: { from, version: 6, messages: [], segments: [] } }
+    },
+  })
+  const c = newId()
+  const outlet = outletOf(hub)
+  const stream = new Stream(hub.hold(local, c), outlet)
+  await stream.start({ t: 'sub', c, cursor: encodeCursor(c, 5) })
+  await until('it is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
+  expect(outlet.frames.at(-1)).toMatchObject({ version: 6 })
+  expect(reads).toBeLessThan(5)
 })
 
 test('a commit of many turns goes out in parts, whatever makes them large', () => {
