@@ -226,14 +226,16 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
     ({ seq: version, version, content: '', metadata: null, ...large }) as Message
   const text = 'x'.repeat(10_000)
   const larges: Partial<Message>[] = [
+    // Their number alone.
+    { id: newId(), turnId: newId(), conversationId: newId(), createdAt: 'x'.repeat(300) },
     { content: text },
     { metadata: { text } },
     { memoryRetrievalTrace: { text } },
     { ttsAudioUrls: [text] },
   ]
   for (const large of larges) {
-    const messages = Array.from({ length: 20 }, (_, n) => message(n + 2, large))
-    const parts = parted({ from: 1, version: 21, messages, segments: [] }, 50_000)
+    const messages = Array.from({ length: 200 }, (_, n) => message(n + 2, large))
+    const parts = parted({ from: 1, version: 201, messages, segments: [] }, 50_000)
     for (const part of parts) expect(JSON.stringify(part).length).toBeLessThan(70_000)
     expect(parts.flatMap((part) => part.messages)).toEqual(messages)
     expect(parts.map(({ from }) => from)).toEqual(
