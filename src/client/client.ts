@@ -121,6 +121,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
     webSocket: options.webSocket ?? nativeWebSocket(),
     backoff,
     handshakeMs,
+    onCrowded: onStart,
     onState: () => {},
   })
   /** The first one records; more are made when one conversation is followed twice. */

@@ -60,7 +60,6 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   const connect = () => {
-    retry = undefined
     bye = undefined
     silenceMs = options.handshakeMs
     openedAt = performance.now()
@@ -116,8 +115,14 @@ export function createConnection(options: ConnectionOptions): Connection {
       const wait = waitMs(said)
       failures += 1
       options.onState('waiting')
-      retry = setTimeout(connect, wait)
+      retry = setTimeout(again, wait)
     } else options.onState('closed')
+  }
+
+  const again = () => {
+    retry = undefined
+    if (options.wanted()) connect()
+    else options.onState('closed')
   }
 
   /** 42xx: at once, or when the service says; the rest: later and later. */

@@ -52,8 +52,9 @@ export function createConversationState(): ConversationFold {
       conversation = null
     } else if (range.version <= version) return
     for (const message of range.messages) {
+      // Audio for what was said before ends nothing.
+      if (!messages.has(message.id)) unsay(message.role)
       messages.set(message.id, message)
-      unsay(message.role)
     }
     for (const segment of range.segments ?? []) segments.set(segment.id, segment)
     conversation = range.conversation ?? conversation

@@ -43,7 +43,7 @@ export async function openFileJournal(
   try {
     const held = createHeld(options)
     const { handle, size, recovered } = await openLines(at)
-    for (const entry of recovered) held.add(entry, Buffer.byteLength(JSON.stringify(entry)))
+    for (const entry of recovered) held.restore(entry, Buffer.byteLength(JSON.stringify(entry)))
     return createFileJournal({
       at,
       handle,
@@ -61,7 +61,12 @@ export async function openFileJournal(
 
 async function openLines(at: string) {
   // Not for appending: what a failed write has left is written over.
-  const handle = await open(at, 'r+').catch(() => open(at, 'w+'))
+  const handle = await open(at, 'r+').catch((reason) => {
+    // Whatever else is wrong, a new file would take the place of what it holds.
+    const isMissing = reason instanceof Error && 'code' in reason && reason.code === 'ENOENT'
+    if (!isMissing) throw reason
+    return open(at, 'w+')
+  })
   try {
     const { lines, wholeBytes, damagedAt } = readLines(await handle.readFile())
     if (damagedAt !== undefined)

@@ -31,6 +31,8 @@ export type Held = {
   bytes(): number
   /** Throws `journal-full`. What is in it is not added twice. */
   add(entry: JournalEntry, bytes: number): void
+  /** What an earlier run has left: kept whatever the bounds are now. */
+  restore(entry: JournalEntry, bytes: number): void
   delete(entry: Pick<JournalEntry, 'conversationId' | 'key'>): boolean
 }
 
@@ -42,19 +44,22 @@ export function createHeld(bounds: JournalBounds): Held {
   const { entriesMax = 10_000, bytesMax = 64 * 2 ** 20 } = bounds
   const entries = new Map<string, { entry: JournalEntry; bytes: number }>()
   let held = 0
+  const keep = (entry: JournalEntry, bytes: number) => {
+    entries.set(nameOf(entry), { entry, bytes })
+    held += bytes
+  }
   return {
     entries,
     bytes: () => held,
+    restore: keep,
     add(entry, bytes) {
-      const name = nameOf(entry)
-      if (entries.has(name)) return
+      if (entries.has(nameOf(entry))) return
       if (entries.size + 1 > entriesMax || held + bytes > bytesMax)
         throw new Problem(
           'journal-full',
           `${entries.size} turns of ${held} bytes wait for the service; the journal takes ${entriesMax} turns and ${bytesMax} bytes.`,
         )
-      entries.set(name, { entry, bytes })
-      held += bytes
+      keep(entry, bytes)
     },
     delete(entry) {
       const name = nameOf(entry)

@@ -80,7 +80,8 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
   }
 
   const pump = () => {
-    for (const lane of [...lanes.values()]) {
+    const left = [...lanes.values()]
+    for (const lane of left) {
       const [job] = lane.jobs
       if (gate === undefined) return
       if (job?.ready !== true || lane.sent !== undefined || lane.resting !== undefined) continue
@@ -91,6 +92,8 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
         // The service could not even tell whose frame it refuses.
         const detail = `The frame has ${bytes} bytes, and the service takes ${frameBytesMax}.`
         settle(job, new Problem('frame-too-large', detail))
+        // Whoever waited behind it has its turn.
+        left.push(lane)
         continue
       }
       if (!gate.enter(bytes)) return

@@ -24,7 +24,11 @@ export type Recording = {
 export type LinkOptions = Pick<
   ConnectionOptions,
   'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState'
-> & { readonly recording?: Recording }
+> & {
+  readonly recording?: Recording
+  /** The service takes fewer on a socket than were added: another link must have it. */
+  readonly onCrowded: (subscription: Subscription) => void
+}
 
 export type Link = Connection & {
   /** False: the conversation has a subscription here already, or there is no room. */
@@ -111,6 +115,9 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       gate = createCreditGate(frame.credit)
       room = frame.limits.subscriptions
       recording?.welcomed(gate, frame.limits)
+      const crowded = [...carried].slice(room)
+      for (const [c] of crowded) carried.delete(c)
+      for (const [, subscription] of crowded) options.onCrowded(subscription)
       for (const subscription of [...carried.values()]) subscription.welcomed()
     } else if (frame.t === 'ping') {
       for (const [c, version] of Object.entries(frame.heads ?? {})) carried.get(c)?.head(version)

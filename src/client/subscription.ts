@@ -7,7 +7,7 @@ import type { Change } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import { createEventBuffer } from './event-buffer.ts'
-import type { ChangeFrame, ServerFrame, SubFrame, UnsubFrame } from './frames.ts'
+import type { ChangeFrame, Role, ServerFrame, SubFrame, UnsubFrame } from './frames.ts'
 import type { LiveEvent, LiveStart } from './live-event.ts'
 
 export type SubscriptionOptions = {
@@ -69,6 +69,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   /** The version at `cursor`; not known until the service has named one. */
   let last = cursor === undefined ? undefined : options.start.version
   let caughtUp = false
+  /** Whose words the consumer shows that are not durable. */
+  const saying = new Set<Role>()
   /** Attempts since the last progress. */
   let stumbles = 0
   let later: ReturnType<typeof setTimeout> | undefined
@@ -80,6 +82,12 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     onDrained: () => phase === 'full' && ask(),
   })
 
+  /** Nobody will say that they are taken back, once their subscription is gone. */
+  const unsay = () => {
+    for (const role of saying) buffer.push({ type: 'partial', role, text: '' }, 0)
+    saying.clear()
+  }
+
   const ask = () => {
     if (buffer.isFull()) {
       phase = 'full'
@@ -87,6 +95,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     }
     phase = 'asked'
     caughtUp = false
+    unsay()
     askId = options.newFrameId()
     const start = cursor !== undefined ? { cursor } : tail !== undefined ? { tail } : {}
     carrier?.ask({ t: 'sub', id: askId, c, ...start })
@@ -160,8 +169,10 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const on = (frame: ServerFrame, length: number) => {
     if (frame.t === 'change') change(frame, length)
     else if (frame.t === 'live') live(frame.version)
-    else if (frame.t === 'partial')
+    else if (frame.t === 'partial') {
+      saying[frame.text === '' ? 'delete' : 'add'](frame.role)
       buffer.push({ type: 'partial', role: frame.role, text: frame.text }, length)
+    }
   }
 
   const receive = (frame: ServerFrame, length: number) => {
@@ -193,6 +204,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     welcomed: () => phase !== 'ended' && ask(),
     lost() {
       quiet()
+      unsay()
       if (phase !== 'ended') phase = 'off'
     },
     receive,

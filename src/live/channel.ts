@@ -50,6 +50,8 @@ export class Channel {
   idleSince = performance.now()
   /** The highest version that hints told of, for the poll to compare. */
   hinted = 0
+  /** Why there is nothing to follow. An erasure is for good. */
+  absent: 'conversation-not-found' | 'conversation-erased' | undefined
   readonly partials: Partials
   readonly #options: ChannelOptions
   readonly #followers = new Set<Follower>()
@@ -72,7 +74,7 @@ export class Channel {
       read: (from) => reads.changes(principal, conversationId, from, page),
       head: () => this.#head,
       crowded: () => this.#newcomers > crowd && performance.now() - this.#crowdSince < crowdMs * 2,
-      done: (read, from) => this.#refilled(read, from),
+      done: (read, from, before) => this.#refilled(read, from, before),
       wake: (followers) => this.#advance(followers),
     })
     this.#snapshot = new SharedSnapshot((limit) =>
@@ -137,7 +139,7 @@ export class Channel {
       this.#refills.probe()
       return
     }
-    for (const { role, version } of messages) this.partials.spoken(role, version)
+    for (const message of messages) this.partials.spoken(message)
     // What else was touched is in the database alone.
     if (touched === 'messages' && messages.length > 0) {
       const whole = { from, version, messages, segments: [] }
@@ -154,7 +156,7 @@ export class Channel {
   hint(version: number): void {
     this.hinted = Math.max(this.hinted, version)
     if (this.#head === 0) this.#wanted = this.hinted
-    else if (version > this.#head && this.#followers.size > 0) this.#refills.probe()
+    else if (version > this.#head && this.holders > 0) this.#refills.probe()
   }
 
   tick(now: number): void {
@@ -171,28 +173,34 @@ export class Channel {
 
   /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
   #seen(read: HeadRead | undefined, before: number): void {
+    if (read === undefined) this.absent ??= 'conversation-not-found'
     if (read === undefined || read.erased || read.version < before) this.#refills.probe()
     else this.#moved(read.version)
     if (this.#wanted > this.#head) this.#refills.probe()
     this.#wanted = 0
   }
 
-  #refilled(read: ChangesRead, from: number): void {
+  #refilled(read: ChangesRead, from: number, before: number): void {
     if (read.state === 'there') {
       const { slice, head } = read
       if (slice.version > slice.from) {
         this.#slices.add(slice)
-        for (const { role, version } of slice.messages) this.partials.spoken(role, version)
+        for (const message of slice.messages) this.partials.spoken(message)
       }
       this.#moved(head)
+      // It cannot lie behind what was known before, unless history has changed.
+      if (head < before) this.#refills.probe()
       return
     }
     this.#forget()
     if (read.state === 'missing') this.#reset('conversation-not-found', () => true)
-    else if (read.state === 'erased')
+    else if (read.state === 'erased') {
+      this.absent = 'conversation-erased'
+      this.partials.clear()
       this.#reset('conversation-erased', () => true, read.conversation)
-    else {
+    } else {
       this.#options.wentBack(from, read.head)
+      this.partials.clear()
       this.#head = read.head
       this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
     }
@@ -210,6 +218,9 @@ export class Channel {
 
   #moved(version: number): void {
     if (version <= this.#head) return
+    // What was said before that may have been ended by a message that nobody here has seen.
+    if (this.#head === 0) this.partials.startAt(version)
+    if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
     this.#advance(this.#followers)
     this.partials.moved()

@@ -36,7 +36,7 @@ export const closings = {
   },
   draining: {
     code: 4200,
-    help: 'The node is about to stop. What was in hand has been answered; resume at another node.',
+    help: 'The node is about to stop. What was in hand has been answered, unless it took longer than the node may; resume at another node.',
     retryMs: [0, 8000],
   },
 } as const satisfies Record<string, Row>

@@ -7,7 +7,7 @@ import { findSyntaxError } from '../conversation/json-syntax.ts'
 import { refuse, shape, violation } from '../conversation/shape.ts'
 import type { Attach, NewTurn } from '../conversation/wire.ts'
 import { Problem, type Violation } from '../problem.ts'
-import { type ClientFrames, clientFrames } from './protocol.ts'
+import { type ClientFrames, clientFrames, keyPattern } from './protocol.ts'
 
 /** Ids are in their canonical form, and what a write takes has been through its decoder. */
 export type Frame =
@@ -30,9 +30,14 @@ export type Decoded =
 
 export type FrameDecoder = { decode(text: string | object): Decoded }
 
+type Sent = { readonly sent: Record<string, unknown>; readonly bytes: number }
+
 const closed = { additionalProperties: false } as const
 
-export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): FrameDecoder {
+/** Most bytes of a frame, and of the turn in it, which is what REST takes. */
+export type FrameBounds = { readonly frameBytes: number; readonly turnBytes: number }
+
+export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): FrameDecoder {
   // What the body of a write may be is the write's decoder's affair.
   const { turn: _, ...recordFields } = clientFrames.record.properties
   const { t, id, c, messageId } = clientFrames.attach.properties
@@ -47,22 +52,33 @@ export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): Fra
     attach: envelope(Type.Object({ t, id, c, messageId }, closed)),
   }
 
-  const parsed = (text: string | object): Record<string, unknown> => {
+  const parsed = (text: string | object): Sent => {
     if (typeof text !== 'string')
       throw new Problem('frame-invalid', 'The frame is binary, and must be JSON in a text message.')
     const bytes = Buffer.byteLength(text)
-    if (bytes > frameBytesMax)
+    if (bytes > bounds.frameBytes)
       throw new Problem(
         'frame-too-large',
-        `The frame has ${bytes} bytes, at most ${frameBytesMax}.`,
+        `The frame has ${bytes} bytes, at most ${bounds.frameBytes}.`,
       )
     const value = parse(text)
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new Problem('frame-invalid', 'The frame must be a JSON object.')
-    return { ...value }
+    return { sent: { ...value }, bytes }
   }
 
-  const decoded = (sent: Record<string, unknown>): Frame => {
+  const checkTurn = (turn: unknown, frameBytes: number) => {
+    if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+    if (frameBytes <= bounds.turnBytes) return
+    const bytes = Buffer.byteLength(JSON.stringify(turn))
+    if (bytes > bounds.turnBytes)
+      throw new Problem(
+        'body-too-large',
+        `The turn has ${bytes} bytes, at most ${bounds.turnBytes} (limits.turnBytesMax).`,
+      )
+  }
+
+  const decoded = ({ sent, bytes }: Sent): Frame => {
     const { t: name } = sent
     if (typeof name !== 'string')
       throw new Problem('frame-invalid', 'The frame must say what it is, in `t`.')
@@ -83,8 +99,9 @@ export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): Fra
         return shapes.auth(sent)
       case 'record': {
         const { turn, ...rest } = sent
+        checkKey(rest['key'])
         const frame = shapes.record(rest)
-        if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+        checkTurn(turn, bytes)
         return { ...canonical(frame), turn: below('/turn', () => decoder.turn(turn)) }
       }
       case 'attach': {
@@ -104,7 +121,7 @@ export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): Fra
       let named: Named = {}
       try {
         const sent = parsed(text)
-        named = namesOf(sent)
+        named = namesOf(sent.sent)
         return { frame: decoded(sent) }
       } catch (thrown) {
         if (thrown instanceof Problem) return { problem: thrown, named }
@@ -118,6 +135,14 @@ export function createFrameDecoder(decoder: Decoder, frameBytesMax: number): Fra
 const envelopeDepthMax = 3
 
 const names = Object.keys(clientFrames).join(', ')
+
+const usableKey = new RegExp(keyPattern)
+
+function checkKey(key: unknown): void {
+  if (typeof key !== 'string' || usableKey.test(key)) return
+  const message = 'must be 1 to 255 visible ASCII characters'
+  refuse([violation('idempotency-key-invalid', '/key', message)])
+}
 
 function parse(text: string): unknown {
   try {

@@ -109,6 +109,11 @@ export function createHub(options: HubOptions): Hub {
     release(channel) {
       channel.holders -= 1
       channel.idleSince = performance.now()
+      const name = nameOf(channel.principal.tenant, channel.conversationId)
+      const found = open.get(name)
+      // Nobody comes back to what is not there, and anybody can make up ids.
+      if (found?.channel === channel && channel.holders === 0 && channel.absent !== undefined)
+        close(name, found)
     },
 
     tick(now) {

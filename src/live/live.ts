@@ -86,7 +86,10 @@ export function createLive(options: LiveOptions): Live {
   const sessions = new Set<Session>()
   const settings: SessionOptions = {
     hub,
-    decoder: createFrameDecoder(decoder, frameBytesMax),
+    decoder: createFrameDecoder(decoder, {
+      frameBytes: frameBytesMax,
+      turnBytes: options.turnBytesMax,
+    }),
     writer: createWriter(store, reader),
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
@@ -138,6 +141,8 @@ export function createLive(options: LiveOptions): Live {
       }
       if (count > 0) events.socketsDrained(count)
       while (sessions.size > 0 && performance.now() < until) await after(10)
+      // What is in hand now has an unknown outcome; that it is time to go elsewhere is known.
+      for (const session of [...sessions]) session.close('draining')
     },
 
     [Symbol.dispose]() {

@@ -3,6 +3,8 @@
  * once a durable message of its speaker comes, and nobody is promised any.
  */
 
+import type { Message } from '../conversation/wire.ts'
+
 export type Role = 'human' | 'ai'
 
 export type Partial = {
@@ -32,6 +34,10 @@ type Speaker = {
   until: number
   /** The version of the speaker's newest message. */
   spoken: number
+  /** The place of that message. */
+  seq: number
+  /** `latest` is of a version that is not here yet. */
+  isEarly: boolean
   nextAt: number
   timer: ReturnType<typeof setTimeout> | undefined
   isPublishing: boolean
@@ -43,6 +49,7 @@ type Speaker = {
 export class Partials {
   readonly #options: PartialsOptions
   readonly #speakers = new Map<Role, Speaker>()
+  #begun = 0
 
   constructor(options: PartialsOptions) {
     this.#options = options
@@ -64,12 +71,25 @@ export class Partials {
     const speaker = this.#speaker(partial.role)
     if (partial.after < speaker.spoken) return
     this.#keep(speaker, partial)
+    speaker.isEarly = partial.after > this.#options.head()
     this.#show(speaker)
   }
 
-  /** A message of the speaker is there. */
-  spoken(role: Role, version: number): void {
+  /** The first version that is known here: of the messages before it, nothing is. */
+  startAt(version: number): void {
+    this.#begun = version
+    for (const speaker of this.#speakers.values()) this.#end(speaker, version)
+  }
+
+  /** A message of the speaker is there. One that was there before has only been touched. */
+  spoken({ role, seq, version }: Pick<Message, 'role' | 'seq' | 'version'>): void {
     const speaker = this.#speaker(role)
+    if (seq <= speaker.seq) return
+    speaker.seq = seq
+    this.#end(speaker, version)
+  }
+
+  #end(speaker: Speaker, version: number): void {
     speaker.spoken = Math.max(speaker.spoken, version)
     if (speaker.latest !== undefined && speaker.latest.after < version) speaker.latest = undefined
     if (speaker.untold !== undefined && speaker.untold.after < version) speaker.untold = undefined
@@ -77,9 +97,11 @@ export class Partials {
 
   /** The head has moved: what was said after it can be shown now. */
   moved(): void {
-    for (const speaker of this.#speakers.values())
-      if (speaker.latest !== undefined && speaker.latest.after === this.#options.head())
-        this.#show(speaker)
+    for (const speaker of this.#speakers.values()) {
+      if (!speaker.isEarly || (speaker.latest?.after ?? 0) > this.#options.head()) continue
+      speaker.isEarly = false
+      this.#show(speaker)
+    }
   }
 
   current(): Partial[] {
@@ -111,7 +133,9 @@ export class Partials {
     const speaker: Speaker = {
       latest: undefined,
       until: 0,
-      spoken: 0,
+      spoken: this.#begun,
+      seq: 0,
+      isEarly: false,
       nextAt: 0,
       timer: undefined,
       isPublishing: false,
@@ -124,6 +148,7 @@ export class Partials {
 
   #keep(speaker: Speaker, partial: Partial): void {
     speaker.latest = partial
+    speaker.isEarly = false
     speaker.until = performance.now() + partialMs
   }
 

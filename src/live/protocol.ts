@@ -20,8 +20,10 @@ const FrameId = Type.String({
   description: 'Pairs an answer with its frame, and means nothing else.',
 })
 
+export const keyPattern = '^[\\x21-\\x7e]{1,255}$'
+
 const Key = Type.String({
-  pattern: '^[\\x21-\\x7e]{1,255}$',
+  pattern: keyPattern,
   description:
     "The idempotency key: names the turn for the conversation's life. 1 to 255 visible ASCII characters.",
 })

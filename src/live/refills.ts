@@ -13,7 +13,8 @@ export type RefillOptions<W extends Waiting> = {
   head(): number
   /** Whether so many come at once that they must share: then reads start a second apart. */
   crowded(): boolean
-  done(read: ChangesRead, from: number): void
+  /** `before`: the head when it was asked for. */
+  done(read: ChangesRead, from: number, before: number): void
   /** A read failed, or has brought what it could: those who waited ask again if they still need to. */
   wake(waiters: readonly W[]): void
 }
@@ -79,6 +80,7 @@ export class Refills<W extends Waiting> {
   async #run(): Promise<void> {
     this.#isReading = true
     this.#startedAt = performance.now()
+    const before = this.#options.head()
     const from = this.#start()
     let waiters: W[] = []
     try {
@@ -86,7 +88,7 @@ export class Refills<W extends Waiting> {
       this.#failures = 0
       waiters = [...this.#waiting]
       this.#waiting.clear()
-      if (!this.#isClosed) this.#options.done(read, from)
+      if (!this.#isClosed) this.#options.done(read, from, before)
     } catch {
       // The database is away, which its own events tell. Nobody is told anything but what is there.
       this.#failures += 1

@@ -37,10 +37,21 @@ export function parted(slice: Slice, charactersMax: number): Slice[] {
       characters = 0
     }
     messages.push(message)
-    // `content` says once more what `parts` say.
-    characters += message.content.length * 2
+    characters += weightOf(message)
   }
   return [...parts, { ...slice, from, messages }]
+}
+
+/** Of ids, times and names in a message that is printed. */
+const plainCharacters = 500
+
+/** About what it takes when printed, told without printing all of it. */
+function weightOf({ content, metadata, memoryRetrievalTrace, ttsAudioUrls }: Message): number {
+  const others = [metadata, memoryRetrievalTrace, ttsAudioUrls].filter((one) => one != null)
+  // `content` says once more what `parts` say.
+  return (
+    plainCharacters + content.length * 2 + (others.length === 0 ? 0 : JSON.stringify(others).length)
+  )
 }
 
 /** A slice as the text of its frame, which its receivers share. */

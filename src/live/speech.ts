@@ -11,6 +11,7 @@ export class Speech {
   readonly #hub: Hub
   readonly #principal: Principal
   readonly #most: number
+  /** The one that spoke last stands last. */
   readonly #spoken = new Map<string, Spoken>()
 
   constructor(hub: Hub, principal: Principal, most: number) {
@@ -25,12 +26,19 @@ export class Speech {
    */
   async say(c: string, role: Role, text: string): Promise<void> {
     const found = this.#spoken.get(c)
-    if (found !== undefined) {
+    if (found?.channel.absent === 'conversation-erased') this.#release(c, found)
+    else if (found !== undefined) {
+      this.#spoken.delete(c)
+      this.#spoken.set(c, found)
       if (found.isKnown) found.channel.partials.say(role, text)
       else found.latest = [role, text]
       return
     }
-    if (this.#spoken.size >= this.#most) throw new Problem('subscriptions-too-many')
+    if (this.#spoken.size >= this.#most) {
+      const idle = [...this.#spoken].find(([, { isKnown }]) => isKnown)
+      if (idle === undefined) throw new Problem('subscriptions-too-many')
+      this.#release(...idle)
+    }
     const spoken: Spoken = {
       channel: this.#hub.hold(this.#principal, c),
       isKnown: false,
@@ -44,9 +52,14 @@ export class Speech {
       spoken.isKnown = true
       if (this.#spoken.get(c) === spoken) spoken.channel.partials.say(...spoken.latest)
     } catch (thrown) {
-      if (this.#spoken.delete(c)) this.#hub.release(spoken.channel)
+      if (this.#spoken.get(c) === spoken) this.#release(c, spoken)
       throw thrown
     }
+  }
+
+  #release(c: string, { channel }: Spoken): void {
+    this.#spoken.delete(c)
+    this.#hub.release(channel)
   }
 
   end(): void {

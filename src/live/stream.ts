@@ -7,7 +7,7 @@ import type { Conversation } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
 import type { Channel, Follower, ResetReason } from './channel.ts'
 import { erasedText, snapshotText, textOf } from './frame-text.ts'
-import type { Partial } from './partials.ts'
+import type { Partial, Role } from './partials.ts'
 import type { ClientFrames } from './protocol.ts'
 
 /** Where a subscription sends to. */
@@ -19,12 +19,16 @@ export type Outlet = {
   ended(stream: Stream): void
 }
 
+const nobody: readonly Role[] = []
+
 export class Stream implements Follower {
   readonly channel: Channel
   last: number | undefined
   /** The version that the last ping told of. */
   told = 0
   readonly #outlet: Outlet
+  /** Whose interim texts are shown. */
+  #saying = nobody
   #isLive = false
   #isOver = false
 
@@ -66,6 +70,8 @@ export class Stream implements Follower {
         version = read.snapshot.conversation.version
         snapshot = snapshotText(c, read.snapshot, tail)
       }
+      // Told of while something older was being read.
+      if (channel.absent === 'conversation-erased') throw new Problem('conversation-erased')
       const recovered = since !== undefined
       this.#send(textOf({ t: 'subscribed', ...named, cursor: encodeCursor(c, version), recovered }))
       if (snapshot !== undefined) this.#send(snapshot)
@@ -109,8 +115,14 @@ export class Stream implements Follower {
   }
 
   show({ role, text }: Partial): void {
-    // Who is behind gets the latest once it is not.
-    if (!this.#isLive || this.#isOver || this.#outlet.isFull()) return
+    if (!this.#isLive || this.#isOver) return
+    if (this.#outlet.isFull()) {
+      // Who is behind gets the latest once it is not.
+      this.#isLive = false
+      return
+    }
+    const others = this.#saying.filter((other) => other !== role)
+    this.#saying = text === '' ? others : [...others, role]
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
@@ -125,7 +137,11 @@ export class Stream implements Follower {
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
-    for (const partial of this.channel.partials.current()) this.show(partial)
+    const current = this.channel.partials.current()
+    for (const role of this.#saying)
+      if (!current.some((partial) => partial.role === role))
+        this.show({ role, text: '', after: version })
+    for (const partial of current) this.show(partial)
   }
 
   #send(text: string): void {

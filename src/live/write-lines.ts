@@ -23,7 +23,8 @@ export class WriteLines {
         line.running -= 1
         if (line.running === 0) this.#lines.delete(conversationId)
       })
-    line.all = Promise.all([line.all, settled])
+    // Without its value: each would hold that of the one before.
+    line.all = Promise.all([line.all, settled]).then(() => {})
     if (alone) line.barrier = settled
     return running
   }

@@ -132,6 +132,19 @@ describe('the file journal', () => {
     expect(large.code).toBe('journal-full')
   })
 
+  test('gives all that was left to a run whose bounds are tighter', async () => {
+    const path = newPath()
+    const journal = await openFileJournal(path)
+    for (let n = 1; n <= 3; n += 1) await journal.append(entry(n))
+    await journal[Symbol.asyncDispose]()
+    await using next = await openFileJournal(path, { entriesMax: 2 })
+    expect(keys(next.recovered)).toEqual(['key-1', 'key-2', 'key-3'])
+    next.remove(entry(1))
+    expect((await next.append(entry(4)).catch((reason) => reason)).code).toBe('journal-full')
+    next.remove(entry(2))
+    await next.append(entry(4))
+  })
+
   test('agrees with a list, whatever is appended, taken out and reopened', async () => {
     const step = fc.record({
       kind: fc.constantFrom('append', 'append', 'remove', 'reopen', 'crash'),

@@ -472,6 +472,51 @@ describe('a live conversation', () => {
     expect(most).toBeLessThanOrEqual(4)
   })
 
+  test('follows more than the service takes on a socket, on several', async () => {
+    const truth = createTruth([])
+    await using peer = startPeer({
+      limits: { frameBytes: 262_144, subscriptions: 3 },
+      onFrame: wellBehaved(truth),
+    })
+    await using client = clientOf(peer)
+    const ids = Array.from({ length: 8 }, (_, n) => `0192f0c1-7c00-7000-8000-00000000000${n}`)
+    const all = ids.map((id) => client.live(id))
+    // All at once: nobody knows the limit yet.
+    const firsts = await Promise.all(all.map((events) => events.next()))
+    for (const { value } of firsts) expect(value).toMatchObject({ type: 'live' })
+    const subs = peer.sockets.map(({ received }) =>
+      received.flatMap((one) => ('c' in one ? one.c : [])),
+    )
+    expect(subs.map(({ length }) => length)).toEqual([3, 3, 2])
+    expect(new Set(subs.flat())).toEqual(new Set(ids))
+    // The limit is told anew with every connection.
+    for (const socket of [...peer.sockets]) socket.cut()
+    for (const events of all) expect((await events.next()).value).toMatchObject({ type: 'live' })
+  })
+
+  test('that nobody follows any more is not connected to again', async () => {
+    const truth = createTruth([])
+    await using peer = startPeer({ onFrame: wellBehaved(truth) })
+    const states: string[] = []
+    const left = Promise.withResolvers<void>()
+    const options = {
+      onConnection: (state: string) => {
+        states.push(state)
+        if (state === 'waiting') left.resolve(events.return?.().then(() => {}))
+      },
+    }
+    await using client = clientOf(peer, options)
+    const events = client.live(c)
+    await events.next()
+    peer.sockets[0]?.cut()
+    await left.promise
+    await until('it has been given up', () => states.length === 4)
+    expect(states).toEqual(['connecting', 'open', 'waiting', 'closed'])
+    // Who follows again has a connection again.
+    expect((await client.live(c).next()).value).toMatchObject({ type: 'live' })
+    expect(peer.sockets.length).toBe(2)
+  })
+
   test('ends by the reason of its signal, before and after it has begun', async () => {
     const truth = createTruth(messages(1))
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
@@ -515,5 +560,41 @@ describe('a live conversation', () => {
     expect(shown).toContainEqual({ human: 'word 50' })
     expect(shown.length).toBeLessThan(30)
     expect(shown.at(-1)).toEqual({})
+  })
+
+  test('shows what is being said beside audio for what was said before', () => {
+    const truth = createTruth([...messages(2), { kind: 'touch', which: 1 }, ...messages(2)])
+    const state = createConversationState()
+    state.apply({ type: 'change', snapshot: false, ...truth.change(0, 3) })
+    state.apply({ type: 'partial', role: 'ai', text: 'the next answer' })
+    state.apply({ type: 'change', snapshot: false, ...truth.change(3, 4) })
+    expect(state.partials).toEqual({ ai: 'the next answer' })
+    state.apply({ type: 'change', snapshot: false, ...truth.change(4, 6) })
+    expect(state.partials).toEqual({})
+  })
+
+  test('takes back what was being said when its socket is lost', async () => {
+    const truth = createTruth(messages(0))
+    await using peer = startPeer({
+      onFrame: serving((socket, sub) => {
+        begin(socket, sub, truth)
+        if (socket.number === 0)
+          socket.send({ t: 'partial', c, role: 'human', text: 'taken back meanwhile' })
+        socket.send({ t: 'live', c, version: truth.head })
+      }),
+    })
+    await using client = clientOf(peer)
+    const state = createConversationState()
+    const events = client.live(c, { cursor: 'cursor-1', version: 1 })
+    const take = async () => {
+      const { value } = await events.next()
+      if (value !== undefined) state.apply(value)
+      return value?.type
+    }
+    expect([await take(), state.partials]).toEqual(['partial', { human: 'taken back meanwhile' }])
+    expect(await take()).toBe('live')
+    peer.sockets[0]?.cut()
+    expect([await take(), state.partials]).toEqual(['partial', {}])
+    expect(await take()).toBe('live')
   })
 })

@@ -198,6 +198,20 @@ describe('recording over the socket', () => {
     expect(peer.sockets[0]?.received).toEqual([])
   })
 
+  test('sends what waits behind a frame that the service would not read', async () => {
+    const store = createStore()
+    await using peer = startPeer({
+      limits: { frameBytes: 2000, subscriptions: 4 },
+      onFrame: (socket, frame) =>
+        void (isRecord(frame) && socket.send(recorded(frame, store.commit(frame)))),
+    })
+    await using client = clientOf(peer)
+    const refused = client.record(c, turn('ü'.repeat(1000))).catch((thrown) => thrown)
+    const next = client.record(c, turn('small'), { key: 'small' })
+    expect(await refused).toMatchObject({ code: 'frame-too-large' })
+    expect(await next).toMatchObject({ humanMessageId: 'human-small' })
+  })
+
   test('takes the same turn under the same key for one, and another turn for a conflict', async () => {
     const store = createStore()
     await using peer = startPeer({

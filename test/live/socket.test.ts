@@ -184,6 +184,31 @@ describe('recording', () => {
     })
     client.close()
   })
+
+  test('has the bounds and the codes of REST, though its frame has room for more', async () => {
+    const c = await create()
+    const client = new LiveClient(server)
+    const { limits } = await client.until('welcome')
+    const spare = JSON.stringify(turn('')).length
+    const sized = (bytes: number) => ({
+      user: { text: 'x'.repeat(bytes - spare) },
+      assistant: { responses: ['!'] },
+    })
+    const turnBytes = 131_072
+    expect(JSON.stringify(sized(turnBytes))).toHaveLength(turnBytes)
+    expect(limits.frameBytes).toBeGreaterThan(turnBytes)
+    const [most, key] = [sized(turnBytes), 'k'.repeat(255)]
+    client.send({ t: 'record', id: 'i'.repeat(128), key, c, turn: most })
+    await client.until('recorded')
+    client.send({ t: 'record', id: 'more', c, turn: sized(turnBytes + 1) })
+    expect(await client.until('problem')).toMatchObject({ id: 'more', c, code: 'body-too-large' })
+    for (const [n, key] of ['', 'two words', 'ü', 'k'.repeat(256)].entries()) {
+      client.send({ t: 'record', id: `${n}`, key, c, turn: turn('x') })
+      const { code, errors } = await client.until('problem', ({ id }) => id === `${n}`)
+      expect([code, errors?.[0]?.pointer]).toEqual(['idempotency-key-invalid', '/key'])
+    }
+    client.close()
+  })
 })
 
 describe('interim texts', () => {
