@@ -133,7 +133,7 @@ describe('who has never seen the service', () => {
     async () => {
       const [c = ''] = await createConversations(node.url, 1)
       const page = block('A web page', 'html')
-      await using server = Bun.serve({
+      using server = Bun.serve({
         port: 0,
         hostname: 'localhost',
         fetch: () => new Response(page, { headers: { 'content-type': 'text/html' } }),
