@@ -23,7 +23,7 @@ export type Recording = {
 
 export type LinkOptions = Pick<
   ConnectionOptions,
-  'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState'
+  'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState' | 'refusal'
 > & { readonly recording?: Recording }
 
 export type Link = Connection & {
