@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Glob } from 'bun'
 import { startNode } from './support/node.ts'
 import { testDatabaseUrl } from './support/postgres.ts'
+import { freePort } from './support/processes.ts'
 import { walk } from './support/tour.ts'
 
 const root = join(import.meta.dir, '..')
@@ -14,7 +15,12 @@ describe('the README', () => {
   test('has a tour whose commands print what it shows', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     await using node = await startNode({ TURNLOG_DATA: directory })
-    const names = [['http://localhost:3000', node.url]] as const
+    const port = await freePort()
+    const names = [
+      ['http://localhost:3000', node.url],
+      ['http://localhost:3001', `http://localhost:${port}`],
+      ['PORT=3001', `PORT=${port}`],
+    ] as const
     expect(await walk('README.md', { from: '\n## A tour', names })).toBeGreaterThan(4)
     rmSync(directory, { recursive: true, force: true })
   }, 60_000)

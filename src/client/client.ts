@@ -4,6 +4,7 @@ import type { Problem } from '../problem.ts'
 import type { Backoff } from './backoff.ts'
 import type { ConnectionState, WebSocketClass } from './connection.ts'
 import type { Role } from './frames.ts'
+import { handshakeRefusal } from './handshake.ts'
 import { newId } from './ids.ts'
 import { createMemoryJournal, type Journal, type JournalEntry } from './journal.ts'
 import { createLink, type Link, type LinkOptions } from './link.ts'
@@ -98,10 +99,11 @@ const handshakeMs = 10_000
 export function createClient(options: ClientOptions): TurnlogClient {
   const { backoff = { firstMs: 500, maxMs: 30_000 }, journal = createMemoryJournal() } = options
   const ownWrites = createOwnWrites()
+  const fetchWith: RequesterOptions['fetch'] = options.fetch ?? ((url, init) => fetch(url, init))
   const rest = createRest(
     createRequester({
       url: options.url,
-      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+      fetch: fetchWith,
       headers: options.headers ?? {},
       deadlineMs: options.deadlineMs ?? 30_000,
       attemptMs: options.attemptMs ?? 10_000,
@@ -116,12 +118,14 @@ export function createClient(options: ClientOptions): TurnlogClient {
   }
   let closed = false
 
+  const liveUrl = `${options.url.replace(/\/+$/, '')}/v1/live`
   const linkOptions = (): Omit<LinkOptions, 'recording'> => ({
-    url: `${options.url.replace(/^http/, 'ws').replace(/\/+$/, '')}/v1/live`,
+    url: liveUrl.replace(/^http/, 'ws'),
     webSocket: options.webSocket ?? nativeWebSocket(),
     backoff,
     handshakeMs,
     onCrowded: onStart,
+    refusal: () => handshakeRefusal({ url: liveUrl, fetch: fetchWith, attemptMs: handshakeMs }),
     onState: () => {},
   })
   /** The first one records; more are made when one conversation is followed twice. */

@@ -25,6 +25,8 @@ export type ConnectionOptions = {
   /** The service will not take this client as it is; the connection is not made again by itself. */
   readonly onRefused: (problem: Problem) => void
   readonly onState: (state: ConnectionState) => void
+  /** Asked where handshakes fail: why, if that will not pass. Does not fail itself. */
+  readonly refusal: () => Promise<Problem | undefined>
 }
 
 export type Connection = {
@@ -44,10 +46,14 @@ const silentPings = 2.5
 /** A connection that lasted this long was a good one: the next failure is the first. */
 const stableMs = 5000
 
+/** So many handshakes in a row fail for what may pass, a restart or a lost network. */
+const handshakesLost = 1
+
 export function createConnection(options: ConnectionOptions): Connection {
   let socket: WebSocket | undefined
   let welcomed = false
   let failures = 0
+  let unopened = 0
   let openedAt = 0
   let silenceMs = options.handshakeMs
   let silence: ReturnType<typeof setTimeout> | undefined
@@ -82,6 +88,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       silenceMs = frame.pingMs * silentPings
       listen()
       welcomed = true
+      unopened = 0
       options.onState('open')
     } else if (frame.t === 'bye') bye = frame
     else if (frame.t === 'ping') send({ t: 'pong' })
@@ -106,23 +113,40 @@ export function createConnection(options: ConnectionOptions): Connection {
   const lose = (close?: { code: number; reason: string }) => {
     const said = bye ?? close
     if (performance.now() - openedAt > stableMs) failures = 0
+    if (!welcomed) unopened += 1
     drop()
     options.onLost()
     if (said !== undefined && said.code >= 4000 && said.code < 4100) {
-      options.onState('closed')
-      options.onRefused(refusal(said))
+      refuse(closedWith(said))
     } else if (options.wanted()) {
       const wait = waitMs(said)
       failures += 1
       options.onState('waiting')
-      retry = setTimeout(again, wait)
+      retry = setTimeout(() => void again(), wait)
     } else options.onState('closed')
   }
 
-  const again = () => {
+  const again = async () => {
+    const mine = retry
+    if (!options.wanted()) return stop()
+    const refusal = unopened > handshakesLost ? await options.refusal() : undefined
+    // It was closed meanwhile.
+    if (retry !== mine) return
+    if (!options.wanted()) return stop()
+    if (refusal === undefined) return connect()
     retry = undefined
-    if (options.wanted()) connect()
-    else options.onState('closed')
+    refuse(refusal)
+  }
+
+  /** Nobody wants it any more. */
+  const stop = () => {
+    retry = undefined
+    options.onState('closed')
+  }
+
+  const refuse = (problem: Problem) => {
+    options.onState('closed')
+    options.onRefused(problem)
   }
 
   /** 42xx: at once, or when the service says; the rest: later and later. */
@@ -153,6 +177,6 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 }
 
-function refusal({ code, reason }: { code: number; reason: string }): Problem {
+function closedWith({ code, reason }: { code: number; reason: string }): Problem {
   return new Problem('connection-refused', `The service closed the connection: ${code} ${reason}`)
 }

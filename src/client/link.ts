@@ -23,7 +23,7 @@ export type Recording = {
 
 export type LinkOptions = Pick<
   ConnectionOptions,
-  'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState'
+  'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState' | 'refusal'
 > & {
   readonly recording?: Recording
   /** The service takes fewer on a socket than were added: another link must have it. */

@@ -6,6 +6,7 @@ import { newId } from '../conversation/ids.ts'
 import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
 import { problemAnswer } from './answer.ts'
+import { livePath } from './live.ts'
 
 export const requestIdHeader = 'turnlog-request-id'
 
@@ -20,6 +21,9 @@ export type Edge = {
   failed(context: { request: Request; error: unknown }): Response
   around(handle: Fetch, routes: () => readonly Route[]): Fetch
 }
+
+/** A page whose socket is refused may learn why: there is nothing else to read at that path. */
+const readableByPages = { 'access-control-allow-origin': '*' }
 
 export function createEdge(events: Events): Edge {
   const thrown = new WeakMap<Request, unknown>()
@@ -38,7 +42,7 @@ export function createEdge(events: Events): Edge {
         `${request.method} ${pathOf(request)}`,
         problem.cause ?? problem,
       )
-    return problemAnswer(problem, requestId)
+    return problemAnswer(problem, requestId, pathOf(request) === livePath ? readableByPages : {})
   }
 
   return {

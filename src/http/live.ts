@@ -48,15 +48,17 @@ export function addLive(router: Router, { allowedOrigins, draining }: LiveServic
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
-        throw new Problem('upgrade-required')
       if (!isAllowedOrigin(request, allowedOrigins)) throw new Problem('origin-refused')
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')
       if (draining()) throw new Problem('draining')
+      const principal = authenticate(request)
+      // Last, so that who asks without an upgrade is told what a handshake would be.
+      if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
+        throw new Problem('upgrade-required')
       const attached: Attached = {
-        principal: authenticate(request),
+        principal,
         first: firstOf(query),
         session: undefined,
       }

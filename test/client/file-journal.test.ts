@@ -98,6 +98,27 @@ describe('the file journal', () => {
     expect(second.recovered).toEqual([])
   })
 
+  test('has one holder, however many take over the lock of one that has ended', async () => {
+    const path = newPath()
+    mkdirSync(join(path, '..'), { recursive: true })
+    const gone = String(Bun.spawnSync(['true']).pid)
+    writeFileSync(path, gone)
+    const contender = join(import.meta.dir, '../support/lock-contender.ts')
+    const contenders = [1, 2].map(() =>
+      Bun.spawn([process.execPath, contender, path, gone, '60'], { stdout: 'pipe' }),
+    )
+    const told = contenders.map(({ stdout }) => new Response(stdout).json())
+    expect(await Promise.all(told)).toEqual(contenders.map(() => ({ held: 60, shared: 0 })))
+    // Nor do two of one process, of which neither is of a former life.
+    const newJournal = newPath()
+    const both = await Promise.allSettled([
+      openFileJournal(newJournal),
+      openFileJournal(newJournal),
+    ])
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    for (const one of both) if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]()
+  }, 30_000)
+
   test('stays small while many turns go through it, and keeps those that wait', async () => {
     const path = newPath()
     const journal = await openFileJournal(path, unsynced)

@@ -1,13 +1,8 @@
-/** What one socket may cost: slow readers, floods, silence, crowds, and the end of a node. */
+/** What one socket may cost: slow readers, floods, silence, and the end of a node. */
 import { describe, expect, test } from 'bun:test'
-import { openDatabase } from '../../adapters/open.ts'
-import { configWith } from '../../src/config.ts'
-import { changesStatement } from '../../src/conversation/changes.ts'
 import { encodeCursor } from '../../src/conversation/ids.ts'
-import type { Database } from '../../src/ports/database.ts'
 import { type TestApp, testApp } from '../support/app.ts'
 import { LiveClient } from '../support/live.ts'
-import { testDatabaseUrl } from '../support/postgres.ts'
 import { until } from '../support/processes.ts'
 import { RawSocket } from '../support/raw-socket.ts'
 
@@ -124,38 +119,6 @@ describe('a client', () => {
     raw.socket.destroy()
     await server.stop(2000)
   })
-})
-
-describe('a crowd', () => {
-  test('that comes back at once shares its reads, wherever each stands', async () => {
-    const url = await testDatabaseUrl()
-    const { dataDirectory: directory, ...settings } = configWith().database
-    await using opened = await openDatabase({ ...settings, url, directory })
-    let reads = 0
-    const database: Database = {
-      ...opened,
-      query(statement, options) {
-        if (statement.text === changesStatement) reads += 1
-        return opened.query(statement, options)
-      },
-    }
-    await using app = await testApp({ database })
-    const server = app.listen(anyPort)
-    const c = await create(app)
-    for (let n = 0; n < 60; n += 1) await record(app, c, `${n}`)
-    const began = performance.now()
-    const clients = Array.from({ length: 400 }, (_, n) => {
-      const cursor = encodeCursor(c, 1 + ((n * 7) % 60))
-      return new LiveClient(server, `?conversation=${c}&cursor=${cursor}`)
-    })
-    for (const client of clients) await client.until('live', undefined, 20_000)
-    const seconds = (performance.now() - began) / 1000
-    expect(reads).toBeLessThanOrEqual(1 + Math.ceil(seconds))
-    await record(app, c, 'to all')
-    for (const client of clients) await client.reaches(c, 62)
-    for (const client of clients) client.close()
-    await server.stop(5000)
-  }, 60_000)
 })
 
 describe('a stop', () => {

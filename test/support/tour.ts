@@ -59,9 +59,8 @@ export async function walk(
     names.reduce((result, pair) => result.replaceAll(pair[to], pair[back]), text)
   const separator = '----- next step -----'
   const commands = steps.map(([, command = '']) => translated(command, [0, 1]))
-  const turnlog = `turnlog() { '${process.execPath}' --no-env-file '${join(root, 'src/main.ts')}' "$@"; }`
   const bun = `bun() { '${process.execPath}' "$@"; }`
-  const printed = (await run([turnlog, bun, commands.join(`\necho '${separator}'\n`)].join('\n')))
+  const printed = (await run([bun, commands.join(`\necho '${separator}'\n`)].join('\n')))
     .split(`${separator}\n`)
     .map((one) => translated(one, [1, 0]))
   if (process.env['UPDATE_DOCS'] === '1') {
@@ -89,20 +88,34 @@ async function run(script: string): Promise<string> {
   for (const name of readdirSync(join(root, 'node_modules')))
     symlinkSync(join(root, 'node_modules', name), join(libraries, name))
   symlinkSync(root, join(libraries, 'turnlog'))
+  // A program and no function of the shell, so that in the background it has its own process id.
+  const programs = join(directory, 'node_modules/.programs')
+  mkdirSync(programs)
+  const main = join(root, 'src/main.ts')
+  const turnlog = `#!/bin/sh\nexec '${process.execPath}' --no-env-file '${main}' "$@"\n`
+  writeFileSync(join(programs, 'turnlog'), turnlog, { mode: 0o755 })
+  const shell = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], {
+    // The leader of a group: what it has left running ends with it.
+    detached: true,
+    cwd: directory,
+    env: { PATH: `${programs}:${process.env['PATH'] ?? ''}` },
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const streams = [shell.stdout, shell.stderr].map((stream) => new Response(stream).text())
+  const code = await shell.exited
+  endGroup(shell.pid)
+  const [output = '', errors] = await Promise.all(streams)
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  expect({ code, errors }).toEqual({ code: 0, errors: '' })
+  return output
+}
+
+function endGroup(leader: number): void {
   try {
-    const shell = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], {
-      cwd: directory,
-      env: { PATH: process.env['PATH'] ?? '' },
-      stdout: 'pipe',
-      stderr: 'pipe',
-    })
-    const [output, errors] = await Promise.all([
-      new Response(shell.stdout).text(),
-      new Response(shell.stderr).text(),
-    ])
-    expect({ code: await shell.exited, errors }).toEqual({ code: 0, errors: '' })
-    return output
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+    process.kill(-leader, 'SIGKILL')
+  } catch (reason) {
+    // Nothing was left.
+    if (!(reason instanceof Error && 'code' in reason && reason.code === 'ESRCH')) throw reason
   }
 }

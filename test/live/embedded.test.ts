@@ -1,0 +1,49 @@
+/** The service as it starts without settings: the embedded database, and no Redis. */
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Copy, LiveClient } from '../support/live.ts'
+import { createConversations, startNode } from '../support/node.ts'
+import { until } from '../support/processes.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'turnlog-live-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const TURNLOG_DATA = join(directory, 'data')
+const turn = (text: string) => ({ user: { text }, assistant: { responses: [`${text}!`] } })
+
+async function record(client: LiveClient, c: string, key: string) {
+  client.send({ t: 'record', id: key, key, c, turn: turn(key) })
+  return await client.until('recorded', ({ id }) => id === key)
+}
+
+test('a subscriber sees turns, and goes on from its cursor after a restart', async () => {
+  const copies = new Map<string, Copy>()
+  let c = ''
+  for (const life of [0, 1]) {
+    await using node = await startNode({ TURNLOG_DATA })
+    if (life === 0) [c = ''] = await createConversations(node.url, 1)
+    const cursor = copies.get(c)?.cursor
+    const query = cursor === undefined ? '' : `&cursor=${cursor}`
+    const writer = new LiveClient(node)
+    await writer.opened
+    // Turns of every life come while nobody listens, and while one does.
+    if (life > 0) await record(writer, c, `${life}-before`)
+    const reader = new LiveClient(node, `?conversation=${c}${query}`, { copies })
+    await reader.until('live')
+    const { version } = await record(writer, c, `${life}-live`)
+    await reader.reaches(c, version)
+    // What a former life has recorded is answered with what it was.
+    if (life > 0)
+      expect(await record(writer, c, `${life - 1}-live`)).toMatchObject({ replayed: true })
+    node.kill('SIGTERM')
+    await node.exited
+    await until('its sockets are gone', () => reader.closed !== undefined)
+  }
+  const copy = copies.get(c)
+  expect(copy?.resets).toEqual([])
+  expect(copy?.state.messages.map(({ content }) => content)).toEqual(
+    ['0-live', '1-before', '1-live'].flatMap((text) => [text, `${text}!`]),
+  )
+}, 60_000)
