@@ -45,6 +45,8 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
+  /** Makes live delivery: a test makes it with a mistake in it. */
+  readonly live?: typeof createLive
 }
 
 /** Ready to answer once it resolves. Disposing lets writes in flight end, then closes what it opened. */
@@ -69,7 +71,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   })
   const decoder = createDecoder(config.limits)
   const live = opened.use(
-    createLive({
+    (overrides.live ?? createLive)({
       ...config.live,
       ...config.limits,
       database,

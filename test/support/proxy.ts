@@ -16,8 +16,11 @@ export type TestProxy = AsyncDisposable & {
   freeze(): void
   /** Forwards what was held, in order. */
   thaw(): void
-  /** What is open now goes silent for good, while new connections work: a lost route. */
-  silence(): void
+  /**
+   * What is open now goes silent for good, while new connections work: a lost route. `chosen` is
+   * asked of each connection.
+   */
+  silence(chosen?: () => boolean): void
   /** Refuses new connections; those that are open stay. */
   refuse(): void
   accept(): Promise<void>
@@ -108,8 +111,8 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
       held = undefined
       for (const action of actions) action()
     },
-    silence() {
-      for (const pair of pairs) pair.silent = true
+    silence(chosen = () => true) {
+      for (const pair of pairs) pair.silent ||= chosen()
     },
     refuse() {
       listener.close()
