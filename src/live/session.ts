@@ -12,6 +12,7 @@ import { Outbox, type Socket, type Watermarks } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
 import { Speech } from './speech.ts'
 import { newHeads, type Outlet, Stream } from './stream.ts'
+import { Streams } from './streams.ts'
 import { WriteLines } from './write-lines.ts'
 import type { Writer } from './writer.ts'
 
@@ -39,9 +40,10 @@ export class Session implements Outlet {
   readonly #socket: Socket
   readonly #principal: Principal
   readonly #outbox: Outbox
-  readonly #streams = new Map<string, Stream>()
-  readonly #speech: Speech
-  readonly #lines = new WriteLines()
+  readonly #streams = new Streams()
+  // Most sockets watch and do nothing else: what others need is made when they need it.
+  #speech: Speech | undefined
+  #lines: WriteLines | undefined
   #frames = 0
   #bytes = 0
   #heardAt = performance.now()
@@ -56,8 +58,7 @@ export class Session implements Outlet {
     this.#principal = principal
     this.#outbox = new Outbox(socket, options.watermarks)
     this.#pingAt = this.#heardAt + options.pingMs * Math.random()
-    const { hub, pingMs, credit, limits } = options
-    this.#speech = new Speech(hub, principal, limits.subscriptions)
+    const { pingMs, credit, limits } = options
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
   }
 
@@ -116,7 +117,7 @@ export class Session implements Outlet {
   /** The runtime has room again. */
   writable(now = performance.now()): void {
     if (!this.#outbox.emptied(now)) return
-    for (const stream of [...this.#streams.values()]) stream.advance()
+    for (const stream of [...this.#streams]) stream.advance()
   }
 
   isFull(): boolean {
@@ -129,10 +130,8 @@ export class Session implements Outlet {
   }
 
   ended(stream: Stream): void {
-    const { channel } = stream
-    if (this.#streams.get(channel.conversationId) === stream)
-      this.#streams.delete(channel.conversationId)
-    this.#options.hub.release(channel)
+    this.#streams.delete(stream)
+    this.#options.hub.release(stream.channel)
   }
 
   tick(now: number): void {
@@ -153,7 +152,7 @@ export class Session implements Outlet {
   async drain(): Promise<void> {
     if (this.#isDraining) return
     this.#isDraining = true
-    await this.#lines.ended()
+    await this.#lines?.ended()
     this.close('draining')
   }
 
@@ -175,8 +174,8 @@ export class Session implements Outlet {
   }
 
   #end(reason: Closing | undefined): void {
-    for (const stream of [...this.#streams.values()]) stream.stop()
-    this.#speech.end()
+    for (const stream of [...this.#streams]) stream.stop()
+    this.#speech?.end()
     if (reason !== undefined) this.#options.closed(this, reason)
   }
 
@@ -207,29 +206,32 @@ export class Session implements Outlet {
         `The socket follows ${limits.subscriptions} conversations, which is the most.`,
       )
     const stream = new Stream(hub.hold(this.#principal, frame.c), this)
-    this.#streams.set(frame.c, stream)
+    this.#streams.add(stream)
     await stream.start(frame)
   }
 
   #write(frame: Named & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
-    this.#owe(frame, size, () =>
-      this.#lines.run(frame.c, alone, async () => this.send(await work())),
-    )
+    this.#lines ??= new WriteLines()
+    const lines = this.#lines
+    this.#owe(frame, size, () => lines.run(frame.c, alone, async () => this.send(await work())))
   }
 
   /** Interim texts are not answered; only where there is nobody to speak to, that is told. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
-    if (followed?.last !== undefined) followed.channel.partials.say(role, text)
-    else
-      void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
+    if (followed?.last !== undefined) {
+      followed.channel.partials.say(role, text)
+      return
+    }
+    const { hub, limits } = this.#options
+    this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
+    void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
   }
 
   #ping(now: number, pingMs: number): void {
     this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
     this.#socket.ping()
-    if (!this.#outbox.isFull)
-      this.send(textOf({ t: 'ping', heads: newHeads(this.#streams.values()) }))
+    if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: newHeads(this.#streams) }))
   }
 
   #refuse(problem: Problem, named: Named): void {
