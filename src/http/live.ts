@@ -3,7 +3,7 @@ import { authenticate } from '../auth.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Live } from '../live/live.ts'
-import type { Socket } from '../live/outbox.ts'
+import { Outbox, type Sent, type Watermarks } from '../live/outbox.ts'
 import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
 import { Session } from '../live/session.ts'
 import { Problem } from '../problem.ts'
@@ -97,7 +97,7 @@ export function socketHandlers(live: Live) {
     // Larger frames close the socket with 1009; up to there they are refused by a problem.
     maxPayloadLength: 4 * live.frameBytesMax,
     // Our own bound comes first: past Bun's, frames would be dropped.
-    backpressureLimit: 4 * live.bufferHardBytes + 16 * 1_048_576,
+    backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
     // Ours are sent with the heartbeat; this is for what is stuck below them.
@@ -105,7 +105,7 @@ export function socketHandlers(live: Live) {
     idleTimeout: 960,
     open(ws: BunSocket) {
       const { principal, first } = ws.data as Opening
-      ws.data = live.connect(new LiveSocket(ws), principal, first)
+      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, first)
     },
     message(ws: BunSocket, sent: string | object) {
       sessionOf(ws)?.receive(sent)
@@ -125,31 +125,32 @@ export function socketHandlers(live: Live) {
   }
 }
 
-class LiveSocket implements Socket {
+class LiveSocket extends Outbox {
   readonly #ws: BunSocket
 
-  constructor(ws: BunSocket) {
+  constructor(ws: BunSocket, marks: Watermarks) {
+    super(marks)
     this.#ws = ws
   }
 
-  send(text: string): 'sent' | 'waiting' | 'dropped' {
+  protected write(text: string): Sent {
     const sent = this.#ws.sendText(text)
     return sent > 0 ? 'sent' : sent < 0 ? 'waiting' : 'dropped'
   }
 
-  buffered(): number {
+  protected buffered(): number {
     return this.#ws.getBufferedAmount()
   }
 
-  ping(): void {
+  override ping(): void {
     this.#ws.ping()
   }
 
-  close(code: number, reason: string): void {
+  protected close(code: number, reason: string): void {
     this.#ws.close(code, reason)
   }
 
-  terminate(): void {
+  protected terminate(): void {
     this.#ws.terminate()
   }
 }

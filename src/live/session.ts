@@ -8,10 +8,10 @@ import { type Closing, closings } from './close-codes.ts'
 import type { Frame, FrameDecoder, Named } from './frame-decoder.ts'
 import { byeText, problemText, textOf } from './frame-text.ts'
 import type { Hub } from './hub.ts'
-import { Outbox, type Socket, type Watermarks } from './outbox.ts'
+import type { Outbox } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
 import { Speech } from './speech.ts'
-import { newHeads, type Outlet, Stream } from './stream.ts'
+import { newHeads, Stream, type StreamOwner } from './stream.ts'
 import { Streams } from './streams.ts'
 import { WriteLines } from './write-lines.ts'
 import type { Writer } from './writer.ts'
@@ -23,7 +23,6 @@ export type SessionOptions = {
   readonly pingMs: number
   readonly credit: { readonly frames: number; readonly bytes: number }
   readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
-  readonly watermarks: Watermarks
   /** A fault of the service; answers the id under which it is told. */
   failed(what: string, cause: unknown): string
   closed(session: Session, reason: Closing | undefined): void
@@ -35,9 +34,8 @@ const silentPings = 2.25
 /** A closing socket gets so long to take its last frames. */
 const closingMs = 5000
 
-export class Session implements Outlet {
+export class Session implements StreamOwner {
   readonly #options: SessionOptions
-  readonly #socket: Socket
   readonly #principal: Principal
   readonly #outbox: Outbox
   readonly #streams = new Streams()
@@ -50,13 +48,11 @@ export class Session implements Outlet {
   #pingAt: number
   #isDraining = false
   #closeBy: number | undefined
-  #isClosed = false
 
-  constructor(options: SessionOptions, socket: Socket, principal: Principal) {
+  constructor(options: SessionOptions, outbox: Outbox, principal: Principal) {
     this.#options = options
-    this.#socket = socket
     this.#principal = principal
-    this.#outbox = new Outbox(socket, options.watermarks)
+    this.#outbox = outbox
     this.#pingAt = this.#heardAt + options.pingMs * Math.random()
     const { pingMs, credit, limits } = options
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
@@ -120,12 +116,7 @@ export class Session implements Outlet {
     for (const stream of [...this.#streams]) stream.advance()
   }
 
-  isFull(): boolean {
-    return this.#outbox.isFull || this.#closeBy !== undefined
-  }
-
   send(text: string): void {
-    if (this.#isClosed) return
     this.#outbox.send(text)
   }
 
@@ -157,17 +148,17 @@ export class Session implements Outlet {
   }
 
   close(reason: Closing): void {
-    if (this.#closeBy !== undefined || this.#isClosed) return
+    if (this.#closeBy !== undefined) return
     // A close frame may be lost behind what waits; `bye` is what the client goes by.
     this.send(byeText(reason))
     this.#closeBy = performance.now() + closingMs
-    this.#socket.close(closings[reason].code, reason)
+    this.#outbox.end(closings[reason].code, reason)
     this.#end(reason)
   }
 
   /** The socket is gone. */
   closed(): void {
-    this.#isClosed = true
+    this.#outbox.gone()
     this.#closeBy ??= 0
     this.#end(undefined)
     this.#options.closed(this, undefined)
@@ -205,7 +196,7 @@ export class Session implements Outlet {
         'subscriptions-too-many',
         `The socket follows ${limits.subscriptions} conversations, which is the most.`,
       )
-    const stream = new Stream(hub.hold(this.#principal, frame.c), this)
+    const stream = new Stream(hub.hold(this.#principal, frame.c), this.#outbox, this)
     this.#streams.add(stream)
     await stream.start(frame)
   }
@@ -230,7 +221,7 @@ export class Session implements Outlet {
 
   #ping(now: number, pingMs: number): void {
     this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
-    this.#socket.ping()
+    this.#outbox.ping()
     if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: newHeads(this.#streams) }))
   }
 

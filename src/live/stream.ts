@@ -7,14 +7,11 @@ import type { Conversation } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
 import type { Channel, Follower, ResetReason } from './channel.ts'
 import { erasedText, snapshotText, textOf } from './frame-text.ts'
+import type { Outbox } from './outbox.ts'
 import type { Partial } from './partials.ts'
 import type { ClientFrames } from './protocol.ts'
 
-/** Where a subscription sends to. */
-export type Outlet = {
-  /** Whether more must wait until the reader has taken what is on its way. */
-  isFull(): boolean
-  send(text: string): void
+export type StreamOwner = {
   /** The subscription is over: nothing more comes from it. */
   ended(stream: Stream): void
 }
@@ -24,13 +21,15 @@ export class Stream implements Follower {
   last: number | undefined
   /** The version that the last ping told of. */
   told = 0
-  readonly #outlet: Outlet
+  readonly #outbox: Outbox
+  readonly #owner: StreamOwner
   #isLive = false
   #isOver = false
 
-  constructor(channel: Channel, outlet: Outlet) {
+  constructor(channel: Channel, outbox: Outbox, owner: StreamOwner) {
     this.channel = channel
-    this.#outlet = outlet
+    this.#outbox = outbox
+    this.#owner = owner
   }
 
   get isLive(): boolean {
@@ -82,7 +81,7 @@ export class Stream implements Follower {
   advance(): void {
     const { channel } = this
     while (!this.#isOver && this.last !== undefined) {
-      if (this.#outlet.isFull()) {
+      if (this.#outbox.isFull) {
         this.#isLive = false
         return
       }
@@ -110,7 +109,7 @@ export class Stream implements Follower {
 
   show({ role, text }: Partial): void {
     // Who is behind gets the latest once it is not.
-    if (!this.#isLive || this.#isOver || this.#outlet.isFull()) return
+    if (!this.#isLive || this.#isOver || this.#outbox.isFull) return
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
@@ -119,7 +118,7 @@ export class Stream implements Follower {
     if (this.#isOver) return
     this.#isOver = true
     this.channel.leave(this)
-    this.#outlet.ended(this)
+    this.#owner.ended(this)
   }
 
   #goLive(version: number): void {
@@ -129,7 +128,7 @@ export class Stream implements Follower {
   }
 
   #send(text: string): void {
-    this.#outlet.send(text)
+    this.#outbox.send(text)
   }
 }
 
