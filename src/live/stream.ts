@@ -5,7 +5,8 @@
 import { decodeCursor, encodeCursor } from '../conversation/ids.ts'
 import type { Conversation } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
-import type { Channel, Follower, ResetReason } from './channel.ts'
+import type { Channel } from './channel.ts'
+import type { Follower, ResetReason } from './follower.ts'
 import { erasedText, snapshotText, textOf } from './frame-text.ts'
 import type { Outbox } from './outbox.ts'
 import type { Partial } from './partials.ts'
@@ -124,7 +125,7 @@ export class Stream implements Follower {
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
-    for (const partial of this.channel.partials.current()) this.show(partial)
+    for (const partial of this.channel.said()) this.show(partial)
   }
 
   #send(text: string): void {
