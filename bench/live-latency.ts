@@ -55,7 +55,7 @@ export async function benchLatency(): Promise<Comparison[]> {
       const { cursor: since } = await reader.head(localPrincipal, id)
       const arrival = follower.next()
       await record(writing, id)
-      const commit = (await arrival) - clock.committedAt()
+      const commit = (await arrival) - clock.committedAt(id)
       const changes = await timed(() => reader.changes(localPrincipal, id, { since, limit: 200 }))
       return { commit, publish, get, changes }
     }
@@ -88,19 +88,19 @@ export async function benchLatency(): Promise<Comparison[]> {
 }
 
 /** The moment at which a commit's answer is here: before anyone is told, so that telling counts. */
-function createClock() {
+export function createClock() {
   let answeredAt = Number.NaN
-  let committedAt = Number.NaN
+  const committedAt = new Map<string, number>()
   const effect: Effect = {
     name: 'bench',
     // Called on the way from the answer that was last: nothing else asks the database meanwhile.
-    committed() {
-      committedAt = answeredAt
+    committed({ conversationId }) {
+      committedAt.set(conversationId, answeredAt)
     },
   }
   return {
     effect,
-    committedAt: () => committedAt,
+    committedAt: (id: string) => committedAt.get(id) ?? Number.NaN,
     on: (database: Database): Database => ({
       name: database.name,
       shared: database.shared,
@@ -115,7 +115,7 @@ function createClock() {
   }
 }
 
-function openConfigured({ database: settings }: Config) {
+export function openConfigured({ database: settings }: Config) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openDatabase({ ...rest, directory: dataDirectory, onEvent: () => {} })
 }
@@ -155,7 +155,7 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
 }
 
 /** Answers when the next change was here. */
-async function follow(url: string) {
+export async function follow(url: string) {
   const socket = new WebSocket(url.replace('http', 'ws'))
   const live = Promise.withResolvers<void>()
   let arrived = (_at: number) => {}
@@ -177,12 +177,12 @@ async function follow(url: string) {
   }
 }
 
-async function newConversation(app: App): Promise<string> {
+export async function newConversation(app: App): Promise<string> {
   const { id } = (await post(app, '/v1/conversations', {})) as { id: string }
   return id
 }
 
-const record = (app: App, id: string) =>
+export const record = (app: App, id: string) =>
   post(app, `/v1/conversations/${id}/turns`, {
     user: { text: question },
     assistant: { responses: [answer] },

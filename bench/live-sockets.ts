@@ -1,41 +1,40 @@
 /** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createConversations, type Node, startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { type Comparison, compare } from './comparison.ts'
 import { answer, question, runs, seconds } from './scene.ts'
+import { type Bare, followers, Sockets, startBare } from './sockets.ts'
 
-const followers = 1000
 /** Memory is the slope between these, so that what a process grows by once is in neither. */
-const fewSockets = 1000
-const manySockets = 5000
-/** Handshakes at a time: more than the kernel queues would wait for its timers, ours and Bun's alike. */
-const handshakesMax = 200
-
-type Bare = AsyncDisposable & { readonly url: string; readonly pid: number }
+const fewSockets = 2000
+const manySockets = 10_000
+/** Come back at once. */
+const resuming = 5000
 
 export async function benchSockets(): Promise<Comparison[]> {
   await using redis = await startRedis()
   const start = async () =>
     await startNode({ DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `${redis.url}/0` })
   const fanOut = await benchFanOut(start)
-  const memory = await compare({
-    name: `memory of an idle subscriber, ${manySockets - fewSockets} more of 50 conversations, against a bare socket`,
-    unit: 'bytes/socket',
-    runs,
-    async ours() {
-      await using node = await start()
-      const ids = await createConversations(node.url, 50)
-      return await bytesPerSocket(node, (n) => `/v1/live?conversation=${ids[n % ids.length]}`)
-    },
-    async baseline() {
-      await using bare = await startBare()
-      return await bytesPerSocket(bare, () => '/idle')
-    },
-  })
-  return [fanOut, memory, await benchResume(start)]
+  // Where each follows another conversation, that one is in the memory as well.
+  const memory = async (conversations: number) =>
+    await compare({
+      name: `memory of an idle subscriber, ${manySockets - fewSockets} more of ${conversations} conversations, against a bare socket`,
+      unit: 'bytes/socket',
+      runs,
+      async ours() {
+        await using node = await start()
+        const ids = await createConversations(node.url, conversations)
+        return await bytesPerSocket(node, (n) => `/v1/live?conversation=${ids[n % ids.length]}`)
+      },
+      async baseline() {
+        await using bare = await startBare()
+        return await bytesPerSocket(bare, () => '/idle')
+      },
+    })
+  return [fanOut, await memory(50), await memory(manySockets), await benchResume(start)]
 }
 
 async function benchFanOut(start: () => Promise<Node>): Promise<Comparison> {
@@ -101,9 +100,9 @@ async function benchFanOut(start: () => Promise<Node>): Promise<Comparison> {
 
 async function bytesPerSocket(server: Bare, path: (n: number) => string): Promise<number> {
   const few = await Sockets.open(server.url, fewSockets, path)
-  const before = await settledRss(server.pid)
+  const before = await settledMemory(server.pid)
   const more = await Sockets.open(server.url, manySockets - fewSockets, path)
-  const after = await settledRss(server.pid)
+  const after = await settledMemory(server.pid)
   few.close()
   more.close()
   return (after - before) / (manySockets - fewSockets)
@@ -122,10 +121,10 @@ async function benchResume(start: () => Promise<Node>): Promise<Comparison> {
   const resume = (n: number) => `/v1/live?conversation=${ids[at(n)]}&cursor=${cursors[at(n)]}`
   const time = async (url: string, path: (n: number) => string, what: 'change' | 'live') => {
     const began = performance.now()
-    const sockets = await Sockets.open(url, manySockets, path)
+    const sockets = await Sockets.open(url, resuming, path)
     await sockets.all(what)
     const took = performance.now() - began
-    if (sockets.changes !== manySockets) throw new Error(`${sockets.changes} changes came`)
+    if (sockets.changes !== resuming) throw new Error(`${sockets.changes} changes came`)
     const bytes = sockets.lastFrame.length
     sockets.close()
     await Bun.sleep(500)
@@ -133,106 +132,12 @@ async function benchResume(start: () => Promise<Node>): Promise<Comparison> {
   }
   const { bytes } = await time(node.url, resume, 'live')
   return await compare({
-    name: `${manySockets} sockets resume 50 conversations, against bare sockets that get a frame`,
+    name: `${resuming} sockets resume 50 conversations, against bare sockets that get a frame`,
     unit: 'ms (above 1 is slower)',
     runs,
     ours: async () => (await time(node.url, resume, 'live')).took,
     baseline: async () => (await time(bare.url, () => `/greet?bytes=${bytes}`, 'change')).took,
   })
-}
-
-/** Sockets that look at a frame no longer than they must: they share the cores with the server. */
-class Sockets {
-  changes = 0
-  lives = 0
-  lastFrame = ''
-  readonly #sockets: WebSocket[] = []
-  #waiting: (() => void)[] = []
-
-  static async open(base: string, count: number, path: (n: number) => string): Promise<Sockets> {
-    const opened = new Sockets()
-    let next = 0
-    const open = async () => {
-      while (next < count) {
-        next += 1
-        await opened.#open(`${base.replace('http', 'ws')}${path(next)}`)
-      }
-    }
-    await Promise.all(Array.from({ length: handshakesMax }, open))
-    return opened
-  }
-
-  /** Resolves once every socket has had one. */
-  async all(what: 'change' | 'live'): Promise<void> {
-    const count = () => (what === 'change' ? this.changes : this.lives)
-    await this.#until(() => count() >= this.#sockets.length)
-  }
-
-  /** Resolves once so many more changes came. */
-  more(count: number): Promise<void> {
-    const goal = this.changes + count
-    return this.#until(() => this.changes >= goal)
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) {
-      socket.onclose = null
-      socket.close()
-    }
-  }
-
-  async #until(reached: () => boolean): Promise<void> {
-    while (!reached()) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#waiting.push(resolve)
-      await promise
-    }
-  }
-
-  #open(url: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const socket = new WebSocket(url)
-    this.#sockets.push(socket)
-    socket.onopen = () => resolve()
-    socket.onclose = ({ code }) => {
-      reject(new Error(`closed with ${code}`))
-      throw new Error(`a socket was closed with ${code}`)
-    }
-    socket.onmessage = ({ data }) => this.#take(String(data))
-    return promise
-  }
-
-  #take(frame: string): void {
-    const isLive = frame.startsWith('{"t":"live"')
-    if (isLive) this.lives += 1
-    // A bare socket's greeting counts as one.
-    else if (frame.startsWith('{"t":"change"') || frame.startsWith('x')) {
-      this.changes += 1
-      this.lastFrame = frame
-    } else return
-    // Those who wait want a multiple of this: looked at now and then alone.
-    if ((isLive ? this.lives : this.changes) % followers !== 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const look of waiting) look()
-  }
-}
-
-async function startBare(): Promise<Bare> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'bare-sockets.ts')], {
-    stdout: 'pipe',
-    stderr: 'inherit',
-  })
-  const { value } = await child.stdout.getReader().read()
-  const port = Number(new TextDecoder().decode(value))
-  return {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
-  }
 }
 
 /** Seconds of all threads; the kernel counts in hundredths. */
@@ -250,9 +155,10 @@ async function cpuOf(pid: number, act: () => Promise<void>): Promise<number> {
   return spent() - before
 }
 
-async function settledRss(pid: number): Promise<number> {
+/** Of the process alone: the pages of its program are mapped as they are used, and shared. */
+async function settledMemory(pid: number): Promise<number> {
   await Bun.sleep(2000)
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+  return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
 
 async function record({ url }: Node, id: string): Promise<{ readonly cursor: string }> {

@@ -22,23 +22,25 @@ export type Listeners = {
   close(): void
 }
 
-type Audience = { isHeard: boolean; readonly byName: Map<string, Set<() => void>> }
+type Listener = { readonly names: readonly string[]; readonly onChange: () => void }
+
+/** Mostly one listener and a key or two: there are thousands of these, and a Map in each would be dear. */
+type Audience = { isHeard: boolean; listeners: Listener[] }
 
 export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
   const audiences = new Map<string, Audience>()
 
   const tellAll = (audience: Audience | undefined) => {
-    for (const set of audience?.byName.values() ?? []) for (const onChange of set) onChange()
+    for (const { onChange } of audience?.listeners ?? []) onChange()
   }
   const ears = open({
     onMessage(channel, message) {
       const audience = audiences.get(channel)
       if (message.length === 0) return tellAll(audience)
       const { items } = unpackList(message)
-      for (const { start, end } of items) {
-        for (const onChange of audience?.byName.get(message.toString('latin1', start, end)) ?? [])
-          onChange()
-      }
+      const changed = new Set(items.map(({ start, end }) => message.toString('latin1', start, end)))
+      for (const { names, onChange } of audience?.listeners ?? [])
+        if (names.some((name) => changed.has(name))) onChange()
     },
     onHeard(channel) {
       const audience = audiences.get(channel)
@@ -50,21 +52,16 @@ export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
 
   return {
     add(channel, names, onChange) {
-      const audience = audiences.get(channel) ?? { isHeard: false, byName: new Map() }
-      for (const name of names) {
-        audience.byName.set(name, (audience.byName.get(name) ?? new Set()).add(onChange))
-      }
+      const audience: Audience = audiences.get(channel) ?? { isHeard: false, listeners: [] }
+      const listener = { names, onChange }
+      audience.listeners.push(listener)
       if (!audiences.has(channel)) {
         audiences.set(channel, audience)
         ears.want(channel)
       } else if (audience.isHeard) onChange()
       return () => {
-        for (const name of names) {
-          const set = audience.byName.get(name)
-          set?.delete(onChange)
-          if (set?.size === 0) audience.byName.delete(name)
-        }
-        if (audience.byName.size > 0 || audiences.get(channel) !== audience) return
+        audience.listeners = audience.listeners.filter((each) => each !== listener)
+        if (audience.listeners.length > 0 || audiences.get(channel) !== audience) return
         audiences.delete(channel)
         ears.drop(channel)
       }

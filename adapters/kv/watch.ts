@@ -15,104 +15,131 @@ export type Watches = {
   close(): void
 }
 
+type Shared = {
+  readonly store: KvStore
+  readonly open: Set<{ close(): void }>
+  read(keys: readonly string[]): Promise<Entries>
+}
+
 export function createWatches(store: KvStore): Watches {
-  const open = new Set<() => void>()
   const turns: (() => void)[] = []
   let reading = 0
-
-  const read = async (keys: readonly string[]): Promise<Entries> => {
-    if (reading >= readsMax) await new Promise<void>((resolve) => turns.push(resolve))
-    else reading += 1
-    try {
-      return await store.read(keys)
-    } finally {
-      const next = turns.shift()
-      if (next === undefined) reading -= 1
-      else next()
-    }
-  }
-
-  return {
-    open<Row>(keys: readonly string[], rowOf: (entries: Entries) => Row) {
-      let isDirty = false
-      let isOver = false
-      let wake = () => {}
-      let unlisten = () => {}
-      let shown: string | undefined
-      const onChange = () => {
-        isDirty = true
-        wake()
+  const shared: Shared = {
+    store,
+    open: new Set(),
+    async read(keys) {
+      if (reading >= readsMax) await new Promise<void>((resolve) => turns.push(resolve))
+      else reading += 1
+      try {
+        return await store.read(keys)
+      } finally {
+        const next = turns.shift()
+        if (next === undefined) reading -= 1
+        else next()
       }
-      /** Until the next change; or for some milliseconds. */
-      const idle = (ms?: number) =>
-        new Promise<void>((resolve) => {
-          const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
-          wake = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      const end = () => {
-        isOver = true
-        open.delete(close)
-        unlisten()
-        wake()
-      }
-      let close = end
-      /** Once they are others than were shown, or it is over. */
-      const nextEntries = async (): Promise<Entries> => {
-        for (;;) {
-          if (isOver) return []
-          if (!isDirty) {
-            await idle()
-            continue
-          }
-          isDirty = false
-          const entries = await read(keys).catch(away)
-          if (entries === undefined) {
-            // A change that is heard meanwhile has it looked at once.
-            if (!isDirty && !isOver) await idle(retryMs)
-            isDirty = true
-            continue
-          }
-          const now = entries.map((entry) => entry?.versionstamp ?? '-').join()
-          if (now === shown) continue
-          shown = now
-          return entries
-        }
-      }
-      return new ReadableStream<Row>(
-        {
-          start(controller) {
-            close = () => {
-              end()
-              controller.close()
-            }
-            open.add(close)
-            unlisten = store.listen(keys, onChange)
-          },
-          async pull(controller) {
-            try {
-              const entries = await nextEntries()
-              if (!isOver) controller.enqueue(rowOf(entries))
-            } catch (thrown) {
-              // The stream has failed then, and must not be closed any more.
-              end()
-              throw thrown
-            }
-          },
-          cancel: end,
-        },
-        { highWaterMark: 0 },
-      )
     },
+  }
+  return {
+    open: (keys, rowOf) =>
+      new ReadableStream(new Source(shared, keys, rowOf), { highWaterMark: 0 }),
     close() {
-      for (const close of [...open]) close()
+      for (const source of [...shared.open]) source.close()
     },
   }
 }
 
-/** A store that is away comes back; anything else is the stream's end. */
-function away(thrown: unknown): undefined {
-  if (!(thrown instanceof KvError)) throw thrown
+/** Nothing of it runs while nothing happens: there are thousands, and a waiting function is dear. */
+class Source<Row> implements UnderlyingDefaultSource<Row> {
+  readonly #shared: Shared
+  readonly #keys: readonly string[]
+  readonly #rowOf: (entries: Entries) => Row
+  #controller: ReadableStreamDefaultController<Row> | undefined
+  #unlisten: (() => void) | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #shown: string | undefined
+  /** Somebody waits for entries that are others than were shown. */
+  #isAsked = false
+  #isDirty = false
+  #isReading = false
+  #isOver = false
+
+  constructor(shared: Shared, keys: readonly string[], rowOf: (entries: Entries) => Row) {
+    this.#shared = shared
+    this.#keys = keys
+    this.#rowOf = rowOf
+  }
+
+  start(controller: ReadableStreamDefaultController<Row>): void {
+    this.#controller = controller
+    this.#shared.open.add(this)
+    this.#unlisten = this.#shared.store.listen(this.#keys, () => {
+      this.#isDirty = true
+      // A change that is heard has it looked at once.
+      this.#stopWaiting()
+      this.#look()
+    })
+  }
+
+  pull(): void {
+    this.#isAsked = true
+    this.#look()
+  }
+
+  cancel(): void {
+    this.#isOver = true
+    this.#shared.open.delete(this)
+    this.#stopWaiting()
+    this.#unlisten?.()
+  }
+
+  close(): void {
+    this.cancel()
+    this.#controller?.close()
+  }
+
+  #look(): void {
+    const isIdle = !this.#isReading && this.#timer === undefined && !this.#isOver
+    if (isIdle && this.#isAsked && this.#isDirty) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#isReading = true
+    this.#isDirty = false
+    try {
+      const entries = await this.#shared.read(this.#keys)
+      if (!this.#isOver) this.#show(entries)
+    } catch (thrown) {
+      if (!this.#isOver) this.#failed(thrown)
+    }
+    this.#isReading = false
+    this.#look()
+  }
+
+  #show(entries: Entries): void {
+    const now = entries.map((entry) => entry?.versionstamp ?? '-').join()
+    if (now === this.#shown) return
+    this.#shown = now
+    this.#isAsked = false
+    this.#controller?.enqueue(this.#rowOf(entries))
+  }
+
+  /** A store that is away comes back; anything else is the stream's end. */
+  #failed(thrown: unknown): void {
+    if (!(thrown instanceof KvError)) {
+      this.cancel()
+      this.#controller?.error(thrown)
+      return
+    }
+    if (this.#isDirty) return
+    this.#isDirty = true
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#look()
+    }, retryMs)
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
 }

@@ -3,9 +3,9 @@ import { authenticate } from '../auth.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Live } from '../live/live.ts'
-import type { Socket } from '../live/outbox.ts'
+import { Outbox, type Sent, type Watermarks } from '../live/outbox.ts'
 import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
-import type { Session } from '../live/session.ts'
+import { Session } from '../live/session.ts'
 import { Problem } from '../problem.ts'
 import { followed, since, tail } from './fields.ts'
 import { isAllowedOrigin } from './origin.ts'
@@ -20,16 +20,15 @@ export type LiveServices = {
   draining(): boolean
 }
 
-/** What Bun's socket carries along. */
-type Attached = {
+/** What Bun's socket carries until it is open; then its session. */
+type Opening = {
   readonly principal: Principal
   readonly first: ClientFrames['sub'] | undefined
-  session: Session | undefined
 }
 
 /** What is used of Bun's `ServerWebSocket`. */
 type BunSocket = {
-  readonly data: unknown
+  data: unknown
   sendText(text: string): number
   getBufferedAmount(): number
   ping(): number
@@ -53,17 +52,12 @@ export function addLive(router: Router, { allowedOrigins, draining }: LiveServic
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')
       if (draining()) throw new Problem('draining')
-      const principal = authenticate(request)
+      const opening: Opening = { principal: authenticate(request), first: firstOf(query) }
       // Last, so that who asks without an upgrade is told what a handshake would be.
       if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem('upgrade-required')
-      const attached: Attached = {
-        principal,
-        first: firstOf(query),
-        session: undefined,
-      }
       const isUpgraded = server?.upgrade(request, {
-        data: attached,
+        data: opening,
         // Said only where it was offered: else a browser would close the socket.
         headers: offered === null ? {} : { 'sec-websocket-protocol': protocolName },
       })
@@ -99,46 +93,65 @@ function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | u
 
 /** For `listen`: what Bun calls. */
 export function socketHandlers(live: Live) {
-  const attachedTo = ({ data }: BunSocket): Attached => data as Attached
+  const sessionOf = ({ data }: BunSocket) => (data instanceof Session ? data : undefined)
   return {
     // Larger frames close the socket with 1009; up to there they are refused by a problem.
     maxPayloadLength: 4 * live.frameBytesMax,
     // Our own bound comes first: past Bun's, frames would be dropped.
-    backpressureLimit: 4 * live.bufferHardBytes + 16 * 1_048_576,
+    backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
     // Ours are sent with the heartbeat; this is for what is stuck below them.
     sendPings: false,
     idleTimeout: 960,
     open(ws: BunSocket) {
-      const attached = attachedTo(ws)
-      attached.session = live.connect(socketOf(ws), attached.principal, attached.first)
+      const { principal, first } = ws.data as Opening
+      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, first)
     },
     message(ws: BunSocket, sent: string | object) {
-      attachedTo(ws).session?.receive(sent)
+      sessionOf(ws)?.receive(sent)
     },
     drain(ws: BunSocket) {
-      attachedTo(ws).session?.writable()
+      sessionOf(ws)?.writable()
     },
     ping(ws: BunSocket) {
-      attachedTo(ws).session?.heard()
+      sessionOf(ws)?.heard()
     },
     pong(ws: BunSocket) {
-      attachedTo(ws).session?.heard()
+      sessionOf(ws)?.heard()
     },
     close(ws: BunSocket) {
-      attachedTo(ws).session?.closed()
+      sessionOf(ws)?.closed()
     },
   }
 }
 
-const socketOf = (ws: BunSocket): Socket => ({
-  send(text) {
-    const sent = ws.sendText(text)
+class LiveSocket extends Outbox {
+  readonly #ws: BunSocket
+
+  constructor(ws: BunSocket, marks: Watermarks) {
+    super(marks)
+    this.#ws = ws
+  }
+
+  protected write(text: string): Sent {
+    const sent = this.#ws.sendText(text)
     return sent > 0 ? 'sent' : sent < 0 ? 'waiting' : 'dropped'
-  },
-  buffered: () => ws.getBufferedAmount(),
-  ping: () => void ws.ping(),
-  close: (code, reason) => ws.close(code, reason),
-  terminate: () => ws.terminate(),
-})
+  }
+
+  protected buffered(): number {
+    return this.#ws.getBufferedAmount()
+  }
+
+  override ping(): void {
+    this.#ws.ping()
+  }
+
+  protected close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
+  }
+
+  protected terminate(): void {
+    this.#ws.terminate()
+  }
+}

@@ -6,38 +6,27 @@ import type { Commit } from '../conversation/effects.ts'
 import type { ChangesRead, HeadRead, LiveReads } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Conversation } from '../conversation/wire.ts'
+import { Crowd } from './crowd.ts'
+import type { Follower, ResetReason } from './follower.ts'
 import type { Heads } from './heads.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
 import { parted, type ReadySlice, Slices } from './slices.ts'
+import type { SentPartial } from './wakes.ts'
 
-export type ResetReason = 'cursor-ahead' | 'conversation-erased' | 'conversation-not-found'
-
-export type Follower = {
-  /** The version sent last; undefined before the first. */
-  readonly last: number | undefined
-  /** There may be more to send. */
-  advance(): void
-  /** What it follows has ended, or is not what it took it for. */
-  reset(reason: ResetReason, conversation?: Conversation): void
-  show(partial: Partial): void
-}
-
-export type ChannelOptions = {
-  readonly principal: Principal
-  readonly conversationId: string
+/** What all conversations of a node share. */
+export type ChannelHost = {
   readonly reads: LiveReads
   readonly heads: Heads
   readonly page: { readonly limit: number; readonly bytesMax: number }
-  readonly publish: ((partial: Partial) => Promise<void>) | undefined
+  /** The name under which this node speaks to the others. */
+  readonly node: string
+  /** Undefined where there are none to tell. */
+  readonly publish: ((channel: Channel, partial: SentPartial) => Promise<void>) | undefined
   /** The database's head lies before what was sent: it is another one, or was restored. */
-  wentBack(from: number, to: number): void
+  wentBack(channel: Channel, from: number, to: number): void
 }
-
-/** So many newcomers within a second share their reads. */
-const crowd = 16
-const crowdMs = 1000
 
 /** How much of its recent changes a channel keeps, in pages. */
 const keptPages = 2
@@ -52,73 +41,92 @@ export class Channel {
   hinted = 0
   /** Why there is nothing to follow. An erasure is for good. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
-  readonly partials: Partials
-  readonly #options: ChannelOptions
+  readonly #host: ChannelHost
   readonly #followers = new Set<Follower>()
   readonly #slices: Slices
-  readonly #refills: Refills<Follower>
-  readonly #snapshot: SharedSnapshot
+  // Made once they are needed: where nothing happens, they are most of what a conversation costs.
+  #madePartials: Partials | undefined
+  #madeRefills: Refills<Follower> | undefined
+  #snapshot: SharedSnapshot | undefined
   #head = 0
   /** What a hint told of before the head was known. */
   #wanted = 0
-  #crowdSince = 0
-  #newcomers = 0
+  readonly #crowd = new Crowd()
+  #isClosed = false
 
-  constructor(options: ChannelOptions) {
-    const { principal, conversationId, reads, page } = options
-    this.#options = options
+  constructor(host: ChannelHost, principal: Principal, conversationId: string) {
+    this.#host = host
     this.conversationId = conversationId
     this.principal = principal
-    this.#slices = new Slices(conversationId, keptPages * page.bytesMax)
-    this.#refills = new Refills({
-      read: (from) => reads.changes(principal, conversationId, from, page),
+    this.#slices = new Slices(conversationId, keptPages * host.page.bytesMax)
+  }
+
+  get partials(): Partials {
+    if (this.#madePartials !== undefined) return this.#madePartials
+    const { node, publish } = this.#host
+    const made = new Partials({
       head: () => this.#head,
-      crowded: () => this.#newcomers > crowd && performance.now() - this.#crowdSince < crowdMs * 2,
-      done: (read, from, before) => this.#refilled(read, from, before),
-      wake: (followers) => this.#advance(followers),
-    })
-    this.#snapshot = new SharedSnapshot((limit) =>
-      reads.snapshot(principal, conversationId, { ...page, limit }),
-    )
-    this.partials = new Partials({
-      head: () => this.#head,
-      publish: options.publish,
+      publish: publish && ((partial) => publish(this, { ...partial, node })),
       show: (partial) => {
         for (const follower of this.#followers) follower.show(partial)
       },
     })
+    if (this.#head > 0) made.startAt(this.#head)
+    this.#madePartials = made
+    return made
+  }
+
+  get #refills(): Refills<Follower> {
+    const { reads, page } = this.#host
+    this.#madeRefills ??= new Refills({
+      read: (from) => reads.changes(this.principal, this.conversationId, from, page),
+      head: () => this.#head,
+      crowded: () => this.#crowd.isHere,
+      done: (read, from, before) => this.#refilled(read, from, before),
+      wake: (followers) => this.#advance(followers),
+    })
+    if (this.#isClosed) this.#madeRefills.close()
+    return this.#madeRefills
   }
 
   get head(): number {
     return this.#head
   }
 
+  said(): readonly Partial[] {
+    return this.#madePartials?.current() ?? []
+  }
+
+  /** From another node. */
+  heard({ node, ...partial }: SentPartial): void {
+    if (node !== this.#host.node) this.partials.heard(partial)
+  }
+
   /** From now on the follower is told; before it reads anything, so that nothing falls between. */
   join(follower: Follower): void {
     this.#followers.add(follower)
-    const now = performance.now()
-    if (now - this.#crowdSince > crowdMs) {
-      this.#crowdSince = now
-      this.#newcomers = 0
-    }
-    this.#newcomers += 1
+    this.#crowd.add()
   }
 
   leave(follower: Follower): void {
     this.#followers.delete(follower)
-    this.#refills.forget(follower)
+    this.#madeRefills?.forget(follower)
   }
 
   /** The conversation's head at some moment after the call. Fails with `database-unavailable`. */
   async check(): Promise<HeadRead | undefined> {
     const before = this.#head
     const { principal, conversationId } = this
-    const read = await this.#options.heads.read({ tenant: principal.tenant, conversationId })
+    const read = await this.#host.heads.read({ tenant: principal.tenant, conversationId })
     this.#seen(read, before)
     return read
   }
 
   snapshot(last: number): ReturnType<LiveReads['snapshot']> {
+    const { reads, page } = this.#host
+    this.#snapshot ??= new SharedSnapshot((limit) =>
+      reads.snapshot(this.principal, this.conversationId, { ...page, limit }),
+    )
     return this.#snapshot.take(last)
   }
 
@@ -143,7 +151,7 @@ export class Channel {
     // What else was touched is in the database alone.
     if (touched === 'messages' && messages.length > 0) {
       const whole = { from, version, messages, segments: [] }
-      for (const slice of parted(whole, this.#options.page.bytesMax)) {
+      for (const slice of parted(whole, this.#host.page.bytesMax)) {
         this.#slices.add(slice)
         // A part at a time, so that a reader who has enough gets no more.
         this.#moved(slice.version)
@@ -161,13 +169,14 @@ export class Channel {
 
   tick(now: number): void {
     this.#slices.tick(now)
-    this.#snapshot.tick(now)
-    this.partials.tick(now)
+    this.#snapshot?.tick(now)
+    this.#madePartials?.tick(now)
   }
 
   close(): void {
-    this.#refills.close()
-    this.partials.clear()
+    this.#isClosed = true
+    this.#madeRefills?.close()
+    this.#madePartials?.clear()
     this.#forget()
   }
 
@@ -196,11 +205,11 @@ export class Channel {
     if (read.state === 'missing') this.#reset('conversation-not-found', () => true)
     else if (read.state === 'erased') {
       this.absent = 'conversation-erased'
-      this.partials.clear()
+      this.#madePartials?.clear()
       this.#reset('conversation-erased', () => true, read.conversation)
     } else {
-      this.#options.wentBack(from, read.head)
-      this.partials.clear()
+      this.#host.wentBack(this, from, read.head)
+      this.#madePartials?.clear()
       this.#head = read.head
       this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
     }
@@ -219,11 +228,11 @@ export class Channel {
   #moved(version: number): void {
     if (version <= this.#head) return
     // What was said before that may have been ended by a message that nobody here has seen.
-    if (this.#head === 0) this.partials.startAt(version)
+    if (this.#head === 0) this.#madePartials?.startAt(version)
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
     this.#advance(this.#followers)
-    this.partials.moved()
+    this.#madePartials?.moved()
   }
 
   #advance(followers: Iterable<Follower>): void {
@@ -232,6 +241,6 @@ export class Channel {
 
   #forget(): void {
     this.#slices.clear()
-    this.#snapshot.clear()
+    this.#snapshot = undefined
   }
 }

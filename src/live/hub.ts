@@ -4,10 +4,10 @@ import { newId } from '../conversation/ids.ts'
 import type { LiveReads, PageBounds } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Events } from '../events.ts'
-import { Channel } from './channel.ts'
+import { Channel, type ChannelHost } from './channel.ts'
 import { createHeads } from './heads.ts'
 import { createPoll, type Poll } from './poll.ts'
-import { publishPartial, type SharedKv, watchConversation } from './wakes.ts'
+import { publishPartial, type SharedKv, Watch } from './wakes.ts'
 
 export type HubOptions = {
   readonly reads: LiveReads
@@ -35,46 +35,32 @@ export type Hub = Disposable & {
 /** A conversation that nobody follows any more stays open so long, for those who come back. */
 const lingerMs = 10_000
 
-type Open = { readonly channel: Channel; readonly unwatch: () => void }
+type Open = { readonly channel: Channel; readonly watch: Watch | undefined }
 
 export function createHub(options: HubOptions): Hub {
   const { reads, databaseShared, kv, page, events } = options
   const open = new Map<string, Open>()
-  const heads = createHeads(reads)
-  const node = newId()
+  const nameOf = (tenant: string, id: string) => `${tenant}/${id}`
+  const host: ChannelHost = {
+    reads,
+    heads: createHeads(reads),
+    page,
+    node: newId(),
+    publish:
+      kv === undefined
+        ? undefined
+        : ({ principal, conversationId }, partial) =>
+            publishPartial(kv.kv, nameOf(principal.tenant, conversationId), partial),
+    wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
+  }
+  const watchFailed = (error: unknown) =>
+    events.notice('warn', `A watch of the cache failed and is opened anew: ${String(error)}`)
   let poll: Poll | undefined
 
-  const nameOf = (tenant: string, id: string) => `${tenant}/${id}`
-
-  const opened = (principal: Principal, conversationId: string): Open => {
-    const name = nameOf(principal.tenant, conversationId)
-    const channel = new Channel({
-      principal,
-      conversationId,
-      reads,
-      heads,
-      page,
-      publish:
-        kv === undefined
-          ? undefined
-          : (partial) => publishPartial(kv.kv, name, { ...partial, node }),
-      wentBack: (from, to) => events.headWentBack(conversationId, from, to),
-    })
-    const unwatch =
-      kv === undefined
-        ? () => {}
-        : watchConversation(kv.kv, name, {
-            head: (version) => channel.hint(version),
-            partial: ({ node: sender, ...partial }) => {
-              if (sender !== node) channel.partials.heard(partial)
-            },
-            failed: (error) =>
-              events.notice(
-                'warn',
-                `A watch of the cache failed and is opened anew: ${String(error)}`,
-              ),
-          })
-    return { channel, unwatch }
+  const opened = (name: string, principal: Principal, conversationId: string): Open => {
+    const channel = new Channel(host, principal, conversationId)
+    const watch = kv === undefined ? undefined : new Watch(kv.kv, name, channel, watchFailed)
+    return { channel, watch }
   }
 
   if (databaseShared)
@@ -84,9 +70,9 @@ export function createHub(options: HubOptions): Hub {
       heard: () => kv?.heard() === true,
     })
 
-  const close = (name: string, { channel, unwatch }: Open) => {
+  const close = (name: string, { channel, watch }: Open) => {
     open.delete(name)
-    unwatch()
+    watch?.stop()
     channel.close()
   }
 
@@ -100,8 +86,11 @@ export function createHub(options: HubOptions): Hub {
 
     hold(principal, conversationId) {
       const name = nameOf(principal.tenant, conversationId)
-      const found = open.get(name) ?? opened(principal, conversationId)
-      open.set(name, found)
+      let found = open.get(name)
+      if (found === undefined) {
+        found = opened(name, principal, conversationId)
+        open.set(name, found)
+      }
       found.channel.holders += 1
       return found.channel
     },

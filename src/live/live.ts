@@ -11,7 +11,7 @@ import type { Database } from '../ports/database.ts'
 import type { Kv } from '../ports/kv.ts'
 import { createFrameDecoder, type Frame } from './frame-decoder.ts'
 import { createHub } from './hub.ts'
-import type { Socket } from './outbox.ts'
+import type { Outbox, Watermarks } from './outbox.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { createWriter } from './writer.ts'
 
@@ -43,11 +43,12 @@ export type LiveOptions = {
 export type Live = Disposable & {
   /** Tells those who follow of this node's commits. */
   readonly effect: Effect
-  readonly bufferHardBytes: number
+  /** What an outbox goes by. */
+  readonly watermarks: Watermarks
   /** A frame of more bytes is refused. */
   readonly frameBytesMax: number
   /** Begins with a frame as if the client had sent it. */
-  connect(socket: Socket, principal: Principal, first?: Frame): Session
+  connect(outbox: Outbox, principal: Principal, first?: Frame): Session
   /** How many sockets are open. */
   readonly size: number
   /**
@@ -94,7 +95,6 @@ export function createLive(options: LiveOptions): Live {
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
-    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
     failed(what, cause) {
       const requestId = newId()
       events.requestFailed(requestId, what, cause)
@@ -114,11 +114,11 @@ export function createLive(options: LiveOptions): Live {
 
   return {
     effect: hub.effect,
-    bufferHardBytes,
+    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
     frameBytesMax,
 
-    connect(socket, principal, first) {
-      const session = new Session(settings, socket, principal)
+    connect(outbox, principal, first) {
+      const session = new Session(settings, outbox, principal)
       sessions.add(session)
       if (first !== undefined) session.handle(first)
       return session

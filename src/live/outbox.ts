@@ -3,20 +3,6 @@
  * taken, and what would come on top waits where it is until there is room again.
  */
 
-/** A socket of whatever runtime. None of these throws. */
-export type Socket = {
-  /** `dropped`: not sent, and nothing after it may be, or there would be a hole. */
-  send(text: string): 'sent' | 'waiting' | 'dropped'
-  /** Bytes that were sent and not taken yet. */
-  buffered(): number
-  /** A ping of WebSocket itself, which every client answers by itself. */
-  ping(): void
-  /** Once what was sent is out. */
-  close(code: number, reason: string): void
-  /** At once. */
-  terminate(): void
-}
-
 export type Watermarks = { readonly softBytes: number; readonly hardBytes: number }
 
 /** So long a reader may take nothing of what waits for it, in milliseconds. */
@@ -24,45 +10,61 @@ const stalledMs = 60_000
 
 export type OutboxState = 'open' | 'stuck' | 'dead'
 
-export class Outbox {
-  readonly #socket: Socket
+/** What was sent is `waiting` where the reader has not taken it, and not sent at all where `dropped`. */
+export type Sent = 'sent' | 'waiting' | 'dropped'
+
+/**
+ * A runtime's socket extends this, for a frame to a thousand readers costs mostly the memory that is
+ * touched on its way to each. None of the abstract ones throws.
+ */
+export abstract class Outbox {
   readonly #marks: Watermarks
   #isFull = false
+  #isEnding = false
   #isDead = false
   #lowest = 0
   #movedAt = 0
 
-  constructor(socket: Socket, marks: Watermarks) {
-    this.#socket = socket
+  constructor(marks: Watermarks) {
     this.#marks = marks
   }
 
-  get isFull(): boolean {
-    return this.#isFull
-  }
+  protected abstract write(text: string): Sent
+  /** Bytes that were sent and not taken yet. */
+  protected abstract buffered(): number
+  /** Once what was sent is out. */
+  protected abstract close(code: number, reason: string): void
+  /** At once. */
+  protected abstract terminate(): void
+  /** A ping of WebSocket itself, which every client answers by itself. */
+  abstract ping(): void
 
-  get isDead(): boolean {
-    return this.#isDead
+  /** Whether more must wait, or nothing more is to come. */
+  get isFull(): boolean {
+    return this.#isFull || this.#isEnding
   }
 
   send(text: string): void {
-    if (this.#isDead) return
-    const outcome = this.#socket.send(text)
+    if (this.#isDead || this.#isEnding) return
+    const outcome = this.write(text)
     if (outcome === 'sent') return
-    if (outcome === 'dropped') {
-      this.kill()
-      return
-    }
-    if (this.#isFull || this.#socket.buffered() <= this.#marks.softBytes) return
+    // After what was not sent nothing may be, or there would be a hole.
+    if (outcome === 'dropped') this.kill()
+    else this.#wait()
+  }
+
+  #wait(): void {
+    const buffered = this.buffered()
+    if (this.#isFull || buffered <= this.#marks.softBytes) return
     this.#isFull = true
-    this.#lowest = this.#socket.buffered()
+    this.#lowest = buffered
     this.#movedAt = performance.now()
   }
 
   /** Whether there is room again. */
   emptied(now: number): boolean {
     if (!this.#isFull) return false
-    const buffered = this.#socket.buffered()
+    const buffered = this.buffered()
     if (buffered < this.#lowest) {
       this.#lowest = buffered
       this.#movedAt = now
@@ -76,12 +78,23 @@ export class Outbox {
   state(now: number): OutboxState {
     if (this.#isDead) return 'dead'
     if (!this.#isFull) return 'open'
-    const isOver = this.#socket.buffered() > this.#marks.hardBytes
+    const isOver = this.buffered() > this.#marks.hardBytes
     return isOver || now - this.#movedAt > stalledMs ? 'stuck' : 'open'
+  }
+
+  /** Closes the socket; nothing is sent any more. */
+  end(code: number, reason: string): void {
+    this.#isEnding = true
+    this.close(code, reason)
   }
 
   kill(): void {
     this.#isDead = true
-    this.#socket.terminate()
+    this.terminate()
+  }
+
+  /** The socket is gone. */
+  gone(): void {
+    this.#isDead = true
   }
 }

@@ -8,10 +8,11 @@ import { type Closing, closings } from './close-codes.ts'
 import type { Frame, FrameDecoder, Named } from './frame-decoder.ts'
 import { byeText, problemText, textOf } from './frame-text.ts'
 import type { Hub } from './hub.ts'
-import { Outbox, type Socket, type Watermarks } from './outbox.ts'
+import type { Outbox } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
 import { Speech } from './speech.ts'
-import { newHeads, type Outlet, Stream } from './stream.ts'
+import { newHeads, Stream, type StreamOwner } from './stream.ts'
+import { Streams } from './streams.ts'
 import { WriteLines } from './write-lines.ts'
 import type { Writer } from './writer.ts'
 
@@ -22,7 +23,6 @@ export type SessionOptions = {
   readonly pingMs: number
   readonly credit: { readonly frames: number; readonly bytes: number }
   readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
-  readonly watermarks: Watermarks
   /** A fault of the service; answers the id under which it is told. */
   failed(what: string, cause: unknown): string
   closed(session: Session, reason: Closing | undefined): void
@@ -34,30 +34,27 @@ const silentPings = 2.25
 /** A closing socket gets so long to take its last frames. */
 const closingMs = 5000
 
-export class Session implements Outlet {
+export class Session implements StreamOwner {
   readonly #options: SessionOptions
-  readonly #socket: Socket
   readonly #principal: Principal
   readonly #outbox: Outbox
-  readonly #streams = new Map<string, Stream>()
-  readonly #speech: Speech
-  readonly #lines = new WriteLines()
+  readonly #streams = new Streams()
+  // Most sockets watch and do nothing else: what others need is made when they need it.
+  #speech: Speech | undefined
+  #lines: WriteLines | undefined
   #frames = 0
   #bytes = 0
   #heardAt = performance.now()
   #pingAt: number
   #isDraining = false
   #closeBy: number | undefined
-  #isClosed = false
 
-  constructor(options: SessionOptions, socket: Socket, principal: Principal) {
+  constructor(options: SessionOptions, outbox: Outbox, principal: Principal) {
     this.#options = options
-    this.#socket = socket
     this.#principal = principal
-    this.#outbox = new Outbox(socket, options.watermarks)
+    this.#outbox = outbox
     this.#pingAt = this.#heardAt + options.pingMs * Math.random()
-    const { hub, pingMs, credit, limits } = options
-    this.#speech = new Speech(hub, principal, limits.subscriptions)
+    const { pingMs, credit, limits } = options
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
   }
 
@@ -116,23 +113,16 @@ export class Session implements Outlet {
   /** The runtime has room again. */
   writable(now = performance.now()): void {
     if (!this.#outbox.emptied(now)) return
-    for (const stream of [...this.#streams.values()]) stream.advance()
-  }
-
-  isFull(): boolean {
-    return this.#outbox.isFull || this.#closeBy !== undefined
+    for (const stream of [...this.#streams]) stream.advance()
   }
 
   send(text: string): void {
-    if (this.#isClosed) return
     this.#outbox.send(text)
   }
 
   ended(stream: Stream): void {
-    const { channel } = stream
-    if (this.#streams.get(channel.conversationId) === stream)
-      this.#streams.delete(channel.conversationId)
-    this.#options.hub.release(channel)
+    this.#streams.delete(stream)
+    this.#options.hub.release(stream.channel)
   }
 
   tick(now: number): void {
@@ -153,30 +143,30 @@ export class Session implements Outlet {
   async drain(): Promise<void> {
     if (this.#isDraining) return
     this.#isDraining = true
-    await this.#lines.ended()
+    await this.#lines?.ended()
     this.close('draining')
   }
 
   close(reason: Closing): void {
-    if (this.#closeBy !== undefined || this.#isClosed) return
+    if (this.#closeBy !== undefined) return
     // A close frame may be lost behind what waits; `bye` is what the client goes by.
     this.send(byeText(reason))
     this.#closeBy = performance.now() + closingMs
-    this.#socket.close(closings[reason].code, reason)
+    this.#outbox.end(closings[reason].code, reason)
     this.#end(reason)
   }
 
   /** The socket is gone. */
   closed(): void {
-    this.#isClosed = true
+    this.#outbox.gone()
     this.#closeBy ??= 0
     this.#end(undefined)
     this.#options.closed(this, undefined)
   }
 
   #end(reason: Closing | undefined): void {
-    for (const stream of [...this.#streams.values()]) stream.stop()
-    this.#speech.end()
+    for (const stream of [...this.#streams]) stream.stop()
+    this.#speech?.end()
     if (reason !== undefined) this.#options.closed(this, reason)
   }
 
@@ -206,30 +196,33 @@ export class Session implements Outlet {
         'subscriptions-too-many',
         `The socket follows ${limits.subscriptions} conversations, which is the most.`,
       )
-    const stream = new Stream(hub.hold(this.#principal, frame.c), this)
-    this.#streams.set(frame.c, stream)
+    const stream = new Stream(hub.hold(this.#principal, frame.c), this.#outbox, this)
+    this.#streams.add(stream)
     await stream.start(frame)
   }
 
   #write(frame: Named & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
-    this.#owe(frame, size, () =>
-      this.#lines.run(frame.c, alone, async () => this.send(await work())),
-    )
+    this.#lines ??= new WriteLines()
+    const lines = this.#lines
+    this.#owe(frame, size, () => lines.run(frame.c, alone, async () => this.send(await work())))
   }
 
   /** Interim texts are not answered; only where there is nobody to speak to, that is told. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
-    if (followed?.last !== undefined) followed.channel.partials.say(role, text)
-    else
-      void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
+    if (followed?.last !== undefined) {
+      followed.channel.partials.say(role, text)
+      return
+    }
+    const { hub, limits } = this.#options
+    this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
+    void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
   }
 
   #ping(now: number, pingMs: number): void {
     this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
-    this.#socket.ping()
-    if (!this.#outbox.isFull)
-      this.send(textOf({ t: 'ping', heads: newHeads(this.#streams.values()) }))
+    this.#outbox.ping()
+    if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: newHeads(this.#streams) }))
   }
 
   #refuse(problem: Problem, named: Named): void {

@@ -5,16 +5,14 @@
 import { decodeCursor, encodeCursor } from '../conversation/ids.ts'
 import type { Conversation } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
-import type { Channel, Follower, ResetReason } from './channel.ts'
+import type { Channel } from './channel.ts'
+import type { Follower, ResetReason } from './follower.ts'
 import { erasedText, snapshotText, textOf } from './frame-text.ts'
+import type { Outbox } from './outbox.ts'
 import type { Partial, Role } from './partials.ts'
 import type { ClientFrames } from './protocol.ts'
 
-/** Where a subscription sends to. */
-export type Outlet = {
-  /** Whether more must wait until the reader has taken what is on its way. */
-  isFull(): boolean
-  send(text: string): void
+export type StreamOwner = {
   /** The subscription is over: nothing more comes from it. */
   ended(stream: Stream): void
 }
@@ -26,15 +24,17 @@ export class Stream implements Follower {
   last: number | undefined
   /** The version that the last ping told of. */
   told = 0
-  readonly #outlet: Outlet
+  readonly #outbox: Outbox
+  readonly #owner: StreamOwner
   /** Whose interim texts are shown. */
   #saying = nobody
   #isLive = false
   #isOver = false
 
-  constructor(channel: Channel, outlet: Outlet) {
+  constructor(channel: Channel, outbox: Outbox, owner: StreamOwner) {
     this.channel = channel
-    this.#outlet = outlet
+    this.#outbox = outbox
+    this.#owner = owner
   }
 
   get isLive(): boolean {
@@ -88,7 +88,7 @@ export class Stream implements Follower {
   advance(): void {
     const { channel } = this
     while (!this.#isOver && this.last !== undefined) {
-      if (this.#outlet.isFull()) {
+      if (this.#outbox.isFull) {
         this.#isLive = false
         return
       }
@@ -116,7 +116,7 @@ export class Stream implements Follower {
 
   show({ role, text }: Partial): void {
     if (!this.#isLive || this.#isOver) return
-    if (this.#outlet.isFull()) {
+    if (this.#outbox.isFull) {
       // Who is behind gets the latest once it is not.
       this.#isLive = false
       return
@@ -131,13 +131,13 @@ export class Stream implements Follower {
     if (this.#isOver) return
     this.#isOver = true
     this.channel.leave(this)
-    this.#outlet.ended(this)
+    this.#owner.ended(this)
   }
 
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
-    const current = this.channel.partials.current()
+    const current = this.channel.said()
     for (const role of this.#saying)
       if (!current.some((partial) => partial.role === role))
         this.show({ role, text: '', after: version })
@@ -145,7 +145,7 @@ export class Stream implements Follower {
   }
 
   #send(text: string): void {
-    this.#outlet.send(text)
+    this.#outbox.send(text)
   }
 }
 

@@ -15,10 +15,10 @@ export type SharedKv = {
 /** `node`: who sent it. */
 export type SentPartial = Partial & { readonly node: string }
 
-export type Wakes = {
-  head(version: number): void
-  partial(partial: SentPartial): void
-  failed(error: unknown): void
+/** Who is told of one conversation. */
+export type Watched = {
+  hint(version: number): void
+  heard(partial: SentPartial): void
 }
 
 const roles: readonly Role[] = ['human', 'ai']
@@ -38,47 +38,60 @@ export async function publishPartial(
 
 const reopenMs = 1000
 
-/** `name` is `<tenant>/<conversation>`. Answers how to stop. */
-export function watchConversation(kv: Kv, name: string, wakes: Wakes): () => void {
-  const keys = [headKey(name), ...roles.map((role) => partialKey(name, role))]
-  let isOver = false
-  let reader: ReadableStreamDefaultReader<KvEntryMaybe<unknown>[]> | undefined
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const shown = new Map<number, string | null>()
+/** There is one for each conversation that is followed here: it has as little as it can. */
+export class Watch {
+  readonly #kv: Kv
+  readonly #name: string
+  readonly #watched: Watched
+  #reader: ReadableStreamDefaultReader<KvEntryMaybe<unknown>[]> | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #isOver = false
 
-  const take = (entries: readonly KvEntryMaybe<unknown>[]) => {
+  /** `name` is `<tenant>/<conversation>`. */
+  constructor(kv: Kv, name: string, watched: Watched, failed: (error: unknown) => void) {
+    this.#kv = kv
+    this.#name = name
+    this.#watched = watched
+    void this.#run(failed)
+  }
+
+  stop(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#reader?.cancel().catch(() => {})
+  }
+
+  async #run(failed: (error: unknown) => void): Promise<void> {
+    const name = this.#name
+    const keys = [headKey(name), ...roles.map((role) => partialKey(name, role))]
+    let shown: readonly (string | null)[] = []
+    try {
+      this.#reader = this.#kv.watch<unknown[]>(keys).getReader()
+      while (!this.#isOver) {
+        const { done, value } = await this.#reader.read()
+        if (done) break
+        this.#take(value, shown)
+        shown = value.map(({ versionstamp }) => versionstamp)
+      }
+    } catch (error) {
+      if (this.#isOver) return
+      failed(error)
+    }
+    if (!this.#isOver) this.#timer = setTimeout(() => void this.#run(failed), reopenMs)
+  }
+
+  #take(entries: readonly KvEntryMaybe<unknown>[], shown: readonly (string | null)[]): void {
     for (const [index, { value, versionstamp }] of entries.entries()) {
-      if (versionstamp === null || shown.get(index) === versionstamp) continue
-      shown.set(index, versionstamp)
+      if (versionstamp === null || shown[index] === versionstamp) continue
       const role = roles[index - 1]
       if (role === undefined) {
         const version = versionOf(value)
-        if (version !== undefined) wakes.head(version)
+        if (version !== undefined) this.#watched.hint(version)
       } else {
         const partial = partialOf(role, value)
-        if (partial !== undefined) wakes.partial(partial)
+        if (partial !== undefined) this.#watched.heard(partial)
       }
     }
-  }
-  const run = async () => {
-    try {
-      reader = kv.watch<unknown[]>(keys).getReader()
-      while (!isOver) {
-        const { done, value } = await reader.read()
-        if (done) break
-        take(value)
-      }
-    } catch (error) {
-      if (isOver) return
-      wakes.failed(error)
-    }
-    if (!isOver) timer = setTimeout(() => void run(), reopenMs)
-  }
-  void run()
-  return () => {
-    isOver = true
-    clearTimeout(timer)
-    reader?.cancel().catch(() => {})
   }
 }
 

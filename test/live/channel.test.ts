@@ -6,7 +6,9 @@ import { encodeCursor, newId } from '../../src/conversation/ids.ts'
 import type { ChangesRead, HeadRead, LiveReads } from '../../src/conversation/live-reads.ts'
 import { localPrincipal as local } from '../../src/conversation/principal.ts'
 import type { Conversation, Message } from '../../src/conversation/wire.ts'
+import type { Channel } from '../../src/live/channel.ts'
 import { createHub, type Hub } from '../../src/live/hub.ts'
+import { Outbox } from '../../src/live/outbox.ts'
 import type { ServerFrame } from '../../src/live/protocol.ts'
 import { parted } from '../../src/live/slices.ts'
 import { Speech } from '../../src/live/speech.ts'
@@ -39,17 +41,39 @@ function hubOf(reads: Partial<LiveReads>): Hub {
   })
 }
 
-function outletOf(hub: Hub) {
-  const frames: ServerFrame[] = []
-  const outlet = {
-    frames,
-    full: false,
-    isFull: () => outlet.full,
-    send: (text: string) => void frames.push(JSON.parse(text)),
-    ended: ({ channel }: Stream) => hub.release(channel),
+/** A socket that takes everything, or nothing for now. */
+class TestOutbox extends Outbox {
+  readonly frames: ServerFrame[] = []
+  full = false
+  readonly #hub: Hub
+
+  constructor(hub: Hub) {
+    super({ softBytes: 1, hardBytes: 1 })
+    this.#hub = hub
   }
-  return outlet
+
+  override get isFull() {
+    return this.full
+  }
+
+  override write(text: string) {
+    this.frames.push(JSON.parse(text))
+    return 'sent' as const
+  }
+
+  ended({ channel }: Stream) {
+    this.#hub.release(channel)
+  }
+
+  override buffered = () => 0
+  override close() {}
+  override terminate() {}
+  override ping() {}
 }
+
+const outletOf = (hub: Hub) => new TestOutbox(hub)
+
+const streamOf = (channel: Channel, outlet: TestOutbox) => new Stream(channel, outlet, outlet)
 
 describe('an interim text', () => {
   test('of another node is not shown to who comes after the message that ended it', async () => {
@@ -59,7 +83,7 @@ describe('an interim text', () => {
     channel.partials.heard({ role: 'ai', text: 'ended by version 6', after: 5 })
     channel.partials.heard({ role: 'human', text: 'of now', after: 6 })
     const outlet = outletOf(hub)
-    await new Stream(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
     channel.partials.heard({ role: 'ai', text: 'ended, and heard late', after: 5 })
     const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
     expect(texts).toEqual(['of now'])
@@ -69,7 +93,7 @@ describe('an interim text', () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
-    await new Stream(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
     channel.partials.heard({ role: 'ai', text: 'early', after: 6 })
     expect(outlet.frames.map(({ t }) => t)).toEqual(['subscribed', 'live'])
     const { conversationId } = channel
@@ -84,7 +108,7 @@ describe('an interim text', () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
-    const stream = new Stream(channel, outlet)
+    const stream = streamOf(channel, outlet)
     await stream.start({ t: 'sub', c: channel.conversationId })
     channel.partials.say('human', 'I would')
     outlet.full = true
@@ -163,7 +187,7 @@ describe('an erasure', () => {
     using hub = hubOf({ heads: () => head.promise, changes: async () => erased })
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
-    const started = new Stream(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    const started = streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
     const { conversationId } = channel
     const { tenant } = local
     hub.effect.committed({
@@ -214,7 +238,7 @@ test('a database that went back is not asked again and again for what it has no 
   })
   const c = newId()
   const outlet = outletOf(hub)
-  const stream = new Stream(hub.hold(local, c), outlet)
+  const stream = streamOf(hub.hold(local, c), outlet)
   await stream.start({ t: 'sub', c, cursor: encodeCursor(c, 5) })
   await until('it is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
   expect(outlet.frames.at(-1)).toMatchObject({ version: 6 })
@@ -249,7 +273,9 @@ test('a conversation that does not exist leaves nothing behind', async () => {
   const speech = new Speech(hub, local, 3)
   for (let n = 0; n < 100; n += 1) {
     const c = newId()
-    await new Stream(hub.hold(local, c), outletOf(hub)).start({ t: 'sub', c }).catch(() => {})
+    await streamOf(hub.hold(local, c), outletOf(hub))
+      .start({ t: 'sub', c })
+      .catch(() => {})
     await speech.say(newId(), 'ai', 'to nobody').catch(() => {})
   }
   expect(hub.size).toBe(0)

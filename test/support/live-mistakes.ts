@@ -8,7 +8,7 @@ import type { NewTurn } from '../../src/conversation/wire.ts'
 import { Channel } from '../../src/live/channel.ts'
 import { changeText } from '../../src/live/frame-text.ts'
 import { createLive, type Live, type LiveOptions } from '../../src/live/live.ts'
-import type { Socket } from '../../src/live/outbox.ts'
+import type { Sent } from '../../src/live/outbox.ts'
 import { Slices } from '../../src/live/slices.ts'
 import { Stream } from '../../src/live/stream.ts'
 import { WriteLines } from '../../src/live/write-lines.ts'
@@ -77,25 +77,25 @@ const nextOf = async ({ reader }: LiveOptions, principal: Principal, c: string) 
   return { from: version, version: version + 1, seq: lastSeq + 1 }
 }
 
-const withSockets =
-  (change: (socket: Socket) => Partial<Socket>, make: typeof createLive) =>
+/** A socket that now and then takes no more, and says `outcome` of it. */
+export const leaky =
+  (outcome: Sent, make = createLive) =>
   (options: LiveOptions): Live => {
     const live = make(options)
     return {
       ...live,
-      connect: (socket, ...rest) => live.connect({ ...socket, ...change(socket) }, ...rest),
+      connect(outbox, ...rest) {
+        const write: unknown = Reflect.get(outbox, 'write')
+        if (typeof write !== 'function') throw new TypeError('an outbox writes')
+        const leaking = (text: string): unknown =>
+          text.startsWith('{"t":"change"') && Math.random() < 0.06
+            ? outcome
+            : write.call(outbox, text)
+        Reflect.set(outbox, 'write', leaking)
+        return live.connect(outbox, ...rest)
+      },
     }
   }
-
-/** A socket that now and then takes no more, and says `outcome` of it. */
-export const leaky = (outcome: ReturnType<Socket['send']>, make = createLive) =>
-  withSockets(
-    (socket) => ({
-      send: (text) =>
-        text.startsWith('{"t":"change"') && Math.random() < 0.06 ? outcome : socket.send(text),
-    }),
-    make,
-  )
 
 /** A store whose watchers are told what is there, and of changes no more, although it answers. */
 export const forgetful = (options: LiveOptions): Live => {
