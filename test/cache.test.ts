@@ -344,7 +344,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     const talk = await newTalk(app)
     await talk.say('first')
     expect((await talk.cached()).status).toBe(200)
-  })
+  }, 20_000)
 })
 
 describe('in memory, a history', () => {
