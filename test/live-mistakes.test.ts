@@ -108,13 +108,15 @@ async function run(
     await Bun.sleep(50)
     await link.accept()
   }
+  const [speaker] = subscribers
+  if (mistake.moves !== undefined && speaker !== undefined) {
+    // It has something to hold, and something of its own to get wrong when it comes back.
+    await until('the speaker follows', () => speaker.isFollowing)
+    speaker.drop()
+    await until('it is back', () => speaker.isFollowing)
+  }
   for (const each of subscribers) each.settle()
   const unanswered = await answered(producers, 10_000)
-  if (mistake.moves !== undefined) {
-    // It has something to hold, and something of its own to get wrong when it comes back.
-    await until('the first one follows', () => subscribers[0]?.isFollowing === true)
-    subscribers[0]?.drop()
-  }
   // The last word is one node's, and nobody comes anew to ask what there is.
   await Promise.race([
     until('all follow', () => subscribers.every((each) => each.isFollowing)),

@@ -192,30 +192,32 @@ export async function arrive(
   withinMs = headWithinMs,
 ): Promise<{ arrivals: Arrival[]; truth: Truth }> {
   let truth = await readTruth(databaseUrl)
-  const isThere = ({ one, c }: { one: Subscriber; c: string }) => {
+  /** How far it is beyond the head; negative where it is behind. */
+  const beyond = ({ one, c }: { one: Subscriber; c: string }) => {
     const known = truth.get(c)
-    return known?.erased === true ? one.ended.has(c) : one.lasts.get(c) === known?.version
+    if (known?.erased === true) return one.ended.has(c) ? 0 : -1
+    return (one.lasts.get(c) ?? -1) - (known?.version ?? 0)
   }
   const all = subscribers.flatMap((one) => one.follows.map(({ c }) => ({ one, c, ms: 0 })))
   for (;;) {
     const waiting = new Set(all)
-    while (waiting.size > 0) {
-      const ms = performance.now() - healedAt
+    let ms = 0
+    for (;;) {
+      ms = performance.now() - healedAt
       for (const each of waiting) {
-        if (!isThere(each)) continue
+        if (beyond(each) < 0) continue
         waiting.delete(each)
         each.ms ||= ms
       }
-      if (waiting.size === 0) break
-      if (ms > withinMs) break
+      if (waiting.size === 0 || ms > withinMs) break
       await Bun.sleep(5)
     }
     truth = await readTruth(databaseUrl)
-    if (waiting.size > 0 || all.every(isThere)) {
+    if (ms > withinMs || all.every((each) => beyond(each) === 0)) {
       const arrivals = all.map((each) => ({
         name: each.one.history.name,
         c: each.c,
-        ms: waiting.has(each) ? undefined : each.ms,
+        ms: beyond(each) < 0 ? undefined : each.ms,
       }))
       return { arrivals, truth }
     }

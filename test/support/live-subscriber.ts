@@ -122,8 +122,9 @@ export class Subscriber {
     this.#heardAt = performance.now()
     this.history.events.push({ kind: 'opened' })
     const { speaks } = this.#options
-    this.#isSpeaking = speaks !== undefined
-    if (speaks !== undefined) wire.send(speaks())
+    // What was said last is the end of a run.
+    this.#isSpeaking = speaks !== undefined && !this.#calm
+    if (speaks !== undefined && this.#isSpeaking) wire.send(speaks())
     else for (const follow of this.follows) this.#ask(follow, wire)
   }
 
