@@ -90,6 +90,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
+      voice: config.voice,
       metadataBytesMax: config.limits.metadataBytesMax,
       lockTimeoutMs: config.database.lockTimeoutMs,
       waitMs: config.database.deadlineMs,

@@ -1,8 +1,6 @@
 /** The routes of the REST API as functions, under the names that the OpenAPI document gives them. */
 import type { LangchainHistory, OpenaiHistory } from '../conversation/history-formats.ts'
 import type {
-  Attach,
-  AttachedAudio,
   ChangePage,
   Conversation,
   ConversationList,
@@ -17,6 +15,7 @@ import type {
   Segment,
   SegmentList,
 } from '../conversation/wire.ts'
+import type { Attach, AttachedAudio } from '../conversation/wire-audio.ts'
 import type { CallOptions } from './request.ts'
 
 /**

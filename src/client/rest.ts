@@ -1,5 +1,6 @@
 /** The routes of the REST API over a requester. */
-import type { Attach, AttachedAudio, ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
+import type { ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
+import type { Attach, AttachedAudio } from '../conversation/wire-audio.ts'
 import { newId } from './ids.ts'
 import type { OwnWrites } from './own-writes.ts'
 import type { Call, CallOptions, Requester } from './request.ts'

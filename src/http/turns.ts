@@ -1,6 +1,6 @@
 /** Turns: recording them, and attaching the audio they were spoken with. */
 import { authenticate } from '../auth.ts'
-import type { AttachedAudio } from '../conversation/wire.ts'
+import type { AttachedAudio } from '../conversation/wire-audio.ts'
 import type { ProblemCode } from '../problem.ts'
 import { answer, nothing } from './answer.ts'
 import { readJson } from './body.ts'

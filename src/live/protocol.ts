@@ -4,6 +4,7 @@
  */
 import Type, { type Static } from 'typebox'
 import * as wire from '../conversation/wire.ts'
+import * as audio from '../conversation/wire-audio.ts'
 
 /** Also the WebSocket subprotocol. A change that old clients cannot live with takes another one. */
 export const protocolName = 'turnlog.v1'
@@ -74,11 +75,11 @@ export const clientFrames = {
       messageId: Type.Optional(
         Type.String({ format: 'uuid', description: 'Absent: the latest AI message.' }),
       ),
-      ttsAudioUrls: Type.Optional(wire.AttachAll.properties.ttsAudioUrls),
-      part: Type.Optional(wire.AttachPart.properties.part),
-      ttsAudioUrl: Type.Optional(wire.AttachPart.properties.ttsAudioUrl),
-      segmentId: wire.AttachAll.properties.segmentId,
-      updateSegment: wire.AttachAll.properties.updateSegment,
+      ttsAudioUrls: Type.Optional(audio.AttachAll.properties.ttsAudioUrls),
+      part: Type.Optional(audio.AttachPart.properties.part),
+      ttsAudioUrl: Type.Optional(audio.AttachPart.properties.ttsAudioUrl),
+      segmentId: audio.AttachAll.properties.segmentId,
+      updateSegment: audio.AttachAll.properties.updateSegment,
     },
     {
       ...closed,
@@ -177,6 +178,7 @@ export const serverFrames = {
       ),
       messages: wire.Change.properties.messages,
       segments: wire.Change.properties.segments,
+      voiceSessions: wire.Change.properties.voiceSessions,
       conversation: wire.Change.properties.conversation,
     },
     { description: 'Every row that was touched after `from`, up to `version`.' },

@@ -29,6 +29,13 @@ export async function openStore(database: Database): Promise<OpenStore> {
       waitingTurnsMax: 4096,
       waitingBytesMax: 67108864,
     },
+    voice: {
+      seatSeconds: 60,
+      seatsMax: 5,
+      heldAudioSeconds: 60,
+      heldAudioMax: 4,
+      sessionGraceSeconds: 60,
+    },
     metadataBytesMax: 16384,
     lockTimeoutMs: 700,
     waitMs: 5000,
