@@ -109,7 +109,9 @@ export const conversationMessages = pgTable(
     /** The version that recorded the turn, on its first message; of an opened one's half, on each. */
     recordedVersion: counter('recorded_version'),
     /** A seat has its place in the order and no words yet; `expired`: they did not come in time. */
-    state: text('state', { enum: ['filled', 'pending', 'expired'] }).notNull().default('filled'),
+    state: text('state', { enum: ['filled', 'pending', 'expired'] })
+      .notNull()
+      .default('filled'),
     /** The version that opened the turn, on its human message. Null: it was recorded at once. */
     openedVersion: counter('opened_version'),
     seatUntil: time('seat_until'),

@@ -35,7 +35,7 @@ function cut(parts: readonly string[], characters: number): string[] {
   let left = characters
   for (const part of parts) {
     if (left <= 0) break
-    const points = [...part]
+    const points = Array.from(part)
     kept.push(points.length <= left ? part : points.slice(0, left).join(''))
     left -= points.length
   }

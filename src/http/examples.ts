@@ -112,7 +112,12 @@ const segment: wire.Segment = {
 const cursor = encodeCursor(conversationId, 3)
 const attached = { messageId: assistantMessageId, version: 4 }
 
-export const exampleIds = { conversationId, assistantMessageId, segmentId } as const
+export const exampleIds = {
+  conversationId,
+  assistantMessageId,
+  segmentId,
+  voiceSessionId: 'call-7',
+} as const
 
 /** By what they are examples of; `satisfies` keeps them true to the wire. */
 export const examples = {
