@@ -72,8 +72,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const decoder = createDecoder(config.limits)
   const live = opened.use(
     (overrides.live ?? createLive)({
-      ...config.live,
-      ...config.limits,
+      ...{ ...config.live, ...config.voice, ...config.limits },
       database,
       kv,
       reader,

@@ -5,6 +5,7 @@
 import Type, { type Static } from 'typebox'
 import * as wire from '../conversation/wire.ts'
 import * as audio from '../conversation/wire-audio.ts'
+import { voiceClientFrames, voiceServerFrames } from './voice-protocol.ts'
 
 /** Also the WebSocket subprotocol. A change that old clients cannot live with takes another one. */
 export const protocolName = 'turnlog.v1'
@@ -78,13 +79,15 @@ export const clientFrames = {
       ttsAudioUrls: Type.Optional(audio.AttachAll.properties.ttsAudioUrls),
       part: Type.Optional(audio.AttachPart.properties.part),
       ttsAudioUrl: Type.Optional(audio.AttachPart.properties.ttsAudioUrl),
+      key: Type.Optional(audio.AttachByKey.properties.key),
+      textHash: audio.AttachPart.properties.textHash,
       segmentId: audio.AttachAll.properties.segmentId,
       updateSegment: audio.AttachAll.properties.updateSegment,
     },
     {
       ...closed,
       description:
-        'Attach audio to an AI message: `ttsAudioUrls`, or `part` and `ttsAudioUrl`, as the PUT does.',
+        'Attach audio to an AI message: `ttsAudioUrls`, or `part` and `ttsAudioUrl`, as the PUT does. With `key`, to the answer of that turn, also before there is one.',
     },
   ),
   partial: Type.Object(
@@ -107,6 +110,7 @@ export const clientFrames = {
     { t: Type.Literal('auth'), id, token: Type.String({ minLength: 1, maxLength: 8192 }) },
     { ...closed, description: 'A fresh credential for the socket that is open.' },
   ),
+  ...voiceClientFrames,
 } as const satisfies Record<string, Type.TSchema>
 
 export type ClientFrames = {
@@ -202,8 +206,9 @@ export const serverFrames = {
       t: Type.Literal('attached'),
       ...answered,
       messageId: nullable(wire.Uuid, 'Null where there was nothing to attach, or nothing to it.'),
+      heldUntil: Type.Optional(wire.TimeOut),
     },
-    { description: 'The audio is committed.' },
+    { description: 'The audio is committed. `heldUntil`: it waits so long for its turn.' },
   ),
   partial: Type.Object(
     { t: Type.Literal('partial'), c: C, role: Role, text: Type.String() },
@@ -261,6 +266,7 @@ export const serverFrames = {
     },
     { description: 'The socket closes.' },
   ),
+  ...voiceServerFrames,
 } as const satisfies Record<string, Type.TSchema>
 
 export type ServerFrames = {
