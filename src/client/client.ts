@@ -20,6 +20,7 @@ import { createSubscription, type Subscription } from './subscription.ts'
 
 export type * from '../conversation/wire.ts'
 export type * from '../conversation/wire-audio.ts'
+export type * from '../conversation/wire-voice.ts'
 export { Problem, type ProblemCode } from '../problem.ts'
 export type { ConnectionState } from './connection.ts'
 export { type ConversationState, createConversationState } from './conversation-state.ts'

@@ -45,7 +45,7 @@ export type Histories = {
   page(
     principal: Principal,
     id: string,
-    ask: Omit<PageAsk, 'shown' | 'exact'> & ReadOptions & { readonly shown?: Shown },
+    ask: Omit<PageAsk, 'shown'> & ReadOptions & { readonly shown?: Shown },
   ): Promise<Printed>
   /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
   history(
@@ -194,7 +194,7 @@ export function createHistories(options: HistoriesOptions): Histories {
   return {
     async page(principal, id, { consistency, minCursor, shown = said, ...rest }) {
       const floor = minCursor === undefined ? {} : { minCursor }
-      const ask = { ...rest, shown, exact: true }
+      const ask = { ...rest, shown }
       const fromDatabase = async (): Promise<Printed> => {
         const { messages, hasMore, version, cursor } = await reader.messages(principal, id, {
           ...rest,

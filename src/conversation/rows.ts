@@ -113,6 +113,8 @@ export function messageOf(conversationId: string, row: MessageRow): Message {
     id: row.id,
     conversationId,
     turnId: row.turnId,
+    state: row.state,
+    interruptedAt: row.interruptedAt,
     seq: row.seq,
     version: row.version,
     role: row.role,
@@ -123,14 +125,12 @@ export function messageOf(conversationId: string, row: MessageRow): Message {
     durationSeconds: row.durationSeconds,
     segmentId: row.segmentId,
     ttsAudioUrls: row.ttsAudioUrls,
-    memoryRetrievalTrace: row.memoryRetrievalTrace,
-    metadata: row.metadata,
-    createdAt: row.createdAt,
-    state: row.state,
-    heard: row.heard,
-    interruptedAt: row.interruptedAt,
     speechEndedAt: row.speechEndedAt,
     firstAudioAt: row.firstAudioAt,
+    memoryRetrievalTrace: row.memoryRetrievalTrace,
+    metadata: row.metadata,
+    heard: row.heard,
+    createdAt: row.createdAt,
   }
 }
 

@@ -21,8 +21,6 @@ export type PageAsk = {
   readonly limit: number
   readonly order: 'asc' | 'desc'
   readonly shown: Shown
-  /** Whether it has to be known if messages lie beyond the page. */
-  readonly exact: boolean
 }
 
 export type Page = { readonly texts: readonly Uint8Array[]; readonly hasMore: boolean }
@@ -34,7 +32,6 @@ export const historyAsk = (last: number | undefined, shown: Shown): PageAsk => (
   before: Number.MAX_SAFE_INTEGER,
   order: 'asc',
   shown,
-  exact: false,
 })
 
 /** Whether a page is the messages nearest to its upper bound. */
@@ -48,27 +45,33 @@ export const isFromEnd = ({
 /** How many of the newest messages a page needs at least; more, where some are not shown. */
 export const newestNeeded = (ask: PageAsk): number =>
   isFromEnd(ask) && (ask.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
-    ? Math.min(ask.limit + (ask.exact ? 1 : 0), windowBounds.messages)
+    ? Math.min(ask.limit, windowBounds.messages)
     : windowBounds.messages
 
-/** The page, where the window has all of it. */
+/**
+ * The page, where the window has all of it. Where places lie beyond the window, `hasMore` says so: at
+ * worst, none of them is shown.
+ */
 export function pageOf(window: Window, ask: PageAsk): Page | undefined {
   const first = (ask.after ?? 0) + 1
   const last = Math.min((ask.before ?? Number.MAX_SAFE_INTEGER) - 1, window.to)
   const isWhole = window.from <= first || first > last
   const fromEnd = isFromEnd(ask)
   if (!fromEnd && !isWhole) return undefined
-  const wanted = ask.limit + (ask.exact ? 1 : 0)
-  const texts: Uint8Array[] = []
   const low = Math.max(first, window.from)
-  for (let step = 0; step <= last - low && texts.length < wanted; step += 1) {
+  const texts: Uint8Array[] = []
+  let hasMore = !isWhole
+  for (let step = 0; step <= last - low; step += 1) {
     const text = window.texts[(fromEnd ? last - step : low + step) - window.from]
     const visible = text === undefined ? undefined : shown(text, ask.shown)
-    if (visible !== undefined) texts.push(visible)
+    if (visible === undefined) continue
+    if (texts.length === ask.limit) {
+      hasMore = true
+      break
+    }
+    texts.push(visible)
   }
-  if (texts.length < wanted && !isWhole) return undefined
-  const hasMore = ask.exact && texts.length > ask.limit
-  if (hasMore) texts.pop()
+  if (texts.length < ask.limit && !isWhole) return undefined
   const isInOrder = fromEnd === (ask.order === 'desc')
   return { texts: isInOrder ? texts : texts.reverse(), hasMore }
 }
