@@ -102,10 +102,27 @@ export const conversationMessages = pgTable(
     memoryRetrievalTrace: jsonb('memory_retrieval_trace'),
     metadata: jsonb('metadata'),
     createdAt: time('created_at').notNull(),
-    /** These three stand on the turn's first message only. */
+    /** On the turn's first message only. */
     idempotencyKey: text('idempotency_key'),
+    /** Of the whole turn, on its first message; where the turn was opened, of its half, on each. */
     requestHash: bytes('request_hash'),
+    /** The version that recorded the turn, on its first message; of an opened one's half, on each. */
     recordedVersion: counter('recorded_version'),
+    /** A seat has its place in the order and no words yet; `expired`: they did not come in time. */
+    state: text('state', { enum: ['filled', 'pending', 'expired'] })
+      .notNull()
+      .default('filled'),
+    /** The version that opened the turn, on its human message. Null: it was recorded at once. */
+    openedVersion: counter('opened_version'),
+    seatUntil: time('seat_until'),
+    /** The AI message's place, on the human message of an opened turn. */
+    answerSeq: counter('answer_seq'),
+    /** What the listener heard of it, as reported last, and when it was cut off. */
+    heard: jsonb('heard'),
+    interruptedAt: time('interrupted_at'),
+    /** As the agent says: the human's end of speech, the AI's first sound. */
+    speechEndedAt: time('speech_ended_at'),
+    firstAudioAt: time('first_audio_at'),
   },
   (table) => [
     primaryKey({ columns: [table.conversationId, table.seq] }),
@@ -117,6 +134,15 @@ export const conversationMessages = pgTable(
     index('messages_by_segment')
       .on(table.conversationId, table.segmentId)
       .where(sql`${table.segmentId} is not null`),
+    index('messages_by_voice_session')
+      .on(table.conversationId, table.voiceSessionId)
+      .where(sql`${table.voiceSessionId} is not null`),
+    index('messages_pending')
+      .on(table.seatUntil, table.conversationId)
+      .where(sql`${table.state} = 'pending'`),
+    index('messages_pending_by_conversation')
+      .on(table.conversationId, table.seq)
+      .where(sql`${table.state} = 'pending'`),
     foreignKey({
       name: 'messages_segment',
       columns: [table.conversationId, table.segmentId],
@@ -126,6 +152,7 @@ export const conversationMessages = pgTable(
     check('messages_type', sql`${table.messageType} in ('text', 'audio')`),
     check('messages_parts', sql`cardinality(${table.parts}) >= 1`),
     check('messages_seq', sql`${table.seq} >= 1`),
+    check('messages_state', sql`${table.state} in ('filled', 'pending', 'expired')`),
   ],
 )
 
@@ -157,6 +184,55 @@ export const segments = pgTable(
       columns: [table.conversationId, table.userMessageId],
       foreignColumns: [conversationMessages.conversationId, conversationMessages.id],
     }),
+  ],
+)
+
+/** Spoken sessions. One that a turn names is made with it. */
+export const voiceSessions = pgTable(
+  'voice_sessions',
+  {
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id),
+    /** The caller's, or made here. */
+    id: text('id').notNull(),
+    tenant: text('tenant').notNull(),
+    version: counter('version').notNull(),
+    metadata: jsonb('metadata'),
+    startedAt: time('started_at').notNull(),
+    endedAt: time('ended_at'),
+    /** Sockets that speak in it carry this on; past it, the session ends by itself. */
+    leaseUntil: time('lease_until'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.id] }),
+    index('voice_sessions_by_version').on(table.conversationId, table.version),
+    index('voice_sessions_by_start').on(table.conversationId, table.startedAt, table.id),
+    index('voice_sessions_by_lease')
+      .on(table.leaseUntil)
+      .where(sql`${table.endedAt} is null and ${table.leaseUntil} is not null`),
+  ],
+)
+
+/** Audio that came before its turn: joined when the turn commits, where the part's text is the one it was made of. */
+export const heldAudio = pgTable(
+  'held_audio',
+  {
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id),
+    key: text('key').notNull(),
+    /** From 0. */
+    part: integer('part').notNull(),
+    tenant: text('tenant').notNull(),
+    /** SHA-256 of the part's text in UTF-8. */
+    textHash: bytes('text_hash').notNull(),
+    url: text('url').notNull(),
+    expiresAt: time('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.key, table.part] }),
+    index('held_audio_by_expiry').on(table.expiresAt),
   ],
 )
 

@@ -72,8 +72,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const decoder = createDecoder(config.limits)
   const live = opened.use(
     (overrides.live ?? createLive)({
-      ...config.live,
-      ...config.limits,
+      ...{ ...config.live, ...config.voice, ...config.limits },
       database,
       kv,
       reader,
@@ -90,6 +89,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
+      voice: config.voice,
       metadataBytesMax: config.limits.metadataBytesMax,
       lockTimeoutMs: config.database.lockTimeoutMs,
       waitMs: config.database.deadlineMs,

@@ -164,10 +164,15 @@ export const problems = {
     'Only a turn with a human message completes a segment',
     'Leave out `segment.agentResponse` to tag an AI-only turn without completing the segment.',
   ),
+  'heard-out-of-range': row(
+    422,
+    'More was heard than was said',
+    'The detail says how many parts and characters (Unicode code points, without `[SPLIT]`) the message has.',
+  ),
   'message-not-ai': row(
     422,
-    'Audio belongs to AI messages',
-    'The message named is a human one. Name the AI message of the turn.',
+    'The message is not one of the AI',
+    'Audio and what was heard belong to AI messages. Name the AI message of the turn.',
   ),
   'part-out-of-range': row(
     422,
@@ -196,6 +201,16 @@ export const problems = {
     'There is no such segment',
     'The conversation has no segment of this id. Create it first with `POST .../segments`.',
   ),
+  'turn-not-open': row(
+    404,
+    'There is no such open turn',
+    'The conversation has no turn that was opened with this key. Open it first.',
+  ),
+  'voice-session-not-found': row(
+    404,
+    'There is no such voice session',
+    'The conversation has no voice session of this id.',
+  ),
   'conversation-erased': row(
     410,
     'The conversation was erased',
@@ -221,6 +236,33 @@ export const problems = {
     409,
     'The idempotency key was used for something else',
     'The same key came with another body. A key names one turn for the life of the conversation.',
+  ),
+  'seats-too-many': row(
+    409,
+    'Too many turns are open',
+    'Complete some, or wait until their seats expire. The bound is the setting `voice.seatsMax`.',
+    true,
+  ),
+  'audio-stale': row(
+    409,
+    'The audio was made of another text',
+    'The hash is not that of the part as it is: its text was split or worded anew. Synthesise it again.',
+  ),
+  'held-audio-too-much': row(
+    409,
+    'Too much audio waits for its turns',
+    'Record the turns, or wait until it expires. The bound is the setting `voice.heldAudioMax`.',
+    true,
+  ),
+  'voice-session-ended': row(
+    409,
+    'The voice session has ended',
+    'It was ended already, and does not start again. Start another one.',
+  ),
+  'voice-session-taken': row(
+    409,
+    'The voice session id is taken',
+    'A voice session of this id was started with other metadata.',
   ),
   'cursor-ahead': row(
     409,

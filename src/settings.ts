@@ -211,6 +211,28 @@ export const settings = {
       help: 'Web pages that may open a socket, beside those of the same host.',
     },
   },
+  voice: {
+    seatSeconds: whole(
+      'seconds',
+      [1, 86_400],
+      120,
+      'The words of an opened turn are awaited so long; then its seat is marked as expired.',
+    ),
+    seatsMax: whole('turns', [1, 10_000], 64, 'Most open turns of one conversation.'),
+    sessionGraceSeconds: whole(
+      'seconds',
+      [1, 86_400],
+      30,
+      'A voice session ends by itself when its last socket has been gone so long.',
+    ),
+    heldAudioSeconds: whole(
+      'seconds',
+      [1, 86_400],
+      600,
+      'Audio that comes before its turn waits so long.',
+    ),
+    heldAudioMax: whole('parts', [1, 10_000], 256, 'Most audio that waits in one conversation.'),
+  },
   limits: {
     turnBytesMax: whole('bytes', [1024, 16 * mebibytes], 131_072, 'Most bytes of one turn.'),
     partsMax: whole('parts', [1, 1024], 64, 'Most parts of an answer, after [SPLIT].'),

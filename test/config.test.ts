@@ -84,6 +84,13 @@ describe('the sources', () => {
         pageBytesMax: 131_072,
         allowedOrigins: '',
       },
+      voice: {
+        seatSeconds: 120,
+        seatsMax: 64,
+        sessionGraceSeconds: 30,
+        heldAudioSeconds: 600,
+        heldAudioMax: 256,
+      },
       limits: {
         turnBytesMax: 131_072,
         partsMax: 64,

@@ -28,6 +28,8 @@ const message = (n: number, change: Partial<Message> = {}): Message => {
     ...{ ...row, parts: [...row.parts], ttsAudioUrls: null, role: 'ai', conversationId: c },
     ...{ content: `turn ${n}`, messageType: 'text', voiceSessionId: null, durationSeconds: null },
     ...{ segmentId: null, memoryRetrievalTrace: null, metadata: null },
+    ...{ state: 'filled', heard: null, interruptedAt: null, speechEndedAt: null },
+    firstAudioAt: null,
     createdAt: '2026-11-23T09:00:00.000000Z',
     ...change,
   }

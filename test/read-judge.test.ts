@@ -20,6 +20,11 @@ const message = (seq: number, version: number, ttsAudioUrls: string[] | null = n
   memoryRetrievalTrace: null,
   metadata: null,
   createdAt: '2026-01-01T00:00:00.000000Z',
+  state: 'filled',
+  heard: null,
+  interruptedAt: null,
+  speechEndedAt: null,
+  firstAudioAt: null,
 })
 
 /** Three turns, and audio on the second one's answer: versions 2 to 5. */

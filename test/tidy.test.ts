@@ -37,7 +37,7 @@ const arrows: Record<string, string[]> = {
   // A client of the REST API: of the domain it knows what travels, and what is pure.
   'src/transfer/': [
     'src/transfer/',
-    'src/conversation/wire.ts',
+    'src/conversation/wire',
     'src/conversation/shape.ts',
     'src/conversation/ids.ts',
     'src/conversation/render.ts',
@@ -55,7 +55,7 @@ const arrows: Record<string, string[]> = {
   // Runs in browsers: of the service it knows types, and what a problem is.
   'src/client/': [
     'src/client/',
-    'src/conversation/wire.ts',
+    'src/conversation/wire',
     'src/conversation/history-formats.ts',
     'src/live/protocol.ts',
     'src/problem.ts',
@@ -141,6 +141,7 @@ describe('the house', () => {
   test('has files of at most 250 lines, tables aside', () => {
     // Tables of schemas and codes are read from top to bottom, and better in one piece.
     const tables = [
+      'drizzle/schema.ts',
       'src/conversation/wire.ts',
       'src/live/protocol.ts',
       'src/problem-codes.ts',
@@ -148,7 +149,7 @@ describe('the house', () => {
     ]
     const long = code.flatMap(({ path, text }) => {
       const lines = text.trimEnd().split('\n').length
-      return lines > (tables.includes(path) ? 300 : 250) ? [`${path} has ${lines} lines`] : []
+      return lines > (tables.includes(path) ? 400 : 250) ? [`${path} has ${lines} lines`] : []
     })
     expect(long).toEqual([])
   })

@@ -1,5 +1,6 @@
 /** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
-import type { Attach, NewTurn } from '../conversation/wire.ts'
+import type { NewTurn } from '../conversation/wire.ts'
+import type { Attach } from '../conversation/wire-audio.ts'
 import type { Problem } from '../problem.ts'
 import type { Backoff } from './backoff.ts'
 import type { ConnectionState, WebSocketClass } from './connection.ts'
@@ -18,6 +19,8 @@ import { type Attached, createSender, type Recorded } from './sender.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
 export type * from '../conversation/wire.ts'
+export type * from '../conversation/wire-audio.ts'
+export type * from '../conversation/wire-voice.ts'
 export { Problem, type ProblemCode } from '../problem.ts'
 export type { ConnectionState } from './connection.ts'
 export { type ConversationState, createConversationState } from './conversation-state.ts'

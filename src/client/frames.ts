@@ -58,6 +58,7 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     cursor: text,
     messages: list,
     segments: optional(list),
+    voiceSessions: optional(list),
     conversation: optional(record),
   },
   live: { c: text, version },
@@ -76,6 +77,11 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   unsubscribed: { id: optional(text), c: text },
   authenticated: {},
   reset: { id: optional(text), c: text, reason: text },
+  'turn.opened': { id: optional(text), c: text, version, cursor: text, replayed: flag },
+  'turn.completed': { id: optional(text), c: text, version, cursor: text, replayed: flag },
+  interrupted: { id: optional(text), c: text, version, cursor: text },
+  'voice.started': { id: optional(text), c: text, version, cursor: text, sessionId: text },
+  'voice.ended': { id: optional(text), c: text, version, cursor: text, sessionId: text },
   bye: { code: count, reason: text, retryMs: optional(pair) },
 }
 

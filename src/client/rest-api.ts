@@ -1,8 +1,6 @@
 /** The routes of the REST API as functions, under the names that the OpenAPI document gives them. */
 import type { LangchainHistory, OpenaiHistory } from '../conversation/history-formats.ts'
 import type {
-  Attach,
-  AttachedAudio,
   ChangePage,
   Conversation,
   ConversationList,
@@ -16,7 +14,20 @@ import type {
   RecordedTurn,
   Segment,
   SegmentList,
+  VoiceSession,
 } from '../conversation/wire.ts'
+import type { Attach, AttachByKey, AttachedAudio, HeldAudio } from '../conversation/wire-audio.ts'
+import type {
+  CompletedTurn,
+  InterruptedMessage,
+  Interruption,
+  NewVoiceSession,
+  OpenedTurn,
+  OpenTurn,
+  TurnHalves,
+  VoiceSessionList,
+  VoiceSessionReport,
+} from '../conversation/wire-voice.ts'
 import type { CallOptions } from './request.ts'
 
 /**
@@ -127,6 +138,46 @@ export type Rest = {
     audio: Attach,
     options?: CallOptions,
   ): Promise<AttachedAudio | null>
+  /** To a part of the answer of the turn that the key names, also before there is one. */
+  attachByKey(
+    conversationId: string,
+    audio: AttachByKey,
+    options?: CallOptions,
+  ): Promise<AttachedAudio | HeldAudio>
+  /** Gives a turn its place before there are words for it. The key names it. */
+  openTurn(
+    conversationId: string,
+    key: string,
+    body?: OpenTurn,
+    options?: CallOptions,
+  ): Promise<OpenedTurn>
+  /** One half of an opened turn, or both; null: no responses, nothing was written. */
+  completeTurn(
+    conversationId: string,
+    key: string,
+    halves: TurnHalves,
+    options?: CallOptions,
+  ): Promise<CompletedTurn | null>
+  /** What the listener heard of an AI message, at the time given or now. */
+  interrupt(
+    conversationId: string,
+    messageId: string,
+    report: Interruption,
+    options?: CallOptions,
+  ): Promise<InterruptedMessage>
+  startVoiceSession(
+    conversationId: string,
+    body?: NewVoiceSession,
+    options?: CallOptions,
+  ): Promise<VoiceSession>
+  listVoiceSessions(conversationId: string, options?: PageOptions): Promise<VoiceSessionList>
+  getVoiceSession(
+    conversationId: string,
+    id: string,
+    options?: CallOptions,
+  ): Promise<VoiceSessionReport>
+  /** Ended already is `voice-session-ended`. */
+  endVoiceSession(conversationId: string, id: string, options?: CallOptions): Promise<VoiceSession>
   getHealth(options?: CallOptions): Promise<Health>
   /** Also of a service that is not ready: look at `status`. */
   getReadiness(options?: CallOptions): Promise<Readiness>

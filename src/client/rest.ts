@@ -1,5 +1,7 @@
 /** The routes of the REST API over a requester. */
-import type { Attach, AttachedAudio, ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
+import type { ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
+import type { Attach, AttachedAudio, HeldAudio } from '../conversation/wire-audio.ts'
+import type { CompletedTurn, InterruptedMessage, OpenedTurn } from '../conversation/wire-voice.ts'
 import { newId } from './ids.ts'
 import type { OwnWrites } from './own-writes.ts'
 import type { Call, CallOptions, Requester } from './request.ts'
@@ -41,6 +43,14 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
       conversationId,
       await request<AttachedAudio>({ method: 'PUT', path: at, body: audio, repeat }, options),
     )
+
+  const keyed = (conversationId: string, what: string, key: string, body: object): Call => ({
+    method: 'POST',
+    path: path(conversationId, 'turns', what),
+    body,
+    headers: { 'idempotency-key': key },
+    repeat: 'repeatable',
+  })
 
   return {
     createConversation: (body = {}, options = {}) =>
@@ -116,6 +126,66 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
       ),
     attachTtsToLatest: (conversationId, audio, options) =>
       attach(conversationId, path(conversationId, 'tts'), audio, 'once', options),
+    attachByKey: async (conversationId, audio, options = {}) =>
+      noted(
+        conversationId,
+        await some<AttachedAudio | HeldAudio>(
+          {
+            method: 'PUT',
+            path: path(conversationId, 'tts'),
+            body: audio,
+            repeat: 'repeatable',
+          },
+          options,
+        ),
+      ),
+    openTurn: async (conversationId, key, body = {}, options = {}) =>
+      noted(
+        conversationId,
+        await some<OpenedTurn>(keyed(conversationId, 'open', key, body), options),
+      ),
+    completeTurn: async (conversationId, key, halves, options = {}) =>
+      noted(
+        conversationId,
+        await request<CompletedTurn>(keyed(conversationId, 'complete', key, halves), options),
+      ),
+    interrupt: async (conversationId, messageId, report, options = {}) =>
+      noted(
+        conversationId,
+        await some<InterruptedMessage>(
+          {
+            method: 'POST',
+            path: path(conversationId, 'messages', messageId, 'interrupt'),
+            // With a time of its own, a second try is none.
+            body: { ...report, at: report.at ?? new Date().toISOString() },
+            repeat: 'repeatable',
+          },
+          options,
+        ),
+      ),
+    startVoiceSession: (conversationId, body = {}, options = {}) =>
+      some(
+        {
+          method: 'POST',
+          path: path(conversationId, 'voice-sessions'),
+          body: { ...body, id: body.id ?? newId() },
+          repeat: 'repeatable',
+        },
+        options,
+      ),
+    listVoiceSessions: (conversationId, options = {}) =>
+      read(path(conversationId, 'voice-sessions'), options),
+    getVoiceSession: (conversationId, id, options = {}) =>
+      read(path(conversationId, 'voice-sessions', id), options),
+    endVoiceSession: (conversationId, id, options = {}) =>
+      some(
+        {
+          method: 'POST',
+          path: path(conversationId, 'voice-sessions', id, 'end'),
+          repeat: 'once',
+        },
+        options,
+      ),
     getHealth: (options = {}) => read('/healthz', options),
     getReadiness: (options = {}) =>
       some({ method: 'GET', path: '/readyz', repeat: 'repeatable', alsoFine: [503] }, options),

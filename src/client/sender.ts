@@ -2,7 +2,7 @@
  * Turns and audio on their way to the service. A turn is in the journal before it is sent, and until
  * the service has answered for good; the same turn under the same key is one.
  */
-import type { Attach } from '../conversation/wire.ts'
+import type { Attach } from '../conversation/wire-audio.ts'
 import { Problem } from '../problem.ts'
 import { createDeferred, type Deferred } from './deferred.ts'
 import type { AttachedFrame, RecordedFrame } from './frames.ts'

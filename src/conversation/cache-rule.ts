@@ -23,7 +23,7 @@ export type Head = {
 }
 
 /** Raised whenever the wire form of a message changes. A head of another number is not full. */
-export const wireNumber = 1
+export const wireNumber = 2
 
 const prefixOf = (tenant: string, id: string): [string, string] => ['history', `${tenant}/${id}`]
 

@@ -12,13 +12,16 @@ import {
   type SegmentRow,
   segmentFromRow,
   segmentObject,
+  type VoiceSessionRow,
+  voiceSessionFromRow,
+  voiceSessionObject,
 } from './rows.ts'
 import type { ChangePage } from './wire.ts'
 
 /**
- * The conversation, then the messages and the segments that changed after $3: of each so many that
- * the version of the $4-th row is whole (one version touches at most three rows) and one more tells
- * whether rows follow.
+ * The conversation, then the messages, segments and voice sessions that changed after $3: of each so
+ * many that the version of the $4-th row is whole (one version touches at most four rows) and one
+ * more tells whether rows follow.
  */
 export const changesStatement = `
   SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
@@ -26,16 +29,21 @@ export const changesStatement = `
   UNION ALL
   (SELECT 'message', ${messageObject('m')} FROM conversation_messages m
    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid AND m.version > $3::bigint
-   ORDER BY m.version, m.seq LIMIT $4::integer + 4)
+   ORDER BY m.version, m.seq LIMIT $4::integer + 5)
   UNION ALL
   (SELECT 'segment', ${segmentObject('s')} FROM segments s
    WHERE s.tenant = $1 AND s.conversation_id = $2::uuid AND s.version > $3::bigint
-   ORDER BY s.version LIMIT $4::integer + 4)`
+   ORDER BY s.version LIMIT $4::integer + 5)
+  UNION ALL
+  (SELECT 'voiceSession', ${voiceSessionObject('v')} FROM voice_sessions v
+   WHERE v.tenant = $1 AND v.conversation_id = $2::uuid AND v.version > $3::bigint
+   ORDER BY v.version LIMIT $4::integer + 5)`
 
 export type ChangeRow =
   | { kind: 'conversation'; row: ConversationRow }
   | { kind: 'message'; row: MessageRow }
   | { kind: 'segment'; row: SegmentRow }
+  | { kind: 'voiceSession'; row: VoiceSessionRow }
 
 /**
  * The page after version `from`. It ends at the version of its `limit`-th row, or earlier where it
@@ -63,6 +71,9 @@ export function changePage(
   const segments = inPage.flatMap((one) =>
     one.kind === 'segment' ? [segmentFromRow(id, one.row)] : [],
   )
+  const voiceSessions = inPage.flatMap((one) =>
+    one.kind === 'voiceSession' ? [voiceSessionFromRow(id, one.row)] : [],
+  )
   const touched = head.selfVersion > from && head.selfVersion <= end
   return {
     from,
@@ -70,6 +81,7 @@ export function changePage(
     cursor: encodeCursor(id, end),
     messages,
     ...(segments.length > 0 ? { segments } : {}),
+    ...(voiceSessions.length > 0 ? { voiceSessions } : {}),
     ...(touched ? { conversation: conversationFromRow(head) } : {}),
     hasMore: end < head.version,
   }

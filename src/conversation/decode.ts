@@ -1,10 +1,12 @@
 /** What callers sent -> checked values, or a problem that names every place that breaks a rule. */
 import { Buffer } from 'node:buffer'
 import type { Violation } from '../problem.ts'
-import { splitResponses } from './render.ts'
+import { joinParts, splitResponses } from './render.ts'
 import { refuse, shape, violation } from './shape.ts'
 import { now, parseTime } from './time.ts'
 import * as wire from './wire.ts'
+import * as audio from './wire-audio.ts'
+import * as voice from './wire-voice.ts'
 
 /** Bounds on what one request may carry; the unit is in the name. */
 export type Limits = {
@@ -23,7 +25,13 @@ export type Decoder = {
   /** The responses come back split, without empty parts: perhaps none. */
   turn(body: unknown): wire.NewTurn
   segment(body: unknown): wire.NewSegment
-  attach(body: unknown): wire.Attach
+  attach(body: unknown): audio.Attach
+  attachByKey(body: unknown): audio.AttachByKey
+  openTurn(body: unknown): voice.OpenTurn
+  /** The responses come back split: perhaps none. */
+  halves(body: unknown): voice.TurnHalves
+  interruption(body: unknown): voice.Interruption
+  voiceSession(body: unknown): voice.NewVoiceSession
 }
 
 export function createDecoder(limits: Limits): Decoder {
@@ -32,8 +40,13 @@ export function createDecoder(limits: Limits): Decoder {
     conversationPatch: shape(wire.ConversationPatch, limits.jsonDepthMax),
     turn: shape(wire.NewTurn, limits.jsonDepthMax),
     segment: shape(wire.NewSegment, limits.jsonDepthMax),
-    attachAll: shape(wire.AttachAll, limits.jsonDepthMax),
-    attachPart: shape(wire.AttachPart, limits.jsonDepthMax),
+    attachAll: shape(audio.AttachAll, limits.jsonDepthMax),
+    attachPart: shape(audio.AttachPart, limits.jsonDepthMax),
+    attachByKey: shape(audio.AttachByKey, limits.jsonDepthMax),
+    openTurn: shape(voice.OpenTurn, limits.jsonDepthMax),
+    halves: shape(voice.TurnHalves, limits.jsonDepthMax),
+    interruption: shape(voice.Interruption, limits.jsonDepthMax),
+    voiceSession: shape(voice.NewVoiceSession, limits.jsonDepthMax),
   }
 
   const urls = (found: Violation[], pointer: string, list: readonly unknown[] | undefined) => {
@@ -56,6 +69,34 @@ export function createDecoder(limits: Limits): Decoder {
       )
   }
 
+  const userRules = (found: Violation[], user: wire.NewTurn['user']) => {
+    if (user === undefined) return
+    if (user.text === '' && user.voice === undefined)
+      found.push(violation('field-invalid', '/user/text', 'may be empty only with `voice`'))
+    json(found, '/user/metadata', user.metadata, limits.metadataBytesMax)
+    time(found, '/user/at', user.at)
+    time(found, '/user/voice/speechEndedAt', user.voice?.speechEndedAt)
+  }
+  /** The same, with its responses split. */
+  const assistantRules = (found: Violation[], assistant: wire.NewTurn['assistant']) => {
+    const responses = splitResponses(assistant.responses)
+    if (responses.length > limits.partsMax)
+      found.push(
+        violation(
+          'parts-too-many',
+          '/assistant/responses',
+          `has ${responses.length} parts after splitting, at most ${limits.partsMax}`,
+        ),
+      )
+    const { metadata, memoryRetrievalTrace } = assistant
+    urls(found, '/assistant/ttsAudioUrls', assistant.ttsAudioUrls)
+    json(found, '/assistant/metadata', metadata, limits.metadataBytesMax)
+    json(found, '/assistant/memoryRetrievalTrace', memoryRetrievalTrace, limits.traceBytesMax)
+    time(found, '/assistant/at', assistant.at)
+    time(found, '/assistant/firstAudioAt', assistant.firstAudioAt)
+    return { ...assistant, responses }
+  }
+
   return {
     conversation(body) {
       const value = shapes.conversation(body)
@@ -75,18 +116,9 @@ export function createDecoder(limits: Limits): Decoder {
 
     turn(body) {
       const { user, assistant, segment, ...rest } = shapes.turn(body)
-      const responses = splitResponses(assistant.responses)
       const found: Violation[] = []
-      if (responses.length > limits.partsMax)
-        found.push(
-          violation(
-            'parts-too-many',
-            '/assistant/responses',
-            `has ${responses.length} parts after splitting, at most ${limits.partsMax}`,
-          ),
-        )
-      if (user !== undefined && user.text === '' && user.voice === undefined)
-        found.push(violation('field-invalid', '/user/text', 'may be empty only with `voice`'))
+      userRules(found, user)
+      const answer = assistantRules(found, assistant)
       if (segment?.agentResponse !== undefined && user === undefined)
         found.push(
           violation(
@@ -97,24 +129,62 @@ export function createDecoder(limits: Limits): Decoder {
         )
       if (user?.id !== undefined && user.id.toLowerCase() === assistant.id?.toLowerCase())
         found.push(violation('id-taken', '/assistant/id', "is the human message's id, too"))
-      urls(found, '/assistant/ttsAudioUrls', assistant.ttsAudioUrls)
-      json(found, '/user/metadata', user?.metadata, limits.metadataBytesMax)
-      json(found, '/assistant/metadata', assistant.metadata, limits.metadataBytesMax)
-      json(
-        found,
-        '/assistant/memoryRetrievalTrace',
-        assistant.memoryRetrievalTrace,
-        limits.traceBytesMax,
-      )
-      time(found, '/user/at', user?.at)
-      time(found, '/assistant/at', assistant.at)
       refuse(found)
       return {
         ...rest,
         ...(user === undefined ? {} : { user }),
-        assistant: { ...assistant, responses },
+        assistant: answer,
         ...(segment === undefined ? {} : { segment }),
       }
+    },
+
+    openTurn(body) {
+      const value = shapes.openTurn(body)
+      const found: Violation[] = []
+      time(found, '/at', value.at)
+      refuse(found)
+      return value
+    },
+
+    halves(body) {
+      const { user, assistant, segment } = shapes.halves(body)
+      const found: Violation[] = []
+      if (user === undefined && assistant === undefined)
+        found.push(violation('field-missing', '/user', 'or `assistant` is required'))
+      if (segment !== undefined && assistant === undefined)
+        found.push(violation('field-invalid', '/segment', 'can stand only beside `assistant`'))
+      userRules(found, user)
+      const answer = assistant === undefined ? undefined : assistantRules(found, assistant)
+      refuse(found)
+      return {
+        ...(user === undefined ? {} : { user }),
+        ...(answer === undefined ? {} : { assistant: answer }),
+        ...(segment === undefined ? {} : { segment }),
+      }
+    },
+
+    interruption(body) {
+      const value = shapes.interruption(body)
+      const { heard } = value
+      const found: Violation[] = []
+      time(found, '/at', value.at)
+      if (Object.keys(heard).length === 0)
+        found.push(
+          violation('field-missing', '/heard/characters', 'or another measure is required'),
+        )
+      refuse(found)
+      // As parts are told, so is this: what splits to nothing is nothing.
+      return heard.text === undefined
+        ? value
+        : { ...value, heard: { ...heard, text: joinParts(splitResponses([heard.text])) } }
+    },
+
+    voiceSession(body) {
+      const value = shapes.voiceSession(body)
+      const found: Violation[] = []
+      json(found, '/metadata', value.metadata, limits.metadataBytesMax)
+      refuse(found)
+      return value
     },
 
     segment: shapes.segment,
@@ -126,6 +196,17 @@ export function createDecoder(limits: Limits): Decoder {
       const value = shapes.attachAll(body)
       const found: Violation[] = []
       urls(found, '/ttsAudioUrls', value.ttsAudioUrls)
+      refuse(found)
+      return value
+    },
+
+    attachByKey(body) {
+      const value = shapes.attachByKey(body)
+      const found: Violation[] = []
+      if (value.part >= limits.partsMax)
+        found.push(
+          violation('part-out-of-range', '/part', `an answer has at most ${limits.partsMax} parts`),
+        )
       refuse(found)
       return value
     },

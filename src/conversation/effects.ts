@@ -13,8 +13,8 @@ export type Commit = {
   readonly version: number
   /** Every message the call wrote or changed, as it left them. Empty for an erasure. */
   readonly messages: readonly Message[]
-  /** What else it touched; the rows are in the database. */
-  readonly touched: 'messages' | 'segments' | 'conversation' | 'erased'
+  /** `more`: segments or voice sessions beside the messages; their rows are in the database. */
+  readonly touched: 'messages' | 'more' | 'conversation' | 'erased'
 }
 
 /**

@@ -7,6 +7,7 @@ import { printMessage } from './message-text.ts'
 import type { Principal } from './principal.ts'
 import type { Reader } from './reader.ts'
 import type { Current, Versions } from './versions.ts'
+import { type Shown, said } from './views.ts'
 import {
   historyAsk,
   newestNeeded,
@@ -41,12 +42,16 @@ export type Printed = {
  * `cursor-invalid` and `cursor-ahead`.
  */
 export type Histories = {
-  page(principal: Principal, id: string, ask: PageAsk & ReadOptions): Promise<Printed>
+  page(
+    principal: Principal,
+    id: string,
+    ask: Omit<PageAsk, 'shown'> & ReadOptions & { readonly shown?: Shown },
+  ): Promise<Printed>
   /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
   history(
     principal: Principal,
     id: string,
-    ask: ReadOptions & { readonly last?: number },
+    ask: ReadOptions & { readonly last?: number; readonly shown?: Shown },
   ): Promise<Printed>
 }
 
@@ -135,7 +140,19 @@ export function createHistories(options: HistoriesOptions): Histories {
     version: number,
   ): Promise<Printed> => {
     if (window.version < version) return await fromSnapshot(query, seen)
-    return printed(query, window) ?? (await query.fromDatabase())
+    const answer = printed(query, window)
+    if (answer !== undefined) return answer
+    return (await wider(query, window)) ?? (await query.fromDatabase())
+  }
+
+  /** As many as were asked for were not enough, for some are not shown: the window may hold more. */
+  const wider = async ({ principal, id, ...query }: Query, window: Window) => {
+    const held = window.texts.length
+    if (window.from === 1 || held < newestNeeded(query.ask) || held === windowBounds.messages)
+      return undefined
+    const read = await cache.read(principal.tenant, id, windowBounds.messages)
+    if (read?.kind !== 'window' || read.window.version !== window.version) return undefined
+    return printed({ principal, id, ...query }, read.window)
   }
 
   /** From the database. Where a head was seen before, its window is made of the same snapshot. */
@@ -175,11 +192,13 @@ export function createHistories(options: HistoriesOptions): Histories {
   }
 
   return {
-    async page(principal, id, { consistency, minCursor, ...ask }) {
+    async page(principal, id, { consistency, minCursor, shown = said, ...rest }) {
       const floor = minCursor === undefined ? {} : { minCursor }
+      const ask = { ...rest, shown }
       const fromDatabase = async (): Promise<Printed> => {
         const { messages, hasMore, version, cursor } = await reader.messages(principal, id, {
-          ...ask,
+          ...rest,
+          shown,
           ...floor,
         })
         return { version, cursor, texts: messages.map(printMessage), hasMore, source: 'database' }
@@ -188,18 +207,19 @@ export function createHistories(options: HistoriesOptions): Histories {
       return await read(queryOf(principal, id, ask, given, fromDatabase))
     },
 
-    async history(principal, id, { last, consistency, minCursor }) {
+    async history(principal, id, { last, consistency, minCursor, shown = said }) {
       const floor = minCursor === undefined ? {} : { minCursor }
       const fromDatabase = async (): Promise<Printed> => {
         const { messages, version, cursor } = await reader.history(principal, id, {
           ...(last === undefined ? {} : { last }),
+          shown,
           ...floor,
         })
         const texts = messages.map(printMessage)
         return { version, cursor, texts, hasMore: false, source: 'database' }
       }
       // More than may be given at once is the database's to refuse.
-      const ask = historyAsk(last)
+      const ask = historyAsk(last, shown)
       const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
       const query = queryOf(principal, id, ask, given, fromDatabase)
       return last === undefined && options.historyMessagesMax < windowBounds.messages

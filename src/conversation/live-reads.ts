@@ -15,7 +15,7 @@ import {
   messageFromRow,
   messageObject,
 } from './rows.ts'
-import type { Conversation, Message, Segment } from './wire.ts'
+import type { Conversation, Message, Segment, VoiceSession } from './wire.ts'
 
 /**
  * Every row with `from < row.version <= version`, as one statement's snapshot shows it.
@@ -26,6 +26,7 @@ export type Slice = {
   readonly version: number
   readonly messages: readonly Message[]
   readonly segments: readonly Segment[]
+  readonly voiceSessions: readonly VoiceSession[]
   readonly conversation?: Conversation
   readonly selfVersion?: number
 }
@@ -87,9 +88,10 @@ export function createLiveReads(database: Database): LiveReads {
       if (head.erasedAt !== null)
         return { state: 'erased', conversation: conversationFromRow(head) }
       if (from > head.version) return { state: 'behind', head: head.version }
-      const { version, messages, segments = [], conversation } = changePage(id, from, rows, page)
+      const { version, messages, conversation, ...rest } = changePage(id, from, rows, page)
+      const { segments = [], voiceSessions = [] } = rest
       const own = conversation === undefined ? {} : { conversation, selfVersion: head.selfVersion }
-      const slice = { from, version, messages, segments, ...own }
+      const slice = { from, version, messages, segments, voiceSessions, ...own }
       return { state: 'there', head: head.version, slice }
     },
 

@@ -2,12 +2,15 @@
 import type { Database } from '../ports/database.ts'
 import type { Entry, Verdict } from './recorder.ts'
 
-const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head"
+const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head",
+    a.tts_audio_urls AS "urls", true AS "began"
   FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]) AS sent(tenant, c, id)
   CROSS JOIN LATERAL (SELECT * FROM conversation_messages m
     WHERE m.conversation_id = sent.c AND m.id = sent.id AND m.tenant = sent.tenant LIMIT 1) m
   CROSS JOIN LATERAL (SELECT * FROM conversation_messages f
     WHERE f.conversation_id = sent.c AND f.id = m.turn_id LIMIT 1) f
+  CROSS JOIN LATERAL (SELECT * FROM conversation_messages a
+    WHERE a.conversation_id = sent.c AND a.seq = f.seq + CASE WHEN f.role = 'ai' THEN 0 ELSE 1 END LIMIT 1) a
   CROSS JOIN LATERAL (SELECT * FROM conversations c WHERE c.id = sent.c LIMIT 1) c`
 
 /** How long the database is asked, after a lost connection, what became of a batch. */
@@ -31,14 +34,13 @@ export async function lookUp(
   ]
   for (;;) {
     try {
-      type Found = { id: string; seq: number; version: number; head: number }
+      // Whether a voice session began is not known any more: it may have.
+      type Found = Omit<Verdict, 'replayOf'> & { id: string }
       const rows = await database.query<Found>(
         { text: lookupStatement, params },
         { deadlineMs: Math.max(1, until - performance.now()) },
       )
-      return new Map(
-        rows.map(({ id, seq, version, head }) => [id, { version, seq, head, replayOf: null }]),
-      )
+      return new Map(rows.map(({ id, ...verdict }) => [id, { ...verdict, replayOf: null }]))
     } catch {
       if (performance.now() + lookupPauseMs >= until) return undefined
       await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))

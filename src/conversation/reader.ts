@@ -3,7 +3,8 @@ import type { Database, Param } from '../ports/database.ts'
 import { Problem } from '../problem.ts'
 import { type ChangeRow, changePage, changesStatement } from './changes.ts'
 import { ask } from './failure.ts'
-import { decodeCursor, decodePage, encodeCursor, encodePage } from './ids.ts'
+import { headFrom, keyset, present } from './head-row.ts'
+import { decodeCursor, encodePage } from './ids.ts'
 import type { Principal } from './principal.ts'
 import {
   type ConversationRow,
@@ -13,9 +14,8 @@ import {
   type SegmentRow,
   segmentFromRow,
 } from './rows.ts'
-import { isUuid } from './shape.ts'
 import { type Beside, type HeadRow, lists, statements } from './statements.ts'
-import { parseTime, printTime } from './time.ts'
+import { asHeard, type Shown, said } from './views.ts'
 import type * as wire from './wire.ts'
 
 export type Head = { readonly version: number; readonly lastSeq: number; readonly cursor: string }
@@ -27,6 +27,8 @@ export type MessageQuery = {
   readonly before?: number
   readonly limit: number
   readonly order: 'asc' | 'desc'
+  /** Absent: what was said. */
+  readonly shown?: Shown
   readonly minCursor?: string
 }
 
@@ -52,7 +54,7 @@ export type Reader = {
    * the start of the order.
    */
   messages(principal: Principal, id: string, query: MessageQuery): Promise<wire.MessagePage>
-  /** The newest messages in order, `limit` at most, and the newest one's seq. */
+  /** The newest messages in order, seats and all, `limit` at most; and the newest one's seq. */
   newest(
     principal: Principal,
     id: string,
@@ -64,9 +66,9 @@ export type Reader = {
   history(
     principal: Principal,
     id: string,
-    query: { readonly last?: number; readonly minCursor?: string },
+    query: { readonly last?: number; readonly shown?: Shown; readonly minCursor?: string },
   ): Promise<wire.History>
-  /** Every message in order, however many: the canonical history. */
+  /** Every message in order as it was said, however many: the canonical history. */
   loadCanonicalHistory(principal: Principal, id: string): Promise<wire.History>
   changes(
     principal: Principal,
@@ -80,23 +82,15 @@ export type Reader = {
 /** As many messages as Postgres counts in a LIMIT. */
 const everything = 2147483647
 
+/** The states shown, and whether what nobody heard is left out. */
+const shownParams = ({ view, pending }: Shown) => [
+  pending ? ['filled', 'pending'] : ['filled'],
+  view === 'heard',
+]
+
 export function createReader(database: Database, limits: ReadLimits): Reader {
   const rowsOf = <Row extends object>(text: string, params: readonly Param[]) =>
     ask<Row>(database, 'read', { text, params })
-
-  /** The head out of a joined answer; refuses what is not there or is gone. */
-  const headFrom = (id: string, rows: readonly HeadRow[], minCursor?: string) => {
-    const [row] = rows
-    if (row === undefined) throw new Problem('conversation-not-found')
-    if (row.headErased !== null) throw new Problem('conversation-erased')
-    if (minCursor !== undefined && decodeCursor(id, minCursor) > row.headVersion)
-      throw new Problem('cursor-ahead')
-    const { headVersion: version, headSeq: lastSeq } = row
-    return { version, lastSeq, cursor: encodeCursor(id, version) }
-  }
-
-  const present = <Row extends { id: string }>(rows: readonly Beside<Row>[]) =>
-    rows.filter((row): row is HeadRow & Row => row.id !== null)
 
   const conversationRow = async (principal: Principal, id: string) => {
     const [row] = await rowsOf<ConversationRow>(statements.conversation, [principal.tenant, id])
@@ -111,25 +105,29 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
     id: string,
     last: number | undefined,
     max: number,
+    shown: Shown,
     minCursor?: string,
   ): Promise<wire.History> => {
+    const limit = last ?? Math.min(max + 1, everything)
     const rows = await rowsOf<Beside<MessageRow>>(statements.newest, [
-      principal.tenant,
-      id,
-      0,
-      Number.MAX_SAFE_INTEGER,
-      last === undefined ? max : null,
-      last ?? max,
+      ...[principal.tenant, id, 0, Number.MAX_SAFE_INTEGER, limit],
+      ...shownParams(shown),
     ])
-    const { version, lastSeq, cursor } = headFrom(id, rows, minCursor)
-    if (last === undefined && lastSeq > max)
+    const { version, cursor } = headFrom(id, rows, minCursor)
+    const found = present<MessageRow>(rows)
+    if (last === undefined && found.length > max)
       throw new Problem(
         'history-too-long',
-        `The conversation has ${lastSeq} messages, and one answer holds ${max} at most: ask for \`last\`, or page through \`/messages\`.`,
+        `The conversation has more than ${max} messages, which is the most that one answer holds: ask for \`last\`, or page through \`/messages\`.`,
       )
-    const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
-    return { conversationId: id, version, cursor, messages }
+    return { conversationId: id, version, cursor, messages: visible(id, found, shown) }
   }
+
+  const visible = (id: string, rows: readonly MessageRow[], { view }: Shown): wire.Message[] =>
+    rows.flatMap((row) => {
+      const message = messageFromRow(id, row)
+      return (view === 'heard' ? asHeard(message) : message) ?? []
+    })
 
   const reader: Reader = {
     async head(principal, id) {
@@ -162,14 +160,17 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
       }
     },
 
-    async messages(principal, id, { after, before, limit, order, minCursor }) {
+    async messages(principal, id, { after, before, limit, order, shown = said, minCursor }) {
       const fromEnd = after === undefined && (before !== undefined || order === 'desc')
       const rows = await rowsOf<Beside<MessageRow>>(
         fromEnd ? statements.newest : statements.oldest,
-        [principal.tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, null, limit + 1],
+        [
+          ...[principal.tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, limit + 1],
+          ...shownParams(shown),
+        ],
       )
       const { version, cursor } = headFrom(id, rows, minCursor)
-      const found = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+      const found = visible(id, present<MessageRow>(rows), shown)
       const hasMore = found.length > limit
       const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
       if (order === 'desc') messages.reverse()
@@ -177,7 +178,7 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
     },
 
     async newest(principal, id, { limit, minCursor }) {
-      const params = [principal.tenant, id, 0, Number.MAX_SAFE_INTEGER, null, limit]
+      const params = [principal.tenant, id, 0, Number.MAX_SAFE_INTEGER, limit, null, false]
       const rows = await rowsOf<Beside<MessageRow>>(statements.newest, params)
       const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
       return { ...headFrom(id, rows, minCursor), messages }
@@ -188,10 +189,10 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
       return rows.map((row) => messageFromRow(id, row))
     },
 
-    history: (principal, id, { last, minCursor }) =>
-      read(principal, id, last, limits.historyMessagesMax, minCursor),
+    history: (principal, id, { last, shown = said, minCursor }) =>
+      read(principal, id, last, limits.historyMessagesMax, shown, minCursor),
 
-    loadCanonicalHistory: (principal, id) => read(principal, id, undefined, everything),
+    loadCanonicalHistory: (principal, id) => read(principal, id, undefined, everything, said),
 
     async changes(principal, id, { since, limit }) {
       const from = since === undefined ? 0 : decodeCursor(id, since)
@@ -228,14 +229,4 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
     },
   }
   return reader
-}
-
-/** The keys of a page token: a time in Postgres' text form, and an id. */
-function keyset(list: string, page: string): [string, string] {
-  const [at, id] = decodePage(list, 2, page)
-  const time = at === undefined ? undefined : parseTime(at.replace(/\+00$/, 'Z'))
-  if (at === undefined || id === undefined || time === undefined || !isUuid(id))
-    throw new Problem('page-invalid')
-  // Printed anew: a token that somebody made may hold a form that Postgres does not take.
-  return [printTime(time), id]
 }

@@ -6,6 +6,7 @@ import { type Effect, runEffects } from './effects.ts'
 import { problemOf } from './failure.ts'
 import { lookUp, ownId } from './lookup.ts'
 import { messagesOf, type PreparedTurn } from './turn.ts'
+import type { Message } from './wire.ts'
 
 /** Where a turn stands in the database. */
 export type Verdict = {
@@ -17,6 +18,10 @@ export type Verdict = {
   readonly head: number
   /** For a replay, the turn that the key recorded before. */
   readonly replayOf: string | null
+  /** The answer's audio, where some had waited for it. */
+  readonly urls: Message['ttsAudioUrls']
+  /** Whether a voice session began with the turn. */
+  readonly began: boolean
 }
 
 /** A turn and whoever waits for it. */
@@ -55,10 +60,12 @@ type Row = {
   seq: number
   head: number
   turnId: string | null
+  urls: Message['ttsAudioUrls']
+  began: boolean
 }
 
-const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId"
-  FROM turnlog_record_v1($1::text::jsonb, $2::boolean, $3::integer)`
+const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId", urls, began
+  FROM turnlog_record_v2($1::text::jsonb, $2::boolean, $3::integer)`
 
 /** Data, integrity and limits are one turn's fault; any other failure is the whole call's. */
 const oneTurnsFault = /^(21|22|23|54)/
@@ -128,18 +135,18 @@ export function createRecorder(options: {
     const locked: Entry[] = []
     const recorded: Recorded[] = []
     const replies: (() => void)[] = []
-    for (const { n, outcome, version, seq, head, turnId } of rows) {
+    for (const { n, outcome, turnId, ...rest } of rows) {
       const entry = entries[n]
       if (entry === undefined) continue
       // A resend of ours meets itself; under an id that the caller gave, it may be a twin.
       const own = turnId === firstId(entry) && !entry.turn.row.given?.includes(turnId)
       if (outcome === 'locked') locked.push(entry)
       else if (outcome === 'recorded' || (outcome === 'replayed' && own)) {
-        const verdict = { version, seq, head, replayOf: null }
+        const verdict = { ...rest, replayOf: null }
         recorded.push({ entry, verdict })
         replies.push(() => entry.resolve(verdict))
       } else if (outcome === 'replayed')
-        replies.push(() => entry.resolve({ version, seq, head, replayOf: turnId }))
+        replies.push(() => entry.resolve({ ...rest, replayOf: turnId }))
       else replies.push(() => entry.reject(new Problem(outcome)))
     }
     announce(recorded)
@@ -156,11 +163,11 @@ export function createRecorder(options: {
         conversationId: first.turn.row.c,
         from: verdict.version - 1,
         version: verdict.version - 1 + run.length,
-        messages: run.flatMap(({ entry, verdict: { version, seq } }) =>
-          messagesOf(entry.turn, version, seq),
-        ),
-        touched: run.some(({ entry }) => entry.turn.row.agent_response !== null)
-          ? 'segments'
+        messages: run.flatMap(({ entry, verdict }) => messagesOf(entry.turn, verdict)),
+        touched: run.some(
+          ({ entry, verdict }) => verdict.began || entry.turn.row.agent_response !== null,
+        )
+          ? 'more'
           : 'messages',
       })
     }

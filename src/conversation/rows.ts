@@ -1,7 +1,7 @@
 /** Rows of the tables <-> what travels. One list of columns a table, one mapping. */
 import { joinParts } from './render.ts'
 import { timeFromPostgres } from './time.ts'
-import type { Conversation, Lineage, Message, Segment } from './wire.ts'
+import type { Conversation, Lineage, Message, Segment, VoiceSession } from './wire.ts'
 
 type Columns = Readonly<Record<string, string>>
 
@@ -20,6 +20,19 @@ const messageColumns = {
   memoryRetrievalTrace: 'memory_retrieval_trace',
   metadata: 'metadata',
   createdAt: 'created_at',
+  state: 'state',
+  heard: 'heard',
+  interruptedAt: 'interrupted_at',
+  speechEndedAt: 'speech_ended_at',
+  firstAudioAt: 'first_audio_at',
+} as const satisfies Columns
+
+const voiceSessionColumns = {
+  id: 'id',
+  version: 'version',
+  metadata: 'metadata',
+  startedAt: 'started_at',
+  endedAt: 'ended_at',
 } as const satisfies Columns
 
 const segmentColumns = {
@@ -56,6 +69,10 @@ export type SegmentRow = {
   [Name in keyof typeof segmentColumns]: Name extends 'lineage' ? Lineage | null : Segment[Name]
 }
 
+export type VoiceSessionRow = {
+  [Name in keyof typeof voiceSessionColumns]: VoiceSession[Name]
+}
+
 export type ConversationRow = Conversation & { selfVersion: number }
 
 /** `alias.column AS "name"`, for a select list. */
@@ -74,18 +91,30 @@ export const messageList = list(messageColumns)
 export const messageObject = object(messageColumns)
 export const segmentList = list(segmentColumns)
 export const segmentObject = object(segmentColumns)
+export const voiceSessionList = list(voiceSessionColumns)
+export const voiceSessionObject = object(voiceSessionColumns)
 export const conversationList = list(conversationColumns)
 export const conversationObject = object(conversationColumns)
 
-export const messageFromRow = (conversationId: string, row: MessageRow): Message =>
-  messageOf(conversationId, { ...row, createdAt: timeFromPostgres(row.createdAt) })
+const timeOrNull = (text: string | null) => (text === null ? null : timeFromPostgres(text))
 
-/** Every message is made here, so that its members have one order. `createdAt` is the wire's. */
+export const messageFromRow = (conversationId: string, row: MessageRow): Message =>
+  messageOf(conversationId, {
+    ...row,
+    createdAt: timeFromPostgres(row.createdAt),
+    interruptedAt: timeOrNull(row.interruptedAt),
+    speechEndedAt: timeOrNull(row.speechEndedAt),
+    firstAudioAt: timeOrNull(row.firstAudioAt),
+  })
+
+/** Every message is made here, so that its members have one order. Times are the wire's. */
 export function messageOf(conversationId: string, row: MessageRow): Message {
   return {
     id: row.id,
     conversationId,
     turnId: row.turnId,
+    state: row.state,
+    interruptedAt: row.interruptedAt,
     seq: row.seq,
     version: row.version,
     role: row.role,
@@ -96,9 +125,23 @@ export function messageOf(conversationId: string, row: MessageRow): Message {
     durationSeconds: row.durationSeconds,
     segmentId: row.segmentId,
     ttsAudioUrls: row.ttsAudioUrls,
+    speechEndedAt: row.speechEndedAt,
+    firstAudioAt: row.firstAudioAt,
     memoryRetrievalTrace: row.memoryRetrievalTrace,
     metadata: row.metadata,
+    heard: row.heard,
     createdAt: row.createdAt,
+  }
+}
+
+export function voiceSessionFromRow(conversationId: string, row: VoiceSessionRow): VoiceSession {
+  return {
+    id: row.id,
+    conversationId,
+    version: row.version,
+    metadata: row.metadata,
+    startedAt: timeFromPostgres(row.startedAt),
+    endedAt: timeOrNull(row.endedAt),
   }
 }
 
@@ -117,7 +160,6 @@ export function segmentFromRow(conversationId: string, row: SegmentRow): Segment
 }
 
 export function conversationFromRow(row: ConversationRow): Conversation {
-  const time = (text: string | null) => (text === null ? null : timeFromPostgres(text))
   return {
     id: row.id,
     externalId: row.externalId,
@@ -125,8 +167,8 @@ export function conversationFromRow(row: ConversationRow): Conversation {
     metadata: row.metadata as Json | null,
     version: row.version,
     lastSeq: row.lastSeq,
-    lastMessageAt: time(row.lastMessageAt),
+    lastMessageAt: timeOrNull(row.lastMessageAt),
     createdAt: timeFromPostgres(row.createdAt),
-    erasedAt: time(row.erasedAt),
+    erasedAt: timeOrNull(row.erasedAt),
   }
 }

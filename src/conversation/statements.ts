@@ -11,16 +11,21 @@ const headOf =
 const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
 
 /** The head, and beside it the rows of a subquery that may name `h`. */
-const beside = (list: string, rows: string, order: string) =>
+export const beside = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
+/** Nothing of it was heard: the report's text, else its characters, else its parts say so. */
+const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', false)`
+
+/** $6 are the states shown, null for all; $7: leave out what nobody heard. */
 const window = (direction: 'ASC' | 'DESC') =>
   beside(
     messageList('r'),
     `SELECT m.* FROM conversation_messages m WHERE m.conversation_id = $2::uuid
-       AND m.seq > $3::bigint AND m.seq < $4::bigint AND ($5::bigint IS NULL OR h.last_seq <= $5::bigint)
-     ORDER BY m.seq ${direction} LIMIT $6::integer`,
+       AND m.seq > $3::bigint AND m.seq < $4::bigint
+       AND ($6::text[] IS NULL OR m.state = ANY ($6::text[])) AND NOT ($7::boolean AND ${unheard})
+     ORDER BY m.seq ${direction} LIMIT $5::integer`,
     'r.seq',
   )
 
@@ -32,11 +37,11 @@ export const statements = {
     WHERE x.tenant = $1 AND x.external_id = $2`,
   oldest: window('ASC'),
   newest: window('DESC'),
-  turn: `WITH f AS MATERIALIZED (SELECT f.seq FROM conversation_messages f
+  turn: `WITH f AS MATERIALIZED (SELECT f.seq, coalesce(f.answer_seq, f.seq + 1) AS answer FROM conversation_messages f
       WHERE f.tenant = $1 AND f.conversation_id = $2::uuid AND f.id = $3::uuid)
     SELECT ${messageList('m')} FROM conversation_messages m
     WHERE m.conversation_id = $2::uuid AND m.turn_id = $3::uuid
-      AND m.seq >= (SELECT seq FROM f) AND m.seq <= (SELECT seq FROM f) + 1
+      AND m.seq IN ((SELECT seq FROM f), (SELECT answer FROM f))
     ORDER BY m.seq`,
   segment: beside(
     segmentList('r'),

@@ -1,13 +1,19 @@
 /** The writes and their after-commit effects. Each write is one autocommitted call. */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
+import { type AudioBounds, createAudioWrites } from './audio-writes.ts'
 import { createCommitter, type WriteBounds } from './commit.ts'
 import { createConversationWrites } from './conversation-writes.ts'
 import type { Effect } from './effects.ts'
+import { createLapses } from './lapses.ts'
 import type { Principal } from './principal.ts'
 import type { Reader } from './reader.ts'
+import { createSeatWrites, type SeatBounds } from './seat-writes.ts'
 import { createTurnWrites } from './turn-writes.ts'
+import { createVoiceSessions, type VoiceSessions } from './voice-sessions.ts'
 import type * as wire from './wire.ts'
+import type * as audio from './wire-audio.ts'
+import type * as voice from './wire-voice.ts'
 import { createWrites } from './writes.ts'
 
 /**
@@ -57,8 +63,48 @@ export type Store = AsyncDisposable & {
     principal: Principal,
     id: string,
     messageId: string | undefined,
-    body: wire.Attach,
-  ): Promise<wire.AttachedAudio | null>
+    body: audio.Attach,
+  ): Promise<audio.AttachedAudio | null>
+  /**
+   * Attaches audio to a part of the answer of the turn that the key names; where there is no answer
+   * yet, it waits for it. Fails with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
+   */
+  attachByKey(
+    principal: Principal,
+    id: string,
+    body: audio.AttachByKey,
+  ): Promise<audio.AttachedAudio | audio.HeldAudio>
+  /**
+   * Gives a turn's human message its place before there are words for it. The same key again answers
+   * the seat. Fails with `idempotency-conflict` or `seats-too-many`.
+   */
+  openTurn(
+    principal: Principal,
+    id: string,
+    body: voice.OpenTurn,
+    key: string,
+  ): Promise<voice.OpenedTurn>
+  /**
+   * Gives an opened turn one half or both. Null where neither says anything. Fails with
+   * `turn-not-open`, `idempotency-conflict`, `segment-not-found` or `id-taken`.
+   */
+  completeTurn(
+    principal: Principal,
+    id: string,
+    halves: voice.TurnHalves,
+    key: string,
+  ): Promise<voice.CompletedTurn | null>
+  /**
+   * What the listener heard of an AI message. Fails with `message-not-found`, `message-not-ai` or
+   * `heard-out-of-range`.
+   */
+  interrupt(
+    principal: Principal,
+    id: string,
+    messageId: string,
+    body: voice.Interruption,
+  ): Promise<voice.InterruptedMessage>
+  readonly voiceSessions: VoiceSessions
 }
 
 export type StoreOptions = {
@@ -67,6 +113,8 @@ export type StoreOptions = {
   readonly effects: readonly Effect[]
   readonly events: Events
   readonly writes: WriteBounds
+  /** Bounds on what comes before or after its turn. */
+  readonly voice: SeatBounds & AudioBounds & { readonly sessionGraceSeconds: number }
   /** Bound on metadata after a patch was merged into it. */
   readonly metadataBytesMax: number
   readonly lockTimeoutMs: number
@@ -77,9 +125,17 @@ export type StoreOptions = {
 export function createStore(options: StoreOptions): Store {
   const writes = createWrites(options)
   const committer = createCommitter({ ...options, bounds: options.writes })
+  const voiceSessions = createVoiceSessions(options.database, writes, options.voice)
+  const lapses = createLapses({ database: options.database, writes, voiceSessions })
   return {
     ...createConversationWrites(writes, options.reader, options.metadataBytesMax),
     ...createTurnWrites(writes, options.reader, committer),
-    [Symbol.asyncDispose]: () => committer.drained(),
+    ...createAudioWrites(writes, options.reader, options.voice),
+    ...createSeatWrites(writes, options.reader, options.voice),
+    voiceSessions,
+    async [Symbol.asyncDispose]() {
+      lapses[Symbol.dispose]()
+      await committer.drained()
+    },
   }
 }

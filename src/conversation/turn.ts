@@ -23,12 +23,14 @@ export type TurnRow = {
   h_seconds: number | null
   h_metadata: Message['metadata']
   h_at: string | null
+  h_ended: string | null
   a_id: string
   a_parts: string[]
   a_urls: (string | null)[] | null
   a_trace: Message['memoryRetrievalTrace']
   a_metadata: Message['metadata']
   a_at: string
+  a_first: string | null
   segment: string | null
   agent_response: string | null
   lineage: unknown
@@ -87,12 +89,14 @@ export function prepareTurn(
     h_seconds: seconds > 0 ? seconds : null,
     h_metadata: user?.metadata ?? null,
     h_at: user === undefined ? null : printTime(humanAt),
+    h_ended: printedTime(user?.voice?.speechEndedAt),
     a_id: assistantId,
     a_parts: assistant.responses,
     a_urls: urls.some((url) => url !== null) ? urls : null,
     a_trace: assistant.memoryRetrievalTrace ?? null,
     a_metadata: assistant.metadata ?? null,
     a_at: printTime(assistantAt),
+    a_first: printedTime(assistant.firstAudioAt),
     segment: segmentId,
     agent_response: completes ? (segment.agentResponse ?? null) : null,
     lineage: completes
@@ -111,8 +115,23 @@ export function prepareTurn(
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTime(text))
 
-/** The turn's messages as they stand in the database, once it is known where. */
-export function messagesOf({ row }: PreparedTurn, version: number, seq: number): Message[] {
+/** A caller's time in the wire's form. */
+export function printedTime(text: string | undefined): string | null {
+  const time = timeOf(text)
+  return time === undefined ? null : printTime(time)
+}
+
+/** What a message has that nobody has reported on. */
+const unreported = { state: 'filled', heard: null, interruptedAt: null } as const
+
+/**
+ * The turn's messages as they stand in the database, once it is known where. `urls`: the audio of
+ * the answer, where some had waited for it.
+ */
+export function messagesOf(
+  { row }: PreparedTurn,
+  { version, seq, urls }: { version: number; seq: number; urls: Message['ttsAudioUrls'] },
+): Message[] {
   const turnId = row.h_id ?? row.a_id
   const assistant = messageOf(row.c, {
     id: row.a_id,
@@ -125,10 +144,13 @@ export function messagesOf({ row }: PreparedTurn, version: number, seq: number):
     voiceSessionId: null,
     durationSeconds: null,
     segmentId: row.segment,
-    ttsAudioUrls: row.a_urls,
+    ttsAudioUrls: urls ?? row.a_urls,
     memoryRetrievalTrace: row.a_trace,
     metadata: row.a_metadata,
     createdAt: row.a_at,
+    ...unreported,
+    speechEndedAt: null,
+    firstAudioAt: row.a_first,
   })
   if (row.h_id === null || row.h_text === null || row.h_at === null) return [assistant]
   const human = messageOf(row.c, {
@@ -146,6 +168,9 @@ export function messagesOf({ row }: PreparedTurn, version: number, seq: number):
     memoryRetrievalTrace: null,
     metadata: row.h_metadata,
     createdAt: row.h_at,
+    ...unreported,
+    speechEndedAt: row.h_ended,
+    firstAudioAt: null,
   })
   return [human, assistant]
 }

@@ -1,5 +1,6 @@
 /** The newest messages of a conversation at one version, printed; and what an answer takes of them. */
 import { printMessage } from './message-text.ts'
+import { type Shown, shown } from './views.ts'
 import type { Message } from './wire.ts'
 
 /** `texts` are the messages `from` to `to` by seq; `to` is the newest. Empty: `from` is `to + 1`. */
@@ -19,50 +20,60 @@ export type PageAsk = {
   readonly before?: number
   readonly limit: number
   readonly order: 'asc' | 'desc'
+  readonly shown: Shown
 }
 
 export type Page = { readonly texts: readonly Uint8Array[]; readonly hasMore: boolean }
 
 /** The newest `last` messages, or all: as a page. */
-export const historyAsk = (last: number | undefined): PageAsk => ({
+export const historyAsk = (last: number | undefined, shown: Shown): PageAsk => ({
   limit: last ?? Number.MAX_SAFE_INTEGER,
   // The newest ones, in their order.
   before: Number.MAX_SAFE_INTEGER,
   order: 'asc',
+  shown,
 })
 
 /** Whether a page is the messages nearest to its upper bound. */
-export const isFromEnd = ({ after, before, order }: PageAsk): boolean =>
+export const isFromEnd = ({
+  after,
+  before,
+  order,
+}: Pick<PageAsk, 'after' | 'before' | 'order'>): boolean =>
   after === undefined && (before !== undefined || order === 'desc')
 
-/** How many of the newest messages a page can need, whatever the conversation's length. */
+/** How many of the newest messages a page needs at least; more, where some are not shown. */
 export const newestNeeded = (ask: PageAsk): number =>
   isFromEnd(ask) && (ask.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
     ? Math.min(ask.limit, windowBounds.messages)
     : windowBounds.messages
 
-/** The seqs of a page in a conversation whose newest message is `to`; low above high if none. */
-export function pageRange(
-  ask: PageAsk,
-  to: number,
-): { low: number; high: number; hasMore: boolean } {
-  const first = (ask.after ?? 0) + 1
-  const last = Math.min((ask.before ?? Number.MAX_SAFE_INTEGER) - 1, to)
-  // seq is dense, so that counting is subtracting.
-  const hasMore = last - first + 1 > ask.limit
-  if (!hasMore) return { low: first, high: last, hasMore }
-  return isFromEnd(ask)
-    ? { low: last - ask.limit + 1, high: last, hasMore }
-    : { low: first, high: first + ask.limit - 1, hasMore }
-}
-
-/** The page, where the window has all of it. */
+/**
+ * The page, where the window has all of it. Where places lie beyond the window, `hasMore` says so: at
+ * worst, none of them is shown.
+ */
 export function pageOf(window: Window, ask: PageAsk): Page | undefined {
-  const { low, high, hasMore } = pageRange(ask, window.to)
-  if (low > high) return { texts: [], hasMore }
-  if (low < window.from) return undefined
-  const texts = window.texts.slice(low - window.from, high - window.from + 1)
-  return { texts: ask.order === 'desc' ? texts.reverse() : texts, hasMore }
+  const first = (ask.after ?? 0) + 1
+  const last = Math.min((ask.before ?? Number.MAX_SAFE_INTEGER) - 1, window.to)
+  const isWhole = window.from <= first || first > last
+  const fromEnd = isFromEnd(ask)
+  if (!fromEnd && !isWhole) return undefined
+  const low = Math.max(first, window.from)
+  const texts: Uint8Array[] = []
+  let hasMore = !isWhole
+  for (let step = 0; step <= last - low; step += 1) {
+    const text = window.texts[(fromEnd ? last - step : low + step) - window.from]
+    const visible = text === undefined ? undefined : shown(text, ask.shown)
+    if (visible === undefined) continue
+    if (texts.length === ask.limit) {
+      hasMore = true
+      break
+    }
+    texts.push(visible)
+  }
+  if (texts.length < ask.limit && !isWhole) return undefined
+  const isInOrder = fromEnd === (ask.order === 'desc')
+  return { texts: isInOrder ? texts : texts.reverse(), hasMore }
 }
 
 /** Of the newest messages, in order, what a window holds. `to` is the newest one's seq. */

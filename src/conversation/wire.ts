@@ -3,41 +3,21 @@
  * types, all from here. Bounds that are settings are not in the schemas; `decode.ts` holds them.
  */
 import Type, { type Static } from 'typebox'
-
-const closed = { additionalProperties: false } as const
-
-const Nullable = <T extends Type.TSchema>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
-
-export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' })
-
-const Id = (description: string) => Type.String({ format: 'uuid', description })
-
-export const TimeIn = Type.String({
-  format: 'turnlog-time',
-  description:
-    'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone it is UTC; digits past six are cut.',
-})
-
-export const TimeOut = Type.String({
-  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z$',
-  description: 'RFC 3339 in UTC, with microseconds.',
-})
-
-const HttpUrl = Type.String({ format: 'http-url', description: 'An absolute http or https URL.' })
-
-const JsonObject = (description: string) =>
-  Type.Record(Type.String(), Type.Unknown(), { description })
-
-const Cursor = Type.String({
-  minLength: 1,
-  description: 'Opaque: names the conversation and its version. Keep it as it came.',
-})
-
-const Version = Type.Integer({
-  minimum: 0,
-  description: "Counts the conversation's durable changes.",
-})
+import {
+  AudioUrls,
+  Cursor,
+  closed,
+  Heard,
+  Id,
+  JsonObject,
+  Nullable,
+  SessionId,
+  TimeIn,
+  TimeOut,
+  Uuid,
+  Version,
+  VoiceSession,
+} from './wire-parts.ts'
 
 // Conversations
 
@@ -95,62 +75,60 @@ export type ErasureReceipt = Static<typeof ErasureReceipt>
 
 // Turns
 
-const AudioUrls = Type.Array(Nullable(HttpUrl), {
-  description: 'One URL per part, null for a part not spoken yet.',
-})
+export const NewUser = Type.Object(
+  {
+    id: Type.Optional(Id("The human message's id; made here if absent.")),
+    text: Type.String({ description: 'One part, never split. Empty only with `voice`.' }),
+    at: Type.Optional(TimeIn),
+    voice: Type.Optional(
+      Type.Object(
+        {
+          sessionId: Type.Optional(SessionId),
+          durationSeconds: Type.Optional(
+            Type.Integer({
+              minimum: -2147483648,
+              maximum: 2147483647,
+              description: 'Whole seconds; 0 or less is stored as null.',
+            }),
+          ),
+          speechEndedAt: Type.Optional(TimeIn),
+        },
+        closed,
+      ),
+    ),
+    metadata: Type.Optional(JsonObject('Yours, kept as it is.')),
+  },
+  closed,
+)
 
-const SessionId = Type.String({ minLength: 1, maxLength: 255 })
+export const NewAssistant = Type.Object(
+  {
+    id: Type.Optional(Id("The AI message's id; made here if absent.")),
+    responses: Type.Array(Type.String(), {
+      description: 'The parts. `[SPLIT]` inside one splits it; empty parts are dropped.',
+    }),
+    at: Type.Optional(TimeIn),
+    firstAudioAt: Type.Optional(TimeIn),
+    ttsAudioUrls: Type.Optional(AudioUrls),
+    memoryRetrievalTrace: Type.Optional(JsonObject('What was looked up to make the answer.')),
+    metadata: Type.Optional(JsonObject('Yours: model, tokens, latency.')),
+  },
+  closed,
+)
+
+export const TurnSegment = Type.Object(
+  {
+    id: Id('The segment the turn belongs to; it tags both messages.'),
+    agentResponse: Type.Optional(Type.String({ description: 'Completes the segment.' })),
+  },
+  closed,
+)
 
 export const NewTurn = Type.Object(
   {
-    user: Type.Optional(
-      Type.Object(
-        {
-          id: Type.Optional(Id("The human message's id; made here if absent.")),
-          text: Type.String({ description: 'One part, never split. Empty only with `voice`.' }),
-          at: Type.Optional(TimeIn),
-          voice: Type.Optional(
-            Type.Object(
-              {
-                sessionId: Type.Optional(SessionId),
-                durationSeconds: Type.Optional(
-                  Type.Integer({
-                    minimum: -2147483648,
-                    maximum: 2147483647,
-                    description: 'Whole seconds; 0 or less is stored as null.',
-                  }),
-                ),
-              },
-              closed,
-            ),
-          ),
-          metadata: Type.Optional(JsonObject('Yours, kept as it is.')),
-        },
-        closed,
-      ),
-    ),
-    assistant: Type.Object(
-      {
-        id: Type.Optional(Id("The AI message's id; made here if absent.")),
-        responses: Type.Array(Type.String(), {
-          description: 'The parts. `[SPLIT]` inside one splits it; empty parts are dropped.',
-        }),
-        at: Type.Optional(TimeIn),
-        ttsAudioUrls: Type.Optional(AudioUrls),
-        memoryRetrievalTrace: Type.Optional(JsonObject('What was looked up to make the answer.')),
-        metadata: Type.Optional(JsonObject('Yours: model, tokens, latency.')),
-      },
-      closed,
-    ),
-    segment: Type.Optional(
-      Type.Object(
-        {
-          id: Id('The segment the turn belongs to; it tags both messages.'),
-          agentResponse: Type.Optional(Type.String({ description: 'Completes the segment.' })),
-        },
-        closed,
-      ),
-    ),
+    user: Type.Optional(NewUser),
+    assistant: NewAssistant,
+    segment: Type.Optional(TurnSegment),
   },
   closed,
 )
@@ -173,6 +151,14 @@ export const Message = Type.Object({
   memoryRetrievalTrace: Nullable(JsonObject('What was looked up to make the answer.')),
   metadata: Nullable(JsonObject('Yours, kept as it is.')),
   createdAt: TimeOut,
+  state: Type.Union([Type.Literal('filled'), Type.Literal('pending'), Type.Literal('expired')], {
+    description:
+      'A turn that was opened has a seat: `pending` until its words come, `expired` once they are overdue.',
+  }),
+  heard: Nullable(Heard, 'What the listener heard of it; null: nothing was reported.'),
+  interruptedAt: Nullable(TimeOut, 'When the report was made.'),
+  speechEndedAt: Nullable(TimeOut, 'When the human stopped speaking, as the agent says.'),
+  firstAudioAt: Nullable(TimeOut, 'When the AI began to be heard, as the agent says.'),
 })
 export type Message = Static<typeof Message>
 
@@ -247,6 +233,7 @@ export const Change = Type.Object({
   cursor: Cursor,
   messages: Type.Array(Message),
   segments: Type.Optional(Type.Array(Segment)),
+  voiceSessions: Type.Optional(Type.Array(VoiceSession)),
   conversation: Type.Optional(Conversation),
 })
 export type Change = Static<typeof Change>
@@ -257,35 +244,4 @@ export const ChangePage = Type.Object({
 })
 export type ChangePage = Static<typeof ChangePage>
 
-// Audio
-
-const attachTarget = {
-  segmentId: Type.Optional(Id('Tags the message, and gives the segment the same audio.')),
-  updateSegment: Type.Optional(
-    Type.Boolean({ description: 'false: tag the message and leave the segment alone.' }),
-  ),
-}
-
-export const AttachAll = Type.Object({ ttsAudioUrls: AudioUrls, ...attachTarget }, closed)
-
-export const AttachPart = Type.Object(
-  {
-    part: Type.Integer({ minimum: 0, maximum: 2147483647, description: 'Counts from 0.' }),
-    ttsAudioUrl: HttpUrl,
-    ...attachTarget,
-  },
-  closed,
-)
-
-export const Attach = Type.Union([AttachAll, AttachPart], {
-  description: 'All URLs of the message, or the URL of one part.',
-})
-export type Attach = Static<typeof Attach>
-
-export const AttachedAudio = Type.Object({
-  messageId: Uuid,
-  version: Version,
-  cursor: Cursor,
-  message: Message,
-})
-export type AttachedAudio = Static<typeof AttachedAudio>
+export { Heard, TimeIn, TimeOut, Uuid, VoiceSession } from './wire-parts.ts'

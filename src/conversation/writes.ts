@@ -16,13 +16,14 @@ export type Writes = {
     good: readonly string[],
     deadlineMs?: number,
   ): Promise<Row>
-  /** Tells the effects of the one version that a call took. */
+  /** Tells the effects of the one version that a call took, or of those after `from`. */
   announce(
     principal: Principal,
     conversationId: string,
     version: number,
     touched: Commit['touched'],
     messages?: readonly Message[],
+    from?: number,
   ): void
 }
 
@@ -53,11 +54,11 @@ export function createWrites(options: {
       return row
     },
 
-    announce(principal, conversationId, version, touched, messages = []) {
+    announce(principal, conversationId, version, touched, messages = [], from = version - 1) {
       runEffects(effects, events, {
         tenant: principal.tenant,
         conversationId,
-        from: version - 1,
+        from,
         version,
         messages,
         touched,

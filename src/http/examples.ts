@@ -1,6 +1,7 @@
 /** One small conversation, told in the examples of the OpenAPI document. */
 import { encodeCursor } from '../conversation/ids.ts'
 import type * as wire from '../conversation/wire.ts'
+import type * as audio from '../conversation/wire-audio.ts'
 
 const conversationId = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
 const humanMessageId = '0199c3a4-9a40-7c1d-8a2b-5f0e6d7c8b02'
@@ -21,7 +22,7 @@ const newTurn: wire.NewTurn = {
   segment: { id: segmentId, agentResponse: 'There is one at eight. Shall I book it?' },
 }
 
-const attachAll: wire.Attach = { ttsAudioUrls: ['https://audio.example/a1.mp3', null] }
+const attachAll: audio.Attach = { ttsAudioUrls: ['https://audio.example/a1.mp3', null] }
 
 const newConversation: wire.NewConversation = {
   externalId: 'caller-4711',
@@ -58,6 +59,11 @@ const human: wire.Message = {
   memoryRetrievalTrace: null,
   metadata: null,
   createdAt: '2026-11-23T09:30:00.123456Z',
+  state: 'filled',
+  heard: null,
+  interruptedAt: null,
+  speechEndedAt: null,
+  firstAudioAt: null,
 }
 
 const ai: wire.Message = {
@@ -73,6 +79,11 @@ const ai: wire.Message = {
   memoryRetrievalTrace: { query: 'restaurant preferences', hits: 2 },
   metadata: { model: 'gpt-5', outputTokens: 14 },
   createdAt: '2026-11-23T09:30:00.123457Z',
+  state: 'filled',
+  heard: null,
+  interruptedAt: null,
+  speechEndedAt: null,
+  firstAudioAt: null,
 }
 
 const spoken: wire.Message = {
@@ -101,7 +112,12 @@ const segment: wire.Segment = {
 const cursor = encodeCursor(conversationId, 3)
 const attached = { messageId: assistantMessageId, version: 4 }
 
-export const exampleIds = { conversationId, assistantMessageId, segmentId } as const
+export const exampleIds = {
+  conversationId,
+  assistantMessageId,
+  segmentId,
+  voiceSessionId: 'call-7',
+} as const
 
 /** By what they are examples of; `satisfies` keeps them true to the wire. */
 export const examples = {
@@ -175,8 +191,8 @@ export const examples = {
   segment: wire.Segment
   createdSegment: wire.Segment
   segmentList: wire.SegmentList
-  attachAll: wire.Attach
-  attachWithSegment: wire.Attach
-  attachPart: wire.Attach
-  attachedAudio: wire.AttachedAudio
+  attachAll: audio.Attach
+  attachWithSegment: audio.Attach
+  attachPart: audio.Attach
+  attachedAudio: audio.AttachedAudio
 }

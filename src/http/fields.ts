@@ -1,7 +1,9 @@
 /** The parameters the routes take. */
+
 import { type HistoryFormat, historyFormats } from '../conversation/history-formats.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import { isUuid } from '../conversation/shape.ts'
+import { type View, views } from '../conversation/views.ts'
 import { type Parameter, refuse } from './parameters.ts'
 
 const visibleAscii = /^[\x21-\x7e]{1,255}$/
@@ -135,6 +137,39 @@ export const format: Parameter<HistoryFormat, true> = {
   fallback: 'turnlog',
 }
 
+export const view: Parameter<View, false> = {
+  ...choice(
+    'view',
+    '`said`: what was said. `heard`: what the listener heard of it; what nobody heard is left out. Without it: `said` in the format `turnlog`, else `heard`.',
+    views,
+  ),
+  schema: { type: 'string', enum: views },
+  given: false,
+}
+
+export const include: Parameter<'pending', false> = {
+  ...choice('include', '`pending`: with the seats of turns whose words have not come yet.', [
+    'pending',
+  ]),
+  schema: { type: 'string', enum: ['pending'] },
+  given: false,
+}
+
+export const voiceSessionId: Parameter<string, true> = {
+  in: 'path',
+  name: 'vid',
+  description: "The voice session's id, percent-encoded.",
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  given: true,
+  read: (value) => {
+    if (value.includes('\0') || !value.isWellFormed())
+      return refuse('text-invalid', 'must not contain NUL or a lone surrogate')
+    return value.length >= 1 && value.length <= 255
+      ? value
+      : refuse('field-invalid', 'must be 1 to 255 characters')
+  },
+}
+
 /** For the address of a socket. */
 export const followed: Parameter<string, false> = {
   in: 'query',
@@ -171,6 +206,9 @@ export const idempotencyKey: Parameter<string, false> = {
       ? value
       : refuse('idempotency-key-invalid', 'must be 1 to 255 visible ASCII characters'),
 }
+
+/** Where a turn has no other name. */
+export const turnKey: Parameter<string, true> = { ...idempotencyKey, given: true }
 
 /** `*` asks for no version in particular and reads as -1. */
 export const anyVersion = -1

@@ -12,11 +12,13 @@ import {
   consistency,
   conversationId,
   format,
+  include,
   last,
   limit,
   minCursor,
   order,
   since,
+  view,
 } from './fields.ts'
 import { operation } from './openapi.ts'
 import { inputs } from './parameters.ts'
@@ -68,6 +70,7 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
     before,
     limit: pageLimit,
     order,
+    include,
     consistency,
     minCursor,
   })
@@ -75,6 +78,8 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
     id: conversationId,
     last: last(limits.historyMessagesMax),
     format,
+    view,
+    include,
     consistency,
     minCursor,
   })
@@ -83,8 +88,9 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
   router.get(
     '/v1/conversations/:id/messages',
     async ({ request, params }) => {
-      const { id, ...query } = ofPage.read(request, params)
-      const page = await histories.page(authenticate(request), id, query)
+      const { id, include, ...query } = ofPage.read(request, params)
+      const shown = { view: 'said', pending: include === 'pending' } as const
+      const page = await histories.page(authenticate(request), id, { ...query, shown })
       const { hasMore, version, cursor } = page
       return withMessages(page, {}, { hasMore, version, cursor })
     },
@@ -95,7 +101,7 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
         tag: 'Messages',
         summary: 'Read messages by page',
         description:
-          'Pages go by `seq`: pass the last `seq` of a page as `after` (or the first as `before`) for the next one.',
+          'Pages go by `seq`: pass the last `seq` of a page as `after` (or the first as `before`) for the next one. Seats without words are left out.',
         parameters: ofPage.declared,
         answers: {
           200: {
@@ -113,8 +119,11 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
   router.get(
     '/v1/conversations/:id/history',
     async ({ request, params }) => {
-      const { id, format, ...query } = ofHistory.read(request, params)
-      const printed = await histories.history(authenticate(request), id, query)
+      const { id, format, view, include, ...query } = ofHistory.read(request, params)
+      // An LLM must not believe that it said what nobody heard.
+      const usual = format === 'turnlog' ? 'said' : 'heard'
+      const shown = { view: view ?? usual, pending: include === 'pending' }
+      const printed = await histories.history(authenticate(request), id, { ...query, shown })
       const { version, cursor, texts } = printed
       const head = { conversationId: id, version, cursor }
       if (format === 'turnlog') return withMessages(printed, head, {})
@@ -128,7 +137,7 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
         tag: 'Messages',
         summary: 'Read the canonical history',
         description:
-          'Every message in order, or the newest `last`: what an LLM is given. In every `format` the n-th message is the n-th message; only its shape differs.',
+          'Every message in order, or the newest `last`: what an LLM is given. In every `format` the n-th message is the n-th message of the same `view`; only its shape differs.',
         parameters: ofHistory.declared,
         answers: {
           200: {

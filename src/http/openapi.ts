@@ -13,6 +13,7 @@ const tags = {
   Conversations: 'Threads that turns are recorded in.',
   Turns: 'Recording what was said, and attaching the audio it was spoken with.',
   Messages: 'Reading what was said: by page, as history for an LLM, and as changes since a cursor.',
+  Voice: 'Speech: seats whose words come later, what was heard of an answer, and voice sessions.',
   Segments: 'Spans of a conversation that turns belong to and complete.',
   Operations: 'Whether the service is alive and ready.',
 } as const
@@ -113,16 +114,17 @@ const pathExamples: Readonly<Record<string, string>> = {
   id: exampleIds.conversationId,
   mid: exampleIds.assistantMessageId,
   sid: exampleIds.segmentId,
+  vid: exampleIds.voiceSessionId,
 }
 
 function toldParameter(parameter: Parameter<string | number>) {
-  const { in: where, name, description, schema } = parameter
+  const { in: where, name, description, schema, given, fallback } = parameter
   const example = pathExamples[name]
   return {
     in: where,
     name,
     description,
-    required: where === 'path',
+    required: given && fallback === undefined,
     schema,
     // Swagger UI sends the examples it finds: of what is optional there are none.
     ...(where === 'path' ? { example } : {}),

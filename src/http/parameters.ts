@@ -64,6 +64,8 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
               : request.headers.get(name)
         if (text === undefined || text === null) {
           if (parameter.fallback !== undefined) values[property] = parameter.fallback
+          else if (parameter.given)
+            violations.push(violation(refuse('field-missing', 'is required'), where, name))
           continue
         }
         const value = parameter.read(text)

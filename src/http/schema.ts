@@ -2,6 +2,8 @@
 import type { TSchema } from 'typebox'
 import * as formats from '../conversation/history-formats.ts'
 import * as wire from '../conversation/wire.ts'
+import * as audio from '../conversation/wire-audio.ts'
+import * as voice from '../conversation/wire-voice.ts'
 import { problemCodes, problems } from '../problem.ts'
 
 export type JsonSchema = { readonly [keyword: string]: unknown }
@@ -13,6 +15,9 @@ const wireSchemas = {
   ConversationList: wire.ConversationList,
   ErasureReceipt: wire.ErasureReceipt,
   NewTurn: wire.NewTurn,
+  NewUser: wire.NewUser,
+  NewAssistant: wire.NewAssistant,
+  TurnSegment: wire.TurnSegment,
   RecordedTurn: wire.RecordedTurn,
   Message: wire.Message,
   MessagePage: wire.MessagePage,
@@ -28,10 +33,25 @@ const wireSchemas = {
   Lineage: wire.Lineage,
   Segment: wire.Segment,
   SegmentList: wire.SegmentList,
-  Attach: wire.Attach,
-  AttachAll: wire.AttachAll,
-  AttachPart: wire.AttachPart,
-  AttachedAudio: wire.AttachedAudio,
+  Heard: wire.Heard,
+  Attach: audio.Attach,
+  AttachAll: audio.AttachAll,
+  AttachPart: audio.AttachPart,
+  AttachByKey: audio.AttachByKey,
+  AttachAnywhere: audio.AttachAnywhere,
+  AttachedAudio: audio.AttachedAudio,
+  HeldAudio: audio.HeldAudio,
+  OpenTurn: voice.OpenTurn,
+  OpenedTurn: voice.OpenedTurn,
+  TurnHalves: voice.TurnHalves,
+  CompletedTurn: voice.CompletedTurn,
+  Interruption: voice.Interruption,
+  InterruptedMessage: voice.InterruptedMessage,
+  VoiceSession: wire.VoiceSession,
+  NewVoiceSession: voice.NewVoiceSession,
+  VoiceSessionFigures: voice.VoiceSessionFigures,
+  VoiceSessionReport: voice.VoiceSessionReport,
+  VoiceSessionList: voice.VoiceSessionList,
 } as const satisfies Record<string, TSchema>
 
 export type ComponentName = keyof typeof wireSchemas | 'Problem' | 'Health' | 'Readiness'

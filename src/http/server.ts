@@ -7,6 +7,7 @@ import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
 import { addAsyncapi } from './asyncapi.ts'
+import { addAudio } from './audio.ts'
 import { addConversations } from './conversations.ts'
 import { createEdge, type Fetch } from './edge.ts'
 import { addLive, type LiveServices } from './live.ts'
@@ -14,9 +15,11 @@ import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
 import { addProblemPages } from './problem-pages.ts'
+import { addSeats } from './seats.ts'
 import { addSegments } from './segments.ts'
 import { addSwagger } from './swagger.ts'
 import { addTurns } from './turns.ts'
+import { addVoiceSessions } from './voice-sessions.ts'
 
 export type Services = {
   readonly store: Store
@@ -51,6 +54,9 @@ export function createServer(services: Services): Router {
     .use(openapiPlugin())
   addConversations(router, services)
   addTurns(router, services)
+  addAudio(router, services)
+  addSeats(router, services)
+  addVoiceSessions(router, services)
   addMessages(router, services)
   addSegments(router, services)
   addLive(router, services.live)

@@ -1,17 +1,17 @@
-/** Turns: recording them, and attaching the audio they were spoken with. */
+/** Turns: recording them. */
 import { authenticate } from '../auth.ts'
-import type { AttachedAudio } from '../conversation/wire.ts'
 import type { ProblemCode } from '../problem.ts'
 import { answer, nothing } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
-import { conversationId, idempotencyKey, messageId } from './fields.ts'
+import { conversationId, idempotencyKey } from './fields.ts'
 import { bodyProblems, operation } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
 
-const writeProblems = [
+/** Of every write to a conversation. */
+export const writeProblems = [
   'id-invalid',
   'conversation-not-found',
   'conversation-erased',
@@ -27,8 +27,6 @@ export function addTurns(router: Router, { store, decoder, limits }: Services): 
     mediaTypes: ['application/json'],
   }
   const ofTurn = inputs({ id: conversationId, key: idempotencyKey })
-  const ofMessage = inputs({ id: conversationId, mid: messageId })
-  const ofLatest = inputs({ id: conversationId })
 
   router.post(
     '/v1/conversations/:id/turns',
@@ -89,66 +87,5 @@ export function addTurns(router: Router, { store, decoder, limits }: Services): 
         ],
       }),
     },
-  )
-
-  const attachment = (id: string, summary: string, declared: typeof ofLatest.declared) => ({
-    params: passThrough,
-    parse: 'none' as const,
-    detail: operation({
-      id,
-      tag: 'Turns',
-      summary,
-      description:
-        '`ttsAudioUrls` replaces all URLs of the message; `part` and `ttsAudioUrl` set one. A `segmentId` tags the message and gives the segment the same audio, unless `updateSegment` is false. What changes nothing takes no version.',
-      parameters: declared,
-      body: {
-        schema: 'Attach',
-        required: true,
-        mediaTypes: jsonBody.mediaTypes,
-        examples: {
-          all: examples.attachAll,
-          part: examples.attachPart,
-          withSegment: examples.attachWithSegment,
-        },
-      },
-      answers: {
-        200: {
-          description: 'The message as it now is.',
-          schema: 'AttachedAudio',
-          example: examples.attachedAudio,
-        },
-        204: { description: 'Nothing to attach, or no AI message to attach it to.' },
-      },
-      problems: [
-        ...bodyProblems,
-        ...writeProblems,
-        ...('mid' in declared ? (['message-not-found', 'message-not-ai'] as const) : []),
-        'url-invalid',
-        'urls-too-many',
-        'part-out-of-range',
-      ],
-    }),
-  })
-
-  const attached = (audio: AttachedAudio | null) => (audio === null ? nothing() : answer(audio))
-
-  router.put(
-    '/v1/conversations/:id/messages/:mid/tts',
-    async ({ request, params }) => {
-      const { id, mid } = ofMessage.read(request, params)
-      const body = decoder.attach(await readJson(request, jsonBody))
-      return attached(await store.attachTts(authenticate(request), id, mid, body))
-    },
-    attachment('attachTts', 'Attach audio to an AI message', ofMessage.declared),
-  )
-
-  router.put(
-    '/v1/conversations/:id/tts',
-    async ({ request, params }) => {
-      const { id } = ofLatest.read(request, params)
-      const body = decoder.attach(await readJson(request, jsonBody))
-      return attached(await store.attachTts(authenticate(request), id, undefined, body))
-    },
-    attachment('attachTtsToLatest', 'Attach audio to the latest AI message', ofLatest.declared),
   )
 }

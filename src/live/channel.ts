@@ -150,7 +150,7 @@ export class Channel {
     for (const message of messages) this.partials.spoken(message)
     // What else was touched is in the database alone.
     if (touched === 'messages' && messages.length > 0) {
-      const whole = { from, version, messages, segments: [] }
+      const whole = { from, version, messages, segments: [], voiceSessions: [] }
       for (const slice of parted(whole, this.#host.page.bytesMax)) {
         this.#slices.add(slice)
         // A part at a time, so that a reader who has enough gets no more.

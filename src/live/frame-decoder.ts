@@ -5,7 +5,14 @@ import type { Decoder } from '../conversation/decode.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import { findSyntaxError } from '../conversation/json-syntax.ts'
 import { refuse, shape, violation } from '../conversation/shape.ts'
-import type { Attach, NewTurn } from '../conversation/wire.ts'
+import type { NewTurn } from '../conversation/wire.ts'
+import type { Attach, AttachByKey } from '../conversation/wire-audio.ts'
+import type {
+  Interruption,
+  NewVoiceSession,
+  OpenTurn,
+  TurnHalves,
+} from '../conversation/wire-voice.ts'
 import { Problem, type Violation } from '../problem.ts'
 import { type ClientFrames, clientFrames, keyPattern } from './protocol.ts'
 
@@ -18,8 +25,21 @@ export type Frame =
       readonly id?: string
       readonly c: string
       readonly messageId?: string
-      readonly audio: Attach
+      readonly audio: Attach | AttachByKey
     }
+  | VoiceFrame
+
+type Addressed<T, More> = { readonly t: T; readonly id?: string; readonly c: string } & More
+
+export type VoiceFrame =
+  | Addressed<'turn.open', { readonly key: string; readonly body: OpenTurn }>
+  | Addressed<'turn.complete', { readonly key: string; readonly body: TurnHalves }>
+  | Addressed<'interrupt', { readonly messageId: string; readonly body: Interruption }>
+  | Addressed<
+      'voice.start',
+      { readonly sessionId?: string; readonly body: Pick<NewVoiceSession, 'metadata'> }
+    >
+  | Addressed<'voice.end', { readonly sessionId: string }>
 
 /** What can be told of a frame that was refused, so that its sender can pair the problem. */
 export type Named = { readonly id?: string; readonly c?: string }
@@ -41,6 +61,8 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
   // What the body of a write may be is the write's decoder's affair.
   const { turn: _, ...recordFields } = clientFrames.record.properties
   const { t, id, c, messageId } = clientFrames.attach.properties
+  const { key } = clientFrames['turn.open'].properties
+  const { sessionId } = clientFrames['voice.start'].properties
   const envelope = <T extends Type.TSchema>(schema: T) => shape(schema, envelopeDepthMax)
   const shapes = {
     sub: envelope(clientFrames.sub),
@@ -50,6 +72,12 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
     auth: envelope(clientFrames.auth),
     record: envelope(Type.Object(recordFields, closed)),
     attach: envelope(Type.Object({ t, id, c, messageId }, closed)),
+    turn: envelope(Type.Object({ t: Type.String(), id, c, key }, closed)),
+    interrupt: envelope(
+      Type.Object({ t: Type.String(), id, c, messageId: Type.String({ format: 'uuid' }) }, closed),
+    ),
+    voiceStart: envelope(Type.Object({ t: Type.String(), id, c, sessionId }, closed)),
+    voiceEnd: envelope(clientFrames['voice.end']),
   }
 
   const parsed = (text: string | object): Sent => {
@@ -109,8 +137,32 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         const frame = canonical(shapes.attach(own))
         const named =
           frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
-        return { ...frame, ...named, audio: decoder.attach(rest) }
+        if ('key' in rest && frame.messageId !== undefined)
+          refuse([violation('field-invalid', '/messageId', 'cannot stand beside `key`')])
+        const audio = 'key' in rest ? decoder.attachByKey(rest) : decoder.attach(rest)
+        return { ...frame, ...named, audio }
       }
+      case 'turn.open':
+      case 'turn.complete': {
+        const { own, rest } = parted(sent, ['t', 'id', 'c', 'key'])
+        checkKey(own['key'])
+        const frame = canonical(shapes.turn(own))
+        if (name === 'turn.open') return { ...frame, t: name, body: decoder.openTurn(rest) }
+        checkTurn(rest, bytes)
+        return { ...frame, t: name, body: decoder.halves(rest) }
+      }
+      case 'interrupt': {
+        const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+        const frame = canonical(shapes.interrupt(own))
+        const messageId = canonicalId(frame.messageId)
+        return { ...frame, t: name, messageId, body: decoder.interruption(rest) }
+      }
+      case 'voice.start': {
+        const { own, rest } = parted(sent, ['t', 'id', 'c', 'sessionId'])
+        return { ...canonical(shapes.voiceStart(own)), t: name, body: decoder.voiceSession(rest) }
+      }
+      case 'voice.end':
+        return canonical(shapes.voiceEnd(sent))
       default:
         throw new Problem('frame-unknown', `There is no such frame; there are ${names}.`)
     }

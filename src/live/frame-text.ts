@@ -10,7 +10,7 @@ import type { ServerFrame } from './protocol.ts'
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
 
 export function changeText(c: string, slice: Slice): string {
-  const { from, version, messages, segments, conversation } = slice
+  const { from, version, messages, segments, voiceSessions, conversation } = slice
   return textOf({
     t: 'change',
     c,
@@ -19,6 +19,7 @@ export function changeText(c: string, slice: Slice): string {
     cursor: encodeCursor(c, version),
     messages: [...messages],
     ...(segments.length > 0 ? { segments: [...segments] } : {}),
+    ...(voiceSessions.length > 0 ? { voiceSessions: [...voiceSessions] } : {}),
     ...(conversation === undefined ? {} : { conversation }),
   })
 }
@@ -44,7 +45,14 @@ export function snapshotText(
 
 /** The erasure is the last change: nothing else is left of the range. */
 export const erasedText = (c: string, from: number, conversation: Conversation): string =>
-  changeText(c, { from, version: conversation.version, messages: [], segments: [], conversation })
+  changeText(c, {
+    from,
+    version: conversation.version,
+    messages: [],
+    segments: [],
+    voiceSessions: [],
+    conversation,
+  })
 
 export const problemText = (problem: Problem, named: Named, requestId?: string): string =>
   textOf({ t: 'problem', ...named, ...problem.body(requestId) })

@@ -12,7 +12,9 @@ import type { Kv } from '../ports/kv.ts'
 import { createFrameDecoder, type Frame } from './frame-decoder.ts'
 import { createHub } from './hub.ts'
 import type { Outbox, Watermarks } from './outbox.ts'
+import { Presence } from './presence.ts'
 import { Session, type SessionOptions } from './session.ts'
+import { createVoiceWriter } from './voice-writer.ts'
 import { createWriter } from './writer.ts'
 
 export type LiveOptions = {
@@ -38,6 +40,7 @@ export type LiveOptions = {
   readonly pageBytesMax: number
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
+  readonly sessionGraceSeconds: number
 }
 
 export type Live = Disposable & {
@@ -85,6 +88,9 @@ export function createLive(options: LiveOptions): Live {
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
+  const presence = new Presence(options.sessionGraceSeconds, (names) =>
+    store().voiceSessions.carryOn(names),
+  )
   const settings: SessionOptions = {
     hub,
     decoder: createFrameDecoder(decoder, {
@@ -92,6 +98,7 @@ export function createLive(options: LiveOptions): Live {
       turnBytes: options.turnBytesMax,
     }),
     writer: createWriter(store, reader),
+    voice: createVoiceWriter(store, reader, presence),
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
@@ -101,6 +108,8 @@ export function createLive(options: LiveOptions): Live {
       return requestId
     },
     closed(session, reason) {
+      // Who says goodbye speaks no more.
+      presence.gone(session)
       if (reason === undefined) sessions.delete(session)
       else if (reason !== 'draining') events.socketClosed(reason)
     },
@@ -109,6 +118,7 @@ export function createLive(options: LiveOptions): Live {
     const now = performance.now()
     for (const session of sessions) session.tick(now)
     hub.tick(now)
+    presence.tick(now)
   }, tickMs)
   const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 

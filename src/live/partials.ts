@@ -82,7 +82,9 @@ export class Partials {
   }
 
   /** A message of the speaker is there. One that was there before has only been touched. */
-  spoken({ role, seq, version }: Pick<Message, 'role' | 'seq' | 'version'>): void {
+  spoken({ role, seq, version, state }: Pick<Message, 'role' | 'seq' | 'version' | 'state'>): void {
+    // A seat says that somebody speaks: the interim text goes on until the words are there.
+    if (state === 'pending') return
     const speaker = this.#speaker(role)
     if (seq <= speaker.seq) return
     speaker.seq = seq

@@ -4,6 +4,8 @@
  */
 import Type, { type Static } from 'typebox'
 import * as wire from '../conversation/wire.ts'
+import * as audio from '../conversation/wire-audio.ts'
+import { voiceClientFrames, voiceServerFrames } from './voice-protocol.ts'
 
 /** Also the WebSocket subprotocol. A change that old clients cannot live with takes another one. */
 export const protocolName = 'turnlog.v1'
@@ -74,16 +76,18 @@ export const clientFrames = {
       messageId: Type.Optional(
         Type.String({ format: 'uuid', description: 'Absent: the latest AI message.' }),
       ),
-      ttsAudioUrls: Type.Optional(wire.AttachAll.properties.ttsAudioUrls),
-      part: Type.Optional(wire.AttachPart.properties.part),
-      ttsAudioUrl: Type.Optional(wire.AttachPart.properties.ttsAudioUrl),
-      segmentId: wire.AttachAll.properties.segmentId,
-      updateSegment: wire.AttachAll.properties.updateSegment,
+      ttsAudioUrls: Type.Optional(audio.AttachAll.properties.ttsAudioUrls),
+      part: Type.Optional(audio.AttachPart.properties.part),
+      ttsAudioUrl: Type.Optional(audio.AttachPart.properties.ttsAudioUrl),
+      key: Type.Optional(audio.AttachByKey.properties.key),
+      textHash: audio.AttachPart.properties.textHash,
+      segmentId: audio.AttachAll.properties.segmentId,
+      updateSegment: audio.AttachAll.properties.updateSegment,
     },
     {
       ...closed,
       description:
-        'Attach audio to an AI message: `ttsAudioUrls`, or `part` and `ttsAudioUrl`, as the PUT does.',
+        'Attach audio to an AI message: `ttsAudioUrls`, or `part` and `ttsAudioUrl`, as the PUT does. With `key`, to the answer of that turn, also before there is one.',
     },
   ),
   partial: Type.Object(
@@ -106,6 +110,7 @@ export const clientFrames = {
     { t: Type.Literal('auth'), id, token: Type.String({ minLength: 1, maxLength: 8192 }) },
     { ...closed, description: 'A fresh credential for the socket that is open.' },
   ),
+  ...voiceClientFrames,
 } as const satisfies Record<string, Type.TSchema>
 
 export type ClientFrames = {
@@ -177,6 +182,7 @@ export const serverFrames = {
       ),
       messages: wire.Change.properties.messages,
       segments: wire.Change.properties.segments,
+      voiceSessions: wire.Change.properties.voiceSessions,
       conversation: wire.Change.properties.conversation,
     },
     { description: 'Every row that was touched after `from`, up to `version`.' },
@@ -200,8 +206,9 @@ export const serverFrames = {
       t: Type.Literal('attached'),
       ...answered,
       messageId: nullable(wire.Uuid, 'Null where there was nothing to attach, or nothing to it.'),
+      heldUntil: Type.Optional(wire.TimeOut),
     },
-    { description: 'The audio is committed.' },
+    { description: 'The audio is committed. `heldUntil`: it waits so long for its turn.' },
   ),
   partial: Type.Object(
     { t: Type.Literal('partial'), c: C, role: Role, text: Type.String() },
@@ -259,6 +266,7 @@ export const serverFrames = {
     },
     { description: 'The socket closes.' },
   ),
+  ...voiceServerFrames,
 } as const satisfies Record<string, Type.TSchema>
 
 export type ServerFrames = {

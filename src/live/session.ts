@@ -13,6 +13,7 @@ import { type ClientFrames, protocolName } from './protocol.ts'
 import { Speech } from './speech.ts'
 import { newHeads, Stream, type StreamOwner } from './stream.ts'
 import { Streams } from './streams.ts'
+import type { VoiceWriter } from './voice-writer.ts'
 import { WriteLines } from './write-lines.ts'
 import type { Writer } from './writer.ts'
 
@@ -20,6 +21,7 @@ export type SessionOptions = {
   readonly hub: Hub
   readonly decoder: FrameDecoder
   readonly writer: Writer
+  readonly voice: VoiceWriter
   readonly pingMs: number
   readonly credit: { readonly frames: number; readonly bytes: number }
   readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
@@ -91,6 +93,15 @@ export class Session implements StreamOwner {
       case 'attach': {
         const { writer } = this.#options
         this.#write(frame, size, true, () => writer.attach(this.#principal, frame))
+        break
+      }
+      case 'turn.open':
+      case 'turn.complete':
+      case 'interrupt':
+      case 'voice.start':
+      case 'voice.end': {
+        const { voice } = this.#options
+        this.#write(frame, size, true, () => voice(this.#principal, frame, this))
         break
       }
       case 'partial':

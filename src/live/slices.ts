@@ -10,7 +10,7 @@ import { changeText } from './frame-text.ts'
 /** From `last` on: rows at or below it are left out. */
 export function trimmed(slice: Slice, last: number): Slice {
   if (slice.from >= last) return slice
-  const { version, messages, segments, conversation, selfVersion = 0 } = slice
+  const { version, messages, segments, voiceSessions, conversation, selfVersion = 0 } = slice
   const later = <Row extends { readonly version: number }>(rows: readonly Row[]) =>
     rows.filter((row) => row.version > last)
   return {
@@ -18,6 +18,7 @@ export function trimmed(slice: Slice, last: number): Slice {
     version,
     messages: later(messages),
     segments: later(segments),
+    voiceSessions: later(voiceSessions),
     ...(conversation !== undefined && selfVersion > last ? { conversation, selfVersion } : {}),
   }
 }
@@ -31,7 +32,7 @@ export function parted(slice: Slice, charactersMax: number): Slice[] {
   for (const message of slice.messages) {
     const before = messages.at(-1)
     if (before !== undefined && before.version < message.version && characters > charactersMax) {
-      parts.push({ from, version: before.version, messages, segments: [] })
+      parts.push({ from, version: before.version, messages, segments: [], voiceSessions: [] })
       from = before.version
       messages = []
       characters = 0

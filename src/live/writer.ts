@@ -34,14 +34,18 @@ export function createWriter(store: () => Store, reader: Reader): Writer {
 
     async attach(principal, frame) {
       const { c, messageId, audio } = frame
-      const attached = await store().attachTts(principal, c, messageId, audio)
+      const attached =
+        'key' in audio
+          ? await store().attachByKey(principal, c, audio)
+          : await store().attachTts(principal, c, messageId, audio)
       const { version, cursor } = attached ?? (await reader.head(principal, c))
       return textOf({
         t: 'attached',
         ...named(frame),
         version,
         cursor,
-        messageId: attached?.messageId ?? null,
+        messageId: attached !== null && 'messageId' in attached ? attached.messageId : null,
+        ...(attached !== null && 'heldUntil' in attached ? { heldUntil: attached.heldUntil } : {}),
       })
     },
   }

@@ -1,6 +1,7 @@
 /** Audio by way of REST: of a message, and of a segment, which gets it only by way of a message. */
 import { isDeepStrictEqual } from 'node:util'
-import type { AttachedAudio, Segment } from '../conversation/wire.ts'
+import type { Segment } from '../conversation/wire.ts'
+import type { AttachedAudio } from '../conversation/wire-audio.ts'
 import { Refused, type Rest } from './rest.ts'
 import type { Audio } from './steps.ts'
 

@@ -133,7 +133,17 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
           },
         })
         const recorded = await record(id, body)
-        const common = { conversationId: id, version: 2, segmentId: null, ttsAudioUrls: null }
+        const common = {
+          conversationId: id,
+          version: 2,
+          segmentId: null,
+          ttsAudioUrls: null,
+          state: 'filled',
+          heard: null,
+          interruptedAt: null,
+          speechEndedAt: null,
+          firstAudioAt: null,
+        } as const
         expect(recorded.messages).toEqual([
           {
             ...common,
@@ -459,7 +469,7 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
               segmentIds: [segment.id],
             },
           })
-          expect(commitsOf(id).at(-1)?.touched).toBe('segments')
+          expect(commitsOf(id).at(-1)?.touched).toBe('more')
         }
       })
 

@@ -29,6 +29,11 @@ const messageAt = (seq: number, text: string): Message =>
     memoryRetrievalTrace: null,
     metadata: null,
     createdAt: '2026-11-23T09:30:00.123456Z',
+    state: 'filled',
+    heard: null,
+    interruptedAt: null,
+    speechEndedAt: null,
+    firstAudioAt: null,
   })
 
 /** A database in a list, at version 1 + its length, and a node beside it. */

@@ -219,7 +219,7 @@ describe('runs of recorded turns', () => {
       resolve: () => {},
       reject: () => {},
     },
-    verdict: { version, seq: version, head: version, replayOf: null },
+    verdict: { version, seq: version, head: version, replayOf: null, urls: null, began: false },
   })
 
   test('hold every turn once, by conversation, in versions that follow each other', () => {

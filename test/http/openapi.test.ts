@@ -77,10 +77,17 @@ describe('the document', () => {
       'GET /v1/conversations/{id}/messages',
       'GET /v1/conversations/{id}/segments',
       'GET /v1/conversations/{id}/segments/{sid}',
+      'GET /v1/conversations/{id}/voice-sessions',
+      'GET /v1/conversations/{id}/voice-sessions/{vid}',
       'PATCH /v1/conversations/{id}',
       'POST /v1/conversations',
+      'POST /v1/conversations/{id}/messages/{mid}/interrupt',
       'POST /v1/conversations/{id}/segments',
       'POST /v1/conversations/{id}/turns',
+      'POST /v1/conversations/{id}/turns/complete',
+      'POST /v1/conversations/{id}/turns/open',
+      'POST /v1/conversations/{id}/voice-sessions',
+      'POST /v1/conversations/{id}/voice-sessions/{vid}/end',
       'PUT /v1/conversations/{id}/messages/{mid}/tts',
       'PUT /v1/conversations/{id}/tts',
     ])
@@ -158,7 +165,14 @@ describe('the document', () => {
       recordTurn: decoder.turn,
       createSegment: decoder.segment,
       attachTts: decoder.attach,
-      attachTtsToLatest: decoder.attach,
+      attachTtsToLatest: (body) =>
+        typeof body === 'object' && body !== null && 'key' in body
+          ? decoder.attachByKey(body)
+          : decoder.attach(body),
+      openTurn: decoder.openTurn,
+      completeTurn: decoder.halves,
+      interrupt: decoder.interruption,
+      startVoiceSession: decoder.voiceSession,
     }
     for (const { operation } of operations()) {
       const examples = Object.values(operation.requestBody?.content ?? {}).flatMap((each) =>

@@ -21,7 +21,7 @@ const at = (version: number): HeadRead => ({ version, erased: false })
 const nothingNew = (from: number): ChangesRead => ({
   state: 'there',
   head: from,
-  slice: { from, version: from, messages: [], segments: [] },
+  slice: { from, version: from, messages: [], segments: [], voiceSessions: [] },
 })
 
 function hubOf(reads: Partial<LiveReads>): Hub {
@@ -145,7 +145,7 @@ describe('an interim text', () => {
   })
 
   test('follows the versions of other nodes also where its speaker follows nothing', async () => {
-    const slice = { from: 5, version: 6, messages: [], segments: [] }
+    const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
     using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
     const channel = hub.hold(local, newId())
     await channel.check()
@@ -233,7 +233,11 @@ test('a database that went back is not asked again and again for what it has no 
       reads += 1
       await new Promise((resolve) => setImmediate(resolve))
       if (from > 6) return { state: 'behind', head: 6 }
-      return { state: 'there', head: 6, slice: { from, version: 6, messages: [], segments: [] } }
+      return {
+        state: 'there',
+        head: 6,
+        slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
+      }
     },
   })
   const c = newId()
@@ -259,7 +263,10 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
   ]
   for (const large of larges) {
     const messages = Array.from({ length: 200 }, (_, n) => message(n + 2, large))
-    const parts = parted({ from: 1, version: 201, messages, segments: [] }, 50_000)
+    const parts = parted(
+      { from: 1, version: 201, messages, segments: [], voiceSessions: [] },
+      50_000,
+    )
     for (const part of parts) expect(JSON.stringify(part).length).toBeLessThan(70_000)
     expect(parts.flatMap((part) => part.messages)).toEqual(messages)
     expect(parts.map(({ from }) => from)).toEqual(

@@ -3,7 +3,8 @@
  * judge every answer when it is over.
  */
 import { decodeCursor } from '../../src/conversation/ids.ts'
-import type { AttachedAudio, Message, NewTurn, RecordedTurn } from '../../src/conversation/wire.ts'
+import type { Message, NewTurn, RecordedTurn } from '../../src/conversation/wire.ts'
+import type { AttachedAudio } from '../../src/conversation/wire-audio.ts'
 import { dialogueFiles, dialoguesAreHere, readDialogues, sentences, turnsOf } from './dialogues.ts'
 import { createConversations, type Node } from './node.ts'
 import { type Asked, digestOf, type KnownChange, type SeenRead } from './read-judge.ts'

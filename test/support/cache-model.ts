@@ -395,6 +395,11 @@ function messageAt(seq: number, version: number, adds: number): Message {
     memoryRetrievalTrace: null,
     metadata: null,
     createdAt: '2026-11-23T09:30:00.123456Z',
+    state: 'filled',
+    heard: null,
+    interruptedAt: null,
+    speechEndedAt: null,
+    firstAudioAt: null,
   })
 }
 

@@ -20,6 +20,9 @@ export async function freshPostgres(change: Partial<typeof options> = {}): Promi
   return openDatabase({ ...options, ...change, url: await testDatabaseUrl() })
 }
 
+/** Another node's connections to the same database. */
+export const openPostgres = (url: string): Promise<Database> => openDatabase({ ...options, url })
+
 /** Its directory goes with it. */
 export async function freshPglite(): Promise<Database> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))

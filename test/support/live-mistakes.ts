@@ -192,7 +192,11 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     live: withStore(async (options, live, principal, c, turn, key) => {
       const { turn: sent } = named(turn)
       const { from, version, seq } = await nextOf(options, principal, c)
-      const messages = messagesOf(prepareTurn(principal, c, sent, key), version, seq)
+      const messages = messagesOf(prepareTurn(principal, c, sent, key), {
+        version,
+        seq,
+        urls: null,
+      })
       const { tenant } = principal
       live.effect.committed({
         ...{ tenant, conversationId: c, from, version, messages },

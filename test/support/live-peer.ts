@@ -139,4 +139,9 @@ const message = (id: string, seq: number, version: number, text: string): Messag
   memoryRetrievalTrace: null,
   metadata: null,
   createdAt: '2026-11-23T09:30:00.000000Z',
+  state: 'filled',
+  heard: null,
+  interruptedAt: null,
+  speechEndedAt: null,
+  firstAudioAt: null,
 })

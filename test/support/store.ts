@@ -1,7 +1,7 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
 import type { Commit } from '../../src/conversation/effects.ts'
 import { createReader, type Reader } from '../../src/conversation/reader.ts'
-import { createStore, type Store } from '../../src/conversation/store.ts'
+import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
 
@@ -13,7 +13,10 @@ export type OpenStore = AsyncDisposable & {
 }
 
 /** Bounds are small where a test wants to reach them. Disposing it closes the database, too. */
-export async function openStore(database: Database): Promise<OpenStore> {
+export async function openStore(
+  database: Database,
+  bounds: Partial<StoreOptions['voice']> = {},
+): Promise<OpenStore> {
   await database.migrate()
   const commits: Commit[] = []
   const reader = createReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
@@ -28,6 +31,14 @@ export async function openStore(database: Database): Promise<OpenStore> {
       batchBytesMax: 1048576,
       waitingTurnsMax: 4096,
       waitingBytesMax: 67108864,
+    },
+    voice: {
+      seatSeconds: 60,
+      seatsMax: 5,
+      heldAudioSeconds: 60,
+      heldAudioMax: 4,
+      sessionGraceSeconds: 60,
+      ...bounds,
     },
     metadataBytesMax: 16384,
     lockTimeoutMs: 700,

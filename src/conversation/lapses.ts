@@ -1,0 +1,97 @@
+/**
+ * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
+ * any more, audio whose turn never came. Every node looks; the calls settle who was first.
+ */
+import type { Database } from '../ports/database.ts'
+import { ask } from './failure.ts'
+import { localPrincipal, type Principal } from './principal.ts'
+import { type MessageRow, messageFromRow, messageList } from './rows.ts'
+import { now, printTime } from './time.ts'
+import type { VoiceSessions } from './voice-sessions.ts'
+import type { Writes } from './writes.ts'
+
+export type Lapses = Disposable & {
+  /** Looks once; never rejects. */
+  workOff(): Promise<void>
+}
+
+const everyMs = 1000
+
+/** Conversations, sessions and rows of one look. */
+const most = 100
+
+const statements = {
+  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
+      SELECT * FROM conversation_messages m WHERE m.state = 'pending' AND m.seat_until <= $1::text::timestamptz
+      ORDER BY m.seat_until LIMIT $2::integer) m GROUP BY m.tenant, m.conversation_id)
+    UNION ALL
+    (SELECT 'session', v.tenant, v.conversation_id, v.id FROM voice_sessions v
+     WHERE v.ended_at IS NULL AND v.lease_until <= $1::text::timestamptz ORDER BY v.lease_until LIMIT $2::integer)
+    UNION ALL
+    (SELECT 'audio', h.tenant, h.conversation_id, NULL FROM held_audio h
+     WHERE h.expires_at <= $1::text::timestamptz ORDER BY h.expires_at LIMIT 1)`,
+  seats: `SELECT w.version AS "at", ${messageList('(w.message)')}
+    FROM turnlog_expire_seats_v1($1, $2::uuid, $3::text::timestamptz, $4::integer, $5::integer) w`,
+  audio: 'DELETE FROM held_audio WHERE expires_at <= $1::text::timestamptz',
+}
+
+type Due = {
+  kind: 'seats' | 'session' | 'audio'
+  tenant: string
+  c: string
+  session: string | null
+}
+
+export function createLapses(options: {
+  readonly database: Database
+  readonly writes: Writes
+  readonly voiceSessions: VoiceSessions
+}): Lapses {
+  const { database, writes, voiceSessions } = options
+
+  const expireSeats = async (principal: Principal, id: string, at: string) => {
+    const rows = await ask<MessageRow & { at: number }>(database, 'write', {
+      text: statements.seats,
+      params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
+    })
+    const [first, last] = [rows[0], rows.at(-1)]
+    if (first === undefined || last === undefined) return
+    const messages = rows.map((row) => messageFromRow(id, row))
+    writes.announce(principal, id, last.at, 'messages', messages, first.at - 1)
+  }
+
+  const workOff = async () => {
+    const at = printTime(now())
+    try {
+      const due = await database.query<Due>({ text: statements.due, params: [at, most] })
+      for (const { kind, tenant, c, session } of due) {
+        const principal = { ...localPrincipal, tenant }
+        if (kind === 'seats') await expireSeats(principal, c, at)
+        else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
+        else await database.query({ text: statements.audio, params: [at] })
+      }
+    } catch {
+      // The database tells of itself; what is due is due the next time.
+    }
+  }
+
+  let isStopped = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const again = () => {
+    timer = setTimeout(() => void look(), everyMs)
+    // It alone keeps no process alive.
+    if (typeof timer === 'object') timer.unref()
+  }
+  const look = async () => {
+    await workOff()
+    if (!isStopped) again()
+  }
+  again()
+  return {
+    workOff,
+    [Symbol.dispose]() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
+}
