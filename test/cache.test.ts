@@ -208,7 +208,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
       { numRuns: 150 },
     )
     expect(fromCache).toBeGreaterThan(30)
-  })
+  }, 30_000)
 
   test('ends at a message too large for it, which is served whole, from the database', async () => {
     await using app = await node({ limits: { turnBytesMax: 200_000 } })
