@@ -1,5 +1,5 @@
 /** Histories from the cache: what they say, where from, and what becomes of what was erased. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../adapters/open.ts'
 import type { ConfigOverrides } from '../src/config.ts'
@@ -10,6 +10,9 @@ import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis, type TestRedis } from './support/redis.ts'
 import { runTurnlog } from './support/turnlog.ts'
+
+// A test that runs out of time takes the Redis of all others with it.
+setDefaultTimeout(20_000)
 
 const turn = (text: string, more: object = {}) => ({
   user: { text },
