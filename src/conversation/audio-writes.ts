@@ -5,7 +5,7 @@ import type { Principal } from './principal.ts'
 import type { Reader } from './reader.ts'
 import { type MessageRow, messageFromRow, messageList } from './rows.ts'
 import type { Store } from './store.ts'
-import { now, printTime } from './time.ts'
+import { now, printTime, secondsAfter } from './time.ts'
 import type { Attach, AttachByKey } from './wire-audio.ts'
 import type { Writes } from './writes.ts'
 
@@ -29,7 +29,7 @@ export function createAudioWrites(
     body: Attach | AttachByKey,
   ) => {
     const received = now()
-    const heldUntil = printTime(received + BigInt(heldAudioSeconds) * 1_000_000n)
+    const heldUntil = printTime(secondsAfter(received, heldAudioSeconds))
     const row = await write<Row>(
       call,
       [

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import type { Violation } from '../problem.ts'
 import { joinParts, splitResponses } from './render.ts'
 import { refuse, shape, violation } from './shape.ts'
-import { now, parseTime } from './time.ts'
+import { now, parseTime, secondsAfter } from './time.ts'
 import * as wire from './wire.ts'
 import * as audio from './wire-audio.ts'
 import * as voice from './wire-voice.ts'
@@ -63,7 +63,7 @@ export function createDecoder(limits: Limits): Decoder {
   }
   const time = (found: Violation[], pointer: string, text: string | undefined) => {
     const at = text === undefined ? undefined : parseTime(text)
-    if (at !== undefined && at > now() + BigInt(limits.aheadSecondsMax) * 1_000_000n)
+    if (at !== undefined && at > secondsAfter(now(), limits.aheadSecondsMax))
       found.push(
         violation('time-ahead', pointer, `lies more than ${limits.aheadSecondsMax} s ahead`),
       )

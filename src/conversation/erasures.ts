@@ -4,11 +4,7 @@
  */
 import type { Database } from '../ports/database.ts'
 import type { Cache } from './cache.ts'
-
-export type Erasures = Disposable & {
-  /** Looks once; never rejects. */
-  workOff(): Promise<void>
-}
+import { createRounds, type Rounds } from './rounds.ts'
 
 const everyMs = 5000
 const most = 100
@@ -28,7 +24,7 @@ export function createErasures(options: {
   /** Whether one node's erasure in the cache is everybody's. */
   readonly isShared: boolean
   readonly ttlSeconds: number
-}): Erasures {
+}): Rounds {
   const { database, cache, isShared, ttlSeconds } = options
   /** Where every node has a cache of its own, each has to erase, and nobody knows when all have. */
   const erasedHere = new Set<string>()
@@ -56,23 +52,5 @@ export function createErasures(options: {
     }
   }
 
-  let isStopped = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const again = () => {
-    timer = setTimeout(() => void look(), everyMs)
-    // It alone keeps no process alive.
-    if (typeof timer === 'object') timer.unref()
-  }
-  const look = async () => {
-    await workOff()
-    if (!isStopped) again()
-  }
-  again()
-  return {
-    workOff,
-    [Symbol.dispose]() {
-      isStopped = true
-      clearTimeout(timer)
-    },
-  }
+  return createRounds(everyMs, workOff)
 }

@@ -5,15 +5,11 @@
 import type { Database } from '../ports/database.ts'
 import { ask } from './failure.ts'
 import { localPrincipal, type Principal } from './principal.ts'
+import { createRounds, type Rounds } from './rounds.ts'
 import { type MessageRow, messageFromRow, messageList } from './rows.ts'
 import { now, printTime } from './time.ts'
 import type { VoiceSessions } from './voice-sessions.ts'
 import type { Writes } from './writes.ts'
-
-export type Lapses = Disposable & {
-  /** Looks once; never rejects. */
-  workOff(): Promise<void>
-}
 
 const everyMs = 1000
 
@@ -46,7 +42,7 @@ export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
   readonly voiceSessions: VoiceSessions
-}): Lapses {
+}): Rounds {
   const { database, writes, voiceSessions } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
@@ -75,23 +71,5 @@ export function createLapses(options: {
     }
   }
 
-  let isStopped = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const again = () => {
-    timer = setTimeout(() => void look(), everyMs)
-    // It alone keeps no process alive.
-    if (typeof timer === 'object') timer.unref()
-  }
-  const look = async () => {
-    await workOff()
-    if (!isStopped) again()
-  }
-  again()
-  return {
-    workOff,
-    [Symbol.dispose]() {
-      isStopped = true
-      clearTimeout(timer)
-    },
-  }
+  return createRounds(everyMs, workOff)
 }

@@ -4,7 +4,7 @@ import { canonicalId, encodeCursor, newId } from './ids.ts'
 import type { Reader } from './reader.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from './rows.ts'
 import type { Store } from './store.ts'
-import { now, printTime } from './time.ts'
+import { now, printTime, secondsAfter } from './time.ts'
 import { printedTime, requestHash } from './turn.ts'
 import type { TurnHalves } from './wire-voice.ts'
 import type { Writes } from './writes.ts'
@@ -39,7 +39,7 @@ export function createSeatWrites(
           key,
           newId(),
           printedTime(at) ?? printTime(received),
-          printTime(received + BigInt(seatSeconds) * 1_000_000n),
+          printTime(secondsAfter(received, seatSeconds)),
           seatsMax,
           lockTimeoutMs,
         ],

@@ -61,3 +61,7 @@ export function timeFromPostgres(text: string): string {
 
 /** The time of receipt. */
 export const now = (): Micros => BigInt(Date.now()) * 1000n
+
+/** So many seconds after a time. */
+export const secondsAfter = (time: Micros, seconds: number): Micros =>
+  time + BigInt(seconds) * 1_000_000n

@@ -8,7 +8,7 @@ import type { Principal } from './principal.ts'
 import type { PageQuery } from './reader.ts'
 import { type VoiceSessionRow, voiceSessionFromRow, voiceSessionList } from './rows.ts'
 import { type Beside, beside } from './statements.ts'
-import { now, printTime } from './time.ts'
+import { now, printTime, secondsAfter } from './time.ts'
 import type { VoiceSession } from './wire.ts'
 import type {
   NewVoiceSession,
@@ -108,7 +108,7 @@ export function createVoiceSessions(
 ): VoiceSessions {
   type Row = VoiceSessionRow & { outcome: string; head: number }
 
-  const leaseUntil = () => printTime(now() + BigInt(sessionGraceSeconds) * 1_000_000n)
+  const leaseUntil = () => printTime(secondsAfter(now(), sessionGraceSeconds))
 
   const sessionAt = (id: string, row: Row): SessionAt => ({
     voiceSession: voiceSessionFromRow(id, row),

@@ -1,10 +1,16 @@
 /** The frames of speech: turns whose words come later, what was heard, voice sessions. */
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { AttachByKey } from '../conversation/wire-audio.ts'
-import { Cursor, NewHeard, SessionId, TimeIn, Uuid, Version } from '../conversation/wire-parts.ts'
+import {
+  Cursor,
+  closed,
+  NewHeard,
+  SessionId,
+  TimeIn,
+  Uuid,
+  Version,
+} from '../conversation/wire-parts.ts'
 import { CompletedTurn, NewVoiceSession, TurnHalves } from '../conversation/wire-voice.ts'
-
-const closed = { additionalProperties: false } as const
 
 const id = Type.Optional(
   Type.String({ minLength: 1, maxLength: 128, description: 'Pairs an answer with its frame.' }),
@@ -52,10 +58,6 @@ export const voiceClientFrames = {
     { ...closed, description: 'End a voice session.' },
   ),
 } as const satisfies Record<string, Type.TSchema>
-
-export type VoiceClientFrames = {
-  [Name in keyof typeof voiceClientFrames]: Static<(typeof voiceClientFrames)[Name]>
-}
 
 const answered = { id, c, version: Version, cursor: Cursor }
 const ofSession = { ...answered, sessionId: SessionId }

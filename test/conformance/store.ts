@@ -10,8 +10,8 @@ import { encodeCursor, encodePage, newId } from '../../src/conversation/ids.ts'
 import { localPrincipal as me } from '../../src/conversation/principal.ts'
 import type { ChangePage, Message, NewTurn, Segment } from '../../src/conversation/wire.ts'
 import type { Database } from '../../src/ports/database.ts'
-import { Problem, type ProblemCode } from '../../src/problem.ts'
-import { type OpenStore, openStore } from '../support/store.ts'
+import { Problem } from '../../src/problem.ts'
+import { type OpenStore, openStore, refusal, some } from '../support/store.ts'
 
 const decode = createDecoder({
   partsMax: 64,
@@ -26,21 +26,6 @@ const turn = (text: string, ...responses: string[]): NewTurn =>
   decode.turn({ user: { text }, assistant: { responses } })
 
 const aiTurn = (...responses: string[]): NewTurn => decode.turn({ assistant: { responses } })
-
-async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof Problem) return error.code
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
-
-function some<T>(value: T | null | undefined): T {
-  if (value === null || value === undefined) throw new Error('nothing was answered')
-  return value
-}
 
 export function storeConformance(name: string, openDatabase: () => Promise<Database>): void {
   describe(`${name}: the store`, () => {

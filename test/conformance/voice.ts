@@ -6,8 +6,7 @@ import { newId } from '../../src/conversation/ids.ts'
 import { localPrincipal as me } from '../../src/conversation/principal.ts'
 import type { View } from '../../src/conversation/views.ts'
 import type { Database } from '../../src/ports/database.ts'
-import { Problem, type ProblemCode } from '../../src/problem.ts'
-import { type OpenStore, openStore } from '../support/store.ts'
+import { type OpenStore, openStore, refusal, some } from '../support/store.ts'
 
 const decode = createDecoder({
   partsMax: 64,
@@ -25,21 +24,6 @@ const both = (text: string, ...responses: string[]) =>
 const heard = (what: object, at?: string) =>
   decode.interruption({ heard: what, ...(at === undefined ? {} : { at }) })
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
-
-async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof Problem) return error.code
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
-
-function some<T>(value: T | null | undefined): T {
-  if (value === null || value === undefined) throw new Error('nothing was answered')
-  return value
-}
 
 export function voiceConformance(name: string, openDatabase: () => Promise<Database>): void {
   describe(`${name}: of speech, the store`, () => {

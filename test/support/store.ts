@@ -4,6 +4,7 @@ import { createReader, type Reader } from '../../src/conversation/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
+import { Problem, type ProblemCode } from '../../src/problem.ts'
 
 export type OpenStore = AsyncDisposable & {
   readonly database: Database
@@ -54,4 +55,20 @@ export async function openStore(
       await database[Symbol.asyncDispose]()
     },
   }
+}
+
+/** The code under which something was refused. */
+export async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof Problem) return error.code
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
+
+export function some<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error('nothing was answered')
+  return value
 }
