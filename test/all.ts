@@ -19,6 +19,8 @@ const wordsOf = (n: number) => [
   `--shard=${n}/${shards}`,
   ...(isUpdate ? [`--timings=${measuredBy(n)}`] : []),
   `--timings=${timings}`,
+  // Nothing waits for a time, and a busy machine is no failure.
+  '--timeout=30000',
   ...process.argv.slice(2),
 ]
 

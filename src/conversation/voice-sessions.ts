@@ -43,20 +43,20 @@ export type VoiceSessions = {
   end(principal: Principal, id: string, sessionId: string): Promise<SessionAt>
   /** Ends it if nobody has carried it on. False: it goes on, or has ended, or is gone. */
   lapse(principal: Principal, id: string, sessionId: string): Promise<boolean>
-  /** Those that somebody speaks in go on for the grace from now. */
+  /** Somebody speaks in them: they go on until they are left, or for long after a node that is gone. */
   carryOn(names: readonly SessionName[]): Promise<void>
+  /** Nobody speaks in them here any more: they end after the grace, unless another node carries them on. */
+  leave(names: readonly SessionName[]): Promise<void>
   /** Fails with `voice-session-not-found`. */
   get(principal: Principal, id: string, sessionId: string): Promise<VoiceSessionReport>
   list(principal: Principal, id: string, query: PageQuery): Promise<VoiceSessionList>
 }
 
-const calls = {
-  start: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_start_voice_session_v1(
-    $1, $2::uuid, $3, $4::text::jsonb, $5::text::timestamptz, $6::text::timestamptz, $7::integer) w`,
-  end: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_end_voice_session_v1(
-    $1, $2::uuid, $3, $4::text::timestamptz, $5::text::timestamptz, $6::integer) w`,
-  // Locked in one order: two nodes may carry on the same ones.
-  carryOn: `WITH named AS (
+/** A node may be held up for so long, and has not lost its sockets. */
+const stallSeconds = 10
+
+/** Locked in one order: two nodes may carry on the same ones. */
+const lease = (until: string) => `WITH named AS (
       SELECT v.conversation_id, v.id FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]) AS n(tenant, c, id)
       CROSS JOIN LATERAL (SELECT * FROM voice_sessions v WHERE v.conversation_id = n.c AND v.id = n.id
         AND v.tenant = n.tenant AND v.ended_at IS NULL LIMIT 1) v
@@ -65,8 +65,16 @@ const calls = {
       WHERE (v.conversation_id, v.id) IN (SELECT conversation_id, id FROM named)
       ORDER BY v.conversation_id, v.id FOR NO KEY UPDATE
     )
-    UPDATE voice_sessions v SET lease_until = greatest(v.lease_until, $4::text::timestamptz)
-    FROM held h WHERE v.conversation_id = h.conversation_id AND v.id = h.id AND v.ended_at IS NULL`,
+    UPDATE voice_sessions v SET lease_until = ${until}
+    FROM held h WHERE v.conversation_id = h.conversation_id AND v.id = h.id AND v.ended_at IS NULL`
+
+const calls = {
+  start: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_start_voice_session_v1(
+    $1, $2::uuid, $3, $4::text::jsonb, $5::text::timestamptz, $6::text::timestamptz, $7::integer) w`,
+  end: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_end_voice_session_v1(
+    $1, $2::uuid, $3, $4::text::timestamptz, $5::text::timestamptz, $6::integer) w`,
+  carryOn: lease('greatest(v.lease_until, $4::text::timestamptz)'),
+  leave: lease('$4::text::timestamptz'),
 }
 
 const figures = `
@@ -108,7 +116,19 @@ export function createVoiceSessions(
 ): VoiceSessions {
   type Row = VoiceSessionRow & { outcome: string; head: number }
 
-  const leaseUntil = () => printTime(secondsAfter(now(), sessionGraceSeconds))
+  const leaseUntil = (seconds: number) => printTime(secondsAfter(now(), seconds))
+  const spoken = sessionGraceSeconds + stallSeconds
+
+  const renew = async (text: string, names: readonly SessionName[], seconds: number) => {
+    if (names.length === 0) return
+    const params = [
+      names.map(({ tenant }) => tenant),
+      names.map(({ c }) => c),
+      names.map(({ id }) => id),
+      leaseUntil(seconds),
+    ]
+    await ask(database, 'write', { text, params })
+  }
 
   const sessionAt = (id: string, row: Row): SessionAt => ({
     voiceSession: voiceSessionFromRow(id, row),
@@ -133,7 +153,7 @@ export function createVoiceSessions(
           body.id ?? newId(),
           body.metadata === undefined ? null : JSON.stringify(body.metadata),
           printTime(now()),
-          isCarried ? leaseUntil() : null,
+          isCarried ? leaseUntil(spoken) : null,
           lockTimeoutMs,
         ],
         ['started', 'declared', 'existing'],
@@ -160,16 +180,9 @@ export function createVoiceSessions(
       }
     },
 
-    async carryOn(names) {
-      if (names.length === 0) return
-      const params = [
-        names.map(({ tenant }) => tenant),
-        names.map(({ c }) => c),
-        names.map(({ id }) => id),
-        leaseUntil(),
-      ]
-      await ask(database, 'write', { text: calls.carryOn, params })
-    },
+    carryOn: (names) => renew(calls.carryOn, names, spoken),
+
+    leave: (names) => renew(calls.leave, names, sessionGraceSeconds),
 
     async get(principal, id, sessionId) {
       const rows = await ask<Beside<VoiceSessionRow & VoiceSessionFigures>>(database, 'read', {

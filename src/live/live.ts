@@ -88,9 +88,10 @@ export function createLive(options: LiveOptions): Live {
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
-  const presence = new Presence(options.sessionGraceSeconds, (names) =>
-    store().voiceSessions.carryOn(names),
-  )
+  const presence = new Presence(options.sessionGraceSeconds, {
+    carryOn: (names) => store().voiceSessions.carryOn(names),
+    leave: (names) => store().voiceSessions.leave(names),
+  })
   const settings: SessionOptions = {
     hub,
     decoder: createFrameDecoder(decoder, {

@@ -3,54 +3,87 @@ import type { SessionName } from '../conversation/voice-sessions.ts'
 
 const nameOf = ({ tenant, c, id }: SessionName) => JSON.stringify([tenant, c, id])
 
+export type Leases = {
+  /** Somebody speaks in them. */
+  carryOn(names: readonly SessionName[]): Promise<void>
+  /** Nobody of this node speaks in them any more: the grace runs. */
+  leave(names: readonly SessionName[]): Promise<void>
+}
+
 export class Presence {
-  readonly #speakers = new Map<string, { name: SessionName; sockets: Set<object> }>()
+  readonly #spoken = new Map<string, { name: SessionName; sockets: Set<object> }>()
+  readonly #bySocket = new Map<object, Set<string>>()
+  readonly #gone = new WeakSet()
   readonly #everyMs: number
-  readonly #carryOn: (names: readonly SessionName[]) => Promise<void>
+  readonly #leases: Leases
   #carriedAt = performance.now()
   #isCarrying = false
+  /** One after another: a lease carried on late would outlive who left. */
+  #last: Promise<void> = Promise.resolve()
 
-  constructor(graceSeconds: number, carryOn: (names: readonly SessionName[]) => Promise<void>) {
-    // Two may be lost before a session ends that somebody speaks in.
+  constructor(graceSeconds: number, leases: Leases) {
+    // Where another node left a session, two may be lost before it ends though somebody speaks in it here.
     this.#everyMs = (graceSeconds * 1000) / 3
-    this.#carryOn = carryOn
+    this.#leases = leases
   }
 
   speaks(socket: object, name: SessionName): void {
+    // It went while its session was being started.
+    if (this.#gone.has(socket)) {
+      this.#left([name])
+      return
+    }
     const key = nameOf(name)
-    const found = this.#speakers.get(key) ?? { name, sockets: new Set() }
+    const found = this.#spoken.get(key) ?? { name, sockets: new Set() }
     found.sockets.add(socket)
-    this.#speakers.set(key, found)
+    this.#spoken.set(key, found)
+    const keys = this.#bySocket.get(socket) ?? new Set()
+    this.#bySocket.set(socket, keys.add(key))
   }
 
   ended(name: SessionName): void {
-    this.#speakers.delete(nameOf(name))
+    const key = nameOf(name)
+    for (const socket of this.#spoken.get(key)?.sockets ?? []) {
+      const keys = this.#bySocket.get(socket)
+      keys?.delete(key)
+      if (keys?.size === 0) this.#bySocket.delete(socket)
+    }
+    this.#spoken.delete(key)
   }
 
   /** The socket is gone; from now on the grace runs for sessions that have no other. */
   gone(socket: object): void {
     const left: SessionName[] = []
-    for (const [key, { name, sockets }] of this.#speakers)
-      if (sockets.delete(socket) && sockets.size === 0) {
-        this.#speakers.delete(key)
-        left.push(name)
-      }
-    void this.#carry(left)
+    for (const key of this.#bySocket.get(socket) ?? []) {
+      const found = this.#spoken.get(key)
+      if (found?.sockets.delete(socket) !== true || found.sockets.size > 0) continue
+      this.#spoken.delete(key)
+      left.push(found.name)
+    }
+    this.#bySocket.delete(socket)
+    this.#gone.add(socket)
+    if (left.length > 0) this.#left(left)
   }
 
   tick(now: number): void {
-    if (now - this.#carriedAt < this.#everyMs || this.#isCarrying || this.#speakers.size === 0)
-      return
+    if (now - this.#carriedAt < this.#everyMs || this.#isCarrying || this.#spoken.size === 0) return
     this.#carriedAt = now
     this.#isCarrying = true
-    void this.#carry([...this.#speakers.values()].map(({ name }) => name)).then(() => {
+    const names = () => [...this.#spoken.values()].map(({ name }) => name)
+    void this.#next(() => this.#leases.carryOn(names())).then(() => {
       this.#isCarrying = false
     })
   }
 
-  async #carry(names: readonly SessionName[]): Promise<void> {
-    if (names.length === 0) return
+  #left(names: readonly SessionName[]): void {
+    void this.#next(() =>
+      this.#leases.leave(names.filter((name) => !this.#spoken.has(nameOf(name)))),
+    )
+  }
+
+  #next(call: () => Promise<void>): Promise<void> {
     // The database tells of itself, and a session that ended too early is only an end too many.
-    await this.#carryOn(names).catch(() => {})
+    this.#last = this.#last.then(call).catch(() => {})
+    return this.#last
   }
 }
