@@ -4,7 +4,7 @@ import Type from 'typebox'
 import type { Decoder } from '../conversation/decode.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import { findSyntaxError } from '../conversation/json-syntax.ts'
-import { refuse, shape, violation } from '../conversation/shape.ts'
+import { isUuid, refuse, shape, violation } from '../conversation/shape.ts'
 import type { NewTurn } from '../conversation/wire.ts'
 import type { Attach, AttachByKey } from '../conversation/wire-audio.ts'
 import type {
@@ -223,7 +223,7 @@ function parted(sent: Record<string, unknown>, own: readonly string[]) {
 function namesOf({ id, c }: Record<string, unknown>): Named {
   return {
     ...(typeof id === 'string' && id.length > 0 && id.length <= 128 ? { id } : {}),
-    ...(typeof c === 'string' && c.length === 36 && /^[0-9a-f-]+$/i.test(c) ? { c } : {}),
+    ...(typeof c === 'string' && isUuid(c) ? { c } : {}),
   }
 }
 

@@ -51,6 +51,11 @@ test('every bad frame is answered by its code, and the socket stays open', async
     [frame({ t: 'record', turn, key: 'x'.repeat(200_000) }), { code: 'frame-too-large' }],
     [frame({ t: 'record', turn, key: 7 }), { code: 'field-invalid', id: 'x', c }],
     [frame({ t: 'record', turn: 'Hello' }), { code: 'field-invalid', id: 'x', c }],
+    // Almost a UUID: a problem carries no such thing back as a conversation.
+    [
+      frame({ t: 'sub', c: '01a20bb4-3031-7301-9788e0d4002354f90' }),
+      expect.not.objectContaining({ c: expect.anything() }),
+    ],
     [frame({ t: 'sub', tail: '20' }), { code: 'field-invalid', id: 'x', c }],
     [frame({ t: 'sub', tial: 20 }), { code: 'field-unknown', id: 'x', c }],
     [frame({ t: 'sub', cursor: encodeCursor(newId(), 1) }), { code: 'cursor-invalid', c }],
