@@ -10,8 +10,8 @@ const isLong = process.env['LIVE'] === 'long'
 const frames = Number(process.env['FRAMES'] ?? (isLong ? 1_000_000 : 20_000))
 /** So many are made at a time: a million would not fit. */
 const chunk = 1000
-/** Less than the credit, so that a valid frame among them is no flood. */
-const batch = 25
+/** Less than the credit, so that valid frames are no flood, with those to other conversations of the batch before. */
+const batch = 20
 
 const nobody = newId()
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
@@ -122,13 +122,16 @@ test(
       if (at % chunk === 0) made = fc.sample(sent, { numRuns: chunk, seed: seed + at })
       for (const one of made.slice(at % chunk, (at % chunk) + batch)) client.socket.send(one)
       const id = `fence ${at}`
-      // It comes after all that is answered at once; the rest is within the credit.
+      // The one comes after all that is answered at once, the other after all writes before it.
       client.send({ t: 'unsub', id, c })
-      await client
-        .until('unsubscribed', (frame) => frame.id === id)
-        .catch((error: unknown) => {
-          throw new Error(`seed ${seed}, at ${at}: ${client.closed?.reason}`, { cause: error })
-        })
+      client.send({ t: 'attach', id, c: nobody, part: 0, ttsAudioUrl: 'https://a.example/1' })
+      const answered = Promise.all([
+        client.until('unsubscribed', (frame) => frame.id === id),
+        client.until('problem', (frame) => frame.id === id),
+      ])
+      await answered.catch((error: unknown) => {
+        throw new Error(`seed ${seed}, at ${at}: ${client.closed?.reason}`, { cause: error })
+      })
       if (client.closed !== undefined) throw new Error(`seed ${seed}: closed`)
       for (const { code } of client.of('problem')) codes.add(code)
       if (at % chunk === 0) {
