@@ -32,13 +32,14 @@ export type Committer = {
 
 /** The turns of one conversation that have not been sent, in the order in which they came. */
 type Line = { readonly id: string; waiting: Entry[]; busy: boolean }
+type Taken = { readonly line: Line; readonly entries: Entry[] }
 
 /** Conversations held by another writer that are waited for at a time: each takes a connection. */
 const heldLanes = 2
-
 /** How often the others look whether theirs is free again, in milliseconds. */
 const heldLookMs = 25
-
+/** How long a batch waits for more turns while another is in flight, in milliseconds. */
+const lingerMs = 5
 /** How often the whole queue is searched for turns that have waited too long, in milliseconds. */
 const sweepMs = 250
 
@@ -63,6 +64,9 @@ export function createCommitter(options: {
   let waitingBytes = 0
   let batches = 0
   let heldBatches = 0
+  /** Turns in flight. */
+  let inFlight = 0
+  let isLingering = false
   let pumping = false
   let looking = false
   let sweptAt = performance.now()
@@ -79,7 +83,7 @@ export function createCommitter(options: {
 
   const pump = () => {
     sweep()
-    while (batches < bounds.lanes && ready.size > 0) {
+    while (batches < bounds.lanes && ready.size > 0 && isWorthIt()) {
       batches += 1
       void run(nextBatch(), false)
     }
@@ -92,6 +96,23 @@ export function createCommitter(options: {
     }
     lookAgain()
     if (lines.size === 0) for (const resolve of idle.splice(0)) resolve()
+  }
+
+  /**
+   * While a batch is in flight, the next one waits until it is half as large, or for a moment: many
+   * small ones cost more than few large ones.
+   */
+  const isWorthIt = () => {
+    if (batches === 0 || waitingTurns * 2 >= inFlight) return true
+    const [oldest] = ready
+    if (performance.now() - (oldest?.waiting[0]?.since ?? 0) >= lingerMs) return true
+    if (!isLingering)
+      setTimeout(() => {
+        isLingering = false
+        pump()
+      }, lingerMs)
+    isLingering = true
+    return false
   }
 
   /** A conversation that was held for a moment must not stand behind one that is held for long. */
@@ -107,22 +128,17 @@ export function createCommitter(options: {
   }
 
   /** A fair share of every conversation that is ready, as far as the bounds go. */
-  const nextBatch = (): { line: Line; entries: Entry[] }[] => {
+  const nextBatch = (): Taken[] => {
     const share = Math.max(1, Math.floor(bounds.batchTurnsMax / ready.size))
-    const batch: { line: Line; entries: Entry[] }[] = []
+    const batch: Taken[] = []
     let turns = 0
     let bytes = 0
     for (const line of ready) {
       const first = line.waiting[0]
-      const full =
-        turns >= bounds.batchTurnsMax ||
-        (turns > 0 && bytes + (first?.turn.bytes ?? 0) > bounds.batchBytesMax)
-      if (full) break
-      const taken = take(
-        line,
-        Math.min(share, bounds.batchTurnsMax - turns),
-        bounds.batchBytesMax - bytes,
-      )
+      const isTooLarge = bytes + (first?.turn.bytes ?? 0) > bounds.batchBytesMax
+      if (turns >= bounds.batchTurnsMax || (turns > 0 && isTooLarge)) break
+      const room = Math.min(share, bounds.batchTurnsMax - turns)
+      const taken = take(line, room, bounds.batchBytesMax - bytes)
       turns += taken.entries.length
       for (const entry of taken.entries) bytes += entry.turn.bytes
       batch.push(taken)
@@ -154,9 +170,11 @@ export function createCommitter(options: {
   }
 
   /** Sends a batch. `wait` is for one conversation that another writer holds. */
-  const run = async (batch: { line: Line; entries: Entry[] }[], wait: boolean) => {
+  const run = async (batch: Taken[], wait: boolean) => {
     const entries = batch.flatMap((one) => one.entries)
+    inFlight += entries.length
     const { locked, unsettled } = await recorder.record(entries, { wait })
+    inFlight -= entries.length
     if (wait) heldBatches -= 1
     else batches -= 1
     const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.c)
@@ -208,10 +226,8 @@ export function createCommitter(options: {
 
   return {
     submit(turn) {
-      if (
-        waitingTurns >= bounds.waitingTurnsMax ||
-        waitingBytes + turn.bytes > bounds.waitingBytesMax
-      )
+      const isTooMuch = waitingBytes + turn.bytes > bounds.waitingBytesMax
+      if (isTooMuch || waitingTurns >= bounds.waitingTurnsMax)
         return Promise.reject(new Problem('overloaded'))
       const { promise, resolve, reject } = Promise.withResolvers<Verdict>()
       const { c } = turn.row

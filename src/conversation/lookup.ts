@@ -1,6 +1,6 @@
 /** After a lost connection: which of the turns that were sent are there. */
 import type { Database } from '../ports/database.ts'
-import type { Entry, Verdict } from './recorder.ts'
+import type { Entry, Place } from './recorder.ts'
 
 const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head",
     a.tts_audio_urls AS "urls", true AS "began"
@@ -21,7 +21,7 @@ const lookupPauseMs = 100
 export async function lookUp(
   database: Database,
   entries: readonly Entry[],
-): Promise<Map<string, Verdict> | undefined> {
+): Promise<Map<string, Place> | undefined> {
   const until = performance.now() + lookupMs
   const known = entries.flatMap((entry) => {
     const id = ownId(entry)
@@ -35,12 +35,12 @@ export async function lookUp(
   for (;;) {
     try {
       // Whether a voice session began is not known any more: it may have.
-      type Found = Omit<Verdict, 'replayOf'> & { id: string }
+      type Found = Place & { id: string }
       const rows = await database.query<Found>(
         { text: lookupStatement, params },
         { deadlineMs: Math.max(1, until - performance.now()) },
       )
-      return new Map(rows.map(({ id, ...verdict }) => [id, { ...verdict, replayOf: null }]))
+      return new Map(rows.map(({ id, ...place }) => [id, place]))
     } catch {
       if (performance.now() + lookupPauseMs >= until) return undefined
       await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))

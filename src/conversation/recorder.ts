@@ -9,20 +9,26 @@ import { messagesOf, type PreparedTurn } from './turn.ts'
 import type { Message } from './wire.ts'
 
 /** Where a turn stands in the database. */
-export type Verdict = {
+export type Place = {
   /** The version the turn took. */
   readonly version: number
   /** The `seq` of its first message. */
   readonly seq: number
   /** The conversation's version, at or after the turn's. */
   readonly head: number
-  /** For a replay, the turn that the key recorded before. */
-  readonly replayOf: string | null
   /** The answer's audio, where some had waited for it. */
   readonly urls: Message['ttsAudioUrls']
   /** Whether a voice session began with the turn. */
   readonly began: boolean
 }
+
+/** What becomes of a turn. */
+export type Verdict = Pick<Place, 'version' | 'head'> &
+  (
+    | { readonly replayOf: null; readonly messages: Message[] }
+    /** The turn that the key recorded before. */
+    | { readonly replayOf: string }
+  )
 
 /** A turn and whoever waits for it. */
 export type Entry = {
@@ -135,18 +141,19 @@ export function createRecorder(options: {
     const locked: Entry[] = []
     const recorded: Recorded[] = []
     const replies: (() => void)[] = []
-    for (const { n, outcome, turnId, ...rest } of rows) {
+    for (const row of rows) {
+      const { n, outcome, turnId, version, head } = row
       const entry = entries[n]
       if (entry === undefined) continue
       // A resend of ours meets itself; under an id that the caller gave, it may be a twin.
       const own = turnId === firstId(entry) && !entry.turn.row.given?.includes(turnId)
       if (outcome === 'locked') locked.push(entry)
       else if (outcome === 'recorded' || (outcome === 'replayed' && own)) {
-        const verdict = { ...rest, replayOf: null }
-        recorded.push({ entry, verdict })
-        replies.push(() => entry.resolve(verdict))
+        const one = recordedAt(entry, row)
+        recorded.push(one)
+        replies.push(() => entry.resolve(verdictOf(one)))
       } else if (outcome === 'replayed')
-        replies.push(() => entry.resolve({ ...rest, replayOf: turnId }))
+        replies.push(() => entry.resolve({ version, head, replayOf: turnId ?? '' }))
       else replies.push(() => entry.reject(new Problem(outcome)))
     }
     announce(recorded)
@@ -157,15 +164,15 @@ export function createRecorder(options: {
   /** Tells the effects, once per conversation and run of versions. */
   const announce = (recorded: readonly Recorded[]) => {
     for (const run of runsOf(recorded)) {
-      const { entry: first, verdict } = run[0]
+      const { entry: first, place } = run[0]
       runEffects(effects, events, {
         tenant: first.turn.row.tenant,
         conversationId: first.turn.row.c,
-        from: verdict.version - 1,
-        version: verdict.version - 1 + run.length,
-        messages: run.flatMap(({ entry, verdict }) => messagesOf(entry.turn, verdict)),
+        from: place.version - 1,
+        version: place.version - 1 + run.length,
+        messages: run.flatMap(({ messages }) => messages),
         touched: run.some(
-          ({ entry, verdict }) => verdict.began || entry.turn.row.agent_response !== null,
+          ({ entry, place }) => place.began || entry.turn.row.agent_response !== null,
         )
           ? 'more'
           : 'messages',
@@ -176,14 +183,14 @@ export function createRecorder(options: {
   const settle: Recorder['settle'] = async (entries) => {
     const found = await lookUp(database, entries)
     events.outcomeUnknown(entries.length, found?.size ?? 0)
-    const verdictOf = (entry: Entry) => found?.get(ownId(entry) ?? '')
+    const placeOf = (entry: Entry) => found?.get(ownId(entry) ?? '')
     const recorded = entries.flatMap((entry) => {
-      const verdict = verdictOf(entry)
-      return verdict === undefined ? [] : [{ entry, verdict }]
+      const place = placeOf(entry)
+      return place === undefined ? [] : [recordedAt(entry, place)]
     })
     announce(recorded)
-    for (const { entry, verdict } of recorded) entry.resolve(verdict)
-    const missing = entries.filter((entry) => verdictOf(entry) === undefined)
+    for (const one of recorded) one.entry.resolve(verdictOf(one))
+    const missing = entries.filter((entry) => placeOf(entry) === undefined)
     // Not found is still unknown, for the call may yet run. With a key, sending it again is safe:
     // whichever of the two comes second finds the first.
     const again = found === undefined ? [] : missing.filter(({ turn }) => turn.row.key !== null)
@@ -197,22 +204,42 @@ export function createRecorder(options: {
   return { record, settle }
 }
 
-type Recorded = { readonly entry: Entry; readonly verdict: Verdict }
+type Recorded = {
+  readonly entry: Entry
+  readonly place: Place
+  /** As they stand in the database. */
+  readonly messages: Message[]
+}
+
+const recordedAt = (entry: Entry, place: Place): Recorded => ({
+  entry,
+  place,
+  messages: messagesOf(entry.turn, place),
+})
+
+const verdictOf = ({ place: { version, head }, messages }: Recorded): Verdict => ({
+  version,
+  head,
+  replayOf: null,
+  messages,
+})
 
 /**
  * Turns of one conversation whose versions follow each other. What is found out after a lost
  * connection may come from several calls, and another node's versions may lie between theirs: a
  * commit that spanned them would claim what it does not carry.
  */
-export function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]][] {
-  const runs: [Recorded, ...Recorded[]][] = []
+export function runsOf<T extends Pick<Recorded, 'entry' | 'place'>>(
+  recorded: readonly T[],
+): [T, ...T[]][] {
+  const runs: [T, ...T[]][] = []
   const byConversation = Map.groupBy(recorded, ({ entry }) => entry.turn.row.c)
   for (const group of byConversation.values()) {
     let version = Number.NaN
-    for (const one of group.toSorted((a, b) => a.verdict.version - b.verdict.version)) {
-      if (one.verdict.version === version + 1) runs.at(-1)?.push(one)
+    for (const one of group.toSorted((a, b) => a.place.version - b.place.version)) {
+      if (one.place.version === version + 1) runs.at(-1)?.push(one)
       else runs.push([one])
-      version = one.verdict.version
+      version = one.place.version
     }
   }
   return runs

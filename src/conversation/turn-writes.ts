@@ -7,7 +7,7 @@ import { splitResponses } from './render.ts'
 import { type SegmentRow, segmentFromRow, segmentList } from './rows.ts'
 import type { Store } from './store.ts'
 import { now, printTime } from './time.ts'
-import { messagesOf, prepareTurn } from './turn.ts'
+import { prepareTurn } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 const calls = {
@@ -25,21 +25,21 @@ export function createTurnWrites(
       await reader.head(principal, id)
       return null
     }
-    const prepared = prepareTurn(principal, id, turn, key)
-    const verdict = await committer.submit(prepared)
-    const { version, head, replayOf } = verdict
+    const verdict = await committer.submit(prepareTurn(principal, id, turn, key))
     const messages =
-      replayOf === null ? messagesOf(prepared, verdict) : await reader.turn(principal, id, replayOf)
+      verdict.replayOf === null
+        ? verdict.messages
+        : await reader.turn(principal, id, verdict.replayOf)
     const assistant = messages.at(-1)
     // Erased between the replay's answer and the reading of its messages.
     if (assistant === undefined) throw new Problem('conversation-erased')
     return {
       humanMessageId: messages.find(({ role }) => role === 'human')?.id ?? null,
       assistantMessageId: assistant.id,
-      version,
-      cursor: encodeCursor(id, head),
+      version: verdict.version,
+      cursor: encodeCursor(id, verdict.head),
       messages,
-      replayed: replayOf !== null,
+      replayed: verdict.replayOf !== null,
     }
   }
 

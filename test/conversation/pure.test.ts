@@ -219,7 +219,7 @@ describe('runs of recorded turns', () => {
       resolve: () => {},
       reject: () => {},
     },
-    verdict: { version, seq: version, head: version, replayOf: null, urls: null, began: false },
+    place: { version, seq: version, head: version, urls: null, began: false },
   })
 
   test('hold every turn once, by conversation, in versions that follow each other', () => {
@@ -236,19 +236,19 @@ describe('runs of recorded turns', () => {
           given.map(({ conversation, version }) => recordedAt(conversation, version)),
         )
         const seen = runs.map((run) =>
-          run.map(({ entry, verdict }) => `${entry.turn.row.c}${verdict.version}`),
+          run.map(({ entry, place }) => `${entry.turn.row.c}${place.version}`),
         )
         expect(seen.flat().sort()).toEqual(
           given.map((one) => `${one.conversation}${one.version}`).sort(),
         )
         for (const run of runs) {
           const [first] = run
-          run.forEach(({ entry, verdict }, n) => {
-            expect(verdict.version).toBe(first.verdict.version + n)
+          run.forEach(({ entry, place }, n) => {
+            expect(place.version).toBe(first.place.version + n)
             expect(entry.turn.row.c).toBe(first.entry.turn.row.c)
           })
           // No run could have been longer.
-          const before = `${first.entry.turn.row.c}${first.verdict.version - 1}`
+          const before = `${first.entry.turn.row.c}${first.place.version - 1}`
           expect(seen.flat()).not.toContain(before)
         }
       }),
