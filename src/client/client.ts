@@ -15,8 +15,9 @@ import { createPartials } from './partials.ts'
 import { createRequester, type RequesterOptions } from './request.ts'
 import { createRest } from './rest.ts'
 import type { Rest } from './rest-api.ts'
-import { type Attached, createSender, type Recorded } from './sender.ts'
+import { type Attached, createSender, type Recorded, type Written } from './sender.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
+import { createVoice, type Voice, type VoiceOptions } from './voice.ts'
 
 export type * from '../conversation/wire.ts'
 export type * from '../conversation/wire-audio.ts'
@@ -25,10 +26,17 @@ export { Problem, type ProblemCode } from '../problem.ts'
 export type { ConnectionState } from './connection.ts'
 export { type ConversationState, createConversationState } from './conversation-state.ts'
 export type { Role } from './frames.ts'
-export { createMemoryJournal, type Journal, type JournalEntry } from './journal.ts'
+export {
+  createMemoryJournal,
+  type Journal,
+  type JournalEntry,
+  type SpeechEntry,
+  type TurnEntry,
+} from './journal.ts'
 export type { LiveEvent, LiveStart } from './live-event.ts'
 export type { Freshness, HistoryOptions, MessageOptions, ReadOptions, Rest } from './rest-api.ts'
-export type { Attached, Recorded } from './sender.ts'
+export type { Attached, Completed, Interrupted, Opened, Recorded, Written } from './sender.ts'
+export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './voice.ts'
 
 export type ClientOptions = {
   /** Where the service is: `http://127.0.0.1:3000`. */
@@ -41,10 +49,10 @@ export type ClientOptions = {
   readonly attemptMs?: number
   /** Waits between attempts and between connections: full jitter below these; 500 ms to 30 s. */
   readonly backoff?: Backoff
-  /** Where turns are kept until they are recorded; in memory unless said otherwise. */
+  /** Where turns and speech are kept until they are recorded; in memory unless said otherwise. */
   readonly journal?: Journal
-  /** Told what became of each turn that an earlier run had left in the journal. */
-  readonly onRecovered?: (entry: JournalEntry, outcome: Recorded | Problem) => void
+  /** Told what became of each write that an earlier run had left in the journal. */
+  readonly onRecovered?: (entry: JournalEntry, outcome: Written | Problem) => void
   /** Told of the connection over which turns are recorded and, as a rule, watched. */
   readonly onConnection?: (state: ConnectionState) => void
   /** Text that may wait for a slow consumer of `live()`, per conversation, characters; 1 Mi. */
@@ -89,6 +97,11 @@ export type TurnlogClient = Rest &
       conversationId: string,
       audio: Attach & { readonly messageId?: string },
     ): Promise<Attached>
+    /**
+     * Speaks in the conversation as a voice agent does, in a voice session that goes on over
+     * reconnects until it is ended or its sockets have been gone for a while.
+     */
+    voice(conversationId: string, options?: VoiceOptions): Voice
     /** Words that are not durable yet: all of the text so far; empty takes it back. May be lost. */
     partial(conversationId: string, role: Role, text: string): void
     /** Resolves when every turn has its answer. */
@@ -181,6 +194,15 @@ export function createClient(options: ClientOptions): TurnlogClient {
     async attach(conversationId, { messageId, ...audio }) {
       mainLink()
       return sender.attach(conversationId.toLowerCase(), messageId, audio)
+    },
+    voice(conversationId, voiceOptions = {}) {
+      const c = conversationId.toLowerCase()
+      mainLink()
+      return createVoice(c, voiceOptions, {
+        ...sender,
+        partial: (role, text) => partials.put(c, role, text),
+        forget: () => partials.forget(c),
+      })
     },
     partial: (conversationId, role, text) => partials.put(conversationId.toLowerCase(), role, text),
     settled: sender.settled,

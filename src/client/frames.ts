@@ -20,11 +20,16 @@ export type ClientFrame =
   | UnsubFrame
   | (WithId<ClientFrames['record']> & { key: string })
   | WithId<ClientFrames['attach']>
+  | WithId<ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'voice.start' | 'voice.end']>
   | ClientFrames['partial' | 'pong']
 
 export type ChangeFrame = ServerFrames['change']
 export type RecordedFrame = ServerFrames['recorded']
 export type AttachedFrame = ServerFrames['attached']
+
+export type OpenedFrame = ServerFrames['turn.opened']
+export type CompletedFrame = ServerFrames['turn.completed']
+export type InterruptedFrame = ServerFrames['interrupted']
 
 export type ServerFrame = ServerFrames[keyof ServerFrames]
 

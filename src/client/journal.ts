@@ -1,13 +1,23 @@
-/** What a turn is written to before it is sent, so that it is sent until the service has it. */
+/** What a write is written to before it is sent, so that it is sent until the service has it. */
 import type { NewTurn } from '../conversation/wire.ts'
 import { Problem } from '../problem.ts'
+import type { SpeechFrame } from './speech.ts'
 
-export type JournalEntry = {
+export type TurnEntry = {
   readonly conversationId: string
   /** With the conversation, what names the turn. */
   readonly key: string
   readonly turn: NewTurn
 }
+
+export type SpeechEntry = {
+  readonly conversationId: string
+  /** With the conversation, what names the write; no turn has a key with a space in it. */
+  readonly key: string
+  readonly speech: SpeechFrame
+}
+
+export type JournalEntry = TurnEntry | SpeechEntry
 
 export type Journal = AsyncDisposable & {
   /** What an earlier run has left, in the order in which it was appended. */
@@ -36,7 +46,7 @@ export type Held = {
   delete(entry: Pick<JournalEntry, 'conversationId' | 'key'>): boolean
 }
 
-/** A key has no space in it. */
+/** An id has no space in it. */
 const nameOf = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
   `${conversationId} ${key}`
 

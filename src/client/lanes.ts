@@ -5,9 +5,23 @@
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import type { CreditGate } from './credit-gate.ts'
-import type { AttachedFrame, ClientFrame, Limits, RecordedFrame, ServerFrame } from './frames.ts'
+import type { ClientFrame, Limits, ServerFrame } from './frames.ts'
 
-export type Answer = RecordedFrame | AttachedFrame
+const answers = [
+  'recorded',
+  'attached',
+  'turn.opened',
+  'turn.completed',
+  'interrupted',
+  'voice.started',
+  'voice.ended',
+] as const satisfies readonly ServerFrame['t'][]
+
+/** A frame that says what became of a job. */
+export type Answer = Extract<ServerFrame, { t: (typeof answers)[number] }>
+
+const isAnswer = (frame: ServerFrame): frame is Answer =>
+  (answers as readonly string[]).includes(frame.t)
 
 export type Job = {
   readonly c: string
@@ -24,6 +38,8 @@ export type Job = {
 
 export type Lanes = {
   add(job: Job): void
+  /** Before all that waits; only while nothing is under way. */
+  addFirst(job: Job): void
   remove(job: Job): void
   /** Gives the service what it takes now. */
   pump(): void
@@ -131,6 +147,11 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       lanes.set(job.c, lane)
       lane.jobs.push(job)
     },
+    addFirst(job) {
+      const lane = lanes.get(job.c) ?? { jobs: [], failures: 0 }
+      lanes.set(job.c, lane)
+      lane.jobs.unshift(job)
+    },
     remove,
     pump,
     welcomed(given, { frameBytes }) {
@@ -146,7 +167,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       }
     },
     receive(frame) {
-      if (frame.t !== 'recorded' && frame.t !== 'attached' && frame.t !== 'problem') return false
+      if (!isAnswer(frame) && frame.t !== 'problem') return false
       const { lane, job } = take(frame.id ?? '') ?? {}
       if (lane === undefined || job === undefined) return frame.t !== 'problem'
       if (frame.t === 'problem') {

@@ -56,6 +56,8 @@ export type MessageOptions = ReadOptions & {
   readonly before?: number
   readonly limit?: number
   readonly order?: 'asc' | 'desc'
+  /** With the places of turns whose words have not come yet. */
+  readonly include?: 'pending'
 }
 
 /** By format. */
@@ -66,6 +68,13 @@ export type HistoryOptions<Format extends keyof Histories = 'turnlog'> = ReadOpt
   readonly last?: number
   /** The shape of the messages; `turnlog` unless said otherwise. */
   readonly format?: Format
+  /**
+   * `said`: all that was said. `heard`: answers that were cut off, as far as they were heard; where `format` is
+   * `openai` or `langchain`, unless said otherwise.
+   */
+  readonly view?: 'said' | 'heard'
+  /** With the places of turns whose words have not come yet. */
+  readonly include?: 'pending'
 }
 
 export type Health = { readonly status: 'ok' }

@@ -1,0 +1,103 @@
+/** One conversation as a voice agent speaks in it. */
+import type { NewTurn } from '../conversation/wire.ts'
+import type { Interruption, TurnHalves } from '../conversation/wire-voice.ts'
+import type { Role } from './frames.ts'
+import { newId } from './ids.ts'
+import type { Attached, Completed, Interrupted, Opened, Sender } from './sender.ts'
+import { type SpeechFrame, speechEntry, textHashOf } from './speech.ts'
+
+type UserVoice = NonNullable<NonNullable<NewTurn['user']>['voice']>
+
+/** The halves of a turn; what was said is of this session without saying so. */
+export type SpokenHalves = Omit<TurnHalves, 'user'> & {
+  readonly user?: Omit<NonNullable<TurnHalves['user']>, 'voice'> & {
+    readonly voice?: Omit<UserVoice, 'sessionId'>
+  }
+}
+
+/** Where audio belongs: to a part of a message, or of the answer of a turn that may not be there yet. */
+export type PartAudio = ({ readonly messageId: string } | { readonly key: string }) & {
+  readonly part: number
+  /** What the part says: audio of other words is refused. */
+  readonly text: string
+  readonly ttsAudioUrl: string
+}
+
+/**
+ * Each write is in the journal before it is sent, keeps its order within the conversation, and is sent
+ * until the service has it. It rejects with a `Problem` that is not retryable.
+ */
+export type Voice = AsyncDisposable & {
+  readonly sessionId: string
+  /** When the session has started; writes need not wait for it. */
+  readonly started: Promise<void>
+  /** Somebody begins to speak: the turn has its place. `at`: now, unless said otherwise. */
+  open(options?: {
+    readonly key?: string
+    readonly at?: string
+  }): Promise<Opened & { readonly key: string }>
+  /** Words that are not durable yet: all of the text so far. May be lost. */
+  partial(role: Role, text: string): void
+  /** The words of an opened turn: one half, or both, in any order. */
+  complete(key: string, halves: SpokenHalves): Promise<Completed>
+  /** What was heard of an AI message that was cut off. `at`: now, unless said otherwise. */
+  interrupt(
+    messageId: string,
+    heard: Interruption['heard'],
+    options?: { readonly at?: string },
+  ): Promise<Interrupted>
+  /** `messageId` is null where the audio waits for its turn, until `heldUntil`. */
+  attach(audio: PartAudio): Promise<Attached>
+  /** Ends the session; it ends by itself some time after the connection, too. */
+  end(): Promise<void>
+}
+
+export type VoiceOptions = {
+  /** A new id, unless said otherwise. */
+  readonly sessionId?: string
+  readonly metadata?: Record<string, unknown>
+}
+
+/** What a voice needs of the client it belongs to. */
+export type VoiceCalls = Pick<Sender, 'start' | 'end' | 'speak'> & {
+  partial(role: Role, text: string): void
+  /** A durable write is coming: what was held back of partials is out of date. */
+  forget(): void
+}
+
+export function createVoice(
+  c: string,
+  { sessionId = newId(), metadata }: VoiceOptions,
+  { start, end, speak, partial, forget }: VoiceCalls,
+): Voice {
+  const started = start({ c, sessionId, ...(metadata === undefined ? {} : { metadata }) })
+  // It is told to whoever asks; the writes go on without it.
+  started.catch(() => {})
+  const now = () => new Date().toISOString()
+  const entry = (speech: SpeechFrame) => speechEntry(c, speech)
+  const endSession = () => end(c, sessionId)
+
+  return {
+    sessionId,
+    started,
+    async open({ key = newId(), at = now() } = {}) {
+      return { ...(await speak(entry({ t: 'turn.open', key, at }), 'turn.opened')), key }
+    },
+    partial,
+    complete(key, { user, ...halves }) {
+      forget()
+      const half =
+        user === undefined ? {} : { user: { ...user, voice: { ...user.voice, sessionId } } }
+      return speak(entry({ t: 'turn.complete', key, ...half, ...halves }), 'turn.completed')
+    },
+    interrupt: (messageId, heard, { at = now() } = {}) =>
+      speak(entry({ t: 'interrupt', messageId, heard, at }), 'interrupted'),
+    attach({ text, ...audio }) {
+      const speech = { t: 'attach', ...audio } as const
+      const hashed = textHashOf(text).then((textHash) => entry({ ...speech, textHash }))
+      return speak(entry(speech), 'attached', hashed)
+    },
+    end: endSession,
+    [Symbol.asyncDispose]: endSession,
+  }
+}
