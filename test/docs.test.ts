@@ -61,7 +61,7 @@ describe('the documents', () => {
       'README.md',
       'AGENTS.md',
       'CHANGELOG.md',
-      ...new Glob('docs/**/*.md').scanSync(root),
+      ...new Glob('{docs,examples}/**/*.md').scanSync(root),
     ]
     for (const file of files) {
       const text = readFileSync(join(root, file), 'utf8')

@@ -1,0 +1,21 @@
+/** Chance that can be had again: mulberry32 (Tommy Ettinger, public domain). */
+export type Chance = {
+  /** True so many times of a hundred. */
+  percent(share: number): boolean
+  /** A whole number from 0 to `most`. */
+  upTo(most: number): number
+}
+
+export function createChance(seed: number): Chance {
+  let state = seed >>> 0
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+  return {
+    percent: (share) => next() * 100 < share,
+    upTo: (most) => Math.floor(next() * (most + 1)),
+  }
+}
