@@ -193,14 +193,14 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         }
       }
       const using = use()
-      for (let n = 0; n < 20; n++) {
+      // So often at least, and until it was used in between, however busy the machine is.
+      for (let n = 0; n < 20 || rounds <= 20; n++) {
         server.ask('FLUSHALL')
         server.ask('SCRIPT', 'FLUSH')
         await Bun.sleep(5)
       }
       isOver = true
       await using
-      expect(rounds).toBeGreaterThan(20)
       await kv.set(key('a'), 'last')
       await readUntil(watch, ([entry]) => entry.value === 'last')
     })
