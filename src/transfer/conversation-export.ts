@@ -9,8 +9,11 @@ import type {
   MessagePage,
   Segment,
   SegmentList,
+  VoiceSession,
 } from '../conversation/wire.ts'
+import type { VoiceSessionList } from '../conversation/wire-voice.ts'
 import { type ExportedMessage, type ExportLine, exportVersion } from './export-format.ts'
+import { createTurns, type Placed } from './export-turns.ts'
 import { pagesFrom } from './pages.ts'
 import { Refused, type Rest } from './rest.ts'
 import { createSegmentStates, type SegmentStates } from './segment-states.ts'
@@ -26,6 +29,8 @@ const pathOf = (id: string) => `/v1/conversations/${id}`
 // Without a limit, pages have the size that the service likes.
 const segmentsPath = (id: string, page: string | null) =>
   `${pathOf(id)}/segments${page === null ? '' : `?page=${encodeURIComponent(page)}`}`
+const sessionsPath = (id: string, page: string | null) =>
+  `${pathOf(id)}/voice-sessions${page === null ? '' : `?page=${encodeURIComponent(page)}`}`
 const messagesPath = (id: string, after: number) => `${pathOf(id)}/messages?after=${after}`
 
 export async function openConversation(
@@ -83,13 +88,23 @@ async function* wholeLines(rest: Rest, opened: Opened): AsyncGenerator<ExportLin
     }
   }
 
+  const sessionPages = pagesFrom(
+    await rest.get<VoiceSessionList>(sessionsPath(id, null)),
+    ({ nextPage }) =>
+      nextPage === null ? undefined : rest.get<VoiceSessionList>(sessionsPath(id, nextPage)),
+  )
+  for await (const { voiceSessions, version } of sessionPages) {
+    newest = Math.max(newest, version)
+    for (const session of voiceSessions) yield* sessionLine(session)
+  }
+
   const turns = createTurns()
   const messagePages = pagesFrom(opened.messages, ({ messages, hasMore }) =>
     hasMore ? rest.get<MessagePage>(messagesPath(id, messages.at(-1)?.seq ?? 0)) : undefined,
   )
   for await (const { messages, version } of messagePages) {
     newest = Math.max(newest, version)
-    for (const turn of turns.add(messages)) yield await turnLine(id, turn, states)
+    for (const placed of turns.add(messages)) yield await lineOf(id, placed, states)
   }
 
   if (anyAudio) {
@@ -118,71 +133,69 @@ async function* wholeLines(rest: Rest, opened: Opened): AsyncGenerator<ExportLin
       }
       for (const message of page.messages) {
         if (message.seq > turns.lastSeq()) late.set(message.seq, message)
-        // Nothing else of a message changes, and audio never goes away.
-        else if (message.role === 'ai' && message.ttsAudioUrls !== null)
-          yield {
-            type: 'messageAudio',
-            conversationId: id,
-            messageId: message.id,
-            segmentId: message.segmentId,
-            ttsAudioUrls: message.ttsAudioUrls,
-          }
+        else if (message.role === 'ai') yield* changed(message)
+        // Of a human message nothing changes but that its seat gets words.
+        else if (message.state === 'filled') yield await lineOf(id, turns.filled(message), states)
       }
+      for (const session of page.voiceSessions ?? []) yield* sessionLine(session)
       version = page.version
       cursor = page.cursor
       more = page.hasMore
     }
-    const inOrder = [...late.values()].sort((a, b) => a.seq - b.seq)
-    for (const turn of turns.add(inOrder)) yield await turnLine(id, turn, states)
+    const inOrder = [...late.values()]
+      .filter(({ state }) => state === 'filled')
+      .sort((a, b) => a.seq - b.seq)
+    for (const placed of turns.add(inOrder)) yield await lineOf(id, placed, states)
     for (const segment of lateSegments.values()) yield* segmentAudio(segment)
   }
+  for (const placed of turns.flush()) yield await lineOf(id, placed, states)
   yield { type: 'end', conversationId: id, version, messages: turns.lastSeq() }
 }
 
-/** Messages in order -> whole turns; a page may end in the middle of one. */
-function createTurns() {
-  let lastSeq = 0
-  let human: Message | undefined
-  return {
-    lastSeq: () => lastSeq,
-    *add(messages: readonly Message[]): Generator<Message[]> {
-      for (const message of messages) {
-        if (message.seq !== lastSeq + 1)
-          throw new Error(`Message ${lastSeq + 1} of ${message.conversationId} is missing.`)
-        lastSeq = message.seq
-        if (message.role === 'human') {
-          human = message
-          continue
-        }
-        const turn = human === undefined ? [message] : [human, message]
-        human = undefined
-        yield turn
-      }
-    },
-  }
-}
-
-async function turnLine(
+async function lineOf(
   conversationId: string,
-  turn: readonly Message[],
+  placed: Placed,
   states: SegmentStates,
 ): Promise<ExportLine> {
-  const [first] = turn
-  const segmentId = first?.role === 'human' ? first.segmentId : null
+  if (placed.kind === 'seat') return { type: 'seat', conversationId, seq: placed.seq }
+  const messages = placed.kind === 'turn' ? placed.messages : [placed.message]
+  const [first] = messages
+  const humanId = placed.kind === 'half' ? placed.humanId : first?.id
+  const isCompleting = placed.kind === 'half' ? first?.role === 'ai' : first?.role === 'human'
+  const segmentId = isCompleting ? (first?.segmentId ?? null) : null
   const segment =
     first === undefined || segmentId === null
       ? undefined
       : await states.since(segmentId, first.version)
   const completes =
-    segmentId !== null && segment?.userMessageId === first?.id && segment !== undefined
+    segmentId !== null && segment !== undefined && segment.userMessageId === humanId
       ? { completes: { segmentId, agentResponse: segment.agentResponse ?? '' } }
       : {}
-  return { type: 'turn', conversationId, messages: turn.map(exported), ...completes }
+  if (placed.kind === 'turn')
+    return { type: 'turn', conversationId, messages: messages.map(exported), ...completes }
+  const { seat, message } = placed
+  return { type: 'half', conversationId, seat, message: exported(message), ...completes }
 }
 
 function exported(message: Message): ExportedMessage {
   const { conversationId: _, turnId: __, version: ___, content: ____, ...rest } = message
   return rest
+}
+
+/** What came to an answer after its line was written; audio never goes away. */
+function* changed(message: Message): Generator<ExportLine> {
+  const { conversationId, id: messageId, segmentId, ttsAudioUrls, heard, interruptedAt } = message
+  if (ttsAudioUrls !== null)
+    yield { type: 'messageAudio', conversationId, messageId, segmentId, ttsAudioUrls }
+  if (heard !== null && interruptedAt !== null)
+    yield { type: 'heard', conversationId, messageId, heard, interruptedAt }
+}
+
+/** One that has nothing of its own begins again with its first turn. */
+function* sessionLine(session: VoiceSession): Generator<ExportLine> {
+  const { conversationId, id, metadata, startedAt, endedAt } = session
+  if (metadata !== null || endedAt !== null)
+    yield { type: 'voiceSession', conversationId, id, metadata, startedAt, endedAt }
 }
 
 function segmentLine(segment: Segment): ExportLine {

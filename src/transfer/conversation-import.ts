@@ -1,19 +1,12 @@
-/**
- * Carries out the steps of one conversation, in order. After a turn that was refused, the rest of the
- * conversation waits: recorded now, it would stand in the wrong place for ever.
- */
+/** Carries out the steps of one conversation, in order; after a refused turn, the rest waits for its place. */
 import { isDeepStrictEqual } from 'node:util'
-import type {
-  Conversation,
-  Message,
-  MessagePage,
-  RecordedTurn,
-  Segment,
-} from '../conversation/wire.ts'
+import type { Conversation, Message, RecordedTurn, Segment } from '../conversation/wire.ts'
 import { createAttachments } from './attachment.ts'
-import type { ExportedMessage } from './export-format.ts'
 import { Refused, type Rest } from './rest.ts'
-import type { Audio, Step } from './steps.ts'
+import { createSegmentAudio } from './segment-audio.ts'
+import { createSpeechImport } from './speech-import.ts'
+import { shownOf, standing } from './standing.ts'
+import type { Audio, Report, Step } from './steps.ts'
 import type { Place, Tally } from './tally.ts'
 
 export type ConversationImport = {
@@ -33,7 +26,6 @@ export type ImportOptions = {
 }
 
 type RecordStep = Step & { do: 'record' }
-type CreateStep = Step & { do: 'create' }
 
 export function createConversationImport({
   id,
@@ -44,8 +36,9 @@ export function createConversationImport({
 }: ImportOptions): ConversationImport {
   const path = `/v1/conversations/${id}`
   const attachments = createAttachments(rest, path)
-  /** Segments whose audio no message could carry yet, and where that was said. */
-  const waiting = new Map<string, { urls: Audio['urls']; place: Place }>()
+  const speech = createSpeechImport(rest, path)
+  let isThere = false
+  const segmentAudio = createSegmentAudio(attachments, tally)
   let stopped = false
   let nextSeq = 1
   let hasEnded = false
@@ -56,10 +49,11 @@ export function createConversationImport({
     tally.refused(place, what, reason)
   }
 
-  const create = async ({ body, kept }: CreateStep, place: Place) => {
+  const create = async ({ body, kept }: Step & { do: 'create' }, place: Place) => {
     try {
       const { status } = await rest.send<Conversation>('POST', '/v1/conversations', body)
-      tally.count(status === 201 ? 'conversations new' : 'conversations there')
+      isThere = status !== 201
+      tally.count(isThere ? 'conversations there' : 'conversations new')
       tally.kept(kept)
     } catch (error) {
       if (!(error instanceof Refused)) throw error
@@ -116,17 +110,14 @@ export function createConversationImport({
     }
   }
 
-  /** The same messages, where they stand there: recorded under another key, or completing otherwise. */
-  const standing = async (exported: readonly ExportedMessage[]): Promise<Message[] | undefined> => {
-    const after = (exported[0]?.seq ?? 1) - 1
-    const page = await rest.get<MessagePage>(`${path}/messages?after=${after}&limit=2`)
-    const messages = page.messages.slice(0, exported.length)
-    return isDeepStrictEqual(messages.map(lasting), exported.map(lasting)) ? messages : undefined
-  }
-
   /** The turn's messages as they now stand; undefined where it was refused. */
   const recordOrFind = async (step: RecordStep, place: Place): Promise<Message[] | undefined> => {
     try {
+      const before = isThere ? await speech.goOn(step) : undefined
+      if (before !== undefined) {
+        tally.count(before.replayed ? 'turns replayed' : 'turns new')
+        return before.messages
+      }
       const { status, body } = await sendWithSegments(step)
       if (body === undefined) return stop(place, 'turns: no answer', 'the answer has no parts')
       tally.count(status === 201 ? 'turns new' : 'turns replayed')
@@ -134,48 +125,71 @@ export function createConversationImport({
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       const isTaken = error.code === 'idempotency-conflict' || error.code === 'id-taken'
-      const found = isTaken && step.exported !== undefined && (await standing(step.exported))
+      const found =
+        isTaken && step.exported !== undefined && (await standing(rest, path, step.exported))
       if (!found) return stop(place, `turns: ${error.code}`, `conversation ${id}: ${error.message}`)
       tally.count('turns replayed')
       return found
     }
   }
 
-  const record = async (step: RecordStep, place: Place) => {
-    const { exported, audio, kept } = step
-    const seq = exported?.[0]?.seq
-    if (seq !== undefined && seq > nextSeq && !allowGaps)
-      return stop(
-        place,
-        'turns: one before them is missing',
-        `message ${nextSeq} of conversation ${id} is missing before this one, ${seq}`,
-      )
-    const messages = await recordOrFind(step, place)
-    if (messages === undefined) return
-    tally.kept(kept)
-    if (exported !== undefined && seq !== undefined) {
-      nextSeq = Math.max(nextSeq, seq + exported.length)
-      if (messages[0]?.seq !== seq) tally.count('turns moved')
-    }
+  const isGap = (seq: number | undefined, place: Place): boolean => {
+    if (seq === undefined || seq <= nextSeq || allowGaps) return false
+    stop(
+      place,
+      'turns: one before them is missing',
+      `message ${nextSeq} of conversation ${id} is missing before this one, ${seq}`,
+    )
+    return true
+  }
+
+  const placed = (seq: number, count: number, there: number | undefined) => {
+    nextSeq = Math.max(nextSeq, seq + count)
+    if (there !== seq) tally.count('turns moved')
+  }
+
+  const half = async (step: Step & { do: 'half' }, place: Place) => {
+    const { seq, key, halves, audio, report } = step
+    if (isGap(seq, place)) return
+    let there = halves.user === undefined ? undefined : await speech.open(key, halves.user.at)
+    const { messages, replayed } = await speech.complete(step)
+    there ??= messages.find(({ role }) => role === 'ai')?.seq
+    tally.count(replayed ? 'turns replayed' : 'turns new')
+    placed(seq, 1, there)
+    await laterOf(messages.at(-1), audio, report, place)
+  }
+
+  const seat = async (seq: number, key: string, place: Place) => {
+    if (!isGap(seq, place)) placed(seq, 1, await speech.open(key, undefined))
+  }
+
+  /** What may have come to an answer after it was recorded. */
+  const laterOf = async (
+    now: Message | undefined,
+    audio: Audio | undefined,
+    report: Report | undefined,
+    place: Place,
+  ) => {
+    if (report !== undefined) await speech.report(report)
     if (audio === undefined) return
-    const now = messages.at(-1)
     if (isDeepStrictEqual([now?.ttsAudioUrls, now?.segmentId], [audio.urls, audio.segmentId]))
       attachments.carry(audio)
     else await tryAudio(place, () => attach(audio))
   }
 
-  const segmentAudio = async (segmentId: string, urls: Audio['urls'], place: Place) => {
-    if (await attachments.toSegment(segmentId, urls)) {
-      waiting.delete(segmentId)
-      tally.count('audio')
-    } else waiting.set(segmentId, { urls, place })
+  const record = async (step: RecordStep, place: Place) => {
+    const { exported, audio, report, kept } = step
+    const seq = exported?.[0]?.seq
+    if (isGap(seq, place)) return
+    const messages = await recordOrFind(step, place)
+    if (messages === undefined) return
+    tally.kept(kept)
+    if (exported !== undefined && seq !== undefined) placed(seq, exported.length, messages[0]?.seq)
+    await laterOf(messages.at(-1), audio, report, place)
   }
 
   const close = async (messages: number, place: Place) => {
-    for (const [segmentId, { urls, place: said }] of waiting)
-      await tryAudio(said, () => segmentAudio(segmentId, urls, said))
-    for (const [segmentId, { place: said }] of waiting)
-      tally.refused(said, 'audio of segments', `no message can give segment ${segmentId} its audio`)
+    await segmentAudio.close(tryAudio)
     if (messages !== nextSeq - 1 && !allowGaps)
       tally.refused(
         place,
@@ -190,12 +204,20 @@ export function createConversationImport({
         return create(step, place)
       case 'record':
         return record(step, place)
+      case 'seat':
+        return seat(step.seq, step.key, place)
+      case 'half':
+        return half(step, place)
+      case 'heard':
+        return speech.report(step.report)
+      case 'voiceSession':
+        return speech.session(step)
       case 'segment':
         return createSegment(step.segmentId, true)
       case 'messageAudio':
         return tryAudio(place, () => attach(step.audio))
       case 'segmentAudio':
-        return tryAudio(place, () => segmentAudio(step.segmentId, step.urls, place))
+        return tryAudio(place, () => segmentAudio.give(step.segmentId, step.urls, place))
       case 'end':
         return close(step.messages, place)
       case 'withdraw':
@@ -225,17 +247,4 @@ export function createConversationImport({
         tally.failed(lastPlace, `the lines of conversation ${id} end here, without an \`end\``)
     },
   }
-}
-
-const shownOf = ({ externalId, title, metadata }: Conversation) => [externalId, title, metadata]
-
-/** What of a message never changes. */
-function lasting(message: ExportedMessage): unknown[] {
-  const { id, seq, role, parts, messageType, voiceSessionId, durationSeconds, createdAt } = message
-  return [
-    [id, seq, role, parts, messageType, voiceSessionId, durationSeconds, createdAt],
-    role === 'human' ? message.segmentId : null,
-    message.memoryRetrievalTrace,
-    message.metadata,
-  ]
 }

@@ -15,10 +15,28 @@ const closed = { additionalProperties: false } as const
 const { conversationId, version, ttsAudioUrls } = wire.Segment.properties
 const urls = ttsAudioUrls.anyOf[0]
 
-/** As the API shows it, without what follows from the lines around it. */
-const ExportedMessage = Type.Omit(
-  wire.Message,
-  ['conversationId', 'turnId', 'version', 'content'],
+const { state, heard, interruptedAt, speechEndedAt, firstAudioAt } = wire.Message.properties
+
+/** As the API shows it, without what follows from the lines around it. Files from before speech have none of it. */
+const ExportedMessage = Type.Object(
+  {
+    ...Type.Omit(wire.Message, [
+      'conversationId',
+      'turnId',
+      'version',
+      'content',
+      'state',
+      'heard',
+      'interruptedAt',
+      'speechEndedAt',
+      'firstAudioAt',
+    ]).properties,
+    state: Type.Optional(state),
+    heard: Type.Optional(heard),
+    interruptedAt: Type.Optional(interruptedAt),
+    speechEndedAt: Type.Optional(speechEndedAt),
+    firstAudioAt: Type.Optional(firstAudioAt),
+  },
   closed,
 )
 export type ExportedMessage = Static<typeof ExportedMessage>
@@ -43,14 +61,53 @@ const SegmentLine = Type.Object(
   closed,
 )
 
+const seq = wire.Message.properties.seq
+const completes = Type.Optional(
+  Type.Object({ segmentId: wire.Uuid, agentResponse: Type.String() }, closed),
+)
+
+/** A place in the order that has no words. */
+const SeatLine = Type.Object({ type: Type.Literal('seat'), conversationId, seq }, closed)
+
+/** A message whose partner does not stand beside it; `seat` is the `seq` of the turn's human message. */
+const HalfLine = Type.Object(
+  {
+    type: Type.Literal('half'),
+    conversationId,
+    seat: seq,
+    message: ExportedMessage,
+    completes,
+  },
+  closed,
+)
+
+/** Stands before the turns that were spoken in it. */
+const VoiceSessionLine = Type.Object(
+  {
+    type: Type.Literal('voiceSession'),
+    ...Type.Omit(wire.VoiceSession, ['version']).properties,
+  },
+  closed,
+)
+
+/** What was heard of a message, where it was reported after its line was written. */
+const HeardLine = Type.Object(
+  {
+    type: Type.Literal('heard'),
+    conversationId,
+    messageId: wire.Uuid,
+    heard: heard.anyOf[0],
+    interruptedAt: interruptedAt.anyOf[0],
+  },
+  closed,
+)
+
 const TurnLine = Type.Object(
   {
     type: Type.Literal('turn'),
     conversationId,
     messages: Type.Array(ExportedMessage, { minItems: 1, maxItems: 2 }),
-    completes: Type.Optional(
-      Type.Object({ segmentId: wire.Uuid, agentResponse: Type.String() }, closed),
-    ),
+    completes,
   },
   closed,
 )
@@ -84,12 +141,17 @@ const ErasedLine = Type.Object({ type: Type.Literal('erased'), conversationId },
 export type ConversationLine = Static<typeof ConversationLine>
 export type SegmentLine = Static<typeof SegmentLine>
 export type TurnLine = Static<typeof TurnLine>
+export type HalfLine = Static<typeof HalfLine>
 export type MessageAudioLine = Static<typeof MessageAudioLine>
 export type SegmentAudioLine = Static<typeof SegmentAudioLine>
 export type ExportLine =
   | ConversationLine
   | SegmentLine
+  | Static<typeof VoiceSessionLine>
   | TurnLine
+  | HalfLine
+  | Static<typeof SeatLine>
+  | Static<typeof HeardLine>
   | MessageAudioLine
   | SegmentAudioLine
   | Static<typeof EndLine>
@@ -98,7 +160,11 @@ export type ExportLine =
 const checks = {
   conversation: Compile(ConversationLine),
   segment: Compile(SegmentLine),
+  voiceSession: Compile(VoiceSessionLine),
   turn: Compile(TurnLine),
+  half: Compile(HalfLine),
+  seat: Compile(SeatLine),
+  heard: Compile(HeardLine),
   messageAudio: Compile(MessageAudioLine),
   segmentAudio: Compile(SegmentAudioLine),
   end: Compile(EndLine),

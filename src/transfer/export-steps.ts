@@ -6,6 +6,7 @@ import {
   checkExportLine,
   type ExportedMessage,
   type ExportLine,
+  type HalfLine,
   type TurnLine,
 } from './export-format.ts'
 import { type Block, type Kept, LineProblem, type Step } from './steps.ts'
@@ -37,6 +38,19 @@ function stepOf(line: ExportLine, conversationId: string): Step {
       return { do: 'segment', segmentId: line.id }
     case 'turn':
       return recordOf(line, conversationId)
+    case 'half':
+      return halfOf(line, conversationId)
+    case 'seat':
+      return { do: 'seat', seq: line.seq, key: seatKey(conversationId, line.seq) }
+    case 'heard': {
+      const { messageId, heard, interruptedAt: at } = line
+      return { do: 'heard', report: { messageId, heard, at } }
+    }
+    case 'voiceSession': {
+      const { id, metadata, endedAt } = line
+      const body = { id, ...(metadata === null ? {} : { metadata }) }
+      return { do: 'voiceSession', body, hasEnded: endedAt !== null }
+    }
     case 'messageAudio': {
       const { messageId, segmentId, ttsAudioUrls: urls } = line
       return { do: 'messageAudio', audio: { messageId, segmentId, urls } }
@@ -66,38 +80,65 @@ function recordOf(line: TurnLine, conversationId: string): Step {
     throw new LineProblem('is no turn: it completes a segment that it does not belong to')
   const turn: NewTurn = {
     ...(human === undefined ? {} : { user: userOf(human) }),
-    assistant: {
-      id: ai.id,
-      responses: ai.parts,
-      at: ai.createdAt,
-      ...(ai.memoryRetrievalTrace === null
-        ? {}
-        : { memoryRetrievalTrace: ai.memoryRetrievalTrace }),
-      ...(ai.metadata === null ? {} : { metadata: ai.metadata }),
-    },
-    ...(tag === null
-      ? {}
-      : {
-          segment: {
-            id: tag,
-            ...(completes === undefined ? {} : { agentResponse: completes.agentResponse }),
-          },
-        }),
+    assistant: assistantOf(ai),
+    ...segmentOf(tag, completes),
   }
   return {
     do: 'record',
     key: idWithin(conversationId, `turn ${canonicalId(first.id)}`),
     turn,
     exported: messages,
-    ...(ai.ttsAudioUrls === null
-      ? {}
-      : { audio: { messageId: ai.id, urls: ai.ttsAudioUrls, segmentId: ai.segmentId } }),
+    ...laterOf(ai),
+    ...(human === undefined ? {} : { seatKey: seatKey(conversationId, human.seq) }),
     kept: nothingKept,
   }
 }
 
+const seatKey = (conversationId: string, seq: number) => idWithin(conversationId, `seat ${seq}`)
+
+/** A human message in a seat has an id of its own there. */
+function halfOf({ seat, message, completes }: HalfLine, conversationId: string): Step {
+  const place = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
+  if (message.role === 'human') {
+    const { id: _, ...user } = userOf(message)
+    return { ...place, halves: { user } }
+  }
+  const halves = { assistant: assistantOf(message), ...segmentOf(message.segmentId, completes) }
+  return { ...place, halves, ...laterOf(message) }
+}
+
+const segmentOf = (id: string | null, completes: TurnLine['completes']) =>
+  id === null
+    ? {}
+    : {
+        segment: {
+          id,
+          ...(completes === undefined ? {} : { agentResponse: completes.agentResponse }),
+        },
+      }
+
+function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
+  const { id, parts: responses, createdAt: at, memoryRetrievalTrace, metadata } = ai
+  const { firstAudioAt = null } = ai
+  return {
+    ...{ id, responses, at },
+    ...(memoryRetrievalTrace === null ? {} : { memoryRetrievalTrace }),
+    ...(metadata === null ? {} : { metadata }),
+    ...(firstAudioAt === null ? {} : { firstAudioAt }),
+  }
+}
+
+/** What may still change of an answer. */
+function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: ExportedMessage) {
+  const { heard = null, interruptedAt: at = null } = message
+  return {
+    ...(urls === null ? {} : { audio: { messageId, urls, segmentId } }),
+    ...(heard === null || at === null ? {} : { report: { messageId, heard, at } }),
+  }
+}
+
 function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
-  const { voiceSessionId, durationSeconds } = human
+  const { voiceSessionId, durationSeconds, speechEndedAt = null } = human
   return {
     id: human.id,
     text: human.parts.join(''),
@@ -107,6 +148,7 @@ function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
           voice: {
             ...(voiceSessionId === null ? {} : { sessionId: voiceSessionId }),
             ...(durationSeconds === null ? {} : { durationSeconds }),
+            ...(speechEndedAt === null ? {} : { speechEndedAt }),
           },
         }
       : {}),

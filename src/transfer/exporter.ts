@@ -60,8 +60,8 @@ export async function exportConversations(
         withdrawn.push(id)
       }
       await output.write(`${JSON.stringify(line)}\n`)
-      if (line.type === 'turn') {
-        messages += line.messages.length
+      if (line.type === 'turn' || line.type === 'half') {
+        messages += line.type === 'turn' ? line.messages.length : 1
         say()
       }
     }

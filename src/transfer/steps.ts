@@ -1,5 +1,6 @@
 /** What an import has to do, as a format's reader says it and as it is then carried out. */
-import type { NewConversation, NewTurn } from '../conversation/wire.ts'
+import type { Message, NewConversation, NewTurn } from '../conversation/wire.ts'
+import type { NewVoiceSession, TurnHalves } from '../conversation/wire-voice.ts'
 import type { ExportedMessage } from './export-format.ts'
 
 /** The audio of an AI message, and the segment it is tagged with. */
@@ -7,6 +8,13 @@ export type Audio = {
   readonly messageId: string
   readonly urls: readonly (string | null)[]
   readonly segmentId: string | null
+}
+
+/** What was heard of an AI message, and when that was reported. */
+export type Report = {
+  readonly messageId: string
+  readonly heard: NonNullable<Message['heard']>
+  readonly at: string
 }
 
 export type Step =
@@ -19,8 +27,23 @@ export type Step =
       readonly exported?: readonly ExportedMessage[]
       /** Given afterwards: what may still change is no part of a turn's request. */
       readonly audio?: Audio
+      readonly report?: Report
+      /** Under which half of it may have been brought before. */
+      readonly seatKey?: string
       readonly kept: Kept
     }
+  | { readonly do: 'seat'; readonly seq: number; readonly key: string }
+  | {
+      readonly do: 'half'
+      readonly seq: number
+      /** Of the turn's seat. */
+      readonly key: string
+      readonly halves: TurnHalves
+      readonly audio?: Audio
+      readonly report?: Report
+    }
+  | { readonly do: 'heard'; readonly report: Report }
+  | { readonly do: 'voiceSession'; readonly body: NewVoiceSession; readonly hasEnded: boolean }
   | { readonly do: 'segment'; readonly segmentId: string }
   | { readonly do: 'messageAudio'; readonly audio: Audio }
   | {
