@@ -5,7 +5,7 @@
  */
 import { KvError } from '../ports/kv.ts'
 import type { CacheEntries, Seen } from './cache-entries.ts'
-import type { Applied } from './cache-rule.ts'
+import { type Applied, isFull } from './cache-rule.ts'
 
 export type CacheWriter = {
   /** Never throws, never waits. */
@@ -16,6 +16,8 @@ export type CacheWriter = {
   erase(tenant: string, id: string, version: number): Promise<boolean>
   /** Marks what is dirty; answers how many were refused. Rejects where the store is away. */
   heal(): Promise<number>
+  /** Whether an apply of it waits or is on its way. */
+  isWriting(tenant: string, id: string): boolean
   /** Resolves when nothing is under way. */
   drained(): Promise<void>
 }
@@ -34,7 +36,7 @@ type Dirty = { readonly tenant: string; readonly id: string; readonly version: n
 
 export function createCacheWriter(options: {
   readonly entries: CacheEntries
-  /** The store has a head at this version. */
+  /** The store has a window at this version. */
   onStored(tenant: string, id: string, version: number): void
   /** Whether the store may be asked. */
   isOpen(): boolean
@@ -68,6 +70,10 @@ export function createCacheWriter(options: {
     if (known.size > knownMax && oldest !== undefined) known.delete(oldest[0])
   }
 
+  const stored = (tenant: string, id: string, seen: Seen | undefined) => {
+    if (seen !== undefined && isFull(seen.head)) options.onStored(tenant, id, seen.head.version)
+  }
+
   /** Until nothing waits for this conversation. */
   const run = async (name: string, line: Line) => {
     for (let next = line.waiting; next !== undefined; next = line.waiting) {
@@ -86,7 +92,7 @@ export function createCacheWriter(options: {
       const seen = await entries.apply(tenant, id, applied, known.get(name))
       options.onAnswer(performance.now() - askedAt)
       know(name, seen)
-      if (seen !== undefined) options.onStored(tenant, id, seen.head.version)
+      stored(tenant, id, seen)
       if (seen === undefined) soil(tenant, id, applied.version)
       else if ((dirty.get(name)?.version ?? 0) <= seen.head.version) dirty.delete(name)
     } catch (thrown) {
@@ -126,7 +132,7 @@ export function createCacheWriter(options: {
       const name = nameOf(tenant, id)
       const before = known.get(name)?.versionstamp ?? ''
       if (before < seen.versionstamp) know(name, seen)
-      options.onStored(tenant, id, seen.head.version)
+      stored(tenant, id, seen)
     },
 
     async erase(tenant, id, version) {
@@ -162,6 +168,8 @@ export function createCacheWriter(options: {
       if (failed?.status === 'rejected') throw failed.reason
       return dirty.size
     },
+
+    isWriting: (tenant, id) => lines.has(nameOf(tenant, id)),
 
     drained() {
       if (lines.size === 0) return Promise.resolve()

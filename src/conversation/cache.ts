@@ -19,6 +19,8 @@ export type Cache = AsyncDisposable & {
   readonly effect: Effect
   /** A window that this process has at hand: worth nothing until its version was asked for. */
   ready(tenant: string, id: string): Ready | undefined
+  /** Whether what was committed here is on its way to the store. */
+  isWriting(tenant: string, id: string): boolean
   /** The version of a full window in the store, 0 where there is none; undefined where it is away. */
   version(tenant: string, id: string): Promise<number | undefined>
   /** The newest `count` messages as far as the window goes; undefined where the store is away. */
@@ -129,6 +131,8 @@ export function createCache(options: CacheOptions): Cache {
     },
 
     ready: (tenant, id) => windows.get(nameOf(tenant, id)),
+
+    isWriting: writer.isWriting,
 
     async version(tenant, id) {
       const asked = await ask('read', id, () => heads.version(tenant, id), deadlineMs)

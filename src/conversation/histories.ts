@@ -18,7 +18,7 @@ import {
   windowOf,
 } from './window.ts'
 
-/** As in Deno KV: `strong` is never behind a commit acknowledged before; `eventual` trusts the cache. */
+/** As in Deno KV: `strong` is never behind an acknowledged commit; `eventual` trusts the cache. */
 export type Consistency = 'strong' | 'eventual'
 
 export type ReadOptions = {
@@ -78,30 +78,30 @@ type Query = {
 export function createHistories(options: HistoriesOptions): Histories {
   const { reader, cache, versions } = options
 
-  const read = async (query: Query): Promise<Printed> =>
-    query.isStrong ? await strong(query) : await eventual(query)
+  const read = (query: Query) => (query.isStrong ? strong(query) : eventual(query))
 
   /** The version is asked for beside the window, and decides. */
   const strong = async (query: Query): Promise<Printed> => {
     const { principal, id, ask } = query
     const ready = cache.ready(principal.tenant, id)
     const isAtHand = ready !== undefined && pageOf(ready.window, ask) !== undefined
+    // What is neither in the store nor on its way there needs a reader to bring it.
+    const isEnough = isAtHand && (ready.isStored || cache.isWriting(principal.tenant, id))
     const [current, found] = await Promise.all([
       versions.current(principal.tenant, id),
-      isAtHand ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
+      isEnough ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
     ])
     if (current?.isErased === true) cache.forget(principal.tenant, id)
     // What is at hand was committed before the question was asked: the database went back.
-    if (ready !== undefined && ready.window.version > checked(query, current)) {
-      await cache.distrust(principal.tenant, id, ready.window.version)
-      return await fromSnapshot(query, undefined)
-    }
-    if (isAtHand && ready.window.version === checked(query, current)) {
+    if (ready !== undefined && ready.window.version > checked(query, current))
+      return await distrusted(query, ready.window)
+    const isServed = isAtHand && (isEnough || found === undefined)
+    if (isServed && ready.window.version === checked(query, current)) {
       // Readers of the cache alone may still be shown the version before: it is the database's word.
       const source = ready.isStored ? 'cache' : 'database'
       return printed(query, ready.window, source) ?? (await query.fromDatabase())
     }
-    const read = isAtHand ? await cache.read(principal.tenant, id, newestNeeded(ask)) : found
+    const read = isEnough ? await cache.read(principal.tenant, id, newestNeeded(ask)) : found
     if (read?.kind !== 'window') {
       checked(query, current)
       return await fromSnapshot(query, read?.seen)
@@ -110,11 +110,13 @@ export function createHistories(options: HistoriesOptions): Histories {
     // It may have been committed after the question was answered.
     if (read.window.version > version)
       version = checked(query, await versions.current(principal.tenant, id))
-    if (read.window.version > version) {
-      await cache.distrust(principal.tenant, id, read.window.version)
-      return await fromSnapshot(query, undefined)
-    }
+    if (read.window.version > version) return await distrusted(query, read.window)
     return await fromWindow(query, read, version)
+  }
+
+  const distrusted = async (query: Query, { version }: Window): Promise<Printed> => {
+    await cache.distrust(query.principal.tenant, query.id, version)
+    return await fromSnapshot(query, undefined)
   }
 
   /** The cache's version is good enough, where it reaches the floor. */

@@ -8,7 +8,7 @@ import type { Window } from './window.ts'
 
 export type Ready = {
   readonly window: Window
-  /** Whether the store was seen at this version or past it: until then its readers may see an older one. */
+  /** Whether the store was seen with a window at this version or past it: until then its readers may see an older one. */
   readonly isStored: boolean
 }
 
@@ -16,7 +16,7 @@ export type ReadyWindows = {
   get(name: string): Ready | undefined
   /** Keeps the window, unless it has a newer one. */
   keep(name: string, window: Window): void
-  /** The store was seen at this version. */
+  /** The store was seen with a window at this version. */
   stored(name: string, version: number): void
   /** After a commit here. */
   apply(name: string, applied: Applied): void

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { openKv } from '../../adapters/open.ts'
 import { type Cache, createCache } from '../../src/conversation/cache.ts'
+import { type Head, historyKeys } from '../../src/conversation/cache-rule.ts'
 import type { Commit } from '../../src/conversation/effects.ts'
 import { createHistories, type HistoriesOptions } from '../../src/conversation/histories.ts'
 import { encodeCursor } from '../../src/conversation/ids.ts'
@@ -9,6 +10,7 @@ import { messageOf } from '../../src/conversation/rows.ts'
 import type { Message } from '../../src/conversation/wire.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Kv } from '../../src/ports/kv.ts'
+import { until } from '../support/processes.ts'
 
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const principal = { tenant: 'default', subject: 'local', scopes: 'all' } as const
@@ -36,8 +38,8 @@ const messageAt = (seq: number, text: string): Message =>
     firstAudioAt: null,
   })
 
-/** A database in a list, at version 1 + its length, and a node beside it. */
-function nodeOn(kv: Kv, said: string[]) {
+/** A database in a list, at version 1 + its length, and a node beside it; `before` each snapshot. */
+function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () => {}) {
   const log: string[] = []
   const cache: Cache = createCache({
     kv,
@@ -46,11 +48,12 @@ function nodeOn(kv: Kv, said: string[]) {
     deadlineMs: 15,
     readyBytesMax: 1_000_000,
   })
-  const snapshot = () => {
+  const snapshot = async () => {
+    await before()
     const version = said.length + 1
     const messages = said.map((text, index) => messageAt(index + 1, text))
     const cursor = encodeCursor(id, version)
-    return Promise.resolve({ version, lastSeq: said.length, cursor, messages })
+    return { version, lastSeq: said.length, cursor, messages }
   }
   const histories = createHistories({
     // Only what the reads of histories use is there.
@@ -127,6 +130,55 @@ test('a store that hangs costs a read one deadline', async () => {
   calls.length = 0
   const { spoken, source } = await node.read('eventual')
   expect([spoken, source, calls]).toEqual([['one'], 'database', ['getMany']])
+  await node.cache[Symbol.asyncDispose]()
+  kv.close()
+})
+
+test('a window that lost its race into the store comes there with a later read', async () => {
+  const { kv } = await openKv('memory:')
+  const headOf = async () => (await kv.get<Head>(historyKeys.head(principal.tenant, id))).value
+  let snapshots = 0
+  // A commit lands between the miss of the first reader and its window.
+  const node = nodeOn(kv, ['one'], async () => {
+    snapshots += 1
+    if (snapshots > 1) return
+    node.say('two')
+    await until('the commit is in the store', async () => (await headOf())?.version === 3)
+  })
+  expect(await node.read('strong')).toEqual({ spoken: ['one', 'two'], source: 'database' })
+  expect((await headOf())?.full).toBe(false)
+  await until('it is cached', async () => (await node.read('strong')).source === 'cache')
+  expect(await headOf()).toMatchObject({ full: true, version: 3 })
+  expect((await node.read('eventual')).source).toBe('cache')
+  await node.cache[Symbol.asyncDispose]()
+  kv.close()
+})
+
+test('a store that is away costs nothing of what a node has at hand', async () => {
+  const { kv } = await openKv('memory:')
+  let isAway = false
+  const away: Kv = {
+    ...kv,
+    list(...args) {
+      if (!isAway) return kv.list(...args)
+      return { ...kv.list(...args), next: () => Promise.reject(new Error('away')) }
+    },
+    atomic() {
+      if (isAway) throw new Error('away')
+      return kv.atomic()
+    },
+  }
+  let snapshots = 0
+  const node = nodeOn(away, ['one'], async () => {
+    snapshots += 1
+  })
+  await until('it is cached', async () => (await node.read('strong')).source === 'cache')
+  isAway = true
+  snapshots = 0
+  node.say('two')
+  for (let read = 0; read < 20; read += 1)
+    expect(await node.read('strong')).toEqual({ spoken: ['one', 'two'], source: 'database' })
+  expect(snapshots).toBe(0)
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })

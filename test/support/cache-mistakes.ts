@@ -104,7 +104,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 
   'versionstamps are used again': {
     kv: withChecks((kv, atomic) => {
-      // As if a stub of one version were always the same entry.
+      // As if whatever stands at a place were always the same entry.
       const { check, commit } = {
         check: atomic.check.bind(atomic),
         commit: atomic.commit.bind(atomic),
@@ -117,8 +117,8 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       atomic.commit = async () => {
         for (const { key, versionstamp } of checks) {
           const now = await kv.get<Head>(key)
-          const isStub = now.value !== null && !now.value.full && versionstamp !== null
-          check({ key, versionstamp: isStub ? now.versionstamp : versionstamp })
+          const isThere = now.value !== null && versionstamp !== null
+          check({ key, versionstamp: isThere ? now.versionstamp : versionstamp })
         }
         return await commit()
       }
