@@ -4,20 +4,23 @@ import fc from 'fast-check'
 import { createDecoder } from '../src/conversation/decode.ts'
 import { newId } from '../src/conversation/ids.ts'
 import { localPrincipal as me } from '../src/conversation/principal.ts'
-import type { Message } from '../src/conversation/wire.ts'
+import type { Message, VoiceSession } from '../src/conversation/wire.ts'
 import { Problem } from '../src/problem.ts'
 import { openPostgres } from './support/databases.ts'
 import { testDatabaseUrl } from './support/postgres.ts'
 import { type OpenStore, openStore } from './support/store.ts'
+import { VoiceModel } from './support/voice-model.ts'
+import { asked, lapsed, lapses, type Step } from './support/voice-steps.ts'
 import {
   answerParts,
-  type Heard,
   hashOf,
-  type Step,
+  heardAt,
+  nameOf,
+  sessionName,
+  spokenText,
   urlOf,
-  userText,
-  VoiceModel,
-} from './support/voice-model.ts'
+  userOf,
+} from './support/voice-words.ts'
 
 const runs = Number(process.env['SCHEDULES'] ?? 150)
 
@@ -30,48 +33,17 @@ const decode = createDecoder({
   aheadSecondsMax: 300,
 })
 
-const key = fc.integer({ min: 0, max: 3 })
 const words = fc.integer({ min: 0, max: 2 })
-const half = fc.option(words)
-
-const heard: fc.Arbitrary<Heard> = fc.oneof(
-  fc.record({ parts: fc.integer({ min: 0, max: 4 }) }),
-  fc.record({ characters: fc.integer({ min: 0, max: 30 }) }),
-  fc.record({ text: fc.constantFrom('', 'in other words') }),
-)
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('open' as const), key }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('record' as const), key, words }) },
-  {
-    weight: 6,
-    arbitrary: fc
-      .record({ do: fc.constant('complete' as const), key, user: half, assistant: half })
-      .filter(({ user, assistant }) => user !== null || assistant !== null),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      ...{ do: fc.constant('heard' as const), key, heard },
-      at: fc.integer({ min: 0, max: 9 }),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      ...{ do: fc.constant('audio' as const), key, words },
-      part: fc.integer({ min: 0, max: 2 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
+  { weight: 19, arbitrary: asked(4, words) },
+  { weight: 1, arbitrary: lapsed },
 )
 
 const schedule = fc.array(
   fc.record({ step, node: fc.nat(1), how: fc.constantFrom('once', 'again', 'at once') }),
   { minLength: 6, maxLength: 24, size: 'max' },
 )
-
-const nameOf = (n: number) => `turn-${n}`
 
 async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
   try {
@@ -88,47 +60,51 @@ async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
 /** Takes the step on one node; answers as the model does. */
 function taken({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
   const answer = (words: number) => ({
-    responses: answerParts(step.do === 'expire' ? 0 : step.key, words),
+    responses: answerParts('key' in step ? step.key : 0, words),
   })
+  const answerId = (key: number) => ids.get(`${id}/${model.answerOf(key)?.seq}`) ?? newId()
+  const lapse = async (text: string, ...params: (string | null)[]) => {
+    await database.query({ text, params: [me.tenant, id, ...params] })
+    return {}
+  }
   const work = async (): Promise<object | null> => {
     switch (step.do) {
       case 'open':
         return store.openTurn(me, id, {}, nameOf(step.key))
       case 'record': {
-        const user = { text: userText(step.key, step.words) }
+        const user = userOf(step.key, step.words)
         const turn = decode.turn({ user, assistant: answer(step.words) })
         return store.recordTurn(me, id, turn, nameOf(step.key))
       }
       case 'complete': {
         const halves = decode.halves({
-          ...(step.user === null ? {} : { user: { text: userText(step.key, step.user) } }),
+          ...(step.user === null ? {} : { user: userOf(step.key, step.user) }),
           ...(step.assistant === null ? {} : { assistant: answer(step.assistant) }),
         })
         return store.completeTurn(me, id, halves, nameOf(step.key))
       }
       case 'heard': {
-        const at = `2026-01-01T00:00:0${step.at}Z`
-        const message = ids.get(`${id}/${model.answerOf(step.key)?.seq}`) ?? newId()
-        return store.interrupt(me, id, message, decode.interruption({ heard: step.heard, at }))
+        const body = decode.interruption({ heard: step.heard, at: heardAt(step.at) })
+        return store.interrupt(me, id, answerId(step.key), body)
       }
-      case 'audio':
-        return store.attachByKey(
-          me,
-          id,
-          decode.attachByKey({
-            key: nameOf(step.key),
-            part: step.part,
-            ttsAudioUrl: urlOf(step.key, step.part, step.words),
-            textHash: hashOf(
-              answerParts(step.key, step.words)[step.part] ?? 'a part that is not said',
-            ),
-          }),
-        )
-      case 'expire': {
-        const text = `SELECT version FROM turnlog_expire_seats_v1($1, $2::uuid, now() + interval '1 day', 100, 1000)`
-        await database.query({ text, params: [me.tenant, id] })
-        return {}
+      case 'audio': {
+        const { key, part, words } = step
+        const ttsAudioUrl = urlOf(key, part, words)
+        const audio = { part, ttsAudioUrl, textHash: hashOf(spokenText(key, part, words)) }
+        return step.by === 'key'
+          ? store.attachByKey(me, id, decode.attachByKey({ key: nameOf(key), ...audio }))
+          : store.attachTts(me, id, answerId(key), audio)
       }
+      case 'start': {
+        const body = { id: sessionName(step.session), metadata: { room: step.session } }
+        return store.voiceSessions.start(me, id, body, true)
+      }
+      case 'end':
+        return store.voiceSessions.end(me, id, sessionName(step.session))
+      case 'expire':
+        return lapse(lapses.expire)
+      case 'lapse':
+        return lapse(lapses.lapse, sessionName(step.session))
     }
   }
   return outcomeOf(work)
@@ -138,10 +114,16 @@ function taken({ store, database }: OpenStore, id: string, model: VoiceModel, st
 const ids = new Map<string, string>()
 
 const rowsOf = (messages: readonly Message[]) =>
-  messages.map(({ seq, role, state, parts, ttsAudioUrls, heard }) => ({
+  messages.map(({ seq, role, state, parts, ttsAudioUrls, heard, voiceSessionId }) => ({
     ...{ seq, role, state, parts, heard },
     urls: ttsAudioUrls,
+    session: voiceSessionId,
   }))
+
+const sessionsOf = (sessions: readonly VoiceSession[]) =>
+  sessions
+    .map(({ id, endedAt }) => ({ id, ended: endedAt !== null }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
 
 test('whatever comes in whatever order on whatever node, places, words, audio and what was heard are right', async () => {
   const url = await testDatabaseUrl()
@@ -165,11 +147,13 @@ test('whatever comes in whatever order on whatever node, places, words, audio an
             : (await Promise.all([take(first), take(second)])).toSorted()
       const wanted = got.map(() => model.take(step))
       expect([step, got]).toEqual([step, how === 'at once' ? wanted.toSorted() : wanted])
-      const { messages, version } = await second.reader.changes(me, id, { limit: 1000 })
+      const changes = await second.reader.changes(me, id, { limit: 1000 })
+      const { messages, version, voiceSessions = [] } = changes
       expect(version).toBe(model.version)
       for (const message of messages) ids.set(`${id}/${message.seq}`, message.id)
       const inOrder = messages.toSorted((a, b) => a.seq - b.seq)
       expect(rowsOf(inOrder)).toEqual(model.stored())
+      expect(sessionsOf(voiceSessions)).toEqual(model.sessions())
     }
     const history = async (view: 'said' | 'heard', pending = false) =>
       (await first(nodes).reader.history(me, id, { last: 1000, shown: { view, pending } })).messages

@@ -1,67 +1,56 @@
 /**
- * A small model of what becomes of spoken turns, to hold the store against. It knows places, words,
- * what was heard and what audio waits; it knows nothing of databases.
+ * A small model of what becomes of spoken turns, to hold the store and its sockets against. It knows
+ * places, words, sessions, what was heard and what audio waits; it knows nothing of databases.
  */
-import { createHash } from 'node:crypto'
-
-export type Step =
-  | { readonly do: 'open'; readonly key: number }
-  | { readonly do: 'record'; readonly key: number; readonly words: number }
-  | {
-      readonly do: 'complete'
-      readonly key: number
-      readonly user: number | null
-      readonly assistant: number | null
-    }
-  | { readonly do: 'heard'; readonly key: number; readonly at: number; readonly heard: Heard }
-  | { readonly do: 'audio'; readonly key: number; readonly part: number; readonly words: number }
-  | { readonly do: 'expire' }
-
-export type Heard = {
-  readonly parts?: number
-  readonly characters?: number
-  readonly text?: string
-}
-
-export type Row = {
-  seq: number
-  role: 'human' | 'ai'
-  state: 'filled' | 'pending' | 'expired'
-  parts: string[]
-  urls: (string | null)[] | null
-  heard: Heard | null
-  heardAt: number
-}
-
-type Turn = {
-  readonly opened: boolean
-  readonly human: Row
-  humanWords: number | null
-  answer: Row | undefined
-  answerWords: number | null
-}
-
-export const userText = (key: number, words: number) => `user ${key} says ${words}`
-
-/** Of one to three parts, some with characters of two code units. */
-export const answerParts = (key: number, words: number): string[] =>
-  ['One 🙂.', `answer ${key}`, `${words} 你好`].slice(0, 1 + ((key + words) % 3))
-
-export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
-
-export const urlOf = (key: number, part: number, words: number) =>
-  `https://audio.example/${key}/${part}/${words}`
-
-const codePoints = (text: string) => Array.from(text)
+import { nothingYet, type Row, sorted } from './voice-state.ts'
+import type { Step } from './voice-steps.ts'
+import {
+  answerParts,
+  codePoints,
+  type Heard,
+  hashOf,
+  heardParts,
+  sessionName,
+  sessionOf,
+  spokenText,
+  urlOf,
+  userText,
+} from './voice-words.ts'
 
 export class VoiceModel {
-  readonly rows: Row[] = []
-  version = 1
-  readonly #turns = new Map<number, Turn>()
-  readonly #held = new Map<string, { hash: string; url: string }>()
+  readonly #seatsMax: number
+  readonly #now: ReturnType<typeof nothingYet>
+
+  constructor(seatsMax = Number.POSITIVE_INFINITY, now = nothingYet()) {
+    this.#seatsMax = seatsMax
+    this.#now = now
+  }
+
+  /** One that goes its own way from here. */
+  copy(): VoiceModel {
+    return new VoiceModel(this.#seatsMax, structuredClone(this.#now))
+  }
+
+  /** The same for models that are the same, also in what waits and is not seen. */
+  get name(): string {
+    const { version, rows, turns, held, sessions } = this.#now
+    return JSON.stringify([version, rows, sorted(turns), sorted(held), sorted(sessions)])
+  }
+
+  get version(): number {
+    return this.#now.version
+  }
+
+  get rows(): readonly Row[] {
+    return this.#now.rows
+  }
 
   answerOf(key: number): Row | undefined {
-    return this.#turns.get(key)?.answer
+    return this.#now.turns.get(key)?.answer
+  }
+
+  seatOf(key: number): Row | undefined {
+    return this.#now.turns.get(key)?.human
   }
 
   /** What the step is answered: a problem's code, or that it was done. */
@@ -76,78 +65,95 @@ export class VoiceModel {
       case 'heard':
         return this.#interrupt(step.key, step.at, step.heard)
       case 'audio':
-        return this.#attach(step.key, step.part, step.words)
-      case 'expire':
-        for (const row of this.rows)
-          if (row.state === 'pending') {
-            row.state = 'expired'
-            this.version += 1
-          }
+        return this.#attach(step)
+      case 'start':
+        return this.#start(sessionName(step.session))
+      case 'end':
+        return this.#end(sessionName(step.session))
+      case 'expire': {
+        const pending = this.rows.filter(({ state }) => state === 'pending')
+        for (const row of pending) row.state = 'expired'
+        this.#now.version += pending.length
         return 'done'
+      }
+      case 'lapse': {
+        const id = sessionName(step.session)
+        if (this.#now.sessions.get(id)?.carried === true) this.#end(id)
+        return 'done'
+      }
     }
   }
 
   #row(role: Row['role'], state: Row['state'], parts: string[]): Row {
     const row: Row = {
-      ...{ seq: this.rows.length + 1, role, state, parts },
+      ...{ seq: this.rows.length + 1, role, state, parts, session: null },
       ...{ urls: null, heard: null, heardAt: -1 },
     }
-    this.rows.push(row)
+    this.#now.rows.push(row)
     return row
+  }
+
+  #say(row: Row, key: number, words: number): void {
+    row.state = 'filled'
+    row.parts = [userText(key, words)]
+    row.session = sessionOf(words)
+    if (row.session !== null && !this.#now.sessions.has(row.session))
+      this.#now.sessions.set(row.session, { declared: false, carried: false, ended: false })
   }
 
   #answer(key: number, words: number): Row {
     const row = this.#row('ai', 'filled', answerParts(key, words))
+    const { held } = this.#now
     const urls = row.parts.map((text, part) => {
-      const held = this.#held.get(`${key}/${part}`)
-      return held?.hash === hashOf(text) ? held.url : null
+      const waiting = held.get(`${key}/${part}`)
+      return waiting?.hash === hashOf(text) ? waiting.url : null
     })
     if (urls.some((url) => url !== null)) row.urls = urls
-    for (const part of [0, 1, 2]) this.#held.delete(`${key}/${part}`)
+    for (const part of [0, 1, 2]) held.delete(`${key}/${part}`)
     return row
   }
 
   #open(key: number): string {
-    const turn = this.#turns.get(key)
+    const turn = this.#now.turns.get(key)
     if (turn !== undefined) return turn.opened ? 'replayed' : 'idempotency-conflict'
-    this.version += 1
+    if (this.rows.filter(({ state }) => state === 'pending').length >= this.#seatsMax)
+      return 'seats-too-many'
+    this.#now.version += 1
     const human = this.#row('human', 'pending', [''])
     const none = { humanWords: null, answer: undefined, answerWords: null }
-    this.#turns.set(key, { opened: true, human, ...none })
+    this.#now.turns.set(key, { opened: true, human, ...none })
     return 'done'
   }
 
   #record(key: number, words: number): string {
-    const turn = this.#turns.get(key)
+    const turn = this.#now.turns.get(key)
     if (turn !== undefined)
       return !turn.opened && turn.humanWords === words ? 'replayed' : 'idempotency-conflict'
-    this.version += 1
-    const human = this.#row('human', 'filled', [userText(key, words)])
+    this.#now.version += 1
+    const human = this.#row('human', 'pending', [])
+    this.#say(human, key, words)
     const answer = this.#answer(key, words)
-    this.#turns.set(key, { opened: false, human, humanWords: words, answer, answerWords: words })
+    const said = { humanWords: words, answer, answerWords: words }
+    this.#now.turns.set(key, { opened: false, human, ...said })
     return 'done'
   }
 
   #complete(key: number, user: number | null, assistant: number | null): string {
-    const turn = this.#turns.get(key)
+    const turn = this.#now.turns.get(key)
     if (turn === undefined) return 'turn-not-open'
     if (!turn.opened) return 'idempotency-conflict'
     const contradicts = (sent: number | null, there: number | null) =>
       sent !== null && there !== null && sent !== there
     if (contradicts(user, turn.humanWords) || contradicts(assistant, turn.answerWords))
       return 'idempotency-conflict'
-    const fills = [
-      user !== null && turn.humanWords === null,
-      assistant !== null && turn.answerWords === null,
-    ]
-    if (!fills.includes(true)) return 'replayed'
-    this.version += 1
-    if (fills[0] === true && user !== null) {
+    const [saysHuman, saysAnswer] = [turn.humanWords === null, turn.answerWords === null]
+    if (!(user !== null && saysHuman) && !(assistant !== null && saysAnswer)) return 'replayed'
+    this.#now.version += 1
+    if (user !== null && saysHuman) {
       turn.humanWords = user
-      turn.human.state = 'filled'
-      turn.human.parts = [userText(key, user)]
+      this.#say(turn.human, key, user)
     }
-    if (fills[1] === true && assistant !== null) {
+    if (assistant !== null && saysAnswer) {
       turn.answerWords = assistant
       turn.answer = this.#answer(key, assistant)
     }
@@ -155,25 +161,26 @@ export class VoiceModel {
   }
 
   #interrupt(key: number, at: number, heard: Heard): string {
-    const row = this.#turns.get(key)?.answer
+    const row = this.answerOf(key)
     if (row === undefined) return 'message-not-found'
     const said = codePoints(row.parts.join('')).length
     if ((heard.parts ?? 0) > row.parts.length || (heard.characters ?? 0) > said)
       return 'heard-out-of-range'
     if (at > row.heardAt) {
-      this.version += 1
+      this.#now.version += 1
       row.heard = heard
       row.heardAt = at
     }
     return 'done'
   }
 
-  #attach(key: number, part: number, words: number): string {
-    const row = this.#turns.get(key)?.answer
-    const text = answerParts(key, words)[part] ?? 'a part that is not said'
+  #attach({ key, part, words, by }: Extract<Step, { do: 'audio' }>): string {
+    const row = this.answerOf(key)
+    const text = spokenText(key, part, words)
     const url = urlOf(key, part, words)
     if (row === undefined) {
-      this.#held.set(`${key}/${part}`, { hash: hashOf(text), url })
+      if (by === 'message') return 'message-not-found'
+      this.#now.held.set(`${key}/${part}`, { hash: hashOf(text), url })
       return 'held'
     }
     if (part >= row.parts.length) return 'part-out-of-range'
@@ -181,37 +188,46 @@ export class VoiceModel {
     const urls = [...(row.urls ?? [])]
     while (urls.length <= part) urls.push(null)
     urls[part] = url
-    if (JSON.stringify(urls) !== JSON.stringify(row.urls)) this.version += 1
+    if (JSON.stringify(urls) !== JSON.stringify(row.urls)) this.#now.version += 1
     row.urls = urls
+    return 'done'
+  }
+
+  #start(id: string): string {
+    const there = this.#now.sessions.get(id)
+    if (there?.ended === true) return 'voice-session-ended'
+    if (there?.declared !== true) this.#now.version += 1
+    this.#now.sessions.set(id, { declared: true, carried: true, ended: false })
+    return 'done'
+  }
+
+  #end(id: string): string {
+    const there = this.#now.sessions.get(id)
+    if (there === undefined) return 'voice-session-not-found'
+    if (there.ended) return 'voice-session-ended'
+    there.ended = true
+    this.#now.version += 1
     return 'done'
   }
 
   /** Every row, as changes tell of it. */
   stored(): Omit<Row, 'heardAt'>[] {
-    return this.rows.map(({ seq, role, state, parts, urls, heard }) => ({
-      ...{ seq, role, state, parts, urls, heard },
-    }))
+    return this.rows.map((row) => {
+      const { heardAt: _, ...told } = row
+      return told
+    })
+  }
+
+  /** Which sessions there are, and whether they have ended. */
+  sessions(): { id: string; ended: boolean }[] {
+    return sorted(this.#now.sessions).map(([id, { ended }]) => ({ id, ended }))
   }
 
   /** What a history shows of it, in the heard view. */
   heard(): { seq: number; parts: string[] }[] {
     return this.rows.flatMap(({ seq, state, parts, heard }) => {
-      if (state !== 'filled') return []
-      const shown = heard === null ? parts : cut(parts, heard)
-      return shown.length === 0 ? [] : [{ seq, parts: shown }]
+      const shown = heardParts(parts, heard).parts
+      return state !== 'filled' || shown.length === 0 ? [] : [{ seq, parts: shown }]
     })
   }
-}
-
-function cut(parts: readonly string[], { text, characters, parts: whole }: Heard): string[] {
-  if (text !== undefined) return text === '' ? [] : [text]
-  if (characters === undefined) return parts.slice(0, whole)
-  let left = characters
-  return parts
-    .map((part) => {
-      const taken = codePoints(part).slice(0, Math.max(0, left)).join('')
-      left -= codePoints(part).length
-      return taken
-    })
-    .filter((part) => part !== '')
 }

@@ -1,0 +1,79 @@
+/** Random steps of spoken turns, for schedules of a store and of sockets. */
+import fc from 'fast-check'
+import type { Heard } from './voice-words.ts'
+
+export type Step =
+  | { readonly do: 'open'; readonly key: number }
+  | { readonly do: 'record'; readonly key: number; readonly words: number }
+  | {
+      readonly do: 'complete'
+      readonly key: number
+      readonly user: number | null
+      readonly assistant: number | null
+    }
+  | { readonly do: 'heard'; readonly key: number; readonly at: number; readonly heard: Heard }
+  | {
+      readonly do: 'audio'
+      readonly key: number
+      readonly part: number
+      readonly words: number
+      readonly by: 'key' | 'message'
+    }
+  | { readonly do: 'start' | 'end'; readonly session: number }
+  | Lapse
+
+/** What is not asked for: the time of something is over. */
+export type Lapse = { readonly do: 'expire' } | { readonly do: 'lapse'; readonly session: number }
+
+/** The turn of a message that is not there. */
+export const nobody = -1
+
+/** What a service does when a time is over, without waiting for it: after the tenant and the conversation. */
+export const lapses = {
+  expire: `SELECT version FROM turnlog_expire_seats_v1($1, $2::uuid, now() + interval '10 days', 100, 10000)`,
+  lapse: `SELECT outcome FROM turnlog_end_voice_session_v1(
+    $1, $2::uuid, $3, now(), now() + interval '10 days', 10000)`,
+}
+
+const session = fc.integer({ min: 0, max: 1 })
+const part = fc.integer({ min: 0, max: 2 })
+
+const heard: fc.Arbitrary<Heard> = fc.oneof(
+  fc.record({ parts: fc.integer({ min: 0, max: 4 }) }),
+  fc.record({ characters: fc.integer({ min: 0, max: 30 }) }),
+  fc.record({ text: fc.constantFrom('', 'in other words') }),
+)
+
+/** What is asked for, of so many turns. `words`: which are chosen, and how often. */
+export const asked = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
+  const key = fc.nat(turns - 1)
+  const half = fc.option(words)
+  return fc.oneof(
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('open' as const), key }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('record' as const), key, words }) },
+    {
+      weight: 12,
+      arbitrary: fc
+        .record({ do: fc.constant('complete' as const), key, user: half, assistant: half })
+        .filter(({ user, assistant }) => user !== null || assistant !== null),
+    },
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant('heard' as const), key, heard, at: fc.nat(9) }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        ...{ do: fc.constant('audio' as const), key, words, part },
+        by: fc.constantFrom('key' as const, 'key' as const, 'message' as const),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('start', 'end'), session }) },
+  )
+}
+
+/** What comes of itself. */
+export const lapsed = fc.oneof(
+  fc.record({ do: fc.constant('expire' as const) }),
+  fc.record({ do: fc.constant('lapse' as const), session }),
+)
