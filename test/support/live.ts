@@ -3,7 +3,7 @@
  * to the rules of delivery, and what it was told of a conversation is folded as an app would.
  */
 import { Compile } from 'typebox/compile'
-import type { Conversation, Message, Segment } from '../../src/conversation/wire.ts'
+import type { Conversation, Message, Segment, VoiceSession } from '../../src/conversation/wire.ts'
 import type { Listening } from '../../src/http/listen.ts'
 import { type ServerFrame, type ServerFrames, serverFrames } from '../../src/live/protocol.ts'
 import { until } from './processes.ts'
@@ -16,6 +16,7 @@ const checks = new Map(
 export class Copy {
   readonly messages = new Map<string, Message>()
   readonly segments = new Map<string, Segment>()
+  readonly voiceSessions = new Map<string, VoiceSession>()
   conversation: Conversation | undefined
   cursor: string | undefined
   last: number | undefined
@@ -24,16 +25,18 @@ export class Copy {
   resets: string[] = []
 
   take(frame: ServerFrames['change']): void {
-    const { from, version, cursor, snapshot, messages, segments = [], conversation } = frame
+    const { from, version, cursor, snapshot, conversation } = frame
+    const { messages, segments = [], voiceSessions = [] } = frame
     if (snapshot === true) {
       this.messages.clear()
       this.segments.clear()
+      this.voiceSessions.clear()
       this.seen.clear()
       if (from !== 0) throw new Error('a snapshot does not begin at 0')
     } else {
       if (from !== this.last) throw new Error(`a range from ${from} came after ${this.last}`)
       if (version <= from) throw new Error(`the range ${from}..${version} is none`)
-      for (const row of [...messages, ...segments])
+      for (const row of [...messages, ...segments, ...voiceSessions])
         if (row.version <= from || row.version > version)
           throw new Error(`version ${row.version} came in ${from}..${version}`)
     }
@@ -44,6 +47,7 @@ export class Copy {
       this.messages.set(message.id, message)
     }
     for (const segment of segments) this.segments.set(segment.id, segment)
+    for (const session of voiceSessions) this.voiceSessions.set(session.id, session)
     if (conversation !== undefined) this.conversation = conversation
     this.last = version
     this.cursor = cursor

@@ -1,0 +1,78 @@
+/** Random schedules of several sockets on two nodes: rounds of frames that are on their way at once. */
+import fc from 'fast-check'
+import type { Cut } from './voice-speaker.ts'
+import { asked, type Lapse, lapsed, type Step } from './voice-steps.ts'
+
+export const turns = 5
+export const speakers = 3
+
+export type Move = {
+  readonly socket: number
+  /** A number: one of those that went before, once more. */
+  readonly what: Step | number
+  readonly cut: Cut | null
+}
+
+export type Round = {
+  readonly moves: readonly Move[]
+  readonly lapse: Lapse | null
+  /** A watcher that loses its socket, and comes back at a node. */
+  readonly drop: { readonly watcher: number; readonly node: number } | null
+}
+
+export type Schedule = readonly Round[]
+
+const node = fc.nat(1)
+// Mostly the same, or most halves would contradict each other.
+const words = fc.constantFrom(0, 0, 0, 1, 2)
+const socket = fc.nat(speakers - 1)
+
+const seldom = <T>(arbitrary: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | null> =>
+  fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight, arbitrary })
+
+const cut: fc.Arbitrary<Cut> = fc.record({
+  moment: fc.constantFrom('at once', 'in hand', 'in hand', 'unheard'),
+  node,
+})
+
+const move: fc.Arbitrary<Move> = fc.record({
+  socket,
+  what: fc.oneof(
+    { weight: 5, arbitrary: asked(turns, words) },
+    { weight: 1, arbitrary: fc.nat(99) },
+  ),
+  cut: seldom(cut, 2),
+})
+
+/** The halves of a turn from two sockets at once, with or without its seat before them. */
+const halves = fc
+  .record({
+    ...{ key: fc.nat(turns - 1), user: words, assistant: words },
+    ...{ first: socket, by: fc.nat(speakers - 2), opens: fc.boolean() },
+    cuts: fc.tuple(seldom(cut, 3), seldom(cut, 3)),
+  })
+  .map(({ key, user, assistant, first, by, opens, cuts }): readonly Move[] => {
+    const second = (first + 1 + by) % speakers
+    const open: Move = { socket: first, what: { do: 'open', key }, cut: null }
+    const what = { do: 'complete', key } as const
+    return [
+      ...(opens ? [open] : []),
+      { socket: first, what: { ...what, user, assistant: null }, cut: cuts[0] },
+      { socket: second, what: { ...what, user: null, assistant }, cut: cuts[1] },
+    ]
+  })
+
+const round: fc.Arbitrary<Round> = fc.record({
+  moves: fc.oneof(
+    { weight: 3, arbitrary: fc.array(move, { minLength: 1, maxLength: 5, size: 'max' }) },
+    { weight: 1, arbitrary: halves },
+  ),
+  lapse: seldom(lapsed),
+  drop: seldom(fc.record({ watcher: fc.nat(1), node })),
+})
+
+export const schedule: fc.Arbitrary<Schedule> = fc.array(round, {
+  minLength: 3,
+  maxLength: 9,
+  size: 'max',
+})
