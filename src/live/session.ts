@@ -215,7 +215,7 @@ export class Session implements StreamOwner {
   #write(frame: Named & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
     this.#lines ??= new WriteLines()
     const lines = this.#lines
-    this.#owe(frame, size, () => lines.run(frame.c, alone, async () => this.send(await work())))
+    this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
   }
 
   /** Interim texts are not answered; only where there is nobody to speak to, that is told. */

@@ -1,6 +1,7 @@
 /**
  * The writes of one socket, in order by conversation. Turns follow each other without waiting, for
- * the store keeps their order; whatever looks at what was written before it waits.
+ * the store keeps their order; whatever looks at what was written before it waits. Each is answered
+ * after those before it: a replay is known later than a refusal of the same batch.
  */
 
 type Line = { running: number; all: Promise<unknown>; barrier: Promise<unknown> | undefined }
@@ -9,7 +10,12 @@ export class WriteLines {
   readonly #lines = new Map<string, Line>()
 
   /** `alone`: after all writes of the conversation before it, and before all after it. */
-  run(conversationId: string, alone: boolean, write: () => Promise<void>): Promise<void> {
+  run<T>(
+    conversationId: string,
+    alone: boolean,
+    write: () => Promise<T>,
+    answer: (written: T) => void,
+  ): Promise<void> {
     const found = this.#lines.get(conversationId)
     const line = found ?? { running: 0, all: Promise.resolve(), barrier: undefined }
     this.#lines.set(conversationId, line)
@@ -17,7 +23,12 @@ export class WriteLines {
     const before = alone && line.running > 1 ? line.all : line.barrier
     // The first must begin at once: what comes next would overtake it otherwise.
     const running = before === undefined ? write() : before.then(write)
-    const settled = running
+    const written = Promise.allSettled([running])
+    const answered = line.all
+      .then(() => written)
+      .then(() => running)
+      .then(answer)
+    const settled = answered
       .catch(() => {})
       .then(() => {
         line.running -= 1
@@ -26,7 +37,7 @@ export class WriteLines {
     // Without its value: each would hold that of the one before.
     line.all = Promise.all([line.all, settled]).then(() => {})
     if (alone) line.barrier = settled
-    return running
+    return answered
   }
 
   /** Resolves when nothing is in hand any more. */

@@ -298,7 +298,12 @@ test('writes that follow each other without a pause leave nothing behind', async
   let before: Promise<void> = Promise.resolve()
   const write = async () => {
     const gate = Promise.withResolvers<void>()
-    const running = lines.run('c', false, () => gate.promise)
+    const running = lines.run(
+      'c',
+      false,
+      () => gate.promise,
+      () => {},
+    )
     end()
     await before
     before = running

@@ -255,10 +255,16 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       instead(
         WriteLines.prototype,
         'run',
-        () => async (_c: string, _alone: boolean, write: () => Promise<void>) => {
-          await Bun.sleep(Math.random() * 50)
-          await write()
-        },
+        () =>
+          async <T>(
+            _c: string,
+            _alone: boolean,
+            write: () => Promise<T>,
+            answer: (written: T) => void,
+          ) => {
+            await Bun.sleep(Math.random() * 50)
+            answer(await write())
+          },
       ),
   },
 
