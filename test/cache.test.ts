@@ -189,8 +189,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     const talk = await newTalk(app)
     const plain = talkOf(bare, talk.id)
     for (let index = 0; index < 40; index += 1) await talk.say(`turn ${index}`)
-    await talk.read()
-    await until('the window is there', async () => (await headOf(talk.id))?.full === true)
+    await talk.cached()
     let fromCache = 0
     const seq = fc.option(fc.nat({ max: 90 }), { nil: undefined })
     await fc.assert(

@@ -142,9 +142,7 @@ export function createHistories(options: HistoriesOptions): Histories {
     version: number,
   ): Promise<Printed> => {
     if (window.version < version) return await fromSnapshot(query, seen)
-    const answer = printed(query, window)
-    if (answer !== undefined) return answer
-    return (await wider(query, window)) ?? (await query.fromDatabase())
+    return printed(query, window) ?? (await wider(query, window)) ?? (await query.fromDatabase())
   }
 
   /** As many as were asked for were not enough, for some are not shown: the window may hold more. */
