@@ -1,81 +1,76 @@
 /** A turn at the end of a long conversation beside one at the end of a short one: time, and bytes to Redis. */
-import postgres from 'postgres'
 import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { until } from '../test/support/processes.ts'
-import { startRedis, stopTestRedis, type TestRedis } from '../test/support/redis.ts'
-import { type Comparison, median } from './comparison.ts'
-import { answer, conversationId, question, runs } from './scene.ts'
+import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import { median, type Sample } from './comparison.ts'
+import type { Ledger } from './ledger.ts'
+import { conversationId, runs, turn } from './scene.ts'
+import { seed } from './seed.ts'
 
-const turns = 100
-const lengths = [10, 1000, 100_000]
+/** Turns at a time: a short conversation stays short. */
+const block = 10
+const blocks = 10
+const [short, middle, long] = [10, 1000, 100_000]
 
-type Cost = { ms: number; bytes: number }
+type Cost = { readonly times: number[]; bytes: number }
 
-/** Ratios against the shortest: 1 is no growth. */
-export async function benchGrowth(): Promise<Comparison[]> {
+export async function benchGrowth(ledger: Ledger): Promise<void> {
   const url = await testDatabaseUrl()
   await using redis = await startRedis()
   await using node = await startNode({ DATABASE_URL: url, REDIS_URL: `${redis.url}/0` })
-  const costs = new Map<number, Cost[]>(lengths.map((length) => [length, []]))
-  let n = 0
-  for (let run = 0; run <= runs; run += 1)
-    for (const length of lengths) {
-      n += 1
-      await longConversation(url, conversationId(n), length)
-      const cost = await costOf(node.url, redis, conversationId(n), length)
-      // The first round warms up.
-      if (run > 0) costs.get(length)?.push(cost)
+  const [longOne, middleOne, firstShort] = [1, 2, 3]
+  await seed(url, { first: longOne, conversations: 1, messages: long })
+  await seed(url, { first: middleOne, conversations: 1, messages: middle })
+  await seed(url, { first: firstShort, conversations: blocks * (runs + 1), messages: short })
+  const found = { short: samples(), middle: samples(), long: samples() }
+  let next = firstShort
+  for (let run = 0; run <= runs; run += 1) {
+    const costs = { short: cost(), middle: cost(), long: cost() }
+    // In turn within a run, too: a moment's weather is nobody's alone.
+    for (let n = 0; n < blocks; n += 1) {
+      await addBlock(costs.short, node.url, redis, next)
+      await addBlock(costs.middle, node.url, redis, middleOne)
+      await addBlock(costs.long, node.url, redis, longOne)
+      next += 1
     }
-  await stopTestRedis()
-  const [shortest = 10, ...longer] = lengths
-  return longer.flatMap((length) =>
-    (['ms', 'bytes'] as const).map((what) => ({
-      name: `a turn at ${length} messages against one at ${shortest}`,
-      unit: what === 'ms' ? 'ms/turn' : 'bytes to Redis/turn',
-      ours: (costs.get(length) ?? []).map((cost) => cost[what]),
-      baseline: (costs.get(shortest) ?? []).map((cost) => cost[what]),
-    })),
-  )
+    // The first round warms up.
+    if (run === 0) continue
+    for (const length of ['short', 'middle', 'long'] as const) {
+      const { times, bytes } = costs[length]
+      found[length].time.push({ value: median(times) })
+      found[length].bytes.push({ value: bytes / times.length })
+    }
+  }
+  ledger.put('growth-time', found.long.time, found.short.time)
+  ledger.put('growth-bytes', found.long.bytes, found.short.bytes)
+  ledger.put('growth-time-1000', found.middle.time, found.short.time)
+  ledger.put('growth-bytes-1000', found.middle.bytes, found.short.bytes)
 }
 
-/** Its rows are written as the service writes them, but all at once. */
-async function longConversation(url: string, id: string, length: number): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
-  await sql`insert into conversations (id, tenant, version, self_version, last_seq, created_at, last_message_at)
-    values (${id}, 'default', ${1 + length / 2}, 1, ${length}, now(), now())`
-  await sql`insert into conversation_messages
-      (conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, created_at)
-    select ${id}, n, md5(${id} || n)::uuid, 'default', md5(${id} || ((n - 1) / 2 * 2 + 1))::uuid, 2 + (n - 1) / 2,
-      case when n % 2 = 1 then 'human' else 'ai' end,
-      array[case when n % 2 = 1 then ${question} else ${answer} end], 'text', now()
-    from generate_series(1, ${length}) n`
-  await sql.end()
-}
+const samples = () => ({ time: [] as Sample[], bytes: [] as Sample[] })
+const cost = (): Cost => ({ times: [], bytes: 0 })
 
-async function costOf(url: string, redis: TestRedis, id: string, length: number): Promise<Cost> {
-  const path = `${url}/v1/conversations/${id}`
+async function addBlock(cost: Cost, url: string, redis: TestRedis, n: number): Promise<void> {
+  const path = `${url}/v1/conversations/${conversationId(n)}`
   const isCached = async () =>
     (await fetch(`${path}/history?last=5&consistency=eventual`)).headers.get('turnlog-source') ===
     'cache'
   await until('the window is there', isCached)
-  // A short conversation stays short: its window grows as it is measured, from ten to some more.
-  const count = Math.min(turns, Math.max(10, length / 10))
-  const times: number[] = []
   const before = bytesIn(redis)
-  for (let turn = 0; turn < count; turn += 1) {
+  for (let n = 0; n < block; n += 1) {
     const began = performance.now()
     const response = await fetch(`${path}/turns`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user: { text: question }, assistant: { responses: [answer] } }),
+      body: JSON.stringify(turn),
     })
     if (!response.ok) throw new Error(await response.text())
     await response.arrayBuffer()
-    times.push(performance.now() - began)
+    cost.times.push(performance.now() - began)
   }
   await until('the last is cached', isCached)
-  return { ms: median(times), bytes: (bytesIn(redis) - before) / count }
+  cost.bytes += bytesIn(redis) - before
 }
 
 const bytesIn = (redis: TestRedis): number =>

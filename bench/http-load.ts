@@ -4,8 +4,14 @@
  * server gets what there is.
  */
 import { connect } from 'node:net'
+import { median } from './comparison.ts'
 
-export type LoadResult = { readonly requestsPerSecond: number; readonly failures: number }
+export type LoadResult = {
+  readonly requests: number
+  readonly requestsPerSecond: number
+  readonly medianMs: number
+  readonly failures: number
+}
 
 /** `next` answers the whole request, as bytes, for the n-th call. Anything but 2xx is a failure. */
 export async function httpLoad(options: {
@@ -15,20 +21,22 @@ export async function httpLoad(options: {
   next: (n: number) => Buffer
 }): Promise<LoadResult> {
   let sent = 0
-  let done = 0
   let failures = 0
+  const waits: number[] = []
   const until = performance.now() + options.seconds * 1000
 
   const drive = () =>
     new Promise<void>((resolve, reject) => {
       const socket = connect({ host: '127.0.0.1', port: options.port, noDelay: true })
       let buffered: Buffer = Buffer.alloc(0)
+      let since = 0
       const send = () => {
         if (performance.now() >= until) {
           socket.end()
           resolve()
           return
         }
+        since = performance.now()
         socket.write(options.next(sent))
         sent += 1
       }
@@ -43,7 +51,7 @@ export async function httpLoad(options: {
         const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
         if (buffered.length < end + 4 + length) return
         buffered = Buffer.alloc(0)
-        done += 1
+        waits.push(performance.now() - since)
         if (!head.startsWith('HTTP/1.1 2')) failures += 1
         send()
       })
@@ -51,22 +59,24 @@ export async function httpLoad(options: {
 
   const started = performance.now()
   await Promise.all(Array.from({ length: options.connections }, drive))
-  return { requestsPerSecond: (done * 1000) / (performance.now() - started), failures }
+  const took = performance.now() - started
+  return {
+    requests: waits.length,
+    requestsPerSecond: (waits.length * 1000) / took,
+    medianMs: median(waits),
+    failures,
+  }
 }
 
-/** A whole POST of JSON, ready to be written. */
-export function postBytes(
-  path: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-): Buffer {
-  const text = JSON.stringify(body)
+/** A whole GET, or POST of JSON, ready to be written. */
+export function requestBytes({ path, body }: { path: string; body?: unknown }): Buffer {
+  const text = body === undefined ? '' : JSON.stringify(body)
   const lines = [
-    `POST ${path} HTTP/1.1`,
+    `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1`,
     'Host: localhost:3000',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(text)}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...(body === undefined
+      ? []
+      : ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(text)}`]),
   ]
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }

@@ -13,18 +13,19 @@ import { createEvents } from '../src/events.ts'
 import type { Database } from '../src/ports/database.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis } from '../test/support/redis.ts'
-import { type Comparison, median } from './comparison.ts'
-import { answer, question, runs, seconds } from './scene.ts'
+import { median, type Sample } from './comparison.ts'
+import type { Ledger } from './ledger.ts'
+import { runs, seconds, turn } from './scene.ts'
 
 /** Two latencies, and what their baselines are made of, taken in turn with them. */
-type Sample = {
+type Waits = {
   readonly commit: number
   readonly publish: number
   readonly get: number
   readonly changes: number
 }
 
-export async function benchLatency(): Promise<Comparison[]> {
+export async function benchLatency(ledger: Ledger): Promise<void> {
   await using opened = new AsyncDisposableStack()
   const redis = opened.use(await startRedis())
   const config = configWith({
@@ -43,13 +44,12 @@ export async function benchLatency(): Promise<Comparison[]> {
   opened.defer(() => raw.close())
   const reader = createReader(database, config.limits)
 
-  const comparisons: Comparison[] = []
   for (const app of [writing, other]) {
     const isLocal = app === writing
     const listening = app.listen({ host: '127.0.0.1', port: 0 })
     const id = await newConversation(writing)
     const follower = await follow(`${listening.url}/v1/live?conversation=${id}`)
-    const sample = async (): Promise<Sample> => {
+    const sample = async (): Promise<Waits> => {
       const publish = await timed(() => raw.publish())
       const get = await timed(() => raw.get())
       const { cursor: since } = await reader.head(localPrincipal, id)
@@ -60,31 +60,24 @@ export async function benchLatency(): Promise<Comparison[]> {
       return { commit, publish, get, changes }
     }
     const run = async (forSeconds: number) => {
-      const samples: Sample[] = []
+      const samples: Waits[] = []
       const until = performance.now() + forSeconds * 1000
       while (performance.now() < until) samples.push(await sample())
-      return (what: keyof Sample) => median(samples.map((each) => each[what]))
+      return (what: keyof Waits) => median(samples.map((each) => each[what]))
     }
     await run(1)
-    const ours: number[] = []
-    const baseline: number[] = []
+    const ours: Sample[] = []
+    const baseline: Sample[] = []
     for (let n = 0; n < runs; n += 1) {
       const of = await run(seconds)
-      ours.push(of('commit'))
-      baseline.push(isLocal ? of('publish') : of('publish') + 3 * of('get') + of('changes'))
+      const beyond = isLocal ? 0 : 3 * of('get') + of('changes')
+      ours.push({ value: of('commit') })
+      baseline.push({ value: of('publish') + beyond })
     }
-    comparisons.push({
-      name: isLocal
-        ? 'commit to a subscriber here, p50, against a Redis publish'
-        : 'commit to a subscriber elsewhere, p50, against publish + 3 GET + changes',
-      unit: 'ms (above 1 is slower)',
-      ours,
-      baseline,
-    })
+    ledger.put(isLocal ? 'live-here' : 'live-elsewhere', ours, baseline)
     follower.close()
     await listening.stop(0)
   }
-  return comparisons
 }
 
 /** The moment at which a commit's answer is here: before anyone is told, so that telling counts. */
@@ -182,11 +175,7 @@ export async function newConversation(app: App): Promise<string> {
   return id
 }
 
-export const record = (app: App, id: string) =>
-  post(app, `/v1/conversations/${id}/turns`, {
-    user: { text: question },
-    assistant: { responses: [answer] },
-  })
+export const record = (app: App, id: string) => post(app, `/v1/conversations/${id}/turns`, turn)
 
 async function post(app: App, path: string, body: unknown): Promise<unknown> {
   const response = await app.fetch(

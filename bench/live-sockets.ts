@@ -1,10 +1,12 @@
 /** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
-import { readFileSync } from 'node:fs'
 import { createConversations, type Node, startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis } from '../test/support/redis.ts'
-import { type Comparison, compare } from './comparison.ts'
-import { answer, question, runs, seconds } from './scene.ts'
+import { cpuSeconds } from './cpu.ts'
+import type { Ledger } from './ledger.ts'
+import { anonymousBytes } from './process-memory.ts'
+import type { RowId } from './rows.ts'
+import { seconds, turn } from './scene.ts'
 import { type Bare, followers, Sockets, startBare } from './sockets.ts'
 
 /** Memory is the slope between these, so that what a process grows by once is in neither. */
@@ -13,17 +15,14 @@ const manySockets = 10_000
 /** Come back at once. */
 const resuming = 5000
 
-export async function benchSockets(): Promise<Comparison[]> {
+export async function benchSockets(ledger: Ledger): Promise<void> {
   await using redis = await startRedis()
   const start = async () =>
     await startNode({ DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `${redis.url}/0` })
-  const fanOut = await benchFanOut(start)
+  await benchFanOut(ledger, start)
   // Where each follows another conversation, that one is in the memory as well.
-  const memory = async (conversations: number) =>
-    await compare({
-      name: `memory of an idle subscriber, ${manySockets - fewSockets} more of ${conversations} conversations, against a bare socket`,
-      unit: 'bytes/socket',
-      runs,
+  const memory = (id: RowId, conversations: number) =>
+    ledger.compare(id, {
       async ours() {
         await using node = await start()
         const ids = await createConversations(node.url, conversations)
@@ -34,10 +33,12 @@ export async function benchSockets(): Promise<Comparison[]> {
         return await bytesPerSocket(bare, () => '/idle')
       },
     })
-  return [fanOut, await memory(50), await memory(manySockets), await benchResume(start)]
+  await memory('live-memory-shared', 50)
+  await memory('live-memory-own', manySockets)
+  await benchResume(ledger, start)
 }
 
-async function benchFanOut(start: () => Promise<Node>): Promise<Comparison> {
+async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<void> {
   await using node = await start()
   await using bare = await startBare()
   const [followed = '', lonely = ''] = await createConversations(node.url, 2)
@@ -70,7 +71,9 @@ async function benchFanOut(start: () => Promise<Node>): Promise<Comparison> {
     })
     return ((all - alone) / (reached.changes - before)) * 1e6
   }
-  const ours = () => perFrame(node, sockets, commit(followed), commit(lonely))
+  const ours = async () => ({
+    value: await perFrame(node, sockets, commit(followed), commit(lonely)),
+  })
   const baseline = async () => {
     // The same requests with nobody there, at a process of its own.
     await using nobody = await startBare()
@@ -80,35 +83,25 @@ async function benchFanOut(start: () => Promise<Node>): Promise<Comparison> {
       for (let n = 0; n < commits; n += 1) await post()
     })
     const nothing = async () => {}
-    return (
-      (await perFrame(bare, bareSockets, publish, nothing)) - (alone / commits / followers) * 1e6
-    )
+    const all = await perFrame(bare, bareSockets, publish, nothing)
+    return { value: all - (alone / commits / followers) * 1e6 }
   }
-  await baseline()
-  await ours()
-  const comparison = await compare({
-    name: `fan-out to ${followers}, ${commits} commits, CPU of a frame, against Bun's publish`,
-    unit: 'us/frame (above 1 is dearer)',
-    runs,
-    ours,
-    baseline,
-  })
+  await ledger.compare('live-frame', { ours, baseline, warm: true })
   sockets.close()
   bareSockets.close()
-  return comparison
 }
 
-async function bytesPerSocket(server: Bare, path: (n: number) => string): Promise<number> {
+async function bytesPerSocket(server: Bare, path: (n: number) => string) {
   const few = await Sockets.open(server.url, fewSockets, path)
   const before = await settledMemory(server.pid)
   const more = await Sockets.open(server.url, manySockets - fewSockets, path)
   const after = await settledMemory(server.pid)
   few.close()
   more.close()
-  return (after - before) / (manySockets - fewSockets)
+  return { value: (after - before) / (manySockets - fewSockets) }
 }
 
-async function benchResume(start: () => Promise<Node>): Promise<Comparison> {
+async function benchResume(ledger: Ledger, start: () => Promise<Node>): Promise<void> {
   await using node = await start()
   await using bare = await startBare()
   const ids = await createConversations(node.url, 50)
@@ -131,34 +124,27 @@ async function benchResume(start: () => Promise<Node>): Promise<Comparison> {
     return { took, bytes }
   }
   const { bytes } = await time(node.url, resume, 'live')
-  return await compare({
-    name: `${resuming} sockets resume 50 conversations, against bare sockets that get a frame`,
-    unit: 'ms (above 1 is slower)',
-    runs,
-    ours: async () => (await time(node.url, resume, 'live')).took,
-    baseline: async () => (await time(bare.url, () => `/greet?bytes=${bytes}`, 'change')).took,
+  await ledger.compare('live-resume', {
+    ours: async () => ({ value: (await time(node.url, resume, 'live')).took }),
+    baseline: async () => {
+      const { took } = await time(bare.url, () => `/greet?bytes=${bytes}`, 'change')
+      return { value: took }
+    },
   })
 }
 
-/** Seconds of all threads; the kernel counts in hundredths. */
+/** Seconds of CPU that it cost. */
 async function cpuOf(pid: number, act: () => Promise<void>): Promise<number> {
-  const spent = () => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // After the name, which may hold anything: utime and stime are the fields 14 and 15.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / 100
-  }
-  const before = spent()
+  const before = cpuSeconds(pid)
   await act()
   // What follows a commit out of its caller's way belongs to it.
   await Bun.sleep(200)
-  return spent() - before
+  return cpuSeconds(pid) - before
 }
 
-/** Of the process alone: the pages of its program are mapped as they are used, and shared. */
 async function settledMemory(pid: number): Promise<number> {
   await Bun.sleep(2000)
-  return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+  return anonymousBytes(pid)
 }
 
 async function record({ url }: Node, id: string): Promise<{ readonly cursor: string }> {
@@ -166,7 +152,7 @@ async function record({ url }: Node, id: string): Promise<{ readonly cursor: str
     fetch(`${url}/v1/conversations/${id}/turns`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user: { text: question }, assistant: { responses: [answer] } }),
+      body: JSON.stringify(turn),
     }),
   )
   return (await response.json()) as { cursor: string }

@@ -1,22 +1,93 @@
-/** `bun run bench [record|load|growth|live]`: brings up what it needs, and prints ours beside a baseline as ratios. */
-import { stopTestPostgres } from '../test/support/postgres.ts'
-import { printComparisons } from './comparison.ts'
-import { benchGrowth } from './growth.ts'
-import { benchLive } from './live.ts'
-import { benchLoad } from './load.ts'
-import { benchRecord } from './record.ts'
+/** `bun run bench`: brings up what it needs, prints ours beside a baseline as ratios, and keeps the figures. */
+import { parseArgs } from 'node:util'
+import { stopTestPostgres, testDatabaseUrl } from '../test/support/postgres.ts'
+import { stopTestRedis } from '../test/support/redis.ts'
+import { benches } from './benches.ts'
+import { openLedger } from './ledger.ts'
+import { machineFacts } from './machine.ts'
+import { postgresFacts } from './postgres-server.ts'
+import { keptFolder, shortFolder, writeResults } from './results.ts'
+import { type BenchName, benchNames } from './rows.ts'
+import { runs, runsEnough, seconds } from './scene.ts'
+import { tableOf } from './table.ts'
 
-const benches = { record: benchRecord, load: benchLoad, growth: benchGrowth, live: benchLive }
+const help = `Usage: bun run bench [<name> ...] [--out <folder>]
+       bun run bench report [--out <folder>]
 
-const wanted = process.argv.slice(2)
-const names = wanted.length > 0 ? wanted : Object.keys(benches)
-for (const name of names) {
-  const bench = Object.entries(benches).find(([each]) => each === name)?.[1]
-  if (bench === undefined) {
-    process.stderr.write(`There is no bench ${name}: ${Object.keys(benches).join(', ')}\n`)
-    process.exitCode = 2
-    break
+Measures ours and a baseline in turn, in one run, prints name, unit, ours, baseline, ratio, spread and aim, and keeps
+every run's figures as JSON. Without names, everything:
+
+${benchNames.map((name) => `  ${name.padEnd(10)} ${benches[name].about}`).join('\n')}
+
+  report     writes docs/BENCHMARKS.md and its charts from what is kept
+
+  --out <folder>      where the JSON is kept: bench/results, or bench/.short for fewer than ${runsEnough} runs
+
+  BENCH_RUNS=${runs}        runs of each, whose median counts
+  BENCH_SECONDS=${seconds}     how long one measures
+`
+
+const isBench = (name: string): name is BenchName => Object.hasOwn(benches, name)
+
+const say = (line: string) => void process.stderr.write(`${line}\n`)
+
+async function main(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' }, out: { type: 'string' } },
+  })
+  if (values.help) {
+    process.stdout.write(help)
+    return 0
   }
-  process.stdout.write(`${printComparisons(await bench())}\n`)
+  const wrong = positionals.filter((name) => !isBench(name))
+  if (wrong.length > 0) {
+    say(`There is no bench ${wrong.join(', ')}: ${benchNames.join(', ')}, or report alone.`)
+    return 2
+  }
+  const names = positionals.length > 0 ? positionals.filter(isBench) : benchNames
+  const folder = values.out ?? (runs < runsEnough ? shortFolder : keptFolder)
+  const failed: string[] = []
+  for (const name of names) {
+    try {
+      await run(name, folder)
+    } catch (thrown) {
+      // What comes after it needs nothing of it.
+      say(
+        `${name} failed: ${(thrown instanceof Error ? thrown.stack : undefined) ?? String(thrown)}`,
+      )
+      failed.push(name)
+    }
+  }
+  await stopTestRedis()
+  await stopTestPostgres()
+  return failed.length > 0 ? 1 : 0
 }
-await stopTestPostgres()
+
+async function run(name: BenchName, folder: string): Promise<void> {
+  const machine = machineFacts(await postgresFacts(await testDatabaseUrl()))
+  const bench = await benches[name].load()
+  const ledger = openLedger(say)
+  await bench(ledger)
+  const { comparisons, skipped, commands } = ledger
+  process.stdout.write(`${tableOf(comparisons)}\n`)
+  const file = writeResults(folder, {
+    bench: name,
+    date: new Date().toISOString(),
+    runs,
+    secondsPerRun: seconds,
+    machine,
+    commands: [`bun run bench ${name}`, ...commands],
+    comparisons,
+    skipped,
+  })
+  say(`Kept in ${file}`)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (thrown) {
+  say(thrown instanceof Error ? thrown.message : String(thrown))
+  process.exitCode = 2
+}

@@ -1,12 +1,24 @@
 /** What the benches share: how long they take, a turn as people speak, conversations by number, and the programs needed. */
 
 /** How long a run measures, and how many there are. */
-export const seconds = Number(process.env['BENCH_SECONDS'] ?? 3)
-export const runs = Number(process.env['BENCH_RUNS'] ?? 5)
+export const seconds = given('BENCH_SECONDS', 3)
+export const runs = given('BENCH_RUNS', 5)
+
+/** Fewer say too little for a median: they are for trying out, and kept apart. */
+export const runsEnough = 5
+
+function given(name: string, standard: number): number {
+  const value = Number(process.env[name] ?? standard)
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number from 1`)
+  return value
+}
 
 export const question =
   'I want to make a restaurant reservation for 2 people at half past 11 in the morning.'
 export const answer = 'What city do you want to dine in? Do you have a preferred restaurant?'
+
+export const turn = { user: { text: question }, assistant: { responses: [answer] } }
 
 export const conversationId = (n: number) =>
   `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`

@@ -1,0 +1,53 @@
+/** The Postgres that everything is measured on: its process, its version, and the settings that matter. */
+import { readFileSync } from 'node:fs'
+import postgres from 'postgres'
+import type { Watched } from './cpu.ts'
+
+const settings = ['synchronous_commit', 'fsync', 'full_page_writes', 'shared_buffers']
+
+export type PostgresFacts = {
+  readonly version: string
+  readonly settings: Readonly<Record<string, string>>
+}
+
+async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>) {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    return await ask(sql)
+  } finally {
+    await sql.end()
+  }
+}
+
+/** Refuses one that does not write what it commits: its figures would be another kind's. */
+export async function postgresFacts(url: string): Promise<PostgresFacts> {
+  return await asked(url, async (sql) => {
+    const [first] = await sql<
+      { version: string }[]
+    >`select current_setting('server_version') as version`
+    const rows = await sql<{ name: string; value: string }[]>`
+      select name, current_setting(name) as value from pg_settings where name in ${sql(settings)} order by name`
+    const values = Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+    for (const name of ['synchronous_commit', 'fsync'])
+      if (values[name] !== 'on')
+        throw new Error(`Postgres has ${name}=${values[name]}; it must be on`)
+    return { version: first?.version ?? 'unknown', settings: values }
+  })
+}
+
+/** The postmaster with its children, to be watched; nothing where the server is elsewhere. */
+export async function watchedPostgres(url: string): Promise<Watched> {
+  const pid = await asked(url, async (sql) => {
+    const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`
+    return row?.pid ?? 0
+  })
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    if (!stat.includes('(postgres)')) return {}
+    // Whoever serves us is a child of it.
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+    return { postgres: { family: parent } }
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,55 @@
+/** A bench's figures for a terminal. */
+import { aimWords, type Comparison, judge, medianSpent, type Spent, shown } from './comparison.ts'
+
+const head = ['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)']
+
+/** A line a comparison: `name unit ours baseline ratio spread (aim)`, and below it what an operation cost in CPU. */
+export function tableOf(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.map(cellsOf)
+  const table = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  const isWords = (column: number) => column < 2 || column === head.length - 1
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) =>
+        isWords(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd()
+  const lines = comparisons.map((comparison, n) => {
+    const spent = spentWords(comparison)
+    return `${line(rows[n] ?? [])}${spent === '' ? '' : `\n    ${spent}`}`
+  })
+  return [line(head), ...lines].join('\n')
+}
+
+function cellsOf(comparison: Comparison): string[] {
+  const { ours, baseline, ratio, spread, isMet } = judge(comparison)
+  const aim = aimWords(comparison)
+  const verdict = isMet ? 'met' : 'NOT met'
+  return [
+    `${comparison.name}, against ${comparison.against}`,
+    comparison.unit,
+    shown(ours),
+    shown(baseline),
+    shown(ratio),
+    `${shown(spread[0])}-${shown(spread[1])}`,
+    aim === '' ? '' : `(${aim}: ${verdict})`,
+  ]
+}
+
+export const partsWords = (spent: Spent): string =>
+  Object.entries(spent)
+    .map(([part, micros]) => `${part} ${shown(micros)}`)
+    .join(', ')
+
+function spentWords({ ours, baseline }: Comparison): string {
+  const sides = [
+    ['ours', medianSpent(ours)],
+    ['baseline', medianSpent(baseline)],
+  ] as const
+  const told = sides.flatMap(([side, spent]) =>
+    Object.keys(spent).length === 0 ? [] : [`${side}: ${partsWords(spent)}`],
+  )
+  return told.length === 0 ? '' : `CPU in us each: ${told.join('; ')}`
+}
