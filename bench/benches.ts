@@ -24,4 +24,25 @@ export const benches: Readonly<Record<BenchName, Bench>> = {
     about: "a commit on its way to subscribers beside Redis, many sockets beside Bun's own",
     load: async () => (await import('./live.ts')).benchLive,
   },
+  peers: {
+    about:
+      'record and load beside @mastra/pg and LangChain in process (installs them in bench/.peers)',
+    load: async () => (await import('./peers.ts')).benchPeers,
+  },
+  reference: {
+    about: 'record at 1,000 messages of history beside the reference algorithm (needs --reference)',
+    load: async () => (await import('./reference.ts')).benchReference,
+  },
+  embedded: {
+    about: 'record on the embedded database beside bare PGlite',
+    load: async () => (await import('./embedded.ts')).benchEmbedded,
+  },
+  start: {
+    about: 'from the start of the process until it is ready',
+    load: async () => (await import('./start.ts')).benchStart,
+  },
+  memory: {
+    about: 'resident memory of a service that does nothing',
+    load: async () => (await import('./memory.ts')).benchMemory,
+  },
 }

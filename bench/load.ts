@@ -9,7 +9,7 @@ import { type Done, metered, ran } from './cpu.ts'
 import type { Ledger } from './ledger.ts'
 import { loadClient } from './load-client.ts'
 import { watchedPostgres } from './postgres-server.ts'
-import { conversationId, programsNeeded, seconds } from './scene.ts'
+import { newestOf, programsNeeded, seconds } from './scene.ts'
 import { seed } from './seed.ts'
 
 const conversations = 64
@@ -39,13 +39,6 @@ export async function benchLoad(ledger: Ledger): Promise<void> {
       })
     }
 }
-
-/** Where the newest messages of each conversation are read. */
-export const newestOf = (count: number, messages: number): string[] =>
-  Array.from(
-    { length: count },
-    (_, n) => `/v1/conversations/${conversationId(n + 1)}/history?last=${messages}`,
-  )
 
 export const watchedRedis = (redis: TestRedis) => ({
   redis: Number(/process_id:(\d+)/.exec(redis.ask('INFO', 'server'))?.[1]),

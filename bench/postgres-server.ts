@@ -19,6 +19,9 @@ async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<An
   }
 }
 
+/** Else it is done while something is measured. */
+export const analyse = (url: string) => asked(url, (sql) => sql`vacuum analyze`)
+
 /** Refuses one that does not write what it commits: its figures would be another kind's. */
 export async function postgresFacts(url: string): Promise<PostgresFacts> {
   return await asked(url, async (sql) => {
@@ -36,18 +39,16 @@ export async function postgresFacts(url: string): Promise<PostgresFacts> {
 }
 
 /** The postmaster with its children, to be watched; nothing where the server is elsewhere. */
-export async function watchedPostgres(url: string): Promise<Watched> {
-  const pid = await asked(url, async (sql) => {
+export const watchedPostgres = (url: string): Promise<Watched> =>
+  asked(url, async (sql) => {
     const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`
-    return row?.pid ?? 0
+    try {
+      const stat = readFileSync(`/proc/${row?.pid}/stat`, 'utf8')
+      if (!stat.includes('(postgres)')) return {}
+      // Whoever serves us is a child of it.
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      return { postgres: { family: parent } }
+    } catch {
+      return {}
+    }
   })
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    if (!stat.includes('(postgres)')) return {}
-    // Whoever serves us is a child of it.
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-    return { postgres: { family: parent } }
-  } catch {
-    return {}
-  }
-}

@@ -3,8 +3,11 @@ import type { Row } from './comparison.ts'
 
 const five = "pgbench's five statements"
 const one = "pgbench's one statement"
+const mastra = '@mastra/pg in process'
+const langchain = 'LangChain in process'
 
 const ratio = (bound: number) => ({ of: 'ratio', bound }) as const
+const figure = (bound: number) => ({ of: 'ours', bound }) as const
 const turns = { unit: 'turns/s', better: 'more' } as const
 const loads = { unit: 'loads/s', better: 'more' } as const
 const wait = { unit: 'ms', better: 'less' } as const
@@ -128,6 +131,107 @@ export const rowsByBench = {
       name: '5,000 sockets resume 50 conversations',
       against: 'bare sockets that get a frame',
       ...wait,
+    },
+  },
+  peers: {
+    'peers-record-mastra': {
+      name: 'record, 32 connections',
+      against: `${mastra}, 32 callers`,
+      ...turns,
+      aim: ratio(4),
+    },
+    'peers-record-langchain': {
+      name: 'record, 32 connections',
+      against: `${langchain}, 32 callers, index added`,
+      ...turns,
+      aim: ratio(2),
+    },
+    'peers-load-mastra': {
+      name: 'last 50 of 1,000, strong, 32 connections',
+      against: `${mastra}, 32 callers, as its own recall asks`,
+      ...loads,
+      aim: ratio(15),
+    },
+    'peers-load-langchain': {
+      name: 'last 50 of 1,000, strong, 32 connections',
+      against: `${langchain}, 32 callers, index added`,
+      ...loads,
+      aim: ratio(40),
+    },
+    'peers-load-mastra-lean': {
+      name: 'last 50 of 1,000, strong, 32 connections',
+      against: `${mastra}, 32 callers, without the count of all`,
+      ...loads,
+    },
+    'peers-record-langchain-bare': {
+      name: 'record, 32 connections',
+      against: `${langchain}, 32 callers, as shipped`,
+      ...turns,
+    },
+    'peers-load-langchain-bare': {
+      name: 'last 50 of 1,000, strong, 32 connections',
+      against: `${langchain}, 32 callers, as shipped`,
+      ...loads,
+    },
+  },
+  reference: {
+    'reference-1000': {
+      name: 'record at 1,000 messages of history, 32 connections',
+      against: 'the reference algorithm, 32 writers',
+      ...turns,
+      aim: ratio(50),
+    },
+  },
+  embedded: {
+    'embedded-1': {
+      name: 'embedded: record, 1 connection',
+      against: 'bare PGlite, the same statement, one after the other',
+      ...turns,
+      aim: ratio(0.8),
+    },
+    'embedded-32': {
+      name: 'embedded: record, 32 connections',
+      against: 'bare PGlite, the same statement, one after the other',
+      ...turns,
+      aim: ratio(0.8),
+    },
+  },
+  start: {
+    'start-embedded': {
+      name: 'embedded: start to ready, existing data',
+      against: 'bare PGlite on the same data, start to first row',
+      unit: 's',
+      better: 'less',
+      aim: figure(1.5),
+    },
+    'start-server': {
+      name: 'serve on an external Postgres, start to ready',
+      against: 'a bare Bun server, start to first answer',
+      unit: 's',
+      better: 'less',
+      aim: figure(0.5),
+    },
+  },
+  memory: {
+    'memory-ready': {
+      name: 'resident memory idle, external Postgres, once ready',
+      against: 'a bare Bun server',
+      unit: 'MB',
+      better: 'less',
+      aim: figure(120),
+    },
+    'memory-used': {
+      name: 'resident memory idle, external Postgres, after first requests',
+      against: 'a bare Bun server',
+      unit: 'MB',
+      better: 'less',
+      aim: figure(120),
+    },
+    'memory-embedded': {
+      name: 'resident memory idle, embedded, once ready',
+      against: 'bare PGlite on the same data',
+      unit: 'MB',
+      better: 'less',
     },
   },
 } as const satisfies Record<string, Record<string, Row>>

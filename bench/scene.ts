@@ -23,6 +23,13 @@ export const turn = { user: { text: question }, assistant: { responses: [answer]
 export const conversationId = (n: number) =>
   `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 
+/** Where the newest messages of each conversation are read. */
+export const newestOf = (count: number, messages: number): string[] =>
+  Array.from(
+    { length: count },
+    (_, n) => `/v1/conversations/${conversationId(n + 1)}/history?last=${messages}`,
+  )
+
 const packages: Readonly<Record<string, string>> = {
   pgbench: 'postgresql-contrib or postgresql-client',
   wrk: 'wrk',

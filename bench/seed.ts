@@ -1,5 +1,6 @@
 /** Conversations by number, written as the service writes them, but all at once. */
 import postgres from 'postgres'
+import { analyse } from './postgres-server.ts'
 import { answer, conversationId, question } from './scene.ts'
 
 export async function seed(
@@ -10,9 +11,11 @@ export async function seed(
     readonly conversations: number
     /** An even number in each. */
     readonly messages?: number
+    readonly said?: string
+    readonly answers?: readonly string[]
   },
 ): Promise<void> {
-  const { first = 1, conversations, messages = 0 } = options
+  const { first = 1, conversations, messages = 0, said = question, answers = [answer] } = options
   const last = first + conversations - 1
   const id = (n: number) => conversationId(n)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -25,12 +28,11 @@ export async function seed(
         (conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, created_at)
       select c.id, n, md5(c.id::text || n)::uuid, 'default', md5(c.id::text || ((n - 1) / 2 * 2 + 1))::uuid,
         2 + (n - 1) / 2, case when n % 2 = 1 then 'human' else 'ai' end,
-        array[case when n % 2 = 1 then ${question} else ${answer} end], 'text', now()
+        case when n % 2 = 1 then array[${said}] else ${[...answers]} end, 'text', now()
       from conversations c, generate_series(1, ${messages}::int) n
       where c.id between ${id(first)} and ${id(last)}`
-    // Else it is done while something is measured.
-    await sql`vacuum analyze`
   } finally {
     await sql.end()
   }
+  await analyse(url)
 }

@@ -1,0 +1,74 @@
+/** What a service holds of the machine's memory while nobody asks it anything. */
+import { join } from 'node:path'
+import { dataIn } from '../adapters/database/directory-state.ts'
+import { type Node, startNode } from '../test/support/node.ts'
+import { testDatabaseUrl } from '../test/support/postgres.ts'
+import type { Sample } from './comparison.ts'
+import { asked, embeddedData, stopped } from './embedded-data.ts'
+import type { Ledger } from './ledger.ts'
+import { startLineProcess } from './line-process.ts'
+import { residentBytes } from './process-memory.ts'
+import { conversationId, runs, turn } from './scene.ts'
+import { startBare } from './sockets.ts'
+
+/** Quiet before a look, so that what a start left behind has been given back. */
+const quietMs = 5000
+
+export async function benchMemory(ledger: Ledger): Promise<void> {
+  const DATABASE_URL = await testDatabaseUrl()
+  // The first start makes the tables.
+  await stopped(await startNode({ DATABASE_URL }))
+  const ready: Sample[] = []
+  const used: Sample[] = []
+  const bare: Sample[] = []
+  for (let run = 0; run < runs; run += 1) {
+    bare.push(await bareServer())
+    await using node = await startNode({ DATABASE_URL })
+    await asked(node, '/readyz')
+    ready.push(await settled(node.pid))
+    await firstRequests(node, run + 1)
+    used.push(await settled(node.pid))
+    await stopped(node)
+  }
+  ledger.put('memory-ready', ready, bare)
+  ledger.put('memory-used', used, bare)
+
+  using data = await embeddedData()
+  const directory = data.copy()
+  const bareDirectory = data.copy()
+  await ledger.compare('memory-embedded', {
+    async ours() {
+      await using node = await startNode({ TURNLOG_DATA: directory })
+      await asked(node, '/readyz')
+      const sample = await settled(node.pid)
+      await stopped(node)
+      return sample
+    },
+    async baseline() {
+      const script = join(import.meta.dir, 'bare-pglite.ts')
+      await using pglite = startLineProcess([script, dataIn(bareDirectory)])
+      await pglite.heard()
+      const sample = await settled(pglite.pid)
+      await pglite.end()
+      return sample
+    },
+  })
+}
+
+async function bareServer(): Promise<Sample> {
+  await using bare = await startBare()
+  await (await fetch(bare.url, { method: 'POST', body: 'x' })).arrayBuffer()
+  return await settled(bare.pid)
+}
+
+async function firstRequests(node: Node, n: number): Promise<void> {
+  const id = conversationId(n)
+  await asked(node, '/v1/conversations', { id })
+  await asked(node, `/v1/conversations/${id}/turns`, turn)
+  await asked(node, `/v1/conversations/${id}/history?last=50`)
+}
+
+async function settled(pid: number): Promise<Sample> {
+  await Bun.sleep(quietMs)
+  return { value: residentBytes(pid) / 1e6 }
+}
