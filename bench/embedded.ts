@@ -3,8 +3,6 @@
  * service sends for turns that come one at a time, run by a process that does nothing else.
  */
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { dataIn } from '../adapters/database/directory-state.ts'
 import { paramText } from '../adapters/database/values.ts'
 import { createApp } from '../src/app.ts'
 import { configWith } from '../src/config.ts'
@@ -12,10 +10,10 @@ import { createEvents } from '../src/events.ts'
 import type { Database, Statement } from '../src/ports/database.ts'
 import { startNode } from '../test/support/node.ts'
 import type { BareStatement, Replayed } from './bare-pglite.ts'
+import { startBarePglite } from './bare-processes.ts'
 import { metered } from './cpu.ts'
 import { type EmbeddedData, embeddedConversations, embeddedData } from './embedded-data.ts'
 import type { Ledger } from './ledger.ts'
-import { startLineProcess } from './line-process.ts'
 import { openConfigured, record } from './live-latency.ts'
 import { loadClient } from './load-client.ts'
 import { conversationId, seconds, turn } from './scene.ts'
@@ -47,9 +45,7 @@ export async function benchEmbedded(ledger: Ledger): Promise<void> {
 
 /** On data where nothing of it was run before. */
 async function replayed(directory: string, file: string) {
-  const script = join(import.meta.dir, 'bare-pglite.ts')
-  await using bare = startLineProcess([script, dataIn(directory), file])
-  await bare.heard()
+  await using bare = await startBarePglite(directory, file)
   // Ours runs on from run to run; what has just begun is slower.
   await bare.ask(`${warmSeconds}`)
   return await metered({ pglite: bare.pid }, () => bare.ask<Replayed>(`${seconds}`))

@@ -5,6 +5,7 @@
 import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import { startBareHttp } from './bare-processes.ts'
 import { type Done, metered, ran } from './cpu.ts'
 import type { Ledger } from './ledger.ts'
 import { loadClient } from './load-client.ts'
@@ -38,6 +39,18 @@ export async function benchLoad(ledger: Ledger): Promise<void> {
         warm: true,
       })
     }
+  using client = loadClient(
+    node.url,
+    paths.map((path) => ({ path: `${path}&consistency=strong` })),
+  )
+  const { byteLength } = await (await fetch(`${node.url}${paths[0]}`)).arrayBuffer()
+  await using bare = await startBareHttp(byteLength)
+  using bareClient = loadClient(bare.url, [{ path: '/' }])
+  await ledger.compare('load-bare-32', {
+    ours: () => metered({ server: node.pid, ...besides }, () => client.run(32, seconds)),
+    baseline: () => metered({ server: bare.pid }, () => bareClient.run(32, seconds)),
+    warm: true,
+  })
 }
 
 export const watchedRedis = (redis: TestRedis) => ({

@@ -6,25 +6,30 @@ import { benches } from './benches.ts'
 import { openLedger } from './ledger.ts'
 import { machineFacts } from './machine.ts'
 import { postgresFacts } from './postgres-server.ts'
+import { keptReport, writeReport } from './report-files.ts'
 import { keptFolder, shortFolder, writeResults } from './results.ts'
 import { type BenchName, benchNames } from './rows.ts'
 import { runs, runsEnough, seconds } from './scene.ts'
 import { tableOf } from './table.ts'
 
 const help = `Usage: bun run bench [<name> ...] [--out <folder>]
-       bun run bench report [--out <folder>]
+       bun run bench report [--from <folder>] [--out <folder>]
 
 Measures ours and a baseline in turn, in one run, prints name, unit, ours, baseline, ratio, spread and aim, and keeps
-every run's figures as JSON. Without names, everything:
+every run's figure as JSON. Without names, everything:
 
 ${benchNames.map((name) => `  ${name.padEnd(10)} ${benches[name].about}`).join('\n')}
 
-  report     writes docs/BENCHMARKS.md and its charts from what is kept
+  report     writes docs/BENCHMARKS.md and its charts of the figures that are kept and of bench/notes.md
 
-  --out <folder>      where the JSON is kept: bench/results, or bench/.short for fewer than ${runsEnough} runs
+  --out <folder>     for the figures: instead of bench/results, or of bench/.short for fewer than ${runsEnough} runs;
+                     for the report: instead of docs
+  --from <folder>    the report's figures, instead of bench/results
 
-  BENCH_RUNS=${runs}        runs of each, whose median counts
-  BENCH_SECONDS=${seconds}     how long one measures
+  BENCH_RUNS=5       runs of each side, whose median counts
+  BENCH_SECONDS=3    how long a run measures
+  BENCH_REFERENCE    the reference's program, baseline.py; without it that bench is skipped
+  BENCH_PYTHON       what runs it, with asyncpg, sqlalchemy and redis
 `
 
 const isBench = (name: string): name is BenchName => Object.hasOwn(benches, name)
@@ -35,10 +40,18 @@ async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { help: { type: 'boolean', short: 'h' }, out: { type: 'string' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      out: { type: 'string' },
+      from: { type: 'string' },
+    },
   })
   if (values.help) {
     process.stdout.write(help)
+    return 0
+  }
+  if (positionals.join(' ') === 'report') {
+    say(`Written: ${writeReport(keptReport(values.from), values.out)}`)
     return 0
   }
   const wrong = positionals.filter((name) => !isBench(name))

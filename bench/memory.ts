@@ -1,15 +1,12 @@
 /** What a service holds of the machine's memory while nobody asks it anything. */
-import { join } from 'node:path'
-import { dataIn } from '../adapters/database/directory-state.ts'
 import { type Node, startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
+import { startBareHttp, startBarePglite } from './bare-processes.ts'
 import type { Sample } from './comparison.ts'
 import { asked, embeddedData, stopped } from './embedded-data.ts'
 import type { Ledger } from './ledger.ts'
-import { startLineProcess } from './line-process.ts'
 import { residentBytes } from './process-memory.ts'
 import { conversationId, runs, turn } from './scene.ts'
-import { startBare } from './sockets.ts'
 
 /** Quiet before a look, so that what a start left behind has been given back. */
 const quietMs = 5000
@@ -45,9 +42,7 @@ export async function benchMemory(ledger: Ledger): Promise<void> {
       return sample
     },
     async baseline() {
-      const script = join(import.meta.dir, 'bare-pglite.ts')
-      await using pglite = startLineProcess([script, dataIn(bareDirectory)])
-      await pglite.heard()
+      await using pglite = await startBarePglite(bareDirectory)
       const sample = await settled(pglite.pid)
       await pglite.end()
       return sample
@@ -56,8 +51,8 @@ export async function benchMemory(ledger: Ledger): Promise<void> {
 }
 
 async function bareServer(): Promise<Sample> {
-  await using bare = await startBare()
-  await (await fetch(bare.url, { method: 'POST', body: 'x' })).arrayBuffer()
+  await using bare = await startBareHttp(1)
+  await (await fetch(bare.url)).arrayBuffer()
   return await settled(bare.pid)
 }
 

@@ -1,6 +1,7 @@
 /** Turns recorded over HTTP, beside pgbench running by hand what a turn is in SQL, on the same tables. */
 import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
+import { startBareHttp } from './bare-processes.ts'
 import { metered } from './cpu.ts'
 import type { Ledger } from './ledger.ts'
 import { type LoadClient, loadClient } from './load-client.ts'
@@ -42,6 +43,13 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   await row('record-1', five, 1)
   await row('record-8', five, 8)
   await row('record-one-32', one, 32)
+  await using bare = await startBareHttp(0)
+  using bareClient = loadClient(bare.url, [{ path: '/', body: turn }])
+  await ledger.compare('record-bare-32', {
+    ours: () => metered(server, () => client.run(32, seconds)),
+    baseline: () => metered({ server: bare.pid }, () => bareClient.run(32, seconds)),
+    warm: true,
+  })
 }
 
 /** Turns into all conversations, in a stride, so that neighbours are not the same. */

@@ -36,6 +36,11 @@ export const rowsByBench = {
     'record-1': { name: 'record, 1 connection', against: `${five}, 1 client`, ...turns },
     'record-8': { name: 'record, 8 connections', against: `${five}, 8 clients`, ...turns },
     'record-one-32': { name: 'record, 32 connections', against: `${one}, 32 clients`, ...turns },
+    'record-bare-32': {
+      name: 'record, 32 connections',
+      against: 'a bare Bun server that echoes the turn',
+      ...turns,
+    },
   },
   load: {
     'load-strong-32': {
@@ -62,6 +67,11 @@ export const rowsByBench = {
       ...loads,
       aim: ratio(0.75),
     },
+    'load-bare-32': {
+      name: 'last 50, strong, 32 connections',
+      against: 'a bare Bun server that sends as many bytes',
+      ...loads,
+    },
   },
   growth: {
     'growth-time': {
@@ -73,7 +83,7 @@ export const rowsByBench = {
     },
     'growth-bytes': {
       name: 'bytes to Redis of a turn at 100,000 messages',
-      against: 'of one at 10',
+      against: 'one at 10',
       unit: 'bytes/turn',
       better: 'less',
       aim: ratio(1.1),
@@ -86,7 +96,7 @@ export const rowsByBench = {
     },
     'growth-bytes-1000': {
       name: 'bytes to Redis of a turn at 1,000 messages',
-      against: 'of one at 10',
+      against: 'one at 10',
       unit: 'bytes/turn',
       better: 'less',
     },
@@ -214,21 +224,21 @@ export const rowsByBench = {
   },
   memory: {
     'memory-ready': {
-      name: 'resident memory idle, external Postgres, once ready',
+      name: 'memory idle, external Postgres, once ready',
       against: 'a bare Bun server',
       unit: 'MB',
       better: 'less',
       aim: figure(120),
     },
     'memory-used': {
-      name: 'resident memory idle, external Postgres, after first requests',
+      name: 'memory idle, external Postgres, after requests',
       against: 'a bare Bun server',
       unit: 'MB',
       better: 'less',
       aim: figure(120),
     },
     'memory-embedded': {
-      name: 'resident memory idle, embedded, once ready',
+      name: 'memory idle, embedded, once ready',
       against: 'bare PGlite on the same data',
       unit: 'MB',
       better: 'less',

@@ -1,12 +1,9 @@
 /** From the start of a process until it answers that it is ready, beside the least that such a process needs. */
-import { join } from 'node:path'
-import { dataIn } from '../adapters/database/directory-state.ts'
 import { type Node, startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
+import { startBareHttp, startBarePglite } from './bare-processes.ts'
 import { asked, embeddedData, stopped } from './embedded-data.ts'
 import type { Ledger } from './ledger.ts'
-import { startLineProcess } from './line-process.ts'
-import { startBare } from './sockets.ts'
 
 export async function benchStart(ledger: Ledger): Promise<void> {
   using data = await embeddedData()
@@ -16,9 +13,7 @@ export async function benchStart(ledger: Ledger): Promise<void> {
     ours: () => started({ TURNLOG_DATA: directory }),
     async baseline() {
       const began = performance.now()
-      const script = join(import.meta.dir, 'bare-pglite.ts')
-      await using bare = startLineProcess([script, dataIn(bareDirectory)])
-      await bare.heard()
+      await using bare = await startBarePglite(bareDirectory)
       const sample = since(began)
       await bare.end()
       return sample
@@ -31,8 +26,8 @@ export async function benchStart(ledger: Ledger): Promise<void> {
     ours: () => started({ DATABASE_URL }),
     async baseline() {
       const began = performance.now()
-      await using bare = await startBare()
-      await (await fetch(bare.url, { method: 'POST', body: 'x' })).arrayBuffer()
+      await using bare = await startBareHttp(1)
+      await (await fetch(bare.url)).arrayBuffer()
       return since(began)
     },
     warm: true,

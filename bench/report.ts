@@ -1,0 +1,167 @@
+/** docs/BENCHMARKS.md and its charts, made of the figures that are kept and of what is written in notes.md. */
+import { type Bar, chartOf } from './chart.ts'
+import {
+  aimWords,
+  type Comparison,
+  type Judged,
+  judge,
+  medianSpent,
+  type Spent,
+  shown,
+} from './comparison.ts'
+import type { Machine } from './machine.ts'
+import type { Results } from './results.ts'
+import { partsWords } from './table.ts'
+
+/** Texts by what they are about: `method`, or the id of a row. */
+export type Notes = ReadonlyMap<string, string>
+
+export type Report = {
+  readonly markdown: string
+  /** By the name of the file, beside one another in `benchmarks/`. */
+  readonly charts: ReadonlyMap<string, string>
+}
+
+/** Sections under `## <id>`. */
+export function readNotes(text: string): Notes {
+  const [, ...sections] = text.split(/^## /m)
+  return new Map(
+    sections.map((section) => {
+      const [title = '', ...lines] = section.split('\n')
+      return [title.trim(), lines.join('\n').trim()]
+    }),
+  )
+}
+
+export function reportOf(all: readonly Results[], notes: Notes): Report {
+  const charts = new Map<string, string>()
+  const chart = (name: string, title: string, comparisons: readonly Comparison[]): string[] => {
+    const bars = comparisons.flatMap(barsOf)
+    if (bars.length === 0) return []
+    charts.set(`${name}.svg`, chartOf(title, bars))
+    return [`![${title}](benchmarks/${name}.svg)`, '']
+  }
+  const aimed = all.flatMap(({ comparisons }) => comparisons.filter(({ aim }) => aim !== undefined))
+  const skipped = all.flatMap(({ skipped }) => skipped)
+  const lines = [
+    '# Benchmarks',
+    '',
+    '<!-- Written by `bun run bench report` of bench/results and bench/notes.md: change those. -->',
+    '',
+    ...paragraph(notes.get('method')),
+    '## All aims',
+    '',
+    ...chart('aims', 'What is reached of each aim', aimed),
+    ...tableOf(
+      ['what', 'against', 'ratio', 'spread', 'aim', ''],
+      aimed.map((comparison) => aimCells(comparison)),
+    ),
+    ...skipped.map(({ id, because }) => `Skipped: \`${id}\`, because ${because}.\n`),
+    '## Machine',
+    '',
+    ...machinesOf(all),
+    ...all.flatMap((results) => [
+      `## ${results.bench}`,
+      '',
+      whenWords(results),
+      '',
+      ...chart(results.bench, `${results.bench}: what is reached of each aim`, results.comparisons),
+      ...figuresOf(results),
+      ...results.comparisons.flatMap(({ id, name, against }) => {
+        const note = notes.get(id)
+        return note === undefined ? [] : [`**${name}, against ${against}.** ${note}`, '']
+      }),
+      ...['Commands:', '', '```', ...results.commands, '```', ''],
+    ]),
+  ]
+  return { markdown: `${lines.join('\n').trimEnd()}\n`, charts }
+}
+
+const paragraph = (text: string | undefined): string[] => (text === undefined ? [] : [text, ''])
+
+const metWords = ({ isMet }: Judged): string => (isMet === true ? 'met' : 'not met')
+
+const spreadWords = ({ spread: [low, high] }: Judged): string => `${shown(low)} to ${shown(high)}`
+
+/** What the aim is about: the ratio, or our own figure with its unit. */
+const judgedWords = ({ aim, unit }: Comparison, judged: Judged): string =>
+  aim?.of === 'ours' ? `${shown(judged.ours)} ${unit}` : shown(judged.ratio)
+
+function barsOf(comparison: Comparison): Bar[] {
+  const judged = judge(comparison)
+  const { reached, reachedSpread } = judged
+  if (reached === undefined || reachedSpread === undefined) return []
+  const figure = `${judgedWords(comparison, judged)} (${aimWords(comparison)})`
+  const { name: label, against } = comparison
+  return [{ label, against: `against ${against}`, reached, spread: reachedSpread, figure }]
+}
+
+function aimCells(comparison: Comparison): string[] {
+  const judged = judge(comparison)
+  const { name, against } = comparison
+  const figure = judgedWords(comparison, judged)
+  return [name, against, figure, spreadWords(judged), aimWords(comparison), metWords(judged)]
+}
+
+function figuresOf({ comparisons }: Results): string[] {
+  const rows = comparisons.map((comparison) => {
+    const judged = judge(comparison)
+    const { name, against, unit, aim } = comparison
+    return [
+      name,
+      against,
+      unit,
+      shown(judged.ours),
+      shown(judged.baseline),
+      shown(judged.ratio),
+      spreadWords(judged),
+      aim === undefined ? '' : `${aimWords(comparison)}: ${metWords(judged)}`,
+    ]
+  })
+  const head = ['what', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
+  const spent = comparisons.flatMap((comparison) => {
+    const [ours, baseline] = [medianSpent(comparison.ours), medianSpent(comparison.baseline)]
+    if (Object.keys(ours).length === 0) return []
+    return [[comparison.name, comparison.against, partsWords(ours), partsWords(baseline)]]
+  })
+  const spentHead = ['CPU of one, in microseconds', 'against', 'ours', 'baseline']
+  return [...tableOf(head, rows), ...(spent.length === 0 ? [] : tableOf(spentHead, spent))]
+}
+
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line), '']
+}
+
+const whenWords = ({ date, runs, secondsPerRun, machine }: Results): string =>
+  `Measured on ${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s each, of Turnlog ${machine.versions['turnlog']}; ` +
+  `load average before: ${machine.loadBefore}.`
+
+/** What differs from bench to bench of one sitting is told with the bench. */
+function machinesOf(all: readonly Results[]): string[] {
+  const groups = Map.groupBy(all, ({ machine }) => JSON.stringify(machineRows(machine)))
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const names = group.map(({ bench }) => bench).join(', ')
+    return [
+      ...(groups.size > 1 ? [`Of ${names}:`, ''] : []),
+      ...tableOf(['', ''], machineRows(first.machine)),
+    ]
+  })
+}
+
+function machineRows(machine: Machine): string[][] {
+  const { turnlog: _, ...versions } = machine.versions
+  const said = (facts: Spent | Readonly<Record<string, string>>, sign: string) =>
+    Object.entries(facts)
+      .map(([name, value]) => `${name}${sign}${value}`)
+      .join(', ')
+  return [
+    ['processor', `${machine.cpu}, ${machine.cores} cores for everything`],
+    ['memory', `${machine.memoryGb} GB`],
+    ['system', `${machine.system}; the data on ${machine.fileSystem}`],
+    ['Postgres', said(machine.postgres, '=')],
+    ['versions', said(versions, ' ')],
+  ]
+}

@@ -1,0 +1,274 @@
+/** What the benches make of their figures, and their command line. The benches themselves are no tests. */
+import { describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Bar, chartOf } from '../bench/chart.ts'
+import {
+  type Comparison,
+  inTurn,
+  judge,
+  median,
+  medianSpent,
+  type Row,
+  shown,
+} from '../bench/comparison.ts'
+import type { Machine } from '../bench/machine.ts'
+import { readNotes, reportOf } from '../bench/report.ts'
+import { keptReport } from '../bench/report-files.ts'
+import { type Results, readResults, writeResults } from '../bench/results.ts'
+import { benchNames, rowIds, rowOf, rowsByBench } from '../bench/rows.ts'
+import { tableOf } from '../bench/table.ts'
+
+const root = join(import.meta.dir, '..')
+
+const samples = (...values: number[]) => values.map((value) => ({ value }))
+
+const faster: Row = {
+  name: 'record',
+  against: 'by <hand>',
+  unit: 'turns/s',
+  better: 'more',
+  aim: { of: 'ratio', bound: 3 },
+}
+
+const compared = (row: Row, ours: number[], baseline: number[]): Comparison => ({
+  id: 'record-32',
+  ...row,
+  ours: samples(...ours),
+  baseline: samples(...baseline),
+})
+
+describe('a comparison', () => {
+  test('has the middle of its figures for a median, or what lies between two', () => {
+    expect(median([3, 1, 2])).toBe(2)
+    expect(median([4, 1, 3, 2])).toBe(2.5)
+    expect(median([7])).toBe(7)
+    expect(median([10, 9, 100])).toBe(10)
+    expect(median([])).toBeNaN()
+  })
+
+  test('runs both sides in turn', async () => {
+    const order: string[] = []
+    const side = (name: string) => async () => ({ value: order.push(name) })
+    const { ours, baseline } = await inTurn(2, side('ours'), side('baseline'))
+    expect(order).toEqual(['baseline', 'ours', 'baseline', 'ours'])
+    expect([ours, baseline]).toEqual([samples(2, 4), samples(1, 3)])
+  })
+
+  test('judges by the ratios of its pairs, not by the ratio of its medians', () => {
+    const judged = judge(compared(faster, [300, 100, 900], [100, 50, 200]))
+    expect(judged).toMatchObject({ ours: 300, baseline: 100, ratio: 3, spread: [2, 4.5] })
+    expect(judged).toMatchObject({ reached: 1, isMet: true, reachedSpread: [2 / 3, 1.5] })
+    expect(judge(compared(faster, [299], [100])).isMet).toBe(false)
+  })
+
+  test('reaches more of an aim the less there is, where less is better', () => {
+    const wait: Row = { ...faster, better: 'less', aim: { of: 'ratio', bound: 1.5 } }
+    const judged = judge(compared(wait, [3, 2, 1], [1, 1, 1]))
+    expect(judged).toMatchObject({ ratio: 2, reached: 0.75, isMet: false })
+    expect(judged.reachedSpread).toEqual([0.5, 1.5])
+    expect(judge(compared(wait, [1.5], [1])).isMet).toBe(true)
+  })
+
+  test('goes by our own figure where the aim is one', () => {
+    const start: Row = { ...faster, unit: 's', better: 'less', aim: { of: 'ours', bound: 0.5 } }
+    const judged = judge(compared(start, [0.3, 0.25, 0.4], [0.02, 0.02, 0.02]))
+    expect(judged).toMatchObject({ ours: 0.3, spread: [0.25, 0.4], isMet: true })
+  })
+
+  test('has no verdict without an aim', () => {
+    const { aim: _, ...row } = faster
+    const judged = judge(compared(row, [1, 2], [1, 1]))
+    expect(judged.spread).toEqual([1, 2])
+    expect('isMet' in judged).toBe(false)
+  })
+
+  test('tells the median CPU of each part, of the runs that know it', () => {
+    const cpu = [{ server: 10, client: 1 }, { server: 30 }, { server: 20, client: 3 }]
+    expect(medianSpent(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
+      server: 20,
+      client: 2,
+    })
+    expect(medianSpent(samples(1))).toEqual({})
+  })
+
+  test('shows three digits, and all before the point', () => {
+    expect([0.12345, 1.5, 12.345, 123.45, 12345.6, Number.NaN].map(shown)).toEqual([
+      ...['0.12', '1.50', '12.3', '123', '12346', '-'],
+    ])
+  })
+})
+
+describe('the rows', () => {
+  test('aim at what was set', () => {
+    const aims = rowIds.flatMap((id) => {
+      const { aim, better } = rowOf(id)
+      return aim === undefined ? [] : [`${id}: ${aim.of} ${aim.bound} or ${better}`]
+    })
+    expect(aims).toEqual([
+      'record-32: ratio 3 or more',
+      'record-128: ratio 5 or more',
+      'record-latency: ratio 1.5 or less',
+      'load-strong-32: ratio 0.6 or more',
+      'load-eventual-32: ratio 0.6 or more',
+      'load-strong-128: ratio 0.75 or more',
+      'load-eventual-128: ratio 0.75 or more',
+      'growth-time: ratio 1.1 or less',
+      'growth-bytes: ratio 1.1 or less',
+      'live-frame: ratio 1.15 or less',
+      'live-redis-down: ratio 1 or less',
+      'peers-record-mastra: ratio 4 or more',
+      'peers-record-langchain: ratio 2 or more',
+      'peers-load-mastra: ratio 15 or more',
+      'peers-load-langchain: ratio 40 or more',
+      'reference-1000: ratio 50 or more',
+      'embedded-1: ratio 0.8 or more',
+      'embedded-32: ratio 0.8 or more',
+      'start-embedded: ours 1.5 or less',
+      'start-server: ours 0.5 or less',
+      'memory-ready: ours 120 or less',
+      'memory-used: ours 120 or less',
+    ])
+  })
+
+  test('have ids of their own, named after their bench', () => {
+    expect(new Set(rowIds).size).toBe(rowIds.length)
+    for (const name of benchNames)
+      for (const id of Object.keys(rowsByBench[name])) expect(id).toStartWith(`${name}-`)
+  })
+})
+
+const machine: Machine = {
+  cpu: 'Sample',
+  cores: 2,
+  memoryGb: 8,
+  system: 'Sample 1',
+  fileSystem: 'ext4',
+  loadBefore: 0.1,
+  postgres: { synchronous_commit: 'on' },
+  versions: { turnlog: 'abc', bun: '1' },
+}
+
+const results: Results = {
+  bench: 'record',
+  date: '2026-11-24T00:00:00.000Z',
+  runs: 3,
+  secondsPerRun: 1,
+  machine,
+  commands: ['bun run bench record'],
+  comparisons: [
+    {
+      ...compared(faster, [300, 100, 900], [100, 50, 200]),
+      ours: [{ value: 300, cpu: { server: 100 } }, ...samples(100, 900)],
+    },
+  ],
+  skipped: [{ id: 'reference-1000', because: 'there is none' }],
+}
+
+describe('what is told', () => {
+  test('is a line a comparison, with its aim and whether it is met', () => {
+    const [head, line, spent] = tableOf(results.comparisons).split('\n')
+    expect(head?.split(/ {2,}/)).toEqual([
+      ...['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)'],
+    ])
+    expect(line?.split(/ {2,}/)).toEqual([
+      ...['record, against by <hand>', 'turns/s', '300', '100', '3.00', '2.00-4.50'],
+      '(3 or more: met)',
+    ])
+    expect(spent).toContain('ours: server 100')
+  })
+
+  test('is kept as JSON with every run, and read again', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+    writeResults(folder, results)
+    expect(readResults(folder)).toEqual([results])
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('is a report with tables, charts, what was skipped, and notes where they belong', () => {
+    const notes = readNotes('# Notes\n\n## method\n\nIn turn.\n\n## record-32\n\nBound by X.\n')
+    const { markdown, charts } = reportOf([results], notes)
+    expect([...charts.keys()]).toEqual(['aims.svg', 'record.svg'])
+    expect(markdown).toContain('# Benchmarks\n')
+    expect(markdown).toContain('In turn.')
+    expect(markdown).toContain(
+      '| record | by <hand> | turns/s | 300 | 100 | 3.00 | 2.00 to 4.50 | 3 or more: met |',
+    )
+    expect(markdown).toContain('| record | by <hand> | server 100 |')
+    expect(markdown).toContain('Skipped: `reference-1000`, because there is none.')
+    expect(markdown).toContain('**record, against by <hand>.** Bound by X.')
+    expect(markdown).toContain('3 runs of 1 s each')
+  })
+
+  test('is a chart whose bars are shares of the aim, cut where they are far beyond', () => {
+    const bar = (reached: number): Bar => ({
+      ...{ label: 'a & b', against: '"c"', figure: '1' },
+      reached,
+      spread: [reached, reached],
+    })
+    const widths = (...reached: number[]) => {
+      const svg = chartOf('title', reached.map(bar))
+      expect(svg).toContain('a &amp; b')
+      expect(svg).toContain('&quot;c&quot;')
+      return [...svg.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(
+        ([, kind, width]) => [kind, Number(width)],
+      )
+    }
+    const [[, half = 0] = [], [, whole = 0] = [], [, far = 0] = []] = widths(0.5, 1, 9)
+    expect(widths(0.5, 1, 9).map(([kind]) => kind)).toEqual(['missed', 'met', 'met'])
+    expect(Number(whole)).toBeCloseTo(2 * Number(half), 0)
+    expect(Number(far)).toBeCloseTo(2.5 * Number(whole), 0)
+  })
+
+  test('stands in docs/BENCHMARKS.md as it is generated of what is kept', () => {
+    const { markdown, charts } = keptReport()
+    const read = (name: string) => readFileSync(join(root, 'docs', name), 'utf8')
+    expect(read('BENCHMARKS.md')).toBe(markdown)
+    expect(readdirSync(join(root, 'docs/benchmarks')).toSorted()).toEqual(
+      [...charts.keys()].toSorted(),
+    )
+    for (const [name, svg] of charts) expect(read(`benchmarks/${name}`)).toBe(svg)
+  })
+
+  test('has notes about rows that there are', () => {
+    const notes = readNotes(readFileSync(join(root, 'bench/notes.md'), 'utf8'))
+    const known = ['method', ...rowIds]
+    expect([...notes.keys()].filter((id) => !known.includes(id))).toEqual([])
+  })
+})
+
+describe('the command line', () => {
+  const bench = (...words: string[]) => {
+    const env = { PATH: process.env['PATH'] ?? '' }
+    const command = [process.execPath, 'bench/main.ts', ...words]
+    const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: root, env })
+    return { exitCode, out: String(stdout), err: String(stderr) }
+  }
+
+  test('tells of every bench', () => {
+    const { exitCode, out } = bench('--help')
+    expect(exitCode).toBe(0)
+    for (const name of [...benchNames, 'report']) expect(out).toContain(`\n  ${name} `)
+  })
+
+  test('refuses a bench that there is not, and starts none', () => {
+    const { exitCode, out, err } = bench('record', 'recrod')
+    expect([exitCode, out]).toEqual([2, ''])
+    expect(err).toContain('There is no bench recrod')
+    expect(err).toContain(benchNames.join(', '))
+  })
+
+  test('refuses a flag that there is not', () => {
+    expect(bench('--fast').exitCode).toBe(2)
+  })
+
+  test('writes a report where it is told, and refuses one of nothing', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+    writeResults(folder, results)
+    expect(bench('report', '--from', folder, '--out', join(folder, 'docs')).exitCode).toBe(0)
+    expect(existsSync(join(folder, 'docs/BENCHMARKS.md'))).toBe(true)
+    expect(bench('report', '--from', join(folder, 'docs')).err).toContain('has no figures')
+    rmSync(folder, { recursive: true, force: true })
+  })
+})
