@@ -1,4 +1,5 @@
 /** A turn at the end of a long conversation beside one at the end of a short one: time, and bytes to Redis. */
+import { must, recordTurn } from '../test/support/client.ts'
 import { startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { until } from '../test/support/processes.ts'
@@ -58,15 +59,9 @@ async function addBlock(cost: Cost, url: string, redis: TestRedis, n: number): P
     'cache'
   await until('the window is there', isCached)
   const before = bytesIn(redis)
-  for (let n = 0; n < block; n += 1) {
+  for (let count = 0; count < block; count += 1) {
     const began = performance.now()
-    const response = await fetch(`${path}/turns`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(turn),
-    })
-    if (!response.ok) throw new Error(await response.text())
-    await response.arrayBuffer()
+    must(await recordTurn(url, conversationId(n), turn))
     cost.times.push(performance.now() - began)
   }
   await until('the last is cached', isCached)

@@ -1,4 +1,5 @@
 /** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
+import { must, recordTurn } from '../test/support/client.ts'
 import { createConversations, type Node, startNode } from '../test/support/node.ts'
 import { testDatabaseUrl } from '../test/support/postgres.ts'
 import { startRedis } from '../test/support/redis.ts'
@@ -49,7 +50,7 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   await record(node, followed)
   await sockets.all('change')
   const frame = sockets.lastFrame
-  const publish = () => must(fetch(bare.url, { method: 'POST', body: frame }))
+  const publish = () => answered(fetch(bare.url, { method: 'POST', body: frame }))
   const commits = seconds * 100
 
   const perFrame = async (
@@ -77,7 +78,7 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   const baseline = async () => {
     // The same requests with nobody there, at a process of its own.
     await using nobody = await startBare()
-    const post = () => must(fetch(nobody.url, { method: 'POST', body: frame }))
+    const post = () => answered(fetch(nobody.url, { method: 'POST', body: frame }))
     for (let n = 0; n < commits; n += 1) await post()
     const alone = await cpuOf(nobody.pid, async () => {
       for (let n = 0; n < commits; n += 1) await post()
@@ -147,18 +148,9 @@ async function settledMemory(pid: number): Promise<number> {
   return anonymousBytes(pid)
 }
 
-async function record({ url }: Node, id: string): Promise<{ readonly cursor: string }> {
-  const response = await must(
-    fetch(`${url}/v1/conversations/${id}/turns`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(turn),
-    }),
-  )
-  return (await response.json()) as { cursor: string }
-}
+const record = async ({ url }: Node, id: string) => must(await recordTurn(url, id, turn))
 
-async function must(asked: Promise<Response>): Promise<Response> {
+async function answered(asked: Promise<Response>): Promise<Response> {
   const response = await asked
   if (!response.ok) throw new Error(await response.text())
   return response

@@ -12,7 +12,7 @@ import { startLineProcess } from './line-process.ts'
 import { loadClient } from './load-client.ts'
 import type { Task } from './peers/callers.ts'
 import { analyse, watchedPostgres } from './postgres-server.ts'
-import type { RowId } from './rows.ts'
+import { type RowId, rowsByBench } from './rows.ts'
 import { answer, conversationId, newestOf, question, seconds, turn } from './scene.ts'
 import { seed } from './seed.ts'
 
@@ -24,7 +24,13 @@ const callers = 32
 const folder = join(import.meta.dir, '.peers')
 
 export async function benchPeers(ledger: Ledger): Promise<void> {
-  await install()
+  try {
+    await install()
+  } catch (thrown) {
+    const reason = `their packages could not be installed: ${String(thrown).split('\n')[0]}`
+    ledger.skip(Object.keys(rowsByBench.peers) as RowId[], reason)
+    return
+  }
   ledger.command(['bun install --frozen-lockfile', '(in bench/.peers)'])
   const url = await testDatabaseUrl()
   const postgres = await watchedPostgres(url)

@@ -6,7 +6,7 @@ import { metered } from './cpu.ts'
 import type { Ledger } from './ledger.ts'
 import { type LoadClient, loadClient } from './load-client.ts'
 import { pgbench } from './pgbench.ts'
-import { watchedPostgres } from './postgres-server.ts'
+import { analyse, watchedPostgres } from './postgres-server.ts'
 import type { RowId } from './rows.ts'
 import { conversationId, programsNeeded, seconds, turn } from './scene.ts'
 import { seed } from './seed.ts'
@@ -27,14 +27,17 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   ledger.command(one.words(1, seconds))
 
   const server = { server: node.pid, ...postgres }
-  const row = (id: RowId, by: typeof five, connections: number) =>
-    ledger.compare(id, {
+  const row = async (id: RowId, by: typeof five, connections: number) => {
+    await analyse(url)
+    await ledger.compare(id, {
       ours: () => metered(server, () => client.run(connections, seconds)),
       baseline: () => metered(postgres, () => by.run(connections, seconds)),
       warm: true,
     })
+  }
   await row('record-32', five, 32)
   await row('record-128', five, 128)
+  await analyse(url)
   await ledger.compare('record-latency', {
     ours: () => metered(server, () => waited(client.run(1, seconds))),
     baseline: () => metered(postgres, () => waited(one.run(1, seconds))),
