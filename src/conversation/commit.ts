@@ -38,8 +38,8 @@ type Taken = { readonly line: Line; readonly entries: Entry[] }
 const heldLanes = 2
 /** How often the others look whether theirs is free again, in milliseconds. */
 const heldLookMs = 25
-/** How long a batch waits for more turns while another is in flight, in milliseconds. */
-const lingerMs = 5
+/** How long a batch that is not full waits for one in flight, in milliseconds: longer than most take. */
+const lingerMs = 25
 /** How often the whole queue is searched for turns that have waited too long, in milliseconds. */
 const sweepMs = 250
 
@@ -64,8 +64,6 @@ export function createCommitter(options: {
   let waitingBytes = 0
   let batches = 0
   let heldBatches = 0
-  /** Turns in flight. */
-  let inFlight = 0
   let isLingering = false
   let pumping = false
   let looking = false
@@ -99,11 +97,11 @@ export function createCommitter(options: {
   }
 
   /**
-   * While a batch is in flight, the next one waits until it is half as large, or for a moment: many
-   * small ones cost more than few large ones.
+   * While a batch is in flight, the next one waits until it is back, or this one is full, or for a
+   * moment: many small ones cost more than few large ones.
    */
   const isWorthIt = () => {
-    if (batches === 0 || waitingTurns * 2 >= inFlight) return true
+    if (batches === 0 || waitingTurns >= bounds.batchTurnsMax) return true
     const [oldest] = ready
     if (performance.now() - (oldest?.waiting[0]?.since ?? 0) >= lingerMs) return true
     if (!isLingering)
@@ -172,9 +170,7 @@ export function createCommitter(options: {
   /** Sends a batch. `wait` is for one conversation that another writer holds. */
   const run = async (batch: Taken[], wait: boolean) => {
     const entries = batch.flatMap((one) => one.entries)
-    inFlight += entries.length
     const { locked, unsettled } = await recorder.record(entries, { wait })
-    inFlight -= entries.length
     if (wait) heldBatches -= 1
     else batches -= 1
     const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.c)

@@ -2,9 +2,10 @@
 import { Problem } from '../problem.ts'
 import type { Cache } from './cache.ts'
 import type { CacheRead, Seen } from './cache-entries.ts'
-import { decodeCursor, encodeCursor } from './ids.ts'
+import { decodeCursor } from './ids.ts'
 import { printMessage } from './message-text.ts'
 import type { Principal } from './principal.ts'
+import { type Printed, printed } from './printed.ts'
 import type { Reader } from './reader.ts'
 import type { Current, Versions } from './versions.ts'
 import { type Shown, said } from './views.ts'
@@ -12,7 +13,6 @@ import {
   historyAsk,
   newestNeeded,
   type PageAsk,
-  pageOf,
   type Window,
   windowBounds,
   windowOf,
@@ -26,15 +26,6 @@ export type ReadOptions = {
   readonly consistency?: Consistency
   /** A floor: the answer is at least at this version. */
   readonly minCursor?: string
-}
-
-/** Messages printed, in the order asked for. */
-export type Printed = {
-  readonly version: number
-  readonly cursor: string
-  readonly texts: readonly Uint8Array[]
-  readonly hasMore: boolean
-  readonly source: 'cache' | 'database'
 }
 
 /**
@@ -84,9 +75,12 @@ export function createHistories(options: HistoriesOptions): Histories {
   const strong = async (query: Query): Promise<Printed> => {
     const { principal, id, ask } = query
     const ready = cache.ready(principal.tenant, id)
-    const isAtHand = ready !== undefined && pageOf(ready.window, ask) !== undefined
+    // Readers of the cache alone may still be shown the version before: it is the database's word.
+    const source = ready?.isStored === true ? 'cache' : 'database'
+    const atHand = ready === undefined ? undefined : printed(id, ask, ready.window, source)
     // What is neither in the store nor on its way there needs a reader to bring it.
-    const isEnough = isAtHand && (ready.isStored || cache.isWriting(principal.tenant, id))
+    const isEnough =
+      atHand !== undefined && (source === 'cache' || cache.isWriting(principal.tenant, id))
     const [current, found] = await Promise.all([
       versions.current(principal.tenant, id),
       isEnough ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
@@ -95,12 +89,8 @@ export function createHistories(options: HistoriesOptions): Histories {
     // What is at hand was committed before the question was asked: the database went back.
     if (ready !== undefined && ready.window.version > checked(query, current))
       return await distrusted(query, ready.window)
-    const isServed = isAtHand && (isEnough || found === undefined)
-    if (isServed && ready.window.version === checked(query, current)) {
-      // Readers of the cache alone may still be shown the version before: it is the database's word.
-      const source = ready.isStored ? 'cache' : 'database'
-      return printed(query, ready.window, source) ?? (await query.fromDatabase())
-    }
+    const isServed = atHand?.version === checked(query, current)
+    if (isServed && (isEnough || found === undefined)) return atHand
     const read = isEnough ? await cache.read(principal.tenant, id, newestNeeded(ask)) : found
     if (read?.kind !== 'window') {
       checked(query, current)
@@ -124,7 +114,7 @@ export function createHistories(options: HistoriesOptions): Histories {
     const { principal, id, ask } = query
     const ready = cache.ready(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
-      const answer = printed(query, ready.window)
+      const answer = printed(id, query.ask, ready.window)
       const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
       // One deadline is enough to wait for a store that does not answer.
       if (version === undefined) return await query.fromDatabase()
@@ -142,7 +132,11 @@ export function createHistories(options: HistoriesOptions): Histories {
     version: number,
   ): Promise<Printed> => {
     if (window.version < version) return await fromSnapshot(query, seen)
-    return printed(query, window) ?? (await wider(query, window)) ?? (await query.fromDatabase())
+    return (
+      printed(query.id, query.ask, window) ??
+      (await wider(query, window)) ??
+      (await query.fromDatabase())
+    )
   }
 
   /** As many as were asked for were not enough, for some are not shown: the window may hold more. */
@@ -152,7 +146,7 @@ export function createHistories(options: HistoriesOptions): Histories {
       return undefined
     const read = await cache.read(principal.tenant, id, windowBounds.messages)
     if (read?.kind !== 'window' || read.window.version !== window.version) return undefined
-    return printed({ principal, id, ...query }, read.window)
+    return printed(id, query.ask, read.window)
   }
 
   /** From the database. Where a head was seen before, its window is made of the same snapshot. */
@@ -161,7 +155,7 @@ export function createHistories(options: HistoriesOptions): Histories {
     const { principal, id } = query
     const snapshot = await newest(principal, id, query.minCursor)
     void cache.fill(principal.tenant, id, seen, snapshot)
-    return printed(query, snapshot, 'database') ?? (await query.fromDatabase())
+    return printed(id, query.ask, snapshot, 'database') ?? (await query.fromDatabase())
   }
 
   const newest = async (principal: Principal, id: string, minCursor?: string): Promise<Window> => {
@@ -235,16 +229,4 @@ function checked({ floor }: Query, current: Current | undefined): number {
   if (current.isErased) throw new Problem('conversation-erased')
   if (floor > current.version) throw new Problem('cursor-ahead')
   return current.version
-}
-
-/** What a window has of the page; undefined where that is not all of it. */
-function printed(
-  { id, ask }: Query,
-  window: Window,
-  source: Printed['source'] = 'cache',
-): Printed | undefined {
-  const page = pageOf(window, ask)
-  if (page === undefined) return undefined
-  const { version } = window
-  return { version, cursor: encodeCursor(id, version), ...page, source }
 }

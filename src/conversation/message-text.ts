@@ -9,18 +9,53 @@ import type { Message } from './wire.ts'
  * first, and behind them, at one place in every message, what a view goes by.
  */
 export function printMessage(message: Message): Uint8Array {
-  const { id, conversationId, turnId, state, interruptedAt, ...others } = message
-  const { memoryRetrievalTrace, metadata, heard, createdAt, ...rest } = others
+  const before = printed.get(message)
+  if (before !== undefined) return before
+  const text = print(message)
+  printed.set(message, text)
+  return text
+}
+
+/** Of one commit, the cache, those who follow it and the answer take the same bytes. */
+const printed = new WeakMap<Message, Uint8Array>()
+
+function print(message: Message): Uint8Array {
+  const { id, conversationId, turnId, state, interruptedAt } = message
+  const { memoryRetrievalTrace, metadata, heard, createdAt } = message
   const ids = `{"id":"${id}","conversationId":"${conversationId}","turnId":"${turnId}"`
   const viewed = `"state":"${state}","interruptedAt":${JSON.stringify(interruptedAt)}`
+  // Named one by one: to leave members out of a copy takes longer than to print them.
+  const rest = JSON.stringify({
+    seq: message.seq,
+    version: message.version,
+    role: message.role,
+    parts: message.parts,
+    content: message.content,
+    messageType: message.messageType,
+    voiceSessionId: message.voiceSessionId,
+    durationSeconds: message.durationSeconds,
+    segmentId: message.segmentId,
+    ttsAudioUrls: message.ttsAudioUrls,
+    speechEndedAt: message.speechEndedAt,
+    firstAudioAt: message.firstAudioAt,
+  } satisfies Omit<Message, Apart>)
   const given =
     memoryRetrievalTrace === null && metadata === null && heard === null
       ? '"memoryRetrievalTrace":null,"metadata":null,"heard":null'
       : `"memoryRetrievalTrace":${canonicalize(memoryRetrievalTrace)},"metadata":${canonicalize(metadata)},"heard":${canonicalize(heard)}`
-  return Buffer.from(
-    `${ids},${viewed},${JSON.stringify(rest).slice(1, -1)},${given},"createdAt":"${createdAt}"}`,
-  )
+  return Buffer.from(`${ids},${viewed},${rest.slice(1, -1)},${given},"createdAt":"${createdAt}"}`)
 }
+
+type Apart =
+  | 'id'
+  | 'conversationId'
+  | 'turnId'
+  | 'state'
+  | 'interruptedAt'
+  | 'memoryRetrievalTrace'
+  | 'metadata'
+  | 'heard'
+  | 'createdAt'
 
 /** The message again. */
 export const parseMessage = (text: Uint8Array): Message =>

@@ -38,7 +38,8 @@ export function createReadyWindows(bytesMax: number): ReadyWindows {
   const put = (name: string, window: Window) => {
     const storedVersion = windows.get(name)?.storedVersion ?? 0
     drop(name)
-    const size = window.texts.reduce((sum, text) => sum + text.byteLength, overhead)
+    // Once by itself, and once in the body that is made of it.
+    const size = window.texts.reduce((sum, text) => sum + 2 * text.byteLength, overhead)
     if (size > bytesMax) return
     windows.set(name, { window, bytes: size, storedVersion })
     bytes += size

@@ -1,4 +1,5 @@
 /** Answers: JSON, and problems. */
+import { Buffer } from 'node:buffer'
 import type { Problem } from '../problem.ts'
 
 const json = 'application/json'
@@ -28,27 +29,43 @@ export function answer(
   return new Response(bytes.byteLength < streamFromBytes ? text : streamOf(bytes), init)
 }
 
-/** JSON that is printed already. */
-export function printedAnswer(
-  pieces: readonly (string | Uint8Array)[],
-  headers: Readonly<Record<string, string>>,
-): Response {
-  const bytes = joined(pieces)
-  return new Response(bytes.byteLength < streamFromBytes ? bytes : streamOf(bytes), {
+/** JSON that is printed already; its bytes must not change any more. */
+export const printedAnswer = (
+  bytes: Uint8Array<ArrayBuffer>,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): Response =>
+  new Response(bytes.byteLength < streamFromBytes ? bytes : streamOf(bytes), {
+    status,
     headers: { 'content-type': json, ...headers },
   })
-}
 
-function joined(pieces: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
-  // What is text here is ASCII: a character is a byte.
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    if (typeof piece === 'string') encoder.encodeInto(piece, bytes.subarray(at))
-    else bytes.set(piece, at)
-    at += piece.length
+const comma = 0x2c
+
+/** An object with printed messages in it, as JSON. The members before and after them are ASCII. */
+export function bodyWithMessages(
+  texts: readonly Uint8Array[],
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+): Uint8Array<ArrayBuffer> {
+  const members = (part: Readonly<Record<string, unknown>>) => JSON.stringify(part).slice(1, -1)
+  const [head, tail] = [members(before), members(after)]
+  const start = `{${head}${head && ','}"messages":[`
+  const end = `]${tail && ','}${tail}}`
+  let length = start.length + Math.max(0, texts.length - 1) + end.length
+  for (const text of texts) length += text.length
+  // Of its own, and not of the shared pool: it may be kept for as long as its window.
+  const body = Buffer.allocUnsafeSlow(length)
+  let at = body.write(start, 0, 'latin1')
+  let isFirst = true
+  for (const text of texts) {
+    if (!isFirst) body[at++] = comma
+    isFirst = false
+    body.set(text, at)
+    at += text.length
   }
-  return bytes
+  body.write(end, at, 'latin1')
+  return body
 }
 
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>

@@ -1,10 +1,10 @@
 /** What was said: by page, as canonical history, and as changes since a cursor. */
 import { authenticate } from '../auth.ts'
-import type { Printed } from '../conversation/histories.ts'
 import { parseMessage } from '../conversation/message-text.ts'
+import type { Printed } from '../conversation/printed.ts'
 import { renderHistory } from '../conversation/render.ts'
 import type { ProblemCode } from '../problem.ts'
-import { answer, printedAnswer } from './answer.ts'
+import { answer, bodyWithMessages, printedAnswer } from './answer.ts'
 import { examples } from './examples.ts'
 import {
   after,
@@ -37,21 +37,6 @@ const readProblems = [
   'conversation-erased',
 ] as const satisfies readonly ProblemCode[]
 
-/** The members beside the messages, which are printed already. */
-function withMessages(
-  { version, source, texts }: Printed,
-  before: Readonly<Record<string, unknown>>,
-  after: Readonly<Record<string, unknown>>,
-): Response {
-  const members = (part: Readonly<Record<string, unknown>>) => JSON.stringify(part).slice(1, -1)
-  const [head, tail] = [members(before), members(after)]
-  const messages = texts.flatMap((text, index) => (index === 0 ? [text] : [',', text]))
-  return printedAnswer(
-    [`{${head}${head && ','}"messages":[`, ...messages, `]${tail && ','}${tail}}`],
-    readHeaders({ version, source }),
-  )
-}
-
 const readHeaders = ({ version, source }: Pick<Printed, 'version' | 'source'>) => ({
   'turnlog-source': source,
   'turnlog-version': String(version),
@@ -61,6 +46,9 @@ const readHeadersTold = {
   'Turnlog-Source': 'Where the messages come from: `cache` or `database`.',
   'Turnlog-Version': "The conversation's version, as in the body.",
 }
+
+/** Of a history that many ask for, one body: its pieces are put together once. */
+const bodies = new WeakMap<Printed, Uint8Array<ArrayBuffer>>()
 
 export function addMessages(router: Router, { reader, histories, limits }: Services): void {
   const pageLimit = limit(limits.pageLimitMax, 100)
@@ -92,7 +80,8 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
       const shown = { view: 'said', pending: include === 'pending' } as const
       const page = await histories.page(authenticate(request), id, { ...query, shown })
       const { hasMore, version, cursor } = page
-      return withMessages(page, {}, { hasMore, version, cursor })
+      const body = bodyWithMessages(page.texts, {}, { hasMore, version, cursor })
+      return printedAnswer(body, 200, readHeaders(page))
     },
     {
       params,
@@ -126,7 +115,11 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
       const printed = await histories.history(authenticate(request), id, { ...query, shown })
       const { version, cursor, texts } = printed
       const head = { conversationId: id, version, cursor }
-      if (format === 'turnlog') return withMessages(printed, head, {})
+      if (format === 'turnlog') {
+        const body = bodies.get(printed) ?? bodyWithMessages(texts, head, {})
+        bodies.set(printed, body)
+        return printedAnswer(body, 200, readHeaders(printed))
+      }
       const history = { ...head, messages: texts.map(parseMessage) }
       return answer(renderHistory[format](history), 200, readHeaders(printed))
     },

@@ -116,7 +116,10 @@ function readQuery(
   return found
 }
 
+const encoded = /[%+]/
+
 function decode(text: string): string | undefined {
+  if (!encoded.test(text)) return text
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {

@@ -1,7 +1,8 @@
 /** Turns: recording them. */
 import { authenticate } from '../auth.ts'
+import { printMessage } from '../conversation/message-text.ts'
 import type { ProblemCode } from '../problem.ts'
-import { answer, nothing } from './answer.ts'
+import { bodyWithMessages, nothing, printedAnswer } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { conversationId, idempotencyKey } from './fields.ts'
@@ -34,7 +35,10 @@ export function addTurns(router: Router, { store, decoder, limits }: Services): 
       const { id, key } = ofTurn.read(request, params)
       const turn = decoder.turn(await readJson(request, jsonBody))
       const recorded = await store.recordTurn(authenticate(request), id, turn, key)
-      return recorded === null ? nothing() : answer(recorded, recorded.replayed ? 200 : 201)
+      if (recorded === null) return nothing()
+      const { messages, replayed, ...before } = recorded
+      const body = bodyWithMessages(messages.map(printMessage), before, { replayed })
+      return printedAnswer(body, replayed ? 200 : 201)
     },
     {
       params: passThrough,

@@ -10,10 +10,10 @@ import {
   createHistories,
   type Histories,
   type HistoriesOptions,
-  type Printed,
 } from '../../src/conversation/histories.ts'
 import { encodeCursor } from '../../src/conversation/ids.ts'
 import { printMessage } from '../../src/conversation/message-text.ts'
+import type { Printed } from '../../src/conversation/printed.ts'
 import { messageOf } from '../../src/conversation/rows.ts'
 import type { Message } from '../../src/conversation/wire.ts'
 import { createEvents } from '../../src/events.ts'
