@@ -134,8 +134,11 @@ async function* wholeLines(rest: Rest, opened: Opened): AsyncGenerator<ExportLin
       for (const message of page.messages) {
         if (message.seq > turns.lastSeq()) late.set(message.seq, message)
         else if (message.role === 'ai') yield* changed(message)
-        // Of a human message nothing changes but that its seat gets words.
-        else if (message.state === 'filled') yield await lineOf(id, turns.filled(message), states)
+        else if (message.state === 'filled') {
+          // Of a human message nothing changes but that its seat gets words.
+          const placed = turns.filled(message)
+          if (placed !== undefined) yield await lineOf(id, placed, states)
+        }
       }
       for (const session of page.voiceSessions ?? []) yield* sessionLine(session)
       version = page.version

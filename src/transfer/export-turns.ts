@@ -19,8 +19,8 @@ export type Turns = {
   add(messages: readonly Message[]): Generator<Placed>
   /** After the last message of the pages: what had no answer behind it. */
   flush(): Generator<Placed>
-  /** Words that came for a seat after it was placed. */
-  filled(message: Message): Placed
+  /** Words that came for a seat after it was placed; undefined where it was placed with its words. */
+  filled(message: Message): Placed | undefined
 }
 
 export function createTurns(): Turns {
@@ -28,6 +28,8 @@ export function createTurns(): Turns {
   let human: Message | undefined
   /** Human messages that stand alone, for their answers. */
   const unanswered = new Map<string, number>()
+  /** Places that were given without words. */
+  const seats = new Set<number>()
 
   const alone = (message: Message): Placed => {
     unanswered.set(message.id, message.seq)
@@ -44,7 +46,10 @@ export function createTurns(): Turns {
     *add(messages) {
       for (const message of messages) {
         if (message.seq > lastSeq + 1) yield* flush()
-        for (let seq = lastSeq + 1; seq < message.seq; seq += 1) yield { kind: 'seat', seq }
+        for (let seq = lastSeq + 1; seq < message.seq; seq += 1) {
+          seats.add(seq)
+          yield { kind: 'seat', seq }
+        }
         lastSeq = message.seq
         if (message.role === 'ai' && human?.turnId === message.turnId) {
           const messages = [human, message]
@@ -65,6 +70,6 @@ export function createTurns(): Turns {
       }
     },
     flush,
-    filled: alone,
+    filled: (message) => (seats.delete(message.seq) ? alone(message) : undefined),
   }
 }

@@ -2,12 +2,13 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newId } from '../../src/conversation/ids.ts'
+import { localPrincipal } from '../../src/conversation/principal.ts'
 import { prepareTurn } from '../../src/conversation/turn.ts'
 import type { NewTurn } from '../../src/conversation/wire.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { freshPglite } from '../support/databases.ts'
 
-const me = { tenant: 'default' } as const
+const me = localPrincipal
 const database: Database = await freshPglite()
 await database.migrate()
 afterAll(() => database[Symbol.asyncDispose]())

@@ -147,6 +147,8 @@ describe('an export of a conversation', () => {
       if (end?.type !== 'end') throw new Error('no end')
       expect(folded(lines)).toEqual(shown.get(end.version) ?? toldBy([], []))
       const types = lines.map(({ type }) => type)
+      // Nobody opened a turn before its words.
+      expect(types.filter((type) => type === 'half' || type === 'seat')).toEqual([])
       if (types.includes('messageAudio')) late.add('audio')
       if (types.lastIndexOf('turn') > types.indexOf('messageAudio')) late.add('turn')
       if (types.lastIndexOf('segment') > types.indexOf('turn')) late.add('segment')
@@ -156,6 +158,32 @@ describe('an export of a conversation', () => {
     // The writer did get in between.
     expect([...late].sort((a, b) => (a < b ? -1 : 1))).toEqual(['audio', 'segment', 'turn'])
   }, 600_000)
+
+  test('has a turn once that came between its first two questions', async () => {
+    const id = await newConversation()
+    const rest = restAt(large.url)
+    const segments = Promise.withResolvers<void>()
+    let asked = 0
+    const { lines } = await exportOf(
+      {
+        ...rest,
+        async get(path) {
+          if (path.includes('/messages') && asked++ === 0) {
+            await segments.promise
+            await recordTurn(large.url, id, {
+              user: { text: 'u' },
+              assistant: { responses: ['a'] },
+            })
+          }
+          const answer = await rest.get<never>(path)
+          if (path.includes('/segments')) segments.resolve()
+          return answer
+        },
+      },
+      [id],
+    )
+    expect(lines.map(({ type }) => type)).toEqual(['conversation', 'turn', 'end'])
+  })
 
   test('that is erased meanwhile is not in it, or a line says so where a part has left', async () => {
     for (const canCut of [true, false]) {
