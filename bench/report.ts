@@ -13,7 +13,7 @@ import type { Machine } from './machine.ts'
 import type { Results } from './results.ts'
 import { partsWords } from './table.ts'
 
-/** Texts by what they are about: `method`, or the id of a row. */
+/** Texts by what they are about: `method`, `profiles`, or the id of a row. */
 export type Notes = ReadonlyMap<string, string>
 
 export type Report = {
@@ -73,6 +73,7 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
       }),
       ...['Commands:', '', '```', ...results.commands, '```', ''],
     ]),
+    ...paragraph(notes.get('profiles')),
   ]
   return { markdown: `${lines.join('\n').trimEnd()}\n`, charts }
 }
