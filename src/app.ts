@@ -59,7 +59,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
   const reader = createReader(database, config.limits)
-  const cache = opened.use(createCache({ kv: kv.kv, events, ...config.cache }))
+  const cache = opened.use(createCache({ kv: kv.kv, isShared: kv.shared, events, ...config.cache }))
   opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
   const histories = createHistories({
     reader,

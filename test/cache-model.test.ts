@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../adapters/open.ts'
+import { loneRule } from '../src/conversation/cache-rule.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import { erasureMistakes, mistakes } from './support/cache-mistakes.ts'
 import { type Mistake, runSchedule, type Step } from './support/cache-model.ts'
@@ -64,6 +65,13 @@ describe('a cached history', () => {
   test('never goes backwards, is never behind what a read demands, and is what was committed', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv), { numRuns: runs })
+    kv.close()
+  }, 120_000)
+
+  test('keeps that where a commit leaves nothing of what nobody reads', async () => {
+    const { kv } = await openKv('memory:')
+    await fc.assert(holds(kv, { rule: loneRule }), { numRuns: runs })
+    await fc.assert(holds(kv, { rule: loneRule }, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 

@@ -27,8 +27,16 @@ export type CacheEntries = {
   read(tenant: string, id: string, count: number): Promise<CacheRead>
   /** The whole window, or undefined; leaves nothing. */
   peek(tenant: string, id: string): Promise<Window | undefined>
-  /** Undefined where another writer was faster, each time. `known` saves asking for the head. */
-  apply(tenant: string, id: string, applied: Applied, known?: Seen): Promise<Seen | undefined>
+  /**
+   * Answers the head that is there now, if any; undefined where another writer was faster, each time.
+   * `known` saves asking for the head.
+   */
+  apply(
+    tenant: string,
+    id: string,
+    applied: Applied,
+    known?: Seen,
+  ): Promise<{ readonly seen: Seen | undefined } | undefined>
   /** Whether the snapshot, taken after `seen` was, became the window. */
   fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<Seen | undefined>
   /** Leaves no message and a stub at the version. False where others were faster, each time. */
@@ -134,10 +142,10 @@ export function createCacheEntries(options: {
         if (next === undefined) {
           // No commit proves that the head is still what was remembered: a look does.
           if (remembered !== undefined) continue
-          return seen
+          return { seen }
         }
         const done = await change(tenant, id, seen?.versionstamp ?? null, next)
-        if (done !== undefined) return done
+        if (done !== undefined) return { seen: done }
       }
       return undefined
     },

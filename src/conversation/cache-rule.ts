@@ -137,6 +137,16 @@ export const cacheRule: CacheRule = {
   },
 }
 
+/**
+ * Of a store that no other node sees: a stub wakes nobody, so a commit leaves nothing where there is no
+ * head. No reader needs it: one leaves a head before it takes its snapshot, so a writer that finds none
+ * after its commit is before every snapshot that may yet become a window, or its head is gone since.
+ */
+export const loneRule: CacheRule = {
+  ...cacheRule,
+  apply: (head, applied) => (head === undefined ? undefined : cacheRule.apply(head, applied)),
+}
+
 /** The window with the commit's messages in it; undefined where it does not follow. */
 function extended(head: Head, { version, texts }: Applied): Change | undefined {
   const sizes = sizesOf(head)

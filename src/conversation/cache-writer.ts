@@ -89,12 +89,13 @@ export function createCacheWriter(options: {
     if (!options.isOpen()) return soil(tenant, id, applied.version)
     const askedAt = performance.now()
     try {
-      const seen = await entries.apply(tenant, id, applied, known.get(name))
+      const done = await entries.apply(tenant, id, applied, known.get(name))
       options.onAnswer(performance.now() - askedAt)
-      know(name, seen)
-      stored(tenant, id, seen)
-      if (seen === undefined) soil(tenant, id, applied.version)
-      else if ((dirty.get(name)?.version ?? 0) <= seen.head.version) dirty.delete(name)
+      know(name, done?.seen)
+      stored(tenant, id, done?.seen)
+      const version = Math.max(applied.version, done?.seen?.head.version ?? 0)
+      if (done === undefined) soil(tenant, id, applied.version)
+      else if ((dirty.get(name)?.version ?? 0) <= version) dirty.delete(name)
     } catch (thrown) {
       // It may have happened, or may yet: whatever is there then is no longer known here.
       know(name, undefined)

@@ -7,7 +7,7 @@ import type { Kv } from '../ports/kv.ts'
 import { createBreaker, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
 import { createHeads } from './cache-heads.ts'
-import { type Applied, type CacheRule, cacheRule } from './cache-rule.ts'
+import { type Applied, type CacheRule, cacheRule, loneRule } from './cache-rule.ts'
 import { createCacheWriter, isRefusal, nameOf } from './cache-writer.ts'
 import type { Commit, Effect } from './effects.ts'
 import { printMessage } from './message-text.ts'
@@ -37,6 +37,8 @@ export type Cache = AsyncDisposable & {
 
 export type CacheOptions = {
   readonly kv: Kv
+  /** Whether other nodes see the same entries. */
+  readonly isShared: boolean
   readonly events: Events
   readonly ttlSeconds: number
   readonly deadlineMs: number
@@ -48,7 +50,8 @@ export type CacheOptions = {
 export function createCache(options: CacheOptions): Cache {
   const { kv, events, deadlineMs } = options
   const ttlMs = options.ttlSeconds * 1000
-  const entries = createCacheEntries({ kv, rule: options.rule ?? cacheRule, ttlMs })
+  const rule = options.rule ?? (options.isShared ? cacheRule : loneRule)
+  const entries = createCacheEntries({ kv, rule, ttlMs })
   const heads = createHeads(kv)
   const windows = createReadyWindows(options.readyBytesMax)
   const filling = new Set<string>()

@@ -57,10 +57,10 @@ describe('the writer of the cache', () => {
     // The database went back, and another node dropped what it found and made the window anew.
     await entries.forget(tenant, id)
     await fill(30)
-    const seen = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
-    expect(seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
+    const done = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
+    expect(done?.seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
     expect(await kv.get(historyKeys.head(tenant, id))).toMatchObject({
-      versionstamp: seen?.versionstamp,
+      versionstamp: done?.seen?.versionstamp,
     })
     kv.close()
   })
@@ -79,6 +79,7 @@ describe('a cache that was disposed of', () => {
     }
     const cache = createCache({
       kv: away,
+      isShared: true,
       events: createEvents(() => {}),
       ttlSeconds: 60,
       deadlineMs: 15,

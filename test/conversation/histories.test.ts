@@ -43,6 +43,7 @@ function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () =
   const log: string[] = []
   const cache: Cache = createCache({
     kv,
+    isShared: true,
     events: createEvents((line) => log.push(line)),
     ttlSeconds: 60,
     deadlineMs: 15,

@@ -281,6 +281,7 @@ class World {
     const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv)
     const cache = createCache({
       kv,
+      isShared: true,
       events: createEvents(() => {}),
       ttlSeconds: 600,
       // The schedule decides what is late.
