@@ -5,6 +5,7 @@ import { Problem, type ProblemCode } from '../problem.ts'
 import { type Effect, runEffects } from './effects.ts'
 import { problemOf } from './failure.ts'
 import { lookUp, ownId } from './lookup.ts'
+import { recordCall } from './record-call.ts'
 import { messagesOf, type PreparedTurn } from './turn.ts'
 import type { Message } from './wire.ts'
 
@@ -70,9 +71,6 @@ type Row = {
   began: boolean
 }
 
-const recordStatement = `SELECT n, outcome, version, seq, head, turn_id AS "turnId", urls, began
-  FROM turnlog_record_v2($1::text::jsonb, $2::boolean, $3::integer)`
-
 /** Data, integrity and limits are one turn's fault; any other failure is the whole call's. */
 const oneTurnsFault = /^(21|22|23|54)/
 
@@ -87,11 +85,8 @@ export function createRecorder(options: {
   const { database, effects, events } = options
 
   const call = (entries: readonly Entry[], wait: boolean) => {
-    const turns = entries.map(({ turn }, n) => `{"n":${n},${turn.json.slice(1)}`)
-    return database.query<Row>({
-      text: recordStatement,
-      params: [`[${turns.join(',')}]`, wait, options.lockTimeoutMs],
-    })
+    const turns = entries.map(({ turn }) => turn)
+    return database.query<Row>(recordCall(turns, wait, options.lockTimeoutMs))
   }
 
   const record: Recorder['record'] = async (entries, options) => {
