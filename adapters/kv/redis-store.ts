@@ -146,4 +146,6 @@ function refusal(thrown: unknown): never {
 
 /** As a channel's name and in `redis-cli monitor`, bytes had better be letters. */
 const printable = (bytes: string) =>
-  bytes.replace(/[^\w./:@-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  bytes.replace(/[^\w./:@-]/g, (byte) => escapes[byte.charCodeAt(0)] ?? '')
+
+const escapes = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).padStart(2, '0')}`)

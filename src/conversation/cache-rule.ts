@@ -84,15 +84,27 @@ const fullHead = (
   from,
   to,
   sizes: sizes
-    .map((size) => size.toString(16).padStart(4, '0'))
+    .map(hexOf)
     .join('')
     .padEnd(windowBounds.messages * 4, '0'),
 })
 
-const sizesOf = ({ from, to, sizes }: Head): number[] =>
-  Array.from({ length: to - from + 1 }, (_, index) =>
-    Number.parseInt(sizes.slice(index * 4, index * 4 + 4), 16),
-  )
+const bytesInHex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Four digits; a message that is kept has fewer than 65,536 bytes. */
+const hexOf = (size: number): string => `${bytesInHex[size >> 8]}${bytesInHex[size & 0xff]}`
+
+const digit = (code: number): number => (code < 0x3a ? code - 0x30 : code - 0x57)
+
+function sizesOf({ from, to, sizes }: Head): number[] {
+  const found: number[] = []
+  for (let at = 0; at < (to - from + 1) * 4; at += 4) {
+    let size = 0
+    for (let n = 0; n < 4; n += 1) size = size * 16 + digit(sizes.charCodeAt(at + n))
+    found.push(size)
+  }
+  return found
+}
 
 const between = (low: number, high: number): number[] =>
   Array.from({ length: Math.max(0, high - low + 1) }, (_, index) => low + index)

@@ -81,10 +81,10 @@ export function createHistories(options: HistoriesOptions): Histories {
     // What is neither in the store nor on its way there needs a reader to bring it.
     const isEnough =
       atHand !== undefined && (source === 'cache' || cache.isWriting(principal.tenant, id))
-    const [current, found] = await Promise.all([
-      versions.current(principal.tenant, id),
-      isEnough ? undefined : cache.read(principal.tenant, id, newestNeeded(ask)),
-    ])
+    const asked = versions.current(principal.tenant, id)
+    const [current, found] = isEnough
+      ? [await asked, undefined]
+      : await Promise.all([asked, cache.read(principal.tenant, id, newestNeeded(ask))])
     if (current?.isErased === true) cache.forget(principal.tenant, id)
     // What is at hand was committed before the question was asked: the database went back.
     if (ready !== undefined && ready.window.version > checked(query, current))

@@ -15,8 +15,10 @@ export type Versions = {
   current(tenant: string, id: string): Promise<Current | undefined>
 }
 
-/** Statements in flight; who comes meanwhile waits for the next. */
+/** Statements in flight; who comes meanwhile waits for the next. The second is for when one takes long. */
 const lanes = 2
+/** So long the next one waits for that in flight, in milliseconds: what many ask at once costs least. */
+const lingerMs = 10
 const askedMax = 1000
 
 // A row at a time by its whole key: a plan that was made for a small table stays good.
@@ -40,25 +42,39 @@ export function createVersions(database: Database): Versions {
   let waiting = new Map<string, Question>()
   let inFlight = 0
   let isScheduled = false
+  let sentAt = 0
+  let isLingering = false
 
   const schedule = () => {
     if (isScheduled || inFlight >= lanes) return
     isScheduled = true
-    // Who asks in the same breath asks together.
-    queueMicrotask(() => {
+    // Who asks in the same round of the event loop asks together.
+    setImmediate(() => {
       isScheduled = false
-      if (waiting.size > 0 && inFlight < lanes) void send()
+      if (waiting.size === 0 || inFlight >= lanes) return
+      if (inFlight === 0 || performance.now() - sentAt >= lingerMs) void send()
+      else linger()
     })
+  }
+
+  const linger = () => {
+    if (isLingering) return
+    isLingering = true
+    setTimeout(() => {
+      isLingering = false
+      schedule()
+    }, lingerMs)
   }
 
   const send = async () => {
     const questions = [...waiting.values()].slice(0, askedMax)
     waiting = new Map([...waiting].slice(askedMax))
     inFlight += 1
+    sentAt = performance.now()
     try {
       const params = [questions.map(({ tenant }) => tenant), questions.map(({ id }) => id)]
       const rows = await ask<Row>(database, 'read', { text: statement, params })
-      const found = new Map(rows.map(({ n, ...current }) => [n, current]))
+      const found = new Map(rows.map((row) => [row.n, row]))
       for (const [index, question] of questions.entries()) question.resolve(found.get(index + 1))
     } catch (thrown) {
       for (const question of questions) question.reject(thrown)

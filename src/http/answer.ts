@@ -68,13 +68,38 @@ export function bodyWithMessages(
   return body
 }
 
+/** One chunk. Bun has a kind of stream of its own for that, which costs a tenth less of the whole answer. */
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
-  new ReadableStream({
-    pull(controller) {
-      controller.enqueue(bytes)
+  isDirectKnown
+    ? directStreamOf(bytes)
+    : new ReadableStream({
+        pull(controller) {
+          controller.enqueue(bytes)
+          controller.close()
+        },
+      })
+
+function directStreamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  const source = {
+    type: 'direct',
+    pull(controller: { write(chunk: Uint8Array): unknown; close(): unknown }) {
+      controller.write(bytes)
       controller.close()
     },
-  })
+  }
+  // No web standard, so no type of it is.
+  return new ReadableStream(source as unknown as UnderlyingDefaultSource<Uint8Array>)
+}
+
+/** Other runtimes refuse a kind that they do not know. */
+const isDirectKnown = (() => {
+  try {
+    directStreamOf(new Uint8Array(1))
+    return true
+  } catch {
+    return false
+  }
+})()
 
 /** 204: there was nothing to do. */
 export const nothing = (): Response => new Response(null, { status: 204 })

@@ -51,24 +51,22 @@ export function createEdge(events: Events): Edge {
       return new Response(null, { status: 500 })
     },
     around(handle, routes) {
-      const handleSafely = async (request: Request, requestId: string): Promise<Response> => {
-        let response: Response
-        try {
-          response = await handle(request)
-        } catch (error) {
-          return answerFailure(request, error, requestId, routes())
-        }
-        if (response.status < 400) return response
-        const error = thrown.get(request)
-        return error === undefined ? response : answerFailure(request, error, requestId, routes())
-      }
+      const failure = (request: Request, error: unknown, requestId: string) =>
+        answerFailure(request, error, requestId, routes())
       return async (request) => {
         const sent = request.headers.get(requestIdHeader)
         const requestId = sent !== null && usableId.test(sent) ? sent : newId()
-        const response =
-          request.method === 'HEAD'
-            ? await withoutBody(await handleSafely(asGet(request), requestId))
-            : await handleSafely(request, requestId)
+        const isHead = request.method === 'HEAD'
+        const asked = isHead ? asGet(request) : request
+        let response: Response
+        try {
+          response = await handle(asked)
+          const error = response.status < 400 ? undefined : thrown.get(asked)
+          if (error !== undefined) response = failure(asked, error, requestId)
+        } catch (error) {
+          response = failure(asked, error, requestId)
+        }
+        if (isHead) response = await withoutBody(response)
         response.headers.set(requestIdHeader, requestId)
         return response
       }
