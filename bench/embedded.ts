@@ -19,7 +19,7 @@ import { loadClient } from './load-client.ts'
 import { conversationId, seconds, turn } from './scene.ts'
 
 /** More than bare PGlite runs. */
-const statementsPerSecond = 2500
+const statementsPerSecond = 5000
 const warmSeconds = 1
 
 export async function benchEmbedded(ledger: Ledger): Promise<void> {

@@ -63,17 +63,24 @@ export function createCommitter(options: {
   let waitingTurns = 0
   let waitingBytes = 0
   let batches = 0
+  /** In the last batch. */
+  let turnsLately = 1
   let heldBatches = 0
   let isLingering = false
   let pumping = false
   let looking = false
   let sweptAt = performance.now()
 
+  /**
+   * Turns that came in the same round of the event loop go into the same batch. Among lone turns that
+   * would be a detour, unless the database holds the thread while it works: then nobody else comes
+   * in meanwhile, and each would be a batch.
+   */
   const schedule = () => {
     if (pumping) return
     pumping = true
-    // Turns that came in the same breath go into the same batch.
-    queueMicrotask(() => {
+    const soon = turnsLately > 1 || !options.database.shared ? setImmediate : queueMicrotask
+    soon(() => {
       pumping = false
       pump()
     })
@@ -170,6 +177,7 @@ export function createCommitter(options: {
   /** Sends a batch. `wait` is for one conversation that another writer holds. */
   const run = async (batch: Taken[], wait: boolean) => {
     const entries = batch.flatMap((one) => one.entries)
+    turnsLately = entries.length
     const { locked, unsettled } = await recorder.record(entries, { wait })
     if (wait) heldBatches -= 1
     else batches -= 1
