@@ -21,11 +21,8 @@ const lanes = 2
 const lingerMs = 10
 const askedMax = 1000
 
-// A row at a time by its whole key: a plan that was made for a small table stays good.
-const statement = `SELECT a.n, c.version, c.erased_at IS NOT NULL AS "isErased"
-  FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY a(tenant, id, n)
-  CROSS JOIN LATERAL (SELECT c.version, c.erased_at FROM conversations c
-    WHERE c.tenant = a.tenant AND c.id = a.id LIMIT 1) c`
+const statement = `SELECT n, version, is_erased AS "isErased"
+  FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
 type Row = Current & { n: number }
 
