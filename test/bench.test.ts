@@ -233,7 +233,7 @@ describe('what is told', () => {
 
   test('has notes about rows that there are', () => {
     const notes = readNotes(readFileSync(join(root, 'bench/notes.md'), 'utf8'))
-    const known = ['method', ...rowIds]
+    const known = ['method', 'profiles', ...rowIds]
     expect([...notes.keys()].filter((id) => !known.includes(id))).toEqual([])
   })
 })
