@@ -63,7 +63,6 @@ export function createCommitter(options: {
   let waitingTurns = 0
   let waitingBytes = 0
   let batches = 0
-  /** In the last batch. */
   let turnsLately = 1
   let heldBatches = 0
   let isLingering = false
@@ -71,11 +70,8 @@ export function createCommitter(options: {
   let looking = false
   let sweptAt = performance.now()
 
-  /**
-   * Turns that came in the same round of the event loop go into the same batch. Among lone turns that
-   * would be a detour, unless the database holds the thread while it works: then nobody else comes
-   * in meanwhile, and each would be a batch.
-   */
+  // Turns that came in the same round of the event loop go into one batch. Lone turns are spared the
+  // detour, unless the database holds the thread: nobody comes in meanwhile, and each would be a batch.
   const schedule = () => {
     if (pumping) return
     pumping = true

@@ -86,7 +86,7 @@ describe('lines that cannot be used', () => {
 
   test('do not fill the memory, however long they are', async () => {
     const piece = new Uint8Array(1024 * 1024).fill(0x20)
-    let left = 300
+    let left = 600
     const line = new ReadableStream<Uint8Array>({
       pull(controller) {
         left -= 1
@@ -99,9 +99,10 @@ describe('lines that cannot be used', () => {
     })
     const words = ['import', '-', '--source', 's', '--format', 'dialogues', '--url', node.url]
     const { code, err, memory } = await runTurnlog(words, { stdin: line })
-    expect([code, err]).toEqual([1, expect.stringContaining('standard input:1: has 3135')])
+    expect([code, err]).toEqual([1, expect.stringContaining('standard input:1: has 6280')])
     expect(await texts(idOf('z', 's'))).toEqual(['y', 'x'])
-    expect(memory).toBeLessThan(200e6)
+    // Half of the line; a busy machine collects its garbage late.
+    expect(memory).toBeLessThan(300e6)
   }, 30_000)
 })
 
