@@ -8,13 +8,19 @@ import {
 } from '../adapters/open.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
-import { createAudit, type Finding, findings } from './conversation/cache-audit.ts'
+import {
+  type AuditAsked,
+  type AuditReport,
+  createAudit,
+  report,
+} from './conversation/cache-audit.ts'
 import { createCacheEntries } from './conversation/cache-entries.ts'
 import { cacheRule } from './conversation/cache-rule.ts'
 import { createDecoder } from './conversation/decode.ts'
 import type { Effect } from './conversation/effects.ts'
 import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
+import { createOwnCache } from './conversation/own-cache.ts'
 import { localPrincipal } from './conversation/principal.ts'
 import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
@@ -59,7 +65,12 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
   const reader = createReader(database, config.limits)
-  const cache = opened.use(createCache({ kv: kv.kv, isShared: kv.shared, events, ...config.cache }))
+  const caching = { events, ...config.cache }
+  // Memory of this process needs no store between: a window is at hand there as it is.
+  const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
+  const cache = opened.use(
+    isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
+  )
   opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
   const histories = createHistories({
     reader,
@@ -200,18 +211,11 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
 /** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
 const cacheCallMs = 250
 
-export type AuditReport = {
-  readonly counts: Readonly<Record<Finding, number>>
-  /** Those that are neither equal nor absent. */
-  readonly odd: readonly { readonly id: string; readonly finding: Finding }[]
-  readonly repaired: number
-}
-
 /** Holds the cache against the database, the newest `limit` conversations or all. */
 export async function auditCache(
   config: Config,
   events: Events,
-  { limit, repair }: { readonly limit: number | undefined; readonly repair: boolean },
+  asked: AuditAsked,
 ): Promise<AuditReport> {
   await using opened = new AsyncDisposableStack()
   const kv = await openCache(config, events)
@@ -225,19 +229,8 @@ export async function auditCache(
   const ttlMs = config.cache.ttlSeconds * 1000
   const entries = createCacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
   const audit = createAudit(entries, createReader(database, config.limits), database)
-  const principal = localPrincipal
-  const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
-  const odd: { id: string; finding: Finding }[] = []
-  let repaired = 0
   await connected(kv, config.database.connectTimeoutMs)
-  for await (const id of audit.conversations(principal, limit)) {
-    const finding = await audit.look(principal, id)
-    counts[finding] += 1
-    if (finding === 'equal' || finding === 'absent') continue
-    odd.push({ id, finding })
-    if (repair && (await audit.repair(principal, id))) repaired += 1
-  }
-  return { counts, odd, repaired }
+  return await report(audit, localPrincipal, asked)
 }
 
 async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { openKv } from '../adapters/open.ts'
 import { loneRule } from '../src/conversation/cache-rule.ts'
 import type { Kv } from '../src/ports/kv.ts'
-import { erasureMistakes, mistakes } from './support/cache-mistakes.ts'
+import { erasureMistakes, mistakes, ownCache } from './support/cache-mistakes.ts'
 import { type Mistake, runSchedule, type Step } from './support/cache-model.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis } from './support/redis.ts'
@@ -72,6 +72,13 @@ describe('a cached history', () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, { rule: loneRule }), { numRuns: runs })
     await fc.assert(holds(kv, { rule: loneRule }, stepOrErasure), { numRuns: runs })
+    kv.close()
+  }, 120_000)
+
+  test('keeps that in memory of one process', async () => {
+    const { kv } = await openKv('memory:')
+    await fc.assert(holds(kv, { own: ownCache }), { numRuns: runs })
+    await fc.assert(holds(kv, { own: ownCache }, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 

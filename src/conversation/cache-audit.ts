@@ -28,6 +28,34 @@ export type Audit = {
   repair(principal: Principal, id: string): Promise<boolean>
 }
 
+export type AuditAsked = { readonly limit: number | undefined; readonly repair: boolean }
+
+export type AuditReport = {
+  readonly counts: Readonly<Record<Finding, number>>
+  /** Those that are neither equal nor absent. */
+  readonly odd: readonly { readonly id: string; readonly finding: Finding }[]
+  readonly repaired: number
+}
+
+/** Looks at many, and takes away what is odd where that is wanted. */
+export async function report(
+  audit: Audit,
+  principal: Principal,
+  { limit, repair }: AuditAsked,
+): Promise<AuditReport> {
+  const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
+  const odd: { id: string; finding: Finding }[] = []
+  let repaired = 0
+  for await (const id of audit.conversations(principal, limit)) {
+    const finding = await audit.look(principal, id)
+    counts[finding] += 1
+    if (finding === 'equal' || finding === 'absent') continue
+    odd.push({ id, finding })
+    if (repair && (await audit.repair(principal, id))) repaired += 1
+  }
+  return { counts, odd, repaired }
+}
+
 /** Looks again as often where the two differ: an apply may be on its way. */
 const looks = 3
 const pauseMs = 50

@@ -7,7 +7,9 @@
  * remembered head has not changed since before its snapshot makes one. A stub's version is a floor.
  */
 import type { KvKey } from '../ports/kv.ts'
-import { fitted, keptOf, type Window, windowBounds } from './window.ts'
+import type { Commit } from './effects.ts'
+import { printMessage } from './message-text.ts'
+import { appended, bytesOf, fitted, keptOf, type Window, windowBounds } from './window.ts'
 
 /**
  * `from` to `to` are the seqs held, `sizes` the bytes of each, as four hexadecimal digits, of one
@@ -47,6 +49,13 @@ export type Applied = {
   readonly texts: ReadonlyMap<number, Uint8Array>
 }
 
+/** What a commit did, as it travels. */
+export const appliedOf = ({ from, version, messages }: Commit): Applied => ({
+  from,
+  version,
+  texts: new Map(messages.map((message) => [message.seq, printMessage(message)])),
+})
+
 /** What to change, under a check of the head it was made from. */
 export type Change = {
   readonly head: Head
@@ -75,7 +84,7 @@ export const stubOf = (version: number): Head => ({
 })
 
 const fullHead = (
-  { version, from, to }: Omit<Window, 'texts'>,
+  { version, from, to }: Pick<Window, 'version' | 'from' | 'to'>,
   sizes: readonly number[],
 ): Head => ({
   wire: wireNumber,
@@ -145,7 +154,8 @@ export const cacheRule: CacheRule = {
     const found = newestFirst.slice(0, count)
     const isWhole = found.length === count && found.every(({ seq }, index) => seq === to - index)
     if (!isWhole) return undefined
-    return { version, from: to - count + 1, to, texts: found.map(({ text }) => text).reverse() }
+    const texts = found.map(({ text }) => text).reverse()
+    return { version, from: to - count + 1, to, texts, bytes: bytesOf(texts) }
   },
 }
 
@@ -183,15 +193,16 @@ function extended(head: Head, { version, texts }: Applied): Change | undefined {
 /** A window after a commit, kept in a process; undefined where the commit does not follow it. */
 export function windowAfter(window: Window, { from, version, texts }: Applied): Window | undefined {
   if (from !== window.version) return undefined
-  const all = [...window.texts]
-  let { to } = window
+  let held = window.texts
+  const added: Uint8Array[] = []
   for (const seq of [...texts.keys()].sort((a, b) => a - b)) {
     const text = texts.get(seq)
-    if (seq > to + 1 || text === undefined) return undefined
-    if (seq === to + 1) {
-      all.push(text)
-      to = seq
-    } else if (seq >= window.from) all[seq - window.from] = text
+    const next = window.to + added.length + 1
+    if (seq > next || text === undefined) return undefined
+    if (seq === next) added.push(text)
+    else if (seq >= window.from) held = held.with(seq - window.from, text)
   }
-  return fitted(version, to, all)
+  return held === window.texts
+    ? appended(window, version, added)
+    : fitted(version, window.to + added.length, [...held, ...added])
 }

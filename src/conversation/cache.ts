@@ -7,10 +7,9 @@ import type { Kv } from '../ports/kv.ts'
 import { createBreaker, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
 import { createHeads } from './cache-heads.ts'
-import { type Applied, type CacheRule, cacheRule, loneRule } from './cache-rule.ts'
+import { appliedOf, type CacheRule, cacheRule, loneRule } from './cache-rule.ts'
 import { createCacheWriter, isRefusal, nameOf } from './cache-writer.ts'
-import type { Commit, Effect } from './effects.ts'
-import { printMessage } from './message-text.ts'
+import type { Effect } from './effects.ts'
 import { createReadyWindows, type Ready } from './ready-windows.ts'
 import { type Window, windowBounds } from './window.ts'
 
@@ -186,9 +185,3 @@ const healSlowestMs = 10_000
 
 /** Under a partition of its own, which nobody writes. */
 const probeKey = ['history', 'probe', true]
-
-const appliedOf = ({ from, version, messages }: Commit): Applied => ({
-  from,
-  version,
-  texts: new Map(messages.map((message) => [message.seq, printMessage(message)])),
-})

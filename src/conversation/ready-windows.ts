@@ -39,7 +39,7 @@ export function createReadyWindows(bytesMax: number): ReadyWindows {
     const storedVersion = windows.get(name)?.storedVersion ?? 0
     drop(name)
     // Once by itself, and once in the body that is made of it.
-    const size = window.texts.reduce((sum, text) => sum + 2 * text.byteLength, overhead)
+    const size = 2 * window.bytes + overhead
     if (size > bytesMax) return
     windows.set(name, { window, bytes: size, storedVersion })
     bytes += size

@@ -3,12 +3,16 @@ import { printMessage } from './message-text.ts'
 import { type Shown, shown } from './views.ts'
 import type { Message } from './wire.ts'
 
-/** `texts` are the messages `from` to `to` by seq; `to` is the newest. Empty: `from` is `to + 1`. */
+/**
+ * `texts` are the messages `from` to `to` by seq, `bytes` all of them together; `to` is the newest.
+ * Empty: `from` is `to + 1`.
+ */
 export type Window = {
   readonly version: number
   readonly from: number
   readonly to: number
   readonly texts: readonly Uint8Array[]
+  readonly bytes: number
 }
 
 /** A window holds no more; a message larger than `messageBytes` ends it. */
@@ -88,7 +92,35 @@ export function windowOf(version: number, to: number, messages: readonly Message
 /** Drops from the front what is too much. */
 export function fitted(version: number, to: number, texts: readonly Uint8Array[]): Window {
   const kept = keptOf(texts.map((text) => text.byteLength))
-  return { version, from: to - kept + 1, to, texts: texts.slice(texts.length - kept) }
+  const newest = kept === texts.length ? texts : texts.slice(texts.length - kept)
+  return { version, from: to - kept + 1, to, texts: newest, bytes: bytesOf(newest) }
+}
+
+export const bytesOf = (texts: Iterable<Uint8Array>): number => {
+  let bytes = 0
+  for (const text of texts) bytes += text.byteLength
+  return bytes
+}
+
+/**
+ * The window with these after its newest message, as `fitted` makes it; but what stays is not looked
+ * at, so that a turn costs the same whatever the window holds.
+ */
+export function appended(window: Window, version: number, added: readonly Uint8Array[]): Window {
+  const to = window.to + added.length
+  if (added.some((text) => text.byteLength > windowBounds.messageBytes))
+    return fitted(version, to, [...window.texts, ...added])
+  let bytes = window.bytes + bytesOf(added)
+  let count = window.texts.length + added.length
+  let dropped = 0
+  while (count > windowBounds.messages || bytes > windowBounds.bytes) {
+    const oldest = window.texts[dropped] ?? added[dropped - window.texts.length]
+    bytes -= oldest?.byteLength ?? 0
+    dropped += 1
+    count -= 1
+  }
+  const texts = [...window.texts, ...added].slice(dropped)
+  return { version, from: to - count + 1, to, texts, bytes }
 }
 
 /** How many of the newest are kept; `sizes` in order, the newest last. */

@@ -48,7 +48,7 @@ describe('the writer of the cache', () => {
   test('asks for the head before it believes that a commit is late', async () => {
     const { kv } = await openKv('memory:')
     const entries = createCacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
-    const window = (version: number) => ({ version, from: 1, to: 0, texts: [] })
+    const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
     const fill = async (version: number) => {
       const { seen } = await entries.read(tenant, id, 1)
       return seen && (await entries.fill(tenant, id, seen, window(version)))

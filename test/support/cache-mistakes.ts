@@ -1,7 +1,9 @@
 /** Ways to get a cache wrong. Each must be caught by the model, or the model proves nothing. */
 import type { Cache } from '../../src/conversation/cache.ts'
 import { cacheRule, type Entry, type Head, stubOf } from '../../src/conversation/cache-rule.ts'
-import { fitted, type Window, windowOf } from '../../src/conversation/window.ts'
+import { createOwnCache } from '../../src/conversation/own-cache.ts'
+import { bytesOf, fitted, type Window, windowOf } from '../../src/conversation/window.ts'
+import { createEvents } from '../../src/events.ts'
 import type { Kv } from '../../src/ports/kv.ts'
 import type { Mistake } from './cache-model.ts'
 
@@ -29,6 +31,16 @@ const withChecks =
 
 const withCache = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
   options: (options) => ({ ...options, cache: { ...options.cache, ...change(options.cache) } }),
+})
+
+export const ownCache = (): Cache =>
+  createOwnCache({ events: createEvents(() => {}), ttlSeconds: 600, memoryBytesMax: 1_000_000 })
+
+const withOwn = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
+  own() {
+    const cache = ownCache()
+    return { ...cache, ...change(cache) }
+  },
 })
 
 export const mistakes: Readonly<Record<string, Mistake>> = {
@@ -70,13 +82,31 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     },
   },
 
+  'memory of one process takes any snapshot': withOwn((cache) => ({
+    async fill(tenant, id, seen, snapshot) {
+      const now = await cache.read(tenant, id, 64)
+      await cache.fill(tenant, id, now?.seen ?? seen, snapshot)
+    },
+  })),
+
+  'memory of one process does not see a gap': withOwn(({ effect, ready }) => ({
+    effect: {
+      ...effect,
+      committed(commit) {
+        const version = ready(commit.tenant, commit.conversationId)?.window.version
+        effect.committed({ ...commit, from: version ?? commit.from })
+      },
+    },
+  })),
+
   'holes are served': {
     rule: {
       ...cacheRule,
       window(head: Head, newestFirst: readonly Entry[], wanted: number) {
         const found = newestFirst.slice(0, wanted)
         const texts = found.map(({ text }) => text).reverse()
-        return { version: head.version, from: head.to - texts.length + 1, to: head.to, texts }
+        const { version, to } = head
+        return { version, from: to - texts.length + 1, to, texts, bytes: bytesOf(texts) }
       },
     },
   },

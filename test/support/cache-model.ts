@@ -52,6 +52,8 @@ export type Mistake = {
   readonly restart?: (kv: Kv, dump: Dump) => Promise<void>
   readonly options?: (options: HistoriesOptions) => HistoriesOptions
   readonly histories?: (histories: Histories) => Histories
+  /** One process, whose memory is the cache: instead of two on a store. */
+  readonly own?: () => Cache
 }
 
 export type Dump = readonly { readonly key: KvKey; readonly value: unknown }[]
@@ -82,6 +84,9 @@ export async function runSchedule(
   }
   await world.end()
 }
+
+/** In one process whose memory it is, all that can go is the conversation. */
+const isLoss = ({ type }: Step) => type !== 'commit' && type !== 'read' && type !== 'erase'
 
 async function clear(kv: Kv): Promise<void> {
   for (const { key } of await dumpOf(kv)) await kv.delete(key)
@@ -118,7 +123,9 @@ class World {
     this.kv = kv
     this.choices = choices
     this.mistake = mistake
-    this.nodes = [this.createNode(), this.createNode()]
+    const first = this.createNode()
+    // A cache of one process is everybody's.
+    this.nodes = [first, mistake.own === undefined ? this.createNode() : first]
   }
 
   choose(count: number): number {
@@ -133,6 +140,10 @@ class World {
   }
 
   async start(step: Step): Promise<void> {
+    if (this.mistake.own !== undefined && isLoss(step)) {
+      for (const { cache } of this.nodes) cache.forget(tenant, id)
+      return
+    }
     switch (step.type) {
       case 'commit':
         if (this.choose(4) === 0) this.dump = await dumpOf(this.kv)
@@ -187,6 +198,9 @@ class World {
     await Promise.all(this.reads)
     while (this.pending.length > 0) await this.release()
     await Promise.all(all)
+    const [{ cache } = this.createNode()] = this.nodes
+    const isKept = this.mistake.own !== undefined && cache.ready(tenant, id) !== undefined
+    if (this.isErasedInCache && isKept) throw new Error('a window was erased, and is there')
     const kept = this.isErasedInCache ? await dumpOf(this.kv) : []
     for (const { key } of kept)
       if (typeof key[2] === 'number') throw new Error(`message ${key[2]} was erased, and is there`)
@@ -279,16 +293,19 @@ class World {
 
   private createNode(): Node {
     const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv)
-    const cache = createCache({
-      kv,
-      isShared: true,
-      events: createEvents(() => {}),
-      ttlSeconds: 600,
-      // The schedule decides what is late.
-      deadlineMs: 1_000_000,
-      readyBytesMax: 1_000_000,
-      ...(this.mistake.rule === undefined ? {} : { rule: this.mistake.rule }),
-    })
+    const { own } = this.mistake
+    const cache =
+      own?.() ??
+      createCache({
+        kv,
+        isShared: true,
+        events: createEvents(() => {}),
+        ttlSeconds: 600,
+        // The schedule decides what is late.
+        deadlineMs: 1_000_000,
+        readyBytesMax: 1_000_000,
+        ...(this.mistake.rule === undefined ? {} : { rule: this.mistake.rule }),
+      })
     const snapshot = (last: number | undefined) =>
       this.call(() => {
         if (this.isErased) return Promise.reject(new Problem('conversation-erased'))

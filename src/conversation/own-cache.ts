@@ -1,0 +1,152 @@
+/**
+ * The history cache where it is memory of this process alone: the rule of `cache-rule.ts` on windows as
+ * they are, with no keys, values or calls between. Nothing here waits for anything.
+ */
+import type { Events } from '../events.ts'
+import type { Cache } from './cache.ts'
+import type { Seen } from './cache-entries.ts'
+import { appliedOf, stubOf, windowAfter } from './cache-rule.ts'
+import { nameOf } from './cache-writer.ts'
+import type { Commit } from './effects.ts'
+import type { Window } from './window.ts'
+
+/** A conversation that somebody reads: its window, or a stub, whose version is a floor. */
+type Held = {
+  readonly version: number
+  readonly window: Window | undefined
+  /** Never the same again: who fills names the one that was there before its snapshot. */
+  readonly stamp: number
+  readonly bytes: number
+  readonly dueAt: number
+}
+
+/** What a conversation costs beside its texts, roughly. */
+const overhead = 1000
+
+/** A stub that nobody fills is no use for long. */
+const stubMs = 30_000
+
+export function createOwnCache(options: {
+  readonly events: Events
+  readonly ttlSeconds: number
+  /** The conversation that nobody asked for longest goes first. */
+  readonly memoryBytesMax: number
+}): Cache {
+  const { events, memoryBytesMax: bytesMax } = options
+  const ttlMs = options.ttlSeconds * 1000
+  /** The one touched last stands last. */
+  const all = new Map<string, Held>()
+  let bytes = 0
+  let stamps = 0
+
+  const drop = (name: string) => {
+    bytes -= all.get(name)?.bytes ?? 0
+    all.delete(name)
+  }
+  const find = (name: string): Held | undefined => {
+    const held = all.get(name)
+    if (held === undefined || performance.now() < held.dueAt) return held
+    drop(name)
+    return undefined
+  }
+  const put = (name: string, version: number, window: Window | undefined): Held => {
+    drop(name)
+    stamps += 1
+    // Once by itself, and once in the body that is made of it.
+    const size = window === undefined ? overhead : 2 * window.bytes + overhead
+    const now = performance.now()
+    const dueAt = now + (window === undefined ? Math.min(stubMs, ttlMs) : ttlMs)
+    const held = { version, window, stamp: stamps, bytes: size, dueAt }
+    all.set(name, held)
+    bytes += size
+    for (const [oldest, other] of all) {
+      if (bytes <= bytesMax && now < other.dueAt) break
+      drop(oldest)
+    }
+    return held
+  }
+  const touch = (name: string, held: Held) => {
+    all.delete(name)
+    all.set(name, held)
+  }
+
+  const committed = (name: string, held: Held, commit: Commit) => {
+    if (held.version >= commit.version) return
+    const { window } = held
+    const after = window === undefined ? undefined : windowAfter(window, appliedOf(commit))
+    put(name, commit.version, after)
+  }
+
+  const cache: Cache = {
+    effect: {
+      name: 'cache',
+      committed(commit) {
+        const { tenant, conversationId, version, touched } = commit
+        const name = nameOf(tenant, conversationId)
+        const held = find(name)
+        if (touched === 'erased') put(name, Math.max(version, held?.version ?? 0), undefined)
+        // Who reads it leaves a stub before the snapshot: without one, nobody is to be told.
+        else if (held !== undefined) committed(name, held, commit)
+      },
+    },
+
+    ready(tenant, id) {
+      const name = nameOf(tenant, id)
+      const held = find(name)
+      if (held?.window === undefined) return undefined
+      touch(name, held)
+      return { window: held.window, isStored: true }
+    },
+
+    isWriting: () => false,
+
+    version(tenant, id) {
+      return Promise.resolve(find(nameOf(tenant, id))?.window?.version ?? 0)
+    },
+
+    read(tenant, id) {
+      const name = nameOf(tenant, id)
+      const held = find(name) ?? put(name, 0, undefined)
+      touch(name, held)
+      const seen = seenOf(held)
+      return Promise.resolve(
+        held.window === undefined
+          ? { kind: 'miss', seen }
+          : { kind: 'window', window: held.window, seen },
+      )
+    },
+
+    forget: (tenant, id) => drop(nameOf(tenant, id)),
+
+    fill(tenant, id, seen, snapshot) {
+      const name = nameOf(tenant, id)
+      const held = find(name)
+      const isTheSame = held !== undefined && seenOf(held).versionstamp === seen.versionstamp
+      if (isTheSame && snapshot.version >= held.version) put(name, snapshot.version, snapshot)
+      return Promise.resolve()
+    },
+
+    distrust(tenant, id, version) {
+      events.cacheAhead(id, version)
+      drop(nameOf(tenant, id))
+      return Promise.resolve()
+    },
+
+    erase(tenant, id, version) {
+      const name = nameOf(tenant, id)
+      put(name, Math.max(version, find(name)?.version ?? 0), undefined)
+      return Promise.resolve(true)
+    },
+
+    [Symbol.asyncDispose]() {
+      all.clear()
+      return Promise.resolve()
+    },
+  }
+  return cache
+}
+
+const seenOf = ({ version, stamp }: Held): Seen => ({
+  head: stubOf(version),
+  versionstamp: String(stamp),
+})
