@@ -4,22 +4,32 @@ import canonicalize from 'canonicalize'
 import type { Message } from './wire.ts'
 
 /**
- * JSON in UTF-8. What callers gave (`metadata`, the trace, `heard`) is in RFC 8785 form, for the
+ * JSON. What callers gave (`metadata`, the trace, `heard`) is in RFC 8785 form, for the
  * database keeps the members of its objects in another order than the caller sent them. Ids stand
  * first, and behind them, at one place in every message, what a view goes by.
  */
-export function printMessage(message: Message): Uint8Array {
-  const before = printed.get(message)
+export function messageText(message: Message): string {
+  const before = texts.get(message)
   if (before !== undefined) return before
   const text = print(message)
-  printed.set(message, text)
+  texts.set(message, text)
   return text
 }
 
-/** Of one commit, the cache, those who follow it and the answer take the same bytes. */
+/** The same in UTF-8. */
+export function printMessage(message: Message): Uint8Array {
+  const before = printed.get(message)
+  if (before !== undefined) return before
+  const bytes = Buffer.from(messageText(message))
+  printed.set(message, bytes)
+  return bytes
+}
+
+/** Of one commit, the cache, those who follow it and the answer take the same. */
+const texts = new WeakMap<Message, string>()
 const printed = new WeakMap<Message, Uint8Array>()
 
-function print(message: Message): Uint8Array {
+function print(message: Message): string {
   const { id, conversationId, turnId, state, interruptedAt } = message
   const { memoryRetrievalTrace, metadata, heard, createdAt } = message
   const ids = `{"id":"${id}","conversationId":"${conversationId}","turnId":"${turnId}"`
@@ -43,7 +53,7 @@ function print(message: Message): Uint8Array {
     memoryRetrievalTrace === null && metadata === null && heard === null
       ? '"memoryRetrievalTrace":null,"metadata":null,"heard":null'
       : `"memoryRetrievalTrace":${canonicalize(memoryRetrievalTrace)},"metadata":${canonicalize(metadata)},"heard":${canonicalize(heard)}`
-  return Buffer.from(`${ids},${viewed},${rest.slice(1, -1)},${given},"createdAt":"${createdAt}"}`)
+  return `${ids},${viewed},${rest.slice(1, -1)},${given},"createdAt":"${createdAt}"}`
 }
 
 type Apart =

@@ -48,9 +48,17 @@ function zoneMinutes(zone: string): number | undefined {
 /** Prints `YYYY-MM-DDTHH:MM:SS.ffffffZ`. */
 export function printTime(micros: Micros): string {
   const rest = ((micros % 1000n) + 1000n) % 1000n
-  const iso = new Date(Number((micros - rest) / 1000n)).toISOString()
-  return `${iso.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+  const ms = Number((micros - rest) / 1000n)
+  // Most times are of now, and many of one millisecond.
+  if (ms !== printedMs) {
+    printedMs = ms
+    printedStart = new Date(ms).toISOString().slice(0, -1)
+  }
+  return `${printedStart}${String(rest).padStart(3, '0')}Z`
 }
+
+let printedMs = Number.NaN
+let printedStart = ''
 
 /** Postgres' text form in UTC (`2026-11-23 09:30:00.12+00`) -> the wire form. */
 export function timeFromPostgres(text: string): string {

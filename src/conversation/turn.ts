@@ -113,15 +113,54 @@ export function prepareTurn(
   return { row, json, bytes: Buffer.byteLength(json) }
 }
 
-/** Without what is null, which is most of it: the database reads what is absent as null. */
+/**
+ * Without what is null, which is most of it: the database reads what is absent as null. Ids and times
+ * that are made here have nothing to escape.
+ */
 function jsonOf(row: TurnRow): string {
-  let json = ''
-  for (const name in row) {
-    const value = row[name as keyof TurnRow]
-    if (value !== null) json += `${json === '' ? '{' : ','}"${name}":${JSON.stringify(value)}`
+  const { tenant, c, given, h_id, h_text, h_at, a_id, a_parts, a_at } = row
+  const id = given === null ? quoted : JSON.stringify
+  let json = `{"tenant":${JSON.stringify(tenant)},"c":${JSON.stringify(c)},"a_id":${id(a_id)},"a_at":"${a_at}","a_parts":${JSON.stringify(a_parts)},"received":"${row.received}","h_type":"${row.h_type}"`
+  if (h_id !== null)
+    json += `,"h_id":${id(h_id)},"h_at":"${h_at}","h_text":${JSON.stringify(h_text)}`
+  for (const name of rare) {
+    const value = row[name]
+    if (value !== null) json += `,"${name}":${JSON.stringify(value)}`
   }
   return `${json}}`
 }
+
+const quoted = (text: string) => `"${text}"`
+
+type Usual =
+  | 'tenant'
+  | 'c'
+  | 'h_id'
+  | 'h_text'
+  | 'h_type'
+  | 'h_at'
+  | 'a_id'
+  | 'a_parts'
+  | 'a_at'
+  | 'received'
+type Rare = Exclude<keyof TurnRow, Usual>
+
+const rare = Object.keys({
+  key: 0,
+  hash: 0,
+  given: 0,
+  h_session: 0,
+  h_seconds: 0,
+  h_metadata: 0,
+  h_ended: 0,
+  a_urls: 0,
+  a_trace: 0,
+  a_metadata: 0,
+  a_first: 0,
+  segment: 0,
+  agent_response: 0,
+  lineage: 0,
+} satisfies Record<Rare, 0>) as Rare[]
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTime(text))
 

@@ -17,7 +17,15 @@ export function answer(
   status = 200,
   headers?: Readonly<Record<string, string>>,
 ): Response {
-  const text = JSON.stringify(value)
+  return textAnswer(JSON.stringify(value), status, headers)
+}
+
+/** JSON that is printed already. */
+export function textAnswer(
+  text: string,
+  status: number,
+  headers?: Readonly<Record<string, string>>,
+): Response {
   const init = {
     status,
     headers:
@@ -29,7 +37,7 @@ export function answer(
   return new Response(bytes.byteLength < streamFromBytes ? text : streamOf(bytes), init)
 }
 
-/** JSON that is printed already; its bytes must not change any more. */
+/** The same as bytes, which must not change any more. */
 export const printedAnswer = (
   bytes: Uint8Array<ArrayBuffer>,
   status = 200,
@@ -42,16 +50,27 @@ export const printedAnswer = (
 
 const comma = 0x2c
 
-/** An object with printed messages in it, as JSON. The members before and after them are ASCII. */
+type Members = Readonly<Record<string, unknown>>
+
+/** What stands around messages in an object. */
+function around(before: Members, after: Members): { start: string; end: string } {
+  const [head, tail] = [before, after].map((part) => JSON.stringify(part).slice(1, -1))
+  return { start: `{${head}${head && ','}"messages":[`, end: `]${tail && ','}${tail}}` }
+}
+
+/** An object with printed messages in it, as JSON. */
+export function textWithMessages(texts: readonly string[], before: Members, after: Members) {
+  const { start, end } = around(before, after)
+  return `${start}${texts.join(',')}${end}`
+}
+
+/** The same of messages as bytes. The members before and after them are ASCII. */
 export function bodyWithMessages(
   texts: readonly Uint8Array[],
-  before: Readonly<Record<string, unknown>>,
-  after: Readonly<Record<string, unknown>>,
+  before: Members,
+  after: Members,
 ): Uint8Array<ArrayBuffer> {
-  const members = (part: Readonly<Record<string, unknown>>) => JSON.stringify(part).slice(1, -1)
-  const [head, tail] = [members(before), members(after)]
-  const start = `{${head}${head && ','}"messages":[`
-  const end = `]${tail && ','}${tail}}`
+  const { start, end } = around(before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
   // Of its own, and not of the shared pool: it may be kept for as long as its window.

@@ -63,7 +63,12 @@ async function readBytes(request: Request, { maxBytes, setting }: BodyRules): Pr
   if (Number(said) > maxBytes) throw tooLarge()
   // HTTP lets no body be longer than it says, and reading it whole costs a fraction of a stream.
   if (/^\d+$/.test(said)) {
-    const bytes = await request.bytes().catch(brokenOff)
+    let bytes: Uint8Array
+    try {
+      bytes = await request.bytes()
+    } catch (cause) {
+      return brokenOff(cause)
+    }
     if (bytes.byteLength > maxBytes) throw tooLarge()
     return bytes
   }

@@ -1,8 +1,8 @@
 /** Turns: recording them. */
 import { authenticate } from '../auth.ts'
-import { printMessage } from '../conversation/message-text.ts'
+import { messageText } from '../conversation/message-text.ts'
 import type { ProblemCode } from '../problem.ts'
-import { bodyWithMessages, nothing, printedAnswer } from './answer.ts'
+import { nothing, textAnswer, textWithMessages } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { conversationId, idempotencyKey } from './fields.ts'
@@ -36,9 +36,10 @@ export function addTurns(router: Router, { store, decoder, limits }: Services): 
       const turn = decoder.turn(await readJson(request, jsonBody))
       const recorded = await store.recordTurn(authenticate(request), id, turn, key)
       if (recorded === null) return nothing()
-      const { messages, replayed, ...before } = recorded
-      const body = bodyWithMessages(messages.map(printMessage), before, { replayed })
-      return printedAnswer(body, replayed ? 200 : 201)
+      const { humanMessageId, assistantMessageId, version, cursor, messages, replayed } = recorded
+      const before = { humanMessageId, assistantMessageId, version, cursor }
+      const text = textWithMessages(messages.map(messageText), before, { replayed })
+      return textAnswer(text, replayed ? 200 : 201)
     },
     {
       params: passThrough,

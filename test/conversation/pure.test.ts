@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setSystemTime, test } from 'bun:test'
 import fc from 'fast-check'
 import {
   canonicalId,
@@ -6,6 +6,7 @@ import {
   decodePage,
   encodeCursor,
   encodePage,
+  newId,
 } from '../../src/conversation/ids.ts'
 import { mergePatch } from '../../src/conversation/merge-patch.ts'
 import { localPrincipal } from '../../src/conversation/principal.ts'
@@ -98,6 +99,29 @@ describe('time', () => {
   test("Postgres' dropped zeros come back", () => {
     expect(timeFromPostgres('2026-11-23 09:30:00.12+00')).toBe('2026-11-23T09:30:00.120000Z')
     expect(timeFromPostgres('2026-11-23 09:30:00+00')).toBe('2026-11-23T09:30:00.000000Z')
+  })
+})
+
+describe('id', () => {
+  const uuidv7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+  const many = (count: number) => Array.from({ length: count }, newId)
+
+  test('a new one is a UUIDv7 later than all before it, whatever the clock does', () => {
+    const ids = many(10_000)
+    setSystemTime(Date.now() + 60_000)
+    ids.push(...many(3))
+    const at = Date.now()
+    expect(Number.parseInt(newId().replace('-', '').slice(0, 12), 16)).toBe(at)
+    // It stands still for longer than a millisecond has counts, and goes back.
+    setSystemTime(at)
+    ids.push(...many(10_000))
+    setSystemTime(at - 3_600_000)
+    ids.push(...many(10))
+    setSystemTime()
+    ids.push(...many(10))
+    expect(ids.filter((id) => !uuidv7.test(id))).toEqual([])
+    expect(ids).toEqual(ids.toSorted())
+    expect(new Set(ids).size).toBe(ids.length)
   })
 })
 
