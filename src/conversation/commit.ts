@@ -8,6 +8,7 @@
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
+import { createBatchSize } from './batch-size.ts'
 import type { Effect } from './effects.ts'
 import { createRecorder, type Entry, type Verdict } from './recorder.ts'
 import type { PreparedTurn } from './turn.ts'
@@ -54,6 +55,7 @@ export function createCommitter(options: {
 }): Committer {
   const { bounds } = options
   const recorder = createRecorder(options)
+  const size = createBatchSize(bounds.batchTurnsMax)
   const lines = new Map<string, Line>()
   /** Those that may go into the next batch, the one that waited longest first. */
   const ready = new Set<Line>()
@@ -63,19 +65,17 @@ export function createCommitter(options: {
   let waitingTurns = 0
   let waitingBytes = 0
   let batches = 0
-  let turnsLately = 1
   let heldBatches = 0
   let isLingering = false
   let pumping = false
   let looking = false
   let sweptAt = performance.now()
 
-  // Turns that came in the same round of the event loop go into one batch. Lone turns are spared the
-  // detour, unless the database holds the thread: nobody comes in meanwhile, and each would be a batch.
+  // Who comes in one round goes together. Lone turns are spared the detour, but where the database holds the thread.
   const schedule = () => {
     if (pumping) return
     pumping = true
-    const soon = turnsLately > 1 || !options.database.shared ? setImmediate : queueMicrotask
+    const soon = size.last > 1 || !options.database.shared ? setImmediate : queueMicrotask
     soon(() => {
       pumping = false
       pump()
@@ -99,12 +99,9 @@ export function createCommitter(options: {
     if (lines.size === 0) for (const resolve of idle.splice(0)) resolve()
   }
 
-  /**
-   * While a batch is in flight, the next one waits until it is back, or this one is full, or for a
-   * moment: many small ones cost more than few large ones.
-   */
+  /** While a batch is in flight, the next one waits until it is back, or large enough, or for a moment. */
   const isWorthIt = () => {
-    if (batches === 0 || waitingTurns >= bounds.batchTurnsMax) return true
+    if (batches === 0 || waitingTurns >= size.of(waitingTurns)) return true
     const [oldest] = ready
     if (performance.now() - (oldest?.waiting[0]?.since ?? 0) >= lingerMs) return true
     if (!isLingering)
@@ -130,15 +127,16 @@ export function createCommitter(options: {
 
   /** A fair share of every conversation that is ready, as far as the bounds go. */
   const nextBatch = (): Taken[] => {
-    const share = Math.max(1, Math.floor(bounds.batchTurnsMax / ready.size))
+    const turnsMax = size.of(waitingTurns)
+    const share = Math.max(1, Math.floor(turnsMax / ready.size))
     const batch: Taken[] = []
     let turns = 0
     let bytes = 0
     for (const line of ready) {
       const first = line.waiting[0]
       const isTooLarge = bytes + (first?.turn.bytes ?? 0) > bounds.batchBytesMax
-      if (turns >= bounds.batchTurnsMax || (turns > 0 && isTooLarge)) break
-      const room = Math.min(share, bounds.batchTurnsMax - turns)
+      if (turns >= turnsMax || (turns > 0 && isTooLarge)) break
+      const room = Math.min(share, turnsMax - turns)
       const taken = take(line, room, bounds.batchBytesMax - bytes)
       turns += taken.entries.length
       for (const entry of taken.entries) bytes += entry.turn.bytes
@@ -173,10 +171,13 @@ export function createCommitter(options: {
   /** Sends a batch. `wait` is for one conversation that another writer holds. */
   const run = async (batch: Taken[], wait: boolean) => {
     const entries = batch.flatMap((one) => one.entries)
-    turnsLately = entries.length
-    const { locked, unsettled } = await recorder.record(entries, { wait })
-    if (wait) heldBatches -= 1
-    else batches -= 1
+    const back = size.sent(entries.length, () => {
+      if (wait) heldBatches -= 1
+      else batches -= 1
+      pump()
+    })
+    const { locked, unsettled } = await recorder.record(entries, { wait, recorded: back })
+    back()
     const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.c)
     const unsettledBy = Map.groupBy(unsettled, (entry) => entry.turn.row.c)
     for (const { line } of batch) {

@@ -43,6 +43,8 @@ export type Entry = {
 export type RecordOptions = {
   /** Wait for conversations that another writer holds, up to the lock timeout. */
   readonly wait: boolean
+  /** The database has answered, and anybody else may have its turn before that is told. */
+  readonly recorded?: () => void
   /** The same turns were sent before, and that call may yet run: no failure of this one is definite. */
   readonly sentBefore?: boolean
 }
@@ -102,6 +104,7 @@ export function createRecorder(options: {
           : refuseAll(entries, fault(thrown))
       return refuseAll(entries, options.sentBefore ? new Problem('outcome-unknown') : thrown)
     }
+    options.recorded?.()
     return answer(entries, rows)
   }
 
