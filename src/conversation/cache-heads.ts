@@ -7,24 +7,40 @@ export type Heads = {
   version(tenant: string, id: string): Promise<number>
 }
 
-/** Calls in flight; who comes meanwhile goes with the next, or as soon as a call is full. */
-const lanes = 2
-/** Keys that one call takes. */
+/** Keys that one call takes. A full call goes at once; fewer wait while so many are in flight. */
 const keysMax = 10
+const lanes = 2
 
+/** Callers that ask for the same share one answer, if they came before it was asked for. */
 type Question = {
   readonly key: KvKey
+  readonly answer: Promise<number>
   resolve(version: number): void
   reject(thrown: unknown): void
 }
 
 export function createHeads(kv: Kv): Heads {
-  let waiting: Question[] = []
+  let waiting = new Map<string, Question>()
   let inFlight = 0
+  let isScheduled = false
+
+  // Who asks in the same round of the event loop asks together.
+  const schedule = () => {
+    if (isScheduled) return
+    isScheduled = true
+    setImmediate(() => {
+      isScheduled = false
+      pump()
+    })
+  }
+
+  const pump = () => {
+    while (waiting.size >= keysMax || (waiting.size > 0 && inFlight < lanes)) void send()
+  }
 
   const send = async () => {
-    const asked = waiting.slice(0, keysMax)
-    waiting = waiting.slice(keysMax)
+    const asked = [...waiting.values()].slice(0, keysMax)
+    waiting = new Map([...waiting].slice(keysMax))
     inFlight += 1
     try {
       const entries = await kv.getMany<unknown[]>(asked.map(({ key }) => key))
@@ -36,14 +52,18 @@ export function createHeads(kv: Kv): Heads {
       for (const { reject } of asked) reject(thrown)
     }
     inFlight -= 1
-    if (waiting.length > 0 && inFlight < lanes) void send()
+    pump()
   }
 
   return {
-    version: (tenant, id) =>
-      new Promise((resolve, reject) => {
-        waiting.push({ key: historyKeys.head(tenant, id), resolve, reject })
-        if (inFlight < lanes || waiting.length >= keysMax) void send()
-      }),
+    version(tenant, id) {
+      const name = `${tenant}/${id}`
+      const asked = waiting.get(name)
+      if (asked !== undefined) return asked.answer
+      const { promise, resolve, reject } = Promise.withResolvers<number>()
+      waiting.set(name, { key: historyKeys.head(tenant, id), answer: promise, resolve, reject })
+      schedule()
+      return promise
+    },
   }
 }

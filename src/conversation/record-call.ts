@@ -4,9 +4,15 @@ import type { PreparedTurn } from './turn.ts'
 
 const answer = 'n, outcome, version, seq, head, turn_id AS "turnId", urls, began'
 
-/** The rules for every turn, whatever it asks for; and a short way for a turn by itself. */
+/** The rules for every turn, whatever it asks for. */
 const anyTurns = `SELECT ${answer}
   FROM turnlog_record_v2($1::text::jsonb, $2::boolean, $3::integer)`
+
+/** A turn by itself that names no segment, no session and no ids of its own, and brings no audio. */
+const loneTurn = `SELECT ${answer}
+  FROM turnlog_record_one_v1($1::text, $2::uuid, $3::text, $4::text, $5::uuid, $6::text, $7::text,
+    $8::text::jsonb, $9::text::timestamptz, $10::uuid, $11::text[], $12::text::jsonb, $13::text::jsonb,
+    $14::text::timestamptz, $15::integer)`
 
 /** Several turns at once that name no segment and no ids of their own, where nobody is waited for. */
 const plainTurns = `SELECT ${answer}
@@ -20,6 +26,9 @@ export function recordCall(
   wait: boolean,
   lockTimeoutMs: number,
 ): Statement {
+  const [first] = turns
+  if (!wait && turns.length === 1 && first !== undefined && isLone(first))
+    return loneCall(first, lockTimeoutMs)
   const json = `[${turns.map((turn, n) => `{"n":${n},${turn.json.slice(1)}`).join(',')}]`
   const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
   if (wait || turns.length === 1 || !turns.every(isPlain))
@@ -39,6 +48,39 @@ export function recordCall(
       lines,
       turnsBefore,
       placesBefore,
+      lockTimeoutMs,
+    ],
+  }
+}
+
+const isLone = ({ row }: PreparedTurn) =>
+  row.segment === null &&
+  row.given === null &&
+  row.h_session === null &&
+  row.h_seconds === null &&
+  row.h_ended === null &&
+  row.a_first === null &&
+  row.a_urls === null
+
+function loneCall({ row }: PreparedTurn, lockTimeoutMs: number): Statement {
+  const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
+  return {
+    text: loneTurn,
+    params: [
+      row.tenant,
+      row.c,
+      row.key,
+      row.hash,
+      row.h_id,
+      row.h_text,
+      row.h_type,
+      json(row.h_metadata),
+      row.h_at,
+      row.a_id,
+      row.a_parts,
+      json(row.a_trace),
+      json(row.a_metadata),
+      row.a_at,
       lockTimeoutMs,
     ],
   }

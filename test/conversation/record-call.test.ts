@@ -136,6 +136,46 @@ describe('a turn that is recorded by itself', () => {
   }, 60_000)
 })
 
+describe('a plain turn that is recorded by itself', () => {
+  const hello: NewTurn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
+
+  test('takes the short way, with a key and without', async () => {
+    await database.query({ text: "SET track_functions = 'pl'", params: [] })
+    const c = await made()
+    const before = await longCalls()
+    await record([{ c, turn: hello, key: undefined }])
+    await record([{ c, turn: hello, key: 'k1' }])
+    await record([{ c, turn: { assistant: { responses: ['Hello?'] } }, key: 'k2' }])
+    expect(await longCalls()).toBe(before)
+    // It was there before.
+    await record([{ c, turn: hello, key: 'k1' }])
+    expect(await longCalls()).toBe(before + 1)
+  })
+
+  test('is flushed before it is answered, whatever the session says', async () => {
+    const c = await made()
+    const said = async () => {
+      const [row] = await database.query<{ flush: string }>({
+        text: "SELECT current_setting('synchronous_commit') AS flush",
+        params: [],
+      })
+      return row?.flush
+    }
+    for (const [session, wanted] of [
+      ['off', 'on'],
+      ['local', 'on'],
+      ['remote_apply', 'remote_apply'],
+    ]) {
+      await database.query({ text: `SET synchronous_commit = ${session}`, params: [] })
+      await database.query({ text: 'BEGIN', params: [] })
+      await record([{ c, turn: hello, key: undefined }])
+      expect(await said()).toBe(wanted)
+      await database.query({ text: 'ROLLBACK', params: [] })
+      await database.query({ text: 'RESET synchronous_commit', params: [] })
+    }
+  })
+})
+
 describe('turns that are recorded at once', () => {
   /** Conversation 3 is erased, and 4 was never made. */
   const places = [0, 1, 2, 0, 1, 2, 3, 4] as const
@@ -163,6 +203,26 @@ describe('turns that are recorded at once', () => {
   }
   const inWorld = (ids: readonly string[], turns: readonly { sent: Sent; place: number }[]) =>
     turns.map(({ sent, place }) => ({ ...sent, c: ids[place] ?? '' }))
+
+  test('leave and answer, one after the other, what the rules for all turns do', async () => {
+    const outcomes = new Set<unknown>()
+    await fc.assert(
+      fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 8 }), async (turns) => {
+        const [short, long] = [await world(), await world()]
+        for (const turn of turns.flatMap((one) => [one, one])) {
+          const found = await record(inWorld(short, [turn]))
+          const wanted = await record(inWorld(long, [turn]), true)
+          expect(found.map(comparable)).toEqual(wanted.map(comparable))
+          for (const one of found) outcomes.add('outcome' in one ? one.outcome : undefined)
+        }
+        for (const [index, c] of short.entries())
+          expect(await leftIn(c)).toEqual(await leftIn(long[index] ?? ''))
+      }),
+      { numRuns: 60, seed: 13 },
+    )
+    for (const one of ['conversation-erased', 'conversation-not-found', 'recorded', 'replayed'])
+      expect(outcomes).toContain(one)
+  }, 60_000)
 
   test('leave and answer what the rules for all turns do', async () => {
     const outcomes = new Set<unknown>()
