@@ -139,7 +139,12 @@ export const settings = {
       'The Redis of the cache, or another key-value store. Unset: memory of this process.',
     ),
     ttlSeconds: whole('seconds', [1, 86_400], 600, 'A history that nobody asks for stays so long.'),
-    deadlineMs: whole('milliseconds', [1, 10_000], 15, 'A read goes to the database after this.'),
+    deadlineMs: whole(
+      'milliseconds',
+      [1, 10_000],
+      15,
+      'A read of a cache elsewhere goes to the database after this.',
+    ),
     memoryBytesMax: whole(
       'bytes',
       [mebibytes, 65_536 * mebibytes],

@@ -19,7 +19,8 @@ export type BatchSize = {
   readonly last: number
 }
 
-export function createBatchSize(turnsMax: number): BatchSize {
+/** `overlaps`: whether the service goes on while the database works. */
+export function createBatchSize(turnsMax: number, overlaps = true): BatchSize {
   let inFlight = 0
   /** Callers at a time, lately. */
   let crowd = 0
@@ -28,7 +29,7 @@ export function createBatchSize(turnsMax: number): BatchSize {
     of(waiting) {
       crowd = Math.max(crowd, inFlight + waiting)
       const half = Math.ceil(crowd / 2)
-      return half < halfMin ? turnsMax : Math.min(half, turnsMax)
+      return half < halfMin || !overlaps ? turnsMax : Math.min(half, turnsMax)
     },
     sent(turns, back) {
       last = turns

@@ -1,6 +1,6 @@
 /**
- * The rule that keeps a cached history from ever going backwards. Pure: what to do is decided here
- * and done in `cache.ts`, always under a check of the head that the decision was made from.
+ * The rule that keeps a cached history from ever going backwards. Pure: what to do is decided here and
+ * done in `cache-entries.ts`, always under a check of the head that the decision was made from.
  *
  * A conversation in the cache is a head and one entry per message. Writers extend a window that they
  * know to be the one before their commit, or mark it as not full (a stub); only a reader whose

@@ -1,6 +1,6 @@
 /**
- * Group commit: turns that wait while a batch is in flight form the next one. A batch is one call of
- * the record function and one commit.
+ * Group commit: turns that wait while a batch is in flight form the next one (`batch-size.ts` says how
+ * many). A batch is one call of the record function and one commit.
  *
  * A conversation is in at most one batch at a time, and its turns are recorded in the order in which
  * they came. Every promise given out settles: recorded, replayed, refused by a code, or unknown.
@@ -55,7 +55,7 @@ export function createCommitter(options: {
 }): Committer {
   const { bounds } = options
   const recorder = createRecorder(options)
-  const size = createBatchSize(bounds.batchTurnsMax)
+  const size = createBatchSize(bounds.batchTurnsMax, options.database.shared)
   const lines = new Map<string, Line>()
   /** Those that may go into the next batch, the one that waited longest first. */
   const ready = new Set<Line>()

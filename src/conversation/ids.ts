@@ -49,6 +49,7 @@ made.writeUInt8(era, 1)
 
 export function encodeCursor(conversationId: string, version: number): string {
   made.writeUIntBE(version, 2, 6)
+  made.fill(0, idAt, crcAt)
   made.write(conversationId.replaceAll('-', ''), idAt, 'hex')
   made.writeUInt32BE(crc32(madeBefore), crcAt)
   return made.toString('base64url')

@@ -20,8 +20,9 @@ type Held = {
   readonly dueAt: number
 }
 
-/** What a conversation costs beside its texts, roughly. */
+/** What a conversation and a message cost beside the text, as measured. */
 const overhead = 1000
+const messageOverhead = 200
 
 /** A stub that nobody fills is no use for long. */
 const stubMs = 30_000
@@ -29,10 +30,12 @@ const stubMs = 30_000
 export function createOwnCache(options: {
   readonly events: Events
   readonly ttlSeconds: number
-  /** The conversation that nobody asked for longest goes first. */
+  /** Past both together, the conversation that nobody asked for longest goes first. */
   readonly memoryBytesMax: number
+  readonly readyBytesMax: number
 }): Cache {
-  const { events, memoryBytesMax: bytesMax } = options
+  const { events } = options
+  const bytesMax = options.memoryBytesMax + options.readyBytesMax
   const ttlMs = options.ttlSeconds * 1000
   /** The one touched last stands last. */
   const all = new Map<string, Held>()
@@ -49,16 +52,18 @@ export function createOwnCache(options: {
     drop(name)
     return undefined
   }
-  const put = (name: string, version: number, window: Window | undefined): Held => {
-    drop(name)
-    stamps += 1
+  /** `stamp`: of the stub that this one follows. */
+  const put = (name: string, version: number, window?: Window, stamp = ++stamps): Held => {
     // Once by itself, and once in the body that is made of it.
-    const size = window === undefined ? overhead : 2 * window.bytes + overhead
+    const size = window && 2 * window.bytes + messageOverhead * window.texts.length + overhead
+    // What is too much by itself would drive everything else out.
+    if (size !== undefined && size > bytesMax) return put(name, version, undefined, stamp)
+    drop(name)
     const now = performance.now()
     const dueAt = now + (window === undefined ? Math.min(stubMs, ttlMs) : ttlMs)
-    const held = { version, window, stamp: stamps, bytes: size, dueAt }
+    const held = { version, window, stamp, bytes: size ?? overhead, dueAt }
     all.set(name, held)
-    bytes += size
+    bytes += held.bytes
     for (const [oldest, other] of all) {
       if (bytes <= bytesMax && now < other.dueAt) break
       drop(oldest)
@@ -72,9 +77,10 @@ export function createOwnCache(options: {
 
   const committed = (name: string, held: Held, commit: Commit) => {
     if (held.version >= commit.version) return
-    const { window } = held
-    const after = window === undefined ? undefined : windowAfter(window, appliedOf(commit))
-    put(name, commit.version, after)
+    const { window, stamp } = held
+    // A stub stays the same: whoever fills it must reach its version, so a commit between is no harm.
+    if (window === undefined) put(name, commit.version, undefined, stamp)
+    else put(name, commit.version, windowAfter(window, appliedOf(commit)))
   }
 
   const cache: Cache = {
@@ -84,7 +90,7 @@ export function createOwnCache(options: {
         const { tenant, conversationId, version, touched } = commit
         const name = nameOf(tenant, conversationId)
         const held = find(name)
-        if (touched === 'erased') put(name, Math.max(version, held?.version ?? 0), undefined)
+        if (touched === 'erased') put(name, Math.max(version, held?.version ?? 0))
         // Who reads it leaves a stub before the snapshot: without one, nobody is to be told.
         else if (held !== undefined) committed(name, held, commit)
       },
@@ -106,7 +112,7 @@ export function createOwnCache(options: {
 
     read(tenant, id) {
       const name = nameOf(tenant, id)
-      const held = find(name) ?? put(name, 0, undefined)
+      const held = find(name) ?? put(name, 0)
       touch(name, held)
       const seen = seenOf(held)
       return Promise.resolve(
@@ -134,7 +140,7 @@ export function createOwnCache(options: {
 
     erase(tenant, id, version) {
       const name = nameOf(tenant, id)
-      put(name, Math.max(version, find(name)?.version ?? 0), undefined)
+      put(name, Math.max(version, find(name)?.version ?? 0))
       return Promise.resolve(true)
     },
 

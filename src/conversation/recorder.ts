@@ -109,10 +109,9 @@ export function createRecorder(options: {
   }
 
   /** Rolled back because of one turn: the halves go on without it, in their order. */
-  const recordInHalves = async (
-    entries: readonly Entry[],
-    options: RecordOptions,
-  ): Promise<Left> => {
+  const recordInHalves = async (entries: readonly Entry[], given: RecordOptions): Promise<Left> => {
+    // The whole keeps its lane: the first of its calls to succeed makes no room for another.
+    const options = { ...given, recorded: () => {} }
     const middle = Math.ceil(entries.length / 2)
     const first = await record(entries.slice(0, middle), options)
     // A conversation whose turns stayed behind keeps its later ones behind them.

@@ -51,8 +51,8 @@ export function printTime(micros: Micros): string {
   const ms = Number((micros - rest) / 1000n)
   // Most times are of now, and many of one millisecond.
   if (ms !== printedMs) {
-    printedMs = ms
     printedStart = new Date(ms).toISOString().slice(0, -1)
+    printedMs = ms
   }
   return `${printedStart}${String(rest).padStart(3, '0')}Z`
 }

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { createBatchSize } from '../../src/conversation/batch-size.ts'
 
 /** `callers` who send a turn as soon as theirs is recorded, in at most two batches at a time. */
-function run(callers: number, turnsMax: number, batches: number) {
-  const size = createBatchSize(turnsMax)
+function run(callers: number, turnsMax: number, batches: number, overlaps = true) {
+  const size = createBatchSize(turnsMax, overlaps)
   const away: { turns: number; back: () => void }[] = []
   const sizes: number[] = []
   let waiting = callers
@@ -43,6 +43,10 @@ describe('a batch', () => {
         for (const turns of run(callers, 128, 50).sizes) expect(halves).toContain(turns)
       }),
     )
+  })
+
+  test('holds all who wait where the database holds the thread', () => {
+    expect(new Set(run(128, 128, 20, false).sizes)).toEqual(new Set([128]))
   })
 
   test('never holds more than its bound', () => {

@@ -49,6 +49,7 @@ const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}
     events: createEvents(() => {}),
     ttlSeconds: 60,
     memoryBytesMax: 1_000_000,
+    readyBytesMax: 0,
     ...bounds,
   })
 
@@ -90,7 +91,7 @@ describe('a cache in memory of its process', () => {
   })
 
   test('lets go of the conversation that nobody asked for longest', async () => {
-    const bytesOfOne = 2 * windowOf(2, 1, [messageAt(1, 1, 2)]).bytes + 1000
+    const bytesOfOne = 2 * windowOf(2, 1, [messageAt(1, 1, 2)]).bytes + 1200
     const cache = openCache({ memoryBytesMax: 3 * bytesOfOne })
     for (const conversation of [1, 2, 3]) await fill(cache, conversation, 1)
     expect(cache.ready(tenant, idOf(1))).toBeDefined()
@@ -99,10 +100,26 @@ describe('a cache in memory of its process', () => {
     expect(held).toEqual([true, false, true, true])
   })
 
-  test('takes no window that alone is too much', async () => {
-    const cache = openCache({ memoryBytesMax: 5000 })
-    await fill(cache, 1, 10)
-    expect(cache.ready(tenant, idOf(1))).toBeUndefined()
+  test('takes no window that alone is too much, and keeps the others', async () => {
+    const cache = openCache({ memoryBytesMax: 10_000 })
+    await fill(cache, 1, 1)
+    await fill(cache, 2, 10)
+    expect(cache.ready(tenant, idOf(2))).toBeUndefined()
+    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+  })
+
+  test('takes a snapshot with the commits that came since its reader began, and none without', async () => {
+    for (const isBehind of [false, true]) {
+      const cache = openCache()
+      const found = await cache.read(tenant, idOf(1), 64)
+      if (found?.seen === undefined) throw new Error('no head was left')
+      cache.effect.committed(commitAt(1, 1))
+      cache.effect.committed(commitAt(1, 2))
+      const all = [messageAt(1, 1, 2), messageAt(1, 2, 3)]
+      const snapshot = isBehind ? windowOf(2, 1, all.slice(0, 1)) : windowOf(3, 2, all)
+      await cache.fill(tenant, idOf(1), found.seen, snapshot)
+      expect(await cache.version(tenant, idOf(1))).toBe(isBehind ? 0 : 3)
+    }
   })
 })
 

@@ -34,7 +34,12 @@ const withCache = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
 })
 
 export const ownCache = (): Cache =>
-  createOwnCache({ events: createEvents(() => {}), ttlSeconds: 600, memoryBytesMax: 1_000_000 })
+  createOwnCache({
+    events: createEvents(() => {}),
+    ttlSeconds: 600,
+    memoryBytesMax: 1_000_000,
+    readyBytesMax: 0,
+  })
 
 const withOwn = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
   own() {
