@@ -1,6 +1,7 @@
 /** The version of many conversations, asked for together: one narrow row each. */
 import type { Database } from '../ports/database.ts'
 import { ask } from './failure.ts'
+import { whenGathered } from './gather.ts'
 
 export type Current = {
   readonly version: number
@@ -45,13 +46,13 @@ export function createVersions(database: Database): Versions {
   const schedule = () => {
     if (isScheduled || inFlight >= lanes) return
     isScheduled = true
-    // Who asks in the same round of the event loop asks together.
-    setImmediate(() => {
+    const gathered = () => {
       isScheduled = false
       if (waiting.size === 0 || inFlight >= lanes) return
       if (inFlight === 0 || performance.now() - sentAt >= lingerMs) void send()
       else linger()
-    })
+    }
+    whenGathered(() => waiting.size, gathered)
   }
 
   const linger = () => {
