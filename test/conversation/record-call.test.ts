@@ -176,6 +176,39 @@ describe('a plain turn that is recorded by itself', () => {
   })
 })
 
+describe('a conversation that is recorded to', () => {
+  /** How often the table was gone through, and by which of its indexes it was looked into. */
+  async function looks(): Promise<Record<string, number>> {
+    await database.query({ text: 'SELECT pg_stat_force_next_flush()', params: [] })
+    const rows = await database.query<{ name: string; looks: number }>({
+      text: `SELECT indexrelname AS name, idx_scan AS looks FROM pg_stat_user_indexes WHERE relname = 'conversations'
+        UNION ALL SELECT 'scan', seq_scan FROM pg_stat_user_tables WHERE relname = 'conversations'`,
+      params: [],
+    })
+    return Object.fromEntries(rows.map(({ name, looks }) => [name, looks]))
+  }
+  const hello: NewTurn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
+
+  test.each(['never analysed', 'small when it was analysed', 'large when it was analysed'])(
+    'is found by its key, in a table that was %s',
+    async (state) => {
+      if (state.startsWith('large')) await Promise.all(Array.from({ length: 300 }, () => made()))
+      const ids = await Promise.all(Array.from({ length: 6 }, () => made()))
+      if (state !== 'never analysed')
+        await database.query({ text: 'ANALYZE conversations', params: [] })
+      const before = await looks()
+      // A plan is made for the values of a call a few times, and then for all.
+      for (let round = 0; round < 8; round += 1) {
+        await record(ids.map((c) => ({ c, turn: hello, key: undefined })))
+        await record([{ c: ids[0] ?? '', turn: hello, key: `k${round}` }])
+      }
+      const after = await looks()
+      expect(after).toEqual({ ...before, conversations_pkey: expect.any(Number) })
+      expect(after['conversations_pkey'] ?? 0).toBeGreaterThan(before['conversations_pkey'] ?? 0)
+    },
+  )
+})
+
 describe('turns that are recorded at once', () => {
   /** Conversation 3 is erased, and 4 was never made. */
   const places = [0, 1, 2, 0, 1, 2, 3, 4] as const
