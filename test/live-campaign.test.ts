@@ -22,7 +22,7 @@ async function run(redis: boolean): Promise<void> {
   expect(report.violations.slice(0, 20)).toEqual([])
   // A run in which nothing happened proves nothing.
   expect(report.acknowledged).toBeGreaterThan(faultsMs / 100)
-  expect(report.reconnects).toBeGreaterThan(faultsMs / 1000)
+  expect(report.reconnects).toBeGreaterThan(Math.max(10, faultsMs / 1000))
   const done = [...report.faults].filter(([, count]) => count > 0)
   expect(done.length).toBeGreaterThan(seconds >= 60 ? report.faults.size - 1 : 1)
 }

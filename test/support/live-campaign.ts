@@ -29,6 +29,7 @@ export type CampaignReport = {
   /** Of each kind, how often it was done. */
   readonly faults: ReadonlyMap<string, number>
   readonly acknowledged: number
+  /** Of subscribers and producers. */
   readonly reconnects: number
 }
 
@@ -139,7 +140,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
     line('violations', violations.length),
     line('all at the head', isThere ? `${Math.round(headMs)} ms after the healing` : 'not in time'),
   ].join('\n')
-  return { violations, text, faults, acknowledged, reconnects }
+  return { violations, text, faults, acknowledged, reconnects: reconnects + returns }
 }
 
 /** Subscriptions that went on from a cursor. */
