@@ -9,6 +9,7 @@ import {
   historyKeys,
   isFull,
   isHead,
+  stayMs,
   stubOf,
 } from './cache-rule.ts'
 import { type Window, windowBounds } from './window.ts'
@@ -47,9 +48,6 @@ export type CacheEntries = {
 
 const attempts = 3
 
-/** A stub that nobody fills is no use for long: without it, the next reader makes one. */
-const stubMs = 30_000
-
 /** Far below what one commit may change. */
 const deletesMax = 500
 
@@ -76,7 +74,7 @@ export function createCacheEntries(options: {
     for (const seq of drop) commit.delete(historyKeys.message(tenant, id, seq))
     for (const [seq, text] of put)
       commit.set(historyKeys.message(tenant, id, seq), text, { expireIn: ttlMs })
-    commit.set(key, head, { expireIn: head.full ? ttlMs : Math.min(stubMs, ttlMs) })
+    commit.set(key, head, { expireIn: stayMs(head.full, ttlMs) })
     const result = await commit.commit()
     return result.ok ? { head, versionstamp: result.versionstamp } : undefined
   }
@@ -111,7 +109,7 @@ export function createCacheEntries(options: {
       const commit = kv.atomic().check({ key, versionstamp: seen?.versionstamp ?? null })
       for (const { seq } of entries) commit.delete(historyKeys.message(tenant, id, seq))
       if (head === undefined) commit.delete(key)
-      else commit.set(key, head, { expireIn: Math.min(stubMs, ttlMs) })
+      else commit.set(key, head, { expireIn: stayMs(head.full, ttlMs) })
       const result = await commit.commit()
       if (!result.ok) attempt += 1
       else if (entries.length < deletesMax - 1) return true

@@ -83,6 +83,13 @@ export const stubOf = (version: number): Head => ({
   sizes: '',
 })
 
+/** A stub that nobody fills is no use for long: without it, the next reader makes one. */
+const stubMs = 30_000
+
+/** How long a head stays. */
+export const stayMs = (isFull: boolean, ttlMs: number): number =>
+  isFull ? ttlMs : Math.min(stubMs, ttlMs)
+
 const fullHead = (
   { version, from, to }: Pick<Window, 'version' | 'from' | 'to'>,
   sizes: readonly number[],

@@ -5,10 +5,10 @@
 import type { Events } from '../events.ts'
 import type { Cache } from './cache.ts'
 import type { Seen } from './cache-entries.ts'
-import { appliedOf, stubOf, windowAfter } from './cache-rule.ts'
+import { appliedOf, stayMs, stubOf, windowAfter } from './cache-rule.ts'
 import { nameOf } from './cache-writer.ts'
 import type { Commit } from './effects.ts'
-import type { Window } from './window.ts'
+import { memoryOf, type Window } from './window.ts'
 
 /** A conversation that somebody reads: its window, or a stub, whose version is a floor. */
 type Held = {
@@ -20,12 +20,8 @@ type Held = {
   readonly dueAt: number
 }
 
-/** What a conversation and a message cost beside the text, as measured. */
-const overhead = 1000
-const messageOverhead = 200
-
-/** A stub that nobody fills is no use for long. */
-const stubMs = 30_000
+/** What a stub costs, roughly. */
+const stubBytes = 1000
 
 export function createOwnCache(options: {
   readonly events: Events
@@ -54,14 +50,13 @@ export function createOwnCache(options: {
   }
   /** `stamp`: of the stub that this one follows. */
   const put = (name: string, version: number, window?: Window, stamp = ++stamps): Held => {
-    // Once by itself, and once in the body that is made of it.
-    const size = window && 2 * window.bytes + messageOverhead * window.texts.length + overhead
+    const size = window && memoryOf(window)
     // What is too much by itself would drive everything else out.
     if (size !== undefined && size > bytesMax) return put(name, version, undefined, stamp)
     drop(name)
     const now = performance.now()
-    const dueAt = now + (window === undefined ? Math.min(stubMs, ttlMs) : ttlMs)
-    const held = { version, window, stamp, bytes: size ?? overhead, dueAt }
+    const dueAt = now + stayMs(window !== undefined, ttlMs)
+    const held = { version, window, stamp, bytes: size ?? stubBytes, dueAt }
     all.set(name, held)
     bytes += held.bytes
     for (const [oldest, other] of all) {
@@ -83,14 +78,18 @@ export function createOwnCache(options: {
     else put(name, commit.version, windowAfter(window, appliedOf(commit)))
   }
 
-  const cache: Cache = {
+  const erase = (name: string, version: number) => {
+    put(name, Math.max(version, find(name)?.version ?? 0))
+  }
+
+  return {
     effect: {
       name: 'cache',
       committed(commit) {
         const { tenant, conversationId, version, touched } = commit
         const name = nameOf(tenant, conversationId)
         const held = find(name)
-        if (touched === 'erased') put(name, Math.max(version, held?.version ?? 0))
+        if (touched === 'erased') erase(name, version)
         // Who reads it leaves a stub before the snapshot: without one, nobody is to be told.
         else if (held !== undefined) committed(name, held, commit)
       },
@@ -139,17 +138,13 @@ export function createOwnCache(options: {
     },
 
     erase(tenant, id, version) {
-      const name = nameOf(tenant, id)
-      put(name, Math.max(version, find(name)?.version ?? 0))
+      erase(nameOf(tenant, id), version)
       return Promise.resolve(true)
     },
 
-    [Symbol.asyncDispose]() {
-      all.clear()
-      return Promise.resolve()
-    },
+    // Nothing is under way, and what it keeps goes with it.
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   }
-  return cache
 }
 
 const seenOf = ({ version, stamp }: Held): Seen => ({

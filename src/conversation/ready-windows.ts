@@ -4,7 +4,7 @@
  * asked for the version, and it is the window's.
  */
 import { type Applied, windowAfter } from './cache-rule.ts'
-import type { Window } from './window.ts'
+import { memoryOf, type Window } from './window.ts'
 
 export type Ready = {
   readonly window: Window
@@ -23,9 +23,6 @@ export type ReadyWindows = {
   drop(name: string): void
 }
 
-/** What an entry costs beside its texts, roughly. */
-const overhead = 1000
-
 /** The window that nobody asked for longest goes first. */
 export function createReadyWindows(bytesMax: number): ReadyWindows {
   const windows = new Map<string, { window: Window; bytes: number; storedVersion: number }>()
@@ -38,8 +35,7 @@ export function createReadyWindows(bytesMax: number): ReadyWindows {
   const put = (name: string, window: Window) => {
     const storedVersion = windows.get(name)?.storedVersion ?? 0
     drop(name)
-    // Once by itself, and once in the body that is made of it.
-    const size = 2 * window.bytes + overhead
+    const size = memoryOf(window)
     if (size > bytesMax) return
     windows.set(name, { window, bytes: size, storedVersion })
     bytes += size

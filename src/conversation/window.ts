@@ -102,6 +102,14 @@ export const bytesOf = (texts: Iterable<Uint8Array>): number => {
   return bytes
 }
 
+/** What a window and each message cost beside the texts, as measured. */
+const windowOverhead = 1000
+const messageOverhead = 200
+
+/** Bytes of memory that a window at hand takes: each text by itself, and once in the body that is made of it. */
+export const memoryOf = ({ bytes, texts }: Window): number =>
+  2 * bytes + messageOverhead * texts.length + windowOverhead
+
 /**
  * The window with these after its newest message, as `fitted` makes it; but what stays is not looked
  * at, so that a turn costs the same whatever the window holds.

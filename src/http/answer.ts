@@ -26,11 +26,7 @@ export function textAnswer(
   status: number,
   headers?: Readonly<Record<string, string>>,
 ): Response {
-  const init = {
-    status,
-    headers:
-      headers === undefined ? { 'content-type': json } : { 'content-type': json, ...headers },
-  }
+  const init = { status, headers: { 'content-type': json, ...headers } }
   // A character takes three bytes at most.
   if (text.length * 3 < streamFromBytes) return new Response(text, init)
   const bytes = encoder.encode(text)

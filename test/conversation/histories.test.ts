@@ -6,37 +6,17 @@ import { type Head, historyKeys } from '../../src/conversation/cache-rule.ts'
 import type { Commit } from '../../src/conversation/effects.ts'
 import { createHistories, type HistoriesOptions } from '../../src/conversation/histories.ts'
 import { encodeCursor } from '../../src/conversation/ids.ts'
-import { messageOf } from '../../src/conversation/rows.ts'
 import type { Message } from '../../src/conversation/wire.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Kv } from '../../src/ports/kv.ts'
+import { plainMessage } from '../support/message.ts'
 import { until } from '../support/processes.ts'
 
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const principal = { tenant: 'default', subject: 'local', scopes: 'all' } as const
 
 const messageAt = (seq: number, text: string): Message =>
-  messageOf(id, {
-    id: `0192f0c1-7c00-7000-8000-${String(seq).padStart(12, '0')}`,
-    turnId: `0192f0c1-7c00-7000-8000-${String(seq).padStart(12, '0')}`,
-    seq,
-    version: seq + 1,
-    role: 'ai',
-    parts: [text],
-    messageType: 'text',
-    voiceSessionId: null,
-    durationSeconds: null,
-    segmentId: null,
-    ttsAudioUrls: null,
-    memoryRetrievalTrace: null,
-    metadata: null,
-    createdAt: '2026-11-23T09:30:00.123456Z',
-    state: 'filled',
-    heard: null,
-    interruptedAt: null,
-    speechEndedAt: null,
-    firstAudioAt: null,
-  })
+  plainMessage(id, { seq, version: seq + 1, text })
 
 /** A database in a list, at version 1 + its length, and a node beside it; `before` each snapshot. */
 function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () => {}) {

@@ -4,36 +4,16 @@ import fc from 'fast-check'
 import { windowAfter } from '../../src/conversation/cache-rule.ts'
 import type { Commit } from '../../src/conversation/effects.ts'
 import { createOwnCache } from '../../src/conversation/own-cache.ts'
-import { messageOf } from '../../src/conversation/rows.ts'
 import { fitted, windowBounds, windowOf } from '../../src/conversation/window.ts'
 import type { Message } from '../../src/conversation/wire.ts'
 import { createEvents } from '../../src/events.ts'
+import { plainMessage } from '../support/message.ts'
 
 const tenant = 'default'
 const idOf = (n: number) => `0192f0c1-7c00-7000-8000-${String(n).padStart(12, '0')}`
 
 const messageAt = (conversation: number, seq: number, version: number): Message =>
-  messageOf(idOf(conversation), {
-    id: idOf(1000 + seq),
-    turnId: idOf(1000 + seq),
-    seq,
-    version,
-    role: 'ai',
-    parts: ['x'.repeat(1000)],
-    messageType: 'text',
-    voiceSessionId: null,
-    durationSeconds: null,
-    segmentId: null,
-    ttsAudioUrls: null,
-    memoryRetrievalTrace: null,
-    metadata: null,
-    createdAt: '2026-11-23T09:30:00.123456Z',
-    state: 'filled',
-    heard: null,
-    interruptedAt: null,
-    speechEndedAt: null,
-    firstAudioAt: null,
-  })
+  plainMessage(idOf(conversation), { seq, version, text: 'x'.repeat(1000) })
 
 const commitAt = (conversation: number, seq: number): Commit => ({
   tenant,

@@ -202,6 +202,8 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 }
 
 export const erasureMistakes: Readonly<Record<string, Mistake>> = {
+  'memory of one process keeps what was erased': withOwn(() => ({ erase: async () => true })),
+
   'an erasure leaves the messages': {
     kv: withChecks((_, atomic) => {
       atomic.delete = () => atomic

@@ -1,0 +1,40 @@
+/** A message by itself, as it would come from the database. */
+import { messageOf } from '../../src/conversation/rows.ts'
+import type { Message } from '../../src/conversation/wire.ts'
+
+/** It stands in a turn of its own; its ids go by its place. */
+export function plainMessage(
+  conversationId: string,
+  {
+    seq,
+    version,
+    role = 'ai',
+    text,
+  }: Pick<Message, 'seq' | 'version'> & {
+    readonly role?: Message['role']
+    readonly text: string
+  },
+): Message {
+  const id = `0192f0c1-7c00-7000-8000-${String(seq).padStart(12, '0')}`
+  return messageOf(conversationId, {
+    id,
+    turnId: id,
+    seq,
+    version,
+    role,
+    parts: [text],
+    messageType: 'text',
+    voiceSessionId: null,
+    durationSeconds: null,
+    segmentId: null,
+    ttsAudioUrls: null,
+    memoryRetrievalTrace: null,
+    metadata: null,
+    createdAt: '2026-11-23T09:30:00.123456Z',
+    state: 'filled',
+    heard: null,
+    interruptedAt: null,
+    speechEndedAt: null,
+    firstAudioAt: null,
+  })
+}
