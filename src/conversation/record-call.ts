@@ -30,7 +30,6 @@ export function recordCall(
   if (!wait && turns.length === 1 && first !== undefined && isLone(first))
     return loneCall(first, lockTimeoutMs)
   const json = `[${turns.map((turn, n) => `{"n":${n},${turn.json.slice(1)}`).join(',')}]`
-  const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
   if (wait || turns.length === 1 || !turns.every(isPlain))
     return { text: anyTurns, params: [json, wait, lockTimeoutMs] }
   const isNamed = ({ row }: PreparedTurn) => row.key !== null || row.h_session !== null
@@ -53,9 +52,13 @@ export function recordCall(
   }
 }
 
-const isLone = ({ row }: PreparedTurn) =>
-  row.segment === null &&
-  row.given === null &&
+/** It names no segment and no ids of its own. */
+const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
+
+/** Nor a voice session, and it brings no audio. */
+const isLone = (turn: PreparedTurn) => isPlain(turn) && isWritten(turn)
+
+const isWritten = ({ row }: PreparedTurn) =>
   row.h_session === null &&
   row.h_seconds === null &&
   row.h_ended === null &&
