@@ -81,7 +81,9 @@ export function createTally(say: (line: string) => void): Tally {
           `${number(segments)}  (${number(of('segments new'))} new, ${number(of('segments there'))} there before)`,
         ])
       if (of('audio') > 0) rows.push(['audio attached', number(of('audio'))])
-      for (const [what, n] of keptCounts) rows.push(['kept', `${number(n)}  ${what}`])
+      // Conversations go side by side: which comes first is nobody's order.
+      const inOrder = [...keptCounts].sort(([one], [other]) => (one < other ? -1 : 1))
+      for (const [what, n] of inOrder) rows.push(['kept', `${number(n)}  ${what}`])
       if (of('turns moved') > 0)
         rows.push([
           'moved',
