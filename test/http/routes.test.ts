@@ -55,6 +55,9 @@ describe('POST /v1/conversations', () => {
       [{ title: 1 }, 'field-invalid'],
       [{ title: '\0' }, 'text-invalid'],
       [{ metadata: { a: 'x'.repeat(20_000) } }, 'json-too-large'],
+      [{ createdAt: 'yesterday' }, 'time-invalid'],
+      [{ createdAt: null }, 'field-invalid'],
+      [{ createdAt: new Date(Date.now() + 3_600_000).toISOString() }, 'time-ahead'],
       [{ id: 'x', titel: 'x' }, 'request-invalid'],
     ] as const
     for (const [body, code] of refused)
