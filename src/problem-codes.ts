@@ -102,7 +102,7 @@ export const problems = {
   'time-invalid': row(
     422,
     'A time is not a time',
-    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone a time is UTC. Years are 0001 to 9999.',
+    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`; an offset may be `+02:00`, `+0200` or `+02`. Without a zone a time is UTC. A leap second (`:60`) is stored as the last microsecond before the next minute. Years are 0001 to 9999.',
   ),
   'time-ahead': row(
     422,

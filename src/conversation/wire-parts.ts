@@ -11,7 +11,7 @@ export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' })
 export const Id = (description: string) => Type.String({ format: 'uuid', description })
 
 const timeForm =
-  'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone it is UTC; digits past six are cut.'
+  'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. An offset may be `+02:00`, `+0200` or `+02`; without one it is UTC. Digits past six are cut.'
 
 export const TimeIn = Type.String({ format: 'turnlog-time', description: timeForm })
 

@@ -175,6 +175,18 @@ describe('POST turns', () => {
     expect((await app.ask('GET', path)).body.lastSeq).toBe(2)
   })
 
+  test('takes offsets without a colon, and a leap second', async () => {
+    const path = await conversation()
+    const user = { text: 'a', at: '2024-05-20T10:13:21.5+0200' }
+    const assistant = { responses: ['b'], at: '2024-05-20T08:13:60.5+00' }
+    const { status, body } = await app.ask('POST', `${path}/turns`, { user, assistant })
+    expect(status).toBe(201)
+    expect(body.messages).toMatchObject([
+      { createdAt: '2024-05-20T08:13:21.500000Z' },
+      { createdAt: '2024-05-20T08:13:59.999999Z' },
+    ])
+  })
+
   test('refuses a turn that breaks a rule, and writes nothing', async () => {
     const path = await conversation()
     const assistant = { responses: ['a'] }
