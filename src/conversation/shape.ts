@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import Format from 'typebox/format'
 import { Settings } from 'typebox/system'
 import { Problem, type ProblemCode, type Violation, violationsMax } from '../problem.ts'
+import { escapePointer } from './exact-numbers.ts'
 import { parseTime } from './time.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -131,8 +132,6 @@ function scan(
 }
 
 const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
-
-const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,
