@@ -102,7 +102,7 @@ export const problems = {
   'time-invalid': row(
     422,
     'A time is not a time',
-    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone a time is UTC. Years are 0001 to 9999.',
+    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`; an offset may be `+02:00`, `+0200` or `+02`. Without a zone a time is UTC. A leap second (`:60`) is stored as the last microsecond before the next minute. Years are 0001 to 9999.',
   ),
   'time-ahead': row(
     422,
@@ -138,6 +138,11 @@ export const problems = {
     422,
     'A JSON value is too large or too deep',
     '`metadata` and `memoryRetrievalTrace` have bounds in bytes and in depth; the detail names them.',
+  ),
+  'number-inexact': row(
+    422,
+    'A number cannot be kept as it was sent',
+    'In `metadata` and `memoryRetrievalTrace`, an integer that a double does not hold digit for digit (such as 9007199254740993) and a number beyond its range (1e400) are refused, never rounded. Send it as a text. A number with a fraction or an exponent is read as the nearest double.',
   ),
   'idempotency-key-invalid': row(
     422,

@@ -7,7 +7,7 @@ import type { Reader } from './reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from './rows.ts'
 import type { Store } from './store.ts'
 import { now, printTime, timeFromPostgres } from './time.ts'
-import { requestHash } from './turn.ts'
+import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 /** An erasure deletes rows without end, so it gets more time than other writes. */
@@ -45,7 +45,7 @@ export function createConversationWrites(
           body.title ?? null,
           jsonOf(body.metadata),
           requestHash(body),
-          printTime(now()),
+          printedTime(body.createdAt) ?? printTime(now()),
           lockTimeoutMs,
         ],
         ['created', 'existing'],
