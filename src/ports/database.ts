@@ -66,6 +66,13 @@ export class DatabaseError extends Error {
   }
 }
 
+/** The SQLSTATE that Postgres answered, of an error or of what caused it; undefined where it answered none. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (let one = error; one instanceof Error; one = one.cause)
+    if (one instanceof DatabaseError) return one.sqlState
+  return undefined
+}
+
 /** Why a start is refused: one sentence for the operator, who alone can change it. */
 export class StartRefusal extends Error {
   override readonly name = 'StartRefusal'
