@@ -22,10 +22,10 @@ import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
 import { createOwnCache } from './conversation/own-cache.ts'
 import { localPrincipal } from './conversation/principal.ts'
-import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore, type Store } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
+import { createWriteHealth } from './conversation/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
@@ -51,6 +51,8 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
+  /** Milliseconds between two probes of writes: a test has less patience. */
+  readonly probeEveryMs?: number
   /** Makes live delivery: a test makes it with a mistake in it. */
   readonly live?: typeof createLive
 }
@@ -92,12 +94,15 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
+  const everyMs = overrides.probeEveryMs
+  const health = opened.use(createWriteHealth({ database, events, everyMs }))
   const store: Store = opened.use(
     createStore({
       database,
       reader,
       // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
+      effects: [live.effect, cache.effect, health.effect, ...(overrides.effects ?? [])],
+      health,
       events,
       writes: config.writes,
       voice: config.voice,
@@ -117,7 +122,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
     health: {
       databaseName: database.name,
-      databaseAnswers: () => takesWrites(database),
+      databaseState: health.state,
       cacheName: kv.name,
       cacheAnswers: kv.ready,
       draining: () => draining,
@@ -181,6 +186,8 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
+const warnings = new Set(['unsafe', 'stuck', 'stale', 'ended'])
+
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openDatabase({
@@ -189,7 +196,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     onEvent({ type, message }) {
       if (type === 'unreachable') events.databaseLost(message)
       else if (type === 'reachable') events.databaseBack()
-      else events.notice(type === 'unsafe' || type === 'stuck' ? 'warn' : 'info', message)
+      else events.notice(warnings.has(type) ? 'warn' : 'info', message)
       if (type === 'migrated') onMigrated()
     },
   })

@@ -12,6 +12,10 @@ export type Events = {
   notice(level: Level, message: string): void
   databaseLost(reason: string): void
   databaseBack(): void
+  /** Writes fail, and so does the probe: `/readyz` answers 503 with this code. */
+  writesLost(code: string, error: unknown): void
+  /** The probe succeeded twice in a row: `/readyz` answers 200 again. */
+  writesBack(): void
   /** The cache does not answer: reads go to the database. */
   cacheLost(reason: string): void
   cacheBack(): void
@@ -60,6 +64,8 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
     notice: (level, message) => emit(level, 'notice', { message }),
     databaseLost: (reason) => emit('warn', 'database-lost', { reason }),
     databaseBack: () => emit('info', 'database-back', {}),
+    writesLost: (code, error) => emit('error', 'writes-lost', { code, reason: textOf(error) }),
+    writesBack: () => emit('info', 'writes-back', {}),
     cacheLost: (reason) => emit('warn', 'cache-lost', { reason }),
     cacheBack: () => emit('info', 'cache-back', {}),
     cacheFailed(what, conversationId, error) {

@@ -3,7 +3,7 @@
  * pages are all made from it, so a code means one thing wherever it is met.
  */
 
-type Row = {
+export type ProblemRow = {
   /** HTTP status. */
   readonly status: number
   /** One short line, the same for every occurrence. */
@@ -12,9 +12,11 @@ type Row = {
   readonly retryable: boolean
   /** What happened and what to do about it: the text of the problem's page. */
   readonly help: string
+  /** When a retry is safe, where that differs from one request to the next: its answer says which. */
+  readonly retry?: string
 }
 
-const row = (status: number, title: string, help: string, retryable = false): Row => ({
+const row = (status: number, title: string, help: string, retryable = false): ProblemRow => ({
   status,
   title,
   retryable,
@@ -283,15 +285,42 @@ export const problems = {
   'database-unavailable': row(
     503,
     'The database cannot be reached',
-    'Nothing was written. Try again after `Retry-After` seconds.',
+    'Nothing was written. Try again after `Retry-After` seconds. Operators: check that the server runs and is reached at the address in `database.url`; `turnlog doctor` looks at each step.',
     true,
   ),
-  'outcome-unknown': row(
+  'database-slow': row(
     503,
-    'The outcome is not known',
-    'The database was lost between the write and its answer. Send the same again with the same idempotency key: it is recorded once.',
+    'The database did not answer in time',
+    'The statement was given up after `database.deadlineMs` and rolled back: nothing was written. Try again after `Retry-After` seconds. Operators: look for long statements and locks (`pg_stat_activity`), a disk that is busy, or too few connections (`database.connectionsMax`).',
     true,
   ),
+  'database-full': row(
+    503,
+    'The database has no space left on its disk',
+    'Nothing was written. Try again after `Retry-After` seconds. Operators: make room on the disk of the database (data, write-ahead log and temporary files), or enlarge it; writes go on by themselves.',
+    true,
+  ),
+  'database-read-only': row(
+    503,
+    'The database takes no writes',
+    'It is a standby, or its server, its database or its role is set to read-only. Nothing was written; reads work. Try again after `Retry-After` seconds. Operators: point `database.url` at the primary, or reset `default_transaction_read_only`; writes go on by themselves.',
+    true,
+  ),
+  'database-refused': row(
+    503,
+    'The database refused the statement',
+    'It was reached and answered an error: too little memory, too many connections, a statement that an operator cancelled, a missing right or table. Nothing was written. Try again after `Retry-After` seconds. Operators: the log of the service has the SQLSTATE and the words of the database under the `requestId`.',
+    true,
+  ),
+  'outcome-unknown': {
+    ...row(
+      503,
+      'The outcome is not known',
+      'The answer of the database was lost or came too late: the write may have been carried out, or may yet be. With an idempotency key, send the same again with the same key: it is recorded once. Without one, read first whether it is there: sent again, it may be recorded twice.',
+    ),
+    retry:
+      'A retry is safe only with an idempotency key, or where the request names what it writes by an id of its own: the answer says so in `retryable`.',
+  },
   'conversation-busy': row(
     503,
     'Other writers keep the conversation busy',
@@ -339,7 +368,7 @@ export const problems = {
     'Too many turns wait for the service. Nothing was sent. Wait for some to be recorded, or give the journal more room.',
     true,
   ),
-} as const satisfies Record<string, Row>
+} as const satisfies Record<string, ProblemRow>
 
 export type ProblemCode = keyof typeof problems
 

@@ -53,6 +53,10 @@ const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
 
 const nothingWritten: readonly ProblemCode[] = [
   'database-unavailable',
+  'database-slow',
+  'database-full',
+  'database-read-only',
+  'database-refused',
   'conversation-busy',
   'overloaded',
 ]
@@ -120,10 +124,13 @@ export function createRequester(options: RequesterOptions): Requester {
 }
 
 /** A write that may have been carried out by an earlier attempt has not definitely failed. */
-function unsettled({ method, path }: Call, problem: Problem): Problem {
+function unsettled({ method, path, repeat }: Call, problem: Problem): Problem {
   if (method === 'GET' || !problem.retryable || problem.code === 'outcome-unknown') return problem
   const detail = `Whether ${method} ${path} was carried out is not known: ${problem.message}`
-  return new Problem('outcome-unknown', detail, { cause: problem })
+  return new Problem('outcome-unknown', detail, {
+    cause: problem,
+    retryable: repeat === 'repeatable',
+  })
 }
 
 function mayRepeat({ repeat }: Call, { problem, lost }: Failure, failures: number): boolean {
@@ -146,12 +153,13 @@ function failureOf(call: Call, response: Response, value: unknown): Failure {
   return { problem: unusable, lost: passing && status !== 429, waitMs }
 }
 
-function unreached({ method, path }: Call, base: string, cause: unknown): Problem {
+function unreached({ method, path, repeat }: Call, base: string, cause: unknown): Problem {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return method === 'GET'
     ? new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, { cause })
     : new Problem('outcome-unknown', `The answer to ${method} ${path} never came: ${reason}`, {
         cause,
+        retryable: repeat === 'repeatable',
       })
 }
 

@@ -3,7 +3,6 @@
  * any more, audio whose turn never came. Every node looks; the calls settle who was first.
  */
 import type { Database } from '../ports/database.ts'
-import { ask } from './failure.ts'
 import { localPrincipal, type Principal } from './principal.ts'
 import { createRounds, type Rounds } from './rounds.ts'
 import { type MessageRow, messageFromRow, messageList } from './rows.ts'
@@ -46,7 +45,7 @@ export function createLapses(options: {
   const { database, writes, voiceSessions } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
-    const rows = await ask<MessageRow & { at: number }>(database, 'write', {
+    const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
       text: statements.seats,
       params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
     })
@@ -64,7 +63,7 @@ export function createLapses(options: {
         const principal = { ...localPrincipal, tenant }
         if (kind === 'seats') await expireSeats(principal, c, at)
         else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
-        else await database.query({ text: statements.audio, params: [at] })
+        else await writes.run('repeatable', { text: statements.audio, params: [at] })
       }
     } catch {
       // The database tells of itself; what is due is due the next time.

@@ -50,6 +50,10 @@ const common: readonly ProblemCode[] = [
   'field-invalid',
   'field-unknown',
   'database-unavailable',
+  'database-slow',
+  'database-full',
+  'database-read-only',
+  'database-refused',
   'internal',
 ]
 
