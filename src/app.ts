@@ -6,6 +6,7 @@ import {
   readDirectoryState,
   readSchemaState,
 } from '../adapters/open.ts'
+import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
 import {
@@ -119,7 +120,8 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     decoder,
     events,
     limits: config.limits,
-    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    live: { draining: () => draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
     health: {
       databaseName: database.name,
       databaseState: health.state,

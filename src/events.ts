@@ -37,6 +37,10 @@ export type Events = {
   outcomeUnknown(turns: number, found: number): void
   /** A live socket was closed from this side. Ten lines in ten seconds at most. */
   socketClosed(reason: string): void
+  /** A request came under a host name that is not ours. Three lines a minute at most. */
+  hostRefused(host: string): void
+  /** A web page of this origin may not write or connect. Three lines a minute at most. */
+  originRefused(origin: string): void
   /** A stop said goodbye to so many live sockets. */
   socketsDrained(sockets: number): void
   /**
@@ -58,6 +62,8 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
   const seldomAhead = createLimiter(10, 10_000)
   const seldomClosed = createLimiter(10, 10_000)
   const seldomBack = createLimiter(10, 10_000)
+  const seldomHost = createLimiter(3, 60_000)
+  const seldomOrigin = createLimiter(3, 60_000)
   return {
     started: (at) => emit('info', 'started', at),
     stopping: (reason) => emit('info', 'stopping', { reason }),
@@ -94,6 +100,26 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
       if (leftOut !== undefined)
         emit('warn', 'socket-closed', { reason, ...(leftOut === 0 ? {} : { leftOut }) })
     },
+    hostRefused(host) {
+      const leftOut = seldomHost()
+      if (leftOut === undefined) return
+      const setting = 'server.allowedHosts'
+      emit('warn', 'host-refused', {
+        host: cut(host),
+        setting,
+        ...(leftOut === 0 ? {} : { leftOut }),
+      })
+    },
+    originRefused(origin) {
+      const leftOut = seldomOrigin()
+      if (leftOut === undefined) return
+      const setting = 'server.allowedOrigins'
+      emit('warn', 'origin-refused', {
+        origin: cut(origin),
+        setting,
+        ...(leftOut === 0 ? {} : { leftOut }),
+      })
+    },
     socketsDrained: (sockets) => emit('info', 'sockets-drained', { sockets }),
     headWentBack(conversationId, from, to) {
       const leftOut = seldomBack()
@@ -129,6 +155,9 @@ function createLimiter(max: number, windowMs: number): () => number | undefined 
     return before
   }
 }
+
+/** What a caller sent may be long. */
+const cut = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text)
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 

@@ -55,10 +55,20 @@ export const problems = {
     'None of the subprotocols is spoken here',
     'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or none at all.',
   ),
+  'host-invalid': row(
+    400,
+    'The Host header is not a host',
+    'Send one `Host` header: a name or an address, with a port or without.',
+  ),
+  'host-refused': row(
+    421,
+    'The service does not answer under this host name',
+    'Nobody is authenticated here, so a web page whose name is pointed at this machine could read and erase everything. Use `localhost` or `127.0.0.1`, or name the host in the setting `server.allowedHosts`.',
+  ),
   'origin-refused': row(
     403,
-    'Pages of this origin may not connect',
-    'A browser may connect from the host of the service itself, or from an origin that the setting `live.allowedOrigins` names.',
+    'Pages of this origin may not do this',
+    'A web page may write and connect if it comes from the host and port of the service itself, from an origin that the setting `server.allowedOrigins` names, or, where the service listens on loopback alone, from localhost.',
   ),
   'upgrade-required': row(
     426,
