@@ -57,15 +57,18 @@ export class Problem extends Error {
       violations?: readonly Violation[]
       retryAfterSeconds?: number
       cause?: unknown
+      /** Where that depends on the request, and not on the code alone. */
+      retryable?: boolean
       told?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
   ) {
-    const row = options.told ?? problems[code]
-    super(detail ?? row.title, options.cause === undefined ? {} : { cause: options.cause })
-    this.#row = row
+    const { status, title, retryable } = options.told ?? problems[code]
+    super(detail ?? title, options.cause === undefined ? {} : { cause: options.cause })
+    this.#row = { status, title, retryable: options.retryable ?? retryable }
     this.code = code
     this.violations = options.violations ?? []
-    this.retryAfterSeconds = options.retryAfterSeconds ?? (row.status === 503 ? 1 : undefined)
+    const waits = status === 503 && this.#row.retryable
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (waits ? 1 : undefined)
     this.requestId = options.told?.requestId
   }
 
