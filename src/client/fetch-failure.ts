@@ -61,6 +61,10 @@ function isUnconnected(error: Error): boolean {
   return syscall === 'connect' || (code === 'EPROTO' && handshake.test(error.message))
 }
 
+/** What the innermost error says: "fetch failed" alone tells nobody why. */
+export const reasonOf = (thrown: unknown): string =>
+  (chainOf(thrown).at(-1)?.message ?? String(thrown)).trim()
+
 /** The error and its causes. */
 function chainOf(thrown: unknown): readonly Error[] {
   const links: Error[] = []

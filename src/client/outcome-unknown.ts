@@ -9,7 +9,7 @@ export function outcomeUnknown(
   const advice = isRepeatable
     ? 'Send the same again under the same key or id.'
     : 'Nothing names it, so that sent again it might be a second write: read first.'
-  return new Problem('outcome-unknown', `${detail} ${advice}`, {
+  return new Problem('outcome-unknown', `${detail.replace(/[.\s]+$/, '')}. ${advice}`, {
     ...options,
     retryable: isRepeatable,
   })

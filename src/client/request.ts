@@ -4,7 +4,7 @@
  */
 import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
-import { type Sending, sendingOf } from './fetch-failure.ts'
+import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
 import { outcomeUnknown } from './outcome-unknown.ts'
 
 export type CallOptions = {
@@ -111,7 +111,8 @@ export function createRequester(options: RequesterOptions): Requester {
     signal?.throwIfAborted()
     const deadline = AbortSignal.timeout(deadlineMs)
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
-    const end = performance.now() + deadlineMs
+    // An attempt that the deadline cuts short may have been carried out: none begins shortly before.
+    const end = performance.now() + deadlineMs - Math.min(1000, deadlineMs / 10)
     /** Whether an attempt may have been carried out. */
     let unknown = false
     for (let failures = 0; ; failures += 1) {
@@ -174,7 +175,7 @@ function failureOf(call: Call, response: Response, value: unknown): Failure {
 }
 
 function unreached(call: Call, base: string, cause: unknown, sending: Sending): Problem {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = reasonOf(cause)
   const { method, path } = call
   if (method !== 'GET' && sending === 'perhaps') {
     const isRepeatable = isRepeatableByCaller(call)
