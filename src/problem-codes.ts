@@ -356,10 +356,15 @@ export const problems = {
     true,
   ),
   // What the client `turnlog/client` meets on its way; no service answers these.
+  'input-not-json': row(
+    422,
+    'The input cannot be printed as JSON',
+    'JSON would leave it out or change it: a BigInt, NaN, a Map, a cycle, a `toJSON` that throws. Nothing was sent or kept. `errors` names the place.',
+  ),
   'service-unreachable': row(
     503,
     'The service cannot be reached',
-    'The client read nothing from the service in the time it had. The cause is in `cause`.',
+    'A read had no answer in time, or a write was never sent: nothing was written. The reason is in `cause`.',
     true,
   ),
   'answer-unusable': row(
