@@ -55,8 +55,11 @@ export type TurnlogClient = Rest &
     ): AsyncIterableIterator<LiveEvent, void, void>
     /**
      * Records a turn over the socket: in the journal first, then sent until the service has it. The
-     * turns of a conversation keep their order. Rejects with a `Problem` that is not retryable, or with
-     * `journal-full`. After `close` it rejects, and the turn stays in the journal.
+     * turns of a conversation keep their order. The turn is read at the call: changing it later changes
+     * nothing. Rejects at once with `input-not-json`, `idempotency-key-invalid` or, where another turn
+     * waits under the key, `idempotency-conflict`; with `journal-full`; and with any `Problem` of the
+     * service that is not retryable. After `close` it rejects, and the turn stays in the journal.
+     * `key`: 1 to 255 visible ASCII characters; made here by default.
      */
     record(
       conversationId: string,
@@ -65,7 +68,8 @@ export type TurnlogClient = Rest &
     ): Promise<Recorded>
     /**
      * Attaches audio over the socket, in order with the turns. Without `messageId` it goes to the latest
-     * AI message, and rejects with `outcome-unknown` where the connection is lost before the answer.
+     * AI message, and rejects with `outcome-unknown`, not retryable, where the connection is lost between
+     * the sending and the answer. Rejects at once with `input-not-json`.
      */
     attach(
       conversationId: string,
@@ -73,13 +77,20 @@ export type TurnlogClient = Rest &
     ): Promise<Attached>
     /**
      * Speaks in the conversation as a voice agent does, in a voice session that goes on over
-     * reconnects until it is ended or its sockets have been gone for a while.
+     * reconnects until it is ended or its sockets have been gone for a while. Does not throw: where the
+     * options cannot be sent, `started` rejects.
      */
     voice(conversationId: string, options?: VoiceOptions): Voice
-    /** Words that are not durable yet: all of the text so far; empty takes it back. May be lost. */
+    /**
+     * Words that are not durable yet: all of the text so far; empty takes it back. May be lost. Throws
+     * `input-not-json` where it is given something else.
+     */
     partial(conversationId: string, role: Role, text: string): void
     /** Resolves when every turn has its answer. */
     settled(): Promise<void>
-    /** Ends everything: iterations, what waits, the connection. What is not recorded stays in the journal. */
+    /**
+     * Ends everything: iterations, what waits, the connection. What is not recorded stays in the journal.
+     * A second call gives the same promise.
+     */
     close(): Promise<void>
   }

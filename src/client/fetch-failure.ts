@@ -6,22 +6,12 @@
  */
 export type Sending = 'never' | 'impossible' | 'perhaps'
 
-/** Given only where there is no connection yet: by Bun and Node, older versions of Bun, and undici. */
-const unconnected = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EAI_NODATA',
-  'EAI_NONAME',
-  'ConnectionRefused',
-  'FailedToOpenSocket',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-])
-/** A certificate is judged before anything is sent. */
-const certificate =
-  /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_(GET|VERIFY|DECODE)_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/
+/**
+ * Codes of Bun, older versions of Bun, Node and undici that are given only where there is no connection yet.
+ * A certificate is judged before anything is sent.
+ */
+const unconnected =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_|ConnectionRefused$|FailedToOpenSocket$|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION|CERT_|ERR_TLS_CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/
 /** Bun gives EPROTO for a handshake alone; elsewhere it is also met later. */
 const handshake = /TLS handshake failed/i
 /** Of Deno, which gives no codes. */
@@ -57,8 +47,8 @@ export function sendingOf(thrown: unknown, mayBePooled: boolean): Sending {
 function isUnconnected(error: Error): boolean {
   const { code, syscall } = error as { code?: unknown; syscall?: unknown }
   if (typeof code !== 'string') return false
-  if (unconnected.has(code) || certificate.test(code)) return true
-  return syscall === 'connect' || (code === 'EPROTO' && handshake.test(error.message))
+  const isHandshake = code === 'EPROTO' && handshake.test(error.message)
+  return isHandshake || syscall === 'connect' || unconnected.test(code)
 }
 
 /** What the innermost error says: "fetch failed" alone tells nobody why. */

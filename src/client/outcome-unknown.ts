@@ -7,8 +7,8 @@ export function outcomeUnknown(
   { isRepeatable, ...options }: { readonly isRepeatable: boolean; readonly cause?: unknown },
 ): Problem {
   const advice = isRepeatable
-    ? 'Send the same again under the same key or id.'
-    : 'Nothing names it, so that sent again it might be a second write: read first.'
+    ? 'Send the same again.'
+    : 'No key or id of yours names it: read first, for sent again it may be written twice.'
   return new Problem('outcome-unknown', `${detail.replace(/[.\s]+$/, '')}. ${advice}`, {
     ...options,
     retryable: isRepeatable,

@@ -43,10 +43,8 @@ function copied(given: unknown, path: string[], above: object[]): Json {
       throw new Refusal(`${value} is no number of JSON`)
     case 'object':
       return value === null ? null : members(value, path, above)
-    case 'bigint':
-      throw new Refusal('a BigInt has no JSON: give it as a string')
     default:
-      throw new Refusal(`${typeof value === 'undefined' ? value : `a ${typeof value}`} has no JSON`)
+      throw new Refusal(`${value === undefined ? value : `a ${typeof value}`} has no JSON`)
   }
 }
 
@@ -68,7 +66,7 @@ function members(value: object, path: string[], above: object[]): Json {
     ? listOf(value, path, above)
     : isRecord(value)
       ? recordOf(value, path, above)
-      : unboxed(value)
+      : copied(unboxed(value), path, above)
   above.pop()
   return json
 }
@@ -95,6 +93,13 @@ function recordOf(record: object, path: string[], above: object[]): Json {
   return copy
 }
 
+/** A number, string or boolean that is an object; of others, JSON would lose the content. */
+function unboxed(value: object): unknown {
+  const tag = tagOf(value)
+  if (/^(Number|String|Boolean)$/.test(tag)) return value.valueOf()
+  throw new Refusal(`a ${tag} has no JSON`)
+}
+
 const tagOf = (value: unknown) => Object.prototype.toString.call(value).slice('[object '.length, -1)
 
 /** An object of its members, and not one of a class that keeps its content elsewhere. */
@@ -103,21 +108,13 @@ function isRecord(value: object): boolean {
   return prototype === Object.prototype || prototype === null || tagOf(value) === 'Object'
 }
 
-function unboxed(value: object): Json {
-  const tag = tagOf(value)
-  const inner: unknown = value.valueOf()
-  if (tag === 'Number' && typeof inner === 'number' && Number.isFinite(inner)) return inner
-  if (tag === 'String' && typeof inner === 'string') return inner
-  if (tag === 'Boolean' && typeof inner === 'boolean') return inner
-  throw new Refusal(`the content of a ${tag} is lost in JSON: give it as an object or a list`)
-}
-
 function refused(path: readonly string[], reason: unknown): Problem {
   const pointer = path.map((key) => `/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
-  const told = reason instanceof Error ? reason.message : 'something that is no Error was thrown'
+  const told = reason instanceof Error ? reason.message : 'what was thrown is no Error'
   const message = reason instanceof Refusal ? told : `it cannot be read: ${told}`
-  return new Problem('input-not-json', `${pointer || 'the input'}: ${message}`, {
-    violations: [{ code: 'input-not-json', pointer, in: 'body', message }],
+  const code = 'input-not-json'
+  return new Problem(code, `${pointer || 'the input'}: ${message}`, {
+    violations: [{ code, pointer, in: 'body', message }],
     ...(reason instanceof Refusal ? {} : { cause: reason }),
   })
 }

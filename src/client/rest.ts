@@ -1,12 +1,7 @@
 /** The routes of the REST API over a requester. */
 import type { ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
 import type { Attach, AttachedAudio, HeldAudio } from '../conversation/wire-audio.ts'
-import type {
-  CompletedTurn,
-  InterruptedMessage,
-  Interruption,
-  OpenedTurn,
-} from '../conversation/wire-voice.ts'
+import type { CompletedTurn, InterruptedMessage, OpenedTurn } from '../conversation/wire-voice.ts'
 import { Problem } from '../problem.ts'
 import { checkedKey } from './idempotency-key.ts'
 import { newId } from './ids.ts'
@@ -28,20 +23,18 @@ function segmentOf(id: string): string {
   throw new Problem('id-invalid', `An id of an address cannot be ${JSON.stringify(id)}.`)
 }
 
-/** `given` with an id of its own, or with one that is made here. */
-function identified(given: { readonly id?: string }) {
+/** `given` with its own `member`, or with one that is made here: so a second try is the same. */
+function named<Given extends object>(
+  given: Given,
+  member: keyof Given & string,
+  make: () => string,
+) {
   const body = plainJson(given)
-  const isNamedHere = (body.id ?? undefined) === undefined
-  return { body: printed(isNamedHere ? { ...body, id: newId() } : body), isNamedHere }
+  const isNamedHere = (body[member] ?? undefined) === undefined
+  return { body: printed(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
 }
 
-/** `given` with a time of its own, or with the present: with one, a second try is none. */
-function timed(given: Interruption) {
-  const body = plainJson(given)
-  const isNamedHere = (body.at ?? undefined) === undefined
-  const at = isNamedHere ? { at: new Date().toISOString() } : {}
-  return { body: printed({ ...body, ...at }), isNamedHere }
-}
+const now = () => new Date().toISOString()
 
 export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
   const some = async <T>(call: Call, options: CallOptions): Promise<T> =>
@@ -90,7 +83,10 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
 
   return {
     createConversation: async (body = {}, options = {}) =>
-      some({ method: 'POST', path: path(), ...identified(body), repeat: 'repeatable' }, options),
+      some(
+        { method: 'POST', path: path(), ...named(body, 'id', newId), repeat: 'repeatable' },
+        options,
+      ),
     listConversations: async (options = {}) => read(path(), options),
     getConversation: async (id, options = {}) => read(path(id), options),
     patchConversation: async (id, patch, { ifMatch, ...options } = {}) =>
@@ -138,7 +134,7 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
         {
           method: 'POST',
           path: path(conversationId, 'segments'),
-          ...identified(body),
+          ...named(body, 'id', newId),
           repeat: 'repeatable',
         },
         options,
@@ -187,7 +183,7 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
           {
             method: 'POST',
             path: path(conversationId, 'messages', messageId, 'interrupt'),
-            ...timed(report),
+            ...named(report, 'at', now),
             repeat: 'repeatable',
           },
           options,
@@ -198,7 +194,7 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
         {
           method: 'POST',
           path: path(conversationId, 'voice-sessions'),
-          ...identified(body),
+          ...named(body, 'id', newId),
           repeat: 'repeatable',
         },
         options,

@@ -4,7 +4,7 @@ import * as formats from '../conversation/history-formats.ts'
 import * as wire from '../conversation/wire.ts'
 import * as audio from '../conversation/wire-audio.ts'
 import * as voice from '../conversation/wire-voice.ts'
-import { type ProblemRow, problemCodes, problems } from '../problem.ts'
+import { problemCodes, problems } from '../problem.ts'
 
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
@@ -115,7 +115,7 @@ const codeTable = [
   '| code | status | retryable | meaning |',
   '| --- | --- | --- | --- |',
   ...problemCodes.map((code) => {
-    const { status, title, retryable, retry }: ProblemRow = problems[code]
+    const { status, title, retryable, retry } = problems[code]
     const safe = retry === undefined ? (retryable ? 'yes' : 'no') : 'see its page'
     return `| [${code}](/problems/${code}) | ${status} | ${safe} | ${title} |`
   }),

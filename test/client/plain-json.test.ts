@@ -66,15 +66,15 @@ describe('the text of an input', () => {
       [() => 1, '', /a function has no JSON/],
       [{ toJSON: () => undefined }, '', /undefined/],
       [{ a: { toJSON: () => undefined } }, '/a', /undefined/],
-      [{ 'a/b~c': [0, 1n] }, '/a~1b~0c/1', /a BigInt/],
-      [{ a: Object(1n) }, '/a', /BigInt/],
+      [{ 'a/b~c': [0, 1n] }, '/a~1b~0c/1', /a bigint/],
+      [{ a: Object(1n) }, '/a', /bigint/i],
       [{ a: () => 1 }, '/a', /a function/],
       [[Symbol('a')], '/0', /a symbol/],
       [[1, undefined], '/1', /undefined/],
       [Object.assign([], { length: 2 }), '/0', /undefined/],
       [{ a: Number.NaN }, '/a', /NaN/],
       [[Infinity], '/0', /Infinity/],
-      [{ a: Object(Number.NaN) }, '/a', /Number/],
+      [{ a: Object(Number.NaN) }, '/a', /NaN/],
       [{ at: new Date('no date') }, '/at', /the Date is invalid/],
       [{ a: new Map([[1, 2]]) }, '/a', /a Map/],
       [{ a: new Set([1]) }, '/a', /a Set/],
@@ -92,7 +92,7 @@ describe('the text of an input', () => {
         /./,
       ],
       [{ a: revoked.proxy }, '/a', /cannot be read/],
-      [{ a: { toJSON: () => 1n } }, '/a', /BigInt/],
+      [{ a: { toJSON: () => 1n } }, '/a', /bigint/i],
     ]
     for (const [input, pointer, message] of cases) {
       const problem = refusal(input)
