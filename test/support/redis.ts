@@ -35,7 +35,7 @@ let missing: { reason: string | undefined } | undefined
 
 /** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
 export function redisMissing(): string | undefined {
-  missing ??= { reason: provide('redis-server', ['redis-server', 'redis-cli'], ['redis-server']) }
+  missing ??= { reason: provide(['redis-server', 'redis-cli'], ['redis-server']) }
   return missing.reason
 }
 
