@@ -71,7 +71,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const cache = opened.use(
     isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
   const histories = createHistories({
     reader,
     cache,
@@ -84,6 +84,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const live = opened.use(
     (overrides.live ?? createLive)({
       ...{ ...config.live, ...config.voice, ...config.limits },
+      slowRequestMs: config.server.slowRequestMs,
       database,
       kv,
       reader,
@@ -115,6 +116,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     events,
     limits: config.limits,
     live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
       databaseAnswers: () => takesWrites(database),
@@ -189,7 +191,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     onEvent({ type, message }) {
       if (type === 'unreachable') events.databaseLost(message)
       else if (type === 'reachable') events.databaseBack()
-      else events.notice(type === 'unsafe' || type === 'stuck' ? 'warn' : 'info', message)
+      else events.notice(type === 'waiting' || type === 'migrated' ? 'info' : 'warn', message)
       if (type === 'migrated') onMigrated()
     },
   })
@@ -203,7 +205,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     onEvent({ type, message }) {
       if (type === 'unreachable') events.cacheLost(message)
       else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'unheard' ? 'warn' : 'info', message)
+      else events.notice(type === 'heard' ? 'info' : 'warn', message)
     },
   })
 }
