@@ -10,7 +10,7 @@ import {
   type Statement,
 } from '../../src/ports/database.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { dataIn } from './directory-state.ts'
+import { dataIn, refuseForeignDirectory } from './directory-state.ts'
 import { migrationFailure, statementFailure } from './failure.ts'
 import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
@@ -34,6 +34,7 @@ const analyseAtLeastEvery = 50_000
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
   const place = `embedded Postgres in ${directory}`
+  refuseForeignDirectory(directory)
   const unlock = lockDirectory(directory)
   const pglite = await openData(directory).catch((thrown: unknown) => {
     unlock()
@@ -56,7 +57,13 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     statements += 1
     if (statements < analyseAt) return
     analyseAt = Math.min(analyseAt * 2, analyseAt + analyseAtLeastEvery)
-    void turns.take(() => pglite.exec('analyze')).catch(() => {})
+    void turns
+      .take(() => pglite.exec('analyze'))
+      .catch((thrown: unknown) => {
+        if (closing !== undefined) return
+        const { message } = statementFailure(thrown, place)
+        onEvent({ type: 'unanalysed', message: `The tables could not be analysed: ${message}` })
+      })
   }
 
   let closing: Promise<void> | undefined

@@ -93,6 +93,14 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
       const waitMs = deadlineMs ?? options.deadlineMs
       const sent = { text: statement.text, params: statement.params.map(paramText) }
       const connection = await pool.take(waitMs)
+      // This process was busy when it became free: sent now, it would be cancelled at once.
+      if (performance.now() >= startedAt + waitMs) {
+        pool.release(connection)
+        throw new DatabaseError(
+          'not-sent',
+          `No connection to ${place} was free within ${waitMs} ms`,
+        )
+      }
       const rows = await runOn(connection, sent, startedAt, startedAt + waitMs)
       return rows as Row[]
     },

@@ -26,5 +26,7 @@ export type DatabaseEventType =
   | 'reachable'
   /** A connection that answered neither its statement nor the cancel was given up. */
   | 'stuck'
+  /** Plans may be those of small tables for longer. */
+  | 'unanalysed'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void
