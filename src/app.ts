@@ -52,7 +52,7 @@ export type AppOverrides = {
   readonly events?: Events
   readonly effects?: readonly Effect[]
   /** Milliseconds between two probes of writes: a test has less patience. */
-  readonly probeEveryMs?: number
+  readonly probes?: { readonly everyMs: number }
   /** Makes live delivery: a test makes it with a mistake in it. */
   readonly live?: typeof createLive
 }
@@ -73,7 +73,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const cache = opened.use(
     isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
   const histories = createHistories({
     reader,
     cache,
@@ -86,6 +86,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const live = opened.use(
     (overrides.live ?? createLive)({
       ...{ ...config.live, ...config.voice, ...config.limits },
+      slowRequestMs: config.server.slowRequestMs,
       database,
       kv,
       reader,
@@ -94,8 +95,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
-  const everyMs = overrides.probeEveryMs
-  const health = opened.use(createWriteHealth({ database, events, everyMs }))
+  const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
   const store: Store = opened.use(
     createStore({
       database,
@@ -120,6 +120,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     events,
     limits: config.limits,
     live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
       databaseState: health.state,
@@ -186,7 +187,7 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
-const warnings = new Set(['unsafe', 'stuck', 'stale', 'ended'])
+const plain = new Set(['waiting', 'migrated', 'reopened'])
 
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
@@ -196,7 +197,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     onEvent({ type, message }) {
       if (type === 'unreachable') events.databaseLost(message)
       else if (type === 'reachable') events.databaseBack()
-      else events.notice(warnings.has(type) ? 'warn' : 'info', message)
+      else events.notice(plain.has(type) ? 'info' : 'warn', message)
       if (type === 'migrated') onMigrated()
     },
   })
@@ -210,7 +211,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     onEvent({ type, message }) {
       if (type === 'unreachable') events.cacheLost(message)
       else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'unheard' ? 'warn' : 'info', message)
+      else events.notice(type === 'heard' ? 'info' : 'warn', message)
     },
   })
 }

@@ -110,14 +110,31 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
   ])
 }
 
-/** The lines that tell of the row; all that are expected are there. */
-function logged(world: World, { code, red, lines: told = [] }: Expected): string {
+/** The events that tell of the row. The failed write has a line, with all that an operator asks for. */
+function logged(world: World, { code, sqlState, red, lines: told = [] }: Expected): string {
   const found = lines(world)
-  const names = found.map(({ event }) => String(event))
+  const of = (event: string) => found.filter((line) => line['event'] === event)
   for (const line of told) expect(world.app.log.some((each) => line.test(each))).toBe(true)
-  const isLost = names.includes('writes-lost')
-  if (red === undefined) expect(isLost).toBe(false)
-  return [...new Set(names)].join(', ') + (code === undefined ? '' : '')
+  if (code === undefined) expect(of('request-slow').length).toBeGreaterThan(0)
+  else {
+    const unserved = of('request-unserved').find(
+      (line) => line['code'] === code && String(line['route']).startsWith('POST '),
+    )
+    expect(unserved).toMatchObject({ level: 'error', status: 503, ms: expect.any(Number) })
+    expect(unserved?.['route']).toMatch(/^POST \/v1\/conversations\/[-0-9a-f]{36}\/turns$/)
+    expect(unserved?.['requestId']).toBeString()
+    expect(unserved?.['sqlState']).toBe(sqlState)
+  }
+  expect(of('writes-lost').at(-1)?.['code']).toBe(red)
+  expect(of('writes-back').length > 0).toBe(red !== undefined)
+  const events = [...new Set(found.map(({ event }) => String(event)))]
+  return events
+    .map((event) =>
+      event === 'request-unserved'
+        ? `${event} ${code}${sqlState === undefined ? '' : ` ${sqlState}`}`
+        : event,
+    )
+    .join(', ')
 }
 
 describe('on a server', () => {

@@ -85,7 +85,9 @@ const arrows: Record<string, string[]> = {
   'src/toml-lines.ts': [],
   'src/problem.ts': ['src/problem-codes.ts'],
   'src/problem-codes.ts': [],
-  'src/events.ts': [],
+  // The SQLSTATE of a failure is read by the port that it comes through.
+  'src/events.ts': ['src/log/', 'src/ports/'],
+  'src/log/': ['src/log/'],
   'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': [],
 }

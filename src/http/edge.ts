@@ -7,6 +7,7 @@ import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
 import { problemAnswer } from './answer.ts'
 import { livePath } from './live.ts'
+import { createRequestLog, type RequestLogOptions } from './request-log.ts'
 
 export const requestIdHeader = 'turnlog-request-id'
 
@@ -25,8 +26,9 @@ export type Edge = {
 /** A page whose socket is refused may learn why: there is nothing else to read at that path. */
 const readableByPages = { 'access-control-allow-origin': '*' }
 
-export function createEdge(events: Events): Edge {
+export function createEdge(events: Events, logging: RequestLogOptions): Edge {
   const thrown = new WeakMap<Request, unknown>()
+  const log = createRequestLog(events, logging)
 
   const answerFailure = (
     request: Request,
@@ -36,12 +38,6 @@ export function createEdge(events: Events): Edge {
   ): Response => {
     if (isNotFound(error)) return answerMiss(request, requestId, routes)
     const problem = toProblem(error)
-    if (problem.code === 'internal')
-      events.requestFailed(
-        requestId,
-        `${request.method} ${pathOf(request)}`,
-        problem.cause ?? problem,
-      )
     return problemAnswer(problem, requestId, pathOf(request) === livePath ? readableByPages : {})
   }
 
@@ -54,18 +50,24 @@ export function createEdge(events: Events): Edge {
       const failure = (request: Request, error: unknown, requestId: string) =>
         answerFailure(request, error, requestId, routes())
       return async (request) => {
+        const startedAt = performance.now()
         const sent = request.headers.get(requestIdHeader)
         const requestId = sent !== null && usableId.test(sent) ? sent : newId()
         const isHead = request.method === 'HEAD'
         const asked = isHead ? asGet(request) : request
         let response: Response
+        let error: unknown
         try {
           response = await handle(asked)
-          const error = response.status < 400 ? undefined : thrown.get(asked)
-          if (error !== undefined) response = failure(asked, error, requestId)
-        } catch (error) {
-          response = failure(asked, error, requestId)
+          if (response.status >= 400) error = thrown.get(asked)
+        } catch (caught) {
+          error = caught ?? new Error('Nothing was thrown.')
+          response = new Response(null, { status: 500 })
         }
+        if (error !== undefined) response = failure(asked, error, requestId)
+        const ms = performance.now() - startedAt
+        if (log.wants(response.status, ms))
+          log.answered(request, pathOf(request), { status: response.status, ms, requestId, error })
         if (isHead) response = await withoutBody(response)
         response.headers.set(requestIdHeader, requestId)
         return response

@@ -15,6 +15,7 @@ import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
 import { addProblemPages } from './problem-pages.ts'
+import type { RequestLogOptions } from './request-log.ts'
 import { addSeats } from './seats.ts'
 import { addSegments } from './segments.ts'
 import { addSwagger } from './swagger.ts'
@@ -30,13 +31,14 @@ export type Services = {
   readonly health: Health
   readonly limits: Config['limits']
   readonly live: LiveServices
+  readonly log: RequestLogOptions
 }
 
 /** What routes are added to. */
 export type Router = Elysia
 
 export function createServer(services: Services): Router {
-  const edge = createEdge(services.events)
+  const edge = createEdge(services.events, services.log)
   const router = new Elysia({
     // Bun has a router of its own, which would make one service behave in two ways.
     systemRouter: false,

@@ -27,7 +27,7 @@ export type ServerWorld = World & {
 export type WorldOptions = { readonly deadlineMs?: number }
 
 /** Milliseconds between two probes, so that a row takes no minute. */
-const probeEveryMs = 250
+const probes = { everyMs: 250 }
 
 let made = 0
 
@@ -58,7 +58,7 @@ export async function openServer(settings: Record<string, string> = {}) {
       parts.defer(() => operator.end({ timeout: 1 }))
       const app = parts.use(
         await testApp({
-          probeEveryMs,
+          probes,
           overrides: {
             database: {
               url: urlOf(role),
@@ -107,7 +107,7 @@ export async function openEmbedded(): Promise<World> {
       onEvent: ({ type, message }) => log.push(JSON.stringify({ event: type, message })),
     }),
   )
-  const app = parts.use(await testApp({ probeEveryMs, database }))
+  const app = parts.use(await testApp({ probes, database }))
   log = app.log
   const closing = parts.move()
   return {
