@@ -53,7 +53,7 @@ export type AppOverrides = {
   readonly events?: Events
   readonly effects?: readonly Effect[]
   /** Milliseconds between two probes of writes: a test has less patience. */
-  readonly probeEveryMs?: number
+  readonly probes?: { readonly everyMs: number }
   /** Makes live delivery: a test makes it with a mistake in it. */
   readonly live?: typeof createLive
 }
@@ -74,7 +74,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const cache = opened.use(
     isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
   const histories = createHistories({
     reader,
     cache,
@@ -87,6 +87,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const live = opened.use(
     (overrides.live ?? createLive)({
       ...{ ...config.live, ...config.voice, ...config.limits },
+      slowRequestMs: config.server.slowRequestMs,
       database,
       kv,
       reader,
@@ -95,8 +96,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
-  const everyMs = overrides.probeEveryMs
-  const health = opened.use(createWriteHealth({ database, events, everyMs }))
+  const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
   const store: Store = opened.use(
     createStore({
       database,
@@ -122,6 +122,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     limits: config.limits,
     live: { draining: () => draining },
     access: { ...config.server, isOpen: isOpen(config.auth) },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
       databaseState: health.state,
@@ -188,7 +189,7 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
-const warnings = new Set(['unsafe', 'stuck', 'stale', 'ended'])
+const plain = new Set(['waiting', 'migrated', 'reopened'])
 
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
@@ -198,7 +199,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     onEvent({ type, message }) {
       if (type === 'unreachable') events.databaseLost(message)
       else if (type === 'reachable') events.databaseBack()
-      else events.notice(warnings.has(type) ? 'warn' : 'info', message)
+      else events.notice(plain.has(type) ? 'info' : 'warn', message)
       if (type === 'migrated') onMigrated()
     },
   })
@@ -212,7 +213,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     onEvent({ type, message }) {
       if (type === 'unreachable') events.cacheLost(message)
       else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'unheard' ? 'warn' : 'info', message)
+      else events.notice(type === 'heard' ? 'info' : 'warn', message)
     },
   })
 }

@@ -1,6 +1,7 @@
 /** What a failed statement or connect means for its outcome, and what may be said about it. */
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { DatabaseError, type FailureReason, type Outcome } from '../../src/ports/database.ts'
+import { plainReason } from '../reason.ts'
 
 /** The fields that postgres.js, PGlite and the runtime's sockets give their errors. */
 type Thrown = {
@@ -96,7 +97,7 @@ function read(thrown: unknown) {
     (name): name is string => typeof name === 'string',
   )
   if (severity === '') {
-    const text = code || message || 'unknown'
+    const text = plainReason(code || message || 'unknown')
     return { code, severity, sqlState: undefined, constraint, text, message }
   }
   // Messages of class 22 quote values, that of 42601 quotes the statement. They stay out of logs.

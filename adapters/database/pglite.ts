@@ -8,6 +8,7 @@ import {
   type Statement,
 } from '../../src/ports/database.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { refuseForeignDirectory } from './directory-state.ts'
 import { migrationFailure } from './failure.ts'
 import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
 import { openInstance } from './pglite-instance.ts'
@@ -32,6 +33,7 @@ const analyseAtLeastEvery = 50_000
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
   const place = `embedded Postgres in ${directory}`
+  refuseForeignDirectory(directory)
   const unlock = lockDirectory(directory)
   const instance = await openInstance(directory, place, onEvent).catch((thrown: unknown) => {
     unlock()
@@ -54,7 +56,13 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     statements += 1
     if (statements < analyseAt) return
     analyseAt = Math.min(analyseAt * 2, analyseAt + analyseAtLeastEvery)
-    void turns.take(() => ask('analyze')).catch(() => {})
+    void turns
+      .take(() => ask('analyze'))
+      .catch((thrown: unknown) => {
+        if (closing !== undefined) return
+        const message = thrown instanceof Error ? thrown.message : String(thrown)
+        onEvent({ type: 'unanalysed', message: `The tables could not be analysed: ${message}` })
+      })
   }
 
   let closing: Promise<void> | undefined

@@ -182,6 +182,11 @@ export function readUrl(url: string): { place: string; urls: string[] } {
       'The database URL cannot be told apart: percent-encode / ? # @ and : in its user and password.',
     )
   }
+  if (/%(?![0-9a-f]{2})/i.test(start + hosts + path)) {
+    throw new StartRefusal(
+      'The database URL has a % that encodes nothing: write %25 for a % of its user, password or name.',
+    )
+  }
   // postgres.js hands parameters it does not know to the server, which refuses to talk then.
   const known = query.replace(
     /(?<=[?&])(channel_binding|gssencmode|pgbouncer|TimeZone|DateStyle)=[^&]*&?/gi,

@@ -137,6 +137,12 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
       const dueAt = startedAt + waitMs
       for (;;) {
         const connection = await pool.take(dueAt - performance.now())
+        // This process was busy when it became free: sent now, it would be cancelled at once.
+        if (performance.now() >= dueAt) {
+          pool.release(connection)
+          const text = `No connection to ${place} was free within ${waitMs} ms`
+          throw new DatabaseError('not-sent', text, { reason: 'slow' })
+        }
         const rows = await runOn(connection, sent, startedAt, dueAt)
         if (rows !== undefined) return rows as Row[]
       }

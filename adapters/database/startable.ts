@@ -31,5 +31,7 @@ export type DatabaseEventType =
   /** The embedded database ended after a failure, and was opened anew. */
   | 'ended'
   | 'reopened'
+  /** Plans may be those of small tables for longer. */
+  | 'unanalysed'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void

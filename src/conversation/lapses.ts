@@ -2,6 +2,7 @@
  * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
  * any more, audio whose turn never came. Every node looks; the calls settle who was first.
  */
+import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import { localPrincipal, type Principal } from './principal.ts'
 import { createRounds, type Rounds } from './rounds.ts'
@@ -40,9 +41,10 @@ type Due = {
 export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
-  readonly voiceSessions: VoiceSessions
+  readonly voiceSessions: Pick<VoiceSessions, 'lapse'>
+  readonly events: Pick<Events, 'workFailed'>
 }): Rounds {
-  const { database, writes, voiceSessions } = options
+  const { database, writes, voiceSessions, events } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
     const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
@@ -57,16 +59,19 @@ export function createLapses(options: {
 
   const workOff = async () => {
     const at = printTime(now())
+    let conversationId: string | undefined
     try {
       const due = await database.query<Due>({ text: statements.due, params: [at, most] })
       for (const { kind, tenant, c, session } of due) {
         const principal = { ...localPrincipal, tenant }
+        conversationId = c
         if (kind === 'seats') await expireSeats(principal, c, at)
         else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
         else await writes.run('repeatable', { text: statements.audio, params: [at] })
       }
-    } catch {
-      // The database tells of itself; what is due is due the next time.
+    } catch (thrown) {
+      // What is due is due the next time.
+      events.workFailed('lapses', thrown, conversationId)
     }
   }
 

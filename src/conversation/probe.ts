@@ -42,18 +42,21 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
 
 /**
  * A turn on a conversation made for it, both rolled back to a savepoint (the block's), and then a commit
- * of nothing: nobody ever sees a row, and the server's log stays clean.
+ * of nothing: nobody ever sees a row, and the server's log stays clean. Its answer has 32 KiB that do not
+ * compress: a small one would find its place on a full disk for long.
  */
 const turn = `DO $$
 DECLARE
   c uuid := gen_random_uuid();
   outcomes text[];
+  answer text;
 BEGIN
+  SELECT string_agg(md5(random()::text), '') INTO answer FROM generate_series(1, 1024);
   SELECT array_agg(w.outcome) INTO outcomes
     FROM turnlog_create_v1('default', c, false, NULL, NULL, NULL, '00', now(), 1000) w;
   SELECT outcomes || array_agg(w.outcome) INTO outcomes
     FROM turnlog_record_one_v1('default', c, NULL, NULL, gen_random_uuid(), 'probe', 'text', NULL,
-      now(), gen_random_uuid(), ARRAY['probe'], NULL, NULL, now(), 1000) w;
+      now(), gen_random_uuid(), ARRAY[answer], NULL, NULL, now(), 1000) w;
   IF outcomes <> ARRAY['created', 'recorded'] THEN
     RAISE EXCEPTION 'the probe of writes was answered %', outcomes;
   END IF;

@@ -129,7 +129,7 @@ export function createStore(options: StoreOptions): Store {
   const writes = createWrites(options)
   const committer = createCommitter({ ...options, bounds: options.writes })
   const voiceSessions = createVoiceSessions(options.database, writes, options.voice)
-  const lapses = createLapses({ database: options.database, writes, voiceSessions })
+  const lapses = createLapses({ ...options, writes, voiceSessions })
   return {
     ...createConversationWrites(writes, options.reader, options.metadataBytesMax),
     ...createTurnWrites(writes, options.reader, committer),

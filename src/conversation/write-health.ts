@@ -28,7 +28,7 @@ export type WriteHealthOptions = {
    * Milliseconds between two probes, give or take a quarter.
    * @default 2000
    */
-  readonly everyMs?: number | undefined
+  readonly everyMs?: number
 }
 
 /** Failures in a row that start the probe. */
