@@ -130,9 +130,11 @@ function scan(
   }
 }
 
-const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+/** Whether Postgres can store a text: neither NUL nor a lone surrogate is in it. */
+export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
-const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+/** A member's name as a part of a JSON Pointer (RFC 6901). */
+export const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,
