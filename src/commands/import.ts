@@ -63,7 +63,7 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     }
     if (values.source === '') throw new Misuse('--source must not be empty')
     const files = positionals.map((path) => fileAt(path, values.source))
-    refuseTwice(positionals)
+    refuseTwice(files, positionals)
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const progress = createProgress(process.stderr)
     const rest = createRest({
@@ -116,8 +116,8 @@ function fileAt(path: string, given: string | undefined): ImportFile {
 }
 
 /** Read twice, a file would be taken for two with equal lines. */
-function refuseTwice(paths: readonly string[]): void {
-  const names = paths.map((path) => (path === '-' ? path : realpathSync(path)))
+function refuseTwice(files: readonly ImportFile[], paths: readonly string[]): void {
+  const names = files.map(({ bytes, name }) => (bytes === undefined ? name : realpathSync(name)))
   const twice = paths.find((_, index) => names.indexOf(names[index] ?? '') !== index)
   if (twice !== undefined) throw new Misuse(`${twice} is named twice`)
 }

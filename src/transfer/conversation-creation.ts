@@ -105,9 +105,10 @@ async function refusal(
   })
   if (error.code === 'conversation-taken') {
     const found = await rest.get<Conversation>(pathOf(id))
-    // An id made of source and name is the name's proof; how the external id was made may have changed.
-    const given = whole === undefined || whole.hasOwnId ? externalId : found.externalId
-    if (isDeepStrictEqual(shownOf(found), [given, title, metadata]))
+    // An id that was derived from source and name proves both, and an import gives no title.
+    const isDerived = whole !== undefined && !whole.hasOwnId
+    const shown = isDerived ? { ...found, externalId, title } : found
+    if (isDeepStrictEqual(shownOf(shown), [externalId, title, metadata]))
       return joined(rest, body, whole, found)
     const advice = whole === undefined ? '' : ` ${whole.advice}`
     return refused(

@@ -34,7 +34,11 @@ export async function* readDocuments(
   const first = firstOf(held)
   if (isJsonText(text)) yield { ...first, bytes, text }
   else if (isBare(held[0]))
-    yield { ...first, unusable: 'begins a JSON document over several lines, which is not valid' }
+    yield {
+      ...first,
+      unusable:
+        'begins a JSON document over several lines, and the file is not one: write one conversation a line, as `jq -c .` does',
+    }
   else for (const line of held) yield withoutComma(line)
 }
 

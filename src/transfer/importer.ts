@@ -74,7 +74,12 @@ export async function importFiles(
             `${file.name} has no path to derive conversation ids from: give each stream a name of its own by --source <name>`,
           )
         const identity = identities.of(json, line.text, line.number, ids)
-        checkValues(json, line.text, identity.name?.member)
+        const digits = checkValues(json, line.text, {
+          idMember: identity.name?.member,
+          hasTimes: ids.length > 0,
+        })
+        if (digits > 0)
+          tally.kept(new Map([['times in nanoseconds -> a text of their digits', digits]]))
         const block = format.read(json.value, {
           ...identity,
           externalPrefix: externalPrefix ?? '',

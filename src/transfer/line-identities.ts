@@ -39,6 +39,8 @@ export type LineIdentities = {
   enter(source: LineSource): void
 }
 
+const idCharactersMax = 100
+
 /** Line numbers of several files in one double: exact up to 2^21 files of 2^32 lines. */
 const linesMax = 2 ** 32
 
@@ -55,7 +57,7 @@ export function createLineIdentities(): LineIdentities {
     const file = files[Math.floor(before / linesMax)]
     const where = file === current.file ? '' : ` of ${file}`
     throw new LineProblem(
-      `has the id of line ${before % linesMax}${where}, ${JSON.stringify(id)}: nothing of it was imported, for one id is one conversation`,
+      `has the id of line ${before % linesMax}${where}, ${JSON.stringify(id.slice(0, idCharactersMax))}: nothing of it was imported, for one id is one conversation`,
     )
   }
 

@@ -11,16 +11,30 @@ const depthMax = 512
 /** More places than this are not named. */
 const placesMax = 3
 
+/** Where times are read: members of a line and of its messages, and of the metadata of both. */
+const timePlace = /^(?:(?:\/body)?\/(?:messages|input|output|turns)\/\d+)?(?:\/metadata)?\/([^/]+)$/
+
+export type ValueOptions = {
+  /** A member of the line whose number is taken by its text. */
+  readonly idMember: string | undefined
+  /** Whether the format has times as libraries write them. */
+  readonly hasTimes: boolean
+}
+
 /**
- * Throws a `LineProblem` that names NUL, lone surrogates and numbers that JavaScript cannot hold.
- * `idMember` is a member of the line whose number is taken by its text. A time in nanoseconds that
- * is no exact number becomes the text of its digits.
+ * Throws a `LineProblem` that names NUL, lone surrogates and numbers that JavaScript cannot hold. A
+ * time in nanoseconds that is no exact number becomes the text of its digits: answers how many did.
  */
-export function checkValues(json: ExactJson, text: string, idMember: string | undefined): void {
+export function checkValues(
+  json: ExactJson,
+  text: string,
+  { idMember, hasTimes }: ValueOptions,
+): number {
   if (nestsDeeper(json.value, depthMax))
     throw new LineProblem(`nests deeper than ${depthMax} levels`)
-  if (!json.hasInexact && !/\\u(?:0000|d[89a-f])/i.test(text)) return
+  if (!json.hasInexact && !/\\u(?:0000|d[89a-f])/i.test(text)) return 0
   const found: string[] = []
+  let digits = 0
   const walk = (value: unknown, pointer: string) => {
     if (typeof value === 'string' && !isStorable(value))
       found.push(`${pointer} holds NUL or a lone surrogate, which cannot be stored`)
@@ -36,14 +50,17 @@ export function checkValues(json: ExactJson, text: string, idMember: string | un
     const source = json.numberText(holder, name)
     const reason = inexactness(source, value)
     if (reason === undefined) return
-    if (isTimeName(name) && timeOfNumber(source) !== undefined)
+    const isTime = hasTimes && timePlace.test(place) && isTimeName(name)
+    if (isTime && timeOfNumber(source) !== undefined) {
       Object.assign(holder, { [name]: source })
-    else found.push(`${place}: ${reason}`)
+      digits += 1
+    } else found.push(`${place}: ${reason}`)
   }
   walk(json.value, '')
   const places = found.slice(0, placesMax).map((one) => one.toWellFormed())
   const more = found.length > placesMax ? [`and ${found.length - placesMax} more`] : []
   if (places.length > 0) throw new LineProblem([...places, ...more].join('; '))
+  return digits
 }
 
 function nestsDeeper(value: unknown, levels: number): boolean {

@@ -147,5 +147,6 @@ function unreadContent(message: Json, { texts, voice }: Content): string | undef
   const types = content.map((item: unknown) => (isJson(item) ? String(item.type) : typeof item))
   const strange = types.filter((type) => !textTypes.includes(type) && !silentContent.test(type))
   if (strange.length === 0) return undefined
-  return `has no text, only ${[...new Set(strange)].slice(0, 3).join(', ')}, which cannot be imported`
+  const named = [...new Set(strange)].slice(0, 3).map((type) => type.slice(0, 40))
+  return `has no text, only ${named.join(', ')}, which cannot be imported`
 }

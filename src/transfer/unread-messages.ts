@@ -29,7 +29,9 @@ export function checkRoles(
   if (unknown.length === 0) return
   const roles = originals.map(roleOf)
   if (unknown.length < originals.length && roles.includes(human) && roles.includes(ai)) return
-  const names = [...new Set(unknown)].slice(0, rolesMax).map((name) => JSON.stringify(name))
+  const names = [...new Set(unknown)]
+    .slice(0, rolesMax)
+    .map((name) => JSON.stringify(name.slice(0, 40)))
   const looks = resemblance(originals)
   const total = `${originals.length} ${messages}`
   throw new LineProblem(

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readDocuments } from '../../src/transfer/documents.ts'
 import { parseExact } from '../../src/transfer/exact-json.ts'
-import { checkValues } from '../../src/transfer/line-values.ts'
+import { checkValues, type ValueOptions } from '../../src/transfer/line-values.ts'
 import { readLines } from '../../src/transfer/lines.ts'
 
 async function documentsOf(text: string, bytesMax = 1000) {
@@ -36,7 +36,10 @@ describe('a file', () => {
   test('that is neither is named once where it begins with a bracket, else line by line', async () => {
     const cut = JSON.stringify([{ id: 1 }, { id: 2 }], null, 2).slice(0, -1)
     expect(await documentsOf(cut)).toEqual([
-      [1, '! begins a JSON document over several lines, which is not valid'],
+      [
+        1,
+        '! begins a JSON document over several lines, and the file is not one: write one conversation a line, as `jq -c .` does',
+      ],
     ])
     expect(await documentsOf('{"a":\n{"b":2}\n{"c":3}')).toEqual([
       [1, '{"a":'],
@@ -60,9 +63,9 @@ describe('a file', () => {
 })
 
 describe('the values of a line', () => {
-  const wrong = (text: string, idMember?: string): string => {
+  const wrong = (text: string, options: Partial<ValueOptions> = {}): string => {
     try {
-      checkValues(parseExact(text), text, idMember)
+      checkValues(parseExact(text), text, { idMember: undefined, hasTimes: true, ...options })
       return ''
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
@@ -94,7 +97,7 @@ describe('the values of a line', () => {
     for (const number of ['-0', '0.1', '1.0', '1e22', '9007199254740991', '-123456789012345680000'])
       expect(wrong(`{"a":${number}}`)).toBe('')
     expect(wrong('{"a":"1234567890123456789 1e400 \\\\u0000"}')).toBe('')
-    expect(wrong('{"id":1234567890123456789}', 'id')).toBe('')
+    expect(wrong('{"id":1234567890123456789}', { idMember: 'id' })).toBe('')
     fc.assert(
       fc.property(fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }), (integer) => {
         expect(wrong(`[${integer}]`) === '').toBe(String(Number(integer)) === String(integer))
@@ -103,9 +106,16 @@ describe('the values of a line', () => {
   })
 
   test('a time in nanoseconds that a double does not hold is kept as the text of its digits', () => {
-    const text = '{"timestamp":1716200001123456789,"n":1}'
+    const text =
+      '{"timestamp":1716200001123456789,"messages":[{"metadata":{"ts":1716200001123456789}}]}'
     const json = parseExact(text)
-    checkValues(json, text, undefined)
-    expect(json.value).toEqual({ timestamp: '1716200001123456789', n: 1 })
+    expect(checkValues(json, text, { idMember: undefined, hasTimes: true })).toBe(2)
+    expect(json.value).toEqual({
+      timestamp: '1716200001123456789',
+      messages: [{ metadata: { ts: '1716200001123456789' } }],
+    })
+    const deeper = '{"messages":[{"call":{"ts":1716200001123456789}}]}'
+    expect(wrong(deeper)).toContain('/messages/0/call/ts: the integer')
+    expect(wrong(text, { hasTimes: false })).toContain('/timestamp: the integer')
   })
 })
