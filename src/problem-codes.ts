@@ -139,6 +139,11 @@ export const problems = {
     'A JSON value is too large or too deep',
     '`metadata` and `memoryRetrievalTrace` have bounds in bytes and in depth; the detail names them.',
   ),
+  'number-inexact': row(
+    422,
+    'A number cannot be kept as it was sent',
+    'In `metadata` and `memoryRetrievalTrace`, an integer that a double does not hold digit for digit (such as 9007199254740993) and a number beyond its range (1e400) are refused, never rounded. Send it as a text. A number with a fraction or an exponent is read as the nearest double.',
+  ),
   'idempotency-key-invalid': row(
     422,
     'The idempotency key is not usable',

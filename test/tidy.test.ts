@@ -39,9 +39,11 @@ const arrows: Record<string, string[]> = {
     'src/transfer/',
     'src/conversation/wire',
     'src/conversation/shape.ts',
+    'src/conversation/exact-numbers.ts',
     'src/conversation/ids.ts',
     'src/conversation/render.ts',
     'src/conversation/time.ts',
+    'src/conversation/exact-numbers.ts',
     'src/problem.ts',
   ],
   'src/live/': [

@@ -60,6 +60,7 @@ export const bodyProblems = [
   'media-type-unsupported',
   'field-missing',
   'json-too-large',
+  'number-inexact',
   'text-invalid',
 ] as const satisfies readonly ProblemCode[]
 

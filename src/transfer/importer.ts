@@ -2,7 +2,6 @@
 import { Misuse } from './command-line.ts'
 import { createConversationImport } from './conversation-import.ts'
 import { readDocuments } from './documents.ts'
-import { type ExactJson, parseExact } from './exact-json.ts'
 import { type Format, formatOf } from './formats.ts'
 import { createLanes } from './lanes.ts'
 import { createLineIdentities } from './line-identities.ts'
@@ -11,6 +10,7 @@ import { readLines } from './lines.ts'
 import type { Progress } from './progress.ts'
 import { strangerOf } from './resemblance.ts'
 import type { Rest } from './rest.ts'
+import { parseSourced, type SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
 import type { Place, Tally } from './tally.ts'
 
@@ -101,9 +101,9 @@ export async function importFiles(
   await lanes.finish()
 }
 
-function parse(text: string): ExactJson {
+function parse(text: string): SourcedJson {
   try {
-    return parseExact(text)
+    return parseSourced(text)
   } catch (error) {
     if (error instanceof RangeError) throw new LineProblem('is nested without end')
     const reason = error instanceof Error ? error.message : 'it cannot be parsed'

@@ -5,8 +5,8 @@
 
 import { conversationIdOf } from './derived-ids.ts'
 import { isName } from './dialogue-block.ts'
-import type { ExactJson } from './exact-json.ts'
 import { createIdTable } from './id-table.ts'
+import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
 import { isJson } from './utterances.ts'
 
@@ -34,7 +34,7 @@ export type LineIdentities = {
    * an id that an earlier line of this run has, whatever became of that line, and for a number that
    * is no whole one.
    */
-  of(json: ExactJson, text: string, number: number, members: readonly string[]): LineIdentity
+  of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity
   /** The lines that follow are of this source. */
   enter(source: LineSource): void
 }
@@ -85,7 +85,7 @@ export function createLineIdentities(): LineIdentities {
 }
 
 /** A number is taken by its source text: `1` and `"1"` are one id, `1.0` is none. */
-function nameIn(json: ExactJson, members: readonly string[]): LineName | undefined {
+function nameIn(json: SourcedJson, members: readonly string[]): LineName | undefined {
   const { value } = json
   if (!isJson(value)) return undefined
   const member = members.find((one) => isName(value[one]))

@@ -1,6 +1,5 @@
 /** Imports and exports in this process, and what of an export is to be equal elsewhere. */
 import { Buffer } from 'node:buffer'
-import type { ExactJson } from '../../src/transfer/exact-json.ts'
 import type { ExportLine } from '../../src/transfer/export-format.ts'
 import { exportConversations } from '../../src/transfer/exporter.ts'
 import { formatNamed } from '../../src/transfer/formats.ts'
@@ -8,6 +7,7 @@ import { type ImportSettings, importFiles } from '../../src/transfer/importer.ts
 import { createLineIdentities } from '../../src/transfer/line-identities.ts'
 import type { Output } from '../../src/transfer/output.ts'
 import { createRest } from '../../src/transfer/rest.ts'
+import type { SourcedJson } from '../../src/transfer/sourced-json.ts'
 import type { LineContext } from '../../src/transfer/steps.ts'
 import { createTally, type Tally } from '../../src/transfer/tally.ts'
 
@@ -50,7 +50,7 @@ export const printed = (lines: readonly unknown[]): string =>
 
 /** The context of a line, as line 3 of `f.jsonl`. */
 export function contextOf(
-  json: ExactJson,
+  json: SourcedJson,
   { ids = [], split = (text) => [text] }: { ids?: readonly string[] } & Partial<LineContext> = {},
 ): LineContext {
   const identities = createLineIdentities()

@@ -89,7 +89,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
       code: 1,
       made: [],
       said: [
-        '1: /metadata/score: 1e400 is beyond the range of a double; /metadata/row: the integer 1234567890123456789 cannot be kept exactly: it would become 1234567890123456800',
+        '1: /metadata/score is 1e400, which is beyond the range of a double; /metadata/row is the integer 1234567890123456789, which cannot be kept exactly: it would become 1234567890123456800',
       ],
     })
   }, 60_000)

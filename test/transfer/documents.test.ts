@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readDocuments } from '../../src/transfer/documents.ts'
-import { parseExact } from '../../src/transfer/exact-json.ts'
 import { checkValues, type ValueOptions } from '../../src/transfer/line-values.ts'
 import { readLines } from '../../src/transfer/lines.ts'
+import { parseSourced } from '../../src/transfer/sourced-json.ts'
 
 async function documentsOf(text: string, bytesMax = 1000) {
   const bytes = (async function* () {
@@ -65,7 +65,7 @@ describe('a file', () => {
 describe('the values of a line', () => {
   const wrong = (text: string, options: Partial<ValueOptions> = {}): string => {
     try {
-      checkValues(parseExact(text), text, { idMember: undefined, hasTimes: true, ...options })
+      checkValues(parseSourced(text), text, { idMember: undefined, hasTimes: true, ...options })
       return ''
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
@@ -75,15 +75,15 @@ describe('the values of a line', () => {
   test.each([
     [
       '{"a":[0,{"b/~c":9007199254740993}]}',
-      '/a/1/b~1~0c: the integer 9007199254740993 cannot be kept exactly: it would become 9007199254740992',
+      '/a/1/b~1~0c is the integer 9007199254740993, which cannot be kept exactly: it would become 9007199254740992',
     ],
-    ['{"a":1e400}', '/a: 1e400 is beyond the range of a double'],
-    ['{"a":-1e400}', '/a: -1e400 is beyond the range of a double'],
+    ['{"a":1e400}', '/a is 1e400, which is beyond the range of a double'],
+    ['{"a":-1e400}', '/a is -1e400, which is beyond the range of a double'],
     [
       '{"a":100000000000000000000000}',
-      '/a: the integer 100000000000000000000000 cannot be kept exactly: it would become 1e+23',
+      '/a is the integer 100000000000000000000000, which cannot be kept exactly: it would become 1e+23',
     ],
-    ['{"id":1234567890123456789}', '/id: the integer'],
+    ['{"id":1234567890123456789}', '/id is the integer'],
     ['{"a":"\\u0000"}', '/a holds NUL'],
     ['{"a":["\\ud800"]}', '/a/0 holds NUL or a lone surrogate'],
     ['{"a":{"\\u0000":1}}', '/a has a member whose name cannot be stored'],
@@ -108,14 +108,14 @@ describe('the values of a line', () => {
   test('a time in nanoseconds that a double does not hold is kept as the text of its digits', () => {
     const text =
       '{"timestamp":1716200001123456789,"messages":[{"metadata":{"ts":1716200001123456789}}]}'
-    const json = parseExact(text)
+    const json = parseSourced(text)
     expect(checkValues(json, text, { idMember: undefined, hasTimes: true })).toBe(2)
     expect(json.value).toEqual({
       timestamp: '1716200001123456789',
       messages: [{ metadata: { ts: '1716200001123456789' } }],
     })
     const deeper = '{"messages":[{"call":{"ts":1716200001123456789}}]}'
-    expect(wrong(deeper)).toContain('/messages/0/call/ts: the integer')
-    expect(wrong(text, { hasTimes: false })).toContain('/timestamp: the integer')
+    expect(wrong(deeper)).toContain('/messages/0/call/ts is the integer')
+    expect(wrong(text, { hasTimes: false })).toContain('/timestamp is the integer')
   })
 })

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { NewConversation, NewTurn } from '../../src/conversation/wire.ts'
-import { parseExact } from '../../src/transfer/exact-json.ts'
 import { formatNamed, formatOf } from '../../src/transfer/formats.ts'
 import { sentences } from '../../src/transfer/sentences.ts'
+import { parseSourced } from '../../src/transfer/sourced-json.ts'
 import { LineProblem } from '../../src/transfer/steps.ts'
 import { contextOf } from '../support/transfer.ts'
 
@@ -12,7 +12,7 @@ type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, nu
 
 /** A line as steps; ids and keys are left out, for they are derived. */
 function read(line: unknown, split = (text: string) => [text]): Read {
-  const json = parseExact(JSON.stringify(line))
+  const json = parseSourced(JSON.stringify(line))
   const format = formatOf(json.value)
   if (format === undefined) throw new LineProblem('no format')
   const { steps } = format.read(json.value, contextOf(json, { ids: format.ids, split }))
@@ -503,7 +503,7 @@ describe('the format of a line', () => {
   test.each(['turnlog', 'openai', 'dialogues'])('refuses lines of others: %s', (name) => {
     for (const line of [{}, [], 1, null, 'x', { type: 'turn' }, { messages: 1 }, { turns: 1 }])
       expect(() =>
-        formatNamed(name)?.read(line, contextOf(parseExact(JSON.stringify(line)))),
+        formatNamed(name)?.read(line, contextOf(parseSourced(JSON.stringify(line)))),
       ).toThrow(LineProblem)
   })
 })

@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { printTime } from '../../src/conversation/time.ts'
-import { parseExact } from '../../src/transfer/exact-json.ts'
 import { createTimeReader, isTimeName } from '../../src/transfer/message-times.ts'
+import { parseSourced } from '../../src/transfer/sourced-json.ts'
 import { timeOfNumber, timeOfValue } from '../../src/transfer/time-forms.ts'
 import type { Json } from '../../src/transfer/utterances.ts'
 
 /** A time as it stands in a line: `text` is JSON. */
 function timeIn(text: string): string | undefined {
-  const json = parseExact(`{"at":${text}}`)
+  const json = parseSourced(`{"at":${text}}`)
   const { at } = json.value as { at: unknown }
   const time = timeOfValue(at, json.numberText(json.value as object, 'at'))
   return time === undefined ? undefined : printTime(time)
@@ -91,7 +91,7 @@ describe('a time', () => {
 
 describe('the time of a message', () => {
   const read = (message: string, of: 'ofMessage' | 'ofConversation' = 'ofMessage') => {
-    const json = parseExact(message)
+    const json = parseSourced(message)
     const reader = createTimeReader(json.numberText)
     return [reader[of](json.value as Json), reader.strange] as const
   }
