@@ -43,6 +43,7 @@ const arrows: Record<string, string[]> = {
     'src/conversation/ids.ts',
     'src/conversation/render.ts',
     'src/conversation/time.ts',
+    'src/conversation/exact-numbers.ts',
     'src/problem.ts',
   ],
   'src/live/': [

@@ -137,7 +137,8 @@ function scan(
   }
 }
 
-const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+/** Whether Postgres can store a text: neither NUL nor a lone surrogate is in it. */
+export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,
