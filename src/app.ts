@@ -6,6 +6,8 @@ import {
   readDirectoryState,
   readSchemaState,
 } from '../adapters/open.ts'
+import { cacheEvents, databaseEvents } from './adapter-events.ts'
+import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
 import {
@@ -22,10 +24,10 @@ import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
 import { createOwnCache } from './conversation/own-cache.ts'
 import { localPrincipal } from './conversation/principal.ts'
-import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore, type Store } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
+import { createWriteHealth } from './conversation/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
@@ -51,6 +53,8 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
+  /** Milliseconds between two probes of writes: a test has less patience. */
+  readonly probeEveryMs?: number
   /** Makes live delivery: a test makes it with a mistake in it. */
   readonly live?: typeof createLive
 }
@@ -93,12 +97,15 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
+  const everyMs = overrides.probeEveryMs
+  const health = opened.use(createWriteHealth({ database, events, everyMs }))
   const store: Store = opened.use(
     createStore({
       database,
       reader,
       // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
+      effects: [live.effect, cache.effect, health.effect, ...(overrides.effects ?? [])],
+      health,
       events,
       writes: config.writes,
       voice: config.voice,
@@ -115,11 +122,12 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     decoder,
     events,
     limits: config.limits,
-    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    live: { draining: () => draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
     log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
-      databaseAnswers: () => takesWrites(database),
+      databaseState: health.state,
       cacheName: kv.name,
       cacheAnswers: kv.ready,
       draining: () => draining,
@@ -188,12 +196,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
   return openDatabase({
     ...rest,
     directory: dataDirectory,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.databaseLost(message)
-      else if (type === 'reachable') events.databaseBack()
-      else events.notice(type === 'waiting' || type === 'migrated' ? 'info' : 'warn', message)
-      if (type === 'migrated') onMigrated()
-    },
+    onEvent: databaseEvents(events, onMigrated),
   })
 }
 
@@ -202,11 +205,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
   return openKv(cache.url, {
     deadlineMs: cacheCallMs,
     bytesMax: cache.memoryBytesMax,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.cacheLost(message)
-      else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'heard' ? 'info' : 'warn', message)
-    },
+    onEvent: cacheEvents(events),
   })
 }
 

@@ -2,44 +2,13 @@
  * One function per thing worth knowing about the service. Each writes one line of the log; none
  * throws, none carries a secret, an SQL text or what people said. docs/logs.md explains every event.
  */
+import { type EventName, eventLevels, type Level, levels } from './log/event-levels.ts'
 import { createLimiter, type Limit } from './log/limiter.ts'
 import { type LogFormat, printers } from './log/printers.ts'
+import { cut, describe, reasonOf, textOf } from './log/reasons.ts'
 import { sqlStateOf } from './ports/database.ts'
 
-/** From the gravest on: a level of the log writes itself and those before it. */
-export const levels = ['error', 'warn', 'info', 'debug'] as const
-export type Level = (typeof levels)[number]
-
-/** Every event and its level; where a function says otherwise, that counts. */
-export const eventLevels = {
-  started: 'info',
-  stopping: 'info',
-  notice: 'info',
-  'database-lost': 'warn',
-  'database-back': 'info',
-  'cache-lost': 'warn',
-  'cache-back': 'info',
-  'cache-failed': 'warn',
-  'cache-skipped': 'warn',
-  'cache-used': 'info',
-  'cache-ahead': 'warn',
-  request: 'info',
-  'request-refused': 'debug',
-  'request-slow': 'warn',
-  'request-unserved': 'error',
-  'request-failed': 'error',
-  'effect-failed': 'warn',
-  'work-failed': 'warn',
-  'outcome-unknown': 'warn',
-  'socket-closed': 'warn',
-  'sockets-drained': 'info',
-  'head-went-back': 'error',
-  'descriptors-low': 'warn',
-  'process-warning': 'warn',
-  'process-failed': 'error',
-} as const satisfies Record<string, Level>
-
-export type EventName = keyof typeof eventLevels
+export { eventLevels, type Level } from './log/event-levels.ts'
 
 /** A request or a frame that was answered. */
 export type Answered = {
@@ -73,6 +42,10 @@ export type Events = {
   notice(level: Level, message: string): void
   databaseLost(reason: string): void
   databaseBack(): void
+  /** Writes fail, and so does the probe: `/readyz` answers 503 with this code. */
+  writesLost(code: string, error: unknown): void
+  /** The probe succeeded twice in a row: `/readyz` answers 200 again. */
+  writesBack(): void
   /** The cache does not answer: reads go to the database. */
   cacheLost(reason: string): void
   cacheBack(): void
@@ -103,6 +76,10 @@ export type Events = {
   outcomeUnknown(turns: number, found: number): void
   /** A live socket was closed from this side. */
   socketClosed(reason: string): void
+  /** A request came under a host name that is not ours. */
+  hostRefused(host: string): void
+  /** A web page of this origin may not write or connect. */
+  originRefused(origin: string): void
   /** A stop said goodbye to so many live sockets. */
   socketsDrained(sockets: number): void
   /**
@@ -130,8 +107,9 @@ export type LogOptions = {
   readonly windowMs?: number
 }
 
-/** Ten lines in ten seconds; background work looks again every second, so less of it. */
+/** Background work looks again every second, and a page asks again and again: fewer of these. */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
+const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
 /** Refusals that protect the service, or end with it: nothing is broken. */
@@ -176,6 +154,8 @@ export function createEvents(
     notice: (level, message) => limited('notice', { message }, () => ({}), { level }),
     databaseLost: (reason) => emit('database-lost', { reason }),
     databaseBack: () => emit('database-back', {}),
+    writesLost: (code, error) => emit('writes-lost', { code, ...reasonOf(error) }),
+    writesBack: () => emit('writes-back', {}),
     cacheLost: (reason) => emit('cache-lost', { reason }),
     cacheBack: () => emit('cache-back', {}),
     cacheFailed: (what, conversationId, error) =>
@@ -208,6 +188,17 @@ export function createEvents(
       }),
     outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
     socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
+    hostRefused: (host) =>
+      limited('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
+        limit: threeInMinute,
+      }),
+    originRefused: (origin) =>
+      limited(
+        'origin-refused',
+        { setting: 'server.allowedOrigins' },
+        () => ({ origin: cut(origin) }),
+        { limit: threeInMinute },
+      ),
     socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
     headWentBack: (conversationId, from, to) =>
       limited('head-went-back', {}, () => ({ conversationId, from, to })),
@@ -219,22 +210,6 @@ export function createEvents(
       limited('process-failed', { origin }, () => ({ error: describe(error) })),
     flush: limiter.flush,
   }
-}
-
-/** With what caused it: a problem says what its caller gets to read, its cause says why. */
-const textOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`
-}
-
-const reasonOf = (cause: unknown): Fields =>
-  cause === undefined ? {} : { sqlState: sqlStateOf(cause), reason: textOf(cause) }
-
-/** An error's class, text and place; its cause as well. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
-  const { name, message, stack, cause } = error
-  return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
 
 function writeToStandardError(line: string): void {

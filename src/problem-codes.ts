@@ -3,7 +3,7 @@
  * pages are all made from it, so a code means one thing wherever it is met.
  */
 
-type Row = {
+export type ProblemRow = {
   /** HTTP status. */
   readonly status: number
   /** One short line, the same for every occurrence. */
@@ -12,9 +12,11 @@ type Row = {
   readonly retryable: boolean
   /** What happened and what to do about it: the text of the problem's page. */
   readonly help: string
+  /** When a retry is safe, where that differs from one request to the next: its answer says which. */
+  readonly retry?: string
 }
 
-const row = (status: number, title: string, help: string, retryable = false): Row => ({
+const row = (status: number, title: string, help: string, retryable = false): ProblemRow => ({
   status,
   title,
   retryable,
@@ -53,10 +55,20 @@ export const problems = {
     'None of the subprotocols is spoken here',
     'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or none at all.',
   ),
+  'host-invalid': row(
+    400,
+    'The Host header is not a host',
+    'Send one `Host` header: a name or an address, with a port or without.',
+  ),
+  'host-refused': row(
+    421,
+    'The service does not answer under this host name',
+    'Nobody is authenticated here, so a web page whose name is pointed at this machine could read and erase everything. Use `localhost` or `127.0.0.1`, or name the host in the setting `server.allowedHosts`.',
+  ),
   'origin-refused': row(
     403,
-    'Pages of this origin may not connect',
-    'A browser may connect from the host of the service itself, or from an origin that the setting `live.allowedOrigins` names.',
+    'Pages of this origin may not do this',
+    'A web page may write and connect if it comes from the host and port of the service itself, from an origin that the setting `server.allowedOrigins` names, or, where the service listens on loopback alone, from localhost.',
   ),
   'upgrade-required': row(
     426,
@@ -102,7 +114,7 @@ export const problems = {
   'time-invalid': row(
     422,
     'A time is not a time',
-    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone a time is UTC. Years are 0001 to 9999.',
+    'Times are RFC 3339, for example `2026-11-23T09:30:00.123456Z`; an offset may be `+02:00`, `+0200` or `+02`. Without a zone a time is UTC. A leap second (`:60`) is stored as the last microsecond before the next minute. Years are 0001 to 9999.',
   ),
   'time-ahead': row(
     422,
@@ -138,6 +150,11 @@ export const problems = {
     422,
     'A JSON value is too large or too deep',
     '`metadata` and `memoryRetrievalTrace` have bounds in bytes and in depth; the detail names them.',
+  ),
+  'number-inexact': row(
+    422,
+    'A number cannot be kept as it was sent',
+    'In `metadata` and `memoryRetrievalTrace`, an integer that a double does not hold digit for digit (such as 9007199254740993) and a number beyond its range (1e400) are refused, never rounded. Send it as a text. A number with a fraction or an exponent is read as the nearest double.',
   ),
   'idempotency-key-invalid': row(
     422,
@@ -278,15 +295,42 @@ export const problems = {
   'database-unavailable': row(
     503,
     'The database cannot be reached',
-    'Nothing was written. Try again after `Retry-After` seconds.',
+    'Nothing was written. Try again after `Retry-After` seconds. Operators: check that the server runs and is reached at the address in `database.url`; `turnlog doctor` looks at each step.',
     true,
   ),
-  'outcome-unknown': row(
+  'database-slow': row(
     503,
-    'The outcome is not known',
-    'The database was lost between the write and its answer. Send the same again with the same idempotency key: it is recorded once.',
+    'The database did not answer in time',
+    'The statement was given up after `database.deadlineMs` and rolled back: nothing was written. Try again after `Retry-After` seconds. Operators: look for long statements and locks (`pg_stat_activity`), a disk that is busy, or too few connections (`database.connectionsMax`).',
     true,
   ),
+  'database-full': row(
+    503,
+    'The database has no space left on its disk',
+    'Nothing was written. Try again after `Retry-After` seconds. Operators: make room on the disk of the database (data, write-ahead log and temporary files), or enlarge it; writes go on by themselves.',
+    true,
+  ),
+  'database-read-only': row(
+    503,
+    'The database takes no writes',
+    'It is a standby, or its server, its database or its role is set to read-only. Nothing was written; reads work. Try again after `Retry-After` seconds. Operators: point `database.url` at the primary, or reset `default_transaction_read_only`; writes go on by themselves.',
+    true,
+  ),
+  'database-refused': row(
+    503,
+    'The database refused the statement',
+    'It was reached and answered an error: too little memory, too many connections, a statement that an operator cancelled, a missing right or table. Nothing was written. Try again after `Retry-After` seconds. Operators: the log of the service has the SQLSTATE and the words of the database under the `requestId`.',
+    true,
+  ),
+  'outcome-unknown': {
+    ...row(
+      503,
+      'The outcome is not known',
+      'The answer of the database was lost or came too late: the write may have been carried out, or may yet be. With an idempotency key, send the same again with the same key: it is recorded once. Without one, read first whether it is there: sent again, it may be recorded twice.',
+    ),
+    retry:
+      'A retry is safe only with an idempotency key, or where the request names what it writes by an id of its own: the answer says so in `retryable`.',
+  },
   'conversation-busy': row(
     503,
     'Other writers keep the conversation busy',
@@ -312,10 +356,15 @@ export const problems = {
     true,
   ),
   // What the client `turnlog/client` meets on its way; no service answers these.
+  'input-not-json': row(
+    422,
+    'The input cannot be printed as JSON',
+    'JSON would leave it out or change it: a BigInt, NaN, a Map, a cycle, a `toJSON` that throws. Nothing was sent or kept. `errors` names the place.',
+  ),
   'service-unreachable': row(
     503,
     'The service cannot be reached',
-    'The client read nothing from the service in the time it had. The cause is in `cause`.',
+    'A read had no answer in time, or a write was never sent: nothing was written. The reason is in `cause`.',
     true,
   ),
   'answer-unusable': row(
@@ -334,7 +383,7 @@ export const problems = {
     'Too many turns wait for the service. Nothing was sent. Wait for some to be recorded, or give the journal more room.',
     true,
   ),
-} as const satisfies Record<string, Row>
+} as const satisfies Record<string, ProblemRow>
 
 export type ProblemCode = keyof typeof problems
 

@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { redisMissing } from './support/redis.ts'
 
 const shards = 2
 const folder = import.meta.dir
@@ -45,6 +46,10 @@ async function shard(n: number): Promise<{ code: number; text: string }> {
   const [out, err, code] = await Promise.all([read(child.stdout), read(child.stderr), child.exited])
   return { code, text: out + err }
 }
+
+// Installed once, before the shards: two of them would contend for the package manager's lock.
+const missing = redisMissing()
+if (missing !== undefined) process.stdout.write(`Tests of a real Redis are skipped: ${missing}\n`)
 
 const results = await Promise.all(Array.from({ length: shards }, (_, index) => shard(index + 1)))
 const sum = (what: string) =>

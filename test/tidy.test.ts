@@ -39,6 +39,7 @@ const arrows: Record<string, string[]> = {
     'src/transfer/',
     'src/conversation/wire',
     'src/conversation/shape.ts',
+    'src/conversation/exact-numbers.ts',
     'src/conversation/ids.ts',
     'src/conversation/render.ts',
     'src/conversation/time.ts',
@@ -70,6 +71,7 @@ const arrows: Record<string, string[]> = {
     'src/auth.ts',
     'src/config.ts',
   ],
+  'src/adapter-events.ts': ['src/events.ts'],
   'src/auth.ts': ['src/conversation/principal.ts', 'src/problem.ts', 'src/config.ts'],
   'src/conversation/': ['src/conversation/', 'src/ports/', 'src/problem.ts', 'src/events.ts'],
   'src/ports/': ['src/ports/', 'src/problem.ts'],
@@ -87,7 +89,7 @@ const arrows: Record<string, string[]> = {
   'src/problem-codes.ts': [],
   // The SQLSTATE of a failure is read by the port that it comes through.
   'src/events.ts': ['src/log/', 'src/ports/'],
-  'src/log/': ['src/log/'],
+  'src/log/': ['src/log/', 'src/ports/'],
   'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': [],
 }

@@ -28,5 +28,10 @@ export type DatabaseEventType =
   | 'stuck'
   /** Plans may be those of small tables for longer. */
   | 'unanalysed'
+  /** A session was given up whose settings may be old. Ten seconds apart at least, with their number. */
+  | 'stale'
+  /** The embedded database ended after a failure, and was opened anew. */
+  | 'ended'
+  | 'reopened'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void

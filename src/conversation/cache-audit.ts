@@ -35,7 +35,7 @@ export type Look = { readonly finding: Finding; readonly reason?: string }
 export type Audit = {
   /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
   conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
-  /** Fails with `database-unavailable`, and with what the store fails with. */
+  /** Fails with a `database-` code, and with what the store fails with. */
   look(principal: Principal, id: string): Promise<Look>
   /**
    * Takes a window away, so that the next read makes one; false where others were faster, or where

@@ -4,7 +4,6 @@
  */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
-import { ask } from './failure.ts'
 import { localPrincipal, type Principal } from './principal.ts'
 import { createRounds, type Rounds } from './rounds.ts'
 import { type MessageRow, messageFromRow, messageList } from './rows.ts'
@@ -48,7 +47,7 @@ export function createLapses(options: {
   const { database, writes, voiceSessions, events } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
-    const rows = await ask<MessageRow & { at: number }>(database, 'write', {
+    const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
       text: statements.seats,
       params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
     })
@@ -68,7 +67,7 @@ export function createLapses(options: {
         conversationId = c
         if (kind === 'seats') await expireSeats(principal, c, at)
         else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
-        else await database.query({ text: statements.audio, params: [at] })
+        else await writes.run('repeatable', { text: statements.audio, params: [at] })
       }
     } catch (thrown) {
       // What is due is due the next time.

@@ -4,7 +4,7 @@ import { answer, entityTag } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { anyVersion, conversationId, externalId, ifMatch, limit, page } from './fields.ts'
-import { bodyProblems, operation } from './openapi.ts'
+import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
@@ -43,7 +43,7 @@ export function addConversations(
         tag: 'Conversations',
         summary: 'Create a conversation',
         description:
-          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict.',
+          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict. `createdAt` is part of the body; the list orders by it until there is a message.',
         body: {
           schema: 'NewConversation',
           required: true,
@@ -68,6 +68,8 @@ export function addConversations(
           ...bodyProblems,
           'id-invalid',
           'json-too-large',
+          'time-invalid',
+          'time-ahead',
           'conversation-taken',
           'external-id-taken',
           'conversation-erased',
@@ -202,7 +204,13 @@ export function addConversations(
             example: examples.erasureReceipt,
           },
         },
-        problems: ['id-invalid', 'conversation-not-found', 'conversation-busy', 'outcome-unknown'],
+        problems: [
+          ...writeProblems,
+          'id-invalid',
+          'conversation-not-found',
+          'conversation-busy',
+          'outcome-unknown',
+        ],
       }),
     },
   )
