@@ -6,6 +6,7 @@ import {
   readDirectoryState,
   readSchemaState,
 } from '../adapters/open.ts'
+import { cacheEvents, databaseEvents } from './adapter-events.ts'
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
@@ -189,19 +190,12 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
-const plain = new Set(['waiting', 'migrated', 'reopened'])
-
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openDatabase({
     ...rest,
     directory: dataDirectory,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.databaseLost(message)
-      else if (type === 'reachable') events.databaseBack()
-      else events.notice(plain.has(type) ? 'info' : 'warn', message)
-      if (type === 'migrated') onMigrated()
-    },
+    onEvent: databaseEvents(events, onMigrated),
   })
 }
 
@@ -210,11 +204,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
   return openKv(cache.url, {
     deadlineMs: cacheCallMs,
     bytesMax: cache.memoryBytesMax,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.cacheLost(message)
-      else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'heard' ? 'info' : 'warn', message)
-    },
+    onEvent: cacheEvents(events),
   })
 }
 

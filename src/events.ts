@@ -2,49 +2,13 @@
  * One function per thing worth knowing about the service. Each writes one line of the log; none
  * throws, none carries a secret, an SQL text or what people said. docs/logs.md explains every event.
  */
-import { cut, describe, reasonOf, textOf } from './log/failure-words.ts'
+import { type EventName, eventLevels, type Level, levels } from './log/event-levels.ts'
 import { createLimiter, type Limit } from './log/limiter.ts'
 import { type LogFormat, printers } from './log/printers.ts'
+import { cut, describe, reasonOf, textOf } from './log/reasons.ts'
 import { sqlStateOf } from './ports/database.ts'
 
-/** From the gravest on: a level of the log writes itself and those before it. */
-export const levels = ['error', 'warn', 'info', 'debug'] as const
-export type Level = (typeof levels)[number]
-
-/** Every event and its level; where a function says otherwise, that counts. */
-export const eventLevels = {
-  started: 'info',
-  stopping: 'info',
-  notice: 'info',
-  'database-lost': 'warn',
-  'database-back': 'info',
-  'writes-lost': 'error',
-  'writes-back': 'info',
-  'cache-lost': 'warn',
-  'cache-back': 'info',
-  'cache-failed': 'warn',
-  'cache-skipped': 'warn',
-  'cache-used': 'info',
-  'cache-ahead': 'warn',
-  request: 'info',
-  'request-refused': 'debug',
-  'request-slow': 'warn',
-  'request-unserved': 'error',
-  'request-failed': 'error',
-  'effect-failed': 'warn',
-  'work-failed': 'warn',
-  'outcome-unknown': 'warn',
-  'socket-closed': 'warn',
-  'host-refused': 'warn',
-  'origin-refused': 'warn',
-  'sockets-drained': 'info',
-  'head-went-back': 'error',
-  'descriptors-low': 'warn',
-  'process-warning': 'warn',
-  'process-failed': 'error',
-} as const satisfies Record<string, Level>
-
-export type EventName = keyof typeof eventLevels
+export { eventLevels, type Level } from './log/event-levels.ts'
 
 /** A request or a frame that was answered. */
 export type Answered = {
@@ -143,8 +107,9 @@ export type LogOptions = {
   readonly windowMs?: number
 }
 
-/** Ten lines in ten seconds; background work looks again every second, so less of it. */
+/** Background work looks again every second, and a page asks again and again: fewer of these. */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
+const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
 /** Refusals that protect the service, or end with it: nothing is broken. */
@@ -224,12 +189,16 @@ export function createEvents(
     outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
     socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
     hostRefused: (host) =>
-      limited('host-refused', {}, () => ({ host: cut(host), setting: 'server.allowedHosts' })),
+      limited('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
+        limit: threeInMinute,
+      }),
     originRefused: (origin) =>
-      limited('origin-refused', {}, () => ({
-        origin: cut(origin),
-        setting: 'server.allowedOrigins',
-      })),
+      limited(
+        'origin-refused',
+        { setting: 'server.allowedOrigins' },
+        () => ({ origin: cut(origin) }),
+        { limit: threeInMinute },
+      ),
     socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
     headWentBack: (conversationId, from, to) =>
       limited('head-went-back', {}, () => ({ conversationId, from, to })),

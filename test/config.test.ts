@@ -439,11 +439,8 @@ describe('two settings', () => {
     expect(wrong({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
       'flag --limits.metadataBytesMax: limits.metadataBytesMax is 131073, and must not be above limits.turnBytesMax, which is 131072',
     ])
-    expect(
-      wrong({
-        files: { 'turnlog.toml': '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n' },
-      }),
-    ).toEqual([
+    const file = '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n'
+    expect(wrong({ files: { 'turnlog.toml': file } })).toEqual([
       'turnlog.toml:2: limits.metadataBytesMax is 4097, and must not be above limits.turnBytesMax, which is 4096',
     ])
     for (const limits of [{ turnBytesMax: 4096 }, { turnBytesMax: 4096, metadataBytesMax: 4096 }])

@@ -72,6 +72,7 @@ const arrows: Record<string, string[]> = {
     'src/auth.ts',
     'src/config.ts',
   ],
+  'src/adapter-events.ts': ['src/events.ts'],
   'src/auth.ts': ['src/conversation/principal.ts', 'src/problem.ts', 'src/config.ts'],
   'src/conversation/': ['src/conversation/', 'src/ports/', 'src/problem.ts', 'src/events.ts'],
   'src/ports/': ['src/ports/', 'src/problem.ts'],

@@ -136,11 +136,11 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
       const sent = { text: statement.text, params: statement.params.map(paramText) }
       const dueAt = startedAt + waitMs
       for (;;) {
-        const connection = await pool.take(dueAt - performance.now())
+        const connection = await pool.take(Math.max(0, dueAt - performance.now()))
         // This process was busy when it became free: sent now, it would be cancelled at once.
         if (performance.now() >= dueAt) {
           pool.release(connection)
-          const text = `No connection to ${place} was free within ${waitMs} ms`
+          const text = `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`
           throw new DatabaseError('not-sent', text, { reason: 'slow' })
         }
         const rows = await runOn(connection, sent, startedAt, dueAt)
