@@ -1,6 +1,7 @@
 /** Under which host names, and for which web pages, the service answers. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { ConfigOverrides } from '../../src/config.ts'
+import { createEvents } from '../../src/events.ts'
 import type { Listening } from '../../src/http/listen.ts'
 import { type Document, documentOf, type TestApp, testApp } from '../support/app.ts'
 import { RawSocket, rawAnswer } from '../support/raw-socket.ts'
@@ -204,7 +205,7 @@ describe('a Host', () => {
     expect((await loopback.fetch(mounted)).status).toBe(421)
   })
 
-  test('that is refused is logged, and not for each request', async () => {
+  test('that is refused is logged three times a minute at most', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.fetch(new Request(`http://x/?${n}`, { headers: { host: 'evil.example' } }))
@@ -407,6 +408,20 @@ describe('a page', () => {
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
   })
 
+  test('of any origin is warned of at start, while nobody is authenticated', async () => {
+    for (const [allowedOrigins, warnings] of [
+      ['https://a, *', 1],
+      ['https://a', 0],
+    ] as const) {
+      const lines: string[] = []
+      const events = createEvents((line) => lines.push(line))
+      await using _ = await testApp({ events, overrides: { server: { allowedOrigins } } })
+      expect(lines.filter((line) => line.includes('server.allowedOrigins is *'))).toHaveLength(
+        warnings,
+      )
+    }
+  })
+
   test('that hides its origin is known by the site that its browser names', async () => {
     const c = await create(loopback)
     const path = `${conversations}/${c}/segments`
@@ -422,7 +437,7 @@ describe('a page', () => {
       ]).toEqual([site, expected])
   })
 
-  test('that is refused is logged, and not for each request', async () => {
+  test('that is refused is named in the log three times a minute at most', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.ask('POST', conversations, {}, { origin: `https://${n}${'x'.repeat(400)}.example` })
