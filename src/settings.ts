@@ -44,6 +44,13 @@ const onOff = (value: boolean, help: string) => ({
   help,
 })
 
+const oneOf = <const Name extends string>(names: readonly Name[], value: Name, help: string) => ({
+  schema: Type.Enum(names),
+  expected: `one of ${names.join(', ')}`,
+  default: value,
+  help,
+})
+
 const text = (pattern: string, expected: string) => ({
   schema: Type.String({ pattern }),
   expected,
@@ -108,6 +115,25 @@ export const settings = {
       default: '',
       help: 'Names that requests may give this service, beside localhost, while nobody is authenticated.',
     },
+    slowRequestMs: whole(
+      'milliseconds',
+      [0, 600_000],
+      1000,
+      'A request or a frame that takes longer is a line of the log; 0 turns that off.',
+    ),
+  },
+  log: {
+    level: oneOf(
+      ['error', 'warn', 'info', 'debug'],
+      'info',
+      'The least grave lines that are written; debug names every request that was refused.',
+    ),
+    format: oneOf(
+      ['auto', 'text', 'json'],
+      'auto',
+      'One line each; auto is text where standard error is a terminal, and JSON otherwise.',
+    ),
+    requests: onOff(false, 'Write a line for every request, at level info.'),
   },
   auth: {
     mode: {

@@ -50,7 +50,9 @@ describe('the sources', () => {
         shutdownGraceSeconds: 30,
         allowedOrigins: '',
         allowedHosts: '',
+        slowRequestMs: 1000,
       },
+      log: { level: 'info', format: 'auto', requests: false },
       auth: { mode: undefined },
       database: {
         url: undefined,
@@ -433,6 +435,21 @@ describe('two settings', () => {
     expect(() => configWith({ database: { deadlineMs: 2000 } })).toThrow(ConfigError)
   })
 
+  test('never let metadata be larger than its turn, unless by default', () => {
+    expect(wrong({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
+      'flag --limits.metadataBytesMax: limits.metadataBytesMax is 131073, and must not be above limits.turnBytesMax, which is 131072',
+    ])
+    expect(
+      wrong({
+        files: { 'turnlog.toml': '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n' },
+      }),
+    ).toEqual([
+      'turnlog.toml:2: limits.metadataBytesMax is 4097, and must not be above limits.turnBytesMax, which is 4096',
+    ])
+    for (const limits of [{ turnBytesMax: 4096 }, { turnBytesMax: 4096, metadataBytesMax: 4096 }])
+      expect(configWith({ limits }).limits.turnBytesMax).toBe(4096)
+  })
+
   test('never give the cache and the jobs the same database of one Redis', () => {
     const redis = (cache: string, jobs?: string) =>
       wrong({ env: { REDIS_URL: cache, ...(jobs === undefined ? {} : { JOBS_REDIS_URL: jobs }) } })
@@ -476,13 +493,7 @@ describe('a configuration', () => {
 
   test('made by hand has the defaults beside what is given', () => {
     const config = configWith({ server: { port: 0 }, database: { url: undefined } })
-    expect(config.server).toEqual({
-      host: '127.0.0.1',
-      port: 0,
-      shutdownGraceSeconds: 30,
-      allowedOrigins: '',
-      allowedHosts: '',
-    })
+    expect(config.server).toEqual({ ...configWith().server, port: 0 })
     expect(config).toEqual({ ...configWith(), server: config.server })
   })
 })

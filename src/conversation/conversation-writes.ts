@@ -7,7 +7,7 @@ import type { Reader } from './reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from './rows.ts'
 import type { Store } from './store.ts'
 import { now, printTime, timeFromPostgres } from './time.ts'
-import { requestHash } from './turn.ts'
+import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 /** An erasure deletes rows without end, so it gets more time than other writes. */
@@ -45,10 +45,11 @@ export function createConversationWrites(
           body.title ?? null,
           jsonOf(body.metadata),
           requestHash(body),
-          printTime(now()),
+          printedTime(body.createdAt) ?? printTime(now()),
           lockTimeoutMs,
         ],
         ['created', 'existing'],
+        { isRepeatable: body.id !== undefined || body.externalId !== undefined },
       )
       const created = row.outcome === 'created'
       if (created) announce(principal, row.id, 1, 'conversation')
@@ -86,6 +87,8 @@ export function createConversationWrites(
             lockTimeoutMs,
           ],
           ['patched', 'unchanged', 'stale'],
+          // Another's change may lie between the two.
+          { isRepeatable: false },
         )
         if (row.outcome !== 'stale') {
           if (row.outcome === 'patched') announce(principal, id, row.version, 'conversation')
@@ -108,7 +111,7 @@ export function createConversationWrites(
         calls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
-        erasureDeadlineMs,
+        { isRepeatable: true, deadlineMs: erasureDeadlineMs },
       )
       if (outcome === 'erased') announce(principal, id, version, 'erased')
       return {

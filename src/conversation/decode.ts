@@ -102,6 +102,7 @@ export function createDecoder(limits: Limits): Decoder {
       const value = shapes.conversation(body)
       const found: Violation[] = []
       json(found, '/metadata', value.metadata, limits.metadataBytesMax)
+      time(found, '/createdAt', value.createdAt)
       refuse(found)
       return value
     },

@@ -1,6 +1,5 @@
 /** Request bodies: bounded while they arrive, strict UTF-8, JSON. */
-
-import { findSyntaxError } from '../conversation/json-syntax.ts'
+import { parseJson, refuseInexact } from '../conversation/json-text.ts'
 import { Problem } from '../problem.ts'
 
 export type BodyRules = {
@@ -114,11 +113,7 @@ function parse(bytes: Uint8Array): unknown {
   } catch {
     throw new Problem('body-not-json', 'The body is not UTF-8.')
   }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new Problem('body-not-json', 'The body is nested too deep to be read.')
-    throw new Problem('body-not-json', findSyntaxError(text))
-  }
+  const value = parseJson(text, 'body')
+  refuseInexact(text)
+  return value
 }

@@ -43,7 +43,7 @@ export function addConversations(
         tag: 'Conversations',
         summary: 'Create a conversation',
         description:
-          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict.',
+          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict. `createdAt` is part of the body; the list orders by it until there is a message.',
         body: {
           schema: 'NewConversation',
           required: true,
@@ -68,6 +68,8 @@ export function addConversations(
           ...bodyProblems,
           'id-invalid',
           'json-too-large',
+          'time-invalid',
+          'time-ahead',
           'conversation-taken',
           'external-id-taken',
           'conversation-erased',

@@ -9,6 +9,7 @@ import type { Access } from './access.ts'
 import { problemAnswer } from './answer.ts'
 import { isPreflight, preflightAnswer, share } from './cors.ts'
 import { livePath } from './live.ts'
+import { createRequestLog, type RequestLogOptions } from './request-log.ts'
 import { pathOf, routable } from './request-url.ts'
 
 export const requestIdHeader = 'turnlog-request-id'
@@ -28,8 +29,9 @@ export type Edge = {
 /** A page whose socket is refused may learn why: there is nothing else to read at that path. */
 const readableByPages = { 'access-control-allow-origin': '*' }
 
-export function createEdge(events: Events, access: Access): Edge {
+export function createEdge(events: Events, access: Access, logging: RequestLogOptions): Edge {
   const thrown = new WeakMap<Request, unknown>()
+  const log = createRequestLog(events, logging)
 
   const answerFailure = (
     request: Request,
@@ -40,12 +42,6 @@ export function createEdge(events: Events, access: Access): Edge {
     if (isNotFound(error)) return answerMiss(request, requestId, routes)
     const problem = toProblem(error)
     logRefusal(events, request, problem)
-    if (problem.code === 'internal')
-      events.requestFailed(
-        requestId,
-        `${request.method} ${pathOf(request)}`,
-        problem.cause ?? problem,
-      )
     return problemAnswer(problem, requestId, pathOf(request) === livePath ? readableByPages : {})
   }
 
@@ -62,20 +58,26 @@ export function createEdge(events: Events, access: Access): Edge {
         return preflightAnswer(methodsOf(request, routes()))
       }
       return async (received) => {
+        const startedAt = performance.now()
         const request = routable(received)
         const sent = request.headers.get(requestIdHeader)
         const requestId = sent !== null && usableId.test(sent) ? sent : newId()
         const isHead = request.method === 'HEAD'
         const asked = isHead ? asGet(request) : request
         let response: Response
+        let error: unknown
         try {
           access.admit(request)
           response = isPreflight(request) ? preflight(request) : await handle(asked)
-          const error = response.status < 400 ? undefined : thrown.get(asked)
-          if (error !== undefined) response = failure(asked, error, requestId)
-        } catch (error) {
-          response = failure(asked, error, requestId)
+          if (response.status >= 400) error = thrown.get(asked)
+        } catch (caught) {
+          error = caught ?? new Error('Nothing was thrown.')
+          response = new Response(null, { status: 500 })
         }
+        if (error !== undefined) response = failure(asked, error, requestId)
+        const ms = performance.now() - startedAt
+        if (log.wants(response.status, ms))
+          log.answered(request, pathOf(request), { status: response.status, ms, requestId, error })
         if (isHead) response = await withoutBody(response)
         const { headers } = response
         headers.set(requestIdHeader, requestId)

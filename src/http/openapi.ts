@@ -52,6 +52,10 @@ const common: readonly ProblemCode[] = [
   'field-invalid',
   'field-unknown',
   'database-unavailable',
+  'database-slow',
+  'database-full',
+  'database-read-only',
+  'database-refused',
   'internal',
 ]
 
@@ -68,6 +72,7 @@ export const bodyProblems = [
   'body-too-large',
   'field-missing',
   'json-too-large',
+  'number-inexact',
   'text-invalid',
 ] as const satisfies readonly ProblemCode[]
 

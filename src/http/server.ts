@@ -16,6 +16,7 @@ import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
 import { addProblemPages } from './problem-pages.ts'
+import type { RequestLogOptions } from './request-log.ts'
 import { addSeats } from './seats.ts'
 import { addSegments } from './segments.ts'
 import { addSwagger } from './swagger.ts'
@@ -32,6 +33,7 @@ export type Services = {
   readonly limits: Config['limits']
   readonly live: Pick<LiveServices, 'draining'>
   readonly access: AccessSettings
+  readonly log: RequestLogOptions
 }
 
 /** What routes are added to. */
@@ -39,7 +41,7 @@ export type Router = Elysia
 
 export function createServer(services: Services): Router {
   const access = createAccess(services.access)
-  const edge = createEdge(services.events, access)
+  const edge = createEdge(services.events, access, services.log)
   const warning = accessWarning(services.access)
   if (warning !== undefined) services.events.notice('warn', warning)
   const router = new Elysia({

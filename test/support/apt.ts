@@ -1,32 +1,36 @@
-/** Programs that tests need, from Debian's packages where we are root and may install them. */
+/** Programs that tests need and no npm package brings. */
 import { spawnSync } from 'node:child_process'
 
 /**
- * Installs packages; answers why that failed, or `undefined`. Two test processes run side by side: the
- * second one waits for the first.
+ * Makes programs available: from PATH, or installed where we are root and have apt-get. Two test
+ * processes run side by side: the second one waits for the first, 300 s at most.
+ *
+ * @param programs names to look up on PATH
+ * @param packages Debian packages that bring them
+ * @returns undefined once every program is on PATH, else why one is not
  */
-export function aptInstall(...packages: readonly string[]): string | undefined {
-  const names = packages.join(' ')
+export function provide(
+  programs: readonly string[],
+  packages: readonly string[],
+): string | undefined {
+  const missing = () => programs.filter((program) => Bun.which(program) === null)
+  if (missing().length === 0) return undefined
+  const names = missing().join(', ')
   if (process.getuid?.() !== 0 || Bun.which('apt-get') === null || Bun.which('flock') === null)
     return `no ${names} on PATH, and none can be installed`
   const aptGet = 'apt-get -o DPkg::Lock::Timeout=300'
-  const install = `${aptGet} install -y --no-install-recommends ${names}`
-  const { status } = spawnSync(
+  const install = `${aptGet} install -y --no-install-recommends ${packages.join(' ')}`
+  // `apt-get update` has a lock of its own, for which it does not wait.
+  const all = `${install} || { ${aptGet} update && ${install}; }`
+  const { stderr } = spawnSync(
     'flock',
-    // `apt-get update` has a lock of its own, which it does not wait for.
-    [
-      '-w',
-      '300',
-      '/tmp/turnlog-apt-get.lock',
-      'sh',
-      '-c',
-      `${install} || { ${aptGet} update && ${install}; }`,
-    ],
+    ['-w', '300', '/tmp/turnlog-apt-get.lock', 'sh', '-c', all],
     {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      stdio: 'ignore',
+      encoding: 'utf8',
       timeout: 420_000,
     },
   )
-  return status === 0 ? undefined : `${names} could not be installed`
+  if (missing().length === 0) return undefined
+  return `${names} could not be installed: ${stderr?.trim().split('\n').at(-1)}`
 }

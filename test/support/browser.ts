@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { aptInstall } from './apt.ts'
+import { provide } from './apt.ts'
 import { startProgram } from './processes.ts'
 
 /** The first is the smallest, starts twice as fast, and is what gets installed. */
@@ -15,7 +15,8 @@ const find = (): string | undefined => names.find((name) => Bun.which(name) !== 
 /** Why there is no browser to test with; `undefined` where there is one, or one could be installed. */
 export function browserMissing(): string | undefined {
   if (found === undefined) {
-    const missing = find() === undefined ? aptInstall(names[0] ?? '') : undefined
+    const smallest = names.slice(0, 1)
+    const missing = find() === undefined ? provide(smallest, smallest) : undefined
     found = missing === undefined ? { program: find() ?? '' } : { missing }
   }
   return found.missing
