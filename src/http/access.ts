@@ -31,6 +31,12 @@ export type Access = {
   isForeign(request: Request): boolean
 }
 
+/** What an operator should know of the settings; `undefined` if nothing. */
+export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): string | undefined =>
+  isOpen && listOf(allowedOrigins).includes('*')
+    ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
+    : undefined
+
 /** Probes come under whatever name an orchestrator gives a node. */
 const forAnyHost = new Set(['/healthz', '/readyz', '/healthz/', '/readyz/'])
 

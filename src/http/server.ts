@@ -6,7 +6,7 @@ import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
-import { type AccessSettings, createAccess } from './access.ts'
+import { type AccessSettings, accessWarning, createAccess } from './access.ts'
 import { addAsyncapi } from './asyncapi.ts'
 import { addAudio } from './audio.ts'
 import { addConversations } from './conversations.ts'
@@ -42,6 +42,8 @@ export type Router = Elysia
 export function createServer(services: Services): Router {
   const access = createAccess(services.access)
   const edge = createEdge(services.events, access, services.log)
+  const warning = accessWarning(services.access)
+  if (warning !== undefined) services.events.notice('warn', warning)
   const router = new Elysia({
     // Bun has a router of its own, which would make one service behave in two ways.
     systemRouter: false,

@@ -1,6 +1,7 @@
 /** Under which host names, and for which web pages, the service answers. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { ConfigOverrides } from '../../src/config.ts'
+import { createEvents } from '../../src/events.ts'
 import type { Listening } from '../../src/http/listen.ts'
 import { type Document, documentOf, type TestApp, testApp } from '../support/app.ts'
 import { RawSocket, rawAnswer } from '../support/raw-socket.ts'
@@ -405,6 +406,20 @@ describe('a page', () => {
     expect(exposed).toEqual(expect.arrayContaining(['retry-after', 'ratelimit', 'etag']))
     const document = await documentOf(loopback)
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
+  })
+
+  test('of any origin is warned of at start, while nobody is authenticated', async () => {
+    for (const [allowedOrigins, warnings] of [
+      ['https://a, *', 1],
+      ['https://a', 0],
+    ] as const) {
+      const lines: string[] = []
+      const events = createEvents((line) => lines.push(line))
+      await using _ = await testApp({ events, overrides: { server: { allowedOrigins } } })
+      expect(lines.filter((line) => line.includes('server.allowedOrigins is *'))).toHaveLength(
+        warnings,
+      )
+    }
   })
 
   test('that hides its origin is known by the site that its browser names', async () => {
