@@ -62,7 +62,7 @@ export async function importFiles(
       tally.count('lines')
       const place: Place = { file: file.name, line: line.number }
       read += line.bytes + 1
-      progress.update(Number.isNaN(whole) ? undefined : read / whole, toldOf(tally))
+      progress.update(Number.isNaN(whole) ? undefined : read / whole, progressText(tally))
       try {
         if ('unusable' in line) throw new LineProblem(line.unusable)
         const json = parse(line.text)
@@ -111,7 +111,7 @@ function parse(text: string): SourcedJson {
   }
 }
 
-function toldOf(tally: Tally): string {
+function progressText(tally: Tally): string {
   const sum = (...names: Parameters<Tally['of']>[0][]) =>
     names.reduce((total, name) => total + tally.of(name), 0).toLocaleString('en')
   const conversations = sum('conversations new', 'conversations there')
