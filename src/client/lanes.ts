@@ -180,7 +180,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
         const unsure = problem.code === 'outcome-unknown' || problem.code === 'internal'
         if (unsure && job.onlyOnce)
           settle(job, outcomeUnknown(problem.message, { isRepeatable: false, cause: problem }))
-        else if (problem.retryable) rest(lane)
+        else if (problem.retryable || problem.code === 'outcome-unknown') rest(lane)
         else settle(job, problem)
       } else settle(job, frame)
       pump()

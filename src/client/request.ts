@@ -153,7 +153,10 @@ const isRepeatableByCaller = ({ repeat, isNamedHere = false }: Call) =>
   repeat === 'repeatable' && !isNamedHere
 
 function mayRepeat({ repeat }: Call, { problem, sending }: Failure, failures: number): boolean {
-  if (sending === 'impossible' || (sending === 'told' && !problem.retryable)) return false
+  if (sending === 'impossible') return false
+  // The service does not know what the client knows: by its id, too, a write can be repeated.
+  const isFinal = !problem.retryable && problem.code !== 'outcome-unknown'
+  if (sending === 'told' && isFinal) return false
   if (problem.code === 'internal' && failures + 1 >= faultAttemptsMax) return false
   const isUnsure = sending === 'perhaps' || unsure.includes(problem.code)
   return repeat === 'repeatable' || !isUnsure

@@ -30,7 +30,7 @@ beforeAll(async () => {
   proxy = await startProxy(Number(new URL(node.url).port))
   direct = createClient({ url: node.url })
   process.on('unhandledRejection', onUnhandled)
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   process.off('unhandledRejection', onUnhandled)
   await direct.close()
@@ -153,7 +153,7 @@ describe('an input that cannot be printed', () => {
       await client.close()
       await new Promise((resolve) => setImmediate(resolve))
       expect(unhandled).toEqual([])
-    }, 20_000)
+    }, 60_000)
 
   test('leaves nothing to be rejected where the client is closed while other writes wait', async () => {
     const id = await newConversation()
@@ -334,5 +334,5 @@ describe('an input that its caller changes after the call', () => {
       JSON.stringify(JSON.parse(text).user.metadata),
     )
     expect(messages[2]?.metadata).toEqual({ n: 1 })
-  }, 20_000)
+  }, 60_000)
 })

@@ -1,11 +1,22 @@
 /** Whether a write may have reached the service: what the client says where the answer never came. */
-import { describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { type ClientOptions, createClient, Problem } from '../../src/client/client.ts'
 import { sendingOf } from '../../src/client/fetch-failure.ts'
-import { testApp } from '../support/app.ts'
+import { type TestApp, testApp } from '../support/app.ts'
 import { freePort } from '../support/processes.ts'
+
+let app: TestApp
+let server: ReturnType<TestApp['listen']>
+beforeAll(async () => {
+  app = await testApp()
+  server = app.listen({ host: '127.0.0.1', port: 0 })
+}, 60_000)
+afterAll(async () => {
+  await server.stop(1000)
+  await app[Symbol.asyncDispose]()
+})
 
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi!'] } }
@@ -86,7 +97,7 @@ describe('a write whose answer never came', () => {
         expect(cause).toBeInstanceOf(Error)
       }
     }
-  }, 30_000)
+  }, 60_000)
 
   test('is outcome-unknown where it was sent, and to be tried again only where the caller named it', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
@@ -105,7 +116,7 @@ describe('a write whose answer never came', () => {
       }
       expect((await failure(client.getConversation(id))).code).toBe('service-unreachable')
     }
-  }, 20_000)
+  }, 60_000)
 
   test('is not known by a later attempt that never reached the service', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
@@ -122,13 +133,11 @@ describe('a write whose answer never came', () => {
   })
 
   test('is tried again, whatever it is, while no connection is made', async () => {
-    await using app = await testApp()
-    const server = app.listen({ host: '127.0.0.1', port: 0 })
     const refused = await freePort()
     let attempts = 0
     const client = clientOf(server.url, {
-      deadlineMs: 10_000,
-      attemptMs: 10_000,
+      deadlineMs: 50_000,
+      attemptMs: 50_000,
       fetch: (url, init) => {
         attempts += 1
         const target = attempts % 3 === 0 ? url : `http://127.0.0.1:${refused}/`
@@ -138,8 +147,27 @@ describe('a write whose answer never came', () => {
     const { id: c } = await client.createConversation()
     expect(await client.patchConversation(c, { title: 'once' })).toMatchObject({ version: 2 })
     expect(attempts).toBe(6)
-    await server.stop(1000)
-  }, 20_000)
+  }, 60_000)
+
+  test('is sent again by its id, also where the service takes it for one that nothing names', async () => {
+    const told = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
+    let attempts = 0
+    const client = clientOf(server.url, {
+      deadlineMs: 50_000,
+      attemptMs: 50_000,
+      fetch: async (url, init) => {
+        attempts += 1
+        const answer = await fetch(url, init)
+        return attempts % 2 === 1 ? Response.json(told, { status: 503 }) : answer
+      },
+    })
+    const { id: c } = await client.createConversation()
+    expect(await client.recordTurn(c, turn)).toMatchObject({ version: 2, replayed: true })
+    expect(attempts).toBe(4)
+    const once = await failure(client.patchConversation(c, { title: 'once' }))
+    expect(once).toMatchObject({ code: 'outcome-unknown', retryable: false })
+    expect(attempts).toBe(5)
+  }, 60_000)
 
   test('of a request that cannot be made fails at once, and is not to be tried again', async () => {
     const begun = performance.now()

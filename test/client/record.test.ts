@@ -47,6 +47,9 @@ const recorded = ({ id, c, key }: RecordFrame, to: { version: number; replayed: 
 
 const problem = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
 
+/** As the service tells it of a write that it takes for one without a name. */
+const unknownToService = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
+
 const isRecord = (frame: ClientFrame): frame is RecordFrame => frame.t === 'record'
 
 describe('recording over the socket', () => {
@@ -85,7 +88,7 @@ describe('recording over the socket', () => {
             const to = store.commit(frame)
             if (fate === 'cut after') socket.cut()
             else if (fate === 'unknown')
-              socket.send({ t: 'problem', id: frame.id, ...problem('outcome-unknown') })
+              socket.send({ t: 'problem', id: frame.id, ...unknownToService })
             else if (fate === 'bye') {
               socket.send({ t: 'bye', code: 4200, reason: 'draining', retryMs: [0, 1] })
               socket.close(4200, 'draining')

@@ -203,7 +203,7 @@ describe('the document', () => {
       ),
     )
     // Two are answers of addresses and methods that no operation has; the AsyncAPI document tells of
-    // those of sockets; the last four are the client's own.
+    // those of sockets; the last five are the client's own.
     const untold = problemCodes.filter((code) => !told.includes(code))
     expect(untold).toEqual([
       'frame-invalid',
@@ -215,6 +215,7 @@ describe('the document', () => {
       'route-not-found',
       'method-not-allowed',
       'draining',
+      'input-not-json',
       'service-unreachable',
       'answer-unusable',
       'connection-refused',
