@@ -112,9 +112,13 @@ async function openRedisKv(url: string, { cluster = false, ...options }: KvOptio
     const { openRedis } = await import('./kv/redis.ts')
     return openRedis({ url, ...options })
   } catch (thrown) {
-    if (!(thrown instanceof TypeError)) throw thrown
+    if (!(thrown instanceof TypeError || thrown instanceof URIError)) throw thrown
     // Errors of URL parsers may quote it, password and all.
-    const reason = /^A Redis Cluster /.test(thrown.message) ? thrown.message : 'it cannot be read'
+    const reason = /^A Redis Cluster /.test(thrown.message)
+      ? thrown.message
+      : thrown instanceof URIError
+        ? 'it has a % that encodes nothing: write %25 for a % of its user or password'
+        : 'it cannot be read'
     throw new StartRefusal(`The Redis URL is refused: ${reason}.`)
   }
 }
@@ -123,9 +127,23 @@ async function openRedisKv(url: string, { cluster = false, ...options }: KvOptio
 async function openModuleKv(path: string): Promise<OpenedKv> {
   const { resolve } = await import('node:path')
   const { pathToFileURL } = await import('node:url')
-  const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
-  if (!isKvModule(loaded)) throw new StartRefusal(`The KV module ${path} exports no openKv.`)
-  return always(path, loaded.shared === true, await loaded.openKv())
+  try {
+    const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
+    if (!isKvModule(loaded)) throw new StartRefusal('The KV module exports no openKv.')
+    return always('KV module', loaded.shared === true, await loaded.openKv())
+  } catch (thrown) {
+    if (thrown instanceof StartRefusal) throw thrown
+    throw new StartRefusal(
+      `The KV module that the module: URL names cannot be opened (${kindOf(thrown)}): run that file by itself to see why.`,
+    )
+  }
+}
+
+/** The code or the class alone: the text may repeat the URL, and what it holds. */
+const kindOf = (thrown: unknown): string => {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
+  if (typeof code === 'string' && /^[A-Z_]{3,40}$/.test(code)) return code
+  return thrown instanceof Error ? thrown.name : typeof thrown
 }
 
 const isKvModule = (loaded: unknown): loaded is { openKv(): Kv | Promise<Kv>; shared?: unknown } =>

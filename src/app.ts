@@ -6,6 +6,7 @@ import {
   readDirectoryState,
   readSchemaState,
 } from '../adapters/open.ts'
+import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
 import {
@@ -22,10 +23,10 @@ import { createErasures } from './conversation/erasures.ts'
 import { createHistories } from './conversation/histories.ts'
 import { createOwnCache } from './conversation/own-cache.ts'
 import { localPrincipal } from './conversation/principal.ts'
-import { takesWrites } from './conversation/probe.ts'
 import { createReader } from './conversation/reader.ts'
 import { createStore, type Store } from './conversation/store.ts'
 import { createVersions } from './conversation/versions.ts'
+import { createWriteHealth } from './conversation/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
@@ -51,6 +52,8 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
+  /** Milliseconds between two probes of writes: a test has less patience. */
+  readonly probes?: { readonly everyMs: number }
   /** Makes live delivery: a test makes it with a mistake in it. */
   readonly live?: typeof createLive
 }
@@ -71,7 +74,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const cache = opened.use(
     isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
   const histories = createHistories({
     reader,
     cache,
@@ -84,6 +87,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const live = opened.use(
     (overrides.live ?? createLive)({
       ...{ ...config.live, ...config.voice, ...config.limits },
+      slowRequestMs: config.server.slowRequestMs,
       database,
       kv,
       reader,
@@ -92,12 +96,14 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
+  const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
   const store: Store = opened.use(
     createStore({
       database,
       reader,
       // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
+      effects: [live.effect, cache.effect, health.effect, ...(overrides.effects ?? [])],
+      health,
       events,
       writes: config.writes,
       voice: config.voice,
@@ -114,10 +120,12 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     decoder,
     events,
     limits: config.limits,
-    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    live: { draining: () => draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
-      databaseAnswers: () => takesWrites(database),
+      databaseState: health.state,
       cacheName: kv.name,
       cacheAnswers: kv.ready,
       draining: () => draining,
@@ -181,6 +189,8 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
+const plain = new Set(['waiting', 'migrated', 'reopened'])
+
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openDatabase({
@@ -189,7 +199,7 @@ function open({ database: settings }: Config, events: Events, onMigrated = () =>
     onEvent({ type, message }) {
       if (type === 'unreachable') events.databaseLost(message)
       else if (type === 'reachable') events.databaseBack()
-      else events.notice(type === 'unsafe' || type === 'stuck' ? 'warn' : 'info', message)
+      else events.notice(plain.has(type) ? 'info' : 'warn', message)
       if (type === 'migrated') onMigrated()
     },
   })
@@ -203,7 +213,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     onEvent({ type, message }) {
       if (type === 'unreachable') events.cacheLost(message)
       else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'unheard' ? 'warn' : 'info', message)
+      else events.notice(type === 'heard' ? 'info' : 'warn', message)
     },
   })
 }

@@ -2,12 +2,27 @@
 import { type Config, type SettingPath, settingList, settingValue } from './settings.ts'
 import type { ConfigProblem } from './sources.ts'
 
+type Order = {
+  readonly low: SettingPath
+  readonly high: SettingPath
+  readonly mayEqual: boolean
+  /** A default above a bound that somebody lowered is only never reached. */
+  readonly ifSet?: true
+}
+
 /** The first must be below the second, or may equal it. */
-const orders: readonly { low: SettingPath; high: SettingPath; mayEqual: boolean }[] = [
+const orders: readonly Order[] = [
   // Else a locked conversation looks like a lost database.
   { low: 'database.lockTimeoutMs', high: 'database.deadlineMs', mayEqual: false },
   // Else a turn that is allowed could never wait for its batch.
   { low: 'limits.turnBytesMax', high: 'writes.waitingBytesMax', mayEqual: true },
+  // Else metadata of a size that is allowed would fit into no turn.
+  {
+    low: 'limits.metadataBytesMax',
+    high: 'limits.turnBytesMax',
+    mayEqual: true,
+    ifSet: true,
+  },
   // Else a reader that is a little behind would be closed instead of waited for.
   { low: 'live.bufferSoftBytes', high: 'live.bufferHardBytes', mayEqual: false },
 ]
@@ -21,13 +36,15 @@ export function contradictions(
     ...disorder(config, sourceOf),
     ...exposure(config, sourceOf),
     ...sharedRedis(config, sourceOf),
+    ...strayPercents(config, sourceOf),
   ]
 }
 
 type SourceOf = (path: SettingPath) => string
 
 function disorder(config: Config, sourceOf: SourceOf): ConfigProblem[] {
-  return orders.flatMap(({ low, high, mayEqual }) => {
+  return orders.flatMap(({ low, high, mayEqual, ifSet }) => {
+    if (ifSet && sourceOf(low) === 'default') return []
     const [least, most] = [numberAt(config, low), numberAt(config, high)]
     if (mayEqual ? least <= most : least < most) return []
     // Told of the one that somebody set.
@@ -76,6 +93,18 @@ function sharedRedis({ cache, jobs }: Config, sourceOf: SourceOf): ConfigProblem
   if (place[1] !== jobsDatabase) return []
   const message = `is database ${jobsDatabase} of its server, which the jobs take where jobs.url is unset: ${why}. Use database 0, or set jobs.url`
   return [{ path: 'cache.url', source: sourceOf('cache.url'), message }]
+}
+
+/** A `%` of a password that was not encoded: whoever decodes it fails, or takes another password. */
+function strayPercents(config: Config, sourceOf: SourceOf): ConfigProblem[] {
+  return settingList.flatMap((setting) => {
+    const { path, secret } = setting
+    const [place = ''] = /^[a-z-]+:\/\/[^?#]*/i.exec(String(settingValue(config, setting))) ?? []
+    if (!secret || !/%(?![0-9a-f]{2})/i.test(place)) return []
+    const message =
+      'has a % that encodes nothing: write %25 for a % of a user, a password or a name'
+    return [{ path, source: sourceOf(path), message }]
+  })
 }
 
 /** Where the jobs go beside a cache, unless jobs.url says so. */

@@ -1,136 +1,246 @@
 /**
- * One function per thing worth knowing about the service. Each writes one JSON line to standard
- * error; none throws, none carries a secret, an SQL text or what people said.
+ * One function per thing worth knowing about the service. Each writes one line of the log; none
+ * throws, none carries a secret, an SQL text or what people said. docs/logs.md explains every event.
  */
+import { cut, describe, reasonOf, textOf } from './log/failure-words.ts'
+import { createLimiter, type Limit } from './log/limiter.ts'
+import { type LogFormat, printers } from './log/printers.ts'
+import { sqlStateOf } from './ports/database.ts'
 
-export type Level = 'info' | 'warn' | 'error'
+/** From the gravest on: a level of the log writes itself and those before it. */
+export const levels = ['error', 'warn', 'info', 'debug'] as const
+export type Level = (typeof levels)[number]
+
+/** Every event and its level; where a function says otherwise, that counts. */
+export const eventLevels = {
+  started: 'info',
+  stopping: 'info',
+  notice: 'info',
+  'database-lost': 'warn',
+  'database-back': 'info',
+  'writes-lost': 'error',
+  'writes-back': 'info',
+  'cache-lost': 'warn',
+  'cache-back': 'info',
+  'cache-failed': 'warn',
+  'cache-skipped': 'warn',
+  'cache-used': 'info',
+  'cache-ahead': 'warn',
+  request: 'info',
+  'request-refused': 'debug',
+  'request-slow': 'warn',
+  'request-unserved': 'error',
+  'request-failed': 'error',
+  'effect-failed': 'warn',
+  'work-failed': 'warn',
+  'outcome-unknown': 'warn',
+  'socket-closed': 'warn',
+  'host-refused': 'warn',
+  'origin-refused': 'warn',
+  'sockets-drained': 'info',
+  'head-went-back': 'error',
+  'descriptors-low': 'warn',
+  'process-warning': 'warn',
+  'process-failed': 'error',
+} as const satisfies Record<string, Level>
+
+export type EventName = keyof typeof eventLevels
+
+/** A request or a frame that was answered. */
+export type Answered = {
+  /** Method and path, without the query; of a frame `/v1/live` and its type. */
+  readonly route: string
+  /** From its arrival to its answer, in milliseconds. */
+  readonly ms: number
+  readonly requestId: string
+  readonly conversationId: string | undefined
+}
+
+export type Unanswered = Answered & {
+  /** Of the problem that the caller got. */
+  readonly code: string
+  readonly status: number
+  /** What the caller does not get to see. */
+  readonly cause: unknown
+}
 
 export type Events = {
-  started(at: { url: string; database: string }): void
+  /** `dataDirectory`: of the embedded database. */
+  started(at: {
+    readonly version: string
+    readonly url: string
+    readonly database: string
+    readonly cache: string
+    readonly dataDirectory: string | undefined
+  }): void
   stopping(reason: string): void
   /** A setting or a circumstance that an operator should know of. */
   notice(level: Level, message: string): void
   databaseLost(reason: string): void
   databaseBack(): void
+  /** Writes fail, and so does the probe: `/readyz` answers 503 with this code. */
+  writesLost(code: string, error: unknown): void
+  /** The probe succeeded twice in a row: `/readyz` answers 200 again. */
+  writesBack(): void
   /** The cache does not answer: reads go to the database. */
   cacheLost(reason: string): void
   cacheBack(): void
-  /**
-   * The cache did not take or give something; the database did. Ten lines in ten seconds at most:
-   * the next one says how many were left out.
-   */
+  /** The cache did not take or give something; the database did. */
   cacheFailed(what: string, conversationId: string, error: unknown): void
   /** The cache did not answer several times in a row, and is asked nothing until it answers a probe. */
   cacheSkipped(reason: unknown): void
   cacheUsed(): void
   /** The cache held a version that the database does not have: it was dropped. */
   cacheAhead(conversationId: string, version: number): void
-  /** A request failed through a fault of the service. */
-  requestFailed(requestId: string, route: string, error: unknown): void
+  /** `log.requests`: every request, whatever became of it. `bytes`: of its body, as announced. */
+  request(
+    answered: Answered & { readonly status: number; readonly bytes: number | undefined },
+  ): void
+  /** The caller was refused, by its own fault: a 4xx. */
+  requestRefused(answered: Answered & { readonly status: number; readonly code: string }): void
+  /** It took longer than `server.slowRequestMs`. */
+  requestSlow(answered: Answered & { readonly status: number | undefined }): void
+  /** The service could not do it now: a 5xx that is no fault of its code. */
+  requestUnserved(request: Unanswered): void
+  /** A request failed through a fault of the service: a 500. */
+  requestFailed(request: Unanswered): void
   /** An effect after a commit failed; the write stands. */
   effectFailed(effect: string, conversationId: string, error: unknown): void
+  /** Work that no caller waits for failed; it is tried again. */
+  workFailed(work: string, error: unknown, conversationId?: string): void
   /** The connection was lost between a write and its answer. */
   outcomeUnknown(turns: number, found: number): void
-  /** A live socket was closed from this side. Ten lines in ten seconds at most. */
+  /** A live socket was closed from this side. */
   socketClosed(reason: string): void
+  /** A request came under a host name that is not ours. */
+  hostRefused(host: string): void
+  /** A web page of this origin may not write or connect. */
+  originRefused(origin: string): void
   /** A stop said goodbye to so many live sockets. */
   socketsDrained(sockets: number): void
   /**
    * The database knows less of a conversation than was sent of it: it was restored, or is another
-   * one. Its followers start anew. Ten lines in ten seconds at most.
+   * one. Its followers start anew.
    */
   headWentBack(conversationId: string, from: number, to: number): void
+  /** Nearly all file descriptors of this process are in use: about `used` of `limit`, where that is known. */
+  descriptorsLow(used: number, limit: number | undefined): void
+  /** The runtime or a library warned of something. */
+  processWarning(name: string, message: string): void
+  /** An error that nobody caught: `origin` is `uncaughtException` or `unhandledRejection`. */
+  processFailed(origin: string, error: unknown): void
 }
 
-export function createEvents(write: (line: string) => void = writeToStandardError): Events {
-  const emit = (level: Level, event: string, fields: Record<string, unknown>) => {
+/** `flush` writes the counts of lines left out that are due later: call it at the end. */
+export type Log = Events & { flush(): void }
+
+export type LogOptions = {
+  /** @default 'info' */
+  readonly level?: Level
+  /** @default 'json' */
+  readonly format?: LogFormat
+  /** Of every limit, in milliseconds; each has its own without. */
+  readonly windowMs?: number
+}
+
+/** Ten lines in ten seconds; background work looks again every second, so less of it. */
+const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
+const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
+
+/** Refusals that protect the service, or end with it: nothing is broken. */
+const expected = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** `write` gets a line without its end. */
+export function createEvents(
+  write: (line: string) => void = writeToStandardError,
+  { level: threshold = 'info', format = 'json', windowMs }: LogOptions = {},
+): Log {
+  const limiter = createLimiter()
+  const rank = levels.indexOf(threshold)
+  const isWritten = (level: Level) => levels.indexOf(level) <= rank
+
+  const emit = (event: EventName, fields: Fields, level: Level = eventLevels[event]) => {
+    if (!isWritten(level)) return
     try {
-      write(JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }))
+      write(printers[format]({ time: new Date().toISOString(), level, event, ...fields }))
     } catch {
       // An event must never fail the work it tells of.
     }
   }
-  const seldom = createLimiter(10, 10_000)
-  const seldomAhead = createLimiter(10, 10_000)
-  const seldomClosed = createLimiter(10, 10_000)
-  const seldomBack = createLimiter(10, 10_000)
+  /** At most so many lines for each value of `key`; the count of the others comes after the window. */
+  const limited = (
+    event: EventName,
+    key: Readonly<Record<string, string>>,
+    fields: () => Fields,
+    { level = eventLevels[event] as Level, limit = tenInTen } = {},
+  ) => {
+    const bounds = windowMs === undefined ? limit : { ...limit, windowMs }
+    const tellLeftOut = (leftOut: number) =>
+      emit(event, { ...key, leftOut, withinMs: bounds.windowMs }, level)
+    const name = [event, ...Object.values(key)].join(' ')
+    if (limiter.admit(name, bounds, tellLeftOut)) emit(event, { ...key, ...fields() }, level)
+  }
+
   return {
-    started: (at) => emit('info', 'started', at),
-    stopping: (reason) => emit('info', 'stopping', { reason }),
-    notice: (level, message) => emit(level, 'notice', { message }),
-    databaseLost: (reason) => emit('warn', 'database-lost', { reason }),
-    databaseBack: () => emit('info', 'database-back', {}),
-    cacheLost: (reason) => emit('warn', 'cache-lost', { reason }),
-    cacheBack: () => emit('info', 'cache-back', {}),
-    cacheFailed(what, conversationId, error) {
-      const leftOut = seldom()
-      if (leftOut === undefined) return
-      const reason = textOf(error)
-      emit('warn', 'cache-failed', {
-        what,
-        conversationId,
-        reason,
-        ...(leftOut === 0 ? {} : { leftOut }),
-      })
-    },
-    cacheSkipped: (reason) => emit('warn', 'cache-skipped', { reason: textOf(reason) }),
-    cacheUsed: () => emit('info', 'cache-used', {}),
-    cacheAhead(conversationId, version) {
-      if (seldomAhead() !== undefined) emit('warn', 'cache-ahead', { conversationId, version })
-    },
-    requestFailed: (requestId, route, error) =>
-      emit('error', 'request-failed', { requestId, route, error: describe(error) }),
+    started: (at) => emit('started', at),
+    stopping: (reason) => emit('stopping', { reason }),
+    notice: (level, message) => limited('notice', { message }, () => ({}), { level }),
+    databaseLost: (reason) => emit('database-lost', { reason }),
+    databaseBack: () => emit('database-back', {}),
+    writesLost: (code, error) => emit('writes-lost', { code, ...reasonOf(error) }),
+    writesBack: () => emit('writes-back', {}),
+    cacheLost: (reason) => emit('cache-lost', { reason }),
+    cacheBack: () => emit('cache-back', {}),
+    cacheFailed: (what, conversationId, error) =>
+      limited('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
+    cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
+    cacheUsed: () => emit('cache-used', {}),
+    cacheAhead: (conversationId, version) =>
+      limited('cache-ahead', {}, () => ({ conversationId, version })),
+    request: (answered) => emit('request', answered),
+    requestRefused: (answered) => emit('request-refused', answered),
+    requestSlow: (answered) => limited('request-slow', {}, () => answered),
+    requestUnserved: ({ code, cause, ...answered }) =>
+      limited(
+        'request-unserved',
+        { code },
+        () => ({ ...answered, ...reasonOf(cause) }),
+        expected.has(code) ? { level: 'warn' } : {},
+      ),
+    requestFailed: ({ code, cause, ...answered }) =>
+      limited('request-failed', { code }, () => ({
+        ...answered,
+        sqlState: sqlStateOf(cause),
+        error: describe(cause),
+      })),
     effectFailed: (effect, conversationId, error) =>
-      emit('warn', 'effect-failed', { effect, conversationId, error: describe(error) }),
-    outcomeUnknown: (turns, found) => emit('warn', 'outcome-unknown', { turns, found }),
-    socketClosed(reason) {
-      const leftOut = seldomClosed()
-      if (leftOut !== undefined)
-        emit('warn', 'socket-closed', { reason, ...(leftOut === 0 ? {} : { leftOut }) })
-    },
-    socketsDrained: (sockets) => emit('info', 'sockets-drained', { sockets }),
-    headWentBack(conversationId, from, to) {
-      const leftOut = seldomBack()
-      if (leftOut !== undefined)
-        emit('error', 'head-went-back', {
-          conversationId,
-          from,
-          to,
-          ...(leftOut === 0 ? {} : { leftOut }),
-        })
-    },
+      limited('effect-failed', { effect }, () => ({ conversationId, error: describe(error) })),
+    workFailed: (work, error, conversationId) =>
+      limited('work-failed', { work }, () => ({ conversationId, ...reasonOf(error) }), {
+        limit: oneInThirty,
+      }),
+    outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
+    socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
+    hostRefused: (host) =>
+      limited('host-refused', {}, () => ({ host: cut(host), setting: 'server.allowedHosts' })),
+    originRefused: (origin) =>
+      limited('origin-refused', {}, () => ({
+        origin: cut(origin),
+        setting: 'server.allowedOrigins',
+      })),
+    socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
+    headWentBack: (conversationId, from, to) =>
+      limited('head-went-back', {}, () => ({ conversationId, from, to })),
+    descriptorsLow: (used, limit) =>
+      limited('descriptors-low', {}, () => ({ used, limit }), { limit: oneInThirty }),
+    processWarning: (name, message) =>
+      limited('process-warning', { name }, () => ({ message: message.replaceAll('\n', ' ') })),
+    processFailed: (origin, error) =>
+      limited('process-failed', { origin }, () => ({ error: describe(error) })),
+    flush: limiter.flush,
   }
-}
-
-/** Answers how many calls were refused since the last good one; undefined where this one is. */
-function createLimiter(max: number, windowMs: number): () => number | undefined {
-  let since = Number.NEGATIVE_INFINITY
-  let count = 0
-  let leftOut = 0
-  return () => {
-    const now = performance.now()
-    if (now - since > windowMs) {
-      since = now
-      count = 0
-    }
-    count += 1
-    if (count > max) {
-      leftOut += 1
-      return undefined
-    }
-    const before = leftOut
-    leftOut = 0
-    return before
-  }
-}
-
-const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-
-/** An error's class, text and place; its cause as well. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
-  const { name, message, stack, cause } = error
-  return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
 
 function writeToStandardError(line: string): void {

@@ -13,7 +13,9 @@ import { importCommand } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
-import { StartRefusal } from './ports/database.ts'
+import { DatabaseError, StartRefusal } from './ports/database.ts'
+import { KvError } from './ports/kv.ts'
+import { Problem } from './problem.ts'
 
 /** What to print, and the exit code where that is not 0. */
 type Outcome = string | { readonly text: string; readonly code: number }
@@ -30,10 +32,7 @@ type Verb = {
 
 const verbs: Readonly<Record<string, Verb>> = {
   serve: {
-    async run({ config }) {
-      await serve(config, stopSignal())
-      return ''
-    },
+    run: async ({ config }) => ({ text: '', code: await serve(config, stopSignal()) }),
   },
   migrate: { run: ({ config }) => migrate(config) },
   config: {
@@ -143,11 +142,11 @@ function complain(text: string): number {
   return exit.misused
 }
 
-/** Aborts at the first signal; the second ends the process at once. */
+/** Aborts at the first signal; the second, of whichever kind, ends the process at once. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController()
-  const codes = { SIGINT: 130, SIGTERM: 143 } as const
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(codes[signal])
       stop.abort(signal)
@@ -155,12 +154,19 @@ function stopSignal(): AbortSignal {
   return stop.signal
 }
 
+/** One sentence of what is the operator's to mend; else everything, for it is a fault of ours. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const expected = [ConfigError, StartRefusal, DatabaseError, KvError, Problem]
+  if (!expected.some((kind) => error instanceof kind)) return error.stack ?? String(error)
+  const { message, cause } = error
+  return cause instanceof Error ? `${message}: ${cause.message}` : message
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  const expected = error instanceof ConfigError || error instanceof StartRefusal
-  const text = error instanceof Error && !expected ? error.stack : String(error)
-  process.stderr.write(`${expected ? error.message : text}\n`)
+  process.stderr.write(`${textOf(error)}\n`)
   process.exitCode = error instanceof ConfigError ? exit.misused : exit.refused
 }
 // What a library left open must not keep a stopped service alive.

@@ -1,7 +1,8 @@
 /** What is thrown for everything that can go wrong with a request, and what its caller is told. */
-import { type ProblemCode, problems } from './problem-codes.ts'
+import { type ProblemCode, problemRows } from './problem-codes.ts'
 
-export { type ProblemCode, problemCodes, problems } from './problem-codes.ts'
+export { type ProblemCode, problemCodes } from './problem-codes.ts'
+export { problems } from './problem-help.ts'
 
 /** A body full of mistakes is not answered with one as large. */
 export const violationsMax = 50
@@ -57,15 +58,18 @@ export class Problem extends Error {
       violations?: readonly Violation[]
       retryAfterSeconds?: number
       cause?: unknown
+      /** Where that depends on the request, and not on the code alone. */
+      retryable?: boolean
       told?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
   ) {
-    const row = options.told ?? problems[code]
-    super(detail ?? row.title, options.cause === undefined ? {} : { cause: options.cause })
-    this.#row = row
+    const { status, title, retryable } = options.told ?? problemRows[code]
+    super(detail ?? title, options.cause === undefined ? {} : { cause: options.cause })
+    this.#row = { status, title, retryable: options.retryable ?? retryable }
     this.code = code
     this.violations = options.violations ?? []
-    this.retryAfterSeconds = options.retryAfterSeconds ?? (row.status === 503 ? 1 : undefined)
+    const waits = status === 503 && this.#row.retryable
+    this.retryAfterSeconds = options.retryAfterSeconds ?? (waits ? 1 : undefined)
     this.requestId = options.told?.requestId
   }
 

@@ -44,6 +44,13 @@ const onOff = (value: boolean, help: string) => ({
   help,
 })
 
+const oneOf = <const Name extends string>(names: readonly Name[], value: Name, help: string) => ({
+  schema: Type.Enum(names),
+  expected: `one of ${names.join(', ')}`,
+  default: value,
+  help,
+})
+
 const text = (pattern: string, expected: string) => ({
   schema: Type.String({ pattern }),
   expected,
@@ -63,6 +70,15 @@ const secretUrl = (
   secret: true as const,
   ...names,
 })
+
+/** Items with commas between them, none at all, or `*` for any. */
+const list = (item: string, expected: string) =>
+  text(`^((\\*|${item})( *, *(\\*|${item}))*)?$`, `${expected} with commas between them, or *`)
+
+// No path and no wildcard: neither would ever equal what a browser sends.
+const origin = '[A-Za-z][A-Za-z0-9+.-]*://[^\\s,/?#@*]+'
+// An IPv6 address has two colons: a name with one has a port.
+const hostName = '([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\\]?)'
 
 const postgres = ['postgres://', 'postgresql://']
 const redis = ['redis://', 'rediss://']
@@ -89,6 +105,35 @@ export const settings = {
       30,
       'How long a stop waits for work in hand.',
     ),
+    allowedOrigins: {
+      ...list(origin, 'origins such as https://app.example'),
+      default: '',
+      help: 'Web pages that may read, write and connect, beside those of this host and, on loopback, localhost.',
+    },
+    allowedHosts: {
+      ...list(hostName, 'host names or addresses without ports'),
+      default: '',
+      help: 'Names that requests may give this service, beside localhost, while nobody is authenticated.',
+    },
+    slowRequestMs: whole(
+      'milliseconds',
+      [0, 600_000],
+      1000,
+      'A request or a frame that takes longer is a line of the log; 0 turns that off.',
+    ),
+  },
+  log: {
+    level: oneOf(
+      ['error', 'warn', 'info', 'debug'],
+      'info',
+      'The least grave lines that are written; debug names every request that was refused.',
+    ),
+    format: oneOf(
+      ['auto', 'text', 'json'],
+      'auto',
+      'One line each; auto is text where standard error is a terminal, and JSON otherwise.',
+    ),
+    requests: onOff(false, 'Write a line for every request, at level info.'),
   },
   auth: {
     mode: {
@@ -210,11 +255,6 @@ export const settings = {
       131_072,
       'A change that catches a reader up ends after this many bytes.',
     ),
-    allowedOrigins: {
-      ...text('^[^\\s,]*(, *[^\\s,]+)*$', 'origins with commas between them, or *'),
-      default: '',
-      help: 'Web pages that may open a socket, beside those of the same host.',
-    },
   },
   voice: {
     seatSeconds: whole(
@@ -278,6 +318,18 @@ export type ConfigOverrides = {
 /** `section.name` of every setting. */
 export type SettingPath = { [S in keyof Table]: `${S}.${keyof Table[S] & string}` }[keyof Table]
 
+/**
+ * Settings that another one took the place of. A start refuses the old name, in every source, and
+ * says the new one.
+ */
+export const replacedSettings: Readonly<Record<string, SettingPath>> = {
+  'live.allowedOrigins': 'server.allowedOrigins',
+}
+
+/** `TURNLOG_` and a path. */
+export const longEnvOf = (path: string): string =>
+  `TURNLOG_${path.replace(/[A-Z]/g, (letter) => `_${letter}`).replace('.', '_')}`.toUpperCase()
+
 /** A row of the table with all its names. */
 export type NamedSetting = Setting & {
   readonly path: SettingPath
@@ -291,10 +343,9 @@ export type NamedSetting = Setting & {
 }
 
 function named(section: string, key: string, setting: Setting): NamedSetting {
-  const snake = `${section}_${key}`.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
-  const longEnv = `TURNLOG_${snake}`
   // The two names come from the table's own keys.
   const path = `${section}.${key}` as SettingPath
+  const longEnv = longEnvOf(path)
   return {
     ...setting,
     path,

@@ -56,6 +56,34 @@ databaseConformance('PGlite', {
   ],
 })
 
+describe('a process that was busy', () => {
+  test('sends no statement whose deadline has passed, and sets no timer that the runtime warns of', async () => {
+    const warnings: string[] = []
+    const onWarning = ({ name }: Error) => warnings.push(name)
+    process.on('warning', onWarning)
+    try {
+      await using database = await openDatabase({ ...defaults, url: await testDatabaseUrl() })
+      const ask = (deadlineMs: number) =>
+        database.query({ text: 'select 1 as one', params: [] }, { deadlineMs })
+      await ask(5000)
+      // Between its connection and its statement.
+      queueMicrotask(() => {
+        const from = performance.now()
+        while (performance.now() - from < 20);
+      })
+      const late = await ask(10).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      )
+      expect(late).toMatchObject({ name: 'DatabaseError', outcome: 'not-sent' })
+      expect(await ask(5000)).toEqual([{ one: 1 }])
+      expect(warnings).toEqual([])
+    } finally {
+      process.off('warning', onWarning)
+    }
+  })
+})
+
 describe('Postgres refuses to start', () => {
   const open = async (options: Partial<DatabaseOptions>) =>
     await openDatabase({ ...defaults, startWaitSeconds: 0, ...options })

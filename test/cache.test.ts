@@ -445,6 +445,39 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     expect(await audit()).toMatchObject({ code: 0, counts: { equal: 1, absent: 5 }, odd: [] })
   }, 60_000)
 
+  test('reports a key of a foreign type, leaves it, and goes on', async () => {
+    await using redis = await startRedis()
+    const url = await testDatabaseUrl()
+    await using app = await testApp({ overrides: { cache: { url: redis.url }, database: { url } } })
+    await until(
+      'it is ready',
+      async () => (await app.ask('GET', '/readyz')).body.status === 'ready',
+    )
+    const talks = [await newTalk(app), await newTalk(app), await newTalk(app)]
+    for (const talk of talks) {
+      await talk.say('Hello')
+      await talk.cached()
+    }
+    const foreign = talks[1]?.id ?? ''
+    const key = redis.ask('KEYS', `*${foreign}*`)
+    redis.ask('SET', key, 'of somebody else')
+    const places = ['--database.url', url, '--cache.url', redis.url]
+    const audit = (...flags: string[]) => runTurnlog(['cache', 'audit', ...flags, ...places])
+    for (const flags of [[], ['--repair']]) {
+      const { code, out, err } = await audit(...flags)
+      expect([code, err]).toEqual([1, ''])
+      expect(out).toMatch(new RegExp(`^${foreign}  unreadable: Redis at .* answered WRONGTYPE`))
+      expect(out).toMatch(/^ {2}equal +2$/m)
+      expect(out).toMatch(/^ {2}unreadable +1$/m)
+      if (flags.includes('--repair')) expect(out).toContain('Repaired: 0')
+    }
+    expect(JSON.parse((await audit('--json')).out)).toMatchObject({
+      counts: { equal: 2, unreadable: 1 },
+      odd: [{ id: foreign, finding: 'unreadable', reason: expect.stringContaining('WRONGTYPE') }],
+    })
+    expect(redis.ask('GET', key)).toBe('of somebody else')
+  }, 120_000)
+
   test('says what it needs', async () => {
     const { code, err } = await runTurnlog(['cache', 'audit'])
     expect([code, err]).toEqual([

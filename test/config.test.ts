@@ -44,7 +44,15 @@ describe('the sources', () => {
   test('give the defaults where nothing is set', () => {
     const { config, sources, rest } = load({})
     expect(config).toEqual({
-      server: { host: '127.0.0.1', port: 3000, shutdownGraceSeconds: 30 },
+      server: {
+        host: '127.0.0.1',
+        port: 3000,
+        shutdownGraceSeconds: 30,
+        allowedOrigins: '',
+        allowedHosts: '',
+        slowRequestMs: 1000,
+      },
+      log: { level: 'info', format: 'auto', requests: false },
       auth: { mode: undefined },
       database: {
         url: undefined,
@@ -82,7 +90,6 @@ describe('the sources', () => {
         bufferSoftBytes: 262_144,
         bufferHardBytes: 4_194_304,
         pageBytesMax: 131_072,
-        allowedOrigins: '',
       },
       voice: {
         seatSeconds: 120,
@@ -268,6 +275,35 @@ describe('what is wrong', () => {
     ])
   })
 
+  test('includes the old name of a setting that was replaced, with the new one', () => {
+    const files = { 'turnlog.toml': '[live]\nallowedOrigins = ""\n' }
+    const env = { TURNLOG_LIVE_ALLOWED_ORIGINS: '*' }
+    expect(wrong({ files, env, argv: ['--live.allowedOrigins=*'] })).toEqual([
+      'turnlog.toml:2: live.allowedOrigins is not a setting any more: use server.allowedOrigins instead',
+      'environment TURNLOG_LIVE_ALLOWED_ORIGINS: TURNLOG_LIVE_ALLOWED_ORIGINS is not a setting any more: use TURNLOG_SERVER_ALLOWED_ORIGINS instead',
+      'flag --live.allowedOrigins: live.allowedOrigins is not a setting any more: use server.allowedOrigins instead',
+    ])
+  })
+
+  test('includes origins and hosts that no browser would send', () => {
+    const good = {
+      allowedOrigins: ['*', 'https://app.example', 'http://a:1, app://b,https://[::1]:3', ''],
+      allowedHosts: ['*', 'turnlog', 'a_b.example,127.0.0.1, [::1],::1', ''],
+    }
+    const bad = {
+      allowedOrigins: ['app.example', 'null', 'https://a/', 'https://*.a', 'https://a https://b'],
+      allowedHosts: ['a:3000', 'http://a', 'a b', '*.a', '127.0.0.1:1', 'a,,b'],
+    }
+    for (const key of ['allowedOrigins', 'allowedHosts'] as const) {
+      for (const value of good[key])
+        expect(
+          load({ argv: value === '' ? [] : [`--server.${key}=${value}`] }).config.server[key],
+        ).toBe(value)
+      for (const value of bad[key])
+        expect(wrong({ argv: [`--server.${key}=${value}`] })).toHaveLength(1)
+    }
+  })
+
   test('includes tables, lists and dates where a value belongs, and the other way round', () => {
     const toml =
       'cache = 1979-05-27\nwrites = [1]\n[server]\nhost = [1]\nport.x = 1\n[database]\ndataDirectory = 1979-05-27\nlockTimeoutMs = nan\n[[jobs]]\n'
@@ -399,6 +435,21 @@ describe('two settings', () => {
     expect(() => configWith({ database: { deadlineMs: 2000 } })).toThrow(ConfigError)
   })
 
+  test('never let metadata be larger than its turn, unless by default', () => {
+    expect(wrong({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
+      'flag --limits.metadataBytesMax: limits.metadataBytesMax is 131073, and must not be above limits.turnBytesMax, which is 131072',
+    ])
+    expect(
+      wrong({
+        files: { 'turnlog.toml': '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n' },
+      }),
+    ).toEqual([
+      'turnlog.toml:2: limits.metadataBytesMax is 4097, and must not be above limits.turnBytesMax, which is 4096',
+    ])
+    for (const limits of [{ turnBytesMax: 4096 }, { turnBytesMax: 4096, metadataBytesMax: 4096 }])
+      expect(configWith({ limits }).limits.turnBytesMax).toBe(4096)
+  })
+
   test('never give the cache and the jobs the same database of one Redis', () => {
     const redis = (cache: string, jobs?: string) =>
       wrong({ env: { REDIS_URL: cache, ...(jobs === undefined ? {} : { JOBS_REDIS_URL: jobs }) } })
@@ -442,7 +493,7 @@ describe('a configuration', () => {
 
   test('made by hand has the defaults beside what is given', () => {
     const config = configWith({ server: { port: 0 }, database: { url: undefined } })
-    expect(config.server).toEqual({ host: '127.0.0.1', port: 0, shutdownGraceSeconds: 30 })
+    expect(config.server).toEqual({ ...configWith().server, port: 0 })
     expect(config).toEqual({ ...configWith(), server: config.server })
   })
 })

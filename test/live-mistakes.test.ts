@@ -39,7 +39,7 @@ async function run(
   const faults: string[] = []
   const events: Events = {
     ...createEvents(() => {}),
-    requestFailed: (_, route, error) => void faults.push(`${route}: ${String(error)}`),
+    requestFailed: ({ route, cause }) => void faults.push(`${route}: ${String(cause)}`),
   }
   const serve = async (url: string) => {
     const config = configWith({

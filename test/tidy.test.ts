@@ -85,9 +85,12 @@ const arrows: Record<string, string[]> = {
   'src/sources.ts': ['src/settings.ts', 'src/toml-lines.ts'],
   'src/settings.ts': [],
   'src/toml-lines.ts': [],
-  'src/problem.ts': ['src/problem-codes.ts'],
+  'src/problem.ts': ['src/problem-codes.ts', 'src/problem-help.ts'],
+  'src/problem-help.ts': ['src/problem-codes.ts'],
   'src/problem-codes.ts': [],
-  'src/events.ts': [],
+  // The SQLSTATE of a failure is read by the port that it comes through.
+  'src/events.ts': ['src/log/', 'src/ports/'],
+  'src/log/': ['src/log/', 'src/ports/'],
   'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': [],
 }

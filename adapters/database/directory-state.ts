@@ -1,11 +1,14 @@
 /** What can be told of an embedded database's directory without opening it or changing anything. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { StartRefusal } from '../../src/ports/database.ts'
 import { directoryHolder } from './directory-lock.ts'
 
 export type DirectoryState = {
   /** Whether a start has made the data. */
   readonly made: boolean
+  /** Whether other files are there, and no data: no start makes any among them. */
+  readonly foreign: boolean
   /** The id of the process that has it open. */
   readonly holder: string | undefined
   readonly bytes: number
@@ -17,8 +20,34 @@ export const dataIn = (directory: string): string => resolve(directory, 'pglite'
 export function directoryState(directory: string): DirectoryState {
   return {
     made: existsSync(dataIn(directory)),
+    foreign: isForeign(directory),
     holder: directoryHolder(directory),
     bytes: existsSync(directory) ? sizeOf(directory) : 0,
+  }
+}
+
+/**
+ * Throws a `StartRefusal` for a directory of somebody else's. Where our data is, other files beside it
+ * are in nobody's way.
+ */
+export function refuseForeignDirectory(directory: string): void {
+  if (isForeign(directory))
+    throw new StartRefusal(
+      `The data directory ${directory} has other files in it, and no data of Turnlog's: name one that is empty or does not exist yet (database.dataDirectory, TURNLOG_DATA).`,
+    )
+}
+
+/** What we make in it ourselves, and what a file system or a desktop puts there. */
+const expected = /^(pglite\.new|lock\.pid|lock\.db(-journal|-wal|-shm)?|lost\+found|\.DS_Store)$/
+
+function isForeign(directory: string): boolean {
+  const data = dataIn(directory)
+  if (existsSync(data)) return !existsSync(join(data, 'PG_VERSION'))
+  try {
+    return readdirSync(directory).some((name) => !expected.test(name))
+  } catch {
+    // Missing, or none that can be used: whoever makes and locks it says so.
+    return false
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a failed statement or connect means for its outcome, and what may be said about it. */
 import { DrizzleQueryError } from 'drizzle-orm/errors'
-import { DatabaseError, type Outcome } from '../../src/ports/database.ts'
+import { DatabaseError, type FailureReason, type Outcome } from '../../src/ports/database.ts'
+import { plainReason } from '../reason.ts'
 
 /** The fields that postgres.js, PGlite and the runtime's sockets give their errors. */
 type Thrown = {
@@ -19,24 +20,29 @@ const raisedHere = new Set(['UNDEFINED_VALUE', 'MAX_PARAMETERS_EXCEEDED'])
 
 /** No connection could be had, whatever was answered meanwhile: nothing ran. */
 export function connectFailure(thrown: unknown, where: string): DatabaseError {
-  const { sqlState, reason } = read(thrown)
+  const { sqlState, text, message } = read(thrown)
   return new DatabaseError(
     'not-sent',
-    `No connection to ${where}: ${reason}`,
-    sqlState === undefined ? {} : { sqlState },
+    `No connection to ${where}: ${text}`,
+    sqlState === undefined ? {} : { sqlState, reason: reasonOf(sqlState, message) },
   )
 }
 
-/** A statement that was sent, or was about to be, failed with `thrown`. */
-export function statementFailure(thrown: unknown, where: string): DatabaseError {
-  const { sqlState, severity, constraint, reason, code } = read(thrown)
+/**
+ * A statement that was sent, or was about to be, failed with `thrown`. `isLate`: its deadline had
+ * passed, so a cancel was asked for here.
+ */
+export function statementFailure(thrown: unknown, where: string, isLate = false): DatabaseError {
+  const { sqlState, severity, constraint, text, message, code } = read(thrown)
   if (sqlState === undefined) {
     return raisedHere.has(code)
-      ? new DatabaseError('not-sent', `The statement was not sent to ${where}: ${reason}`)
-      : new DatabaseError('unknown', `The connection to ${where} was lost: ${reason}`)
+      ? new DatabaseError('not-sent', `The statement was not sent to ${where}: ${text}`)
+      : new DatabaseError('unknown', `The connection to ${where} was lost: ${text}`)
   }
   const outcome = outcomeOf(sqlState, severity)
-  return new DatabaseError(outcome, `${where} answered ${reason}`, {
+  const isCancelled = sqlState === '57014' && isLate
+  return new DatabaseError(outcome, `${where} answered ${text}`, {
+    reason: isCancelled ? 'slow' : reasonOf(sqlState, message),
     sqlState,
     ...(constraint === undefined ? {} : { constraint }),
   })
@@ -61,6 +67,26 @@ function outcomeOf(sqlState: string, severity: string): Outcome {
   return severity === 'PANIC' ? 'unknown' : 'refused'
 }
 
+/** How the C library words that a file cannot grow: where the error has no SQLSTATE of its own. */
+const noSpace = /No space left on device|Disk quota exceeded|File too large/
+
+/** Postgres words its time-outs in the server's language; in another one they count as refusals. */
+const serverTimeout = /due to (statement|transaction) timeout/
+
+function reasonOf(sqlState: string, message: string): FailureReason {
+  if (sqlState === '53100' || noSpace.test(message)) return 'full'
+  if (sqlState === '25006') return 'read-only'
+  if (sqlState === '25P04' || (sqlState === '57014' && serverTimeout.test(message))) return 'slow'
+  // It is starting, stopping or was lost: as good as not reached.
+  return /^(08|57P0|40003)/.test(sqlState) ? 'unreachable' : 'refused'
+}
+
+/** Whether an answer of an embedded Postgres was its last: after a PANIC, it answers nothing more. */
+export function isLastAnswer(thrown: unknown): boolean {
+  const { sqlState, severity, code } = read(thrown)
+  return sqlState === undefined ? !raisedHere.has(code) : /^(PANIC|FATAL)$/.test(severity)
+}
+
 function read(thrown: unknown) {
   const error: Thrown = typeof thrown === 'object' && thrown !== null ? thrown : {}
   const code = typeof error.code === 'string' ? error.code : ''
@@ -71,10 +97,11 @@ function read(thrown: unknown) {
     (name): name is string => typeof name === 'string',
   )
   if (severity === '') {
-    return { code, severity, sqlState: undefined, constraint, reason: code || message || 'unknown' }
+    const text = plainReason(code || message || 'unknown')
+    return { code, severity, sqlState: undefined, constraint, text, message }
   }
   // Messages of class 22 quote values, that of 42601 quotes the statement. They stay out of logs.
   const quoting = code.startsWith('22') || code === '42601'
-  const reason = `SQLSTATE ${code}${quoting || message === '' ? '' : ` (${message})`}`
-  return { code, severity, sqlState: code, constraint, reason }
+  const text = `SQLSTATE ${code}${quoting || message === '' ? '' : ` (${message})`}`
+  return { code, severity, sqlState: code, constraint, text, message }
 }

@@ -1,6 +1,4 @@
 /** The database port on PGlite: Postgres inside this process, for one process. */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import {
@@ -10,11 +8,12 @@ import {
   type Statement,
 } from '../../src/ports/database.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { dataIn } from './directory-state.ts'
-import { migrationFailure, statementFailure } from './failure.ts'
+import { refuseForeignDirectory } from './directory-state.ts'
+import { migrationFailure } from './failure.ts'
 import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
+import { openInstance } from './pglite-instance.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
-import { paramText, valueParsers } from './values.ts'
+import { paramText } from './values.ts'
 
 export type PgliteOptions = {
   /** Made with mode 0700 where it is missing; holds the data and the lock. */
@@ -34,15 +33,16 @@ const analyseAtLeastEvery = 50_000
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
   const place = `embedded Postgres in ${directory}`
+  refuseForeignDirectory(directory)
   const unlock = lockDirectory(directory)
-  const pglite = await openData(directory).catch((thrown: unknown) => {
+  const instance = await openInstance(directory, place, onEvent).catch((thrown: unknown) => {
     unlock()
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
     throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
   })
   const turns = createTurns(place)
 
-  const ask = async (text: string) => (await pglite.query<object>(text)).rows
+  const ask = (text: string) => instance.query<object>(text, [])
   const verify = async () => {
     await verifyCode(ask, place)
     await verifySchema(ask, place, migrationsFolder)
@@ -56,14 +56,20 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     statements += 1
     if (statements < analyseAt) return
     analyseAt = Math.min(analyseAt * 2, analyseAt + analyseAtLeastEvery)
-    void turns.take(() => pglite.exec('analyze')).catch(() => {})
+    void turns
+      .take(() => ask('analyze'))
+      .catch((thrown: unknown) => {
+        if (closing !== undefined) return
+        const message = thrown instanceof Error ? thrown.message : String(thrown)
+        onEvent({ type: 'unanalysed', message: `The tables could not be analysed: ${message}` })
+      })
   }
 
   let closing: Promise<void> | undefined
   const close = async () => {
     await turns.close()
     try {
-      await pglite.close()
+      await instance.close()
     } finally {
       unlock()
     }
@@ -74,11 +80,8 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     shared: false,
     async query<Row extends object>({ text, params }: Statement, given: QueryOptions = {}) {
       const values = params.map(paramText)
-      const work = () =>
-        pglite.query<Row>(text, values).catch((thrown: unknown) => {
-          throw statementFailure(thrown, place)
-        })
-      const { rows } = await turns.take(work, given.deadlineMs ?? options.deadlineMs)
+      const work = () => instance.query<Row>(text, values)
+      const rows = await turns.take(work, given.deadlineMs ?? options.deadlineMs)
       analyseInTime()
       return rows
     },
@@ -87,9 +90,11 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
       turns.take(async () => {
         await verifyCode(ask, place)
         if (await isMigrated(ask, migrationsFolder)) return
-        await migrate(drizzle(pglite), { migrationsFolder }).catch((thrown: unknown) => {
-          throw migrationFailure(thrown, place)
-        })
+        await migrate(drizzle(await instance.open()), { migrationsFolder }).catch(
+          (thrown: unknown) => {
+            throw migrationFailure(thrown, place)
+          },
+        )
         onEvent({ type: 'migrated', message: `The schema of the ${place} was brought up to date` })
       }),
     [Symbol.asyncDispose]() {
@@ -97,23 +102,6 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
       return closing
     },
   }
-}
-
-/** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
-async function openData(directory: string): Promise<PGlite> {
-  const data = dataIn(directory)
-  if (!existsSync(data)) {
-    const unfinished = `${data}.new`
-    rmSync(unfinished, { recursive: true, force: true })
-    mkdirSync(unfinished, { mode: 0o700 })
-    await (await PGlite.create(unfinished)).close()
-    renameSync(unfinished, data)
-  }
-  const pglite = await PGlite.create(data)
-  // After the start, which puts its own for every array type.
-  pglite.parsers = { ...valueParsers }
-  pglite.serializers = {}
-  return pglite
 }
 
 /** One statement at a time, in order; what waits here has certainly not been sent. */
@@ -150,5 +138,7 @@ function createTurns(place: string) {
 
 const late = (place: string, started: boolean) =>
   started
-    ? new DatabaseError('unknown', `The ${place} did not answer within the deadline`)
-    : new DatabaseError('not-sent', `The ${place} had no turn within the deadline`)
+    ? new DatabaseError('unknown', `The ${place} did not answer within the deadline`, slow)
+    : new DatabaseError('not-sent', `The ${place} had no turn within the deadline`, slow)
+
+const slow = { reason: 'slow' } as const

@@ -23,6 +23,10 @@ export type ConnectionOptions = {
 export type Connection = {
   /** `performance.now()` after which it is better replaced: load follows the servers there are. */
   readonly expiresAt: number
+  /** `performance.now()` of its first answer. */
+  readonly openedAt: number
+  /** Whether it took no writes when it was opened. */
+  readonly isReadOnly: boolean
   readonly client: postgres.Sql
   /** False as soon as the socket is closed, by whomever. */
   alive(): boolean
@@ -39,11 +43,14 @@ export type RunningStatement = {
 
 const noop = () => {}
 
+const firstQuestion = `select current_setting('transaction_read_only') = 'on' as "isReadOnly"`
+
 /** Milliseconds, give or take a quarter, so that connections made together do not end together. */
 const lifetimeMs = 40 * 60_000
 
 /**
- * Connects and waits for a first answer; of several hosts in the URL, the first that gives one.
+ * Connects and waits for a first answer; of several hosts in the URL, the first that takes writes, else
+ * the first that answers: after a failover, the old primary may stand first in the list and be a standby.
  * Fails with a `DatabaseError`, always `not-sent`. `onClose` is told once, of an open connection.
  */
 export async function openConnection(
@@ -53,13 +60,21 @@ export async function openConnection(
 ): Promise<Connection> {
   const { place, urls } = readUrl(options.url)
   let failure: unknown
+  let standby: Connection | undefined
   for (const url of urls) {
     try {
-      return await openOne({ ...options, url }, onClose, signal)
+      const connection = await openOne({ ...options, url }, onClose, signal)
+      if (!connection.isReadOnly || urls.length === 1) {
+        standby?.close()
+        return connection
+      }
+      if (standby === undefined) standby = connection
+      else connection.close()
     } catch (thrown) {
       failure = thrown
     }
   }
+  if (standby !== undefined) return standby
   throw connectFailure(failure, place)
 }
 
@@ -87,12 +102,14 @@ async function openOne(
   }
   const settings = { ...clientOptions(options), socket, onclose: close }
   const client = postgres(options.url, settings)
-  const connection: Connection = {
+  const connection = {
+    openedAt: 0,
+    isReadOnly: false,
     expiresAt: performance.now() + lifetimeMs * (0.75 + Math.random() / 2),
     client,
     alive: () => state === 'open',
     close,
-    run(text, params) {
+    run(text: string, params: (string | null)[]) {
       // `simple: false`: without parameters postgres.js would take the protocol that never prepares.
       const extended = { prepare: options.prepare, simple: false }
       const query = client.unsafe(text, params, extended)
@@ -117,7 +134,9 @@ async function openOne(
   if (signal?.aborted) onAbort()
   try {
     // A statement, not only the handshake: behind PgBouncer that alone says nothing of the server.
-    await Promise.race([client.unsafe('select 1'), givenUp.promise])
+    const [row] = await Promise.race([client.unsafe(firstQuestion), givenUp.promise])
+    connection.isReadOnly = row?.['isReadOnly'] === true
+    connection.openedAt = performance.now()
     state = 'open'
     return connection
   } catch (thrown) {
@@ -161,6 +180,11 @@ export function readUrl(url: string): { place: string; urls: string[] } {
   if (!areHosts || path.includes('@') || query.includes('@')) {
     throw new StartRefusal(
       'The database URL cannot be told apart: percent-encode / ? # @ and : in its user and password.',
+    )
+  }
+  if (/%(?![0-9a-f]{2})/i.test(start + hosts + path)) {
+    throw new StartRefusal(
+      'The database URL has a % that encodes nothing: write %25 for a % of its user, password or name.',
     )
   }
   // postgres.js hands parameters it does not know to the server, which refuses to talk then.

@@ -6,6 +6,7 @@ import { DatabaseError, StartRefusal } from '../../src/ports/database.ts'
 import { migrationFailure } from './failure.ts'
 import { type Ask, isMigrated, verifyCode, verifySchema, verifyServer } from './migrations.ts'
 import { type Connection, openConnection } from './postgres-connection.ts'
+import { postgresTlsMismatch } from './postgres-tls.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
 export type StartOptions = {
@@ -101,8 +102,13 @@ async function connectPatiently(options: StartOptions): Promise<Connection> {
     } catch (thrown) {
       if (!(thrown instanceof DatabaseError)) throw thrown
       if (/^(28|3D)/.test(thrown.sqlState ?? '')) {
-        throw new StartRefusal(`${thrown.message}: check the database URL.`)
+        const advice = /no encryption/.test(thrown.message)
+          ? 'where the server wants TLS, add ?sslmode=require to the database URL'
+          : 'check the database URL'
+        throw new StartRefusal(`${thrown.message}: ${advice}.`)
       }
+      const mismatch = looks === 0 ? await postgresTlsMismatch(url) : undefined
+      if (mismatch !== undefined) throw new StartRefusal(`${place} cannot be used: ${mismatch}.`)
       if (performance.now() > until) {
         throw new StartRefusal(
           `${thrown.message}, and this for ${startWaitSeconds} s: check that the server at the database URL runs.`,

@@ -134,7 +134,12 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
         return entry.connection
       }
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => refuse(waiter, late(place, waitMs)), waitMs)
+        const giveUp = () => {
+          // Where none can be made, that is why, and not that others hold those there are.
+          const cause = failures > 0 && failure instanceof DatabaseError ? failure : undefined
+          refuse(waiter, late(place, waitMs, cause))
+        }
+        const timer = setTimeout(giveUp, waitMs)
         const waiter: Waiter = {
           resolve(connection) {
             clearTimeout(timer)
@@ -176,5 +181,15 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
 
 const closed = (place: string) => new DatabaseError('not-sent', `${place} was closed here`)
 
-const late = (place: string, waitMs: number) =>
-  new DatabaseError('not-sent', `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`)
+const late = (place: string, waitMs: number, cause: DatabaseError | undefined) =>
+  new DatabaseError(
+    'not-sent',
+    `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`,
+    cause === undefined
+      ? { reason: 'slow' }
+      : {
+          reason: cause.reason,
+          cause,
+          ...(cause.sqlState === undefined ? {} : { sqlState: cause.sqlState }),
+        },
+  )

@@ -1,6 +1,6 @@
 /** The database port on a Postgres server, through postgres.js. */
 import { DatabaseError, type QueryOptions, type Statement } from '../../src/ports/database.ts'
-import { statementFailure } from './failure.ts'
+import { isLastAnswer, statementFailure } from './failure.ts'
 import { defaultMigrationsFolder } from './migrations.ts'
 import { type Connection, openConnection, readUrl } from './postgres-connection.ts'
 import { migratePostgres, verifyPostgres } from './postgres-migrate.ts'
@@ -29,6 +29,18 @@ export type PostgresOptions = {
 /** Milliseconds that a cancelled statement has to say what became of it. */
 const cancelGraceMs = 250
 
+/**
+ * Refusals that may be the session's alone, which keeps what its role, its database or its server had
+ * set when it was opened: read-only, the search path, the rights of a role.
+ */
+const sessionsFault = /^(25006|42501|42P01|42883|3F000)$/
+
+/** A session younger than this has the settings of now: its refusal stands. In milliseconds. */
+const freshMs = 500
+
+/** Milliseconds in which sessions given up are one line of the log. */
+const staleQuietMs = 10_000
+
 /** Connects when it has to: the server may be away now, and may go and come back later. */
 export function openPostgres(options: PostgresOptions): StartableDatabase {
   const { url, migrateUrl = url, prepare, connectTimeoutMs, onEvent = () => {} } = options
@@ -48,23 +60,50 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
     onEvent,
   }
 
-  /** Runs the statement on a connection that is ours until it answers or is given up. */
+  let staleSaidAt = Number.NEGATIVE_INFINITY
+  let staleUnsaid = 0
+
+  const isStale = ({ openedAt }: Connection, { sqlState }: DatabaseError): boolean =>
+    sessionsFault.test(sqlState ?? '') && performance.now() - openedAt >= freshMs
+
+  const giveUpStale = (connection: Connection, { message }: DatabaseError) => {
+    pool.discard(connection)
+    staleUnsaid += 1
+    const now = performance.now()
+    if (now - staleSaidAt < staleQuietMs) return
+    const seconds = ((now - connection.openedAt) / 1000).toFixed(1)
+    const before = staleUnsaid === 1 ? '' : `, and ${staleUnsaid - 1} more before it`
+    onEvent({
+      type: 'stale',
+      message: `${message}: the session, opened ${seconds} s ago, was given up${before}`,
+    })
+    staleSaidAt = now
+    staleUnsaid = 0
+  }
+
+  /**
+   * Runs the statement on a connection that is ours until it answers or is given up. Undefined: it
+   * was refused for the session's sake, rolled back, and may run on another.
+   */
   const runOn = (
     connection: Connection,
     { text, params }: Sent,
     startedAt: number,
     dueAt: number,
   ) =>
-    new Promise<object[]>((resolve, reject) => {
+    new Promise<object[] | undefined>((resolve, reject) => {
+      let isLate = false
       const running = connection.run(text, params)
       const giveUp = () => {
         onEvent({ type: 'stuck', message: `${place} answered neither a statement nor its cancel` })
         pool.discard(connection)
         // What was silent just as long is likely as dead, and would cost a deadline each to find out.
         pool.distrust(startedAt)
-        reject(new DatabaseError('unknown', `${place} did not answer within the deadline`))
+        const text = `${place} did not answer within the deadline`
+        reject(new DatabaseError('unknown', text, { reason: 'slow' }))
       }
       let timer = setTimeout(() => {
+        isLate = true
         running.cancel()
         timer = setTimeout(giveUp, cancelGraceMs)
       }, dueAt - performance.now())
@@ -77,8 +116,11 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
         },
         (thrown) => {
           clearTimeout(timer)
-          const failure = statementFailure(thrown, place)
-          if (failure.sqlState === undefined) pool.discard(connection)
+          const failure = statementFailure(thrown, place, isLate)
+          if (isStale(connection, failure)) {
+            giveUpStale(connection, failure)
+            if (performance.now() < dueAt) return resolve(undefined)
+          } else if (isLastAnswer(thrown)) pool.discard(connection)
           else pool.release(connection)
           reject(failure)
         },
@@ -92,9 +134,18 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
       const startedAt = performance.now()
       const waitMs = deadlineMs ?? options.deadlineMs
       const sent = { text: statement.text, params: statement.params.map(paramText) }
-      const connection = await pool.take(waitMs)
-      const rows = await runOn(connection, sent, startedAt, startedAt + waitMs)
-      return rows as Row[]
+      const dueAt = startedAt + waitMs
+      for (;;) {
+        const connection = await pool.take(dueAt - performance.now())
+        // This process was busy when it became free: sent now, it would be cancelled at once.
+        if (performance.now() >= dueAt) {
+          pool.release(connection)
+          const text = `No connection to ${place} was free within ${waitMs} ms`
+          throw new DatabaseError('not-sent', text, { reason: 'slow' })
+        }
+        const rows = await runOn(connection, sent, startedAt, dueAt)
+        if (rows !== undefined) return rows as Row[]
+      }
     },
     async migrate() {
       await migratePostgres(start)

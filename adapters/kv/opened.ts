@@ -26,5 +26,7 @@ export type KvEventType =
   /** Changes by others go unheard, and are heard again. */
   | 'unheard'
   | 'heard'
+  /** The URL asks for what the server cannot give. */
+  | 'mistaken'
 
 export type OnKvEvent = (event: KvEvent) => void

@@ -9,9 +9,11 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { createClient, ErrorReply, RESP_TYPES } from 'redis'
 import { KvError } from '../../src/ports/kv.ts'
+import { plainReason } from '../reason.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import type { OnKvEvent } from './opened.ts'
 import type { Script } from './redis-scripts.ts'
+import { redisTlsMismatch } from './redis-tls.ts'
 
 /** Runs scripts where a partition lives. */
 export type Carrier = {
@@ -83,6 +85,7 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   let isIdentifying = false
   let isAway = false
   let isClosed = false
+  let wasReady = false
 
   const lose = () => {
     connection += 1
@@ -94,6 +97,13 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     if (isAway || isClosed) return
     isAway = true
     onEvent({ type: 'unreachable', message: `${place} cannot be reached: ${reasonOf(thrown)}` })
+    if (!wasReady) void advise()
+  }
+  /** A URL that asks for the wrong thing fails from the start, and the reason does not say so. */
+  const advise = async () => {
+    const mismatch = await redisTlsMismatch(url)
+    if (mismatch !== undefined && !isClosed)
+      onEvent({ type: 'mistaken', message: `${place} cannot be used: ${mismatch}` })
   }
   const identify = async () => {
     const at = connection
@@ -105,6 +115,7 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
       // Answers on their way are of whoever it was.
       if (run !== undefined && run !== id) connection += 1
       run = id
+      wasReady = true
       if (isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
       isAway = false
     } catch (thrown) {
@@ -212,6 +223,6 @@ function rethrow(thrown: unknown, place: string): never {
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(', ')
   if (!(thrown instanceof Error)) return String(thrown)
-  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code
+  if ('code' in thrown && typeof thrown.code === 'string') return plainReason(thrown.code)
   return thrown.message || thrown.name
 }

@@ -1,7 +1,7 @@
 /** `turnlog cache audit`: holds what is cached against the database. */
 import { auditCache } from '../app.ts'
 import type { Config } from '../config.ts'
-import { createEvents } from '../events.ts'
+import { openLog } from './log.ts'
 
 /** The newest by activity that are looked at, unless all are. */
 const sample = 1000
@@ -11,7 +11,7 @@ export async function cacheAudit(
   config: Config,
   options: { readonly all: boolean; readonly repair: boolean; readonly json: boolean },
 ): Promise<{ text: string; code: number }> {
-  const { counts, odd, repaired } = await auditCache(config, createEvents(), {
+  const { counts, odd, repaired } = await auditCache(config, openLog(config), {
     limit: options.all ? undefined : sample,
     repair: options.repair,
   })
@@ -20,7 +20,9 @@ export async function cacheAudit(
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   const width = Math.max(...Object.keys(counts).map((name) => name.length))
   const lines = [
-    ...odd.map(({ id, finding }) => `${id}  ${finding}`),
+    ...odd.map(({ id, finding, reason }) =>
+      reason === undefined ? `${id}  ${finding}` : `${id}  ${finding}: ${reason}`,
+    ),
     `Conversations looked at: ${total}${options.all ? '' : ` (the ${sample} last active; --all looks at every one)`}`,
     ...Object.entries(counts).map(([name, count]) => `  ${name.padEnd(width)}  ${count}`),
     ...(options.repair ? [`Repaired: ${repaired}`] : []),

@@ -2,24 +2,40 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { type App, createApp } from '../app.ts'
 import type { Config } from '../config.ts'
-import { createEvents } from '../events.ts'
+import type { Events } from '../events.ts'
+import { checkDescriptors, watchDescriptors } from './file-descriptors.ts'
+import { openLog } from './log.ts'
+import { logProcess } from './process-log.ts'
 
-/** Resolves when everything is closed. */
-export async function serve(config: Config, stop: AbortSignal): Promise<void> {
-  const events = createEvents()
+/** Resolves when everything is closed: to 0, or to 1 where an exception that nobody caught ended it. */
+export async function serve(config: Config, stop: AbortSignal): Promise<number> {
+  checkDescriptors(config)
+  const events = openLog(config)
+  using failure = logProcess(events)
+  using _watch = watchDescriptors(events)
+  const stopped = AbortSignal.any([stop, failure.signal])
   const starting = createApp(config, { events })
   // A start can wait long for its database; a stop does not wait for the start.
-  await Promise.race([starting, aborted(stop)])
-  if (stop.aborted) return
-  const app = await starting
+  await Promise.race([starting, aborted(stopped)])
+  if (!stopped.aborted) await run(await starting, config, events, stopped)
+  return failure.signal.aborted ? 1 : 0
+}
+
+async function run(app: App, config: Config, events: Events, stopped: AbortSignal): Promise<void> {
   let until = performance.now()
   try {
     const listening = app.listen(config.server)
-    process.stdout.write(banner(config, listening.url, app))
-    events.started({ url: listening.url, database: app.databaseName })
+    const { url, dataDirectory } = config.database
+    events.started({
+      version: packageJson.version,
+      url: listening.url,
+      database: app.databaseName,
+      cache: app.cacheName,
+      dataDirectory: url === undefined ? dataDirectory : undefined,
+    })
 
-    await aborted(stop)
-    events.stopping(String(stop.reason))
+    await aborted(stopped)
+    events.stopping(String(stopped.reason))
     app.drain()
     const graceMs = config.server.shutdownGraceSeconds * 1000
     until = performance.now() + graceMs
@@ -41,21 +57,3 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-
-/** What is worth opening, and what a user of the embedded database must know. */
-function banner({ database }: Config, url: string, { databaseName, cacheName }: App): string {
-  const embedded = [
-    `  Data      ${database.dataDirectory} (survives a crash of the process, not of the machine)`,
-    '            Set DATABASE_URL to use a Postgres server.',
-  ]
-  return [
-    `Turnlog ${packageJson.version}`,
-    `  API       ${url}/v1/conversations`,
-    `  Swagger   ${url}/swagger`,
-    `  Health    ${url}/readyz`,
-    `  Database  ${databaseName}`,
-    `  Cache     ${cacheName}`,
-    ...(database.url === undefined ? embedded : []),
-    '',
-  ].join('\n')
-}

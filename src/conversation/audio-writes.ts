@@ -49,6 +49,8 @@ export function createAudioWrites(
         lockTimeoutMs,
       ],
       ['attached', 'unchanged', 'nothing', 'held', 'part-out-of-range'],
+      // By the second time, another message may be the latest.
+      { isRepeatable: target.messageId !== undefined || target.key !== undefined },
     )
     if (row.outcome === 'part-out-of-range')
       throw Problem.of([

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Database, Param } from '../ports/database.ts'
 import { Problem } from '../problem.ts'
 import type { CacheEntries } from './cache-entries.ts'
+import { isRefusal } from './cache-writer.ts'
 import { ask } from './failure.ts'
 import type { Principal } from './principal.ts'
 import type { Reader } from './reader.ts'
@@ -15,16 +16,31 @@ import { type Window, windowBounds, windowOf } from './window.ts'
  * - `ahead`: a version that the database does not have.
  * - `different`: the same version, other bytes.
  * - `erased`: messages of a conversation that was erased.
+ * - `unreadable`: the store refused to read it, as where another program has written under its key.
  */
-export const findings = ['equal', 'absent', 'behind', 'ahead', 'different', 'erased'] as const
+export const findings = [
+  'equal',
+  'absent',
+  'behind',
+  'ahead',
+  'different',
+  'erased',
+  'unreadable',
+] as const
 export type Finding = (typeof findings)[number]
+
+/** `reason`: what the store answered in place of what was `unreadable`. */
+export type Look = { readonly finding: Finding; readonly reason?: string }
 
 export type Audit = {
   /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
   conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
-  /** Fails with `database-unavailable`, and with what the store fails with. */
-  look(principal: Principal, id: string): Promise<Finding>
-  /** Takes a window away, so that the next read makes one; false where others were faster. */
+  /** Fails with a `database-` code, and with what the store fails with. */
+  look(principal: Principal, id: string): Promise<Look>
+  /**
+   * Takes a window away, so that the next read makes one; false where others were faster, or where
+   * what is there is not ours to take.
+   */
   repair(principal: Principal, id: string): Promise<boolean>
 }
 
@@ -33,7 +49,7 @@ export type AuditAsked = { readonly limit: number | undefined; readonly repair: 
 export type AuditReport = {
   readonly counts: Readonly<Record<Finding, number>>
   /** Those that are neither equal nor absent. */
-  readonly odd: readonly { readonly id: string; readonly finding: Finding }[]
+  readonly odd: readonly ({ readonly id: string } & Look)[]
   readonly repaired: number
 }
 
@@ -44,16 +60,24 @@ export async function report(
   { limit, repair }: AuditAsked,
 ): Promise<AuditReport> {
   const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
-  const odd: { id: string; finding: Finding }[] = []
+  const odd: ({ id: string } & Look)[] = []
   let repaired = 0
   for await (const id of audit.conversations(principal, limit)) {
-    const finding = await audit.look(principal, id)
-    counts[finding] += 1
-    if (finding === 'equal' || finding === 'absent') continue
-    odd.push({ id, finding })
+    const look = await audit.look(principal, id)
+    counts[look.finding] += 1
+    if (!isOdd(look.finding)) continue
+    odd.push({ id, ...look })
     if (repair && (await audit.repair(principal, id))) repaired += 1
   }
   return { counts, odd, repaired }
+}
+
+const isOdd = (finding: Finding) => finding !== 'equal' && finding !== 'absent'
+
+/** What the store refused; whatever else failed is thrown on. */
+function refusalOf(thrown: unknown): string {
+  if (isRefusal(thrown) && thrown instanceof Error) return thrown.message
+  throw thrown
 }
 
 /** Looks again as often where the two differ: an apply may be on its way. */
@@ -114,15 +138,26 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
     },
 
     async look(principal, id) {
-      let finding = await once(principal, id)
-      for (let look = 1; look < looks && finding !== 'equal' && finding !== 'absent'; look += 1) {
-        await new Promise((resolve) => setTimeout(resolve, pauseMs))
-        finding = await once(principal, id)
+      try {
+        let finding = await once(principal, id)
+        for (let look = 1; look < looks && isOdd(finding); look += 1) {
+          await new Promise((resolve) => setTimeout(resolve, pauseMs))
+          finding = await once(principal, id)
+        }
+        return { finding }
+      } catch (thrown) {
+        return { finding: 'unreadable', reason: refusalOf(thrown) }
       }
-      return finding
     },
 
-    repair: (principal, id) => entries.forget(principal.tenant, id),
+    async repair(principal, id) {
+      try {
+        return await entries.forget(principal.tenant, id)
+      } catch (thrown) {
+        refusalOf(thrown)
+        return false
+      }
+    },
   }
 }
 

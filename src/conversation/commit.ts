@@ -5,12 +5,9 @@
  * A conversation is in at most one batch at a time, and its turns are recorded in the order in which
  * they came. Every promise given out settles: recorded, replayed, refused by a code, or unknown.
  */
-import type { Events } from '../events.ts'
-import type { Database } from '../ports/database.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import { createBatchSize } from './batch-size.ts'
-import type { Effect } from './effects.ts'
-import { createRecorder, type Entry, type Verdict } from './recorder.ts'
+import { createRecorder, type Entry, type RecorderOptions, type Verdict } from './recorder.ts'
 import type { PreparedTurn } from './turn.ts'
 
 /** Bounds of the queue and of a batch. */
@@ -44,15 +41,13 @@ const lingerMs = 25
 /** How often the whole queue is searched for turns that have waited too long, in milliseconds. */
 const sweepMs = 250
 
-export function createCommitter(options: {
-  readonly database: Database
-  readonly effects: readonly Effect[]
-  readonly events: Events
+type CommitterOptions = RecorderOptions & {
   readonly bounds: WriteBounds
-  readonly lockTimeoutMs: number
   /** How long a turn may wait for its batch. */
   readonly waitMs: number
-}): Committer {
+}
+
+export function createCommitter(options: CommitterOptions): Committer {
   const { bounds } = options
   const recorder = createRecorder(options)
   const size = createBatchSize(bounds.batchTurnsMax, options.database.shared)

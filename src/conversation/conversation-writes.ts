@@ -49,6 +49,7 @@ export function createConversationWrites(
           lockTimeoutMs,
         ],
         ['created', 'existing'],
+        { isRepeatable: body.id !== undefined || body.externalId !== undefined },
       )
       const created = row.outcome === 'created'
       if (created) announce(principal, row.id, 1, 'conversation')
@@ -86,6 +87,8 @@ export function createConversationWrites(
             lockTimeoutMs,
           ],
           ['patched', 'unchanged', 'stale'],
+          // Another's change may lie between the two.
+          { isRepeatable: false },
         )
         if (row.outcome !== 'stale') {
           if (row.outcome === 'patched') announce(principal, id, row.version, 'conversation')
@@ -108,7 +111,7 @@ export function createConversationWrites(
         calls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
-        erasureDeadlineMs,
+        { isRepeatable: true, deadlineMs: erasureDeadlineMs },
       )
       if (outcome === 'erased') announce(principal, id, version, 'erased')
       return {

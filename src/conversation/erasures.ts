@@ -2,6 +2,7 @@
  * Works off what was erased while the cache did not take it: the erasing call leaves a row, and
  * every node looks for rows, so that a crash in between leaves no message in a cache.
  */
+import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Cache } from './cache.ts'
 import { createRounds, type Rounds } from './rounds.ts'
@@ -24,8 +25,9 @@ export function createErasures(options: {
   /** Whether one node's erasure in the cache is everybody's. */
   readonly isShared: boolean
   readonly ttlSeconds: number
+  readonly events: Pick<Events, 'workFailed'>
 }): Rounds {
-  const { database, cache, isShared, ttlSeconds } = options
+  const { database, cache, isShared, ttlSeconds, events } = options
   /** Where every node has a cache of its own, each has to erase, and nobody knows when all have. */
   const erasedHere = new Set<string>()
 
@@ -47,8 +49,9 @@ export function createErasures(options: {
         if (isPast || (isErased && isShared))
           await database.query({ text: statements.done, params: [tenant, id, version] })
       }
-    } catch {
-      // The database tells of itself; the rows are there the next time.
+    } catch (thrown) {
+      // The rows are there the next time.
+      events.workFailed('cache-erasures', thrown)
     }
   }
 

@@ -29,7 +29,7 @@ export type ReadOptions = {
 }
 
 /**
- * Reads fail with `conversation-not-found`, `conversation-erased`, `database-unavailable`,
+ * Reads fail with `conversation-not-found`, `conversation-erased`, a `database-` code,
  * `cursor-invalid` and `cursor-ahead`.
  */
 export type Histories = {

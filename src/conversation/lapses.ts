@@ -2,8 +2,8 @@
  * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
  * any more, audio whose turn never came. Every node looks; the calls settle who was first.
  */
+import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
-import { ask } from './failure.ts'
 import { localPrincipal, type Principal } from './principal.ts'
 import { createRounds, type Rounds } from './rounds.ts'
 import { type MessageRow, messageFromRow, messageList } from './rows.ts'
@@ -41,12 +41,13 @@ type Due = {
 export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
-  readonly voiceSessions: VoiceSessions
+  readonly voiceSessions: Pick<VoiceSessions, 'lapse'>
+  readonly events: Pick<Events, 'workFailed'>
 }): Rounds {
-  const { database, writes, voiceSessions } = options
+  const { database, writes, voiceSessions, events } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
-    const rows = await ask<MessageRow & { at: number }>(database, 'write', {
+    const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
       text: statements.seats,
       params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
     })
@@ -58,16 +59,19 @@ export function createLapses(options: {
 
   const workOff = async () => {
     const at = printTime(now())
+    let conversationId: string | undefined
     try {
       const due = await database.query<Due>({ text: statements.due, params: [at, most] })
       for (const { kind, tenant, c, session } of due) {
         const principal = { ...localPrincipal, tenant }
+        conversationId = c
         if (kind === 'seats') await expireSeats(principal, c, at)
         else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
-        else await database.query({ text: statements.audio, params: [at] })
+        else await writes.run('repeatable', { text: statements.audio, params: [at] })
       }
-    } catch {
-      // The database tells of itself; what is due is due the next time.
+    } catch (thrown) {
+      // What is due is due the next time.
+      events.workFailed('lapses', thrown, conversationId)
     }
   }
 

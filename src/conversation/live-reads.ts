@@ -56,7 +56,7 @@ export type HeadRead = { readonly version: number; readonly erased: boolean }
 /** Bounds of one page; it holds one version at least, whatever its bytes. */
 export type PageBounds = { readonly limit: number; readonly bytesMax: number }
 
-/** Each fails with `database-unavailable` alone. */
+/** Each fails with a `database-` code alone. */
 export type LiveReads = {
   /** What changed after version `from`, up to the end of the page or the head. */
   changes(principal: Principal, id: string, from: number, page: PageBounds): Promise<ChangesRead>

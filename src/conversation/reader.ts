@@ -37,7 +37,7 @@ export type PageQuery = { readonly page?: string; readonly limit: number }
 export type ReadLimits = { readonly historyMessagesMax: number; readonly changesBytesMax: number }
 
 /**
- * Every read fails with `conversation-not-found`, `conversation-erased` or `database-unavailable`;
+ * Every read fails with `conversation-not-found`, `conversation-erased` or a `database-` code;
  * those with a cursor with `cursor-invalid` and `cursor-ahead`, too.
  */
 export type Reader = {

@@ -3,11 +3,13 @@ import type { Events } from '../events.ts'
 import { type Database, DatabaseError } from '../ports/database.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import { type Effect, runEffects } from './effects.ts'
-import { problemOf } from './failure.ts'
+import { outcomeUnknown, problemOf } from './failure.ts'
 import { lookUp, ownId } from './lookup.ts'
 import { recordCall } from './record-call.ts'
+import { runsOf } from './runs.ts'
 import { messagesOf, type PreparedTurn } from './turn.ts'
 import type { Message } from './wire.ts'
+import type { FailedWrites } from './write-health.ts'
 
 /** Where a turn stands in the database. */
 export type Place = {
@@ -36,6 +38,8 @@ export type Entry = {
   readonly turn: PreparedTurn
   /** When it came, on the monotonic clock, in milliseconds. */
   readonly since: number
+  /** How the answer of a call was lost that may have recorded it. */
+  lost?: DatabaseError
   resolve(verdict: Verdict): void
   reject(reason: unknown): void
 }
@@ -73,18 +77,24 @@ type Row = {
   began: boolean
 }
 
-/** Data, integrity and limits are one turn's fault; any other failure is the whole call's. */
-const oneTurnsFault = /^(21|22|23|54)/
+/**
+ * Data, integrity and limits are one turn's fault; a trigger of the operator's or a damaged row can be. Any
+ * other failure is the whole call's.
+ */
+const oneTurnsFault = /^(21|22|23|54|P0|XX)/
 
 const nothing: Left = { locked: [], unsettled: [] }
 
-export function createRecorder(options: {
+export type RecorderOptions = {
   readonly database: Database
   readonly effects: readonly Effect[]
   readonly events: Events
   readonly lockTimeoutMs: number
-}): Recorder {
-  const { database, effects, events } = options
+  readonly health?: FailedWrites | undefined
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { database, effects, events, health } = options
 
   const call = (entries: readonly Entry[], wait: boolean) => {
     const turns = entries.map(({ turn }) => turn)
@@ -97,12 +107,16 @@ export function createRecorder(options: {
       rows = await call(entries, options.wait)
     } catch (thrown) {
       if (!(thrown instanceof DatabaseError)) return refuseAll(entries, thrown)
-      if (thrown.outcome === 'unknown') return { locked: [], unsettled: [...entries] }
-      if (oneTurnsFault.test(thrown.sqlState ?? ''))
-        return entries.length > 1
-          ? recordInHalves(entries, options)
-          : refuseAll(entries, fault(thrown))
-      return refuseAll(entries, options.sentBefore ? new Problem('outcome-unknown') : thrown)
+      const isOnes = oneTurnsFault.test(thrown.sqlState ?? '') && thrown.outcome !== 'unknown'
+      if (isOnes && entries.length > 1) return recordInHalves(entries, options)
+      health?.failed(thrown, entries.length)
+      if (thrown.outcome === 'unknown') {
+        for (const entry of entries) entry.lost = thrown
+        return { locked: [], unsettled: [...entries] }
+      }
+      if (isOnes) return refuseAll(entries, fault(thrown))
+      // What was sent before has a key, else it would not have been sent again.
+      return refuseAll(entries, options.sentBefore ? outcomeUnknown(thrown, true) : thrown)
     }
     options.recorded?.()
     return answer(entries, rows)
@@ -191,11 +205,12 @@ export function createRecorder(options: {
     // Not found is still unknown, for the call may yet run. With a key, sending it again is safe:
     // whichever of the two comes second finds the first.
     const again = found === undefined ? [] : missing.filter(({ turn }) => turn.row.key !== null)
-    for (const entry of missing)
-      if (!again.includes(entry)) entry.reject(new Problem('outcome-unknown'))
+    const giveUp = (entry: Entry) =>
+      entry.reject(outcomeUnknown(entry.lost, entry.turn.row.key !== null))
+    for (const entry of missing) if (!again.includes(entry)) giveUp(entry)
     if (again.length === 0) return
     const { locked, unsettled } = await record(again, { wait: true, sentBefore: true })
-    for (const entry of [...locked, ...unsettled]) entry.reject(new Problem('outcome-unknown'))
+    for (const entry of [...locked, ...unsettled]) giveUp(entry)
   }
 
   return { record, settle }
@@ -220,27 +235,6 @@ const verdictOf = ({ place: { version, head }, messages }: Recorded): Verdict =>
   replayOf: null,
   messages,
 })
-
-/**
- * Turns of one conversation whose versions follow each other. What is found out after a lost
- * connection may come from several calls, and another node's versions may lie between theirs: a
- * commit that spanned them would claim what it does not carry.
- */
-export function runsOf<T extends Pick<Recorded, 'entry' | 'place'>>(
-  recorded: readonly T[],
-): [T, ...T[]][] {
-  const runs: [T, ...T[]][] = []
-  const byConversation = Map.groupBy(recorded, ({ entry }) => entry.turn.row.c)
-  for (const group of byConversation.values()) {
-    let version = Number.NaN
-    for (const one of group.toSorted((a, b) => a.place.version - b.place.version)) {
-      if (one.place.version === version + 1) runs.at(-1)?.push(one)
-      else runs.push([one])
-      version = one.place.version
-    }
-  }
-  return runs
-}
 
 /** The id of the turn's first message: the turn's id. */
 const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id

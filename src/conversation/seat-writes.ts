@@ -44,6 +44,7 @@ export function createSeatWrites(
           lockTimeoutMs,
         ],
         ['opened', 'existing'],
+        { isRepeatable: true },
       )
       const message = messageFromRow(id, row)
       const opened = row.outcome === 'opened'
@@ -77,6 +78,7 @@ export function createSeatWrites(
         calls.complete,
         [JSON.stringify({ tenant: principal.tenant, c: id, key, ...rowOf(halves) }), lockTimeoutMs],
         ['completed', 'replayed'],
+        { isRepeatable: true },
       )
       const human = messageFromRow(id, row.human)
       const answer = isThere(row.answer) ? messageFromRow(id, row.answer) : undefined
@@ -119,6 +121,8 @@ export function createSeatWrites(
           lockTimeoutMs,
         ],
         ['interrupted', 'unchanged', 'heard-out-of-range'],
+        // Without a time of its own, a second report would be a later one.
+        { isRepeatable: at !== undefined },
       )
       if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)
       const message = messageFromRow(id, row)

@@ -14,11 +14,12 @@ import { createVoiceSessions, type VoiceSessions } from './voice-sessions.ts'
 import type * as wire from './wire.ts'
 import type * as audio from './wire-audio.ts'
 import type * as voice from './wire-voice.ts'
+import type { FailedWrites } from './write-health.ts'
 import { createWrites } from './writes.ts'
 
 /**
  * Bodies have been through the decoder. Every write fails with `conversation-not-found`,
- * `conversation-erased`, `conversation-busy`, `database-unavailable` (nothing was written) or
+ * `conversation-erased`, `conversation-busy`, a `database-` code (nothing was written) or
  * `outcome-unknown` (it may have been), and with what is said beside it.
  */
 export type Store = AsyncDisposable & {
@@ -120,13 +121,15 @@ export type StoreOptions = {
   readonly lockTimeoutMs: number
   /** How long a write may wait for its place in a batch. */
   readonly waitMs: number
+  /** Learns of failed writes. */
+  readonly health?: FailedWrites | undefined
 }
 
 export function createStore(options: StoreOptions): Store {
   const writes = createWrites(options)
   const committer = createCommitter({ ...options, bounds: options.writes })
   const voiceSessions = createVoiceSessions(options.database, writes, options.voice)
-  const lapses = createLapses({ database: options.database, writes, voiceSessions })
+  const lapses = createLapses({ ...options, writes, voiceSessions })
   return {
     ...createConversationWrites(writes, options.reader, options.metadataBytesMax),
     ...createTurnWrites(writes, options.reader, committer),

@@ -59,6 +59,7 @@ export function createTurnWrites(
         calls.segment,
         [principal.tenant, id, segmentId, printTime(now()), lockTimeoutMs],
         ['created', 'existing'],
+        { isRepeatable: body.id !== undefined },
       )
       const created = row.outcome === 'created'
       if (created) announce(principal, id, row.version, 'more')

@@ -11,7 +11,7 @@ export type Current = {
 export type Versions = {
   /**
    * As of a moment after the call. Undefined where there is no such conversation. Fails with
-   * `database-unavailable`.
+   * a `database-` code.
    */
   current(tenant: string, id: string): Promise<Current | undefined>
 }

@@ -111,7 +111,7 @@ const nextPages = reads.list('AND (v.started_at, v.id) > ($4::timestamptz, $5)')
 
 export function createVoiceSessions(
   database: Database,
-  { write, announce, lockTimeoutMs }: Writes,
+  { write, run, announce, lockTimeoutMs }: Writes,
   { sessionGraceSeconds }: { readonly sessionGraceSeconds: number },
 ): VoiceSessions {
   type Row = VoiceSessionRow & { outcome: string; head: number }
@@ -127,7 +127,7 @@ export function createVoiceSessions(
       names.map(({ id }) => id),
       leaseUntil(seconds),
     ]
-    await ask(database, 'write', { text, params })
+    await run('repeatable', { text, params })
   }
 
   const sessionAt = (id: string, row: Row): SessionAt => ({
@@ -141,6 +141,8 @@ export function createVoiceSessions(
       calls.end,
       [principal.tenant, id, sessionId, printTime(now()), idleAt, lockTimeoutMs],
       ['ended', 'unchanged'],
+      // Sent again, it is answered that the session has ended.
+      { isRepeatable: true },
     )
 
   return {
@@ -157,6 +159,7 @@ export function createVoiceSessions(
           lockTimeoutMs,
         ],
         ['started', 'declared', 'existing'],
+        { isRepeatable: body.id !== undefined },
       )
       if (row.outcome !== 'existing') announce(principal, id, row.head, 'more')
       return { ...sessionAt(id, row), created: row.outcome === 'started' }
@@ -175,7 +178,7 @@ export function createVoiceSessions(
         return row.outcome === 'ended'
       } catch (thrown) {
         // Somebody else was first.
-        if (thrown instanceof Problem && !thrown.retryable) return false
+        if (thrown instanceof Problem && thrown.status < 500) return false
         throw thrown
       }
     },

@@ -20,8 +20,9 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   return parse(bytes)
 }
 
-/** As `readJson`; an absent body is an empty object. */
+/** As `readJson`; an absent body is an empty object. A media type is checked also without a body. */
 export async function readOptionalJson(request: Request, rules: BodyRules): Promise<unknown> {
+  if (request.headers.has('content-type')) checkMediaType(request, rules.mediaTypes)
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0) return {}
   checkMediaType(request, rules.mediaTypes)

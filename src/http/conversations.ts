@@ -4,7 +4,7 @@ import { answer, entityTag } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { anyVersion, conversationId, externalId, ifMatch, limit, page } from './fields.ts'
-import { bodyProblems, operation } from './openapi.ts'
+import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
@@ -204,7 +204,13 @@ export function addConversations(
             example: examples.erasureReceipt,
           },
         },
-        problems: ['id-invalid', 'conversation-not-found', 'conversation-busy', 'outcome-unknown'],
+        problems: [
+          ...writeProblems,
+          'id-invalid',
+          'conversation-not-found',
+          'conversation-busy',
+          'outcome-unknown',
+        ],
       }),
     },
   )

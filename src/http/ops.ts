@@ -1,15 +1,18 @@
 /** For whoever runs the service: whether it lives, whether it is ready, and where things are. */
 import packageJson from '../../package.json' with { type: 'json' }
+import type { DatabaseState } from '../conversation/probe.ts'
+import type { ProblemCode } from '../problem.ts'
 import { answer } from './answer.ts'
 import { asyncapiPath } from './asyncapi.ts'
 import { openapiPath, operation } from './openapi.ts'
+import type { Parameters } from './parameters.ts'
 import type { Router } from './server.ts'
 
 export type Health = {
   /** Where the database is, without secrets. */
   readonly databaseName: string
-  /** Settles soon, whatever the database does. */
-  databaseAnswers(): Promise<boolean>
+  /** Settles soon, whatever the database does; never rejects. */
+  databaseState(): Promise<DatabaseState>
   /** Where the cache is, without secrets. */
   readonly cacheName: string
   cacheAnswers(): boolean
@@ -17,7 +20,11 @@ export type Health = {
   draining(): boolean
 }
 
-type Dependency = { name: string; status: 'up' | 'down' }
+/** `reason`: a code of the table of problems. */
+type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
+
+/** What the caller would send here. */
+type Purpose = 'writes' | 'reads'
 
 type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable' | 'draining'
@@ -26,26 +33,53 @@ type Readiness = {
 
 const isReady = ({ status }: Readiness) => status === 'ready' || status === 'degraded'
 
-async function readinessOf(health: Health): Promise<Readiness> {
-  const up = await health.databaseAnswers()
+async function readinessOf(health: Health, purpose: Purpose): Promise<Readiness> {
+  const { reads, writes } = await health.databaseState()
+  const reason = reads ?? writes
+  const up = (purpose === 'reads' ? reads : reason) === undefined
   const isCached = health.cacheAnswers()
-  const serving = up ? (isCached ? 'ready' : 'degraded') : 'unavailable'
+  const isWhole = isCached && reason === undefined
+  const serving = up ? (isWhole ? 'ready' : 'degraded') : 'unavailable'
   return {
     status: health.draining() ? 'draining' : serving,
     dependencies: {
-      database: { name: health.databaseName, status: up ? 'up' : 'down' },
+      database: {
+        name: health.databaseName,
+        status: up ? 'up' : 'down',
+        ...(reason === undefined ? {} : { reason }),
+      },
       cache: { name: health.cacheName, status: isCached ? 'up' : 'down' },
     },
   }
 }
 
-const example = (status: Readiness['status'], database: 'up' | 'down'): Readiness => ({
+const example = (status: Readiness['status'], reason?: ProblemCode): Readiness => ({
   status,
   dependencies: {
-    database: { name: 'Postgres at db.example:5432/turnlog', status: database },
+    database: {
+      name: 'Postgres at db.example:5432/turnlog',
+      status: status === 'unavailable' ? 'down' : 'up',
+      ...(reason === undefined ? {} : { reason }),
+    },
     cache: { name: 'Redis at cache.example:6379/0', status: 'up' },
   },
 })
+
+const parameters: Parameters = {
+  for: {
+    in: 'query',
+    name: 'for',
+    description:
+      'What would be sent here: `writes` (reads as well), or `reads` alone, which go on while the database takes no writes.',
+    schema: { type: 'string', enum: ['writes', 'reads'], default: 'writes' },
+    given: false,
+    read: String,
+  },
+}
+
+/** A probe that is answered 422 would take the node away: what is not understood asks for everything. */
+const purposeOf = ({ url }: Request): Purpose =>
+  /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 
 const fresh = { 'cache-control': 'no-store' }
 
@@ -62,8 +96,8 @@ export function addOps(router: Router, health: Health): void {
 
   router.get(
     '/readyz',
-    async () => {
-      const readiness = await readinessOf(health)
+    async ({ request }) => {
+      const readiness = await readinessOf(health, purposeOf(request))
       return answer(readiness, isReady(readiness) ? 200 : 503, fresh)
     },
     {
@@ -72,17 +106,20 @@ export function addOps(router: Router, health: Health): void {
         tag: 'Operations',
         summary: 'Whether the service can do its work',
         description:
-          'Names each dependency. Alone among the answers that are not 2xx, its 503 is no problem but the same report: a probe reads one shape.',
+          'Names each dependency, and why it is down by the code of a problem. After three failed writes in a row a turn is written and taken back every 2 seconds: while that fails, this is 503, and 200 again once it has succeeded twice. Alone among the answers that are not 2xx, its 503 is no problem but the same report: a probe reads one shape.',
+        parameters,
         answers: {
           200: {
-            description: 'Ready; degraded is ready without its cache, slower and right.',
+            description:
+              'Ready; degraded is ready without its cache, slower and right, or for reads while writes fail.',
             schema: 'Readiness',
-            example: example('ready', 'up'),
+            example: example('ready'),
           },
           503: {
-            description: 'Not ready: the database is down, or the service is about to stop.',
+            description:
+              'Not ready: the database is down or takes no writes, or the service is about to stop.',
             schema: 'Readiness',
-            example: example('unavailable', 'down'),
+            example: example('unavailable', 'database-full'),
           },
         },
         problems: [],

@@ -48,13 +48,15 @@ const table = `<table><tr><th>Code<th>Status<th>Meaning</tr>${problemCodes
   })
   .join('')}</table>`
 
-function article(code: ProblemCode): string {
-  const { status, title, retryable, help } = problems[code]
-  const retry = retryable
+const retryOf = (retryable: boolean): string =>
+  retryable
     ? 'The very same request can succeed later.'
     : 'The very same request will fail again: change it first.'
+
+function article(code: ProblemCode): string {
+  const { status, title, retryable, help, retry = retryOf(retryable) } = problems[code]
   return `<h1>${escaped(title)}</h1><p><code>${code}</code>, HTTP status ${status}.</p>
-<p>${escaped(help)}</p><p>${retry}</p><p><a href="/problems">All problems</a></p>`
+<p>${escaped(help)}</p><p>${escaped(retry)}</p><p><a href="/problems">All problems</a></p>`
 }
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:3rem auto;padding:0 1rem}

@@ -115,8 +115,9 @@ const codeTable = [
   '| code | status | retryable | meaning |',
   '| --- | --- | --- | --- |',
   ...problemCodes.map((code) => {
-    const { status, title, retryable } = problems[code]
-    return `| [${code}](/problems/${code}) | ${status} | ${retryable ? 'yes' : 'no'} | ${title} |`
+    const { status, title, retryable, retry } = problems[code]
+    const safe = retry === undefined ? (retryable ? 'yes' : 'no') : 'see its page'
+    return `| [${code}](/problems/${code}) | ${status} | ${safe} | ${title} |`
   }),
 ].join('\n')
 
@@ -164,6 +165,11 @@ const dependencySchema: JsonSchema = {
   properties: {
     name: { type: 'string', description: 'Where it is, without secrets.' },
     status: { type: 'string', enum: ['up', 'down'] },
+    reason: {
+      type: 'string',
+      description:
+        'Why it is down, or what it lacks: the code of a problem, with a page of its own.',
+    },
   },
 }
 

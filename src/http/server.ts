@@ -6,6 +6,7 @@ import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
+import { type AccessSettings, createAccess } from './access.ts'
 import { addAsyncapi } from './asyncapi.ts'
 import { addAudio } from './audio.ts'
 import { addConversations } from './conversations.ts'
@@ -15,6 +16,7 @@ import { addMessages } from './messages.ts'
 import { openapiPlugin } from './openapi.ts'
 import { addOps, type Health } from './ops.ts'
 import { addProblemPages } from './problem-pages.ts'
+import type { RequestLogOptions } from './request-log.ts'
 import { addSeats } from './seats.ts'
 import { addSegments } from './segments.ts'
 import { addSwagger } from './swagger.ts'
@@ -29,14 +31,17 @@ export type Services = {
   readonly events: Events
   readonly health: Health
   readonly limits: Config['limits']
-  readonly live: LiveServices
+  readonly live: Pick<LiveServices, 'draining'>
+  readonly access: AccessSettings
+  readonly log: RequestLogOptions
 }
 
 /** What routes are added to. */
 export type Router = Elysia
 
 export function createServer(services: Services): Router {
-  const edge = createEdge(services.events)
+  const access = createAccess(services.access)
+  const edge = createEdge(services.events, access, services.log)
   const router = new Elysia({
     // Bun has a router of its own, which would make one service behave in two ways.
     systemRouter: false,
@@ -59,7 +64,7 @@ export function createServer(services: Services): Router {
   addVoiceSessions(router, services)
   addMessages(router, services)
   addSegments(router, services)
-  addLive(router, services.live)
+  addLive(router, { ...services.live, isForeign: access.isForeign })
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)

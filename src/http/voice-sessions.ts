@@ -3,7 +3,7 @@ import { authenticate } from '../auth.ts'
 import { answer } from './answer.ts'
 import { readOptionalJson } from './body.ts'
 import { conversationId, limit, page, voiceSessionId } from './fields.ts'
-import { bodyProblems, operation } from './openapi.ts'
+import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
@@ -150,6 +150,7 @@ export function addVoiceSessions(router: Router, { store, decoder, limits }: Ser
           },
         },
         problems: [
+          ...writeProblems,
           ...missing,
           ...unsettled,
           'text-invalid',

@@ -113,7 +113,7 @@ export class Channel {
     this.#madeRefills?.forget(follower)
   }
 
-  /** The conversation's head at some moment after the call. Fails with `database-unavailable`. */
+  /** The conversation's head at some moment after the call. Fails with a `database-` code. */
   async check(): Promise<HeadRead | undefined> {
     const before = this.#head
     const { principal, conversationId } = this

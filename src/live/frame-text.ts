@@ -54,6 +54,12 @@ export const erasedText = (c: string, from: number, conversation: Conversation):
     conversation,
   })
 
+/** What pairs an answer with its frame. */
+export const namesOf = ({ id, c }: Named): Named => ({
+  ...(id === undefined ? {} : { id }),
+  ...(c === undefined ? {} : { c }),
+})
+
 export const problemText = (problem: Problem, named: Named, requestId?: string): string =>
   textOf({ t: 'problem', ...named, ...problem.body(requestId) })
 

@@ -9,7 +9,7 @@ type Asked = HeadName & {
 export type Heads = {
   /**
    * As it is at some moment after the call; undefined where there is none. Fails with
-   * `database-unavailable`.
+   * a `database-` code.
    */
   read(name: HeadName): Promise<HeadRead | undefined>
 }

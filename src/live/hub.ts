@@ -18,7 +18,7 @@ export type HubOptions = {
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
-  readonly events: Pick<Events, 'headWentBack' | 'notice'>
+  readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
 export type Hub = Disposable & {
@@ -38,7 +38,19 @@ const lingerMs = 10_000
 type Open = { readonly channel: Channel; readonly watch: Watch | undefined }
 
 export function createHub(options: HubOptions): Hub {
-  const { reads, databaseShared, kv, page, events } = options
+  const { databaseShared, kv, page, events } = options
+  const reads: LiveReads = {
+    ...options.reads,
+    async changes(principal, id, from, bounds) {
+      try {
+        return await options.reads.changes(principal, id, from, bounds)
+      } catch (thrown) {
+        // Its followers wait until a later read succeeds, and no answer tells them of this one.
+        events.workFailed('live-changes', thrown, id)
+        throw thrown
+      }
+    },
+  }
   const open = new Map<string, Open>()
   const nameOf = (tenant: string, id: string) => `${tenant}/${id}`
   const host: ChannelHost = {
@@ -50,16 +62,17 @@ export function createHub(options: HubOptions): Hub {
       kv === undefined
         ? undefined
         : ({ principal, conversationId }, partial) =>
-            publishPartial(kv.kv, nameOf(principal.tenant, conversationId), partial),
+            publishPartial(kv.kv, nameOf(principal.tenant, conversationId), partial).catch(
+              (thrown: unknown) => events.workFailed('live-partials', thrown, conversationId),
+            ),
     wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
   }
-  const watchFailed = (error: unknown) =>
-    events.notice('warn', `A watch of the cache failed and is opened anew: ${String(error)}`)
   let poll: Poll | undefined
 
   const opened = (name: string, principal: Principal, conversationId: string): Open => {
     const channel = new Channel(host, principal, conversationId)
-    const watch = kv === undefined ? undefined : new Watch(kv.kv, name, channel, watchFailed)
+    const failed = (thrown: unknown) => events.workFailed('live-watch', thrown, conversationId)
+    const watch = kv === undefined ? undefined : new Watch(kv.kv, name, channel, failed)
     return { channel, watch }
   }
 
@@ -68,6 +81,7 @@ export function createHub(options: HubOptions): Hub {
       ...options,
       channels: () => [...open.values()].map(({ channel }) => channel),
       heard: () => kv?.heard() === true,
+      failed: (error) => events.workFailed('live-poll', error),
     })
 
   const close = (name: string, { channel, watch }: Open) => {

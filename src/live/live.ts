@@ -1,7 +1,6 @@
 /** Live delivery, put together: every socket of this node, and how they come to an end. */
 import type { Decoder } from '../conversation/decode.ts'
 import type { Effect } from '../conversation/effects.ts'
-import { newId } from '../conversation/ids.ts'
 import { createLiveReads } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Reader } from '../conversation/reader.ts'
@@ -10,6 +9,7 @@ import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Kv } from '../ports/kv.ts'
 import { createFrameDecoder, type Frame } from './frame-decoder.ts'
+import { createFrameLog } from './frame-log.ts'
 import { createHub } from './hub.ts'
 import type { Outbox, Watermarks } from './outbox.ts'
 import { Presence } from './presence.ts'
@@ -41,6 +41,8 @@ export type LiveOptions = {
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
   readonly sessionGraceSeconds: number
+  /** A frame that is answered later is a line of the log; 0 turns that off. */
+  readonly slowRequestMs: number
 }
 
 export type Live = Disposable & {
@@ -88,9 +90,11 @@ export function createLive(options: LiveOptions): Live {
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
+  // A session that ended too early is only an end too many.
+  const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.sessionGraceSeconds, {
-    carryOn: (names) => store().voiceSessions.carryOn(names),
-    leave: (names) => store().voiceSessions.leave(names),
+    carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),
+    leave: (names) => store().voiceSessions.leave(names).catch(leaseFailed),
   })
   const settings: SessionOptions = {
     hub,
@@ -103,11 +107,7 @@ export function createLive(options: LiveOptions): Live {
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
-    failed(what, cause) {
-      const requestId = newId()
-      events.requestFailed(requestId, what, cause)
-      return requestId
-    },
+    log: createFrameLog(events, options.slowRequestMs),
     closed(session, reason) {
       // Who says goodbye speaks no more.
       presence.gone(session)

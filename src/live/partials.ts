@@ -175,7 +175,7 @@ export class Partials {
     while (speaker.due !== undefined) {
       const partial = speaker.due
       speaker.due = undefined
-      // A store that is away loses an interim text, as it may.
+      // A store that is away loses an interim text, as it may; whoever publishes has told of it.
       await publish(partial).catch(() => {})
     }
     speaker.isPublishing = false

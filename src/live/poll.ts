@@ -10,6 +10,8 @@ export type PollOptions = {
   heard(): boolean
   readonly pollMs: number
   readonly silentPollMs: number
+  /** A round could not ask for some of the heads; the next one asks again. */
+  failed(error: unknown): void
 }
 
 export type Poll = Disposable
@@ -20,7 +22,8 @@ const trustMs = 10_000
 /** A hint that comes so much later than the poll was not lost. */
 const lateMs = 1000
 
-export function createPoll({ channels, heard, pollMs, silentPollMs }: PollOptions): Poll {
+export function createPoll(options: PollOptions): Poll {
+  const { channels, heard, pollMs, silentPollMs } = options
   let isOver = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let polledAt = performance.now()
@@ -44,8 +47,8 @@ export function createPoll({ channels, heard, pollMs, silentPollMs }: PollOption
       if (read !== undefined && known > 0 && read.version > Math.max(known, channel.hinted))
         news.push({ channel, version: read.version })
     })
-    // A database that is away is asked again with the next round.
-    await Promise.allSettled(looks)
+    const lost = (await Promise.allSettled(looks)).find(({ status }) => status === 'rejected')
+    if (lost?.status === 'rejected') options.failed(lost.reason)
     judge(news)
   }
 

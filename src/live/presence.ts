@@ -82,7 +82,7 @@ export class Presence {
   }
 
   #next(call: () => Promise<void>): Promise<void> {
-    // The database tells of itself, and a session that ended too early is only an end too many.
+    // Whoever makes the leases has told of it.
     this.#last = this.#last.then(call).catch(() => {})
     return this.#last
   }

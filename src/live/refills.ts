@@ -90,7 +90,7 @@ export class Refills<W extends Waiting> {
       this.#waiting.clear()
       if (!this.#isClosed) this.#options.done(read, from, before)
     } catch {
-      // The database is away, which its own events tell. Nobody is told anything but what is there.
+      // Whoever reads has told of it. Followers are told nothing but what is there.
       this.#failures += 1
       this.#isProbing = true
       const most = Math.min(retryMaxMs, retryMinMs * 2 ** this.#failures)

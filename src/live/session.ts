@@ -6,7 +6,8 @@ import type { Principal } from '../conversation/principal.ts'
 import { Problem, toProblem } from '../problem.ts'
 import { type Closing, closings } from './close-codes.ts'
 import type { Frame, FrameDecoder, Named } from './frame-decoder.ts'
-import { byeText, problemText, textOf } from './frame-text.ts'
+import type { FrameLog, FrameName } from './frame-log.ts'
+import { byeText, namesOf, problemText, textOf } from './frame-text.ts'
 import type { Hub } from './hub.ts'
 import type { Outbox } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
@@ -25,8 +26,7 @@ export type SessionOptions = {
   readonly pingMs: number
   readonly credit: { readonly frames: number; readonly bytes: number }
   readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
-  /** A fault of the service; answers the id under which it is told. */
-  failed(what: string, cause: unknown): string
+  readonly log: FrameLog
   closed(session: Session, reason: Closing | undefined): void
 }
 
@@ -70,7 +70,7 @@ export class Session implements StreamOwner {
       else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
     } catch (thrown) {
       // A fault of ours: what it leaves behind is not known, so this socket does not go on.
-      this.#options.failed('/v1/live', thrown)
+      this.#options.log.failed(toProblem(thrown), {})
       this.close('internal')
     }
   }
@@ -182,16 +182,19 @@ export class Session implements StreamOwner {
   }
 
   /** Work whose answer the client waits for; it may have so much of it under way. */
-  #owe(frame: Named, size: number, work: () => Promise<void>): void {
-    const { credit } = this.#options
+  #owe(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
+    const { credit, log } = this.#options
+    const startedAt = performance.now()
     if (this.#frames >= credit.frames || (this.#frames > 0 && this.#bytes + size > credit.bytes)) {
       this.close('credit-exceeded')
       return
     }
     this.#frames += 1
     this.#bytes += size
+    const refuse = (thrown: unknown) =>
+      this.#refuse(toProblem(thrown), namesOf(frame), frame, startedAt)
     void work()
-      .catch((thrown) => this.#refuse(toProblem(thrown), namesOf(frame)))
+      .then(() => log.answered(frame, startedAt), refuse)
       .finally(() => {
         this.#frames -= 1
         this.#bytes -= size
@@ -212,7 +215,7 @@ export class Session implements StreamOwner {
     await stream.start(frame)
   }
 
-  #write(frame: Named & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
+  #write(frame: Frame & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
     this.#lines ??= new WriteLines()
     const lines = this.#lines
     this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
@@ -227,7 +230,9 @@ export class Session implements StreamOwner {
     }
     const { hub, limits } = this.#options
     this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
-    void this.#speech.say(c, role, text).catch((thrown) => this.#refuse(toProblem(thrown), { c }))
+    void this.#speech
+      .say(c, role, text)
+      .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))
   }
 
   #ping(now: number, pingMs: number): void {
@@ -236,15 +241,10 @@ export class Session implements StreamOwner {
     if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: newHeads(this.#streams) }))
   }
 
-  #refuse(problem: Problem, named: Named): void {
-    const fault = problem.code === 'internal' ? (problem.cause ?? problem) : undefined
-    const requestId = fault === undefined ? undefined : this.#options.failed('/v1/live', fault)
+  #refuse(problem: Problem, named: Named, frame: FrameName = named, startedAt?: number): void {
+    const isOurs = problem.status >= 500
+    const requestId = isOurs ? this.#options.log.failed(problem, frame, startedAt) : undefined
     this.send(problemText(problem, named, requestId))
     if (this.#outbox.state(performance.now()) === 'stuck') this.close('too-slow')
   }
 }
-
-const namesOf = ({ id, c }: Named): Named => ({
-  ...(id === undefined ? {} : { id }),
-  ...(c === undefined ? {} : { c }),
-})

@@ -22,7 +22,7 @@ export class Speech {
 
   /**
    * Fails with `conversation-not-found`, `conversation-erased`, `subscriptions-too-many` or
-   * `database-unavailable`, once for what is said while the conversation is looked for.
+   * a `database-` code, once for what is said while the conversation is looked for.
    */
   async say(c: string, role: Role, text: string): Promise<void> {
     const found = this.#spoken.get(c)

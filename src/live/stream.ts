@@ -43,7 +43,7 @@ export class Stream implements Follower {
 
   /**
    * Begins to deliver. Fails with `conversation-not-found`, `conversation-erased`, `cursor-invalid`
-   * or `database-unavailable`, and is over then.
+   * or a `database-` code, and is over then.
    */
   async start({ id, c, cursor, tail }: ClientFrames['sub']): Promise<void> {
     const { channel } = this

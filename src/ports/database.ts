@@ -7,7 +7,8 @@
  *   or the network does.
  * - A failure is a `DatabaseError` that says what is known of the statement's outcome. A statement
  *   that was certainly not committed is never reported as `unknown`, unless that cannot be told.
- * - After the server was away, queries work again by themselves; nothing has to be reopened.
+ * - After the server was away, queries work again by themselves; nothing has to be reopened. Nor does a
+ *   session keep what it was opened with: once a role or a server takes writes again, so do queries.
  * - Rows come with these JavaScript types, and no other: int8 and int4 as number (the domain's
  *   counters stay below 2^53), timestamptz as text in UTC (`2026-11-23 09:30:00.123456+00`), jsonb
  *   parsed, text[] as array of string or null, uuid and text as string, bool as boolean.
@@ -47,9 +48,21 @@ export type QueryOptions = {
  */
 export type Outcome = 'refused' | 'not-sent' | 'unknown'
 
+/**
+ * Why a statement failed, as far as an operator can change it:
+ * - `unreachable`: no connection could be had, or it was lost.
+ * - `slow`: no answer, or no free connection, within the deadline.
+ * - `full`: the disk of the database has no space left.
+ * - `read-only`: the database, the role or the session takes no writes.
+ * - `refused`: the database answered anything else.
+ */
+export type FailureReason = 'unreachable' | 'slow' | 'full' | 'read-only' | 'refused'
+
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError'
   readonly outcome: Outcome
+  /** `refused` with an SQLSTATE and `unreachable` without, unless the adapter says otherwise. */
+  readonly reason: FailureReason
   /** SQLSTATE, where Postgres answered one. */
   readonly sqlState: string | undefined
   readonly constraint: string | undefined
@@ -57,13 +70,26 @@ export class DatabaseError extends Error {
   constructor(
     outcome: Outcome,
     message: string,
-    options: { sqlState?: string; constraint?: string; cause?: unknown } = {},
+    options: {
+      reason?: FailureReason
+      sqlState?: string
+      constraint?: string
+      cause?: unknown
+    } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.outcome = outcome
+    this.reason = options.reason ?? (options.sqlState === undefined ? 'unreachable' : 'refused')
     this.sqlState = options.sqlState
     this.constraint = options.constraint
   }
+}
+
+/** The SQLSTATE that Postgres answered, of an error or of what caused it; undefined where it answered none. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (let one = error; one instanceof Error; one = one.cause)
+    if (one instanceof DatabaseError) return one.sqlState
+  return undefined
 }
 
 /** Why a start is refused: one sentence for the operator, who alone can change it. */

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import type { Cache } from '../../src/conversation/cache.ts'
 import { createErasures } from '../../src/conversation/erasures.ts'
+import { createEvents } from '../../src/events.ts'
 import { freshPostgres } from '../support/databases.ts'
 
 test('of caches of their own, however many: each node works off all of them, each once', async () => {
@@ -18,7 +19,10 @@ test('of caches of their own, however many: each node works off all of them, eac
     return Promise.resolve(true)
   }
   const cache = { erase } as Cache
-  using erasures = createErasures({ database, cache, isShared: false, ttlSeconds: 600 })
+  using erasures = createErasures({
+    ...{ database, cache, isShared: false, ttlSeconds: 600 },
+    events: createEvents(() => {}),
+  })
   for (let look = 1; look <= 4; look += 1) await erasures.workOff()
   expect([erased.length, new Set(erased).size]).toEqual([250, 250])
 })

@@ -209,7 +209,6 @@ describe('the document', () => {
       'frame-invalid',
       'frame-too-large',
       'protocol-unsupported',
-      'origin-refused',
       'upgrade-required',
       'frame-unknown',
       'subscriptions-too-many',

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import packageJson from '../../package.json'
 import { testDatabaseUrl } from '../support/postgres.ts'
-import { until } from '../support/processes.ts'
+import { freePort, until } from '../support/processes.ts'
 
 const main = join(import.meta.dir, '../../src/main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-serve-'))
@@ -45,40 +45,104 @@ async function ran(words: readonly string[], env: Record<string, string> = {}) {
 
 async function serving(env: Record<string, string>, words: readonly string[] = []) {
   const { child, state, ended } = turnlog(['serve', '--port', '0', ...words], env)
-  await until('it serves', () => state.err.includes('"started"') || child.exitCode !== null, 30_000)
-  const url = /http:\/\/\S+(?=\/swagger)/.exec(state.out)?.[0]
-  if (url === undefined) throw new Error(`It does not serve: ${state.err}`)
+  await until('it serves', () => state.err.includes('"started"') || child.exitCode !== null, 45_000)
+  const url = linesOf(state.err).find(({ event }) => event === 'started')?.url
+  if (typeof url !== 'string') throw new Error(`It does not serve: ${state.err}`)
   return { child, state, ended, url }
 }
 
+/** Every line, which must be one of the log: what is not is thrown. */
+const linesOf = (err: string): Readonly<Record<string, unknown>>[] =>
+  err
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
 describe('turnlog serve', () => {
-  test('says where it is, and ends with 0 on SIGTERM and SIGINT', async () => {
+  test('says where it is, and ends with 0 on SIGTERM, SIGINT and SIGHUP', async () => {
     const DATABASE_URL = await testDatabaseUrl()
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       const { child, state, ended, url } = await serving({ DATABASE_URL })
-      expect(state.out).toContain(`Turnlog ${packageJson.version}\n`)
-      for (const path of ['/v1/conversations', '/swagger', '/readyz']) {
-        expect(state.out).toContain(`${url}${path}\n`)
+      expect(linesOf(state.err).at(-1)).toMatchObject({
+        event: 'started',
+        version: packageJson.version,
+        database: expect.stringContaining('Postgres at '),
+        cache: 'memory',
+      })
+      expect(linesOf(state.err).at(-1)?.dataDirectory).toBeUndefined()
+      for (const path of ['/v1/conversations', '/swagger', '/readyz'])
         expect((await fetch(`${url}${path}`)).status).toBe(200)
-      }
-      expect(state.out).not.toContain('survives')
       // Our connections are kept alive and idle now.
       child.kill(signal)
       const asked = performance.now()
       expect(await ended).toBe(0)
       expect(performance.now() - asked).toBeLessThan(3000)
-      const events = state.err
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-      expect(events.at(-1)).toMatchObject({ event: 'stopping', reason: signal })
+      expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'stopping', reason: signal })
+      // Standard output is for what a command was asked for.
+      expect(state.out).toBe('')
     }
-  }, 30_000)
+  }, 60_000)
+
+  test('greets on a terminal with the addresses worth opening, and writes text there', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    let shown = ''
+    const child = Bun.spawn([process.execPath, main, 'serve', '--port', '0'], {
+      cwd: directory,
+      env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+      terminal: {
+        data(_terminal, bytes) {
+          shown += new TextDecoder().decode(bytes)
+        },
+      },
+    })
+    try {
+      await until(
+        'it greets',
+        () => shown.includes('Cache     memory') || child.exitCode !== null,
+        30_000,
+      )
+      const url = /API {7}(http:\S+)\/v1\/conversations/.exec(shown)?.[1] ?? 'none'
+      expect(shown).toContain(`Turnlog ${packageJson.version}\r\n`)
+      for (const path of ['/swagger', '/readyz']) {
+        expect(shown).toContain(`${url}${path}\r\n`)
+        expect((await fetch(`${url}${path}`)).status).toBe(200)
+      }
+      expect(shown).not.toContain('survives')
+      child.kill('SIGTERM')
+      expect(await child.exited).toBe(0)
+      await until('it says why it stops', () => /INFO {2}stopping reason=SIGTERM/.test(shown))
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }, 60_000)
+
+  test('writes the form and the level that the settings name', async () => {
+    const env = {
+      DATABASE_URL: await testDatabaseUrl(),
+      TURNLOG_LOG_FORMAT: 'text',
+      TURNLOG_LOG_LEVEL: 'error',
+    }
+    const url = `http://127.0.0.1:${await freePort()}`
+    const { child, state, ended } = turnlog(['serve', '--port', new URL(url).port], env)
+    await until('it serves', async () => !(await refuses(url)) || child.exitCode !== null, 30_000)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    expect(state).toEqual({ out: '', err: '' })
+  }, 60_000)
+
+  test('goes on where nobody reads its log any more', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl(), TURNLOG_LOG_REQUESTS: 'true' }
+    const { child, ended, url } = await serving(env)
+    child.stderr?.destroy()
+    for (let n = 0; n < 20; n += 1) expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 60_000)
 
   test('runs embedded without settings, and says what that survives', async () => {
     const data = join(directory, 'data')
     const { child, state, ended, url } = await serving({ TURNLOG_DATA: data })
-    expect(state.out).toContain(`${data} (survives a crash of the process, not of the machine)`)
+    expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'started', dataDirectory: data })
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
     const second = await ran(['serve', '--port', '0'], { TURNLOG_DATA: data })
     expect([second.code, second.out]).toEqual([1, ''])
@@ -104,23 +168,29 @@ describe('turnlog serve', () => {
     expect(await ended).toBe(0)
   }, 30_000)
 
-  test('ends at once at a second signal', async () => {
+  test('ends at once at a second signal, whichever the two are', async () => {
     const DATABASE_URL = await testDatabaseUrl()
-    for (const [signal, code] of [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
+    for (const [first, second, code] of [
+      ['SIGINT', 'SIGINT', 130],
+      ['SIGTERM', 'SIGTERM', 143],
+      ['SIGHUP', 'SIGHUP', 129],
+      ['SIGHUP', 'SIGTERM', 143],
+      ['SIGTERM', 'SIGINT', 130],
+      ['SIGINT', 'SIGHUP', 129],
     ] as const) {
       const { child, ended, url } = await serving({ DATABASE_URL })
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
       socket.on('error', () => {})
-      socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{')
+      socket.write(
+        'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{',
+      )
       expect((await fetch(`${url}/healthz`)).status).toBe(200)
-      child.kill(signal)
+      child.kill(first)
       await until('it takes no more connections', () => refuses(url))
-      child.kill(signal)
-      expect(await ended).toBe(code)
+      child.kill(second)
+      expect([first, second, await ended]).toEqual([first, second, code])
     }
-  }, 30_000)
+  }, 120_000)
 
   test('ends at once while it still waits for its database', async () => {
     const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })
@@ -146,7 +216,9 @@ describe('turnlog serve', () => {
     const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: 'redis://:secret@localhost:1' }
     const { child, state, ended } = await serving(env)
     await until('it says so', () => state.err.includes('cache-lost'))
-    expect(state.out).toContain('Cache     Redis at localhost:1')
+    expect(linesOf(state.err).find(({ event }) => event === 'started')?.cache).toBe(
+      'Redis at localhost:1',
+    )
     expect(`${state.out}${state.err}`).not.toContain('secret')
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
@@ -165,6 +237,56 @@ describe('turnlog serve', () => {
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
   }, 30_000)
+})
+
+describe('what a library does wrong', () => {
+  /** A store of one's own runs in the process of the service, as a library does. */
+  const withLibrary = async (name: string, code: string) => {
+    const memory = join(import.meta.dir, '../../adapters/kv/memory.ts')
+    const file = join(directory, `${name}.ts`)
+    writeFileSync(
+      file,
+      `import { openMemory } from ${JSON.stringify(memory)}
+      export const openKv = () => openMemory({})
+      process.on('SIGUSR2', () => { ${code} })`,
+    )
+    const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `module:${file}` }
+    const { child, state, ended, url } = await serving(env)
+    child.kill('SIGUSR2')
+    const line = (event: string) => linesOf(state.err).find((one) => one.event === event)
+    return { child, ended, line, url }
+  }
+
+  test('becomes a line of the log under its own name, and the service goes on', async () => {
+    const { child, ended, line, url } = await withLibrary(
+      'warns',
+      `setTimeout(() => {}, -5); void Promise.reject(new RangeError('nobody waits'))`,
+    )
+    await until('both are told', () => !!line('process-warning') && !!line('process-failed'))
+    expect(line('process-warning')).toMatchObject({
+      level: 'warn',
+      name: 'TimeoutNegativeWarning',
+      message: expect.stringContaining('-5'),
+    })
+    expect(line('process-failed')).toMatchObject({
+      level: 'error',
+      origin: 'unhandledRejection',
+      error: { name: 'RangeError', message: 'nobody waits' },
+    })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 60_000)
+
+  test('stops the service as a signal does where nobody caught it, with 1', async () => {
+    const { ended, line } = await withLibrary('throws', `throw new TypeError('uncaught')`)
+    expect(await ended).toBe(1)
+    expect(line('process-failed')).toMatchObject({
+      origin: 'uncaughtException',
+      error: { name: 'TypeError', message: 'uncaught' },
+    })
+    expect(line('stopping')).toMatchObject({ reason: 'uncaughtException' })
+  }, 60_000)
 })
 
 describe('turnlog migrate', () => {

@@ -37,7 +37,7 @@ function hubOf(reads: Partial<LiveReads>): Hub {
     pollMs: 60_000,
     silentPollMs: 60_000,
     page: { limit: 200, bytesMax: 131_072 },
-    events: { headWentBack() {}, notice() {} },
+    events: { headWentBack() {}, workFailed() {} },
   })
 }
 

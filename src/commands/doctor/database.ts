@@ -147,12 +147,20 @@ async function embeddedChecks(config: Config, inspection: Inspection): Promise<C
   const { dataDirectory } = config.database
   const place = `embedded Postgres in ${dataDirectory}`
   try {
-    const { made, holder, bytes } = await inspection.directory()
+    const { made, foreign, holder, bytes } = await inspection.directory()
     const size = `${(bytes / 1_000_000).toFixed(0)} MB`
     if (holder !== undefined)
       return [
         ok('directory', `${dataDirectory} is held by process ${holder}; ${size}`),
         note('server', `${place} answers that process alone`, 'The service below speaks for it.'),
+      ]
+    if (foreign)
+      return [
+        wrong(
+          'directory',
+          `${dataDirectory} has other files in it, and no data of Turnlog's`,
+          'Name a directory that is empty or does not exist yet, with TURNLOG_DATA.',
+        ),
       ]
     if (!made)
       return [

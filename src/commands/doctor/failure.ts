@@ -18,6 +18,8 @@ export function connectAdvice(thrown: unknown, setting: string): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) return `No such host: correct it in ${setting}.`
   if (/ECONNREFUSED/.test(message))
     return `Start the server, or correct host and port in ${setting}.`
+  if (/ECONNRESET/.test(message))
+    return `Where it has no TLS, or wants it, correct sslmode in ${setting}.`
   if (/TIMEOUT|within/i.test(message))
     return `Something swallows what is sent there: a firewall, a wrong host in ${setting}, or a server that hangs.`
   return `Check the server, and ${setting}.`

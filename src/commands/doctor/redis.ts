@@ -24,6 +24,11 @@ const rounds = 5
 export async function askRedis(url: string, deadlineMs: number): Promise<RedisFacts> {
   if (!URL.canParse(url)) throw new RedisFailure('is no URL', 'Write it as redis://host:6379/0')
   const { username, password, pathname } = new URL(url)
+  if (/%(?![0-9a-f]{2})/i.test(username + password))
+    throw new RedisFailure(
+      'has a % that encodes nothing',
+      'Write %25 for a % of its user or password',
+    )
   const session = await openSession(url, deadlineMs)
   try {
     if (password !== '') {
@@ -69,7 +74,12 @@ async function openSession(url: string, deadlineMs: number) {
   const timer = setTimeout(
     () =>
       lost.reject(
-        new RedisFailure('does not answer', 'Check that the server runs, and what is between'),
+        new RedisFailure(
+          'does not answer',
+          tls
+            ? 'Where it speaks no TLS, write redis://'
+            : 'Check that the server runs, and what is between',
+        ),
       ),
     deadlineMs,
   )

@@ -1,0 +1,108 @@
+/**
+ * PGlite on a directory, opened anew after it has ended. A PANIC (a write-ahead log that cannot grow on
+ * a full disk, for one) ends Postgres, and with it the process of a server. In PGlite there is none to
+ * end: asked again, it would spin for ever and hold the whole thread.
+ */
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
+import { DatabaseError } from '../../src/ports/database.ts'
+import { dataIn } from './directory-state.ts'
+import { isLastAnswer, statementFailure } from './failure.ts'
+import type { OnDatabaseEvent } from './startable.ts'
+import { valueParsers } from './values.ts'
+
+export type PgliteInstance = {
+  /** Runs a statement, on a new PGlite where the last one ended. Fails with a `DatabaseError`. */
+  query<Row extends object>(text: string, values: (string | null)[]): Promise<Row[]>
+  /** Fails with a `DatabaseError` where it ended, and cannot be opened yet. */
+  open(): Promise<PGlite>
+  close(): Promise<void>
+}
+
+/** Opening takes a second of the whole thread: milliseconds between two attempts that failed. */
+const firstGapMs = 1000
+const longestGapMs = 60_000
+
+/** Less free space than this is not worth an attempt: a file of the write-ahead log has 16 MiB. */
+const roomBytes = 32 * 1024 * 1024
+
+export async function openInstance(
+  directory: string,
+  place: string,
+  onEvent: OnDatabaseEvent,
+): Promise<PgliteInstance> {
+  let pglite: PGlite | undefined = await openData(directory)
+  /** Why there is no instance. */
+  let ended: DatabaseError | undefined
+  let nextAttemptAt = 0
+  let gapMs = firstGapMs
+
+  const end = (failure: DatabaseError) => {
+    pglite = undefined
+    ended = failure
+    gapMs = firstGapMs
+    nextAttemptAt = 0
+    onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened anew` })
+  }
+
+  const failure = () =>
+    new DatabaseError('not-sent', `The ${place} ended and cannot be opened yet`, {
+      ...(ended === undefined ? {} : { reason: ended.reason }),
+      ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
+    })
+
+  const open = async (): Promise<PGlite> => {
+    if (pglite !== undefined) return pglite
+    if (performance.now() < nextAttemptAt) throw failure()
+    if (ended?.reason === 'full' && freeBytes(directory) < roomBytes) throw failure()
+    try {
+      pglite = await openData(directory)
+    } catch {
+      nextAttemptAt = performance.now() + gapMs
+      gapMs = Math.min(gapMs * 2, longestGapMs)
+      throw failure()
+    }
+    ended = undefined
+    onEvent({ type: 'reopened', message: `The ${place} was opened anew` })
+    return pglite
+  }
+
+  return {
+    open,
+    async query<Row extends object>(text: string, values: (string | null)[]) {
+      const opened = await open()
+      try {
+        return (await opened.query<Row>(text, values)).rows
+      } catch (thrown) {
+        const failure = statementFailure(thrown, place)
+        if (isLastAnswer(thrown)) end(failure)
+        throw failure
+      }
+    },
+    async close() {
+      await pglite?.close()
+    },
+  }
+}
+
+const freeBytes = (directory: string): number => {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize
+}
+
+/** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
+async function openData(directory: string): Promise<PGlite> {
+  const data = dataIn(directory)
+  if (!existsSync(data)) {
+    const unfinished = `${data}.new`
+    rmSync(unfinished, { recursive: true, force: true })
+    mkdirSync(unfinished, { mode: 0o700 })
+    await (await PGlite.create(unfinished)).close()
+    renameSync(unfinished, data)
+  }
+  const pglite = await PGlite.create(data)
+  // After the start, which puts its own for every array type.
+  pglite.parsers = { ...valueParsers }
+  pglite.serializers = {}
+  return pglite
+}

@@ -1,0 +1,66 @@
+/** Keeps a flood out of the log: so many lines of a key in a window, and one more that says how many were left out. */
+
+export type Limit = {
+  /** Lines of one key in one window. */
+  readonly lines: number
+  readonly windowMs: number
+}
+
+export type Limiter = {
+  /**
+   * Whether this line may be written. `tellLeftOut` is called once after the window, also where nothing
+   * more comes, with the number of lines that were refused in it; never with 0.
+   */
+  admit(key: string, limit: Limit, tellLeftOut: (lines: number) => void): boolean
+  /** Ends every window now. */
+  flush(): void
+}
+
+type Window = {
+  readonly endsAt: number
+  readonly timer: ReturnType<typeof setTimeout>
+  lines: number
+  leftOut: number
+  tellLeftOut(lines: number): void
+}
+
+export function createLimiter(): Limiter {
+  // A window lives no longer than its timer, so keys that are made up do not fill the memory.
+  const windows = new Map<string, Window>()
+
+  const end = (key: string, window: Window) => {
+    clearTimeout(window.timer)
+    windows.delete(key)
+    if (window.leftOut > 0) window.tellLeftOut(window.leftOut)
+  }
+  const begin = (key: string, { windowMs }: Limit, tellLeftOut: Window['tellLeftOut']) => {
+    const timer = setTimeout(() => end(key, window), windowMs)
+    // A count alone keeps no process alive: `flush` tells it at the end.
+    if (typeof timer === 'object') timer.unref()
+    const endsAt = performance.now() + windowMs
+    const window: Window = { endsAt, timer, lines: 0, leftOut: 0, tellLeftOut }
+    windows.set(key, window)
+    return window
+  }
+
+  return {
+    admit(key, limit, tellLeftOut) {
+      let window = windows.get(key)
+      // The timer of a busy process is late.
+      if (window !== undefined && performance.now() >= window.endsAt) {
+        end(key, window)
+        window = undefined
+      }
+      window ??= begin(key, limit, tellLeftOut)
+      if (window.lines < limit.lines) {
+        window.lines += 1
+        return true
+      }
+      window.leftOut += 1
+      return false
+    },
+    flush() {
+      for (const [key, window] of [...windows]) end(key, window)
+    },
+  }
+}

@@ -1,0 +1,73 @@
+/** One line of the log: JSON for programs, or text for a terminal. */
+
+export const logFormats = ['json', 'text'] as const
+export type LogFormat = (typeof logFormats)[number]
+
+/** What a line says: `time`, `level` and `event` first, then what the event adds. */
+export type Entry = {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string
+  readonly level: string
+  readonly event: string
+  readonly [field: string]: unknown
+}
+
+/** Without the line's end; of several lines only in text, where an error brings its stack. */
+export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
+  json: (entry) => JSON.stringify(entry),
+  text: ({ time, level, event, ...fields }) =>
+    event === 'started'
+      ? banner(fields)
+      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...words(fields)].join(' '),
+}
+
+/** `name=value` of each field; a stack goes below. */
+function words(fields: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(fields).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    const shown = isFailure(value) ? failureText(value) : valueText(value)
+    return [`${name}=${shown}`]
+  })
+}
+
+type Failure = { readonly message: string; readonly name: string; readonly stack?: unknown }
+
+const isFailure = (value: unknown): value is Failure =>
+  typeof value === 'object' && value !== null && 'message' in value && 'name' in value
+
+function failureText({ name, message, stack }: Failure): string {
+  const frames = typeof stack === 'string' ? stack.split('\n').filter(isFrame) : []
+  return [valueText(`${name}: ${message}`), ...frames.map((frame) => printable(frame))].join('\n')
+}
+
+const isFrame = (line: string) => /^\s+at /.test(line)
+
+function valueText(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return /^[!#-~]+$/.test(text) ? text : printable(JSON.stringify(text))
+}
+
+/** What a terminal would obey is shown instead: JSON leaves some of it as it is. */
+const printable = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+/** What is worth opening, and what a user of the embedded database must know. */
+function banner(fields: Readonly<Record<string, unknown>>): string {
+  const { version, url, database, cache, dataDirectory } = fields
+  const embedded = [
+    `  Data      ${String(dataDirectory)} (survives a crash of the process, not of the machine)`,
+    '            Set DATABASE_URL to use a Postgres server.',
+  ]
+  return [
+    `Turnlog ${String(version)}`,
+    `  API       ${String(url)}/v1/conversations`,
+    `  Swagger   ${String(url)}/swagger`,
+    `  Health    ${String(url)}/readyz`,
+    `  Database  ${String(database)}`,
+    `  Cache     ${String(cache)}`,
+    ...(dataDirectory === undefined ? [] : embedded),
+  ].join('\n')
+}

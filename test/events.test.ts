@@ -1,0 +1,181 @@
+/** The log: its levels, its two forms, and that a flood is counted and never lost. */
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
+import { DatabaseError } from '../src/ports/database.ts'
+import { Problem } from '../src/problem.ts'
+import { until } from './support/processes.ts'
+
+function logged(options: LogOptions = {}) {
+  const lines: string[] = []
+  const log = createEvents((line) => lines.push(line), options)
+  return { log, lines, entries: () => lines.map((line) => JSON.parse(line)) }
+}
+
+const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
+  route: 'POST /v1/conversations',
+  ms: 12.5,
+  requestId: 'r',
+  conversationId: undefined,
+  code: 'database-unavailable',
+  status: 503,
+  cause: undefined,
+  ...more,
+})
+
+describe('a flood of one event', () => {
+  test('is ten lines and one that counts the rest, also where nothing more comes', async () => {
+    const { log, entries } = logged({ windowMs: 100 })
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
+    expect(entries()).toHaveLength(10)
+    await until('the count is written', () => entries().length === 11)
+    expect(entries().at(-1)).toMatchObject({
+      event: 'request-unserved',
+      level: 'error',
+      code: 'database-unavailable',
+      leftOut: 15,
+      withinMs: 100,
+    })
+  })
+
+  test('takes no line from another code', () => {
+    const { log, entries } = logged()
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
+    log.requestUnserved(unanswered({ code: 'overloaded' }))
+    expect(entries()).toHaveLength(11)
+  })
+
+  test('begins anew after its window, and a window that lost nothing says nothing', async () => {
+    const { log, entries } = logged({ windowMs: 20 })
+    for (let round = 0; round < 3; round += 1) {
+      for (let n = 0; n < 10; n += 1) log.socketClosed('too-slow')
+      const from = performance.now()
+      await until('the window is over', () => performance.now() - from > 40)
+    }
+    expect(entries()).toHaveLength(30)
+    expect(entries().some(({ leftOut }) => leftOut !== undefined)).toBe(false)
+  })
+
+  test('has its count written by a flush, for a process that ends', () => {
+    const { log, entries } = logged()
+    for (let n = 0; n < 12; n += 1) log.cacheAhead('c', n)
+    log.flush()
+    expect(entries().at(-1)).toMatchObject({ event: 'cache-ahead', leftOut: 2 })
+    log.flush()
+    expect(entries()).toHaveLength(11)
+  })
+})
+
+describe('a line', () => {
+  test('of an unserved request has the code, the SQLSTATE and the reason of its cause', () => {
+    const { log, entries } = logged()
+    const answer = new DatabaseError('refused', 'Postgres answered SQLSTATE 53100', {
+      sqlState: '53100',
+    })
+    const cause = new Problem('database-unavailable', undefined, { cause: answer })
+    log.requestUnserved(unanswered({ cause: cause.cause }))
+    log.workFailed('lapses', cause)
+    expect(entries()).toEqual([
+      expect.objectContaining({
+        level: 'error',
+        event: 'request-unserved',
+        code: 'database-unavailable',
+        sqlState: '53100',
+        reason: 'Postgres answered SQLSTATE 53100',
+        route: 'POST /v1/conversations',
+        ms: 12.5,
+        requestId: 'r',
+      }),
+      expect.objectContaining({
+        level: 'warn',
+        event: 'work-failed',
+        work: 'lapses',
+        sqlState: '53100',
+        reason: 'The database cannot be reached: Postgres answered SQLSTATE 53100',
+      }),
+    ])
+  })
+
+  test('of a refusal that protects the service is a warning', () => {
+    const { log, entries } = logged()
+    for (const code of ['conversation-busy', 'overloaded', 'draining', 'not-ready'])
+      log.requestUnserved(unanswered({ code }))
+    expect(entries().map(({ level }) => level)).toEqual(['warn', 'warn', 'warn', 'warn'])
+  })
+
+  test('below the level of the log is not written', () => {
+    for (const [level, events] of [
+      ['error', ['head-went-back']],
+      ['warn', ['cache-lost', 'head-went-back']],
+      ['info', ['cache-lost', 'cache-back', 'head-went-back']],
+      ['debug', ['cache-lost', 'cache-back', 'request-refused', 'head-went-back']],
+    ] as const) {
+      const { log, entries } = logged({ level })
+      log.cacheLost('away')
+      log.cacheBack()
+      const { cause: _, ...refused } = unanswered({ status: 404, code: 'route-not-found' })
+      log.requestRefused(refused)
+      log.headWentBack('c', 2, 1)
+      expect(entries().map(({ event }) => event)).toEqual([...events])
+    }
+  })
+
+  test('never fails the work that it tells of', () => {
+    const log = createEvents(() => {
+      throw new Error('no more room')
+    })
+    expect(() => log.stopping('SIGTERM')).not.toThrow()
+  })
+})
+
+describe('text', () => {
+  test('is one line of words: the time, the level, the event, and its fields', () => {
+    const { log, lines } = logged({ format: 'text' })
+    log.requestUnserved(unanswered({ cause: new Error('it is away') }))
+    expect(lines[0]).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z ERROR request-unserved code=database-unavailable route="POST \/v1\/conversations" ms=12.5 requestId=r status=503 reason="it is away"$/,
+    )
+  })
+
+  test('shows where a fault came from below its line', () => {
+    const { log, lines } = logged({ format: 'text' })
+    log.requestFailed(unanswered({ code: 'internal', cause: new TypeError('broken') }))
+    const [first, second] = (lines[0] ?? '').split('\n')
+    expect(first).toEndWith('error="TypeError: broken"')
+    expect(second).toMatch(/^ +at .*events\.test\.ts/)
+  })
+
+  test('holds nothing that a terminal would obey', () => {
+    const { log, lines } = logged({ format: 'text' })
+    log.notice('warn', 'a\u001b[31mb\u009b2Jc\nd\u2028e')
+    expect(lines[0]).toEndWith('message="a\\u001b[31mb\\u009b2Jc\\nd\\u2028e"')
+  })
+
+  test('greets with the addresses that are worth opening', () => {
+    const { log, lines } = logged({ format: 'text' })
+    const at = { version: '1.2.3', url: 'http://127.0.0.1:3000', database: 'D', cache: 'C' }
+    log.started({ ...at, dataDirectory: undefined })
+    expect(lines[0]).toBe(
+      [
+        'Turnlog 1.2.3',
+        '  API       http://127.0.0.1:3000/v1/conversations',
+        '  Swagger   http://127.0.0.1:3000/swagger',
+        '  Health    http://127.0.0.1:3000/readyz',
+        '  Database  D',
+        '  Cache     C',
+      ].join('\n'),
+    )
+    log.started({ ...at, dataDirectory: '.turnlog' })
+    expect(lines[1]).toContain('.turnlog (survives a crash of the process, not of the machine)')
+  })
+})
+
+test('docs/logs.md explains every event, with its level', () => {
+  const page = readFileSync(join(import.meta.dir, '../docs/logs.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (\w+)/gm)].map(([, name, level]) => [
+    name,
+    level,
+  ])
+  expect(rows).toEqual(Object.entries(eventLevels))
+})

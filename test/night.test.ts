@@ -1,0 +1,175 @@
+/**
+ * The night table: every way in which a database fails, and for each what a caller, the log and `/readyz`
+ * say, and that all is well once it is mended. The table is printed at the end.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { problems } from '../src/problem.ts'
+import type { Answer } from './support/app.ts'
+import { type Expected, embeddedRows, type Row, serverRows } from './support/night-rows.ts'
+import { openEmbedded, openServer, type Server, type World } from './support/night-worlds.ts'
+import { until } from './support/processes.ts'
+
+/** Large enough that a full disk is met soon, and not the same twice, so that it cannot be compressed. */
+const words = () => Buffer.from(crypto.getRandomValues(new Uint8Array(6000))).toString('base64')
+
+const turn = () => ({ user: { text: 'Hello' }, assistant: { responses: [words()] } })
+
+/** Two conversations of one service. */
+async function conversationsOf({ app }: World) {
+  const paths: string[] = []
+  for (let n = 0; n < 2; n += 1) {
+    const { body } = await app.ask('POST', '/v1/conversations', {})
+    paths.push(`/v1/conversations/${String(body['id'])}`)
+  }
+  const writeTo = (path: string) =>
+    app.ask('POST', `${path}/turns`, turn(), { 'idempotency-key': crypto.randomUUID() })
+  return {
+    write: () => writeTo(paths[0] ?? ''),
+    writeAll: () => Promise.all(paths.map(writeTo)),
+    read: () => app.ask('GET', `${paths[0]}/messages`),
+  }
+}
+
+const readiness = async ({ app }: World, query = '') => {
+  const { status, body } = await app.ask('GET', `/readyz${query}`)
+  const { database } = Object(body['dependencies'])
+  return { status, reason: database.reason, state: database.status }
+}
+
+const lines = ({ app }: World): Record<string, unknown>[] =>
+  app.log.map((line) => Object(JSON.parse(line)))
+
+/** What the caller of a write that failed is told. */
+function expectProblem(answer: Answer, code: NonNullable<Expected['code']>) {
+  const { status, title, retryable } = problems[code]
+  expect(answer.body).toMatchObject({ code, status, title, retryable: true })
+  expect([answer.status, retryable]).toEqual([503, true])
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(answer.text).not.toMatch(/SQLSTATE|conversation_messages|\/base\/|turnlog_|127\.0\.0\.1/)
+}
+
+const table: string[][] = []
+
+/** Breaks the world, looks at all that it says, mends it, and looks again. */
+async function live<W extends World>(where: string, world: W, row: Row<W>): Promise<void> {
+  const { write, writeAll, read } = await conversationsOf(world)
+  expect((await writeAll()).map(({ status }) => status)).toEqual([201, 201])
+  expect(await readiness(world)).toMatchObject({ status: 200, state: 'up' })
+  await row.breakIt(world)
+
+  const { code } = row
+  let answer = await write()
+  if (code === undefined) expect(answer.status).toBe(201)
+  else {
+    // Some may find room left, or have an outcome that is not known; then all fail for one reason.
+    await until(
+      'writes fail for the reason',
+      async () => {
+        if (answer.body['code'] === code) return true
+        if (answer.status !== 201) expect(answer.body['code']).toBe('outcome-unknown')
+        answer = await write()
+        return false
+      },
+      60_000,
+    )
+    for (const each of [answer, ...(await writeAll())]) expectProblem(each, code)
+  }
+  const answered = await read()
+  if (row.reads === undefined) expect(answered.status).toBe(200)
+  else expectProblem(answered, row.reads)
+
+  if (row.red !== undefined)
+    await until('/readyz is red', async () => (await readiness(world)).status === 503, 60_000)
+  const [ready, readyForReads] = [await readiness(world), await readiness(world, '?for=reads')]
+  expect(ready).toEqual({
+    status: row.red === undefined ? 200 : 503,
+    reason: row.red,
+    state: row.red === undefined ? 'up' : 'down',
+  })
+  expect(readyForReads).toEqual({
+    status: row.redForReads === undefined ? 200 : 503,
+    reason: row.red,
+    state: row.redForReads === undefined ? 'up' : 'down',
+  })
+
+  await row.mend(world)
+  await until('/readyz is green again', async () => (await readiness(world)).status === 200, 60_000)
+  const after = await writeAll()
+  expect(after.map(({ status }) => status)).toEqual([201, 201])
+  expect((await read()).status).toBe(200)
+
+  table.push([
+    where,
+    `${row.name}${row.isMade?.(world) === true ? ' (made by a trigger)' : ''}`,
+    code === undefined ? '201' : `503 ${code}, retryable`,
+    row.reads === undefined ? '200' : `503 ${row.reads}`,
+    logged(world, row),
+    `${ready.status}${ready.reason === undefined ? '' : ` ${ready.reason}`}`,
+    String(readyForReads.status),
+    '200, 201',
+  ])
+}
+
+/** The events that tell of the row. The failed write has a line, with all that an operator asks for. */
+function logged(world: World, { code, sqlState, red, lines: told = [] }: Expected): string {
+  const found = lines(world)
+  const of = (event: string) => found.filter((line) => line['event'] === event)
+  for (const line of told) expect(world.app.log.some((each) => line.test(each))).toBe(true)
+  if (code === undefined) expect(of('request-slow').length).toBeGreaterThan(0)
+  else {
+    const unserved = of('request-unserved').find(
+      (line) => line['code'] === code && String(line['route']).startsWith('POST '),
+    )
+    expect(unserved).toMatchObject({ level: 'error', status: 503, ms: expect.any(Number) })
+    expect(unserved?.['route']).toMatch(/^POST \/v1\/conversations\/[-0-9a-f]{36}\/turns$/)
+    expect(unserved?.['requestId']).toBeString()
+    expect(unserved?.['sqlState']).toBe(sqlState)
+  }
+  expect(of('writes-lost').at(-1)?.['code']).toBe(red)
+  expect(of('writes-back').length > 0).toBe(red !== undefined)
+  const events = [...new Set(found.map(({ event }) => String(event)))]
+  return events
+    .map((event) =>
+      event === 'request-unserved'
+        ? `${event} ${code}${sqlState === undefined ? '' : ` ${sqlState}`}`
+        : event,
+    )
+    .join(', ')
+}
+
+describe('on a server', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await openServer()
+  }, 60_000)
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  for (const row of serverRows)
+    test(`${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
+      await using world = await server.world(row.options)
+      await live('server', world, row)
+    }, 120_000)
+})
+
+describe('embedded', () => {
+  for (const row of embeddedRows)
+    test(`embedded: ${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
+      await using world = await openEmbedded()
+      await live('embedded', world, row)
+    }, 180_000)
+})
+
+afterAll(() => {
+  const head = [
+    'where',
+    'what',
+    'writes',
+    'reads',
+    'log',
+    '/readyz',
+    '?for=reads',
+    'mended: /readyz, write',
+  ]
+  for (const cells of [head, head.map(() => '---'), ...table])
+    process.stdout.write(`| ${cells.join(' | ')} |\n`)
+})
