@@ -327,6 +327,22 @@ describe('a service that fails for a while', () => {
     expect(await gone.get('/').catch((error: unknown) => error)).toBeInstanceOf(ServiceAway)
   })
 
+  test('and does not know an outcome is asked again, for every request of an import may be repeated', async () => {
+    let count = 0
+    const problem = { code: 'outcome-unknown', detail: 'Lost.', retryable: false }
+    const fake = Bun.serve({
+      port: 0,
+      fetch: () => {
+        count += 1
+        return count === 1 ? Response.json(problem, { status: 503 }) : Response.json({})
+      },
+    })
+    const rest = createRest({ url: `${fake.url}`, patienceMs: 10_000 })
+    expect((await rest.send<unknown>('POST', '/v1/conversations', {})).status).toBe(200)
+    expect(count).toBe(2)
+    await fake.stop(true)
+  })
+
   test('for good on one request costs that one', async () => {
     const problem = { code: 'internal', detail: 'Sorry.', retryable: true }
     let count = 0
