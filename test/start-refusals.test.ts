@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import type { KvEvent } from '../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../adapters/open.ts'
 import { refusal } from './conformance/database.ts'
+import { testApp } from './support/app.ts'
 import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { freePort, run, until } from './support/processes.ts'
 import { redisMissing, startRedis } from './support/redis.ts'
@@ -194,7 +195,13 @@ describe('a KV module', () => {
       'fine.ts',
       `import { openMemory } from ${JSON.stringify(memory)}; export const openKv = () => openMemory({})`,
     )
-    expect((await openKv(url)).name).toBe('KV module')
+    await using app = await testApp({ overrides: { cache: { url } } })
+    const { text } = await app.ask('GET', '/readyz')
+    expect([app.cacheName, JSON.parse(text).dependencies.cache.name]).toEqual([
+      'KV module',
+      'KV module',
+    ])
+    expect(`${text}${app.log.join()}`).not.toContain(secret)
     const absent = await runTurnlog([
       'serve',
       '--port',
