@@ -216,6 +216,27 @@ describe('a KV module', () => {
   }, 30_000)
 })
 
+test.skipIf(redisMissing() !== undefined)(
+  'a Redis that is no Cluster is named where the URL says that it is one',
+  async () => {
+    await using redis = await startRedis()
+    const events: KvEvent[] = []
+    const url = redis.url.replace('redis:', 'redis-cluster:')
+    const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
+    await until('it is named', () => events.length > 0)
+    expect(events).toEqual([
+      {
+        type: 'mistaken',
+        message: expect.stringMatching(
+          /^Redis at 127\.0\.0\.1:\d+ does not say where the slots of its Cluster are: .*cluster support disabled/,
+        ),
+      },
+    ])
+    kv.close()
+  },
+  30_000,
+)
+
 describe('a data directory', () => {
   const start = (directory: string) => openDatabase({ ...defaults, directory })
 
@@ -284,6 +305,31 @@ describe('file descriptors', () => {
     },
     30_000,
   )
+
+  test('that are nearly used up are told of, for the runtime refuses callers in silence', async () => {
+    const script = `
+      const { openSync } = await import('node:fs')
+      const { watchDescriptors } = await import(${JSON.stringify(join(import.meta.dir, '../src/commands/file-descriptors.ts'))})
+      const held = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
+      watchDescriptors({
+        descriptorsLow(used, limit) {
+          process.stderr.write([used > 126, limit, held.length].join(' '))
+          process.exit()
+        },
+      }, 10)
+      setInterval(() => {}, 1000)`
+    const file = join(home, 'nearly.ts')
+    writeFileSync(file, script)
+    const child = Bun.spawn(
+      ['sh', '-c', 'ulimit -n 140; exec "$@"', 'sh', process.execPath, file],
+      {
+        stdout: 'ignore',
+        stderr: 'pipe',
+      },
+    )
+    const said = await new Response(child.stderr).text()
+    expect(said).toBe(existsSync('/proc/self/limits') ? 'true 140 128' : '')
+  }, 30_000)
 
   test('that are used up are named, where the runtime tells of a refused connection', async () => {
     const script = `
