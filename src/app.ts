@@ -97,6 +97,8 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
+  // Paths of this machine are not for everybody who may ask `/readyz`.
+  const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
   const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
   const store: Store = opened.use(
     createStore({
@@ -127,7 +129,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     health: {
       databaseName: database.name,
       databaseState: health.state,
-      cacheName: kv.name,
+      cacheName,
       cacheAnswers: kv.ready,
       draining: () => draining,
     },
@@ -137,7 +139,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const closing = opened.move()
   return {
     databaseName: database.name,
-    cacheName: kv.name,
+    cacheName,
     fetch: async (request) => router.fetch(request),
     listen: (at) => listen(router, at, live),
     drain() {

@@ -2,6 +2,7 @@
  * Where a Cluster's slots are: asked of a server that sees the whole, again every few seconds, and at
  * once when a server says that a slot has moved.
  */
+import { KvError } from '../../src/ports/kv.ts'
 import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-connection.ts'
 
 export type Topology = {
@@ -37,6 +38,7 @@ export function createTopology(options: TopologyOptions): Topology {
   let timer: ReturnType<typeof setTimeout> | undefined
   let isInDoubt = true
   let isClosed = false
+  let wasRefused = false
 
   const server = (address: string) => {
     const known = servers.get(address)
@@ -59,6 +61,13 @@ export function createTopology(options: TopologyOptions): Topology {
     for (const address of new Set(slots)) if (address !== undefined) server(address)
     if (!isSame) for (const listener of listeners) listener()
   }
+  /** A server that is none of a Cluster, or a user without the right to ask, answers the same for ever. */
+  const refused = (address: string, thrown: unknown) => {
+    if (wasRefused || !(thrown instanceof KvError && thrown.outcome === 'refused')) return
+    wasRefused = true
+    const message = `Redis at ${address} does not say where the slots of its Cluster are: ${thrown.message}`
+    onEvent({ type: 'mistaken', message })
+  }
   /** Asks one server after the other, until one is whole: one that has lost the others knows no better. */
   const look = async () => {
     let best: { slots: (string | undefined)[]; known: number } | undefined
@@ -67,7 +76,7 @@ export function createTopology(options: TopologyOptions): Topology {
       const seen = await Promise.all([
         each.command('CLUSTER', 'SLOTS'),
         each.command('CLUSTER', 'INFO'),
-      ]).catch(() => undefined)
+      ]).catch((thrown: unknown) => refused(address, thrown))
       if (isClosed) return
       if (seen === undefined) continue
       const slots = slotsOf(seen[0], address)
