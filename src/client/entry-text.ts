@@ -4,14 +4,13 @@ import type { JournalEntry } from './journal.ts'
 
 export const textOf = (entry: JournalEntry): string => ('turn' in entry ? entry.turn : entry.speech)
 
-export const frameOf = (entry: JournalEntry, id: string): string =>
-  frameText(
-    'turn' in entry
-      ? `{"t":"record","key":${JSON.stringify(entry.key)},"turn":${entry.turn}}`
-      : entry.speech,
-    id,
-    entry.conversationId,
-  )
+export function frameOf(entry: JournalEntry, id: string): string {
+  const { conversationId: c } = entry
+  if (!('turn' in entry)) return frameText(entry.speech, id, c)
+  // An object of its own members, and behind them the text as it is.
+  const head = JSON.stringify({ t: 'record', id, c, key: entry.key })
+  return `${head.slice(0, -1)},"turn":${entry.turn}}`
+}
 
 /** At once where both are there. */
 export function isSameText(

@@ -85,13 +85,18 @@ export function createHeld(bounds: JournalBounds): Held {
   }
 }
 
+const sizeOf = (entry: JournalEntry) =>
+  entry.conversationId.length +
+  entry.key.length +
+  ('turn' in entry ? entry.turn : entry.speech).length
+
 /** Lasts as long as the process: for browsers, and where a crash may lose the last turns. */
 export function createMemoryJournal(bounds: JournalBounds = {}): Journal {
   const held = createHeld(bounds)
   return {
     recovered: [],
     // The texts wait with the sender: here they are only counted.
-    append: async (entry) => held.add(entry, { json: '', bytes: JSON.stringify(entry).length }),
+    append: async (entry) => held.add(entry, { json: '', bytes: sizeOf(entry) }),
     remove: (entry) => held.delete(entry),
     async [Symbol.asyncDispose]() {},
   }

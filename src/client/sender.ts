@@ -144,24 +144,32 @@ export function createSender(options: SenderOptions): Sender {
     lanes.pump()
   }
 
-  const send = async (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
-    if (closed !== undefined) throw closed.reason
-    const text = completed === undefined ? textOf(entry) : completed.then(textOf)
-    // Whoever completes it is told, and whoever compares.
-    if (typeof text !== 'string') text.catch(() => {})
-    const known = waiting.get(entryName(entry))
-    if (known !== undefined) {
-      const same = isSameText(known.text, text)
-      if (!(typeof same === 'boolean' ? same : await same)) {
-        const detail = `Another write waits under the name ${entry.key}.`
-        throw new Problem('idempotency-conflict', detail)
-      }
-      if (known.answer !== undefined) return known.answer
-    }
+  const begin = (
+    entry: JournalEntry,
+    text: Waiting['text'],
+    completed: Promise<JournalEntry> | undefined,
+  ): Promise<Answer> => {
     const started = start(entry, text, false)
     options.connect()
     void write(started, completed)
     return started.answer
+  }
+
+  const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
+    if (closed !== undefined) return Promise.reject(closed.reason)
+    const text = completed === undefined ? textOf(entry) : completed.then(textOf)
+    // Whoever completes it is told, and whoever compares.
+    if (typeof text !== 'string') text.catch(() => {})
+    const known = waiting.get(entryName(entry))
+    const conflict = () =>
+      Promise.reject(
+        new Problem('idempotency-conflict', `Another write waits under the name ${entry.key}.`),
+      )
+    const sendAs = (same: boolean) =>
+      same ? (known?.answer ?? begin(entry, text, completed)) : conflict()
+    if (known === undefined) return begin(entry, text, completed)
+    const same = isSameText(known.text, text)
+    return typeof same === 'boolean' ? sendAs(same) : same.then(sendAs)
   }
 
   for (const left of journal.recovered) {

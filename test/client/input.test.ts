@@ -335,4 +335,22 @@ describe('an input that its caller changes after the call', () => {
     )
     expect(messages[2]?.metadata).toEqual({ n: 1 })
   }, 60_000)
+
+  test('is sent from a journal of before, whose entries hold values and not texts', async () => {
+    const id = await newConversation()
+    const path = join(directory, 'before.journal')
+    const before = await openFileJournal(path)
+    const opening = { t: 'turn.open', key: 'v', at: '2026-11-24T10:00:00Z' }
+    const entries = [
+      { conversationId: id, key: 'k', turn: turn('of before') },
+      { conversationId: id, key: 'turn.open v', speech: opening },
+    ]
+    for (const entry of entries) await before.append(entry as never)
+    await before[Symbol.asyncDispose]()
+    await using client = clientOf({ journal: await openFileJournal(path) })
+    expect(await client.record(id, turn('of before'), { key: 'k' })).toMatchObject({ version: 2 })
+    await client.settled()
+    const { messages } = await direct.listMessages(id, { include: 'pending' })
+    expect(messages.map(({ content }) => content)).toEqual(['of before', 'of before!', ''])
+  }, 60_000)
 })
