@@ -31,7 +31,7 @@ export const problems = {
   'body-too-large': row(
     413,
     'The body is too large',
-    'Send less at once. The bound is a setting; the detail names it.',
+    'Send less at once. The bound in bytes is a setting, which the detail names. A body also holds at most 65,536 values, 16,384 of them with a name.',
   ),
   'media-type-unsupported': row(
     415,
@@ -46,7 +46,7 @@ export const problems = {
   'frame-too-large': row(
     413,
     'The frame is too large',
-    '`welcome.limits.frameBytes` says how large a frame may be. One of more than four times that closes the socket.',
+    '`welcome.limits.frameBytes` says how large a frame may be. One of more than four times that closes the socket. A frame also holds at most 65,536 values, 16,384 of them with a name.',
   ),
   'protocol-unsupported': row(
     400,
