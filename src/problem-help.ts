@@ -4,12 +4,13 @@ import { type ProblemCode, type ProblemRow, problemCodes, problemRows } from './
 const help: Readonly<Record<ProblemCode, string>> = {
   'body-not-json':
     'The body must be one JSON value in UTF-8. The detail says where reading stopped.',
-  'body-too-large': 'Send less at once. The bound is a setting; the detail names it.',
+  'body-too-large':
+    'Send less at once. The bound in bytes is a setting, which the detail names. A body also holds at most 65,536 values, 16,384 of them with a name.',
   'media-type-unsupported': 'Send `Content-Type: application/json`, without a content encoding.',
   'frame-invalid':
     'A frame is one JSON object in a text message, and says in `t` what it is. The detail says what is wrong.',
   'frame-too-large':
-    '`welcome.limits.frameBytes` says how large a frame may be. One of more than four times that closes the socket.',
+    '`welcome.limits.frameBytes` says how large a frame may be. One of more than four times that closes the socket. A frame also holds at most 65,536 values, 16,384 of them with a name.',
   'protocol-unsupported': 'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or none at all.',
   'host-invalid': 'Send one `Host` header: a name or an address, with a port or without.',
   'host-refused':

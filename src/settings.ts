@@ -213,7 +213,7 @@ export const settings = {
   writes: {
     lanes: whole('lanes', [1, 4], 2, 'Batches of turns in flight at once.'),
     batchTurnsMax: whole('turns', [1, 4096], 128, 'Most turns in one batch.'),
-    batchBytesMax: whole('bytes', [1024, 64 * mebibytes], mebibytes, 'Most bytes in one batch.'),
+    batchBytesMax: whole('bytes', [1024, 2 * mebibytes], mebibytes, 'Most bytes in one batch.'),
     waitingTurnsMax: whole('turns', [1, 1_000_000], 4096, 'More turns waiting are refused: 503.'),
     waitingBytesMax: whole(
       'bytes',
@@ -251,7 +251,7 @@ export const settings = {
     ),
     pageBytesMax: whole(
       'bytes',
-      [1024, 16 * mebibytes],
+      [1024, 4 * mebibytes],
       131_072,
       'A change that catches a reader up ends after this many bytes.',
     ),
@@ -278,21 +278,23 @@ export const settings = {
     ),
     heldAudioMax: whole('parts', [1, 10_000], 256, 'Most audio that waits in one conversation.'),
   },
+  // What one request may bring or take at these bounds keeps nobody else waiting for more than 200 ms:
+  // docs/decisions/2026-11-27-large-bodies.md has what was measured.
   limits: {
-    turnBytesMax: whole('bytes', [1024, 16 * mebibytes], 131_072, 'Most bytes of one turn.'),
+    turnBytesMax: whole('bytes', [1024, mebibytes], 131_072, 'Most bytes of one turn.'),
     partsMax: whole('parts', [1, 1024], 64, 'Most parts of an answer, after [SPLIT].'),
-    traceBytesMax: whole('bytes', [2, 16 * mebibytes], 65_536, 'Most bytes of a retrieval trace.'),
-    metadataBytesMax: whole('bytes', [2, 16 * mebibytes], 16_384, 'Most bytes of one metadata.'),
+    traceBytesMax: whole('bytes', [2, mebibytes], 65_536, 'Most bytes of a retrieval trace.'),
+    metadataBytesMax: whole('bytes', [2, mebibytes], 16_384, 'Most bytes of one metadata.'),
     jsonDepthMax: whole('levels', [1, 512], 32, 'Deepest nesting of metadata and traces.'),
     urlsMax: whole('URLs', [1, 1024], 64, 'Most audio URLs of one message.'),
     pageLimitMax: whole('rows', [1, 1000], 200, 'Most rows of one page.'),
     changesBytesMax: whole(
       'bytes',
-      [1024, 64 * mebibytes],
+      [1024, 4 * mebibytes],
       mebibytes,
       'A page of changes ends after this many bytes.',
     ),
-    historyMessagesMax: whole('messages', [1, 1_000_000], 10_000, 'Longest history in one answer.'),
+    historyMessagesMax: whole('messages', [1, 50_000], 10_000, 'Longest history in one answer.'),
     aheadSecondsMax: whole('seconds', [0, 86_400], 300, "How far ahead a caller's time may be."),
   },
 } as const satisfies Record<string, Record<string, Setting>>

@@ -246,7 +246,7 @@ describe('what is wrong', () => {
       '.env:3 TURNLOG_WRITES_LANES: writes.lanes must be a whole number of lanes from 1 to 4, not "5"',
       'environment PORT: server.port must be a whole number from 0 to 65535, not "1e3"',
       'environment AUTH: auth.mode must be "none", or left unset, not "all"',
-      'flag --limits.turnBytesMax: limits.turnBytesMax must be a whole number of bytes from 1024 to 16777216, not "12.5"',
+      'flag --limits.turnBytesMax: limits.turnBytesMax must be a whole number of bytes from 1024 to 1048576, not "12.5"',
     ]
     expect(wrong(given)).toEqual(lines)
     expect(refusal(() => load(given)).message).toBe(

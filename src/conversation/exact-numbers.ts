@@ -14,7 +14,7 @@ export type InexactNumber = {
 }
 
 /**
- * The numbers of a JSON text that JavaScript does not keep, in the order of the text; of a name that
+ * The numbers of a JSON text that JavaScript does not keep, `max` of them at most; of a name that
  * stands twice in an object, the last value counts, as in `JSON.parse`. There are two kinds:
  *
  * - An integer literal (digits alone, perhaps with a minus) that JavaScript prints otherwise:
@@ -25,10 +25,11 @@ export type InexactNumber = {
  * A literal with a fraction or an exponent is a decimal, which is read as the nearest double, like
  * 0.1234567890123456789; 1e21 is one, too. The text must be one that `JSON.parse` takes.
  */
-export function inexactNumbers(text: string): InexactNumber[] {
+export function inexactNumbers(text: string, max = 50): InexactNumber[] {
   // Most texts have nothing that could be one, and of the rest most numbers are kept.
   if (!candidate.test(text) || !hasInexact(text)) return []
   const found = new Map<unknown, Map<string, string>>()
+  let left = max
   const root: unknown = JSON.parse(
     text,
     function note(
@@ -39,7 +40,8 @@ export function inexactNumbers(text: string): InexactNumber[] {
       context?: { readonly source?: string },
     ) {
       const source = context?.source
-      if (typeof value === 'number' && source !== undefined && !isKept(source)) {
+      if (left > 0 && typeof value === 'number' && source !== undefined && !isKept(source)) {
+        left -= 1
         const names = found.get(this) ?? new Map<string, string>()
         found.set(this, names.set(name, source))
       }
@@ -51,12 +53,11 @@ export function inexactNumbers(text: string): InexactNumber[] {
   const add = (pointer: string, source: string) =>
     list.push({ pointer, source, isInfinite: !Number.isFinite(Number(source)) })
   const walk = (value: object, pointer: string): void => {
-    const names = found.get(value)
+    const below = (name: string) => `${pointer}/${escapePointer(name)}`
+    for (const [name, source] of found.get(value) ?? []) add(below(name), source)
     for (const [name, item] of Object.entries(value)) {
-      const source = names?.get(name)
-      const place = `${pointer}/${escapePointer(name)}`
-      if (source !== undefined) add(place, source)
-      else if (typeof item === 'object' && item !== null) walk(item, place)
+      if (list.length === max - left) return
+      if (typeof item === 'object' && item !== null) walk(item, below(name))
     }
   }
   if (typeof root === 'object' && root !== null) walk(root, '')

@@ -7,6 +7,7 @@ import { printMessage } from './message-text.ts'
 import type { Principal } from './principal.ts'
 import { type Printed, printed } from './printed.ts'
 import type { Reader } from './reader.ts'
+import { mapInSlices } from './time-slices.ts'
 import type { Current, Versions } from './versions.ts'
 import { type Shown, said } from './views.ts'
 import {
@@ -195,7 +196,8 @@ export function createHistories(options: HistoriesOptions): Histories {
           shown,
           ...floor,
         })
-        return { version, cursor, texts: messages.map(printMessage), hasMore, source: 'database' }
+        const texts = await mapInSlices(messages, printMessage)
+        return { version, cursor, texts, hasMore, source: 'database' }
       }
       const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
       return await read(queryOf(principal, id, ask, given, fromDatabase))
@@ -209,7 +211,7 @@ export function createHistories(options: HistoriesOptions): Histories {
           shown,
           ...floor,
         })
-        const texts = messages.map(printMessage)
+        const texts = await mapInSlices(messages, printMessage)
         return { version, cursor, texts, hasMore: false, source: 'database' }
       }
       // More than may be given at once is the database's to refuse.

@@ -1,5 +1,6 @@
 /** Request bodies: bounded while they arrive, strict UTF-8, JSON. */
 import { parseJson, refuseInexact } from '../conversation/json-text.ts'
+import { nextRound } from '../conversation/time-slices.ts'
 import { Problem } from '../problem.ts'
 
 export type BodyRules = {
@@ -17,7 +18,7 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0)
     throw new Problem('body-not-json', 'The body is empty, and must be a JSON value.')
-  return parse(bytes)
+  return await parsed(bytes)
 }
 
 /** As `readJson`; an absent body is an empty object. A media type is checked also without a body. */
@@ -26,7 +27,7 @@ export async function readOptionalJson(request: Request, rules: BodyRules): Prom
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0) return {}
   checkMediaType(request, rules.mediaTypes)
-  return parse(bytes)
+  return await parsed(bytes)
 }
 
 function checkMediaType({ headers }: Request, mediaTypes: readonly string[]): void {
@@ -104,6 +105,15 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
     offset += chunk.byteLength
   }
   return whole
+}
+
+/** Reading a body of more bytes takes long enough that others have a turn before it is dealt with. */
+const aloneBytesMax = 262_144
+
+async function parsed(bytes: Uint8Array): Promise<unknown> {
+  const value = parse(bytes)
+  if (bytes.byteLength > aloneBytesMax) await nextRound()
+  return value
 }
 
 function parse(bytes: Uint8Array): unknown {

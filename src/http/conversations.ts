@@ -4,6 +4,7 @@ import { answer, entityTag } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { anyVersion, conversationId, externalId, ifMatch, limit, page } from './fields.ts'
+import { listAnswer } from './list-answer.ts'
 import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
@@ -84,7 +85,8 @@ export function addConversations(
     collection,
     async ({ request }) => {
       const query = ofList.read(request, {})
-      return answer(await reader.conversations(authenticate(request), query))
+      const { conversations, ...rest } = await reader.conversations(authenticate(request), query)
+      return await listAnswer('conversations', conversations, rest)
     },
     {
       detail: operation({

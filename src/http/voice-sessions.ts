@@ -3,6 +3,7 @@ import { authenticate } from '../auth.ts'
 import { answer } from './answer.ts'
 import { readOptionalJson } from './body.ts'
 import { conversationId, limit, page, voiceSessionId } from './fields.ts'
+import { listAnswer } from './list-answer.ts'
 import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
@@ -81,7 +82,9 @@ export function addVoiceSessions(router: Router, { store, decoder, limits }: Ser
     collection,
     async ({ request, params }) => {
       const { id, ...query } = ofList.read(request, params)
-      return answer(await voiceSessions.list(authenticate(request), id, query))
+      const list = await voiceSessions.list(authenticate(request), id, query)
+      const { voiceSessions: sessions, ...rest } = list
+      return await listAnswer('voiceSessions', sessions, rest)
     },
     {
       params,

@@ -273,6 +273,12 @@ describe('audio is refused', () => {
 
 describe('a conversation is refused', () => {
   test.each<[string, unknown, ProblemCode, string]>([
+    [
+      'with metadata that Postgres prints longer than its bound',
+      { metadata: { a: Array(60).fill(1e300) } },
+      'json-too-large',
+      '/metadata',
+    ],
     ['with an empty external id', { externalId: '' }, 'field-invalid', '/externalId'],
     ['with an id of 7', { id: 7 }, 'field-invalid', '/id'],
     ['with NUL in its title', { title: '\0' }, 'text-invalid', '/title'],

@@ -82,10 +82,17 @@ describe('a decimal', () => {
 })
 
 describe('the places', () => {
-  test('are pointers in the order of the text, whatever the names', () => {
+  test('are as many as were asked for', () => {
+    const text = `[${'9007199254740993,'.repeat(70)}[1e400]]`
+    expect(pointers(text)).toHaveLength(50)
+    expect(inexactNumbers(text, 71).map(({ pointer }) => pointer)).toContain('/70/0')
+    expect(inexactNumbers(text, 1)).toHaveLength(1)
+  })
+
+  test('are pointers, whatever the names', () => {
     const text =
       '{"a/b":[1,9007199254740993,{"~":1e400}],"__proto__":{"x":9007199254740993},"":9007199254740993}'
-    expect(pointers(text)).toEqual(['/a~1b/1', '/a~1b/2/~0', '/__proto__/x', '/'])
+    expect(pointers(text)).toEqual(['/', '/a~1b/1', '/a~1b/2/~0', '/__proto__/x'])
   })
 
   test('of a name that stands twice are those of its last value', () => {

@@ -12,6 +12,7 @@ import { mergePatch } from '../../src/conversation/merge-patch.ts'
 import { localPrincipal } from '../../src/conversation/principal.ts'
 import { joinParts, splitResponses } from '../../src/conversation/render.ts'
 import { runsOf } from '../../src/conversation/runs.ts'
+import { storedBytes } from '../../src/conversation/stored-size.ts'
 import { parseTime, printTime, timeFromPostgres } from '../../src/conversation/time.ts'
 import { prepareTurn, requestHash } from '../../src/conversation/turn.ts'
 import { Problem } from '../../src/problem.ts'
@@ -229,6 +230,39 @@ describe('page token', () => {
         expect(codeOf(() => decodePage('one', 2, text))).toBe('page-invalid')
       }),
     )
+  })
+})
+
+describe('stored bytes', () => {
+  /** As `jsonb` prints a number: without an exponent. */
+  const plain = (value: number): string => {
+    const [, sign = '', first = '', fraction = '', power = '0'] =
+      /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(String(value)) ?? []
+    if (first === '') return String(value)
+    const digits = first + fraction
+    const exponent = Number(power)
+    return exponent > 0
+      ? sign + digits.padEnd(exponent + 1, '0')
+      : `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
+  }
+
+  test('count numbers with all their digits, and texts as they are', () => {
+    const text = fc.oneof(fc.string(), fc.constantFrom('1e+300', 'x,1e+300,"', '\\', '1e-7"'))
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), text)),
+        (items) => {
+          const printed = items.map((item) =>
+            typeof item === 'number' ? plain(item === 0 ? 0 : item) : JSON.stringify(item),
+          )
+          expect(storedBytes(JSON.stringify(items))).toBe(
+            Buffer.byteLength(`[${printed.join(',')}]`),
+          )
+        },
+      ),
+      { numRuns: 1000 },
+    )
+    expect(storedBytes('[1e+300,1.5e-7]')).toBe('[,0.00000015]'.length + 301)
   })
 })
 
