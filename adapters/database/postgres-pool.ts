@@ -4,6 +4,7 @@
  * a connection is cheap, a wrong outcome is not.
  */
 import { DatabaseError } from '../../src/ports/database.ts'
+import { deadline } from '../../src/ports/loop-delay.ts'
 import type { Connection } from './postgres-connection.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
@@ -134,14 +135,14 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
         return entry.connection
       }
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => refuse(waiter, late(place, waitMs)), waitMs)
+        const stop = deadline(waitMs, () => refuse(waiter, late(place, waitMs)))
         const waiter: Waiter = {
           resolve(connection) {
-            clearTimeout(timer)
+            stop()
             resolve(connection)
           },
           reject(error) {
-            clearTimeout(timer)
+            stop()
             reject(error)
           },
         }

@@ -1,5 +1,6 @@
 /** The database port on a Postgres server, through postgres.js. */
 import { DatabaseError, type QueryOptions, type Statement } from '../../src/ports/database.ts'
+import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
 import { statementFailure } from './failure.ts'
 import { defaultMigrationsFolder } from './migrations.ts'
 import { type Connection, openConnection, readUrl } from './postgres-connection.ts'
@@ -64,19 +65,19 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
         pool.distrust(startedAt)
         reject(new DatabaseError('unknown', `${place} did not answer within the deadline`))
       }
-      let timer = setTimeout(() => {
+      let stop = deadline(Math.max(0, dueAt - usableNow()), () => {
         running.cancel()
-        timer = setTimeout(giveUp, cancelGraceMs)
-      }, dueAt - performance.now())
+        stop = deadline(cancelGraceMs, giveUp)
+      })
       running.rows.then(
         (rows) => {
-          clearTimeout(timer)
+          stop()
           // Not alive once cancelled: a cancel that comes late would hit the next statement.
           pool.release(connection)
           resolve(rows)
         },
         (thrown) => {
-          clearTimeout(timer)
+          stop()
           const failure = statementFailure(thrown, place)
           if (failure.sqlState === undefined) pool.discard(connection)
           else pool.release(connection)
@@ -91,9 +92,10 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
     async query<Row extends object>(statement: Statement, { deadlineMs }: QueryOptions = {}) {
       const startedAt = performance.now()
       const waitMs = deadlineMs ?? options.deadlineMs
+      const dueAt = usableNow() + waitMs
       const sent = { text: statement.text, params: statement.params.map(paramText) }
       const connection = await pool.take(waitMs)
-      const rows = await runOn(connection, sent, startedAt, startedAt + waitMs)
+      const rows = await runOn(connection, sent, startedAt, dueAt)
       return rows as Row[]
     },
     async migrate() {
