@@ -27,7 +27,7 @@ export type InexactNumber = {
  */
 export function inexactNumbers(text: string, max = 50): InexactNumber[] {
   // Most texts have nothing that could be one, and of the rest most numbers are kept.
-  if (!candidate.test(text) || !hasInexact(text)) return []
+  if (!(hasLongInteger(text) || longExponent.test(text)) || !hasInexact(text)) return []
   const found = new Map<unknown, Map<string, string>>()
   let left = max
   const root: unknown = JSON.parse(
@@ -69,13 +69,15 @@ export function inexactNumbers(text: string, max = 50): InexactNumber[] {
 export const escapePointer = (name: string): string =>
   name.replaceAll('~', '~0').replaceAll('/', '~1')
 
-/**
- * What could be an inexact number: 16 digits in a row, or an exponent of three, at the start of a
- * number. Where a text says such a thing, it is looked at more closely, and found to be a text.
- */
-const start = String.raw`(?:^|[[:,\s])-?(?:\d{16}|\d[\d.]*[eE]\+?\d{3})`
-const candidate = new RegExp(start)
-const literals = new RegExp(String.raw`${start}[\d.eE+-]*`, 'g')
+/** Sixteen digits in a row that are no fraction: 3 us for 58 KB of prose, and 0.06 us for a usual turn. */
+const longInteger = /(?<![\d.])\d{16}/
+const longExponent = /\d[eE]\+?\d{3}/
+
+/** Whether a text may hold an integer that is not kept. Quick, and wrong of some that only a text says. */
+export const hasLongInteger = (text: string): boolean => longInteger.test(text)
+
+/** Either of them where a number begins. Of what only a text says, some is taken for a number here. */
+const literals = /(?:^|[[:,\s])-?(?:\d{16}|\d[\d.]*[eE]\+?\d{3})[\d.eE+-]*/g
 
 function hasInexact(text: string): boolean {
   for (const [literal] of text.matchAll(literals))

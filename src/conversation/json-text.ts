@@ -1,8 +1,8 @@
 /** JSON texts of callers -> values: what cannot be read, is too much, or would not be kept is refused. */
 import { Problem, type ProblemCode, type Violation } from '../problem.ts'
-import { inexactNumbers } from './exact-numbers.ts'
+import { hasLongInteger, inexactNumbers } from './exact-numbers.ts'
 import { findSyntaxError } from './json-syntax.ts'
-import { refuse, violation } from './shape.ts'
+import { beyondDouble, isOwnJson, refuse, violation } from './shape.ts'
 
 /** What the text is: the body of a request, or a frame of a socket. */
 export type Carrier = 'body' | 'frame'
@@ -39,20 +39,21 @@ export function parseJson(text: string, carrier: Carrier): unknown {
   }
 }
 
-/** The places where callers may put any JSON, in a body and in a frame. */
-const ownJson = /^(\/turn)?(\/user|\/assistant)?\/(metadata|memoryRetrievalTrace)\//
-
-/** Fails with `number-inexact` where a number in metadata or a trace would not be kept as it was sent. */
+/**
+ * Fails with `number-inexact` where an integer in metadata or a trace would not be kept as it was sent.
+ * What is beyond the range of a double is found without the text, by the decoder.
+ */
 export function refuseInexact(text: string): void {
+  if (!hasLongInteger(text)) return
   const found: Violation[] = []
   // A number in any other field has bounds of its own.
   for (const { pointer, isInfinite } of inexactNumbers(text))
-    if (ownJson.test(pointer))
+    if (isOwnJson(pointer))
       found.push(
         violation(
           'number-inexact',
           pointer,
-          isInfinite ? 'is beyond the range of a double' : 'has more digits than a double keeps',
+          isInfinite ? beyondDouble : 'has more digits than a double keeps',
         ),
       )
   refuse(found)

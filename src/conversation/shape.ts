@@ -33,6 +33,12 @@ const formats: Record<string, { code: ProblemCode; message: string }> = {
   'http-url': { code: 'url-invalid', message: 'must be an absolute http or https URL' },
 }
 
+/** Whether a place is one where callers may put any JSON, in a body or in a frame. */
+export const isOwnJson = (pointer: string): boolean =>
+  /^(\/turn)?(\/user|\/assistant)?\/(metadata|memoryRetrievalTrace)\//.test(pointer)
+
+export const beyondDouble = 'is beyond the range of a double'
+
 /** A schema -> a function that answers the value, or throws every violation at once. */
 export function shape<T extends TSchema>(
   schema: T,
@@ -117,8 +123,10 @@ function scan(
     if (!isStorable(value))
       found.push(violation('text-invalid', pointer, 'holds NUL or a lone surrogate'))
   } else if (typeof value === 'number') {
-    if (!Number.isFinite(value))
-      found.push(violation('field-invalid', pointer, 'is beyond the range of a double'))
+    if (!Number.isFinite(value)) {
+      const code = isOwnJson(pointer) ? 'number-inexact' : 'field-invalid'
+      found.push(violation(code, pointer, beyondDouble))
+    }
   } else if (typeof value === 'object' && value !== null) {
     if (depth >= depthMax) {
       found.push(violation('json-too-large', pointer, `nests deeper than ${depthMax} levels`))

@@ -18,7 +18,9 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0)
     throw new Problem('body-not-json', 'The body is empty, and must be a JSON value.')
-  return await parsed(bytes)
+  const value = parse(bytes)
+  if (bytes.byteLength > aloneBytesMax) await nextRound()
+  return value
 }
 
 /** As `readJson`; an absent body is an empty object. A media type is checked also without a body. */
@@ -27,7 +29,9 @@ export async function readOptionalJson(request: Request, rules: BodyRules): Prom
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0) return {}
   checkMediaType(request, rules.mediaTypes)
-  return await parsed(bytes)
+  const value = parse(bytes)
+  if (bytes.byteLength > aloneBytesMax) await nextRound()
+  return value
 }
 
 function checkMediaType({ headers }: Request, mediaTypes: readonly string[]): void {
@@ -109,12 +113,6 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
 
 /** Reading a body of more bytes takes long enough that others have a turn before it is dealt with. */
 const aloneBytesMax = 262_144
-
-async function parsed(bytes: Uint8Array): Promise<unknown> {
-  const value = parse(bytes)
-  if (bytes.byteLength > aloneBytesMax) await nextRound()
-  return value
-}
 
 function parse(bytes: Uint8Array): unknown {
   let text: string

@@ -130,8 +130,14 @@ describe('a turn is refused', () => {
     [
       'with a number beyond a double',
       user({ metadata: JSON.parse('{"a":1e999}') }),
-      'field-invalid',
+      'number-inexact',
       '/user/metadata/a',
+    ],
+    [
+      'with a duration beyond a double',
+      user({ voice: { durationSeconds: JSON.parse('1e999') } }),
+      'field-invalid',
+      '/user/voice/durationSeconds',
     ],
     ['with an empty text that nobody spoke', user({ text: '' }), 'field-invalid', '/user/text'],
     [

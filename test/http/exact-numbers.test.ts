@@ -54,6 +54,15 @@ describe('over REST', () => {
     ])
   })
 
+  test.each(bodies)(
+    '%s %s %s refuses 1e400 where no integer is long',
+    async (method, path, form, at) => {
+      const { status, body } = await send(method, path, form.replace('X', '{"a":[1e400]}'))
+      expect([status, body['code']]).toEqual([422, 'number-inexact'])
+      expect(body['errors']).toMatchObject([{ pointer: `${at}/a/0` }])
+    },
+  )
+
   test('what is kept comes back as it was sent, and -0 is 0', async () => {
     const json =
       '{"a":9007199254740992,"b":100000000000000000000,"c":1716199999123456,"d":[0.1,1e21],"e":-0}'
