@@ -69,13 +69,20 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   // Memory of this process needs no store between: a window is at hand there as it is.
   const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
   const cache = opened.use(
-    isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
+    isOwn
+      ? createOwnCache(caching)
+      : createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...config.cache }))
+  const erasures = opened.use(
+    createErasures({ database, cache, isShared: kv.shared, ...config.cache }),
+  )
+  // Before the first request: what was erased while this node was not there is not shown by it.
+  await erasures.refresh()
   const histories = createHistories({
     reader,
     cache,
     versions: createVersions(database),
+    isErased: erasures.isListed,
     // Memory of this process knows the commits of this process, and there are no others.
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
@@ -97,7 +104,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       database,
       reader,
       // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, ...(overrides.effects ?? [])],
+      effects: [live.effect, erasures.effect, cache.effect, ...(overrides.effects ?? [])],
       events,
       writes: config.writes,
       voice: config.voice,
@@ -119,7 +126,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       databaseName: database.name,
       databaseAnswers: () => takesWrites(database),
       cacheName: kv.name,
-      cacheAnswers: kv.ready,
+      cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
       draining: () => draining,
     },
   })
@@ -203,6 +210,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
     onEvent({ type, message }) {
       if (type === 'unreachable') events.cacheLost(message)
       else if (type === 'reachable') events.cacheBack()
+      else if (type === 'deaf') events.cacheDeaf(message)
       else events.notice(type === 'unheard' ? 'warn' : 'info', message)
     },
   })

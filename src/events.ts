@@ -20,7 +20,12 @@ export type Events = {
    * the next one says how many were left out.
    */
   cacheFailed(what: string, conversationId: string, error: unknown): void
-  /** The cache did not answer several times in a row, and is asked nothing until it answers a probe. */
+  /** The connection that hears changes of the cache had silently stopped hearing; the line has how often so far. */
+  cacheDeaf(reason: string): void
+  /**
+   * The cache did not answer several times in a row, or refuses to write: it is asked nothing until it
+   * takes a probe.
+   */
   cacheSkipped(reason: unknown): void
   cacheUsed(): void
   /** The cache held a version that the database does not have: it was dropped. */
@@ -54,6 +59,7 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
   const seldomAhead = createLimiter(10, 10_000)
   const seldomClosed = createLimiter(10, 10_000)
   const seldomBack = createLimiter(10, 10_000)
+  let deafTimes = 0
   return {
     started: (at) => emit('info', 'started', at),
     stopping: (reason) => emit('info', 'stopping', { reason }),
@@ -72,6 +78,10 @@ export function createEvents(write: (line: string) => void = writeToStandardErro
         reason,
         ...(leftOut === 0 ? {} : { leftOut }),
       })
+    },
+    cacheDeaf(reason) {
+      deafTimes += 1
+      emit('warn', 'cache-deaf', { reason, times: deafTimes })
     },
     cacheSkipped: (reason) => emit('warn', 'cache-skipped', { reason: textOf(reason) }),
     cacheUsed: () => emit('info', 'cache-used', {}),

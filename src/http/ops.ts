@@ -12,29 +12,32 @@ export type Health = {
   databaseAnswers(): Promise<boolean>
   /** Where the cache is, without secrets. */
   readonly cacheName: string
-  cacheAnswers(): boolean
+  /** `read-only`: it answers, and takes no writes, so nothing is read from it. */
+  cacheState(): CacheDependency['status']
   /** Whether the service is about to stop and wants no more requests. */
   draining(): boolean
 }
 
 type Dependency = { name: string; status: 'up' | 'down' }
 
+type CacheDependency = { name: string; status: 'up' | 'down' | 'read-only' }
+
 type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable' | 'draining'
-  dependencies: { database: Dependency; cache: Dependency }
+  dependencies: { database: Dependency; cache: CacheDependency }
 }
 
 const isReady = ({ status }: Readiness) => status === 'ready' || status === 'degraded'
 
 async function readinessOf(health: Health): Promise<Readiness> {
   const up = await health.databaseAnswers()
-  const isCached = health.cacheAnswers()
-  const serving = up ? (isCached ? 'ready' : 'degraded') : 'unavailable'
+  const cache = health.cacheState()
+  const serving = up ? (cache === 'up' ? 'ready' : 'degraded') : 'unavailable'
   return {
     status: health.draining() ? 'draining' : serving,
     dependencies: {
       database: { name: health.databaseName, status: up ? 'up' : 'down' },
-      cache: { name: health.cacheName, status: isCached ? 'up' : 'down' },
+      cache: { name: health.cacheName, status: cache },
     },
   }
 }

@@ -158,14 +158,14 @@ const problemSchema: JsonSchema = {
   },
 }
 
-const dependencySchema: JsonSchema = {
+const dependencySchema = (status: JsonSchema): JsonSchema => ({
   type: 'object',
   required: ['name', 'status'],
   properties: {
     name: { type: 'string', description: 'Where it is, without secrets.' },
-    status: { type: 'string', enum: ['up', 'down'] },
+    status,
   },
-}
+})
 
 const readinessSchema: JsonSchema = {
   type: 'object',
@@ -176,7 +176,14 @@ const readinessSchema: JsonSchema = {
       type: 'object',
       description: 'Each dependency by its name.',
       required: ['database', 'cache'],
-      properties: { database: dependencySchema, cache: dependencySchema },
+      properties: {
+        database: dependencySchema({ type: 'string', enum: ['up', 'down'] }),
+        cache: dependencySchema({
+          type: 'string',
+          enum: ['up', 'down', 'read-only'],
+          description: '`read-only`: it answers and takes no writes, so nothing is read from it.',
+        }),
+      },
     },
   },
 }
