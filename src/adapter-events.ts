@@ -20,6 +20,7 @@ export function cacheEvents(events: Events) {
   return ({ type, message }: AdapterEvent): void => {
     if (type === 'unreachable') events.cacheLost(message)
     else if (type === 'reachable') events.cacheBack()
+    else if (type === 'deaf') events.cacheDeaf(message)
     else events.notice(warnings.has(type) ? 'warn' : 'info', message)
   }
 }

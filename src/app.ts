@@ -73,13 +73,18 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   // Memory of this process needs no store between: a window is at hand there as it is.
   const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
   const cache = opened.use(
-    isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
+    isOwn
+      ? createOwnCache(caching)
+      : createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
+  const erasures = opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
+  // Before the first request: what was erased while this node was not there is not shown by it.
+  await erasures.refresh()
   const histories = createHistories({
     reader,
     cache,
     versions: createVersions(database),
+    isErased: erasures.isListed,
     // Memory of this process knows the commits of this process, and there are no others.
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
@@ -100,12 +105,13 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   // Paths of this machine are not for everybody who may ask `/readyz`.
   const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
   const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
+  // Those who listen here first: the cache's news are for the other nodes.
+  const afterCommit = [live, erasures, cache, health].map(({ effect }) => effect)
   const store: Store = opened.use(
     createStore({
       database,
       reader,
-      // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, health.effect, ...(overrides.effects ?? [])],
+      effects: [...afterCommit, ...(overrides.effects ?? [])],
       health,
       events,
       writes: config.writes,
@@ -130,7 +136,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       databaseName: database.name,
       databaseState: health.state,
       cacheName,
-      cacheAnswers: kv.ready,
+      cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
       draining: () => draining,
     },
   })

@@ -51,7 +51,12 @@ export type Events = {
   cacheBack(): void
   /** The cache did not take or give something; the database did. */
   cacheFailed(what: string, conversationId: string, error: unknown): void
-  /** The cache did not answer several times in a row, and is asked nothing until it answers a probe. */
+  /** The connection that hears changes of the cache had silently stopped hearing; the line has how often so far. */
+  cacheDeaf(reason: string): void
+  /**
+   * The cache did not answer several times in a row, or refuses to write: it is asked nothing until it
+   * takes a probe.
+   */
   cacheSkipped(reason: unknown): void
   cacheUsed(): void
   /** The cache held a version that the database does not have: it was dropped. */
@@ -148,6 +153,7 @@ export function createEvents(
     if (limiter.admit(name, bounds, tellLeftOut)) emit(event, { ...key, ...fields() }, level)
   }
 
+  let deafTimes = 0
   return {
     started: (at) => emit('started', at),
     stopping: (reason) => emit('stopping', { reason }),
@@ -160,6 +166,10 @@ export function createEvents(
     cacheBack: () => emit('cache-back', {}),
     cacheFailed: (what, conversationId, error) =>
       limited('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
+    cacheDeaf(reason) {
+      deafTimes += 1
+      emit('cache-deaf', { reason, times: deafTimes })
+    },
     cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
     cacheUsed: () => emit('cache-used', {}),
     cacheAhead: (conversationId, version) =>

@@ -1,7 +1,6 @@
 /**
  * A deadline for each of many calls, with one timer for all: the same for each, so they end in order.
- * It also tells when whoever is called has fallen silent. Then nothing more must be sent: a socket's
- * own time-out counts what is written as a sign of life, and would never end a dead connection.
+ * It also tells when whoever is called has fallen silent: what is sent to it then only collects.
  * Time in which this process was stalled does not count.
  */
 import { deadline, usableNow } from '../../src/ports/loop-delay.ts'

@@ -8,6 +8,8 @@ import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-
 export type Topology = {
   /** The server of a slot's master; `undefined` while that is not known. */
   ofSlot(slot: number): string | undefined
+  /** How many servers have slots. */
+  masters(): number
   server(address: string): ServerCarrier
   /** A server said that the slot is elsewhere. */
   moved(slot: number, address: string): void
@@ -35,6 +37,7 @@ export function createTopology(options: TopologyOptions): Topology {
   const servers = new Map<string, ServerCarrier>()
   const listeners: (() => void)[] = []
   let masters: (string | undefined)[] = []
+  let masterCount = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let isInDoubt = true
   let isClosed = false
@@ -51,6 +54,7 @@ export function createTopology(options: TopologyOptions): Topology {
   const take = (slots: (string | undefined)[]) => {
     const isSame = slots.every((address, slot) => address === masters[slot])
     masters = slots
+    masterCount = new Set(slots.filter((address) => address !== undefined)).size
     isInDoubt = slots.includes(undefined)
     const inUse = new Set([...addresses, ...slots])
     for (const [address, each] of servers) {
@@ -103,6 +107,7 @@ export function createTopology(options: TopologyOptions): Topology {
 
   return {
     ofSlot: (slot) => masters[slot],
+    masters: () => masterCount,
     server,
     moved(slot, address) {
       masters[slot] = address

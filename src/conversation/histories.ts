@@ -51,6 +51,8 @@ export type HistoriesOptions = {
   readonly reader: Reader
   readonly cache: Cache
   readonly versions: Versions
+  /** Whether the conversation is erased, and a cache may still have it. */
+  isErased(tenant: string, id: string): boolean
   /** Whether the cache sees the commits of every node: else it cannot be trusted without asking. */
   readonly isCoherent: boolean
   readonly historyMessagesMax: number
@@ -113,6 +115,7 @@ export function createHistories(options: HistoriesOptions): Histories {
   /** The cache's version is good enough, where it reaches the floor. */
   const eventual = async (query: Query): Promise<Printed> => {
     const { principal, id, ask } = query
+    if (options.isErased(principal.tenant, id)) return await query.fromDatabase()
     const ready = cache.ready(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
       const answer = printed(id, query.ask, ready.window)

@@ -159,19 +159,19 @@ const problemSchema: JsonSchema = {
   },
 }
 
-const dependencySchema: JsonSchema = {
+const dependencySchema = (status: JsonSchema): JsonSchema => ({
   type: 'object',
   required: ['name', 'status'],
   properties: {
     name: { type: 'string', description: 'Where it is, without secrets.' },
-    status: { type: 'string', enum: ['up', 'down'] },
+    status,
     reason: {
       type: 'string',
       description:
         'Why it is down, or what it lacks: the code of a problem, with a page of its own.',
     },
   },
-}
+})
 
 const readinessSchema: JsonSchema = {
   type: 'object',
@@ -182,7 +182,14 @@ const readinessSchema: JsonSchema = {
       type: 'object',
       description: 'Each dependency by its name.',
       required: ['database', 'cache'],
-      properties: { database: dependencySchema, cache: dependencySchema },
+      properties: {
+        database: dependencySchema({ type: 'string', enum: ['up', 'down'] }),
+        cache: dependencySchema({
+          type: 'string',
+          enum: ['up', 'down', 'read-only'],
+          description: '`read-only`: it answers and takes no writes, so nothing is read from it.',
+        }),
+      },
     },
   },
 }

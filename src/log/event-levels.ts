@@ -16,6 +16,7 @@ export const eventLevels = {
   'cache-lost': 'warn',
   'cache-back': 'info',
   'cache-failed': 'warn',
+  'cache-deaf': 'warn',
   'cache-skipped': 'warn',
   'cache-used': 'info',
   'cache-ahead': 'warn',
