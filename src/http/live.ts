@@ -32,6 +32,8 @@ type BunSocket = {
   sendText(text: string): number
   getBufferedAmount(): number
   ping(): number
+  pause(): void
+  resume(): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -115,10 +117,10 @@ export function socketHandlers(live: Live) {
       sessionOf(ws)?.writable()
     },
     ping(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     pong(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     close(ws: BunSocket) {
       sessionOf(ws)?.closed()
@@ -145,6 +147,14 @@ class LiveSocket extends Outbox {
 
   override ping(): void {
     this.#ws.ping()
+  }
+
+  override pauseReading(): void {
+    this.#ws.pause()
+  }
+
+  override resumeReading(): void {
+    this.#ws.resume()
   }
 
   protected close(code: number, reason: string): void {
