@@ -31,6 +31,8 @@ type BunSocket = {
   sendText(text: string): number
   getBufferedAmount(): number
   ping(): number
+  pause(): void
+  resume(): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -114,10 +116,10 @@ export function socketHandlers(live: Live) {
       sessionOf(ws)?.writable()
     },
     ping(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     pong(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     close(ws: BunSocket) {
       sessionOf(ws)?.closed()
@@ -144,6 +146,14 @@ class LiveSocket extends Outbox {
 
   override ping(): void {
     this.#ws.ping()
+  }
+
+  override pauseReading(): void {
+    this.#ws.pause()
+  }
+
+  override resumeReading(): void {
+    this.#ws.resume()
   }
 
   protected close(code: number, reason: string): void {

@@ -38,6 +38,9 @@ export abstract class Outbox {
   protected abstract terminate(): void
   /** A ping of WebSocket itself, which every client answers by itself. */
   abstract ping(): void
+  /** Takes nothing more from the other side, which is slowed down by that, until `resumeReading`. */
+  abstract pauseReading(): void
+  abstract resumeReading(): void
 
   /** Whether more must wait, or nothing more is to come. */
   get isFull(): boolean {

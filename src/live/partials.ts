@@ -114,6 +114,11 @@ export class Partials {
     )
   }
 
+  /** Whether it is still what its speaker says. */
+  isLatest(partial: Partial): boolean {
+    return this.#speakers.get(partial.role)?.latest === partial
+  }
+
   /** Takes back what nobody carried on. */
   tick(now: number): void {
     for (const [role, speaker] of this.#speakers) {
