@@ -130,7 +130,9 @@ async function openModuleKv(path: string): Promise<OpenedKv> {
   try {
     const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
     if (!isKvModule(loaded)) throw new StartRefusal('The KV module exports no openKv.')
-    return always('KV module', loaded.shared === true, await loaded.openKv())
+    // What follows a `?` may be a secret.
+    const [place = ''] = path.split('?')
+    return always(place, loaded.shared === true, await loaded.openKv())
   } catch (thrown) {
     if (thrown instanceof StartRefusal) throw thrown
     throw new StartRefusal(

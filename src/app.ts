@@ -6,6 +6,8 @@ import {
   readDirectoryState,
   readSchemaState,
 } from '../adapters/open.ts'
+import { cacheEvents, databaseEvents } from './adapter-events.ts'
+import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import { createCache } from './conversation/cache.ts'
 import {
@@ -71,13 +73,18 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   // Memory of this process needs no store between: a window is at hand there as it is.
   const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
   const cache = opened.use(
-    isOwn ? createOwnCache(caching) : createCache({ kv: kv.kv, isShared: kv.shared, ...caching }),
+    isOwn
+      ? createOwnCache(caching)
+      : createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
   )
-  opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
+  const erasures = opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
+  // Before the first request: what was erased while this node was not there is not shown by it.
+  await erasures.refresh()
   const histories = createHistories({
     reader,
     cache,
     versions: createVersions(database),
+    isErased: erasures.isListed,
     // Memory of this process knows the commits of this process, and there are no others.
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
@@ -95,13 +102,16 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
+  // Paths of this machine are not for everybody who may ask `/readyz`.
+  const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
   const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
+  // Those who listen here first: the cache's news are for the other nodes.
+  const afterCommit = [live, erasures, cache, health].map(({ effect }) => effect)
   const store: Store = opened.use(
     createStore({
       database,
       reader,
-      // Those who listen here first: the cache's news are for the other nodes.
-      effects: [live.effect, cache.effect, health.effect, ...(overrides.effects ?? [])],
+      effects: [...afterCommit, ...(overrides.effects ?? [])],
       health,
       events,
       writes: config.writes,
@@ -119,13 +129,14 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     decoder,
     events,
     limits: config.limits,
-    live: { allowedOrigins: config.live.allowedOrigins, draining: () => draining },
+    live: { draining: () => draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
     log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
       databaseName: database.name,
       databaseState: health.state,
-      cacheName: kv.name,
-      cacheAnswers: kv.ready,
+      cacheName,
+      cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
       draining: () => draining,
     },
   })
@@ -134,7 +145,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const closing = opened.move()
   return {
     databaseName: database.name,
-    cacheName: kv.name,
+    cacheName,
     fetch: async (request) => router.fetch(request),
     listen: (at) => listen(router, at, live),
     drain() {
@@ -187,19 +198,12 @@ async function openConfigured(config: Config, events: Events): Promise<Database>
   return database
 }
 
-const plain = new Set(['waiting', 'migrated', 'reopened'])
-
 function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openDatabase({
     ...rest,
     directory: dataDirectory,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.databaseLost(message)
-      else if (type === 'reachable') events.databaseBack()
-      else events.notice(plain.has(type) ? 'info' : 'warn', message)
-      if (type === 'migrated') onMigrated()
-    },
+    onEvent: databaseEvents(events, onMigrated),
   })
 }
 
@@ -208,11 +212,7 @@ function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
   return openKv(cache.url, {
     deadlineMs: cacheCallMs,
     bytesMax: cache.memoryBytesMax,
-    onEvent({ type, message }) {
-      if (type === 'unreachable') events.cacheLost(message)
-      else if (type === 'reachable') events.cacheBack()
-      else events.notice(type === 'heard' ? 'info' : 'warn', message)
-    },
+    onEvent: cacheEvents(events),
   })
 }
 

@@ -2,46 +2,13 @@
  * One function per thing worth knowing about the service. Each writes one line of the log; none
  * throws, none carries a secret, an SQL text or what people said. docs/logs.md explains every event.
  */
+import { type EventName, eventLevels, type Level, levels } from './log/event-levels.ts'
 import { createLimiter, type Limit } from './log/limiter.ts'
 import { type LogFormat, printers } from './log/printers.ts'
+import { cut, describe, reasonOf, textOf } from './log/reasons.ts'
 import { sqlStateOf } from './ports/database.ts'
 
-/** From the gravest on: a level of the log writes itself and those before it. */
-export const levels = ['error', 'warn', 'info', 'debug'] as const
-export type Level = (typeof levels)[number]
-
-/** Every event and its level; where a function says otherwise, that counts. */
-export const eventLevels = {
-  started: 'info',
-  stopping: 'info',
-  notice: 'info',
-  'database-lost': 'warn',
-  'database-back': 'info',
-  'writes-lost': 'error',
-  'writes-back': 'info',
-  'cache-lost': 'warn',
-  'cache-back': 'info',
-  'cache-failed': 'warn',
-  'cache-skipped': 'warn',
-  'cache-used': 'info',
-  'cache-ahead': 'warn',
-  request: 'info',
-  'request-refused': 'debug',
-  'request-slow': 'warn',
-  'request-unserved': 'error',
-  'request-failed': 'error',
-  'effect-failed': 'warn',
-  'work-failed': 'warn',
-  'outcome-unknown': 'warn',
-  'socket-closed': 'warn',
-  'sockets-drained': 'info',
-  'head-went-back': 'error',
-  'descriptors-low': 'warn',
-  'process-warning': 'warn',
-  'process-failed': 'error',
-} as const satisfies Record<string, Level>
-
-export type EventName = keyof typeof eventLevels
+export { eventLevels, type Level } from './log/event-levels.ts'
 
 /** A request or a frame that was answered. */
 export type Answered = {
@@ -84,7 +51,12 @@ export type Events = {
   cacheBack(): void
   /** The cache did not take or give something; the database did. */
   cacheFailed(what: string, conversationId: string, error: unknown): void
-  /** The cache did not answer several times in a row, and is asked nothing until it answers a probe. */
+  /** The connection that hears changes of the cache had silently stopped hearing; the line has how often so far. */
+  cacheDeaf(reason: string): void
+  /**
+   * The cache did not answer several times in a row, or refuses to write: it is asked nothing until it
+   * takes a probe.
+   */
   cacheSkipped(reason: unknown): void
   cacheUsed(): void
   /** The cache held a version that the database does not have: it was dropped. */
@@ -109,6 +81,10 @@ export type Events = {
   outcomeUnknown(turns: number, found: number): void
   /** A live socket was closed from this side. */
   socketClosed(reason: string): void
+  /** A request came under a host name that is not ours. */
+  hostRefused(host: string): void
+  /** A web page of this origin may not write or connect. */
+  originRefused(origin: string): void
   /** A stop said goodbye to so many live sockets. */
   socketsDrained(sockets: number): void
   /**
@@ -136,8 +112,9 @@ export type LogOptions = {
   readonly windowMs?: number
 }
 
-/** Ten lines in ten seconds; background work looks again every second, so less of it. */
+/** Background work looks again every second, and a page asks again and again: fewer of these. */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
+const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
 /** Refusals that protect the service, or end with it: nothing is broken. */
@@ -176,6 +153,7 @@ export function createEvents(
     if (limiter.admit(name, bounds, tellLeftOut)) emit(event, { ...key, ...fields() }, level)
   }
 
+  let deafTimes = 0
   return {
     started: (at) => emit('started', at),
     stopping: (reason) => emit('stopping', { reason }),
@@ -188,6 +166,10 @@ export function createEvents(
     cacheBack: () => emit('cache-back', {}),
     cacheFailed: (what, conversationId, error) =>
       limited('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
+    cacheDeaf(reason) {
+      deafTimes += 1
+      emit('cache-deaf', { reason, times: deafTimes })
+    },
     cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
     cacheUsed: () => emit('cache-used', {}),
     cacheAhead: (conversationId, version) =>
@@ -216,6 +198,17 @@ export function createEvents(
       }),
     outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
     socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
+    hostRefused: (host) =>
+      limited('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
+        limit: threeInMinute,
+      }),
+    originRefused: (origin) =>
+      limited(
+        'origin-refused',
+        { setting: 'server.allowedOrigins' },
+        () => ({ origin: cut(origin) }),
+        { limit: threeInMinute },
+      ),
     socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
     headWentBack: (conversationId, from, to) =>
       limited('head-went-back', {}, () => ({ conversationId, from, to })),
@@ -227,22 +220,6 @@ export function createEvents(
       limited('process-failed', { origin }, () => ({ error: describe(error) })),
     flush: limiter.flush,
   }
-}
-
-/** With what caused it: a problem says what its caller gets to read, its cause says why. */
-const textOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`
-}
-
-const reasonOf = (cause: unknown): Fields =>
-  cause === undefined ? {} : { sqlState: sqlStateOf(cause), reason: textOf(cause) }
-
-/** An error's class, text and place; its cause as well. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
-  const { name, message, stack, cause } = error
-  return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
 
 function writeToStandardError(line: string): void {

@@ -1,7 +1,8 @@
 /** What is thrown for everything that can go wrong with a request, and what its caller is told. */
-import { type ProblemCode, problems } from './problem-codes.ts'
+import { type ProblemCode, problemRows } from './problem-codes.ts'
 
-export { type ProblemCode, type ProblemRow, problemCodes, problems } from './problem-codes.ts'
+export { type ProblemCode, problemCodes } from './problem-codes.ts'
+export { problems } from './problem-help.ts'
 
 /** A body full of mistakes is not answered with one as large. */
 export const violationsMax = 50
@@ -62,7 +63,7 @@ export class Problem extends Error {
       told?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
   ) {
-    const { status, title, retryable } = options.told ?? problems[code]
+    const { status, title, retryable } = options.told ?? problemRows[code]
     super(detail ?? title, options.cause === undefined ? {} : { cause: options.cause })
     this.#row = { status, title, retryable: options.retryable ?? retryable }
     this.code = code

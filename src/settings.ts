@@ -71,6 +71,15 @@ const secretUrl = (
   ...names,
 })
 
+/** Items with commas between them, none at all, or `*` for any. */
+const list = (item: string, expected: string) =>
+  text(`^((\\*|${item})( *, *(\\*|${item}))*)?$`, `${expected} with commas between them, or *`)
+
+// No path and no wildcard: neither would ever equal what a browser sends.
+const origin = '[A-Za-z][A-Za-z0-9+.-]*://[^\\s,/?#@*]+'
+// An IPv6 address has two colons: a name with one has a port.
+const hostName = '([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\\]?)'
+
 const postgres = ['postgres://', 'postgresql://']
 const redis = ['redis://', 'rediss://']
 const keyValue = [...redis, 'redis-cluster://', 'rediss-cluster://', 'module:', 'deno:']
@@ -96,6 +105,16 @@ export const settings = {
       30,
       'How long a stop waits for work in hand.',
     ),
+    allowedOrigins: {
+      ...list(origin, 'origins such as https://app.example'),
+      default: '',
+      help: 'Web pages that may read, write and connect, beside those of this host and, on loopback, localhost.',
+    },
+    allowedHosts: {
+      ...list(hostName, 'host names or addresses without ports'),
+      default: '',
+      help: 'Names that requests may give this service, beside localhost, while nobody is authenticated.',
+    },
     slowRequestMs: whole(
       'milliseconds',
       [0, 600_000],
@@ -194,7 +213,7 @@ export const settings = {
   writes: {
     lanes: whole('lanes', [1, 4], 2, 'Batches of turns in flight at once.'),
     batchTurnsMax: whole('turns', [1, 4096], 128, 'Most turns in one batch.'),
-    batchBytesMax: whole('bytes', [1024, 64 * mebibytes], mebibytes, 'Most bytes in one batch.'),
+    batchBytesMax: whole('bytes', [1024, 2 * mebibytes], mebibytes, 'Most bytes in one batch.'),
     waitingTurnsMax: whole('turns', [1, 1_000_000], 4096, 'More turns waiting are refused: 503.'),
     waitingBytesMax: whole(
       'bytes',
@@ -232,15 +251,10 @@ export const settings = {
     ),
     pageBytesMax: whole(
       'bytes',
-      [1024, 16 * mebibytes],
+      [1024, 4 * mebibytes],
       131_072,
       'A change that catches a reader up ends after this many bytes.',
     ),
-    allowedOrigins: {
-      ...text('^[^\\s,]*(, *[^\\s,]+)*$', 'origins with commas between them, or *'),
-      default: '',
-      help: 'Web pages that may open a socket, beside those of the same host.',
-    },
   },
   voice: {
     seatSeconds: whole(
@@ -264,21 +278,23 @@ export const settings = {
     ),
     heldAudioMax: whole('parts', [1, 10_000], 256, 'Most audio that waits in one conversation.'),
   },
+  // What one request may bring or take at these bounds keeps nobody else waiting for more than 200 ms:
+  // docs/decisions/2026-11-27-large-bodies.md has what was measured.
   limits: {
-    turnBytesMax: whole('bytes', [1024, 16 * mebibytes], 131_072, 'Most bytes of one turn.'),
+    turnBytesMax: whole('bytes', [1024, mebibytes], 131_072, 'Most bytes of one turn.'),
     partsMax: whole('parts', [1, 1024], 64, 'Most parts of an answer, after [SPLIT].'),
-    traceBytesMax: whole('bytes', [2, 16 * mebibytes], 65_536, 'Most bytes of a retrieval trace.'),
-    metadataBytesMax: whole('bytes', [2, 16 * mebibytes], 16_384, 'Most bytes of one metadata.'),
+    traceBytesMax: whole('bytes', [2, mebibytes], 65_536, 'Most bytes of a retrieval trace.'),
+    metadataBytesMax: whole('bytes', [2, mebibytes], 16_384, 'Most bytes of one metadata.'),
     jsonDepthMax: whole('levels', [1, 512], 32, 'Deepest nesting of metadata and traces.'),
     urlsMax: whole('URLs', [1, 1024], 64, 'Most audio URLs of one message.'),
     pageLimitMax: whole('rows', [1, 1000], 200, 'Most rows of one page.'),
     changesBytesMax: whole(
       'bytes',
-      [1024, 64 * mebibytes],
+      [1024, 4 * mebibytes],
       mebibytes,
       'A page of changes ends after this many bytes.',
     ),
-    historyMessagesMax: whole('messages', [1, 1_000_000], 10_000, 'Longest history in one answer.'),
+    historyMessagesMax: whole('messages', [1, 50_000], 10_000, 'Longest history in one answer.'),
     aheadSecondsMax: whole('seconds', [0, 86_400], 300, "How far ahead a caller's time may be."),
   },
 } as const satisfies Record<string, Record<string, Setting>>
@@ -304,6 +320,18 @@ export type ConfigOverrides = {
 /** `section.name` of every setting. */
 export type SettingPath = { [S in keyof Table]: `${S}.${keyof Table[S] & string}` }[keyof Table]
 
+/**
+ * Settings that another one took the place of. A start refuses the old name, in every source, and
+ * says the new one.
+ */
+export const replacedSettings: Readonly<Record<string, SettingPath>> = {
+  'live.allowedOrigins': 'server.allowedOrigins',
+}
+
+/** `TURNLOG_` and a path. */
+export const longEnvOf = (path: string): string =>
+  `TURNLOG_${path.replace(/[A-Z]/g, (letter) => `_${letter}`).replace('.', '_')}`.toUpperCase()
+
 /** A row of the table with all its names. */
 export type NamedSetting = Setting & {
   readonly path: SettingPath
@@ -317,10 +345,9 @@ export type NamedSetting = Setting & {
 }
 
 function named(section: string, key: string, setting: Setting): NamedSetting {
-  const snake = `${section}_${key}`.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
-  const longEnv = `TURNLOG_${snake}`
   // The two names come from the table's own keys.
   const path = `${section}.${key}` as SettingPath
+  const longEnv = longEnvOf(path)
   return {
     ...setting,
     path,

@@ -6,7 +6,13 @@
 import { parseEnv } from 'node:util'
 import { distance } from 'fastest-levenshtein'
 import { parse, TomlDate, TomlError } from 'smol-toml'
-import { type NamedSetting, settingList, settings } from './settings.ts'
+import {
+  longEnvOf,
+  type NamedSetting,
+  replacedSettings,
+  settingList,
+  settings,
+} from './settings.ts'
 import { printKey, type TomlLines, tomlLines } from './toml-lines.ts'
 
 /** One thing that is wrong. Never holds the value of a secret. */
@@ -60,11 +66,22 @@ const nearFlags = new Map([
 ])
 const nearSections = new Map(Object.keys(settings).map((name) => [name, `[${name}]`]))
 
+/** Each old name, in every form, and the new name in the same form. */
+const newNames = new Map(
+  Object.entries(replacedSettings).flatMap(([old, path]) => [
+    [old, path] as const,
+    [longEnvOf(old), byPath.get(path)?.env ?? longEnvOf(path)] as const,
+  ]),
+)
+
 function unknown(
   name: string,
   source: string,
   candidates: ReadonlyMap<string, string>,
 ): ConfigProblem {
+  const newName = newNames.get(name)
+  if (newName !== undefined)
+    return { path: name, source, message: `is not a setting any more: use ${newName} instead` }
   const message = `is not a setting; the nearest is ${nearest(name, candidates)}`
   return { path: name, source, message }
 }

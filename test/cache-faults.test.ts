@@ -33,6 +33,17 @@ const cases: readonly Case[] = [
   { name: '2 MB, allkeys-lru', fault: faults.tooSmall, lasts: [800, 10_000] },
   { name: 'link cut, three times', fault: faults.linkCut, through: 'proxies', lasts: [900, 9000] },
   { name: 'link half-open', fault: faults.linkHalfOpen, through: 'proxies', lasts: [0, 0] },
+  ...faults.refusals.map((refusal) => ({
+    name: refusal.name,
+    fault: faults.refusing(refusal),
+    lasts: [1200, 10_000] as const,
+  })),
+  {
+    name: 'deaf to what is published',
+    fault: faults.deaf,
+    through: 'proxies',
+    lasts: [1500, 10_000],
+  },
   { name: 'link slow', fault: faults.linkSlow, through: 'proxies', lasts: [800, 10_000] },
 ]
 
@@ -53,7 +64,7 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
 
   beforeAll(async () => {
     databaseUrl = await testDatabaseUrl()
-    redis = await startRedis()
+    redis = await startRedis({ settings: { 'enable-protected-configs': 'yes' } })
     links = [await startProxy(redis.port), await startProxy(redis.port)]
     await redis.stop()
     const nowhere = `redis://127.0.0.1:${await freePort()}`

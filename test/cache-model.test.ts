@@ -4,7 +4,13 @@ import fc from 'fast-check'
 import { openKv } from '../adapters/open.ts'
 import { loneRule } from '../src/conversation/cache-rule.ts'
 import type { Kv } from '../src/ports/kv.ts'
-import { erasureMistakes, mistakes, ownCache } from './support/cache-mistakes.ts'
+import {
+  erasureMistakes,
+  listMistakes,
+  mistakes,
+  ownCache,
+  refusalMistakes,
+} from './support/cache-mistakes.ts'
 import { type Mistake, runSchedule, type Step } from './support/cache-model.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis } from './support/redis.ts'
@@ -44,6 +50,19 @@ const erasure = fc.record({ type: fc.constant('erase' as const), node })
 /** With an erasure, or more than one, in the midst of it. */
 const stepOrErasure = (losses: number): fc.Arbitrary<Step> =>
   fc.oneof({ weight: 15, arbitrary: step(losses) }, { weight: 2, arbitrary: erasure })
+
+/** The store refuses writes, or takes them again. */
+const refusal = fc.record({ type: fc.constantFrom('refuse', 'accept', 'accept') })
+
+const stepOrRefusal = (losses: number): fc.Arbitrary<Step> =>
+  fc.oneof({ weight: 15, arbitrary: step(losses) }, { weight: 2, arbitrary: refusal })
+
+const stepOrAnything = (losses: number): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 15, arbitrary: stepOrErasure(losses) },
+    { weight: 2, arbitrary: refusal },
+    { weight: 2, arbitrary: fc.record({ type: fc.constant('poll' as const), node }) },
+  )
 
 const schedules = (steps: typeof step) =>
   fc.record({
@@ -88,6 +107,18 @@ describe('a cached history', () => {
     kv.close()
   }, 120_000)
 
+  test('is nowhere older than what a store that takes no writes has refused there', async () => {
+    const { kv } = await openKv('memory:')
+    await fc.assert(holds(kv, undefined, stepOrRefusal), { numRuns: runs })
+    kv.close()
+  }, 120_000)
+
+  test('that was erased is answered by no node that was told, whatever the store refuses', async () => {
+    const { kv } = await openKv('memory:')
+    await fc.assert(holds(kv, undefined, stepOrAnything), { numRuns: runs })
+    kv.close()
+  }, 120_000)
+
   test.skipIf(redisMissing() !== undefined)(
     'keeps that on Redis',
     async () => {
@@ -105,28 +136,27 @@ describe('a cached history', () => {
 const seed = 2
 
 describe('the model sees', () => {
-  for (const [name, mistake] of Object.entries(mistakes))
-    test(`where ${name}`, async () => {
-      const { kv } = await openKv('memory:')
-      const found = await fc.check(holds(kv, mistake), {
-        numRuns: 20_000,
-        endOnFailure: true,
-        seed,
-      })
-      kv.close()
-      expect(found.failed).toBe(true)
-      expect(String(found.errorInstance)).toMatch(/read of \d+ from the (cache|database)/)
-    }, 120_000)
+  const sees = (
+    named: Readonly<Record<string, Mistake>>,
+    steps: typeof step,
+    complaint: RegExp,
+  ) => {
+    for (const [name, mistake] of Object.entries(named))
+      test(`where ${name}`, async () => {
+        const { kv } = await openKv('memory:')
+        const found = await fc.check(holds(kv, mistake, steps), {
+          numRuns: 20_000,
+          endOnFailure: true,
+          seed,
+        })
+        kv.close()
+        expect(found.failed).toBe(true)
+        expect(String(found.errorInstance)).toMatch(complaint)
+      }, 120_000)
+  }
 
-  for (const [name, mistake] of Object.entries(erasureMistakes))
-    test(`where ${name}`, async () => {
-      const { kv } = await openKv('memory:')
-      const found = await fc.check(holds(kv, mistake, stepOrErasure), {
-        numRuns: 20_000,
-        endOnFailure: true,
-        seed,
-      })
-      kv.close()
-      expect(String(found.errorInstance)).toContain('was erased')
-    }, 120_000)
+  sees(mistakes, step, /read of \d+ from the (cache|database)/)
+  sees(refusalMistakes, stepOrRefusal, /read of \d+ from the cache/)
+  sees(erasureMistakes, stepOrErasure, /was erased/)
+  sees(listMistakes, stepOrAnything, /was erased/)
 })

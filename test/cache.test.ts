@@ -6,6 +6,7 @@ import type { ConfigOverrides } from '../src/config.ts'
 import { type Head, historyKeys } from '../src/conversation/cache-rule.ts'
 import { newId } from '../src/conversation/ids.ts'
 import { type Answer, type TestApp, testApp } from './support/app.ts'
+import { openPostgres } from './support/databases.ts'
 import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { until } from './support/processes.ts'
 import { redisMissing, startRedis, type TestRedis } from './support/redis.ts'
@@ -426,6 +427,11 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
       'it is erased',
       async () => (await kv.get<Head>(head(erased))).value?.full === false,
     )
+    // Until then a node erases it again.
+    await using database = await openPostgres(url)
+    const text = 'SELECT 1 FROM cache_erasures'
+    const isWorkedOff = async () => (await database.query({ text, params: [] })).length === 0
+    await until('the erasure is worked off', isWorkedOff, 20_000)
     for (const { key, value } of before) await kv.set(key, value)
 
     const odd = [

@@ -44,7 +44,14 @@ describe('the sources', () => {
   test('give the defaults where nothing is set', () => {
     const { config, sources, rest } = load({})
     expect(config).toEqual({
-      server: { host: '127.0.0.1', port: 3000, shutdownGraceSeconds: 30, slowRequestMs: 1000 },
+      server: {
+        host: '127.0.0.1',
+        port: 3000,
+        shutdownGraceSeconds: 30,
+        allowedOrigins: '',
+        allowedHosts: '',
+        slowRequestMs: 1000,
+      },
       log: { level: 'info', format: 'auto', requests: false },
       auth: { mode: undefined },
       database: {
@@ -83,7 +90,6 @@ describe('the sources', () => {
         bufferSoftBytes: 262_144,
         bufferHardBytes: 4_194_304,
         pageBytesMax: 131_072,
-        allowedOrigins: '',
       },
       voice: {
         seatSeconds: 120,
@@ -240,7 +246,7 @@ describe('what is wrong', () => {
       '.env:3 TURNLOG_WRITES_LANES: writes.lanes must be a whole number of lanes from 1 to 4, not "5"',
       'environment PORT: server.port must be a whole number from 0 to 65535, not "1e3"',
       'environment AUTH: auth.mode must be "none", or left unset, not "all"',
-      'flag --limits.turnBytesMax: limits.turnBytesMax must be a whole number of bytes from 1024 to 16777216, not "12.5"',
+      'flag --limits.turnBytesMax: limits.turnBytesMax must be a whole number of bytes from 1024 to 1048576, not "12.5"',
     ]
     expect(wrong(given)).toEqual(lines)
     expect(refusal(() => load(given)).message).toBe(
@@ -267,6 +273,35 @@ describe('what is wrong', () => {
       'environment TURNLOG_LIMIT_PARTS_MAX: TURNLOG_LIMIT_PARTS_MAX is not a setting; the nearest is TURNLOG_LIMITS_PARTS_MAX',
       'environment TURNLOG_DATABASE_URL: TURNLOG_DATABASE_URL is not a setting; the nearest is DATABASE_URL',
     ])
+  })
+
+  test('includes the old name of a setting that was replaced, with the new one', () => {
+    const files = { 'turnlog.toml': '[live]\nallowedOrigins = ""\n' }
+    const env = { TURNLOG_LIVE_ALLOWED_ORIGINS: '*' }
+    expect(wrong({ files, env, argv: ['--live.allowedOrigins=*'] })).toEqual([
+      'turnlog.toml:2: live.allowedOrigins is not a setting any more: use server.allowedOrigins instead',
+      'environment TURNLOG_LIVE_ALLOWED_ORIGINS: TURNLOG_LIVE_ALLOWED_ORIGINS is not a setting any more: use TURNLOG_SERVER_ALLOWED_ORIGINS instead',
+      'flag --live.allowedOrigins: live.allowedOrigins is not a setting any more: use server.allowedOrigins instead',
+    ])
+  })
+
+  test('includes origins and hosts that no browser would send', () => {
+    const good = {
+      allowedOrigins: ['*', 'https://app.example', 'http://a:1, app://b,https://[::1]:3', ''],
+      allowedHosts: ['*', 'turnlog', 'a_b.example,127.0.0.1, [::1],::1', ''],
+    }
+    const bad = {
+      allowedOrigins: ['app.example', 'null', 'https://a/', 'https://*.a', 'https://a https://b'],
+      allowedHosts: ['a:3000', 'http://a', 'a b', '*.a', '127.0.0.1:1', 'a,,b'],
+    }
+    for (const key of ['allowedOrigins', 'allowedHosts'] as const) {
+      for (const value of good[key])
+        expect(
+          load({ argv: value === '' ? [] : [`--server.${key}=${value}`] }).config.server[key],
+        ).toBe(value)
+      for (const value of bad[key])
+        expect(wrong({ argv: [`--server.${key}=${value}`] })).toHaveLength(1)
+    }
   })
 
   test('includes tables, lists and dates where a value belongs, and the other way round', () => {
@@ -404,11 +439,8 @@ describe('two settings', () => {
     expect(wrong({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
       'flag --limits.metadataBytesMax: limits.metadataBytesMax is 131073, and must not be above limits.turnBytesMax, which is 131072',
     ])
-    expect(
-      wrong({
-        files: { 'turnlog.toml': '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n' },
-      }),
-    ).toEqual([
+    const file = '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n'
+    expect(wrong({ files: { 'turnlog.toml': file } })).toEqual([
       'turnlog.toml:2: limits.metadataBytesMax is 4097, and must not be above limits.turnBytesMax, which is 4096',
     ])
     for (const limits of [{ turnBytesMax: 4096 }, { turnBytesMax: 4096, metadataBytesMax: 4096 }])

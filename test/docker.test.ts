@@ -86,6 +86,13 @@ describe('the Dockerfile', () => {
   })
 })
 
+test('docs/docker.md runs the image with AUTH, and with the host names that requests may use', () => {
+  const text = readFileSync(join(root, 'docs/docker.md'), 'utf8')
+  const [, line = ''] = /^(docker run (?:.*\\\n)*.*)$/m.exec(text) ?? []
+  expect(line).toContain('-e AUTH=none')
+  expect(line).toContain('-e TURNLOG_SERVER_ALLOWED_HOSTS=localhost')
+})
+
 describe('what the Dockerfile puts together', () => {
   const image = mkdtempSync(join(tmpdir(), 'turnlog-image-'))
   const stageRoot = (name: string) => join(image, name)

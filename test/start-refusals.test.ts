@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import type { KvEvent } from '../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../adapters/open.ts'
 import { refusal } from './conformance/database.ts'
+import { testApp } from './support/app.ts'
 import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { freePort, run, until } from './support/processes.ts'
 import { redisMissing, startRedis } from './support/redis.ts'
@@ -194,7 +195,13 @@ describe('a KV module', () => {
       'fine.ts',
       `import { openMemory } from ${JSON.stringify(memory)}; export const openKv = () => openMemory({})`,
     )
-    expect((await openKv(url)).name).toBe('KV module')
+    await using app = await testApp({ overrides: { cache: { url } } })
+    const { text } = await app.ask('GET', '/readyz')
+    expect([app.cacheName, JSON.parse(text).dependencies.cache.name]).toEqual([
+      'KV module',
+      'KV module',
+    ])
+    expect(`${text}${app.log.join()}`).not.toContain(secret)
     const absent = await runTurnlog([
       'serve',
       '--port',
@@ -208,6 +215,27 @@ describe('a KV module', () => {
     expect(absent.err).not.toContain(secret)
   }, 30_000)
 })
+
+test.skipIf(redisMissing() !== undefined)(
+  'a Redis that is no Cluster is named where the URL says that it is one',
+  async () => {
+    await using redis = await startRedis()
+    const events: KvEvent[] = []
+    const url = redis.url.replace('redis:', 'redis-cluster:')
+    const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
+    await until('it is named', () => events.length > 0)
+    expect(events).toEqual([
+      {
+        type: 'mistaken',
+        message: expect.stringMatching(
+          /^Redis at 127\.0\.0\.1:\d+ does not say where the slots of its Cluster are: .*cluster support disabled/,
+        ),
+      },
+    ])
+    kv.close()
+  },
+  30_000,
+)
 
 describe('a data directory', () => {
   const start = (directory: string) => openDatabase({ ...defaults, directory })
@@ -277,6 +305,31 @@ describe('file descriptors', () => {
     },
     30_000,
   )
+
+  test('that are nearly used up are told of, for the runtime refuses callers in silence', async () => {
+    const script = `
+      const { openSync } = await import('node:fs')
+      const { watchDescriptors } = await import(${JSON.stringify(join(import.meta.dir, '../src/commands/file-descriptors.ts'))})
+      const held = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
+      watchDescriptors({
+        descriptorsLow(used, limit) {
+          process.stderr.write([used > 126, limit, held.length].join(' '))
+          process.exit()
+        },
+      }, 10)
+      setInterval(() => {}, 1000)`
+    const file = join(home, 'nearly.ts')
+    writeFileSync(file, script)
+    const child = Bun.spawn(
+      ['sh', '-c', 'ulimit -n 140; exec "$@"', 'sh', process.execPath, file],
+      {
+        stdout: 'ignore',
+        stderr: 'pipe',
+      },
+    )
+    const said = await new Response(child.stderr).text()
+    expect(said).toBe(existsSync('/proc/self/limits') ? 'true 140 128' : '')
+  }, 30_000)
 
   test('that are used up are named, where the runtime tells of a refused connection', async () => {
     const script = `

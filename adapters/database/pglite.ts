@@ -58,9 +58,8 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     analyseAt = Math.min(analyseAt * 2, analyseAt + analyseAtLeastEvery)
     void turns
       .take(() => ask('analyze'))
-      .catch((thrown: unknown) => {
+      .catch(({ message }: Error) => {
         if (closing !== undefined) return
-        const message = thrown instanceof Error ? thrown.message : String(thrown)
         onEvent({ type: 'unanalysed', message: `The tables could not be analysed: ${message}` })
       })
   }

@@ -9,6 +9,7 @@
 import net, { type Socket } from 'node:net'
 import postgres from 'postgres'
 import { StartRefusal } from '../../src/ports/database.ts'
+import { deadline } from '../../src/ports/loop-delay.ts'
 import { connectFailure } from './failure.ts'
 import { valueParsers } from './values.ts'
 
@@ -126,9 +127,8 @@ async function openOne(
 
   const givenUp = Promise.withResolvers<never>()
   const onAbort = () => givenUp.reject(new Error('CONNECTION_ENDED'))
-  const timer = setTimeout(
-    () => givenUp.reject(new Error('CONNECT_TIMEOUT')),
-    options.connectTimeoutMs,
+  const stop = deadline(options.connectTimeoutMs, () =>
+    givenUp.reject(new Error('CONNECT_TIMEOUT')),
   )
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
@@ -143,7 +143,7 @@ async function openOne(
     close()
     throw thrown
   } finally {
-    clearTimeout(timer)
+    stop()
     signal?.removeEventListener('abort', onAbort)
   }
 }
@@ -198,12 +198,13 @@ export function readUrl(url: string): { place: string; urls: string[] } {
   }
 }
 
-function clientOptions({ prepare, connectTimeoutMs }: ConnectionOptions) {
+function clientOptions({ prepare }: ConnectionOptions) {
   return {
     max: 1,
     prepare,
     fetch_types: false,
-    connect_timeout: connectTimeoutMs / 1000,
+    // Its own timer cannot tell a stall of this process from a silent server.
+    connect_timeout: 0,
     idle_timeout: undefined,
     max_lifetime: null,
     backoff: () => 0,

@@ -4,6 +4,7 @@
  * a connection is cheap, a wrong outcome is not.
  */
 import { DatabaseError } from '../../src/ports/database.ts'
+import { deadline } from '../../src/ports/loop-delay.ts'
 import type { Connection } from './postgres-connection.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
@@ -139,14 +140,14 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
           const cause = failures > 0 && failure instanceof DatabaseError ? failure : undefined
           refuse(waiter, late(place, waitMs, cause))
         }
-        const timer = setTimeout(giveUp, waitMs)
+        const stop = deadline(waitMs, giveUp)
         const waiter: Waiter = {
           resolve(connection) {
-            clearTimeout(timer)
+            stop()
             resolve(connection)
           },
           reject(error) {
-            clearTimeout(timer)
+            stop()
             reject(error)
           },
         }

@@ -1,5 +1,6 @@
 /** The database port on a Postgres server, through postgres.js. */
 import { DatabaseError, type QueryOptions, type Statement } from '../../src/ports/database.ts'
+import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
 import { isLastAnswer, statementFailure } from './failure.ts'
 import { defaultMigrationsFolder } from './migrations.ts'
 import { type Connection, openConnection, readUrl } from './postgres-connection.ts'
@@ -102,24 +103,24 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
         const text = `${place} did not answer within the deadline`
         reject(new DatabaseError('unknown', text, { reason: 'slow' }))
       }
-      let timer = setTimeout(() => {
+      let stop = deadline(Math.max(0, dueAt - usableNow()), () => {
         isLate = true
         running.cancel()
-        timer = setTimeout(giveUp, cancelGraceMs)
-      }, dueAt - performance.now())
+        stop = deadline(cancelGraceMs, giveUp)
+      })
       running.rows.then(
         (rows) => {
-          clearTimeout(timer)
+          stop()
           // Not alive once cancelled: a cancel that comes late would hit the next statement.
           pool.release(connection)
           resolve(rows)
         },
         (thrown) => {
-          clearTimeout(timer)
+          stop()
           const failure = statementFailure(thrown, place, isLate)
           if (isStale(connection, failure)) {
             giveUpStale(connection, failure)
-            if (performance.now() < dueAt) return resolve(undefined)
+            if (usableNow() < dueAt) return resolve(undefined)
           } else if (isLastAnswer(thrown)) pool.discard(connection)
           else pool.release(connection)
           reject(failure)
@@ -133,14 +134,14 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
     async query<Row extends object>(statement: Statement, { deadlineMs }: QueryOptions = {}) {
       const startedAt = performance.now()
       const waitMs = deadlineMs ?? options.deadlineMs
+      const dueAt = usableNow() + waitMs
       const sent = { text: statement.text, params: statement.params.map(paramText) }
-      const dueAt = startedAt + waitMs
       for (;;) {
-        const connection = await pool.take(dueAt - performance.now())
+        const connection = await pool.take(Math.max(0, dueAt - usableNow()))
         // This process was busy when it became free: sent now, it would be cancelled at once.
-        if (performance.now() >= dueAt) {
+        if (usableNow() >= dueAt) {
           pool.release(connection)
-          const text = `No connection to ${place} was free within ${waitMs} ms`
+          const text = `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`
           throw new DatabaseError('not-sent', text, { reason: 'slow' })
         }
         const rows = await runOn(connection, sent, startedAt, dueAt)

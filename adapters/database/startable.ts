@@ -26,12 +26,12 @@ export type DatabaseEventType =
   | 'reachable'
   /** A connection that answered neither its statement nor the cancel was given up. */
   | 'stuck'
+  /** Plans may be those of small tables for longer. */
+  | 'unanalysed'
   /** A session was given up whose settings may be old. Ten seconds apart at least, with their number. */
   | 'stale'
   /** The embedded database ended after a failure, and was opened anew. */
   | 'ended'
   | 'reopened'
-  /** Plans may be those of small tables for longer. */
-  | 'unanalysed'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void

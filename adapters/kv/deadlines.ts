@@ -1,8 +1,9 @@
 /**
  * A deadline for each of many calls, with one timer for all: the same for each, so they end in order.
- * It also tells when whoever is called has fallen silent. Then nothing more must be sent: a socket's
- * own time-out counts what is written as a sign of life, and would never end a dead connection.
+ * It also tells when whoever is called has fallen silent: what is sent to it then only collects.
+ * Time in which this process was stalled does not count.
  */
+import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
 
 export type Deadlines = {
   /**
@@ -26,38 +27,45 @@ export function createDeadlines(deadlineMs: number, late: () => Error): Deadline
   const outstanding = { calls: 0, bytes: 0 }
   let answeredAt = 0
   let isSilent = false
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let stop: (() => void) | undefined
 
-  const tick = () => {
-    const now = performance.now()
-    timer = undefined
+  /** Of all that wait, the oldest is due first. */
+  const start = () => {
+    const [oldest] = waiting
+    if (oldest === undefined) return
+    const leftMs = Math.max(0, oldest.sentAt + deadlineMs - usableNow())
+    stop = deadline(leftMs, () => onDue(oldest.sentAt))
+  }
+  const onDue = (sentAt: number) => {
+    stop = undefined
+    const dueAt = Math.max(sentAt, usableNow() - deadlineMs)
     for (const call of waiting) {
-      const leftMs = call.sentAt + deadlineMs - now
-      if (leftMs > 0) {
-        timer = setTimeout(tick, leftMs)
-        return
-      }
+      if (call.sentAt > dueAt) break
       waiting.delete(call)
       if (call.sentAt > answeredAt) isSilent = true
       call.reject(late())
     }
+    start()
   }
   const onAnswer = (call: Waiting) => {
     outstanding.calls -= 1
     outstanding.bytes -= call.bytes
     waiting.delete(call)
-    answeredAt = performance.now()
+    answeredAt = usableNow()
     isSilent = false
+    if (waiting.size > 0) return
+    stop?.()
+    stop = undefined
   }
 
   return {
     within: (work, bytes) =>
       new Promise((resolve, reject) => {
-        const call: Waiting = { sentAt: performance.now(), bytes, reject }
+        const call: Waiting = { sentAt: usableNow(), bytes, reject }
         waiting.add(call)
         outstanding.calls += 1
         outstanding.bytes += bytes
-        timer ??= setTimeout(tick, deadlineMs)
+        if (stop === undefined) start()
         work.then(
           (value) => {
             onAnswer(call)
@@ -75,7 +83,8 @@ export function createDeadlines(deadlineMs: number, late: () => Error): Deadline
       isSilent = false
     },
     close(error) {
-      clearTimeout(timer)
+      stop?.()
+      stop = undefined
       for (const call of waiting) call.reject(error)
       waiting.clear()
     },

@@ -7,6 +7,11 @@ export type OpenedKv = {
   readonly name: string
   /** Whether other processes see the same entries. */
   readonly shared: boolean
+  /**
+   * Writes to every server; rejects with a `KvError` where one refuses that, or none answers. Left out
+   * by a store in which a write that somebody needs shows as much.
+   */
+  readonly probe?: () => Promise<unknown>
   /** Whether calls can be expected to be answered now. */
   ready(): boolean
   /** Whether changes made by other processes are heard now. */
@@ -28,5 +33,7 @@ export type KvEventType =
   | 'heard'
   /** The URL asks for what the server cannot give. */
   | 'mistaken'
+  /** The connection that hears changes had stopped without an error, and is made anew; `heard` follows. */
+  | 'deaf'
 
 export type OnKvEvent = (event: KvEvent) => void

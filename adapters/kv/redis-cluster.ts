@@ -3,13 +3,15 @@
  * goes to that of its slot. So each call carries the `run_id` of the server it is for, as on a
  * single server; node-redis' own cluster client could not say which that is.
  */
-import { KvError } from '../../src/ports/kv.ts'
+import { type Kv, KvError } from '../../src/ports/kv.ts'
+import { encodeKey, partitionOf } from './key.ts'
 import type { OpenedKv } from './opened.ts'
-import { earEvents, type RedisOptions, redisDefaults } from './redis.ts'
-import { type Carrier, clientOptions } from './redis-connection.ts'
+import { earEvents, probeExpiry, probeKeyOf, type RedisOptions, redisDefaults } from './redis.ts'
+import type { Carrier } from './redis-connection.ts'
+import { emptyList } from './redis-frames.ts'
 import { createListeners, type Ears } from './redis-listeners.ts'
 import { slotOf } from './redis-slots.ts'
-import { redisStore } from './redis-store.ts'
+import { redisKeyOf, redisStore } from './redis-store.ts'
 import { createSubscriber, type Subscriber } from './redis-subscriber.ts'
 import { addressOf, createTopology, type Topology } from './redis-topology.ts'
 import { createKv } from './shape.ts'
@@ -33,20 +35,49 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
     clusterEars(topology, (address, moved) =>
       createSubscriber({
         ...heardBy,
-        client: clientOptions(urlOf(address)),
+        url: urlOf(address),
         sharded: true,
         onMoved: moved,
         onConnection: earEvents(`Redis at ${address}`, onEvent),
+        echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
       }),
     ),
   )
+  const kv = createKv(redisStore(carrier, listeners, namespace))
+  const slotOfKey = (key: string[]) => slotOf(redisKeyOf(namespace, partitionOf(encodeKey(key))))
   return {
-    kv: createKv(redisStore(carrier, listeners, namespace)),
+    kv,
+    probe: () => probeMasters(kv, topology, slotOfKey),
     name: `Redis Cluster at ${addresses.join(', ')}`,
     shared: true,
     ready: carrier.ready,
     listening: listeners.ready,
   }
+}
+
+/** Keys that are tried to find one on each master. */
+const probesMax = 1000
+
+/** A master that refuses fails it; one that is away does only where all are. */
+async function probeMasters(
+  kv: Kv,
+  topology: Topology,
+  slotOfKey: (key: string[]) => number,
+): Promise<void> {
+  const keys = new Map<string, string[]>()
+  const masters = topology.masters()
+  for (let n = 0; n < probesMax && keys.size < masters; n += 1) {
+    const address = topology.ofSlot(slotOfKey(probeKeyOf(n)))
+    if (address !== undefined && !keys.has(address)) keys.set(address, probeKeyOf(n))
+  }
+  const probes = [...keys.values()].map((key) => kv.set(key, 0, probeExpiry))
+  const reasons = (await Promise.allSettled(probes)).flatMap((probe) =>
+    probe.status === 'rejected' ? [probe.reason as unknown] : [],
+  )
+  const refused = reasons.find((reason) => reason instanceof KvError && reason.refusesWrites)
+  if (refused !== undefined) throw refused
+  if (reasons.length === keys.size)
+    throw reasons[0] ?? new KvError('not-sent', 'No server of the Redis Cluster is known')
 }
 
 function clusterCarrier(topology: Topology): Carrier {

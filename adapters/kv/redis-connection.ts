@@ -7,11 +7,19 @@
 
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { createClient, ErrorReply, RESP_TYPES } from 'redis'
+import { RESP_TYPES } from 'redis'
 import { KvError } from '../../src/ports/kv.ts'
-import { plainReason } from '../reason.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import type { OnKvEvent } from './opened.ts'
+import { createRenewableClient } from './redis-client.ts'
+import {
+  callFailure,
+  closedHere,
+  isMissingScript,
+  isReplicaReply,
+  lateAnswer,
+  reasonOf,
+} from './redis-failure.ts'
 import type { Script } from './redis-scripts.ts'
 import { redisTlsMismatch } from './redis-tls.ts'
 
@@ -30,7 +38,7 @@ export type ServerCarrier = Carrier & {
   /** Runs a script on keys that are on their way to this server. */
   runAsking: Carrier['run']
   /** Any other command. */
-  command(...args: string[]): Promise<unknown>
+  command(...args: Arg[]): Promise<unknown>
 }
 
 export type Arg = string | Buffer
@@ -42,41 +50,17 @@ export type CarrierOptions = {
   readonly onEvent: OnKvEvent
 }
 
-/** Milliseconds of silence after which a connection is given up; a ping is due well before. */
-const silenceMs = 3000
-const pingMs = 1000
-const connectTimeoutMs = 1000
 const identifyMs = 1000
+/** A server that turns out to be a replica is dialled anew; not more often than this, in milliseconds. */
+const renewEveryMs = 2000
 /** What may wait for one server: a slow one must not collect calls without end. */
 const outstandingMax = { calls: 10_000, bytes: 67_108_864 }
-
-/**
- * What every client here is made with; node-redis' own defaults wait, and give up, for ever. New for
- * each of them: node-redis writes the URL's host, port and TLS into what it is given.
- */
-export const clientOptions = (url: string) => ({
-  url,
-  disableOfflineQueue: true,
-  pingInterval: pingMs,
-  // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
-  commandOptions: { timeout: 0 },
-  socket: {
-    connectTimeout: connectTimeoutMs,
-    socketTimeout: silenceMs,
-    reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
-  },
-})
-
-/** Milliseconds; spread, so that nodes do not come back in step. */
-const reconnectDelay = (attempts: number) =>
-  Math.min(50 * 2 ** attempts, 1000) * (0.5 + Math.random() / 2)
 
 /** Replies as they came: entries are bytes. */
 const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
 export function connectServer(url: string, options: CarrierOptions): ServerCarrier {
   const { place, deadlineMs, onEvent } = options
-  const client = createClient(clientOptions(url))
   const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
   let connection = 0
@@ -86,6 +70,7 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
   let isAway = false
   let isClosed = false
   let wasReady = false
+  let renewedAt = Number.NEGATIVE_INFINITY
 
   const lose = () => {
     connection += 1
@@ -110,7 +95,8 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     clearTimeout(timer)
     isIdentifying = true
     try {
-      const id = runOf(await Promise.all([client.info('server'), client.info('replication')]))
+      const { current } = client
+      const id = runOf(await Promise.all([current.info('server'), current.info('replication')]))
       if (at !== connection) return
       // Answers on their way are of whoever it was.
       if (run !== undefined && run !== id) connection += 1
@@ -127,21 +113,31 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     timer = setTimeout(() => void identify(), identifyMs)
     timer.unref()
   }
-  client
-    .on('connect', lose)
-    .on('ready', () => void identify())
-    .on('error', (thrown) => {
+  const client = createRenewableClient(url, {
+    connect: lose,
+    ready: () => void identify(),
+    error(thrown) {
       // Some errors leave the connection as it is.
-      if (!client.isReady) lose()
+      if (!client.current.isReady) lose()
       report(thrown)
-    })
-  client.connect().catch(report)
+    },
+  })
+  client.connect()
+
+  /** Behind a name or a balancer there may be another master by now. */
+  const onReplica = () => {
+    const now = performance.now()
+    if (isClosed || now - renewedAt < renewEveryMs) return
+    renewedAt = now
+    lose()
+    client.renew()
+  }
 
   const send = async (script: Script, args: readonly Arg[], isAsking: boolean) => {
     const evaluate = (command: string, text: string) => {
       // Sent in one go, so nothing comes between; its answer says nothing.
-      if (isAsking) client.sendCommand(['ASKING']).catch(() => {})
-      return client.sendCommand<Buffer>([command, text, ...args], asBytes)
+      if (isAsking) client.current.sendCommand(['ASKING']).catch(() => {})
+      return client.current.sendCommand<Buffer>([command, text, ...args], asBytes)
     }
     try {
       return await evaluate('EVALSHA', script.sha)
@@ -157,13 +153,15 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     checkRoom(deadlines, place)
     const reply = await deadlines.within(
       sendTo(run).catch((thrown: unknown) => {
+        if (at === connection && isReplicaReply(thrown)) onReplica()
         // No master any more, perhaps.
-        if (!isIdentifying && /READONLY|MOVED/.test(reasonOf(thrown))) void identify()
-        return rethrow(thrown, place)
+        else if (!isIdentifying && /\bMOVED\b/.test(reasonOf(thrown))) void identify()
+        throw callFailure(thrown, place)
       }),
       args.reduce((sum, { length }) => sum + length, 0),
     )
     if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+    client.alive()
     return reply
   }
   const runWith =
@@ -175,13 +173,13 @@ export function connectServer(url: string, options: CarrierOptions): ServerCarri
     sharded: false,
     run: runWith(false),
     runAsking: runWith(true),
-    command: (...args) => call(args, () => client.sendCommand(args)),
+    command: (...args) => call(args, () => client.current.sendCommand(args)),
     ready: () => run !== undefined && !deadlines.silent(),
     close() {
       isClosed = true
       lose()
       deadlines.close(closedHere(place))
-      client.destroy()
+      client.close()
     },
   }
 }
@@ -195,34 +193,10 @@ function runOf(infos: readonly string[]): string {
   return createHash('sha1').update(process).update(line).digest('hex')
 }
 
-const isMissingScript = (thrown: unknown) =>
-  thrown instanceof Error && thrown.message.startsWith('NOSCRIPT')
-
 function checkRoom(deadlines: Deadlines, place: string): void {
   if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
   const { calls, bytes } = deadlines.outstanding()
   if (calls >= outstandingMax.calls || bytes >= outstandingMax.bytes) {
     throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${place} already`)
   }
-}
-
-const lateAnswer = (place: string) =>
-  new KvError('unknown', `${place} did not answer within the deadline`)
-
-const closedHere = (place: string) =>
-  new KvError('unknown', `${place} was closed here before it answered`)
-
-/** What a failed call means for its outcome. */
-function rethrow(thrown: unknown, place: string): never {
-  const reason = reasonOf(thrown)
-  if (thrown instanceof ErrorReply) throw new KvError('refused', `${place} answered ${reason}`)
-  const isUnsent = /offline|client is closed|queue is full|aborted/i.test(reason)
-  throw new KvError(isUnsent ? 'not-sent' : 'unknown', `The call of ${place} failed: ${reason}`)
-}
-
-export function reasonOf(thrown: unknown): string {
-  if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(', ')
-  if (!(thrown instanceof Error)) return String(thrown)
-  if ('code' in thrown && typeof thrown.code === 'string') return plainReason(thrown.code)
-  return thrown.message || thrown.name
 }

@@ -77,3 +77,6 @@ function readHead(buffer: Buffer, at: number): [number, number] {
   if (tag === 0xdb || tag === 0xdd) return [buffer.readUInt32BE(at + 1), at + 5]
   throw new TypeError(`A reply holds a MessagePack tag ${tag}, and lists of strings were expected`)
 }
+
+/** Names no key: who hears it has nothing to look at. */
+export const emptyList = Buffer.from([0x90])

@@ -16,7 +16,7 @@ const trailerBytes = stampBytes + 6
 
 export function redisStore(carrier: Carrier, listeners: Listeners, namespace: string): KvStore {
   const stamp = createStamps()
-  const keyOf = (partition: string) => `${namespace}:{${printable(partition)}}`
+  const keyOf = (partition: string) => redisKeyOf(namespace, partition)
   const publish = carrier.sharded ? 'SPUBLISH' : 'PUBLISH'
 
   /** The keys' entries, one call for the partitions given. */
@@ -86,6 +86,10 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
     },
   }
 }
+
+/** The Redis key of a partition, and its channel. */
+export const redisKeyOf = (namespace: string, partition: string) =>
+  `${namespace}:{${printable(partition)}}`
 
 type Wanted = { readonly key: string; readonly name: string; readonly at: number }
 type Group = { readonly partition: string; readonly wanted: Wanted[] }

@@ -1,9 +1,11 @@
 /**
  * One connection that hears changes, of thousands of channels. What is wanted and what the server has
- * confirmed are kept apart, and brought together one round at a time.
+ * confirmed are kept apart, and brought together one round at a time. A connection that hears nothing
+ * is held to something published on purpose: it may answer pings, and have stopped hearing.
  */
 import type { Buffer } from 'node:buffer'
-import { createClient } from 'redis'
+import { deadline } from '../../src/ports/loop-delay.ts'
+import { createRenewableClient } from './redis-client.ts'
 
 export type Subscriber = {
   want(channel: string): void
@@ -16,7 +18,7 @@ export type Subscriber = {
 }
 
 export type SubscriberOptions = {
-  readonly client: Parameters<typeof createClient>[0]
+  readonly url: string
   /** Whether channels live on the server of their slot. */
   readonly sharded: boolean
   onMessage(channel: string, message: Buffer): void
@@ -24,17 +26,26 @@ export type SubscriberOptions = {
   onHeard(channel: string): void
   /** The channel is not this server's. It is dropped. */
   onMoved(channel: string): void
-  /** Connected, or lost with a reason. */
+  /** Connected, or lost with a reason: a `Deaf`, where it had stopped hearing. */
   onConnection(lost: unknown): void
+  /** Publishes what no listener takes for a change, over another connection. */
+  echo(channel: string): Promise<unknown>
+}
+
+/** What was published did not arrive. */
+export class Deaf extends Error {
+  override readonly name = 'Deaf'
 }
 
 /** Channels in one SUBSCRIBE, or SSUBSCRIBEs under way at a time. */
 const channelsPerRound = 1000
 const roundRetryMs = 250
+/** Milliseconds of silence after which something is published, and until it must have arrived. */
+const echoEveryMs = 2000
+const echoWithinMs = 1000
 
 export function createSubscriber(options: SubscriberOptions): Subscriber {
   const { sharded, onMessage, onHeard, onMoved, onConnection } = options
-  const client = createClient(options.client)
   const wanted = new Set<string>()
   const registered = new Set<string>()
   /** Wanted and registered may differ for these. */
@@ -44,17 +55,28 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   let isRefused = false
   let isRunning = false
   let isClosed = false
+  /** Messages of this connection. */
+  let heard = 0
+  let heardBefore = 0
+  let listening: ReturnType<typeof setTimeout> | undefined
+  let stopListening = () => {}
+  let onHeardAny = () => {}
 
-  const listener = (message: Buffer, channel: Buffer) => onMessage(channel.toString(), message)
+  const listener = (message: Buffer, channel: Buffer) => {
+    heard += 1
+    onHeardAny()
+    client.alive()
+    onMessage(channel.toString(), message)
+  }
 
   const subscribe = async (channels: string[]) => {
-    if (!sharded) await client.subscribe(channels, listener, true)
+    if (!sharded) await client.current.subscribe(channels, listener, true)
     // A cluster takes channels of one slot at a time.
     else await Promise.all(channels.map((channel) => subscribeSharded(channel)))
   }
   const subscribeSharded = async (channel: string) => {
     try {
-      await client.sSubscribe(channel, listener, true)
+      await client.current.sSubscribe(channel, listener, true)
     } catch (thrown) {
       if (!(thrown instanceof Error && /^(MOVED|CLUSTERDOWN|ASK)/.test(thrown.message)))
         throw thrown
@@ -62,8 +84,11 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     }
   }
   const unsubscribe = async (channels: string[]) => {
-    if (!sharded) await client.unsubscribe(channels, listener, true)
-    else await Promise.all(channels.map((channel) => client.sUnsubscribe(channel, listener, true)))
+    if (!sharded) await client.current.unsubscribe(channels, listener, true)
+    else
+      await Promise.all(
+        channels.map((channel) => client.current.sUnsubscribe(channel, listener, true)),
+      )
   }
   const move = (channel: string) => {
     registered.delete(channel)
@@ -83,8 +108,8 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     } catch (thrown) {
       // The connection broke, and the next one begins with everything; or a right is missing.
       for (const each of channels) changed.add(each)
-      if (client.isReady && !isRefused) onConnection(thrown)
-      isRefused = client.isReady
+      if (client.current.isReady && !isRefused) onConnection(thrown)
+      isRefused = client.current.isReady
       return false
     }
     if (isRefused) onConnection(undefined)
@@ -97,27 +122,65 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     if (isRunning || isClosed) return
     if (!isConnecting && wanted.size > 0) {
       isConnecting = true
-      client.connect().catch(() => {})
+      client.connect()
     }
     isRunning = true
     // Those who ask in the same moment share a round.
     await Promise.resolve()
-    while (client.isReady && changed.size > 0) {
+    while (client.current.isReady && changed.size > 0) {
       if (!(await round())) await new Promise((resolve) => setTimeout(resolve, roundRetryMs))
     }
     isRunning = false
   }
-  client
-    .on('ready', () => {
+  const client = createRenewableClient(options.url, {
+    ready() {
       // node-redis has subscribed again to what it knew; asking for that again costs nothing.
       for (const channel of [...registered, ...wanted]) changed.add(channel)
       for (const channel of wanted) registered.delete(channel)
       isRefused = false
       onConnection(undefined)
       void run()
+    },
+    error: (thrown) => isClosed || onConnection(thrown),
+    shardedChannelMoved: move,
+  })
+  const isHearing = () => client.current.isReady && !isRefused
+
+  /** Holds the connection to a message, where none came since the last look. */
+  const listen = async () => {
+    const [channel] = registered
+    const isQuiet = heard === heardBefore
+    heardBefore = heard
+    if (!isQuiet || !isHearing() || channel === undefined) return
+    const { current } = client
+    try {
+      await options.echo(channel)
+    } catch {
+      // Whatever publishes has troubles of its own.
+      return
+    }
+    const isSame = () => client.current === current && isHearing() && registered.has(channel)
+    await new Promise<void>((resolve) => {
+      stopListening = deadline(echoWithinMs, resolve)
+      onHeardAny = resolve
+      if (heard > heardBefore) resolve()
     })
-    .on('error', (thrown) => isClosed || onConnection(thrown))
-    .on('sharded-channel-moved', (channel: string) => move(channel))
+    stopListening()
+    onHeardAny = () => {}
+    const hasHeard = heard > heardBefore
+    heardBefore = heard
+    if (isClosed || hasHeard || !isSame() || !wanted.has(channel)) return
+    // A new client knows of no subscription.
+    registered.clear()
+    onConnection(new Deaf('what was published there does not arrive'))
+    client.renew()
+  }
+  const listenAgain = () => {
+    if (isClosed) return
+    listening = setTimeout(() => void listen().then(listenAgain), echoEveryMs)
+    listening.unref()
+  }
+  listenAgain()
 
   return {
     want(channel) {
@@ -131,12 +194,14 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       void run()
     },
     idle: () => wanted.size === 0,
-    ready: () => !isConnecting || (client.isReady && !isRefused),
+    ready: () => !isConnecting || isHearing(),
     close() {
       isClosed = true
       wanted.clear()
       changed.clear()
-      client.destroy()
+      stopListening()
+      clearTimeout(listening)
+      client.close()
     },
   }
 }

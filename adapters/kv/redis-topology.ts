@@ -2,11 +2,14 @@
  * Where a Cluster's slots are: asked of a server that sees the whole, again every few seconds, and at
  * once when a server says that a slot has moved.
  */
+import { KvError } from '../../src/ports/kv.ts'
 import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-connection.ts'
 
 export type Topology = {
   /** The server of a slot's master; `undefined` while that is not known. */
   ofSlot(slot: number): string | undefined
+  /** How many servers have slots. */
+  masters(): number
   server(address: string): ServerCarrier
   /** A server said that the slot is elsewhere. */
   moved(slot: number, address: string): void
@@ -34,9 +37,11 @@ export function createTopology(options: TopologyOptions): Topology {
   const servers = new Map<string, ServerCarrier>()
   const listeners: (() => void)[] = []
   let masters: (string | undefined)[] = []
+  let masterCount = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let isInDoubt = true
   let isClosed = false
+  let wasRefused = false
 
   const server = (address: string) => {
     const known = servers.get(address)
@@ -49,6 +54,7 @@ export function createTopology(options: TopologyOptions): Topology {
   const take = (slots: (string | undefined)[]) => {
     const isSame = slots.every((address, slot) => address === masters[slot])
     masters = slots
+    masterCount = new Set(slots.filter((address) => address !== undefined)).size
     isInDoubt = slots.includes(undefined)
     const inUse = new Set([...addresses, ...slots])
     for (const [address, each] of servers) {
@@ -59,6 +65,13 @@ export function createTopology(options: TopologyOptions): Topology {
     for (const address of new Set(slots)) if (address !== undefined) server(address)
     if (!isSame) for (const listener of listeners) listener()
   }
+  /** A server that is none of a Cluster, or a user without the right to ask, answers the same for ever. */
+  const refused = (address: string, thrown: unknown) => {
+    if (wasRefused || !(thrown instanceof KvError && thrown.outcome === 'refused')) return
+    wasRefused = true
+    const message = `Redis at ${address} does not say where the slots of its Cluster are: ${thrown.message}`
+    onEvent({ type: 'mistaken', message })
+  }
   /** Asks one server after the other, until one is whole: one that has lost the others knows no better. */
   const look = async () => {
     let best: { slots: (string | undefined)[]; known: number } | undefined
@@ -67,7 +80,7 @@ export function createTopology(options: TopologyOptions): Topology {
       const seen = await Promise.all([
         each.command('CLUSTER', 'SLOTS'),
         each.command('CLUSTER', 'INFO'),
-      ]).catch(() => undefined)
+      ]).catch((thrown: unknown) => refused(address, thrown))
       if (isClosed) return
       if (seen === undefined) continue
       const slots = slotsOf(seen[0], address)
@@ -94,6 +107,7 @@ export function createTopology(options: TopologyOptions): Topology {
 
   return {
     ofSlot: (slot) => masters[slot],
+    masters: () => masterCount,
     server,
     moved(slot, address) {
       masters[slot] = address

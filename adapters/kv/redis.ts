@@ -1,10 +1,12 @@
 /** The key-value port on a single Redis server, through node-redis. */
 
 import type { OnKvEvent, OpenedKv } from './opened.ts'
-import { type CarrierOptions, clientOptions, connectServer, reasonOf } from './redis-connection.ts'
+import { type CarrierOptions, connectServer } from './redis-connection.ts'
+import { reasonOf } from './redis-failure.ts'
+import { emptyList } from './redis-frames.ts'
 import { createListeners, type HeardBy } from './redis-listeners.ts'
 import { redisStore } from './redis-store.ts'
-import { createSubscriber } from './redis-subscriber.ts'
+import { createSubscriber, Deaf } from './redis-subscriber.ts'
 import { createKv } from './shape.ts'
 
 export type RedisOptions = {
@@ -33,17 +35,20 @@ export function openRedis(options: RedisOptions): OpenedKv {
   const listeners = createListeners((heardBy: HeardBy) =>
     createSubscriber({
       ...heardBy,
-      client: clientOptions(url),
+      url,
       sharded: false,
       // A server that is no cluster moves nothing.
       onMoved: () => {},
       onConnection,
+      echo: (channel) => carrier.command('PUBLISH', channel, emptyList),
     }),
   )
+  const kv = createKv(redisStore(carrier, listeners, namespace))
   return {
-    kv: createKv(redisStore(carrier, listeners, namespace)),
+    kv,
     name: place,
     shared: true,
+    probe: () => kv.set(probeKeyOf(0), 0, probeExpiry),
     ready: carrier.ready,
     listening: listeners.ready,
   }
@@ -55,12 +60,25 @@ export function placeOf(url: string): string {
   return host + (pathname === '/' ? '' : pathname)
 }
 
+/**
+ * What a probe writes is a partition of its own, and gone when the next one comes: a server that is
+ * full may still take changes of what it has.
+ */
+export const probeKeyOf = (n: number): string[] => ['probe', `${processName}-${n}`]
+export const probeExpiry = { expireIn: 1 }
+const processName = crypto.randomUUID()
+
 /** Tells the operator once when changes go unheard, and once when they are heard again. */
 export function earEvents(place: string, onEvent: OnKvEvent): (lost: unknown) => void {
   let isDeaf = false
   return (lost) => {
     if (isDeaf === (lost !== undefined)) return
     isDeaf = lost !== undefined
+    if (lost instanceof Deaf) {
+      const what = `The connection that hears changes on ${place} had stopped hearing`
+      onEvent({ type: 'deaf', message: `${what}, and is made anew` })
+      return
+    }
     onEvent(
       isDeaf
         ? { type: 'unheard', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }

@@ -32,8 +32,8 @@ export type ConnectionOptions = {
 export type Connection = {
   /** Connects where nothing is under way. */
   open(): void
-  /** False: there is no connection that has been welcomed. */
-  send(frame: ClientFrame): boolean
+  /** The text of a frame. False: there is no open connection that has been welcomed, and nothing was sent. */
+  send(text: string): boolean
   /** Gives up this socket and makes another. */
   restart(): void
   /** Characters that were sent and have not left this machine. */
@@ -45,6 +45,8 @@ export type Connection = {
 const silentPings = 2.5
 /** A connection that lasted this long was a good one: the next failure is the first. */
 const stableMs = 5000
+
+const pong = JSON.stringify({ t: 'pong' } satisfies ClientFrame)
 
 /** So many handshakes in a row fail for what may pass, a restart or a lost network. */
 const handshakesLost = 1
@@ -70,7 +72,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     silenceMs = options.handshakeMs
     openedAt = performance.now()
     options.onState('connecting')
-    const made = new options.webSocket(options.url, [protocol])
+    let made: WebSocket
+    try {
+      made = new options.webSocket(options.url, [protocol])
+    } catch (cause) {
+      // Later, as every refusal: whoever asked for the connection is still about to wait for it.
+      retry = setTimeout(() => {
+        retry = undefined
+        refuse(unconnectable(options.url, cause))
+      }, 0)
+      return
+    }
     socket = made
     listen()
     made.onmessage = ({ data }) => made === socket && receive(data)
@@ -91,13 +103,13 @@ export function createConnection(options: ConnectionOptions): Connection {
       unopened = 0
       options.onState('open')
     } else if (frame.t === 'bye') bye = frame
-    else if (frame.t === 'ping') send({ t: 'pong' })
+    else if (frame.t === 'ping') send(pong)
     if (welcomed) options.onFrame(frame, String(data).length)
   }
 
-  const send = (frame: ClientFrame): boolean => {
+  const send = (text: string): boolean => {
     if (socket === undefined || !welcomed || socket.readyState !== 1) return false
-    socket.send(JSON.stringify(frame))
+    socket.send(text)
     return true
   }
 
@@ -175,6 +187,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       options.onState('closed')
     },
   }
+}
+
+function unconnectable(url: string, cause: unknown): Problem {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Problem('connection-refused', `No socket can be made to ${url}: ${reason}`, { cause })
 }
 
 function closedWith({ code, reason }: { code: number; reason: string }): Problem {

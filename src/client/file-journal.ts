@@ -8,12 +8,14 @@ import { createDeferred, type Deferred } from './deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
   createHeld,
+  entryName,
   type Held,
   type Journal,
   type JournalBounds,
   type JournalEntry,
+  type Kept,
 } from './journal.ts'
-import { type Line, printLine, readLines } from './journal-lines.ts'
+import { addLine, doneLine, readLines } from './journal-lines.ts'
 
 export type FileJournalOptions = JournalBounds & {
   /**
@@ -43,7 +45,7 @@ export async function openFileJournal(
   try {
     const held = createHeld(options)
     const { handle, size, recovered } = await openLines(at)
-    for (const entry of recovered) held.restore(entry, Buffer.byteLength(JSON.stringify(entry)))
+    for (const entry of recovered) held.restore(entry, keptOf(entry))
     return createFileJournal({
       at,
       handle,
@@ -75,12 +77,12 @@ async function openLines(at: string) {
       )
     await handle.truncate(wholeBytes)
     await handle.sync()
-    const waiting = createHeld({ entriesMax: Infinity, bytesMax: Infinity })
+    const waiting = new Map<string, JournalEntry>()
     for (const line of lines) {
-      if ('add' in line) waiting.add(line.add, 0)
-      else waiting.delete(line.done)
+      if ('done' in line) waiting.delete(entryName(line.done))
+      else if (!waiting.has(entryName(line.add))) waiting.set(entryName(line.add), line.add)
     }
-    const recovered = [...waiting.entries.values()].map(({ entry }) => entry)
+    const recovered = [...waiting.values()]
     return { handle, size: wholeBytes, recovered }
   } catch (reason) {
     await handle.close()
@@ -126,14 +128,18 @@ function createFileJournal(opened: {
     writing = undefined
   }
 
-  const write = (line: Line, kept?: Deferred<void>) => {
-    writes.push({ text: printLine(line), ...(kept === undefined ? {} : { kept }) })
+  const write = (text: string, kept?: Deferred<void>) => {
+    writes.push({ text, ...(kept === undefined ? {} : { kept }) })
     writing ??= flush()
+  }
+
+  const remove = (entry: JournalEntry) => {
+    if (held.delete(entry) && !closed) write(doneLine(entry))
   }
 
   /** The entries that are left, in a file that takes the place of this one. */
   const compact = async () => {
-    const text = [...held.entries.values()].map(({ entry }) => printLine({ add: entry })).join('')
+    const text = [...held.entries.values()].map(({ json }) => addLine(json)).join('')
     const bytes = Buffer.from(text)
     const fresh = await open(`${at}.new`, 'w+')
     try {
@@ -155,20 +161,19 @@ function createFileJournal(opened: {
     recovered: opened.recovered,
     async append(entry) {
       if (closed) throw new Error(`The journal ${at} is closed.`)
-      held.add(entry, Buffer.byteLength(JSON.stringify(entry)))
+      const printed = keptOf(entry)
+      held.add(entry, printed)
       const kept = createDeferred<void>()
-      write({ add: entry }, kept)
+      write(addLine(printed.json), kept)
       try {
         await kept.promise
       } catch (reason) {
         // It may be in a file that was written anew meanwhile.
-        this.remove(entry)
+        remove(entry)
         throw reason
       }
     },
-    remove({ conversationId, key }) {
-      if (held.delete({ conversationId, key }) && !closed) write({ done: { conversationId, key } })
-    },
+    remove,
     async [Symbol.asyncDispose]() {
       if (closed) return
       closed = true
@@ -178,6 +183,11 @@ function createFileJournal(opened: {
       await opened.unlock()
     },
   }
+}
+
+function keptOf(entry: JournalEntry): Kept {
+  const json = JSON.stringify(entry)
+  return { json, bytes: Buffer.byteLength(json) }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

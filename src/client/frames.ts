@@ -23,6 +23,10 @@ export type ClientFrame =
   | WithId<ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'voice.start' | 'voice.end']>
   | ClientFrames['partial' | 'pong']
 
+/** The text of a frame: `text` of an object that has members, and those that belong to its sending. */
+export const frameText = (text: string, id: string, c: string): string =>
+  `${text.slice(0, -1)},"id":${JSON.stringify(id)},"c":${JSON.stringify(c)}}`
+
 export type ChangeFrame = ServerFrames['change']
 export type RecordedFrame = ServerFrames['recorded']
 export type AttachedFrame = ServerFrames['attached']

@@ -15,10 +15,13 @@ const newline = 0x0a
 const checksum = (json: string | Uint8Array) =>
   createHash('sha256').update(json).digest('hex').slice(0, checksumLength)
 
-export function printLine(line: Line): string {
-  const json = JSON.stringify(line)
-  return `${checksum(json)} ${json}\n`
-}
+const lineOf = (json: string) => `${checksum(json)} ${json}\n`
+
+/** The line of an entry that was printed before. */
+export const addLine = (entryJson: string): string => lineOf(`{"add":${entryJson}}`)
+
+export const doneLine = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
+  lineOf(JSON.stringify({ done: { conversationId, key } } satisfies Line))
 
 /**
  * What the file tells, and how many of its bytes are whole. What follows those was being written when the

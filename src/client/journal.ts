@@ -1,20 +1,20 @@
-/** What a write is written to before it is sent, so that it is sent until the service has it. */
-import type { NewTurn } from '../conversation/wire.ts'
+/** Write-ahead journal: each write is stored here before it is sent, and sent again until the service has it. */
 import { Problem } from '../problem.ts'
-import type { SpeechFrame } from './speech.ts'
 
 export type TurnEntry = {
   readonly conversationId: string
   /** With the conversation, what names the turn. */
   readonly key: string
-  readonly turn: NewTurn
+  /** The turn as JSON text: sent byte for byte. */
+  readonly turn: string
 }
 
 export type SpeechEntry = {
   readonly conversationId: string
   /** With the conversation, what names the write; no turn has a key with a space in it. */
   readonly key: string
-  readonly speech: SpeechFrame
+  /** The frame as JSON text, without `id` and `c`, which belong to its sending. */
+  readonly speech: string
 }
 
 export type JournalEntry = TurnEntry | SpeechEntry
@@ -35,56 +35,68 @@ export type JournalBounds = {
   readonly bytesMax?: number
 }
 
+/** An entry as it was printed, and what it counts for. */
+export type Kept = { readonly json: string; readonly bytes: number }
+
 /** The entries that are kept, within their bounds: what every journal counts with. */
 export type Held = {
-  readonly entries: ReadonlyMap<string, { readonly entry: JournalEntry; readonly bytes: number }>
+  readonly entries: ReadonlyMap<string, Kept>
   bytes(): number
   /** Throws `journal-full`. What is in it is not added twice. */
-  add(entry: JournalEntry, bytes: number): void
+  add(entry: JournalEntry, kept: Kept): void
   /** What an earlier run has left: kept whatever the bounds are now. */
-  restore(entry: JournalEntry, bytes: number): void
+  restore(entry: JournalEntry, kept: Kept): void
   delete(entry: Pick<JournalEntry, 'conversationId' | 'key'>): boolean
 }
 
-/** An id has no space in it. */
-const nameOf = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
+/** What names a write: an id has no space in it. */
+export const entryName = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
   `${conversationId} ${key}`
 
 export function createHeld(bounds: JournalBounds): Held {
   const { entriesMax = 10_000, bytesMax = 64 * 2 ** 20 } = bounds
-  const entries = new Map<string, { entry: JournalEntry; bytes: number }>()
+  const entries = new Map<string, Kept>()
   let held = 0
-  const keep = (entry: JournalEntry, bytes: number) => {
-    entries.set(nameOf(entry), { entry, bytes })
-    held += bytes
+  const restore = (entry: JournalEntry, kept: Kept) => {
+    entries.set(entryName(entry), kept)
+    held += kept.bytes
   }
   return {
     entries,
     bytes: () => held,
-    restore: keep,
-    add(entry, bytes) {
-      if (entries.has(nameOf(entry))) return
-      if (entries.size + 1 > entriesMax || held + bytes > bytesMax)
+    restore,
+    add(entry, kept) {
+      if (entries.has(entryName(entry))) return
+      // No waiting makes room for what does not fit into an empty journal.
+      const fits = kept.bytes <= bytesMax && entriesMax > 0
+      if (entries.size + 1 > entriesMax || held + kept.bytes > bytesMax)
         throw new Problem(
           'journal-full',
-          `${entries.size} turns of ${held} bytes wait for the service; the journal takes ${entriesMax} turns and ${bytesMax} bytes.`,
+          `${entries.size} writes of ${held} bytes wait for the service, and this one has ${kept.bytes}; the journal takes ${entriesMax} writes and ${bytesMax} bytes.`,
+          { retryable: fits },
         )
-      keep(entry, bytes)
+      restore(entry, kept)
     },
     delete(entry) {
-      const name = nameOf(entry)
+      const name = entryName(entry)
       held -= entries.get(name)?.bytes ?? 0
       return entries.delete(name)
     },
   }
 }
 
+const sizeOf = (entry: JournalEntry) =>
+  entry.conversationId.length +
+  entry.key.length +
+  ('turn' in entry ? entry.turn : entry.speech).length
+
 /** Lasts as long as the process: for browsers, and where a crash may lose the last turns. */
 export function createMemoryJournal(bounds: JournalBounds = {}): Journal {
   const held = createHeld(bounds)
   return {
     recovered: [],
-    append: async (entry) => held.add(entry, JSON.stringify(entry).length),
+    // The texts wait with the sender: here they are only counted.
+    append: async (entry) => held.add(entry, { json: '', bytes: sizeOf(entry) }),
     remove: (entry) => held.delete(entry),
     async [Symbol.asyncDispose]() {},
   }

@@ -5,7 +5,8 @@
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import type { CreditGate } from './credit-gate.ts'
-import type { ClientFrame, Limits, ServerFrame } from './frames.ts'
+import type { Limits, ServerFrame } from './frames.ts'
+import { outcomeUnknown } from './outcome-unknown.ts'
 
 const answers = [
   'recorded',
@@ -25,7 +26,8 @@ const isAnswer = (frame: ServerFrame): frame is Answer =>
 
 export type Job = {
   readonly c: string
-  readonly frame: (id: string) => ClientFrame
+  /** The text of the frame: made of what was printed before, so that it does not fail. */
+  readonly frame: (id: string) => string
   /** Sent twice, it might do something else the second time. */
   readonly onlyOnce: boolean
   /** The service has answered for good: nothing is sent again. */
@@ -56,7 +58,8 @@ export type Lanes = {
 export type LanesOptions = {
   readonly backoff: Backoff
   readonly newFrameId: () => string
-  readonly send: (frame: ClientFrame) => boolean
+  /** False: it was not written to an open socket. */
+  readonly send: (text: string) => boolean
 }
 
 /** The first job may be under way. */
@@ -67,6 +70,8 @@ type Lane = {
   /** Of the first job. */
   failures: number
 }
+
+const lostAnswer = 'The connection was lost after the frame was sent and before its answer.'
 
 const encoder = new TextEncoder()
 
@@ -102,8 +107,8 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       if (gate === undefined) return
       if (job?.ready !== true || lane.sent !== undefined || lane.resting !== undefined) continue
       const id = newFrameId()
-      const frame = job.frame(id)
-      const bytes = encoder.encode(JSON.stringify(frame)).byteLength
+      const text = job.frame(id)
+      const bytes = encoder.encode(text).byteLength
       if (bytes > frameBytesMax) {
         // The service could not even tell whose frame it refuses.
         const detail = `The frame has ${bytes} bytes, and the service takes ${frameBytesMax}.`
@@ -113,7 +118,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
         continue
       }
       if (!gate.enter(bytes)) return
-      if (!send(frame)) return gate.leave(bytes)
+      if (!send(text)) return gate.leave(bytes)
       lane.sent = { id, bytes }
       unanswered.set(id, lane)
     }
@@ -163,7 +168,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       gate = undefined
       for (const id of [...unanswered.keys()]) {
         const { job } = take(id) ?? {}
-        if (job?.onlyOnce === true) settle(job, new Problem('outcome-unknown'))
+        if (job?.onlyOnce === true) settle(job, outcomeUnknown(lostAnswer, { isRepeatable: false }))
       }
     },
     receive(frame) {
@@ -173,7 +178,9 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       if (frame.t === 'problem') {
         const problem = Problem.told(frame)
         const unsure = problem.code === 'outcome-unknown' || problem.code === 'internal'
-        if (problem.retryable && !(job.onlyOnce && unsure)) rest(lane)
+        if (unsure && job.onlyOnce)
+          settle(job, outcomeUnknown(problem.message, { isRepeatable: false, cause: problem }))
+        else if (problem.retryable || problem.code === 'outcome-unknown') rest(lane)
         else settle(job, problem)
       } else settle(job, frame)
       pump()

@@ -58,7 +58,7 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       if (gate?.enter(subBytes) !== true) return
       waiting.delete(c)
       unanswered.add(c)
-      connection.send(frame)
+      connection.send(JSON.stringify(frame))
     }
   }
 
@@ -78,7 +78,7 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       },
       leave(frame) {
         waiting.delete(c)
-        connection.send(frame)
+        connection.send(JSON.stringify(frame))
       },
       release(confirms) {
         if (carried.get(c) === subscription) carried.delete(c)

@@ -1,5 +1,6 @@
 /** Words on their way that are not durable yet: the latest of each speaker, at a bounded rate. */
 import type { ClientFrame, Role } from './frames.ts'
+import { printed } from './plain-json.ts'
 
 /** At most 25 a second of one speaker: the service takes no more. */
 const intervalMs = 40
@@ -7,38 +8,40 @@ const intervalMs = 40
 const waitingMax = 65_536
 
 export type Partials = {
+  /** Throws `input-not-json`. */
   put(c: string, role: Role, text: string): void
   /** A durable turn is coming: what was held back is out of date. */
   forget(c: string): void
   close(): void
 }
 
+/** `pending`: the text of the frame. */
 type Speaker = { pending: string | undefined; timer: ReturnType<typeof setTimeout> }
 
 export function createPartials(options: {
   /** False: there is no connection. The words are dropped: newer ones will come, or the turn. */
-  readonly send: (frame: ClientFrame) => boolean
+  readonly send: (frame: string) => boolean
   readonly waiting: () => number
 }): Partials {
   const speakers = new Map<string, Speaker>()
 
-  const send = (c: string, role: Role, text: string): boolean =>
-    options.waiting() <= waitingMax && options.send({ t: 'partial', c, role, text })
+  const send = (frame: string): boolean => options.waiting() <= waitingMax && options.send(frame)
 
   const tick = (c: string, role: Role) => {
     const name = `${c} ${role}`
     const speaker = speakers.get(name)
     if (speaker?.pending === undefined) return void speakers.delete(name)
-    send(c, role, speaker.pending)
+    send(speaker.pending)
     speakers.set(name, { pending: undefined, timer: setTimeout(tick, intervalMs, c, role) })
   }
 
   return {
     put(c, role, text) {
+      const frame = printed({ t: 'partial', c, role, text } satisfies ClientFrame)
       const name = `${c} ${role}`
       const speaker = speakers.get(name)
-      if (speaker !== undefined) speaker.pending = text
-      else if (send(c, role, text))
+      if (speaker !== undefined) speaker.pending = frame
+      else if (send(frame))
         speakers.set(name, { pending: undefined, timer: setTimeout(tick, intervalMs, c, role) })
     },
     forget(c) {

@@ -4,6 +4,8 @@
  */
 import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
+import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
+import { outcomeUnknown } from './outcome-unknown.ts'
 
 export type CallOptions = {
   /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
@@ -21,11 +23,14 @@ export type Repeat = 'repeatable' | 'once'
 export type Call = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
-  /** Its strings and numbers become parameters. */
+  /** Its members become parameters, but for those that are null or undefined. */
   readonly query?: object
-  readonly body?: unknown
+  /** JSON text: each attempt sends it as it is. */
+  readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly repeat: Repeat
+  /** The key or id that makes it repeatable was made here: the caller's next call has another one. */
+  readonly isNamedHere?: boolean
   /** Other statuses whose JSON is an answer and no problem. */
   readonly alsoFine?: readonly number[]
 }
@@ -43,51 +48,53 @@ export type RequesterOptions = {
   readonly backoff: Backoff
 }
 
-/** `lost`: nothing tells whether the request was carried out. */
-type Failure = { readonly problem: Problem; readonly lost: boolean; readonly waitMs: number }
+/** `sending`: whether the request may have been carried out; `told`: by the service, in `problem`. */
+type Failure = {
+  readonly problem: Problem
+  readonly sending: Sending | 'told'
+  readonly waitMs: number
+}
 
 /** A fault of the service is tried again, and need not be one that passes. */
 const faultAttemptsMax = 4
 
 const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
 
-const nothingWritten: readonly ProblemCode[] = [
-  'database-unavailable',
-  'database-slow',
-  'database-full',
-  'database-read-only',
-  'database-refused',
-  'conversation-busy',
-  'overloaded',
-]
-
 export function createRequester(options: RequesterOptions): Requester {
   const base = options.url.replace(/\/+$/, '')
+  /** An answer came since the last connection that could not be made. */
+  let mayBePooled = false
 
   /** Its failure is to be tried again; what is final is thrown. */
   const attempt = async <T>(
     call: Call,
+    url: string,
     signal: AbortSignal,
   ): Promise<{ readonly body: T | null } | Failure> => {
-    const { method, path, query = {}, body, headers, alsoFine = [] } = call
+    const { method, body, headers, alsoFine = [] } = call
+    const init: RequestInit = {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body }),
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(options.attemptMs)]),
+    }
+    const wasPooled = mayBePooled
     let response: Response
     let text: string
     try {
-      response = await options.fetch(`${base}${path}${queryOf(query)}`, {
-        method,
-        headers: {
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...options.headers,
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        redirect: 'manual',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(options.attemptMs)]),
-      })
+      response = await options.fetch(url, init)
+      mayBePooled = true
       text = await response.text()
     } catch (cause) {
       signal.throwIfAborted()
-      return { problem: unreached(call, base, cause), lost: true, waitMs: 0 }
+      const sending = sendingOf(cause, wasPooled)
+      mayBePooled = false
+      return { problem: unreached(call, base, cause, sending), sending, waitMs: 0 }
     }
     const { status } = response
     const value = parsed(text)
@@ -100,43 +107,59 @@ export function createRequester(options: RequesterOptions): Requester {
 
   return async <T>(call: Call, callOptions: CallOptions = {}) => {
     const { signal, deadlineMs = options.deadlineMs } = callOptions
+    const url = `${base}${call.path}${queryOf(call.query ?? {})}`
     signal?.throwIfAborted()
     const deadline = AbortSignal.timeout(deadlineMs)
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
-    const end = performance.now() + deadlineMs
+    // An attempt that the deadline cuts short may have been carried out: none begins shortly before.
+    const end = performance.now() + deadlineMs - Math.min(1000, deadlineMs / 10)
+    /** Whether an attempt may have been carried out. */
     let unknown = false
     for (let failures = 0; ; failures += 1) {
       let outcome: Awaited<ReturnType<typeof attempt<T>>>
       try {
-        outcome = await attempt<T>(call, either)
+        outcome = await attempt<T>(call, url, either)
       } catch (thrown) {
         if (signal?.aborted === true || thrown !== deadline.reason) throw thrown
-        throw unreached(call, base, thrown)
+        throw unreached(call, base, thrown, 'perhaps')
       }
       if ('body' in outcome) return outcome.body
-      unknown ||= outcome.lost || unsure.includes(outcome.problem.code)
+      unknown ||= outcome.sending === 'perhaps' || unsure.includes(outcome.problem.code)
       const wait = Math.max(outcome.waitMs, fullJitterMs(options.backoff, failures))
       if (!mayRepeat(call, outcome, failures) || performance.now() + wait >= end)
         throw unknown ? unsettled(call, outcome.problem) : outcome.problem
-      await pause(wait, either)
+      try {
+        await pause(wait, either)
+      } catch (thrown) {
+        if (signal?.aborted === true) throw thrown
+        throw unknown ? unsettled(call, outcome.problem) : outcome.problem
+      }
     }
   }
 }
 
 /** A write that may have been carried out by an earlier attempt has not definitely failed. */
-function unsettled({ method, path, repeat }: Call, problem: Problem): Problem {
-  if (method === 'GET' || !problem.retryable || problem.code === 'outcome-unknown') return problem
+function unsettled(call: Call, problem: Problem): Problem {
+  const { method, path } = call
+  if (method === 'GET' || (!problem.retryable && problem.code !== 'outcome-unknown')) return problem
+  const isRepeatable = isRepeatableByCaller(call)
+  // Made here it has said so already.
+  if (problem.code === 'outcome-unknown' && problem.retryable === isRepeatable) return problem
   const detail = `Whether ${method} ${path} was carried out is not known: ${problem.message}`
-  return new Problem('outcome-unknown', detail, {
-    cause: problem,
-    retryable: repeat === 'repeatable',
-  })
+  return outcomeUnknown(detail, { isRepeatable, cause: problem })
 }
 
-function mayRepeat({ repeat }: Call, { problem, lost }: Failure, failures: number): boolean {
-  if (!lost && !problem.retryable) return false
+const isRepeatableByCaller = ({ repeat, isNamedHere = false }: Call) =>
+  repeat === 'repeatable' && !isNamedHere
+
+function mayRepeat({ repeat }: Call, { problem, sending }: Failure, failures: number): boolean {
+  if (sending === 'impossible') return false
+  // The service does not know what the client knows: by its id, too, a write can be repeated.
+  const isFinal = !problem.retryable && problem.code !== 'outcome-unknown'
+  if (sending === 'told' && isFinal) return false
   if (problem.code === 'internal' && failures + 1 >= faultAttemptsMax) return false
-  return repeat === 'repeatable' || (!lost && nothingWritten.includes(problem.code))
+  const isUnsure = sending === 'perhaps' || unsure.includes(problem.code)
+  return repeat === 'repeatable' || !isUnsure
 }
 
 function failureOf(call: Call, response: Response, value: unknown): Failure {
@@ -144,29 +167,34 @@ function failureOf(call: Call, response: Response, value: unknown): Failure {
   const seconds = retryAfterSeconds(headers.get('retry-after'))
   const waitMs = (seconds ?? 0) * 1000
   if (isProblem(value) && !response.ok)
-    return { problem: Problem.told(value, seconds), lost: false, waitMs }
+    return { problem: Problem.told(value, seconds), sending: 'told', waitMs }
   const detail = `The answer to ${call.method} ${call.path} is ${status}, and none of Turnlog's.`
   // Of a proxy, or of a machine that is going down.
   const passing = status === 429 || status >= 502
   const told = { title: 'The answer is not one of this service', status, retryable: passing }
   const unusable = new Problem('answer-unusable', detail, { told })
-  return { problem: unusable, lost: passing && status !== 429, waitMs }
+  // A proxy's 429 says that it passed nothing on.
+  return { problem: unusable, sending: passing && status !== 429 ? 'perhaps' : 'told', waitMs }
 }
 
-function unreached({ method, path, repeat }: Call, base: string, cause: unknown): Problem {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return method === 'GET'
-    ? new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, { cause })
-    : new Problem('outcome-unknown', `The answer to ${method} ${path} never came: ${reason}`, {
-        cause,
-        retryable: repeat === 'repeatable',
-      })
+function unreached(call: Call, base: string, cause: unknown, sending: Sending): Problem {
+  const reason = reasonOf(cause)
+  const { method, path } = call
+  if (method !== 'GET' && sending === 'perhaps') {
+    const isRepeatable = isRepeatableByCaller(call)
+    const detail = `The answer to ${method} ${path} never came: ${reason}`
+    return outcomeUnknown(detail, { isRepeatable, cause })
+  }
+  return new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, {
+    cause,
+    retryable: sending !== 'impossible',
+  })
 }
 
 function queryOf(query: object): string {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query))
-    if (typeof value === 'string' || typeof value === 'number') search.set(name, String(value))
+    if (value !== undefined && value !== null) search.set(name, String(value))
   return search.size === 0 ? '' : `?${search}`
 }
 

@@ -2,13 +2,39 @@
 import type { ErasureReceipt, RecordedTurn } from '../conversation/wire.ts'
 import type { Attach, AttachedAudio, HeldAudio } from '../conversation/wire-audio.ts'
 import type { CompletedTurn, InterruptedMessage, OpenedTurn } from '../conversation/wire-voice.ts'
+import { Problem } from '../problem.ts'
+import { checkedKey } from './idempotency-key.ts'
 import { newId } from './ids.ts'
 import type { OwnWrites } from './own-writes.ts'
+import { plainJson, printed } from './plain-json.ts'
 import type { Call, CallOptions, Requester } from './request.ts'
 import type { ReadOptions, Rest } from './rest-api.ts'
 
 const path = (...segments: readonly string[]) =>
-  `/v1/conversations${segments.map((segment) => `/${encodeURIComponent(segment)}`).join('')}`
+  `/v1/conversations${segments.map((segment) => `/${segmentOf(segment)}`).join('')}`
+
+/** Throws `id-invalid`, where the address would be another one, or none. */
+function segmentOf(id: string): string {
+  try {
+    if (!['', '.', '..'].includes(id)) return encodeURIComponent(id)
+  } catch {
+    // A lone surrogate.
+  }
+  throw new Problem('id-invalid', `An id of an address cannot be ${JSON.stringify(id)}.`)
+}
+
+/** `given` with its own `member`, or with one that is made here: so a second try is the same. */
+function named<Given extends object>(
+  given: Given,
+  member: keyof Given & string,
+  make: () => string,
+) {
+  const body = plainJson(given)
+  const isNamedHere = (body[member] ?? undefined) === undefined
+  return { body: printed(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
+}
+
+const now = () => new Date().toISOString()
 
 export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
   const some = async <T>(call: Call, options: CallOptions): Promise<T> =>
@@ -41,36 +67,34 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
   ) =>
     noted(
       conversationId,
-      await request<AttachedAudio>({ method: 'PUT', path: at, body: audio, repeat }, options),
+      await request<AttachedAudio>(
+        { method: 'PUT', path: at, body: printed(audio), repeat },
+        options,
+      ),
     )
 
   const keyed = (conversationId: string, what: string, key: string, body: object): Call => ({
     method: 'POST',
     path: path(conversationId, 'turns', what),
-    body,
-    headers: { 'idempotency-key': key },
+    body: printed(body),
+    headers: { 'idempotency-key': checkedKey(key) },
     repeat: 'repeatable',
   })
 
   return {
-    createConversation: (body = {}, options = {}) =>
+    createConversation: async (body = {}, options = {}) =>
       some(
-        {
-          method: 'POST',
-          path: path(),
-          body: { ...body, id: body.id ?? newId() },
-          repeat: 'repeatable',
-        },
+        { method: 'POST', path: path(), ...named(body, 'id', newId), repeat: 'repeatable' },
         options,
       ),
-    listConversations: (options = {}) => read(path(), options),
-    getConversation: (id, options = {}) => read(path(id), options),
-    patchConversation: (id, patch, { ifMatch, ...options } = {}) =>
+    listConversations: async (options = {}) => read(path(), options),
+    getConversation: async (id, options = {}) => read(path(id), options),
+    patchConversation: async (id, patch, { ifMatch, ...options } = {}) =>
       some(
         {
           method: 'PATCH',
           path: path(id),
-          body: patch,
+          body: printed(patch),
           repeat: 'once',
           ...(ifMatch === undefined ? {} : { headers: { 'if-match': String(ifMatch) } }),
         },
@@ -84,39 +108,42 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
           options,
         ),
       ),
-    recordTurn: async (conversationId, turn, { key = newId(), ...options } = {}) =>
+    recordTurn: async (conversationId, turn, { key, ...options } = {}) =>
       noted(
         conversationId,
         await request<RecordedTurn>(
           {
             method: 'POST',
             path: path(conversationId, 'turns'),
-            body: turn,
-            headers: { 'idempotency-key': key },
+            body: printed(turn),
+            headers: { 'idempotency-key': key === undefined ? newId() : checkedKey(key) },
             repeat: 'repeatable',
+            isNamedHere: key === undefined,
           },
           options,
         ),
       ),
-    listMessages: (conversationId, options = {}) =>
+    listMessages: async (conversationId, options = {}) =>
       read(path(conversationId, 'messages'), fresh(conversationId, options)),
-    getHistory: (conversationId, options = {}) =>
+    getHistory: async (conversationId, options = {}) =>
       read(path(conversationId, 'history'), fresh(conversationId, options)),
-    listChanges: (conversationId, options = {}) => read(path(conversationId, 'changes'), options),
-    createSegment: (conversationId, body = {}, options = {}) =>
+    listChanges: async (conversationId, options = {}) =>
+      read(path(conversationId, 'changes'), options),
+    createSegment: async (conversationId, body = {}, options = {}) =>
       some(
         {
           method: 'POST',
           path: path(conversationId, 'segments'),
-          body: { ...body, id: body.id ?? newId() },
+          ...named(body, 'id', newId),
           repeat: 'repeatable',
         },
         options,
       ),
-    listSegments: (conversationId, options = {}) => read(path(conversationId, 'segments'), options),
-    getSegment: (conversationId, id, options = {}) =>
+    listSegments: async (conversationId, options = {}) =>
+      read(path(conversationId, 'segments'), options),
+    getSegment: async (conversationId, id, options = {}) =>
       read(path(conversationId, 'segments', id), options),
-    attachTts: (conversationId, messageId, audio, options) =>
+    attachTts: async (conversationId, messageId, audio, options) =>
       attach(
         conversationId,
         path(conversationId, 'messages', messageId, 'tts'),
@@ -124,7 +151,7 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
         'repeatable',
         options,
       ),
-    attachTtsToLatest: (conversationId, audio, options) =>
+    attachTtsToLatest: async (conversationId, audio, options) =>
       attach(conversationId, path(conversationId, 'tts'), audio, 'once', options),
     attachByKey: async (conversationId, audio, options = {}) =>
       noted(
@@ -133,7 +160,7 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
           {
             method: 'PUT',
             path: path(conversationId, 'tts'),
-            body: audio,
+            body: printed(audio),
             repeat: 'repeatable',
           },
           options,
@@ -156,28 +183,27 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
           {
             method: 'POST',
             path: path(conversationId, 'messages', messageId, 'interrupt'),
-            // With a time of its own, a second try is none.
-            body: { ...report, at: report.at ?? new Date().toISOString() },
+            ...named(report, 'at', now),
             repeat: 'repeatable',
           },
           options,
         ),
       ),
-    startVoiceSession: (conversationId, body = {}, options = {}) =>
+    startVoiceSession: async (conversationId, body = {}, options = {}) =>
       some(
         {
           method: 'POST',
           path: path(conversationId, 'voice-sessions'),
-          body: { ...body, id: body.id ?? newId() },
+          ...named(body, 'id', newId),
           repeat: 'repeatable',
         },
         options,
       ),
-    listVoiceSessions: (conversationId, options = {}) =>
+    listVoiceSessions: async (conversationId, options = {}) =>
       read(path(conversationId, 'voice-sessions'), options),
-    getVoiceSession: (conversationId, id, options = {}) =>
+    getVoiceSession: async (conversationId, id, options = {}) =>
       read(path(conversationId, 'voice-sessions', id), options),
-    endVoiceSession: (conversationId, id, options = {}) =>
+    endVoiceSession: async (conversationId, id, options = {}) =>
       some(
         {
           method: 'POST',
@@ -186,8 +212,8 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
         },
         options,
       ),
-    getHealth: (options = {}) => read('/healthz', options),
-    getReadiness: (options = {}) =>
+    getHealth: async (options = {}) => read('/healthz', options),
+    getReadiness: async (options = {}) =>
       some({ method: 'GET', path: '/readyz', repeat: 'repeatable', alsoFine: [503] }, options),
   }
 }

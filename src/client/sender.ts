@@ -2,10 +2,17 @@
  * Turns, speech and audio on their way to the service. A write is in the journal before it is sent, and
  * until the service has answered for good; the same write under the same name is one.
  */
-import type { Attach } from '../conversation/wire-audio.ts'
 import { Problem } from '../problem.ts'
 import { createDeferred, type Deferred } from './deferred.ts'
-import type { Journal, JournalEntry, SpeechEntry, TurnEntry } from './journal.ts'
+import { asText, frameOf, isSameText, textOf } from './entry-text.ts'
+import { frameText } from './frames.ts'
+import {
+  entryName,
+  type Journal,
+  type JournalEntry,
+  type SpeechEntry,
+  type TurnEntry,
+} from './journal.ts'
 import { type Answer, createLanes, type Job, type LanesOptions } from './lanes.ts'
 import type { Recording } from './link.ts'
 import type { OwnWrites } from './own-writes.ts'
@@ -43,27 +50,36 @@ export type Sender = Recording &
       answer: T,
       completed?: Promise<SpeechEntry>,
     ): Promise<Inner<T>>
-    attach(c: string, messageId: string | undefined, audio: Attach): Promise<Attached>
+    /** `text`: the frame without `id` and `c`. */
+    attach(c: string, messageId: string | undefined, text: string): Promise<Attached>
     /** Resolves when nothing waits for the service. */
     settled(): Promise<void>
     /** Sends nothing more; what waits rejects with `reason`, and stays in the journal. */
     close(reason: unknown): void
   }
 
-const nameOf = ({ conversationId, key }: JournalEntry) => `${conversationId} ${key}`
-const contentOf = (entry: JournalEntry) =>
-  JSON.stringify('turn' in entry ? entry.turn : entry.speech)
+/** A write of a name: `answer` is undefined where it was refused a connection, and is in the journal still. */
+type Waiting = { readonly text: string | Promise<string>; answer: Promise<Answer> | undefined }
+
+type Started = {
+  readonly job: Job
+  readonly kept: { entry: JournalEntry }
+  readonly answer: Promise<Answer>
+  /** The journal did not take it. */
+  readonly notKept: (reason: unknown) => void
+}
 
 function written(entry: JournalEntry, answer: Answer): Written {
   if ('turn' in entry) return inner(answer, 'recorded')
-  switch (entry.speech.t) {
+  // The key of speech begins with the type of its frame.
+  switch (entry.key.split(' ')[0]) {
     case 'turn.open':
       return inner(answer, 'turn.opened')
     case 'turn.complete':
       return inner(answer, 'turn.completed')
     case 'interrupt':
       return inner(answer, 'interrupted')
-    case 'attach':
+    default:
       return inner(answer, 'attached')
   }
 }
@@ -72,7 +88,7 @@ export function createSender(options: SenderOptions): Sender {
   const { journal, ownWrites } = options
   const lanes = createLanes(options)
   const sessions = createSessions(lanes)
-  const waiting = new Map<string, { content: string; answer: Promise<Answer> }>()
+  const waiting = new Map<string, Waiting>()
   let closed: { readonly reason: unknown } | undefined
 
   const settle = (c: string, outcome: Answer | Problem, { resolve, reject }: Deferred<Answer>) => {
@@ -82,17 +98,15 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   /** Takes its place in its lane, and its name, at once. */
-  const start = (first: JournalEntry, ready: boolean) => {
-    const name = nameOf(first)
+  const start = (first: JournalEntry, text: Waiting['text'], ready: boolean): Started => {
+    const name = entryName(first)
     const c = first.conversationId
     const outcome = createDeferred<Answer>()
+    const mine: Waiting = { text, answer: outcome.promise }
     const kept = { entry: first }
     const job: Job = {
       c,
-      frame: (id) =>
-        'turn' in kept.entry
-          ? { t: 'record', id, key: kept.entry.key, c, turn: kept.entry.turn }
-          : { ...kept.entry.speech, id, c },
+      frame: (id) => frameOf(kept.entry, id),
       onlyOnce: false,
       ready,
       settled(answer) {
@@ -101,17 +115,23 @@ export function createSender(options: SenderOptions): Sender {
         settle(c, answer, outcome)
       },
       dropped(reason) {
-        waiting.delete(name)
+        // It stays in the journal: another write under its name would contradict it.
+        mine.answer = undefined
         outcome.reject(reason)
       },
     }
     lanes.add(job)
-    waiting.set(name, { content: contentOf(first), answer: outcome.promise })
-    return { job, kept, answer: outcome.promise }
+    waiting.set(name, mine)
+    const notKept = (reason: unknown) => {
+      lanes.remove(job)
+      if (waiting.get(name) === mine) waiting.delete(name)
+      outcome.reject(reason)
+    }
+    return { job, kept, answer: outcome.promise, notKept }
   }
 
   const write = async (
-    { job, kept }: Pick<ReturnType<typeof start>, 'job' | 'kept'>,
+    { job, kept, notKept }: Started,
     completed: Promise<JournalEntry> | undefined,
   ) => {
     try {
@@ -119,29 +139,43 @@ export function createSender(options: SenderOptions): Sender {
       await journal.append(kept.entry)
       job.ready = true
     } catch (reason) {
-      lanes.remove(job)
-      job.dropped(reason)
+      notKept(reason)
     }
     lanes.pump()
   }
 
-  const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
-    if (closed !== undefined) return Promise.reject(closed.reason)
-    const known = waiting.get(nameOf(entry))
-    if (known === undefined) {
-      const started = start(entry, false)
-      options.connect()
-      void write(started, completed)
-      return started.answer
-    }
-    if (known.content === contentOf(entry)) return known.answer
-    const detail = `Another write waits under the name ${entry.key}.`
-    return Promise.reject(new Problem('idempotency-conflict', detail))
+  const begin = (
+    entry: JournalEntry,
+    text: Waiting['text'],
+    completed: Promise<JournalEntry> | undefined,
+  ): Promise<Answer> => {
+    const started = start(entry, text, false)
+    options.connect()
+    void write(started, completed)
+    return started.answer
   }
 
-  for (const entry of journal.recovered) {
+  const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
+    if (closed !== undefined) return Promise.reject(closed.reason)
+    const text = completed === undefined ? textOf(entry) : completed.then(textOf)
+    // Whoever completes it is told, and whoever compares.
+    if (typeof text !== 'string') text.catch(() => {})
+    const known = waiting.get(entryName(entry))
+    const conflict = () =>
+      Promise.reject(
+        new Problem('idempotency-conflict', `Another write waits under the name ${entry.key}.`),
+      )
+    const sendAs = (same: boolean) =>
+      same ? (known?.answer ?? begin(entry, text, completed)) : conflict()
+    if (known === undefined) return begin(entry, text, completed)
+    const same = isSameText(known.text, text)
+    return typeof same === 'boolean' ? sendAs(same) : same.then(sendAs)
+  }
+
+  for (const left of journal.recovered) {
+    const entry = asText(left)
     const told = (outcome: Written | Problem) => options.onRecovered(entry, outcome)
-    void start(entry, true)
+    void start(entry, textOf(entry), true)
       .answer.then((answer) => told(written(entry, answer)))
       .catch((reason) => reason instanceof Problem && told(reason))
   }
@@ -149,13 +183,12 @@ export function createSender(options: SenderOptions): Sender {
   return {
     record: async (entry) => inner(await send(entry), 'recorded'),
     speak: async (entry, type, completed) => inner(await send(entry, completed), type),
-    async attach(c, messageId, audio) {
+    async attach(c, messageId, text) {
       if (closed !== undefined) throw closed.reason
       const outcome = createDeferred<Answer>()
-      const target = messageId === undefined ? {} : { messageId }
       lanes.add({
         c,
-        frame: (id) => ({ t: 'attach', id, c, ...target, ...audio }),
+        frame: (id) => frameText(text, id, c),
         // By the second time, another message may be the latest.
         onlyOnce: messageId === undefined,
         ready: true,
@@ -166,15 +199,15 @@ export function createSender(options: SenderOptions): Sender {
       lanes.pump()
       return inner(await outcome.promise, 'attached')
     },
-    start(session) {
-      if (closed !== undefined) return Promise.reject(closed.reason)
+    async start(session) {
+      if (closed !== undefined) throw closed.reason
       const started = sessions.start(session)
       options.connect()
       lanes.pump()
       return started
     },
-    end(c, sessionId) {
-      if (closed !== undefined) return Promise.reject(closed.reason)
+    async end(c, sessionId) {
+      if (closed !== undefined) throw closed.reason
       const ended = sessions.end(c, sessionId)
       options.connect()
       lanes.pump()

@@ -1,17 +1,21 @@
 /** Voice sessions that this client speaks in: each new connection says so again, before all that waits. */
 import { Problem } from '../problem.ts'
 import { createDeferred } from './deferred.ts'
-import type { ClientFrame } from './frames.ts'
+import { frameText } from './frames.ts'
 import type { Answer, Job, Lanes } from './lanes.ts'
+import { printed } from './plain-json.ts'
 
 export type NewSession = {
   readonly c: string
   readonly sessionId: string
-  readonly metadata?: Record<string, unknown>
+  readonly metadata: Record<string, unknown> | undefined
 }
 
+/** A `voice.start` as it was printed. */
+type Start = { readonly c: string; readonly name: string; readonly text: string }
+
 export type Sessions = {
-  /** Resolves when the session has started. */
+  /** Resolves when the session has started. Throws `input-not-json`, and then nothing is kept. */
   start(session: NewSession): Promise<void>
   /** Resolves when it has ended, by whomever. */
   end(c: string, sessionId: string): Promise<void>
@@ -23,18 +27,24 @@ export type Sessions = {
 }
 
 export function createSessions(lanes: Lanes): Sessions {
-  const spoken = new Map<string, { readonly session: NewSession; job: Job | undefined }>()
+  const spoken = new Map<string, { readonly start: Start; job: Job | undefined }>()
   const nameOf = (c: string, sessionId: string) => `${c} ${sessionId}`
 
   const jobOf = (
     c: string,
-    frame: (id: string) => ClientFrame,
+    text: string,
     settled: (outcome: Answer | Problem) => void,
     dropped: (reason: unknown) => void,
-  ): Job => ({ c, frame, onlyOnce: false, ready: true, settled, dropped })
+  ): Job => ({
+    c,
+    frame: (id) => frameText(text, id, c),
+    onlyOnce: false,
+    ready: true,
+    settled,
+    dropped,
+  })
 
-  const startJob = ({ c, sessionId, metadata }: NewSession) => {
-    const name = nameOf(c, sessionId)
+  const startJob = ({ c, name, text }: Start) => {
     const started = createDeferred<void>()
     const settled = () => {
       const mine = spoken.get(name)
@@ -42,13 +52,7 @@ export function createSessions(lanes: Lanes): Sessions {
     }
     const job = jobOf(
       c,
-      (id) => ({
-        t: 'voice.start',
-        id,
-        c,
-        sessionId,
-        ...(metadata === undefined ? {} : { metadata }),
-      }),
+      text,
       (outcome) => {
         settled()
         if (!(outcome instanceof Problem)) return started.resolve()
@@ -65,13 +69,16 @@ export function createSessions(lanes: Lanes): Sessions {
   }
 
   return {
-    start(session) {
-      const { job, started } = startJob(session)
-      spoken.set(nameOf(session.c, session.sessionId), { session, job })
+    start({ c, sessionId, metadata }) {
+      const text = printed({ t: 'voice.start', sessionId, metadata })
+      const start = { c, name: nameOf(c, sessionId), text }
+      const { job, started } = startJob(start)
+      spoken.set(start.name, { start, job })
       lanes.add(job)
       return started
     },
     end(c, sessionId) {
+      const text = printed({ t: 'voice.end', sessionId })
       const ended = createDeferred<void>()
       const settled = (outcome: Answer | Problem) => {
         spoken.delete(nameOf(c, sessionId))
@@ -79,13 +86,13 @@ export function createSessions(lanes: Lanes): Sessions {
         if (isDone) ended.resolve()
         else ended.reject(outcome)
       }
-      lanes.add(jobOf(c, (id) => ({ t: 'voice.end', id, c, sessionId }), settled, ended.reject))
+      lanes.add(jobOf(c, text, settled, ended.reject))
       return ended.promise
     },
     welcomed() {
       for (const one of spoken.values()) {
         if (one.job !== undefined) continue
-        const { job, started } = startJob(one.session)
+        const { job, started } = startJob(one.start)
         one.job = job
         // Whoever started it was told then; what is recorded goes on without it.
         started.catch(() => {})

@@ -1,6 +1,8 @@
 /** Writes of speech: what they are sent as, and under which names they wait. */
 import type { ClientFrames } from '../live/protocol.ts'
+import { Problem } from '../problem.ts'
 import type { SpeechEntry } from './journal.ts'
+import { printed } from './plain-json.ts'
 
 type Frames = ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'attach']
 type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
@@ -8,9 +10,10 @@ type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
 /** A frame that may be sent twice and means the same, without what belongs to its sending. */
 export type SpeechFrame = Bare<Frames>
 
-/** Under the same name it is the same write, or one that contradicts it. */
+/** Under the same name it is the same write, or one that contradicts it. Throws `input-not-json`. */
 export function speechEntry(conversationId: string, speech: SpeechFrame): SpeechEntry {
-  return { conversationId, key: nameOf(speech), speech }
+  const text = printed(speech)
+  return { conversationId, key: nameOf(speech), speech: text }
 }
 
 function nameOf(speech: SpeechFrame): string {
@@ -27,6 +30,19 @@ function nameOf(speech: SpeechFrame): string {
       // Another address for the same part is another write.
       return `attach ${speech.key ?? speech.messageId} ${speech.part} ${speech.ttsAudioUrl}`
   }
+}
+
+const ofTheFrame = ['t', 'id', 'c']
+
+/**
+ * `input`, which becomes members of a frame itself. Throws `field-unknown` where it has one of those
+ * by which the frame is sent and answered.
+ */
+export function framed<T extends object>(input: T, also: readonly string[] = []): T {
+  const taken = [...ofTheFrame, ...also].find((member) => Object.hasOwn(input, member))
+  if (taken === undefined) return input
+  const message = 'there is no such field'
+  throw Problem.of([{ code: 'field-unknown', pointer: `/${taken}`, in: 'body', message }])
 }
 
 /** SHA-256 of a part's text, as the service wants it said with its audio. */

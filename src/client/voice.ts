@@ -2,9 +2,11 @@
 import type { NewTurn } from '../conversation/wire.ts'
 import type { Interruption, TurnHalves } from '../conversation/wire-voice.ts'
 import type { Role } from './frames.ts'
+import { checkedKey } from './idempotency-key.ts'
 import { newId } from './ids.ts'
+import { plainJson } from './plain-json.ts'
 import type { Attached, Completed, Interrupted, Opened, Sender } from './sender.ts'
-import { type SpeechFrame, speechEntry, textHashOf } from './speech.ts'
+import { framed, type SpeechFrame, speechEntry, textHashOf } from './speech.ts'
 
 type UserVoice = NonNullable<NonNullable<NewTurn['user']>['voice']>
 
@@ -67,10 +69,13 @@ export type VoiceCalls = Pick<Sender, 'start' | 'end' | 'speak'> & {
 
 export function createVoice(
   c: string,
-  { sessionId = newId(), metadata }: VoiceOptions,
+  options: VoiceOptions,
   { start, end, speak, partial, forget }: VoiceCalls,
 ): Voice {
-  const started = start({ c, sessionId, ...(metadata === undefined ? {} : { metadata }) })
+  const { sessionId = newId() } = options
+  // Also where it cannot be read: `voice` itself does not throw.
+  const startSession = async () => start({ c, sessionId, metadata: options.metadata })
+  const started = startSession()
   // It is told to whoever asks; the writes go on without it.
   started.catch(() => {})
   const now = () => new Date().toISOString()
@@ -81,23 +86,35 @@ export function createVoice(
     sessionId,
     started,
     async open({ key = newId(), at = now() } = {}) {
-      return { ...(await speak(entry({ t: 'turn.open', key, at }), 'turn.opened')), key }
+      const opening = entry({ t: 'turn.open', key: checkedKey(key), at })
+      return { ...(await speak(opening, 'turn.opened')), key }
     },
     partial,
-    complete(key, { user, ...halves }) {
+    async complete(key, given) {
+      const { user, ...halves } = framed(plainJson(given), ['key'])
+      const half = user === undefined ? {} : { user: inSession(user, sessionId) }
+      const completion = entry({ t: 'turn.complete', key: checkedKey(key), ...half, ...halves })
       forget()
-      const half =
-        user === undefined ? {} : { user: { ...user, voice: { ...user.voice, sessionId } } }
-      return speak(entry({ t: 'turn.complete', key, ...half, ...halves }), 'turn.completed')
+      return speak(completion, 'turn.completed')
     },
-    interrupt: (messageId, heard, { at = now() } = {}) =>
+    interrupt: async (messageId, heard, { at = now() } = {}) =>
       speak(entry({ t: 'interrupt', messageId, heard, at }), 'interrupted'),
-    attach({ text, ...audio }) {
+    async attach(given) {
+      const { text, ...audio } = framed(plainJson(given), ['textHash'])
+      if ('key' in audio) checkedKey(audio.key)
       const speech = { t: 'attach', ...audio } as const
       const hashed = textHashOf(text).then((textHash) => entry({ ...speech, textHash }))
+      // It is met where it is waited for.
+      hashed.catch(() => {})
       return speak(entry(speech), 'attached', hashed)
     },
     end: endSession,
     [Symbol.asyncDispose]: endSession,
   }
 }
+
+/** What is no object stays as it is: the service says what is wrong with it. */
+const inSession = (user: NonNullable<SpokenHalves['user']>, sessionId: string) =>
+  typeof user === 'object' && user !== null
+    ? { ...user, voice: { ...user.voice, sessionId } }
+    : user

@@ -24,13 +24,14 @@ export function checkDescriptors({ database }: Config, limit = descriptorLimit()
 
 const roomy = 4096
 
-const everyMs = 10_000
-
 /** Part of the limit from which on it is told. */
 const lowFrom = 0.9
 
 /** Tells when nearly all descriptors are in use. */
-export function watchDescriptors(events: Events): Disposable {
+export function watchDescriptors(
+  events: Pick<Events, 'descriptorsLow'>,
+  everyMs = 10_000,
+): Disposable {
   const limit = descriptorLimit()
   const timer = setInterval(() => {
     const used = descriptorsUsed() ?? limit ?? Number.POSITIVE_INFINITY

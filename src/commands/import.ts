@@ -1,5 +1,5 @@
 /** `turnlog import`: files of JSON Lines into a running service. */
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
@@ -20,11 +20,11 @@ import { createTally } from '../transfer/tally.ts'
 
 const usage = `Usage: turnlog import <file> ...   (- is standard input)
 
-  --format <name>     ${formatNames.join(', ')}; else what the first line is
-  --split sentences   an answer's sentences become its parts
-  --source <name>     what ids are derived from; else the name of the file
-  --concurrency <n>   conversations at once; 8
-  --line-bytes <n>    longest line; 16777216
+  --format <name>     ${formatNames.join(', ')}; default: the format of the first line
+  --split sentences   make each sentence of an answer a part
+  --source <name>     derive ids from this name; default: the path of the file
+  --concurrency <n>   conversations imported at once; default: 8
+  --line-bytes <n>    longest line in bytes; default: 16777216
   --allow-gaps        import what follows a missing turn of an export
 ${serviceHelp}`
 
@@ -61,7 +61,9 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       lineBytesMax: wholeNumber('line-bytes', values['line-bytes'], 1024, 2 ** 29),
       allowGaps: values['allow-gaps'],
     }
+    if (values.source === '') throw new Misuse('--source must not be empty')
     const files = positionals.map((path) => fileAt(path, values.source))
+    refuseTwice(files, positionals)
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const progress = createProgress(process.stderr)
     const rest = createRest({
@@ -71,7 +73,7 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     })
     const tally = createTally(progress.say)
     try {
-      // A wrong URL is told before a line is read.
+      // A wrong URL is reported before a line is read.
       await rest.get('/v1/conversations?limit=1')
       await importFiles(files, settings, { rest, tally, progress })
     } catch (error) {
@@ -85,20 +87,24 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     return tally.clean() ? 0 : 1
   })
 
+/** Without `--source`, a file is its path: files of one name in two folders never share a conversation. */
 function fileAt(path: string, given: string | undefined): ImportFile {
   if (path === '-')
     return {
       name: 'standard input',
-      source: given ?? 'standard input',
+      source: given,
       bytes: undefined,
       open: () => process.stdin,
     }
   try {
     const found = statSync(path)
     if (found.isDirectory()) throw new Misuse(`${path} is a directory`)
+    // A pipe has a path that another one has later.
+    const own = found.isFile() ? realpathSync(path) : undefined
     return {
       name: path,
-      source: given ?? basename(path),
+      source: given ?? own,
+      ...(given === undefined ? { externalPrefix: basename(own ?? path) } : {}),
       bytes: found.isFile() ? found.size : undefined,
       open: () => createReadStream(path),
     }
@@ -107,4 +113,11 @@ function fileAt(path: string, given: string | undefined): ImportFile {
       throw new Misuse(`${path} cannot be read (${String(error.code)})`)
     throw error
   }
+}
+
+/** Read twice, a file would be taken for two with equal lines. */
+function refuseTwice(files: readonly ImportFile[], paths: readonly string[]): void {
+  const names = files.map(({ bytes, name }) => (bytes === undefined ? name : realpathSync(name)))
+  const twice = paths.find((_, index) => names.indexOf(names[index] ?? '') !== index)
+  if (twice !== undefined) throw new Misuse(`${twice} is named twice`)
 }

@@ -1,17 +1,27 @@
 /**
- * Keeps callers from waiting for a store that does not answer. After some failures in a row nothing
- * is asked of it but a probe, off everybody's path; when that is answered, what was missed meanwhile
- * is made up for, and only then is the store asked again.
+ * Keeps callers from waiting for a store that does not answer, and from reading one that takes no
+ * writes: what it shows grows old. After some failures in a row, or one refusal, nothing is asked of
+ * it but a probe, off everybody's path; when that is answered, what was missed meanwhile is made up
+ * for, and only then is the store asked again.
  */
+import { deadline, isStarved, usableNow } from '../ports/loop-delay.ts'
 
 export type Breaker = {
   /** Whether the store may be asked. */
   readonly closed: boolean
-  /** Counts a call that was not answered, and one that was. */
-  failed(reason: unknown): void
-  answered(): void
+  /** Whether it is open because the store answers and takes no writes. */
+  readonly refusesWrites: boolean
+  /** Counts a call that was not answered; `askedAt` is when it was sent, of `usableNow`. */
+  failed(reason: unknown, askedAt?: number): void
+  /** The store refused to write, whatever was to be written: opens at once. */
+  refused(reason: unknown): void
+  /** A call was answered after `ms` milliseconds of usable time. */
+  answered(ms: number): void
   stop(): void
 }
+
+/** Runs `work` after `ms` milliseconds, and answers how to cancel that. */
+export type Later = (work: () => void, ms: number) => () => void
 
 const failuresMax = 5
 const probeEveryMs = 100
@@ -24,89 +34,115 @@ const steadyMs = 1000
 const probeSlowestMs = 2000
 
 export function createBreaker(options: {
-  /** Rejects while the store is away. */
+  /** Writes and reads; rejects while the store is away. */
   probe(): Promise<unknown>
   /** Makes up for what was missed; rejects where the store is away again. */
   heal(): Promise<unknown>
+  /** Whether a failure means that the store takes no writes. */
+  isRefusal?(reason: unknown): boolean
   /** Failures nearer to each other are one: a stall of this process ends many calls at once. */
   readonly apartMs?: number
+  /** An answer that took longer does not end a row of failures. */
+  readonly slowMs?: number
+  /** The store is asked nothing from now on; called again if it turns out to refuse writes. */
   onOpen(reason: unknown): void
   onClose(): void
+  readonly later?: Later
 }): Breaker {
+  const { isRefusal = () => false, slowMs = Number.POSITIVE_INFINITY, later = afterMs } = options
   let failures = 0
   let isClosed = true
+  let refusesWrites = false
+  let silentProbes = 0
   let isStopped = false
   let failedAt = Number.NEGATIVE_INFINITY
+  let answeredAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
   let waitMs = probeEveryMs
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let cancel = () => {}
 
   const close = async () => {
     try {
       await options.probe()
       await options.heal()
-    } catch {
-      if (!isStopped) timer = setTimeout(() => void close(), waitMs)
+    } catch (thrown) {
+      if (isStopped) return
+      probeFailed(thrown)
+      cancel = later(() => void close(), waitMs)
       return
     }
     failures = 0
     isClosed = true
+    refusesWrites = false
     closedAt = performance.now()
     options.onClose()
+  }
+  /** A new connection may be asked before it stands: that is no other state yet. */
+  const probeFailed = (reason: unknown) => {
+    silentProbes = isRefusal(reason) ? 0 : silentProbes + 1
+    if (silentProbes >= failuresMax) refusesWrites = false
+    if (refusesWrites || silentProbes > 0) return
+    refusesWrites = true
+    options.onOpen(reason)
+  }
+  const open = (reason: unknown) => {
+    if (!isClosed || isStopped) return
+    isClosed = false
+    refusesWrites = isRefusal(reason)
+    const isSteady = performance.now() - closedAt > steadyMs
+    waitMs = isSteady ? probeEveryMs : Math.min(waitMs * 2, probeSlowestMs)
+    options.onOpen(reason)
+    cancel = later(() => void close(), waitMs)
   }
 
   return {
     get closed() {
       return isClosed
     },
-    failed(reason) {
+    get refusesWrites() {
+      return refusesWrites
+    },
+    failed(reason, askedAt = Number.POSITIVE_INFINITY) {
+      // A busy process is late itself: a store that goes on answering is not silent.
+      if (answeredAt > askedAt && isStarved()) return
       const now = performance.now()
       if (now - failedAt < (options.apartMs ?? 0)) return
       failedAt = now
       failures += 1
-      if (!isClosed || failures < failuresMax || isStopped) return
-      isClosed = false
-      const isSteady = performance.now() - closedAt > steadyMs
-      waitMs = isSteady ? probeEveryMs : Math.min(waitMs * 2, probeSlowestMs)
-      options.onOpen(reason)
-      timer = setTimeout(() => void close(), waitMs)
+      if (failures >= failuresMax) open(reason)
     },
-    answered() {
-      failures = 0
+    refused: open,
+    answered(ms) {
+      answeredAt = usableNow()
+      if (ms <= slowMs) failures = 0
     },
     stop() {
       isStopped = true
-      clearTimeout(timer)
+      cancel()
     },
   }
+}
+
+const afterMs: Later = (work, ms) => {
+  const timer = setTimeout(work, ms)
+  return () => clearTimeout(timer)
 }
 
 export class Late extends Error {
   override readonly name = 'Late'
 }
 
-const stallMs = 4
-
 /** Settles as `work` does, or rejects with `Late` when it was not there in time. */
 export function within<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const dueAt = performance.now() + ms
-    const late = () => {
-      // A busy process sees its timers first: what has arrived meanwhile is heard before it counts as late.
-      setImmediate(() => reject(new Late(`no answer within ${ms} ms`)))
-    }
-    let timer = setTimeout(() => {
-      // A timer that is late itself tells of this process, not of the store.
-      if (performance.now() - dueAt < stallMs) late()
-      else timer = setTimeout(late, stallMs)
-    }, ms)
+    const cancel = deadline(ms, () => reject(new Late(`no answer within ${ms} ms`)))
     work.then(
       (value) => {
-        clearTimeout(timer)
+        cancel()
         resolve(value)
       },
       (thrown) => {
-        clearTimeout(timer)
+        cancel()
         reject(thrown)
       },
     )

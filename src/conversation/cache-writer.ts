@@ -4,6 +4,7 @@
  * and marked as not full when the store is back.
  */
 import { KvError } from '../ports/kv.ts'
+import { usableNow } from '../ports/loop-delay.ts'
 import type { CacheEntries, Seen } from './cache-entries.ts'
 import { type Applied, isFull } from './cache-rule.ts'
 
@@ -42,7 +43,7 @@ export function createCacheWriter(options: {
   isOpen(): boolean
   /** The store took this long. */
   onAnswer(ms: number): void
-  onFailure(what: string, id: string, reason: unknown): void
+  onFailure(what: string, id: string, reason: unknown, askedAt: number): void
   /** Something waits for `heal`. */
   onDirty(): void
 }): CacheWriter {
@@ -87,10 +88,10 @@ export function createCacheWriter(options: {
 
   const apply = async (name: string, { tenant, id }: Line, applied: Applied) => {
     if (!options.isOpen()) return soil(tenant, id, applied.version)
-    const askedAt = performance.now()
+    const askedAt = usableNow()
     try {
       const done = await entries.apply(tenant, id, applied, known.get(name))
-      options.onAnswer(performance.now() - askedAt)
+      options.onAnswer(usableNow() - askedAt)
       know(name, done?.seen)
       stored(tenant, id, done?.seen)
       const version = Math.max(applied.version, done?.seen?.head.version ?? 0)
@@ -100,7 +101,7 @@ export function createCacheWriter(options: {
       // It may have happened, or may yet: whatever is there then is no longer known here.
       know(name, undefined)
       soil(tenant, id, applied.version)
-      options.onFailure('apply', id, thrown)
+      options.onFailure('apply', id, thrown, askedAt)
     }
   }
 
@@ -138,13 +139,14 @@ export function createCacheWriter(options: {
 
     async erase(tenant, id, version) {
       know(nameOf(tenant, id), undefined)
+      const askedAt = usableNow()
       try {
         const done = options.isOpen() && (await entries.erase(tenant, id, version))
         if (!done) soil(tenant, id, version)
         return done
       } catch (thrown) {
         soil(tenant, id, version)
-        options.onFailure('erase', id, thrown)
+        options.onFailure('erase', id, thrown, askedAt)
         return false
       }
     },
@@ -161,7 +163,7 @@ export function createCacheWriter(options: {
           } catch (thrown) {
             soil(tenant, id, version)
             // What the store refuses of one conversation must not keep the others from it.
-            if (!isRefusal(thrown)) throw thrown
+            if (!isRefusal(thrown) || refusesWrites(thrown)) throw thrown
           }
         }
       })
@@ -182,6 +184,10 @@ export function createCacheWriter(options: {
 /** The store answered, and would not: it is not away. */
 export const isRefusal = (thrown: unknown): boolean =>
   thrown instanceof KvError && thrown.outcome === 'refused'
+
+/** It would refuse to write anything else as well. */
+export const refusesWrites = (thrown: unknown): boolean =>
+  thrown instanceof KvError && thrown.refusesWrites
 
 export const nameOf = (tenant: string, id: string): string => `${tenant}/${id}`
 

@@ -4,13 +4,15 @@
  */
 import type { Events } from '../events.ts'
 import type { Kv } from '../ports/kv.ts'
-import { createBreaker, within } from './breaker.ts'
+import { usableNow } from '../ports/loop-delay.ts'
+import { createBreaker, type Later, within } from './breaker.ts'
 import { type CacheRead, createCacheEntries, type Seen } from './cache-entries.ts'
 import { createHeads } from './cache-heads.ts'
 import { appliedOf, type CacheRule, cacheRule, loneRule } from './cache-rule.ts'
-import { createCacheWriter, isRefusal, nameOf } from './cache-writer.ts'
+import { createCacheWriter, isRefusal, nameOf, refusesWrites } from './cache-writer.ts'
 import type { Effect } from './effects.ts'
 import { createReadyWindows, type Ready } from './ready-windows.ts'
+import { createRounds } from './rounds.ts'
 import { type Window, windowBounds } from './window.ts'
 
 export type Cache = AsyncDisposable & {
@@ -32,6 +34,8 @@ export type Cache = AsyncDisposable & {
   distrust(tenant: string, id: string, version: number): Promise<void>
   /** Leaves no message of it; false where the store did not take that. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
+  /** False while the store answers and refuses whatever is to be written: then nobody reads it. */
+  takesWrites(): boolean
 }
 
 export type CacheOptions = {
@@ -42,6 +46,13 @@ export type CacheOptions = {
   readonly ttlSeconds: number
   readonly deadlineMs: number
   readonly readyBytesMax: number
+  /**
+   * Writes to every server of the store, and rejects where one does not take that; asked once a
+   * second. Without it, only a write that somebody needs can show that the store takes none.
+   */
+  readonly probe?: (() => Promise<unknown>) | undefined
+  /** When the breaker looks again; timers, without it. */
+  readonly later?: Later
   /** Another rule than the one that holds, to prove that a test sees the difference. */
   readonly rule?: CacheRule
 }
@@ -61,11 +72,8 @@ export function createCache(options: CacheOptions): Cache {
     entries,
     onStored: (tenant, id, version) => windows.stored(nameOf(tenant, id), version),
     isOpen: () => breaker.closed,
-    onAnswer: (ms) => answered(ms),
-    onFailure(what, id, reason) {
-      events.cacheFailed(what, id, reason)
-      if (!isRefusal(reason)) breaker.failed(reason)
-    },
+    onAnswer: (ms) => breaker.answered(ms),
+    onFailure: (...failure) => failed(...failure),
     onDirty() {
       // What is left undone then is for the expiry and, of an erasure, for the other nodes.
       if (healing !== undefined || isDisposed) return
@@ -81,33 +89,55 @@ export function createCache(options: CacheOptions): Cache {
     try {
       if ((await writer.heal()) === 0) healInMs = healAfterMs
     } catch (thrown) {
-      breaker.failed(thrown)
+      judge(thrown)
     }
   }
+  const probe = async () => {
+    const written = options.probe?.() ?? kv.set(probeKey, 0, { expireIn: probeStaysMs })
+    await within(written, deadlineMs)
+    await within(kv.get(probeKey), deadlineMs)
+  }
   const breaker = createBreaker({
-    probe: () => within(kv.get(probeKey), deadlineMs),
+    probe,
     heal: () => writer.heal(),
+    isRefusal: refusesWrites,
     apartMs: 5,
+    // An answer that a reader would not have waited for speaks for nothing.
+    slowMs: deadlineMs,
     onOpen: (reason) => events.cacheSkipped(reason),
     onClose: () => events.cacheUsed(),
+    ...(options.later === undefined ? {} : { later: options.later }),
+  })
+  /** Who only reads learns here that nothing can be written any more. */
+  const heartbeat = createRounds(heartbeatMs, async () => {
+    if (!breaker.closed || options.probe === undefined) return
+    const askedAt = usableNow()
+    await options.probe().catch((thrown) => judge(thrown, askedAt))
   })
 
-  /** An answer that a reader would not have waited for speaks for nothing. */
-  const answered = (ms: number) => {
-    if (ms <= deadlineMs) breaker.answered()
+  const judge = (reason: unknown, askedAt?: number) => {
+    if (refusesWrites(reason)) breaker.refused(reason)
+    else if (!isRefusal(reason)) breaker.failed(reason, askedAt)
+  }
+  const failed = (what: string, id: string, reason: unknown, askedAt: number) => {
+    events.cacheFailed(what, id, reason)
+    judge(reason, askedAt)
   }
 
   /** Undefined where the store is away or too slow; `ms` where somebody waits. */
   const ask = async <T>(what: string, id: string, work: () => Promise<T>, ms?: number) => {
     if (!breaker.closed) return undefined
-    const askedAt = performance.now()
+    const askedAt = usableNow()
     try {
-      const answer = await (ms === undefined ? work() : within(work(), ms))
-      answered(performance.now() - askedAt)
-      return { answer }
+      const working = work()
+      // Also where nobody waits for it any more.
+      const answered = working.then((answer) => {
+        breaker.answered(usableNow() - askedAt)
+        return answer
+      })
+      return { answer: await (ms === undefined ? answered : within(answered, ms)) }
     } catch (thrown) {
-      events.cacheFailed(what, id, thrown)
-      if (!isRefusal(thrown)) breaker.failed(thrown)
+      failed(what, id, thrown, askedAt)
       return undefined
     }
   }
@@ -171,8 +201,11 @@ export function createCache(options: CacheOptions): Cache {
 
     erase,
 
+    takesWrites: () => !breaker.refusesWrites,
+
     async [Symbol.asyncDispose]() {
       isDisposed = true
+      heartbeat[Symbol.dispose]()
       breaker.stop()
       clearTimeout(healing)
       await writer.drained()
@@ -183,5 +216,8 @@ export function createCache(options: CacheOptions): Cache {
 const healAfterMs = 100
 const healSlowestMs = 10_000
 
-/** Under a partition of its own, which nobody writes. */
+const heartbeatMs = 1000
+
+/** Under a partition of its own. */
 const probeKey = ['history', 'probe', true]
+const probeStaysMs = 1000

@@ -1,13 +1,13 @@
 /** The writes of conversations themselves: create, patch, erase. */
-import { Buffer } from 'node:buffer'
 import { Problem } from '../problem.ts'
 import { canonicalId, encodeCursor, newId } from './ids.ts'
 import { mergePatch } from './merge-patch.ts'
 import type { Reader } from './reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from './rows.ts'
 import type { Store } from './store.ts'
+import { storedBytes } from './stored-size.ts'
 import { now, printTime, timeFromPostgres } from './time.ts'
-import { requestHash } from './turn.ts'
+import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 /** An erasure deletes rows without end, so it gets more time than other writes. */
@@ -45,7 +45,7 @@ export function createConversationWrites(
           body.title ?? null,
           jsonOf(body.metadata),
           requestHash(body),
-          printTime(now()),
+          printedTime(body.createdAt) ?? printTime(now()),
           lockTimeoutMs,
         ],
         ['created', 'existing'],
@@ -64,7 +64,7 @@ export function createConversationWrites(
         const metadata =
           patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
         const metadataText = jsonOf(metadata)
-        const isLarge = Buffer.byteLength(metadataText ?? '') > metadataBytesMax
+        const isLarge = storedBytes(metadataText ?? '') > metadataBytesMax
         if (patch.metadata !== undefined && isLarge)
           throw Problem.of([
             {

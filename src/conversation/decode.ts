@@ -1,8 +1,8 @@
 /** What callers sent -> checked values, or a problem that names every place that breaks a rule. */
-import { Buffer } from 'node:buffer'
 import type { Violation } from '../problem.ts'
 import { joinParts, splitResponses } from './render.ts'
 import { refuse, shape, violation } from './shape.ts'
+import { storedBytes } from './stored-size.ts'
 import { now, parseTime, secondsAfter } from './time.ts'
 import * as wire from './wire.ts'
 import * as audio from './wire-audio.ts'
@@ -57,7 +57,7 @@ export function createDecoder(limits: Limits): Decoder {
   }
   const json = (found: Violation[], pointer: string, value: unknown, bytesMax: number) => {
     if (value === undefined || value === null) return
-    const bytes = Buffer.byteLength(JSON.stringify(value))
+    const bytes = storedBytes(JSON.stringify(value))
     if (bytes > bytesMax)
       found.push(violation('json-too-large', pointer, `has ${bytes} bytes, at most ${bytesMax}`))
   }
@@ -102,6 +102,7 @@ export function createDecoder(limits: Limits): Decoder {
       const value = shapes.conversation(body)
       const found: Violation[] = []
       json(found, '/metadata', value.metadata, limits.metadataBytesMax)
+      time(found, '/createdAt', value.createdAt)
       refuse(found)
       return value
     },

@@ -7,6 +7,7 @@ import { printMessage } from './message-text.ts'
 import type { Principal } from './principal.ts'
 import { type Printed, printed } from './printed.ts'
 import type { Reader } from './reader.ts'
+import { mapInSlices } from './time-slices.ts'
 import type { Current, Versions } from './versions.ts'
 import { type Shown, said } from './views.ts'
 import {
@@ -50,6 +51,8 @@ export type HistoriesOptions = {
   readonly reader: Reader
   readonly cache: Cache
   readonly versions: Versions
+  /** Whether the conversation is erased, and a cache may still have it. */
+  isErased(tenant: string, id: string): boolean
   /** Whether the cache sees the commits of every node: else it cannot be trusted without asking. */
   readonly isCoherent: boolean
   readonly historyMessagesMax: number
@@ -112,6 +115,7 @@ export function createHistories(options: HistoriesOptions): Histories {
   /** The cache's version is good enough, where it reaches the floor. */
   const eventual = async (query: Query): Promise<Printed> => {
     const { principal, id, ask } = query
+    if (options.isErased(principal.tenant, id)) return await query.fromDatabase()
     const ready = cache.ready(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
       const answer = printed(id, query.ask, ready.window)
@@ -195,7 +199,8 @@ export function createHistories(options: HistoriesOptions): Histories {
           shown,
           ...floor,
         })
-        return { version, cursor, texts: messages.map(printMessage), hasMore, source: 'database' }
+        const texts = await mapInSlices(messages, printMessage)
+        return { version, cursor, texts, hasMore, source: 'database' }
       }
       const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
       return await read(queryOf(principal, id, ask, given, fromDatabase))
@@ -209,7 +214,7 @@ export function createHistories(options: HistoriesOptions): Histories {
           shown,
           ...floor,
         })
-        const texts = messages.map(printMessage)
+        const texts = await mapInSlices(messages, printMessage)
         return { version, cursor, texts, hasMore: false, source: 'database' }
       }
       // More than may be given at once is the database's to refuse.

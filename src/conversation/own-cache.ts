@@ -142,6 +142,8 @@ export function createOwnCache(options: {
       return Promise.resolve(true)
     },
 
+    takesWrites: () => true,
+
     // Nothing is under way, and what it keeps goes with it.
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }

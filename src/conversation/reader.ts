@@ -15,6 +15,7 @@ import {
   segmentFromRow,
 } from './rows.ts'
 import { type Beside, type HeadRow, lists, statements } from './statements.ts'
+import { mapInSlices } from './time-slices.ts'
 import { asHeard, type Shown, said } from './views.ts'
 import type * as wire from './wire.ts'
 
@@ -120,14 +121,20 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
         'history-too-long',
         `The conversation has more than ${max} messages, which is the most that one answer holds: ask for \`last\`, or page through \`/messages\`.`,
       )
-    return { conversationId: id, version, cursor, messages: visible(id, found, shown) }
+    return { conversationId: id, version, cursor, messages: await visible(id, found, shown) }
   }
 
-  const visible = (id: string, rows: readonly MessageRow[], { view }: Shown): wire.Message[] =>
-    rows.flatMap((row) => {
+  const visible = async (
+    id: string,
+    rows: readonly MessageRow[],
+    { view }: Shown,
+  ): Promise<wire.Message[]> => {
+    const messages = await mapInSlices(rows, (row) => {
       const message = messageFromRow(id, row)
-      return (view === 'heard' ? asHeard(message) : message) ?? []
+      return view === 'heard' ? asHeard(message) : message
     })
+    return messages.filter((message) => message !== undefined)
+  }
 
   const reader: Reader = {
     async head(principal, id) {
@@ -170,7 +177,7 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
         ],
       )
       const { version, cursor } = headFrom(id, rows, minCursor)
-      const found = visible(id, present<MessageRow>(rows), shown)
+      const found = await visible(id, present<MessageRow>(rows), shown)
       const hasMore = found.length > limit
       const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
       if (order === 'desc') messages.reverse()

@@ -25,19 +25,6 @@ export function splitResponses(responses: readonly string[]): string[] {
 
 export const joinParts = (parts: readonly string[]): string => parts.join(partJoin)
 
-/** A history in each format. */
-export const renderHistory = {
-  turnlog: (history: History): History => history,
-  openai: (history: History): OpenaiHistory => ({
-    ...history,
-    messages: history.messages.map(openaiMessage),
-  }),
-  langchain: (history: History): LangchainHistory => ({
-    ...history,
-    messages: history.messages.map(langchainMessage),
-  }),
-} as const satisfies Record<HistoryFormat, (history: History) => RenderedHistory>
-
 const openaiMessage = ({ role, content }: Message): OpenaiMessage => ({
   role: role === 'human' ? 'user' : 'assistant',
   content,
@@ -51,3 +38,19 @@ function langchainMessage(message: Message): LangchainMessage {
     data: { content, id, additional_kwargs: { turnlog }, response_metadata: {} },
   }
 }
+
+/** A message in each format that is not our own. */
+export const renderMessage = { openai: openaiMessage, langchain: langchainMessage } as const
+
+/** A history in each format. */
+export const renderHistory = {
+  turnlog: (history: History): History => history,
+  openai: (history: History): OpenaiHistory => ({
+    ...history,
+    messages: history.messages.map(openaiMessage),
+  }),
+  langchain: (history: History): LangchainHistory => ({
+    ...history,
+    messages: history.messages.map(langchainMessage),
+  }),
+} as const satisfies Record<HistoryFormat, (history: History) => RenderedHistory>

@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import Format from 'typebox/format'
 import { Settings } from 'typebox/system'
 import { Problem, type ProblemCode, type Violation, violationsMax } from '../problem.ts'
+import { escapePointer } from './exact-numbers.ts'
 import { parseTime } from './time.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -32,6 +33,12 @@ const formats: Record<string, { code: ProblemCode; message: string }> = {
   'http-url': { code: 'url-invalid', message: 'must be an absolute http or https URL' },
 }
 
+/** Whether a place is one where callers may put any JSON, in a body or in a frame. */
+export const isOwnJson = (pointer: string): boolean =>
+  /^(\/turn)?(\/user|\/assistant)?\/(metadata|memoryRetrievalTrace)\//.test(pointer)
+
+export const beyondDouble = 'is beyond the range of a double'
+
 /** A schema -> a function that answers the value, or throws every violation at once. */
 export function shape<T extends TSchema>(
   schema: T,
@@ -45,13 +52,12 @@ export function shape<T extends TSchema>(
       refuse(found)
     }
     if (compiled.Check(value)) return value as Static<T>
-    const broken = compiled.Errors(value).flatMap(violationsOf)
+    const broken = new Map<string, Violation>()
     // A union tells of every branch; the first word on a place is the one that helps.
-    refuse(
-      broken.filter(
-        (one, index) => broken.findIndex((other) => other.pointer === one.pointer) === index,
-      ),
-    )
+    for (const error of compiled.Errors(value))
+      for (const one of violationsOf(error))
+        if (!broken.has(one.pointer)) broken.set(one.pointer, one)
+    refuse([...broken.values()])
     // TypeBox lists no more errors than its setting says, and those may all be of the kind left out.
     throw Problem.of([violation('field-invalid', '', 'does not have the form that is documented')])
   }
@@ -63,9 +69,16 @@ function violationsOf(error: SchemaError): Violation[] {
   const at = error.instancePath
   switch (error.keyword) {
     case 'additionalProperties':
-      return error.params.additionalProperties.map((name) =>
-        violation('field-unknown', `${at}/${escapePointer(String(name))}`, 'is not a known field'),
-      )
+      // One error lists every unknown name, and a body may have thousands.
+      return error.params.additionalProperties
+        .slice(0, violationsMax + 1)
+        .map((name) =>
+          violation(
+            'field-unknown',
+            `${at}/${escapePointer(String(name))}`,
+            'is not a known field',
+          ),
+        )
     case 'required':
       return error.params.requiredProperties.map((name) =>
         violation('field-missing', `${at}/${escapePointer(name)}`, 'is required'),
@@ -110,8 +123,10 @@ function scan(
     if (!isStorable(value))
       found.push(violation('text-invalid', pointer, 'holds NUL or a lone surrogate'))
   } else if (typeof value === 'number') {
-    if (!Number.isFinite(value))
-      found.push(violation('field-invalid', pointer, 'is beyond the range of a double'))
+    if (!Number.isFinite(value)) {
+      const code = isOwnJson(pointer) ? 'number-inexact' : 'field-invalid'
+      found.push(violation(code, pointer, beyondDouble))
+    }
   } else if (typeof value === 'object' && value !== null) {
     if (depth >= depthMax) {
       found.push(violation('json-too-large', pointer, `nests deeper than ${depthMax} levels`))
@@ -130,9 +145,8 @@ function scan(
   }
 }
 
-const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
-
-const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+/** Whether Postgres can store a text: neither NUL nor a lone surrogate is in it. */
+export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,

@@ -5,14 +5,17 @@
 
 export type Micros = bigint
 
-const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?$/
+const rfc3339 =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d(?::?\d\d)?)?$/
 
 const earliest = BigInt(Date.UTC(2000, 0, 1) - 63082281600000) * 1000n // 0001-01-01T00:00:00Z
 const latest = BigInt(Date.UTC(10000, 0, 1)) * 1000n - 1n
 
 /**
- * Reads an RFC 3339 time; a missing zone is UTC, digits past the sixth are cut. Answers undefined
- * for what is no time, and for times outside the years 0001 to 9999.
+ * Reads an RFC 3339 time, with offsets as ISO 8601 has them: `+02:00`, `+0200` and `+02`. A missing
+ * zone is UTC, digits past the sixth are cut. A leap second (`:60`, whatever its fraction) is the
+ * last microsecond before the next minute, so it stays in order with what comes after it. Answers
+ * undefined for what is no time, and for times outside the years 0001 to 9999.
  */
 export function parseTime(text: string): Micros | undefined {
   const match = rfc3339.exec(text)
@@ -26,21 +29,22 @@ export function parseTime(text: string): Micros | undefined {
     number,
     number,
   ]
-  if (h > 23 || mi > 59 || s > 59) return undefined
+  if (h > 23 || mi > 59 || s > 60) return undefined
   const date = new Date(0)
   date.setUTCFullYear(y, mo - 1, d)
   if (date.getUTCMonth() !== mo - 1 || date.getUTCDate() !== d) return undefined
   const offset = zoneMinutes(zone)
   if (offset === undefined) return undefined
   const milliseconds = date.getTime() + ((h * 60 + mi - offset) * 60 + s) * 1000
-  const micros = BigInt(milliseconds) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, '0'))
+  const micros =
+    BigInt(milliseconds) * 1000n + (s === 60 ? -1n : BigInt(fraction.slice(0, 6).padEnd(6, '0')))
   return micros < earliest || micros > latest ? undefined : micros
 }
 
 function zoneMinutes(zone: string): number | undefined {
   if (zone === 'Z' || zone === 'z') return 0
   const hours = Number(zone.slice(1, 3))
-  const minutes = Number(zone.slice(4, 6))
+  const minutes = Number(zone.slice(3).replace(':', ''))
   if (hours > 23 || minutes > 59) return undefined
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
 }

@@ -35,9 +35,10 @@ function cut(parts: readonly string[], characters: number): string[] {
   let left = characters
   for (const part of parts) {
     if (left <= 0) break
-    const points = Array.from(part)
-    kept.push(points.length <= left ? part : points.slice(0, left).join(''))
-    left -= points.length
+    let end = 0
+    for (; left > 0 && end < part.length; left -= 1)
+      end += (part.codePointAt(end) ?? 0) > 0xffff ? 2 : 1
+    kept.push(part.slice(0, end))
   }
   return kept
 }

@@ -10,11 +10,14 @@ export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' })
 
 export const Id = (description: string) => Type.String({ format: 'uuid', description })
 
-export const TimeIn = Type.String({
-  format: 'turnlog-time',
-  description:
-    'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. Without a zone it is UTC; digits past six are cut.',
-})
+const timeForm =
+  'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. An offset may be `+02:00`, `+0200` or `+02`; without one it is UTC. Digits past six are cut.'
+
+export const TimeIn = Type.String({ format: 'turnlog-time', description: timeForm })
+
+/** A time of which there is something to say. */
+export const TimeOf = (description: string) =>
+  Type.String({ format: 'turnlog-time', description: `${description} ${timeForm}` })
 
 export const TimeOut = Type.String({
   pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z$',

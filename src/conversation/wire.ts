@@ -13,6 +13,7 @@ import {
   Nullable,
   SessionId,
   TimeIn,
+  TimeOf,
   TimeOut,
   Uuid,
   Version,
@@ -29,6 +30,9 @@ export const NewConversation = Type.Object(
     ),
     title: Type.Optional(Type.String({ maxLength: 1000 })),
     metadata: Type.Optional(JsonObject('Yours, kept as it is.')),
+    createdAt: Type.Optional(
+      TimeOf('When it began, where it was kept elsewhere before; the time of receipt if absent.'),
+    ),
   },
   closed,
 )

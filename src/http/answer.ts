@@ -44,29 +44,41 @@ export const printedAnswer = (
     headers: { 'content-type': json, ...headers },
   })
 
+/** The same as it comes. */
+export const streamedAnswer = (
+  stream: ReadableStream<Uint8Array>,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): Response => new Response(stream, { status, headers: { 'content-type': json, ...headers } })
+
 const comma = 0x2c
 
-type Members = Readonly<Record<string, unknown>>
+export type Members = Readonly<Record<string, unknown>>
 
-/** What stands around messages in an object. */
-function around(before: Members, after: Members): { start: string; end: string } {
+/** What stands around a list in an object. */
+export function around(
+  name: string,
+  before: Members,
+  after: Members,
+): { start: string; end: string } {
   const [head, tail] = [before, after].map((part) => JSON.stringify(part).slice(1, -1))
-  return { start: `{${head}${head && ','}"messages":[`, end: `]${tail && ','}${tail}}` }
+  return { start: `{${head}${head && ','}"${name}":[`, end: `]${tail && ','}${tail}}` }
 }
 
 /** An object with printed messages in it, as JSON. */
 export function textWithMessages(texts: readonly string[], before: Members, after: Members) {
-  const { start, end } = around(before, after)
+  const { start, end } = around('messages', before, after)
   return `${start}${texts.join(',')}${end}`
 }
 
-/** The same of messages as bytes. The members before and after them are ASCII. */
-export function bodyWithMessages(
+/** The same of any list, and of items as bytes. The members before and after them are ASCII. */
+export function bodyWithList(
+  name: string,
   texts: readonly Uint8Array[],
   before: Members,
   after: Members,
 ): Uint8Array<ArrayBuffer> {
-  const { start, end } = around(before, after)
+  const { start, end } = around(name, before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
   // Of its own, and not of the shared pool: it may be kept for as long as its window.

@@ -1,6 +1,6 @@
 /** Request bodies: bounded while they arrive, strict UTF-8, JSON. */
-
-import { findSyntaxError } from '../conversation/json-syntax.ts'
+import { parseJson, refuseInexact } from '../conversation/json-text.ts'
+import { nextRound } from '../conversation/time-slices.ts'
 import { Problem } from '../problem.ts'
 
 export type BodyRules = {
@@ -18,15 +18,20 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0)
     throw new Problem('body-not-json', 'The body is empty, and must be a JSON value.')
-  return parse(bytes)
+  const value = parse(bytes)
+  if (bytes.byteLength > aloneBytesMax) await nextRound()
+  return value
 }
 
-/** As `readJson`; an absent body is an empty object. */
+/** As `readJson`; an absent body is an empty object. A media type is checked also without a body. */
 export async function readOptionalJson(request: Request, rules: BodyRules): Promise<unknown> {
+  if (request.headers.has('content-type')) checkMediaType(request, rules.mediaTypes)
   const bytes = await readBytes(request, rules)
   if (bytes.byteLength === 0) return {}
   checkMediaType(request, rules.mediaTypes)
-  return parse(bytes)
+  const value = parse(bytes)
+  if (bytes.byteLength > aloneBytesMax) await nextRound()
+  return value
 }
 
 function checkMediaType({ headers }: Request, mediaTypes: readonly string[]): void {
@@ -106,6 +111,9 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return whole
 }
 
+/** Reading a body of more bytes takes long enough that others have a turn before it is dealt with. */
+const aloneBytesMax = 262_144
+
 function parse(bytes: Uint8Array): unknown {
   let text: string
   try {
@@ -113,11 +121,7 @@ function parse(bytes: Uint8Array): unknown {
   } catch {
     throw new Problem('body-not-json', 'The body is not UTF-8.')
   }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new Problem('body-not-json', 'The body is nested too deep to be read.')
-    throw new Problem('body-not-json', findSyntaxError(text))
-  }
+  const value = parseJson(text, 'body')
+  refuseInexact(text)
+  return value
 }

@@ -4,7 +4,8 @@ import { answer, entityTag } from './answer.ts'
 import { readJson } from './body.ts'
 import { examples } from './examples.ts'
 import { anyVersion, conversationId, externalId, ifMatch, limit, page } from './fields.ts'
-import { bodyProblems, operation } from './openapi.ts'
+import { listAnswer } from './list-answer.ts'
+import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
@@ -43,7 +44,7 @@ export function addConversations(
         tag: 'Conversations',
         summary: 'Create a conversation',
         description:
-          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict.',
+          'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict. `createdAt` is part of the body; the list orders by it until there is a message.',
         body: {
           schema: 'NewConversation',
           required: true,
@@ -68,6 +69,8 @@ export function addConversations(
           ...bodyProblems,
           'id-invalid',
           'json-too-large',
+          'time-invalid',
+          'time-ahead',
           'conversation-taken',
           'external-id-taken',
           'conversation-erased',
@@ -82,7 +85,8 @@ export function addConversations(
     collection,
     async ({ request }) => {
       const query = ofList.read(request, {})
-      return answer(await reader.conversations(authenticate(request), query))
+      const { conversations, ...rest } = await reader.conversations(authenticate(request), query)
+      return await listAnswer('conversations', conversations, rest)
     },
     {
       detail: operation({
@@ -202,7 +206,13 @@ export function addConversations(
             example: examples.erasureReceipt,
           },
         },
-        problems: ['id-invalid', 'conversation-not-found', 'conversation-busy', 'outcome-unknown'],
+        problems: [
+          ...writeProblems,
+          'id-invalid',
+          'conversation-not-found',
+          'conversation-busy',
+          'outcome-unknown',
+        ],
       }),
     },
   )

@@ -1,13 +1,16 @@
 /**
  * The edge of the service: what is true of every request, whatever becomes of it. A request has an
- * id, and what fails is answered with a problem.
+ * id, what fails is answered with a problem, and no answer is kept by a cache unless it says so.
  */
 import { newId } from '../conversation/ids.ts'
 import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
+import type { Access } from './access.ts'
 import { problemAnswer } from './answer.ts'
+import { isPreflight, preflightAnswer, share } from './cors.ts'
 import { livePath } from './live.ts'
 import { createRequestLog, type RequestLogOptions } from './request-log.ts'
+import { pathOf, routable } from './request-url.ts'
 
 export const requestIdHeader = 'turnlog-request-id'
 
@@ -26,7 +29,7 @@ export type Edge = {
 /** A page whose socket is refused may learn why: there is nothing else to read at that path. */
 const readableByPages = { 'access-control-allow-origin': '*' }
 
-export function createEdge(events: Events, logging: RequestLogOptions): Edge {
+export function createEdge(events: Events, access: Access, logging: RequestLogOptions): Edge {
   const thrown = new WeakMap<Request, unknown>()
   const log = createRequestLog(events, logging)
 
@@ -38,6 +41,7 @@ export function createEdge(events: Events, logging: RequestLogOptions): Edge {
   ): Response => {
     if (isNotFound(error)) return answerMiss(request, requestId, routes)
     const problem = toProblem(error)
+    logRefusal(events, request, problem)
     return problemAnswer(problem, requestId, pathOf(request) === livePath ? readableByPages : {})
   }
 
@@ -49,8 +53,13 @@ export function createEdge(events: Events, logging: RequestLogOptions): Edge {
     around(handle, routes) {
       const failure = (request: Request, error: unknown, requestId: string) =>
         answerFailure(request, error, requestId, routes())
-      return async (request) => {
+      const preflight = (request: Request) => {
+        if (access.isForeign(request)) throw new Problem('origin-refused')
+        return preflightAnswer(methodsOf(request, routes()))
+      }
+      return async (received) => {
         const startedAt = performance.now()
+        const request = routable(received)
         const sent = request.headers.get(requestIdHeader)
         const requestId = sent !== null && usableId.test(sent) ? sent : newId()
         const isHead = request.method === 'HEAD'
@@ -58,7 +67,8 @@ export function createEdge(events: Events, logging: RequestLogOptions): Edge {
         let response: Response
         let error: unknown
         try {
-          response = await handle(asked)
+          access.admit(request)
+          response = isPreflight(request) ? preflight(request) : await handle(asked)
           if (response.status >= 400) error = thrown.get(asked)
         } catch (caught) {
           error = caught ?? new Error('Nothing was thrown.')
@@ -69,7 +79,13 @@ export function createEdge(events: Events, logging: RequestLogOptions): Edge {
         if (log.wants(response.status, ms))
           log.answered(request, pathOf(request), { status: response.status, ms, requestId, error })
         if (isHead) response = await withoutBody(response)
-        response.headers.set(requestIdHeader, requestId)
+        const { headers } = response
+        headers.set(requestIdHeader, requestId)
+        // A cache between would go on serving what was erased.
+        if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+        headers.append('vary', 'Origin')
+        const origin = request.headers.get('origin')
+        if (origin !== null && access.isShared(origin)) share(response, origin)
         return response
       }
     },
@@ -89,27 +105,30 @@ async function withoutBody(response: Response): Promise<Response> {
 const isNotFound = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
 
-/** As it was sent, which is what the router compares. */
-function pathOf({ url }: Request): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  const end = url.indexOf('?', start)
-  return url.slice(start, end === -1 ? undefined : end)
+/** Once in a while: whoever set the service up may wonder why a page or a name does not work. */
+function logRefusal(events: Events, { headers }: Request, { code }: Problem): void {
+  if (code === 'host-refused') events.hostRefused(headers.get('host') ?? '')
+  if (code === 'origin-refused') events.originRefused(headers.get('origin') ?? 'another site')
 }
 
-/** A 405 where another method would have been met, else a 404. */
-function answerMiss(request: Request, requestId: string, routes: readonly Route[]): Response {
+/** What the path takes; empty where there is nothing. */
+function methodsOf(request: Request, routes: readonly Route[]): string[] {
   const segments = segmentsOf(pathOf(request))
   const methods = routes
     .filter(({ path }) => matches(segmentsOf(path), segments))
     .map(({ method }) => method)
+  return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort()
+}
+
+/** A 405 where another method would have been met, else a 404. */
+function answerMiss(request: Request, requestId: string, routes: readonly Route[]): Response {
+  const methods = methodsOf(request, routes)
   if (methods.length === 0)
     return problemAnswer(
       new Problem('route-not-found', 'No route has this path; /swagger shows those there are.'),
       requestId,
     )
-  const allow = [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)]
-    .sort()
-    .join(', ')
+  const allow = methods.join(', ')
   return problemAnswer(new Problem('method-not-allowed', `This path takes ${allow}.`), requestId, {
     allow,
   })

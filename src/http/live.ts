@@ -8,15 +8,14 @@ import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
 import { Session } from '../live/session.ts'
 import { Problem } from '../problem.ts'
 import { followed, since, tail } from './fields.ts'
-import { isAllowedOrigin } from './origin.ts'
 import { inputs } from './parameters.ts'
 import type { Router } from './server.ts'
 
 export const livePath = '/v1/live'
 
 export type LiveServices = {
-  /** From which web pages may connect, beside those of the service's own host. */
-  readonly allowedOrigins: string
+  /** Whether the request is that of a web page which may not connect. */
+  isForeign(request: Request): boolean
   draining(): boolean
 }
 
@@ -36,7 +35,7 @@ type BunSocket = {
   terminate(): void
 }
 
-export function addLive(router: Router, { allowedOrigins, draining }: LiveServices): void {
+export function addLive(router: Router, { isForeign, draining }: LiveServices): void {
   const parameters = inputs({
     conversation: followed,
     cursor: { ...since, name: 'cursor' },
@@ -47,7 +46,7 @@ export function addLive(router: Router, { allowedOrigins, draining }: LiveServic
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (!isAllowedOrigin(request, allowedOrigins)) throw new Problem('origin-refused')
+      if (isForeign(request)) throw new Problem('origin-refused')
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')

@@ -2,9 +2,10 @@
 import { authenticate } from '../auth.ts'
 import { parseMessage } from '../conversation/message-text.ts'
 import type { Printed } from '../conversation/printed.ts'
-import { renderHistory } from '../conversation/render.ts'
+import { renderHistory, renderMessage } from '../conversation/render.ts'
+import { mapInSlices } from '../conversation/time-slices.ts'
 import type { ProblemCode } from '../problem.ts'
-import { answer, bodyWithMessages, printedAnswer } from './answer.ts'
+import { answer, bodyWithList, printedAnswer } from './answer.ts'
 import { examples } from './examples.ts'
 import {
   after,
@@ -20,6 +21,7 @@ import {
   since,
   view,
 } from './fields.ts'
+import { isWhole, printed as printedItem, printedListAnswer } from './list-answer.ts'
 import { operation } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
@@ -80,8 +82,8 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
       const shown = { view: 'said', pending: include === 'pending' } as const
       const page = await histories.page(authenticate(request), id, { ...query, shown })
       const { hasMore, version, cursor } = page
-      const body = bodyWithMessages(page.texts, {}, { hasMore, version, cursor })
-      return printedAnswer(body, 200, readHeaders(page))
+      const after = { hasMore, version, cursor }
+      return printedListAnswer('messages', page.texts, {}, after, readHeaders(page))
     },
     {
       params,
@@ -115,13 +117,16 @@ export function addMessages(router: Router, { reader, histories, limits }: Servi
       const printed = await histories.history(authenticate(request), id, { ...query, shown })
       const { version, cursor, texts } = printed
       const head = { conversationId: id, version, cursor }
+      const headers = readHeaders(printed)
       if (format === 'turnlog') {
-        const body = bodies.get(printed) ?? bodyWithMessages(texts, head, {})
+        if (!isWhole(texts)) return printedListAnswer('messages', texts, head, {}, headers)
+        const body = bodies.get(printed) ?? bodyWithList('messages', texts, head, {})
         bodies.set(printed, body)
-        return printedAnswer(body, 200, readHeaders(printed))
+        return printedAnswer(body, 200, headers)
       }
-      const history = { ...head, messages: texts.map(parseMessage) }
-      return answer(renderHistory[format](history), 200, readHeaders(printed))
+      const render = renderMessage[format]
+      const rendered = await mapInSlices(texts, (text) => printedItem(render(parseMessage(text))))
+      return printedListAnswer('messages', rendered, head, {}, headers)
     },
     {
       params,

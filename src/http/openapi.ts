@@ -46,6 +46,8 @@ export type Operation = {
 
 /** Problems that every operation of the API can answer with. */
 const common: readonly ProblemCode[] = [
+  'host-invalid',
+  'host-refused',
   'request-invalid',
   'field-invalid',
   'field-unknown',
@@ -57,20 +59,30 @@ const common: readonly ProblemCode[] = [
   'internal',
 ]
 
+/** Problems of every write, whether it has a body or not. */
+export const writeProblems = [
+  'origin-refused',
+  'media-type-unsupported',
+] as const satisfies readonly ProblemCode[]
+
 /** Problems of reading a body, wherever there is one. */
 export const bodyProblems = [
+  ...writeProblems,
   'body-not-json',
   'body-too-large',
-  'media-type-unsupported',
   'field-missing',
   'json-too-large',
+  'number-inexact',
   'text-invalid',
 ] as const satisfies readonly ProblemCode[]
 
 /** A route's `detail`, which the OpenAPI plugin puts into the document as it is. */
 export function operation(told: Operation): DocumentDecoration {
   const { id, tag, summary, description, parameters, body, answers } = told
-  const codes = tag === 'Operations' ? told.problems : [...new Set([...told.problems, ...common])]
+  const codes =
+    tag === 'Operations'
+      ? (['host-invalid', ...told.problems] as const)
+      : [...new Set([...told.problems, ...common])]
   const detail = {
     operationId: id,
     tags: [tag],

@@ -15,7 +15,8 @@ export type Health = {
   databaseState(): Promise<DatabaseState>
   /** Where the cache is, without secrets. */
   readonly cacheName: string
-  cacheAnswers(): boolean
+  /** `read-only`: it answers, and takes no writes, so nothing is read from it. */
+  cacheState(): CacheDependency['status']
   /** Whether the service is about to stop and wants no more requests. */
   draining(): boolean
 }
@@ -26,9 +27,11 @@ type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
 /** What the caller would send here. */
 type Purpose = 'writes' | 'reads'
 
+type CacheDependency = { name: string; status: 'up' | 'down' | 'read-only' }
+
 type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable' | 'draining'
-  dependencies: { database: Dependency; cache: Dependency }
+  dependencies: { database: Dependency; cache: CacheDependency }
 }
 
 const isReady = ({ status }: Readiness) => status === 'ready' || status === 'degraded'
@@ -37,8 +40,8 @@ async function readinessOf(health: Health, purpose: Purpose): Promise<Readiness>
   const { reads, writes } = await health.databaseState()
   const reason = reads ?? writes
   const up = (purpose === 'reads' ? reads : reason) === undefined
-  const isCached = health.cacheAnswers()
-  const isWhole = isCached && reason === undefined
+  const cache = health.cacheState()
+  const isWhole = cache === 'up' && reason === undefined
   const serving = up ? (isWhole ? 'ready' : 'degraded') : 'unavailable'
   return {
     status: health.draining() ? 'draining' : serving,
@@ -48,7 +51,7 @@ async function readinessOf(health: Health, purpose: Purpose): Promise<Readiness>
         status: up ? 'up' : 'down',
         ...(reason === undefined ? {} : { reason }),
       },
-      cache: { name: health.cacheName, status: isCached ? 'up' : 'down' },
+      cache: { name: health.cacheName, status: cache },
     },
   }
 }

@@ -1,5 +1,5 @@
 /** `/problems/<code>`: where the `type` of a problem leads. A page for people, JSON for the rest. */
-import { Problem, type ProblemCode, type ProblemRow, problemCodes, problems } from '../problem.ts'
+import { Problem, type ProblemCode, problemCodes, problems } from '../problem.ts'
 import { answer } from './answer.ts'
 import type { Router } from './server.ts'
 
@@ -54,7 +54,7 @@ const retryOf = (retryable: boolean): string =>
     : 'The very same request will fail again: change it first.'
 
 function article(code: ProblemCode): string {
-  const { status, title, retryable, help, retry = retryOf(retryable) }: ProblemRow = problems[code]
+  const { status, title, retryable, help, retry = retryOf(retryable) } = problems[code]
   return `<h1>${escaped(title)}</h1><p><code>${code}</code>, HTTP status ${status}.</p>
 <p>${escaped(help)}</p><p>${escaped(retry)}</p><p><a href="/problems">All problems</a></p>`
 }

@@ -26,6 +26,9 @@ export type RequestLog = {
 
 const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/i
 
+/** What a caller sent may be long. */
+const routeMax = 200
+
 export function createRequestLog(events: Events, options: RequestLogOptions): RequestLog {
   const { requests } = options
   const slowMs = options.slowRequestMs || Number.POSITIVE_INFINITY
@@ -35,7 +38,7 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
 
     answered({ method, headers }, path, { status, ms, requestId, error }) {
       const answered: Answered = {
-        route: `${method} ${path}`,
+        route: `${method} ${path.slice(0, routeMax)}`,
         ms: Math.round(ms * 10) / 10,
         requestId,
         conversationId: conversation.exec(path)?.[1]?.toLowerCase(),

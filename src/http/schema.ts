@@ -4,7 +4,7 @@ import * as formats from '../conversation/history-formats.ts'
 import * as wire from '../conversation/wire.ts'
 import * as audio from '../conversation/wire-audio.ts'
 import * as voice from '../conversation/wire-voice.ts'
-import { type ProblemRow, problemCodes, problems } from '../problem.ts'
+import { problemCodes, problems } from '../problem.ts'
 
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
@@ -115,7 +115,7 @@ const codeTable = [
   '| code | status | retryable | meaning |',
   '| --- | --- | --- | --- |',
   ...problemCodes.map((code) => {
-    const { status, title, retryable, retry }: ProblemRow = problems[code]
+    const { status, title, retryable, retry } = problems[code]
     const safe = retry === undefined ? (retryable ? 'yes' : 'no') : 'see its page'
     return `| [${code}](/problems/${code}) | ${status} | ${safe} | ${title} |`
   }),
@@ -159,19 +159,19 @@ const problemSchema: JsonSchema = {
   },
 }
 
-const dependencySchema: JsonSchema = {
+const dependencySchema = (status: JsonSchema): JsonSchema => ({
   type: 'object',
   required: ['name', 'status'],
   properties: {
     name: { type: 'string', description: 'Where it is, without secrets.' },
-    status: { type: 'string', enum: ['up', 'down'] },
+    status,
     reason: {
       type: 'string',
       description:
         'Why it is down, or what it lacks: the code of a problem, with a page of its own.',
     },
   },
-}
+})
 
 const readinessSchema: JsonSchema = {
   type: 'object',
@@ -182,7 +182,14 @@ const readinessSchema: JsonSchema = {
       type: 'object',
       description: 'Each dependency by its name.',
       required: ['database', 'cache'],
-      properties: { database: dependencySchema, cache: dependencySchema },
+      properties: {
+        database: dependencySchema({ type: 'string', enum: ['up', 'down'] }),
+        cache: dependencySchema({
+          type: 'string',
+          enum: ['up', 'down', 'read-only'],
+          description: '`read-only`: it answers and takes no writes, so nothing is read from it.',
+        }),
+      },
     },
   },
 }

@@ -4,6 +4,7 @@ import { answer } from './answer.ts'
 import { readOptionalJson } from './body.ts'
 import { examples } from './examples.ts'
 import { conversationId, limit, page, segmentId } from './fields.ts'
+import { listAnswer } from './list-answer.ts'
 import { bodyProblems, operation } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
@@ -77,7 +78,8 @@ export function addSegments(router: Router, { store, reader, decoder, limits }: 
     collection,
     async ({ request, params }) => {
       const { id, ...query } = ofList.read(request, params)
-      return answer(await reader.segments(authenticate(request), id, query))
+      const { segments, ...rest } = await reader.segments(authenticate(request), id, query)
+      return await listAnswer('segments', segments, rest)
     },
     {
       params,

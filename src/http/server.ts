@@ -6,6 +6,7 @@ import type { Histories } from '../conversation/histories.ts'
 import type { Reader } from '../conversation/reader.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
+import { type AccessSettings, accessWarning, createAccess } from './access.ts'
 import { addAsyncapi } from './asyncapi.ts'
 import { addAudio } from './audio.ts'
 import { addConversations } from './conversations.ts'
@@ -30,7 +31,8 @@ export type Services = {
   readonly events: Events
   readonly health: Health
   readonly limits: Config['limits']
-  readonly live: LiveServices
+  readonly live: Pick<LiveServices, 'draining'>
+  readonly access: AccessSettings
   readonly log: RequestLogOptions
 }
 
@@ -38,7 +40,10 @@ export type Services = {
 export type Router = Elysia
 
 export function createServer(services: Services): Router {
-  const edge = createEdge(services.events, services.log)
+  const access = createAccess(services.access)
+  const edge = createEdge(services.events, access, services.log)
+  const warning = accessWarning(services.access)
+  if (warning !== undefined) services.events.notice('warn', warning)
   const router = new Elysia({
     // Bun has a router of its own, which would make one service behave in two ways.
     systemRouter: false,
@@ -61,7 +66,7 @@ export function createServer(services: Services): Router {
   addVoiceSessions(router, services)
   addMessages(router, services)
   addSegments(router, services)
-  addLive(router, services.live)
+  addLive(router, { ...services.live, isForeign: access.isForeign })
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)

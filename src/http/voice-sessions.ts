@@ -3,7 +3,8 @@ import { authenticate } from '../auth.ts'
 import { answer } from './answer.ts'
 import { readOptionalJson } from './body.ts'
 import { conversationId, limit, page, voiceSessionId } from './fields.ts'
-import { bodyProblems, operation } from './openapi.ts'
+import { listAnswer } from './list-answer.ts'
+import { bodyProblems, operation, writeProblems } from './openapi.ts'
 import { inputs } from './parameters.ts'
 import { passThrough } from './schema.ts'
 import type { Router, Services } from './server.ts'
@@ -81,7 +82,9 @@ export function addVoiceSessions(router: Router, { store, decoder, limits }: Ser
     collection,
     async ({ request, params }) => {
       const { id, ...query } = ofList.read(request, params)
-      return answer(await voiceSessions.list(authenticate(request), id, query))
+      const list = await voiceSessions.list(authenticate(request), id, query)
+      const { voiceSessions: sessions, ...rest } = list
+      return await listAnswer('voiceSessions', sessions, rest)
     },
     {
       params,
@@ -150,6 +153,7 @@ export function addVoiceSessions(router: Router, { store, decoder, limits }: Ser
           },
         },
         problems: [
+          ...writeProblems,
           ...missing,
           ...unsettled,
           'text-invalid',

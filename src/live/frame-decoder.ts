@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import Type from 'typebox'
 import type { Decoder } from '../conversation/decode.ts'
 import { canonicalId } from '../conversation/ids.ts'
-import { findSyntaxError } from '../conversation/json-syntax.ts'
+import { parseJson, refuseInexact } from '../conversation/json-text.ts'
 import { isUuid, refuse, shape, violation } from '../conversation/shape.ts'
 import type { NewTurn } from '../conversation/wire.ts'
 import type { Attach, AttachByKey } from '../conversation/wire-audio.ts'
@@ -50,7 +50,11 @@ export type Decoded =
 
 export type FrameDecoder = { decode(text: string | object): Decoded }
 
-type Sent = { readonly sent: Record<string, unknown>; readonly bytes: number }
+type Sent = {
+  readonly sent: Record<string, unknown>
+  readonly text: string
+  readonly bytes: number
+}
 
 const closed = { additionalProperties: false } as const
 
@@ -89,10 +93,10 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         'frame-too-large',
         `The frame has ${bytes} bytes, at most ${bounds.frameBytes}.`,
       )
-    const value = parse(text)
+    const value = parseJson(text, 'frame')
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new Problem('frame-invalid', 'The frame must be a JSON object.')
-    return { sent: { ...value }, bytes }
+    return { sent: { ...value }, text, bytes }
   }
 
   const checkTurn = (turn: unknown, frameBytes: number) => {
@@ -106,8 +110,9 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
       )
   }
 
-  const decoded = ({ sent, bytes }: Sent): Frame => {
+  const decoded = ({ sent, text, bytes }: Sent): Frame => {
     const { t: name } = sent
+    refuseInexact(text)
     if (typeof name !== 'string')
       throw new Problem('frame-invalid', 'The frame must say what it is, in `t`.')
     switch (name) {
@@ -194,16 +199,6 @@ function checkKey(key: unknown): void {
   if (typeof key !== 'string' || usableKey.test(key)) return
   const message = 'must be 1 to 255 visible ASCII characters'
   refuse([violation('idempotency-key-invalid', '/key', message)])
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new Problem('frame-invalid', 'The frame is nested too deep to be read.')
-    throw new Problem('frame-invalid', findSyntaxError(text, 'frame'))
-  }
 }
 
 const canonical = <F extends { readonly c: string }>(frame: F): F => ({

@@ -140,9 +140,15 @@ export type KvOutcome = 'refused' | 'not-sent' | 'unknown'
 export class KvError extends Error {
   override readonly name = 'KvError'
   readonly outcome: KvOutcome
+  /**
+   * Whether the store takes no writes now, whatever their key: it is a replica, is full, cannot save
+   * its data, or this user may not write. Reads may go on, and what they answer grows old.
+   */
+  readonly refusesWrites: boolean
 
-  constructor(outcome: KvOutcome, message: string) {
+  constructor(outcome: KvOutcome, message: string, options: { refusesWrites?: boolean } = {}) {
     super(message)
     this.outcome = outcome
+    this.refusesWrites = options.refusesWrites ?? false
   }
 }

@@ -1,11 +1,12 @@
 /** Carries out the steps of one conversation, in order; after a refused turn, the rest waits for its place. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Conversation, Message, RecordedTurn, Segment } from '../conversation/wire.ts'
+import type { Message, RecordedTurn, Segment } from '../conversation/wire.ts'
 import { createAttachments } from './attachment.ts'
+import { createOrFind } from './conversation-creation.ts'
 import { Refused, type Rest } from './rest.ts'
 import { createSegmentAudio } from './segment-audio.ts'
 import { createSpeechImport } from './speech-import.ts'
-import { shownOf, standing } from './standing.ts'
+import { standing } from './standing.ts'
 import type { Audio, Report, Step } from './steps.ts'
 import type { Place, Tally } from './tally.ts'
 
@@ -40,6 +41,9 @@ export function createConversationImport({
   let isThere = false
   const segmentAudio = createSegmentAudio(attachments, tally)
   let stopped = false
+  /** What to do where the conversation that is there is another one. */
+  let advice = ''
+  let isUnderEarlierId = false
   let nextSeq = 1
   let hasEnded = false
   let lastPlace: Place | undefined
@@ -49,25 +53,15 @@ export function createConversationImport({
     tally.refused(place, what, reason)
   }
 
-  const create = async ({ body, kept }: Step & { do: 'create' }, place: Place) => {
-    try {
-      const { status } = await rest.send<Conversation>('POST', '/v1/conversations', body)
-      isThere = status !== 201
-      tally.count(isThere ? 'conversations there' : 'conversations new')
-      tally.kept(kept)
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      const { externalId = null, title = null, metadata = null } = body
-      const same =
-        error.code === 'conversation-taken' &&
-        isDeepStrictEqual(shownOf(await rest.get<Conversation>(path)), [
-          externalId,
-          title,
-          metadata,
-        ])
-      if (same) tally.count('conversations there')
-      else stop(place, `conversations: ${error.code}`, `conversation ${id}: ${error.message}`)
-    }
+  const create = async ({ body, whole, kept }: Step & { do: 'create' }, place: Place) => {
+    const note = (text: string) => tally.noted(place, text)
+    const creation = await createOrFind(body, whole, { rest, note })
+    if (creation.outcome === 'refused') return stop(place, creation.what, creation.reason)
+    isThere = creation.outcome !== 'new'
+    isUnderEarlierId = creation.outcome === 'earlier'
+    advice = whole?.advice ?? ''
+    tally.count(isThere ? 'conversations there' : 'conversations new')
+    tally.kept(kept)
   }
 
   const createSegment = async (segmentId: string, isCounted: boolean) => {
@@ -110,6 +104,11 @@ export function createConversationImport({
     }
   }
 
+  const reasonOf = ({ seq }: RecordStep, { code, message }: Refused): string =>
+    code === 'idempotency-conflict' && seq !== undefined
+      ? `conversation ${id} was imported with another message ${seq} than this line has (${code}): nothing was added from there on. ${advice}`
+      : `conversation ${id}: ${message}`
+
   /** The turn's messages as they now stand; undefined where it was refused. */
   const recordOrFind = async (step: RecordStep, place: Place): Promise<Message[] | undefined> => {
     try {
@@ -125,9 +124,8 @@ export function createConversationImport({
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       const isTaken = error.code === 'idempotency-conflict' || error.code === 'id-taken'
-      const found =
-        isTaken && step.exported !== undefined && (await standing(rest, path, step.exported))
-      if (!found) return stop(place, `turns: ${error.code}`, `conversation ${id}: ${error.message}`)
+      const found = isTaken ? await standing(rest, path, step) : undefined
+      if (found === undefined) return stop(place, `turns: ${error.code}`, reasonOf(step, error))
       tally.count('turns replayed')
       return found
     }
@@ -179,12 +177,14 @@ export function createConversationImport({
 
   const record = async (step: RecordStep, place: Place) => {
     const { exported, audio, report, kept } = step
+    if (isUnderEarlierId) return tally.count('turns replayed')
     const seq = exported?.[0]?.seq
     if (isGap(seq, place)) return
     const messages = await recordOrFind(step, place)
     if (messages === undefined) return
     tally.kept(kept)
     if (exported !== undefined && seq !== undefined) placed(seq, exported.length, messages[0]?.seq)
+    else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
     await laterOf(messages.at(-1), audio, report, place)
   }
 

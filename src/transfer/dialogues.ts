@@ -1,9 +1,16 @@
 /** Lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }] }`: real dialogues. */
-import { dialogueBlock, isName, membersOf } from './dialogue-block.ts'
+import { dialogueBlock, membersOf } from './dialogue-block.ts'
+import { createTimeReader, type TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
+import { checkRoles } from './unread-messages.ts'
 import { isJson, type Json, type Utterance } from './utterances.ts'
 
 const format = 'dialogues'
+
+const speakers = { messages: 'utterances', role: 'speaker', human: 'user', ai: 'system' } as const
+
+/** Where a line has its id. */
+export const dialogueIds = ['id'] as const
 
 export const isDialogue = (line: unknown): line is Json & { turns: unknown[] } =>
   isJson(line) && Array.isArray(line.turns)
@@ -11,20 +18,25 @@ export const isDialogue = (line: unknown): line is Json & { turns: unknown[] } =
 export function readDialogue(line: unknown, context: LineContext): Block {
   if (!isDialogue(line)) throw new LineProblem('is no dialogue: it has no list `turns`')
   const { id, turns, ...rest } = line
-  const members = isName(id) || id === undefined ? rest : { id, ...rest }
+  const members = context.name !== undefined || id === undefined ? rest : { id, ...rest }
+  const times = createTimeReader(context.numberText)
+  const utterances = turns.map((turn, index) => utteranceOf(turn, index, times))
+  const speakerOf = (turn: unknown) => (isJson(turn) ? turn.speaker : undefined)
+  checkRoles(turns, utterances, speakers, speakerOf)
   return dialogueBlock(
     {
       format,
-      id,
       metadata: membersOf(format, members),
       kept: Object.keys(members).map((name) => `\`${name}\` of dialogues -> conversation metadata`),
-      utterances: turns.map(utteranceOf),
+      utterances,
+      at: times.ofConversation(rest),
+      times,
     },
     context,
   )
 }
 
-function utteranceOf(original: unknown, index: number): Utterance {
+function utteranceOf(original: unknown, index: number, times: TimeReader): Utterance {
   const wrong = (what: string) => new LineProblem(`is no dialogue: turns/${index} ${what}`)
   if (!isJson(original)) throw wrong('is no object')
   const { speaker, text, ...rest } = original
@@ -34,8 +46,10 @@ function utteranceOf(original: unknown, index: number): Utterance {
   const { retrieval, ...others } = rest
   const lookups = isAnswer && 'retrieval' in rest
   const members = lookups ? others : rest
+  const at = times.ofMessage(original)
   const said = {
     original,
+    ...(at === undefined ? {} : { at }),
     ...(Object.keys(members).length > 0 ? { metadata: membersOf(format, members) } : {}),
     kept: [
       ...Object.keys(members).map((name) => `\`${name}\` of utterances -> metadata`),
@@ -49,7 +63,8 @@ function utteranceOf(original: unknown, index: number): Utterance {
       parts: [text],
       ...(lookups ? { trace: { lookups: retrieval } } : {}),
     }
-  if (speaker !== 'user') return { by: 'other', what: `utterances of "${speaker}"`, original }
+  if (speaker !== 'user')
+    return { by: 'other', what: `utterances of "${speaker}"`, original, unknownRole: speaker }
   if (text === '') return { by: 'other', what: 'user utterances without text', original }
   return { ...said, by: 'human', text }
 }

@@ -25,12 +25,13 @@ export function readExportLine(value: unknown): Block {
 function stepOf(line: ExportLine, conversationId: string): Step {
   switch (line.type) {
     case 'conversation': {
-      const { id, externalId, title, metadata } = line
+      const { id, externalId, title, metadata, createdAt } = line
       const body = {
         id,
         ...(externalId === null ? {} : { externalId }),
         ...(title === null ? {} : { title }),
         ...(metadata === null ? {} : { metadata }),
+        createdAt,
       }
       return { do: 'create', body, kept: nothingKept }
     }

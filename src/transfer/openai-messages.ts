@@ -2,27 +2,40 @@
 
 import { canonicalId } from '../conversation/ids.ts'
 import { isUuid } from '../conversation/shape.ts'
-import { parseTime } from '../conversation/time.ts'
+import type { TimeReader } from './message-times.ts'
+import { resemblance } from './resemblance.ts'
 import { LineProblem } from './steps.ts'
 import { isJson, type Json, joinTexts, type Utterance } from './utterances.ts'
 
 const format = 'openai'
 
 const textTypes = ['text', 'input_text', 'output_text']
-const timeNames = ['created_at', 'createdAt', 'timestamp']
+/** Besides those of the person and of the agent. */
+const otherRoles = ['system', 'developer', 'tool', 'function']
+/** Items of the Responses API that nobody says. */
+const silentItem = /(^reasoning|_call|_output|item_reference|^mcp_|^compaction)/
 
-export function utteranceOf(original: unknown, index: number): Utterance {
+export function utteranceOf(original: unknown, index: number, times: TimeReader): Utterance {
   const wrong = (what: string) => new LineProblem(`is no conversation: message ${index} ${what}`)
   if (!isJson(original)) throw wrong('is no object')
   const { role, type } = original
   if (typeof role !== 'string') {
-    if (typeof type !== 'string') throw wrong('has no `role`')
-    return { by: 'other', what: `items of the type "${type}"`, original }
+    if (typeof type !== 'string') throw wrong(`has no \`role\`${resemblance([original])}`)
+    const what = `items of the type "${type}"`
+    return { by: 'other', what, original, ...(silentItem.test(type) ? {} : { unknownRole: type }) }
   }
-  if (role !== 'user' && role !== 'assistant')
-    return { by: 'other', what: `messages of the role "${role}"`, original }
-
+  if (role !== 'user' && role !== 'assistant') {
+    const what = `messages of the role "${role}"`
+    return {
+      by: 'other',
+      what,
+      original,
+      ...(otherRoles.includes(role) ? {} : { unknownRole: role }),
+    }
+  }
   const content = contentOf(original.content, role)
+  const unread = unreadContent(original, content)
+  if (unread !== undefined) throw wrong(`${unread}${resemblance([original])}`)
   const { id } = original
   const isOurId = typeof id === 'string' && isUuid(id)
   const names = Object.keys(original).filter(
@@ -37,7 +50,7 @@ export function utteranceOf(original: unknown, index: number): Utterance {
     ...Object.fromEntries(names.map((name) => [name, original[name]])),
     ...(content.kept === undefined ? {} : { content: content.kept }),
   }
-  const at = timeOf(original)
+  const at = times.ofMessage(original)
   const said = {
     original,
     ...(isOurId ? { id: canonicalId(id) } : {}),
@@ -118,12 +131,22 @@ function withoutText(item: unknown): Json {
   return Object.fromEntries(names.map((name) => [name, item[name]]))
 }
 
-/** Seconds or milliseconds since 1970, or a text in RFC 3339. What is none is kept and not used. */
-function timeOf(message: Json): string | undefined {
-  const value = timeNames.map((name) => message[name]).find((one) => one !== undefined)
-  if (typeof value === 'string') return parseTime(value) === undefined ? undefined : value
-  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined
-  const date = new Date(Math.abs(value) < 1e11 ? value * 1000 : value)
-  const text = Number.isNaN(date.getTime()) ? '' : date.toISOString()
-  return parseTime(text) === undefined ? undefined : text
+/** Content of these says nothing to a person, and so is kept beside what is said. */
+const silentContent = /(tool|function|thinking|reasoning)/
+
+/** Why a person's or an agent's message would be lost from the history, if it would. */
+function unreadContent(message: Json, { texts, voice }: Content): string | undefined {
+  if (texts.length > 0 || voice || spokenInstead(message).length > 0) return undefined
+  const { content, tool_calls: calls, function_call: call, audio } = message
+  if (Array.isArray(message.parts) && message.parts.length > 0)
+    return 'has `parts`, and no text in `content`'
+  if (content === undefined && [calls, call, audio].every((one) => one === undefined))
+    return 'has no `content`'
+  if (!says(content) || content === '') return undefined
+  if (!Array.isArray(content)) return 'has a `content` that is no text and no list'
+  const types = content.map((item: unknown) => (isJson(item) ? String(item.type) : typeof item))
+  const strange = types.filter((type) => !textTypes.includes(type) && !silentContent.test(type))
+  if (strange.length === 0) return undefined
+  const named = [...new Set(strange)].slice(0, 3).map((type) => type.slice(0, 40))
+  return `has no text, only ${named.join(', ')}, which cannot be imported`
 }

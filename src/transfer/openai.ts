@@ -3,12 +3,19 @@
  * (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and requests with their
  * answers of the Responses API (`{ "input", "output" }`).
  */
-import { dialogueBlock, isName } from './dialogue-block.ts'
+import { dialogueBlock } from './dialogue-block.ts'
+import { createTimeReader } from './message-times.ts'
 import { utteranceOf } from './openai-messages.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
+import { checkRoles } from './unread-messages.ts'
 import { isJson, type Json } from './utterances.ts'
 
 const format = 'openai'
+
+const speakers = { messages: 'messages', role: 'role', human: 'user', ai: 'assistant' } as const
+
+/** Where a line has its id. */
+export const openaiIds = ['id', 'custom_id'] as const
 
 export const isOpenai = (line: unknown): line is Json => isJson(line) && listIn(line) !== undefined
 
@@ -36,7 +43,7 @@ export function readOpenai(line: unknown, context: LineContext): Block {
   if (found === undefined)
     throw new LineProblem('has neither a list `messages` nor an `input`: it is of another format')
   const { list, rest } = found
-  const naming = ['id', 'custom_id'].find((name) => isName(rest[name]))
+  const naming = context.name?.member
   const metadata =
     isJson(rest.metadata) && !Object.hasOwn(rest.metadata, format) ? rest.metadata : undefined
   const members = without(rest, [
@@ -44,16 +51,21 @@ export function readOpenai(line: unknown, context: LineContext): Block {
     ...(metadata === undefined ? [] : ['metadata']),
   ])
   const names = Object.keys(members)
+  const times = createTimeReader(context.numberText)
+  const utterances = list.map((message, index) => utteranceOf(message, index, times))
+  const roleOf = (message: unknown) => (isJson(message) ? message.role : undefined)
+  checkRoles(list, utterances, speakers, roleOf)
   return dialogueBlock(
     {
       format,
-      id: naming === undefined ? undefined : rest[naming],
       metadata: { ...metadata, ...(names.length > 0 ? { [format]: { line: members } } : {}) },
       kept: [
         ...names.map((name) => `\`${name}\` of lines -> conversation metadata.${format}.line`),
         ...(metadata === undefined ? [] : ['`metadata` of lines -> conversation metadata']),
       ],
-      utterances: list.map(utteranceOf),
+      utterances,
+      at: times.ofConversation(rest),
+      times,
     },
     context,
   )

@@ -81,7 +81,9 @@ export function createRest({
       return { answer: { status, body: body as T } }
     }
     const problem = isProblem(body) ? body : undefined
-    if (problem === undefined ? !proxyAnswers.includes(status) && status < 500 : !problem.retryable)
+    // Every request made here can be repeated: turns have keys, conversations and segments have ids.
+    const isPassing = problem?.retryable === true || problem?.code === 'outcome-unknown'
+    if (problem === undefined ? !proxyAnswers.includes(status) && status < 500 : !isPassing)
       throw new Refused(
         problem?.code ?? `http-${status}`,
         problem?.detail ?? `the answer to ${init.method} ${path} was ${status}, and no problem`,

@@ -2,6 +2,8 @@
 import type { Message, NewConversation, NewTurn } from '../conversation/wire.ts'
 import type { NewVoiceSession, TurnHalves } from '../conversation/wire-voice.ts'
 import type { ExportedMessage } from './export-format.ts'
+import type { LineIdentity } from './line-identities.ts'
+import type { StrangeTimes } from './message-times.ts'
 
 /** The audio of an AI message, and the segment it is tagged with. */
 export type Audio = {
@@ -17,12 +19,35 @@ export type Report = {
   readonly at: string
 }
 
+/** The turns of a line that is a whole conversation. */
+export type WholeLine = {
+  readonly turns: readonly NewTurn[]
+  /** The same under the id that earlier versions derived. */
+  readonly earlier:
+    | { readonly conversationId: string; readonly turns: readonly NewTurn[] }
+    | undefined
+  /** The id that a `--source` of the file's name would give; undefined where it is the same one. */
+  readonly idByFileName: string | undefined
+  /** What to do where the conversation that is there is another one: a sentence. */
+  readonly advice: string
+  /** Whether the id stands in the line, as a UUID. */
+  readonly hasOwnId: boolean
+  readonly externalPrefix: string
+}
+
 export type Step =
-  | { readonly do: 'create'; readonly body: NewConversation; readonly kept: Kept }
+  | {
+      readonly do: 'create'
+      readonly body: NewConversation & { readonly id: string }
+      readonly whole?: WholeLine
+      readonly kept: Kept
+    }
   | {
       readonly do: 'record'
       readonly key: string
       readonly turn: NewTurn
+      /** Where it stands in a conversation that is one line, from 1. */
+      readonly seq?: number
       /** What an export says the turn's messages are, their order included. */
       readonly exported?: readonly ExportedMessage[]
       /** Given afterwards: what may still change is no part of a turn's request. */
@@ -64,14 +89,16 @@ export type Block = {
   /** Whether the conversation begins here, and whether other lines belong to it, too. */
   readonly begins: boolean
   readonly goesOn: boolean
+  /** Times that a dialogue has and that are none. */
+  readonly strangeTimes?: StrangeTimes
 }
 
 /** What is known of a line beside its content. */
-export type LineContext = {
-  /** What the source of the dialogues is called. */
-  readonly source: string
-  /** The line's number. */
-  readonly number: number
+export type LineContext = LineIdentity & {
+  /** What external ids begin with. */
+  readonly externalPrefix: string
+  /** The source text of the number `holder[name]`. */
+  readonly numberText: (holder: object, name: string) => string
   /** The text of an answer -> its parts. */
   readonly split: (text: string) => string[]
 }

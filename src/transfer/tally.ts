@@ -1,4 +1,5 @@
 /** What an import did, counted, and what it could not do, named by file and line. */
+import type { StrangeTimes } from './message-times.ts'
 import type { Kept } from './steps.ts'
 
 /** Where a step came from. */
@@ -23,6 +24,10 @@ export type Tally = {
   failed(place: Place, reason: string): void
   /** What the service, or the order of things, does not allow. */
   refused(place: Place, what: string, reason: string): void
+  /** What a user should know, and what is no failure. */
+  noted(place: Place, text: string): void
+  /** Times that were found and not understood. */
+  strangeTimes(place: Place, times: StrangeTimes): void
   /** What was not even tried, for what came before it in its conversation was refused. */
   held(): void
   /** Whether everything went well. */
@@ -36,6 +41,8 @@ export function createTally(say: (line: string) => void): Tally {
   const keptCounts = new Map<string, number>()
   const refusals = new Map<string, number>()
   let failures = 0
+  let strangeTimes = 0
+  let strangeExample = ''
   let held = 0
 
   const of = (what: Counter) => counts.get(what) ?? 0
@@ -55,6 +62,11 @@ export function createTally(say: (line: string) => void): Tally {
     refused(place, what, reason) {
       add(refusals, what)
       say(`${at(place)}: ${reason}`)
+    },
+    noted: (place, text) => say(`${at(place)}: ${text}`),
+    strangeTimes(place, { count, example = '' }) {
+      strangeTimes += count
+      if (count > 0 && strangeExample === '') strangeExample = `${example}, ${at(place)}`
     },
     held() {
       held += 1
@@ -84,6 +96,11 @@ export function createTally(say: (line: string) => void): Tally {
       // Conversations go side by side: which comes first is nobody's order.
       const inOrder = [...keptCounts].sort(([one], [other]) => (one < other ? -1 : 1))
       for (const [what, n] of inOrder) rows.push(['kept', `${number(n)}  ${what}`])
+      if (strangeTimes > 0)
+        rows.push([
+          'times not understood',
+          `${number(strangeTimes)}  kept as they came, and not used: ${strangeExample}`,
+        ])
       if (of('turns moved') > 0)
         rows.push([
           'moved',

@@ -23,7 +23,13 @@ type Said = {
 type Human = Said & { readonly by: 'human'; readonly text: string; readonly voice?: boolean }
 type Ai = Said & { readonly by: 'ai'; readonly parts: readonly string[]; readonly trace?: Json }
 /** `what` in the plural, for the summary. */
-type Other = { readonly by: 'other'; readonly what: string; readonly original: unknown }
+type Other = {
+  readonly by: 'other'
+  readonly what: string
+  readonly original: unknown
+  /** A role, or whatever stands for one, that the format does not have. */
+  readonly unknownRole?: string
+}
 
 export type Utterance = Human | Ai | Other
 
@@ -37,11 +43,17 @@ export type Turns = {
 /** Texts that were several become one with a blank line between them. */
 export const joinTexts = (texts: readonly string[]): string => texts.join('\n\n')
 
-/** `idOf` makes an id for a message that has none. */
+export type TurnDefaults = {
+  /** Makes an id for a message that has none. */
+  readonly idOf: (name: string) => string
+  /** The time of turns without any. */
+  readonly at: string | undefined
+}
+
 export function turnsOf(
   format: string,
   given: readonly Utterance[],
-  idOf: (name: string) => string,
+  { idOf, at }: TurnDefaults,
 ): Turns {
   const utterances = given.map(withText)
   const answers = utterances.flatMap((one, index) => (one.by === 'ai' ? [index] : []))
@@ -57,7 +69,7 @@ export function turnsOf(
     const answer = utterances[end]
     const asked = utterances.slice(begin, end)
     return answer?.by === 'ai'
-      ? [turnOf(format, asked, answer, (name) => idOf(`${name} ${n}`))]
+      ? [turnOf(format, asked, answer, { idOf: (name) => idOf(`${name} ${n}`), at })]
       : []
   })
   return { turns, extra, kept }
@@ -74,7 +86,7 @@ function turnOf(
   format: string,
   asked: readonly Utterance[],
   answer: Ai,
-  idOf: (name: string) => string,
+  { idOf, at: defaultAt }: TurnDefaults,
 ): { turn: NewTurn; kept: Kept } {
   const kept = new Map<string, number>()
   const where = `metadata.${format}`
@@ -88,7 +100,9 @@ function turnOf(
     ? undefined
     : userOf(format, asked.slice(0, begin), asked.slice(begin, end), idOf('human'), kept)
   // A message without a time takes that of the other one, not that of the import.
-  const userAt = user?.at ?? at
+  const userAt = user?.at ?? at ?? defaultAt
+  // The service puts an answer without a time right behind its question.
+  const answerAt = user === undefined ? (at ?? defaultAt) : at
   return {
     turn: {
       ...(user === undefined
@@ -97,7 +111,7 @@ function turnOf(
       assistant: {
         id,
         responses: [...parts],
-        ...(at === undefined ? {} : { at }),
+        ...(answerAt === undefined ? {} : { at: answerAt }),
         ...(trace === undefined ? {} : { memoryRetrievalTrace: trace }),
         ...metadataOf(format, metadata, extra),
       },

@@ -19,7 +19,7 @@ const newPath = () => {
 const entry = (n: number, text = `turn ${n} ü\n`): JournalEntry => ({
   conversationId: `c-${n % 3}`,
   key: `key-${n}`,
-  turn: { user: { text }, assistant: { responses: [text] } },
+  turn: JSON.stringify({ user: { text }, assistant: { responses: [text] } }),
 })
 const keys = (entries: readonly JournalEntry[]) => entries.map(({ key }) => key)
 const unsynced = { sync: false }

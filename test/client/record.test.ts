@@ -47,6 +47,9 @@ const recorded = ({ id, c, key }: RecordFrame, to: { version: number; replayed: 
 
 const problem = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
 
+/** As the service tells it of a write that it takes for one without a name. */
+const unknownToService = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
+
 const isRecord = (frame: ClientFrame): frame is RecordFrame => frame.t === 'record'
 
 describe('recording over the socket', () => {
@@ -85,7 +88,7 @@ describe('recording over the socket', () => {
             const to = store.commit(frame)
             if (fate === 'cut after') socket.cut()
             else if (fate === 'unknown')
-              socket.send({ t: 'problem', id: frame.id, ...problem('outcome-unknown') })
+              socket.send({ t: 'problem', id: frame.id, ...unknownToService })
             else if (fate === 'bye') {
               socket.send({ t: 'bye', code: 4200, reason: 'draining', retryMs: [0, 1] })
               socket.close(4200, 'draining')
@@ -269,6 +272,56 @@ describe('recording over the socket', () => {
     expect(refused).toMatchObject({ code: 'connection-refused', retryable: false })
   })
 
+  test('keeps the name of what a refusal left in the journal for the same turn', async () => {
+    let welcome = false
+    const store = createStore()
+    await using peer = startPeer({
+      onOpen(socket) {
+        if (welcome) return
+        socket.send({ t: 'bye', code: 4003, reason: 'version' })
+        socket.close(4003, 'version')
+      },
+      onFrame: (socket, frame) =>
+        void (isRecord(frame) && socket.send(recorded(frame, store.commit(frame)))),
+    })
+    await using client = clientOf(peer)
+    const refused = await client.record(c, turn('one'), { key: 'k' }).catch((thrown) => thrown)
+    expect(refused).toMatchObject({ code: 'connection-refused' })
+    welcome = true
+    const other = await client.record(c, turn('two'), { key: 'k' }).catch((thrown) => thrown)
+    expect(other).toMatchObject({ code: 'idempotency-conflict' })
+    expect((await client.record(c, turn('one'), { key: 'k' })).replayed).toBe(false)
+    expect((await client.record(c, turn('one'), { key: 'k' })).replayed).toBe(true)
+  })
+
+  test('does not send what waited for a connection until there is one, and then once', async () => {
+    const attached: string[] = []
+    const states: string[] = []
+    await using peer = startPeer({
+      mute: ({ number }) => number === 0,
+      onFrame(socket, frame) {
+        if (frame.t !== 'attach') return
+        attached.push(frame.id)
+        const { id } = frame
+        socket.send({ t: 'attached', id, c, version: 3, cursor: 'cursor-3', messageId: 'm1' })
+      },
+    })
+    await using client = clientOf(peer, { onConnection: (state) => states.push(state) })
+    const latest = client.attach(c, { ttsAudioUrls: ['https://a.example/1.mp3'] })
+    await until('connected', () => peer.sockets.length === 1)
+    // Nothing was written to it: it may go on over the next connection.
+    peer.sockets[0]?.cut()
+    expect(await latest).toMatchObject({ version: 3 })
+    expect(attached.length).toBe(1)
+  })
+
+  test('says that a write larger than its journal will never fit', async () => {
+    await using peer = startPeer({ onFrame: () => {} })
+    await using client = clientOf(peer, { journal: createMemoryJournal({ bytesMax: 200 }) })
+    const never = await client.record(c, turn('x'.repeat(300))).catch((thrown) => thrown)
+    expect(never).toMatchObject({ code: 'journal-full', retryable: false })
+  })
+
   test('attaches in order with the turns; what names no message is not sent twice', async () => {
     const store = createStore()
     const order: string[] = []
@@ -289,7 +342,7 @@ describe('recording over the socket', () => {
     const latest = client.attach(c, audio).catch((thrown) => thrown)
     const named = client.attach(c, { ...audio, messageId: 'm1' })
     expect((await turnOne).version).toBe(2)
-    expect(await latest).toMatchObject({ code: 'outcome-unknown' })
+    expect(await latest).toMatchObject({ code: 'outcome-unknown', retryable: false })
     expect(await named).toMatchObject({ version: 3, messageId: 'm1' })
     expect(order).toEqual(['record', 'attach', 'attach'])
   })

@@ -206,12 +206,15 @@ describe('the client over REST', () => {
       )
     const client = clientOver(never, { deadlineMs: 60, attemptMs: 20 })
     const id = crypto.randomUUID()
-    const [read, write] = await Promise.all([
+    const [read, write, keyed] = await Promise.all([
       failure(client.getConversation(id)),
       failure(client.recordTurn(id, turn)),
+      failure(client.recordTurn(id, turn, { key: 'k' })),
     ])
     expect(read).toMatchObject({ code: 'service-unreachable', retryable: true })
-    expect(write).toMatchObject({ code: 'outcome-unknown', retryable: true })
+    // The key that was made here is not the caller's to send again.
+    expect(write).toMatchObject({ code: 'outcome-unknown', retryable: false })
+    expect(keyed).toMatchObject({ code: 'outcome-unknown', retryable: true })
     const later = meeting('lost', problem('database-unavailable', { 'retry-after': '1' }))
     const unsure = await failure(clientOver(later.fetch).recordTurn(id, turn, { deadlineMs: 900 }))
     // An attempt before the last one may have recorded it.

@@ -1,10 +1,13 @@
 /** The client where it is used: bundled for browsers, and in Node. */
 import { afterAll, describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'bun'
 import { type TestApp, testApp } from '../support/app.ts'
+import { freePort } from '../support/processes.ts'
 
 const root = join(import.meta.dir, '../..')
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-client-'))
@@ -25,7 +28,7 @@ async function bundle(entry: string, target: 'browser' | 'node', minify = false)
 const program = `
 import { createClient, createConversationState, Problem } from './client.js'
 import { openFileJournal } from './file-journal.js'
-const [url, path] = process.argv.slice(2)
+const [url, path, refusedPort, resetPort] = process.argv.slice(2)
 const journal = await openFileJournal(path)
 const client = createClient({ url, journal })
 const { id } = await client.createConversation({ title: 'from here' })
@@ -36,11 +39,25 @@ for await (const event of client.live(id, { tail: 10 })) {
   if (state.messages.length === 2) break
 }
 const { assistantMessageId } = await recorded
+const given = { n: 1n }
+const turn = { user: { text: 'a', metadata: given }, assistant: { responses: ['b'] } }
+const codes = []
+for (const port of [refusedPort, resetPort]) {
+  const lost = createClient({ url: 'http://127.0.0.1:' + port, deadlineMs: 400 })
+  given.n = 1
+  for (const write of [() => lost.recordTurn(id, turn), () => lost.patchConversation(id, {})])
+    codes.push(await write().catch(({ code, retryable }) => [code, retryable]))
+  given.n = 1n
+  for (const write of [() => lost.recordTurn(id, turn), () => lost.record(id, turn)])
+    codes.push(await write().catch(({ code }) => code))
+  await lost.close()
+}
 const missing = await client.getSegment(id, id).catch((thrown) => thrown)
 console.log(JSON.stringify({
   texts: state.messages.map(({ content }) => content),
   recorded: state.messages[1].id === assistantMessageId,
   missing: missing instanceof Problem && missing.code,
+  codes,
 }))
 await client.close()
 `
@@ -86,6 +103,13 @@ describe('the client in other runtimes', () => {
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}')
     writeFileSync(join(directory, 'program.js'), program)
     expect(runtimes.map(({ name }) => name)).toContain('node')
+    const reset = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.resetAndDestroy())
+    }).listen(0, '127.0.0.1')
+    await once(reset, 'listening')
+    const address = reset.address()
+    const ports = [await freePort(), typeof address === 'object' ? address?.port : undefined]
     for (const { name, args } of runtimes) {
       const ran = Bun.spawn(
         [
@@ -94,6 +118,7 @@ describe('the client in other runtimes', () => {
           join(directory, 'program.js'),
           server.url,
           join(directory, `${name}.journal`),
+          ...ports.map(String),
         ],
         { stdout: 'pipe', stderr: 'pipe' },
       )
@@ -106,8 +131,19 @@ describe('the client in other runtimes', () => {
         texts: ['Hello', 'Hi!'],
         recorded: true,
         missing: 'segment-not-found',
+        codes: [
+          ['service-unreachable', true],
+          ['service-unreachable', true],
+          'input-not-json',
+          'input-not-json',
+          ['outcome-unknown', false],
+          ['outcome-unknown', false],
+          'input-not-json',
+          'input-not-json',
+        ],
       })
     }
+    reset.close()
     await server.stop(1000)
-  }, 20_000)
+  }, 60_000)
 })

@@ -85,6 +85,53 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onA.close()
     }, 20_000)
 
+    test('behind one name: the connection to the one that was demoted is made anew', async () => {
+      const [a, b] = both()
+      for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
+      await using proxy = await startProxy(a.port)
+      const onName = await readied({ url: `redis://127.0.0.1:${proxy.port}` })
+      const watch = onName.watch([['name', 'a']]).getReader()
+      await watch.read()
+      await onName.set(['name', 'a'], 1)
+      await watch.read()
+      // What is open stays with the old master, as behind a balancer.
+      proxy.targetPort = b.port
+      await follow(a, b)
+      const write = onName.set(['name', 'a'], 2)
+      expect(await failure(write, deadlineMs)).toMatchObject({
+        outcome: 'refused',
+        refusesWrites: true,
+        message: expect.stringContaining('READONLY'),
+      })
+      const isTaken = () =>
+        onName.set(['name', 'a'], 3).then(
+          () => true,
+          () => false,
+        )
+      await until('writes reach the new master', isTaken, 5000)
+      expect(b.ask('EXISTS', 'turnlog:{%02name%00%02a%00}')).toBe('1')
+      onName.close()
+    }, 20_000)
+
+    test('of which one stays a replica: it is dialled anew now and then, and not without end', async () => {
+      const [a] = both()
+      a.ask('REPLICAOF', 'NO', 'ONE')
+      await using proxy = await startProxy(a.port)
+      const onA = await readied({ url: `redis://127.0.0.1:${proxy.port}` })
+      await onA.set(['alone', 'a'], 1)
+      a.ask('REPLICAOF', '127.0.0.1', '1')
+      const connections = proxy.made
+      const startedAt = performance.now()
+      for (let now = startedAt; now - startedAt < 1500; now = performance.now()) {
+        await onA.set(['alone', 'a'], 2).catch(() => {})
+        // A call that is refused here at once leaves no room for what arrives.
+        await Bun.sleep(1)
+      }
+      expect(proxy.made - connections).toBe(1)
+      a.ask('REPLICAOF', 'NO', 'ONE')
+      onA.close()
+    }, 20_000)
+
     test('prove nothing by an answer that was asked for before a change was noticed', async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')

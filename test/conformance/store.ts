@@ -56,6 +56,21 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
         expect(commitsOf(body.id)).toHaveLength(1)
       })
 
+      test('at the time that is given, to the microsecond, and else at the time of receipt', async () => {
+        const body = { id: newId(), createdAt: '2024-05-20T10:13:21.1234567+02:00' }
+        const { conversation } = await store().createConversation(me, body)
+        expect(conversation.createdAt).toBe('2024-05-20T08:13:21.123456Z')
+        expect(await reader().conversation(me, body.id)).toEqual(conversation)
+        expect((await store().createConversation(me, body)).created).toBe(false)
+        const other = { ...body, createdAt: '2024-05-20T10:13:22+02:00' }
+        for (const changed of [other, { id: body.id }])
+          expect(await refusal(store().createConversation(me, changed))).toBe('conversation-taken')
+        await record(body.id, turn('a', 'b'))
+        const now = await reader().conversation(me, body.id)
+        expect(now.createdAt).toBe(conversation.createdAt)
+        expect(Date.parse(some(now.lastMessageAt))).toBeGreaterThan(Date.now() - 60_000)
+      })
+
       test('once, when the same body comes again, even after it was changed', async () => {
         const body = { id: newId(), title: 'T' }
         await store().createConversation(me, body)
@@ -863,8 +878,12 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
       test('the conversations by their last activity, page by page', async () => {
         const tenant = { ...me, tenant: newId() }
         const ids: string[] = []
-        for (let n = 0; n < 9; n += 1)
-          ids.push((await store().createConversation(tenant, {})).conversation.id)
+        for (let n = 0; n < 9; n += 1) {
+          // Two are older than their receipt, one of them older than any message.
+          const createdAt = ['2025-06-01T00:00:00.000001Z', '0001-01-01T00:00:00Z'][n]
+          const body = createdAt === undefined ? {} : { createdAt }
+          ids.push((await store().createConversation(tenant, body)).conversation.id)
+        }
         // Two of them share a microsecond, one is backdated, one is gone.
         const at = async (n: number, time: string) =>
           store().recordTurn(
@@ -897,6 +916,7 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
           a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1,
         )
         expect(seen).toEqual(sorted)
+        expect(seen.slice(-3).map(({ id }) => id)).toEqual([ids[0], ids[5], ids[1]].map(some))
       })
     })
 

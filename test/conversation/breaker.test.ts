@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { createBreaker } from '../../src/conversation/breaker.ts'
+import { createBreaker, within } from '../../src/conversation/breaker.ts'
+import { isStarved, usableNow } from '../../src/ports/loop-delay.ts'
 import { until } from '../support/processes.ts'
 
 /** How long the breaker was open each time, where the store fails again as soon as it is asked again. */
@@ -40,7 +41,8 @@ describe('a breaker', () => {
     const breaker = createBreaker({
       probe: () => Promise.resolve(),
       heal: () => Promise.resolve(),
-      apartMs: 5,
+      // Long enough for a hundred calls of a process that others keep from running.
+      apartMs: 100,
       onOpen: resolve,
       onClose() {},
     })
@@ -48,7 +50,7 @@ describe('a breaker', () => {
     expect(breaker.closed).toBe(true)
     for (let n = 0; n < 4; n += 1) {
       const at = performance.now()
-      await until('a moment has passed', () => performance.now() - at > 6)
+      await until('a moment has passed', () => performance.now() - at > 110)
       expect(breaker.closed).toBe(true)
       breaker.failed('late')
     }
@@ -56,4 +58,80 @@ describe('a breaker', () => {
     expect(breaker.closed).toBe(false)
     breaker.stop()
   })
+
+  test('of a starved process does not open while the store goes on answering, and does in silence', async () => {
+    const breaker = idleBreaker()
+    const starve = () => {
+      for (const endsAt = performance.now() + 40; performance.now() < endsAt; );
+    }
+    for (let n = 0; n < 20; n += 1) {
+      const askedAt = usableNow()
+      const late = within(new Promise(() => {}), 15).catch(() => {})
+      for (let turn = 0; turn < 5; turn += 1) {
+        starve()
+        await new Promise((resolve) => setTimeout(resolve, 0))
+      }
+      breaker.answered(40)
+      await late
+      expect(isStarved()).toBe(true)
+      breaker.failed('late', askedAt)
+    }
+    expect(breaker.closed).toBe(true)
+    for (let n = 0; n < 5; n += 1) breaker.failed('late', usableNow())
+    expect(breaker.closed).toBe(false)
+    breaker.stop()
+  }, 20_000)
+
+  test('opens at the first refusal of a write, and says so until it closes', async () => {
+    const opened: unknown[] = []
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    let isRefusing = true
+    let healed = 0
+    const breaker = createBreaker({
+      probe: () => (isRefusing ? Promise.reject('refused') : Promise.resolve()),
+      heal: async () => {
+        healed += 1
+      },
+      isRefusal: (reason) => reason === 'refused',
+      onOpen: (reason) => opened.push(reason),
+      onClose: resolve,
+    })
+    expect(breaker.refusesWrites).toBe(false)
+    for (let n = 0; n < 3; n += 1) breaker.refused('refused')
+    expect([breaker.closed, breaker.refusesWrites, healed]).toEqual([false, true, 0])
+    isRefusing = false
+    await closed
+    expect([breaker.closed, breaker.refusesWrites, healed]).toEqual([true, false, 1])
+    expect(opened).toEqual(['refused'])
+    breaker.stop()
+  })
+
+  test('that opened in silence tells when the store comes back and takes no writes, and the other way', async () => {
+    const opened: unknown[] = []
+    let answer = 'silent'
+    const breaker = createBreaker({
+      probe: () => Promise.reject(answer),
+      heal: () => Promise.resolve(),
+      isRefusal: (reason) => reason === 'refused',
+      onOpen: (reason) => opened.push(reason),
+      onClose() {},
+    })
+    for (let n = 0; n < 5; n += 1) breaker.failed('silent')
+    expect(breaker.refusesWrites).toBe(false)
+    answer = 'refused'
+    await until('it is told', () => breaker.refusesWrites)
+    answer = 'silent'
+    await until('it is silent again', () => !breaker.refusesWrites)
+    expect(opened).toEqual(['silent', 'refused'])
+    breaker.stop()
+  })
 })
+
+const idleBreaker = () =>
+  createBreaker({
+    probe: () => Promise.reject('away'),
+    heal: () => Promise.resolve(),
+    slowMs: 15,
+    onOpen() {},
+    onClose() {},
+  })

@@ -130,8 +130,14 @@ describe('a turn is refused', () => {
     [
       'with a number beyond a double',
       user({ metadata: JSON.parse('{"a":1e999}') }),
-      'field-invalid',
+      'number-inexact',
       '/user/metadata/a',
+    ],
+    [
+      'with a duration beyond a double',
+      user({ voice: { durationSeconds: JSON.parse('1e999') } }),
+      'field-invalid',
+      '/user/voice/durationSeconds',
     ],
     ['with an empty text that nobody spoke', user({ text: '' }), 'field-invalid', '/user/text'],
     [
@@ -273,6 +279,12 @@ describe('audio is refused', () => {
 
 describe('a conversation is refused', () => {
   test.each<[string, unknown, ProblemCode, string]>([
+    [
+      'with metadata that Postgres prints longer than its bound',
+      { metadata: { a: Array(60).fill(1e300) } },
+      'json-too-large',
+      '/metadata',
+    ],
     ['with an empty external id', { externalId: '' }, 'field-invalid', '/externalId'],
     ['with an id of 7', { id: 7 }, 'field-invalid', '/id'],
     ['with NUL in its title', { title: '\0' }, 'text-invalid', '/title'],

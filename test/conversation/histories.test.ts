@@ -20,6 +20,7 @@ const messageAt = (seq: number, text: string): Message =>
 
 /** A database in a list, at version 1 + its length, and a node beside it; `before` each snapshot. */
 function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () => {}) {
+  const erased = { isListed: false }
   const log: string[] = []
   const cache: Cache = createCache({
     kv,
@@ -43,12 +44,14 @@ function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () =
     versions: {
       current: () => Promise.resolve({ version: said.length + 1, isErased: false }),
     },
+    isErased: () => erased.isListed,
     isCoherent: true,
     historyMessagesMax: 100,
   })
   return {
     cache,
     log,
+    erased,
     say(text: string) {
       said.push(text)
       const version = said.length + 1
@@ -160,6 +163,23 @@ test('a store that is away costs nothing of what a node has at hand', async () =
   for (let read = 0; read < 20; read += 1)
     expect(await node.read('strong')).toEqual({ spoken: ['one', 'two'], source: 'database' })
   expect(snapshots).toBe(0)
+  await node.cache[Symbol.asyncDispose]()
+  kv.close()
+})
+
+test('what is listed as erased is read from the database, whatever the store and the node have ready', async () => {
+  const { kv } = await openKv('memory:')
+  let snapshots = 0
+  const node = nodeOn(kv, ['one'], async () => {
+    snapshots += 1
+  })
+  await until('it is cached', async () => (await node.read('eventual')).source === 'cache')
+  node.erased.isListed = true
+  snapshots = 0
+  expect((await node.read('eventual')).source).toBe('database')
+  expect(snapshots).toBe(1)
+  node.erased.isListed = false
+  expect((await node.read('eventual')).source).toBe('cache')
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })

@@ -12,6 +12,7 @@ import { mergePatch } from '../../src/conversation/merge-patch.ts'
 import { localPrincipal } from '../../src/conversation/principal.ts'
 import { joinParts, splitResponses } from '../../src/conversation/render.ts'
 import { runsOf } from '../../src/conversation/runs.ts'
+import { storedBytes } from '../../src/conversation/stored-size.ts'
 import { parseTime, printTime, timeFromPostgres } from '../../src/conversation/time.ts'
 import { prepareTurn, requestHash } from '../../src/conversation/turn.ts'
 import { Problem } from '../../src/problem.ts'
@@ -77,6 +78,41 @@ describe('time', () => {
     expect(parseTime('2026-11-23T09:30:00+05:30')).toBe(parseTime('2026-11-23T04:00:00Z'))
   })
 
+  test('an offset means the same with a colon, without it, and without its minutes', () => {
+    const two = (n: number) => String(n).padStart(2, '0')
+    fc.assert(
+      fc.property(
+        fc.constantFrom('+', '-'),
+        fc.integer({ min: 0, max: 23 }),
+        fc.integer({ min: 0, max: 59 }),
+        (sign, hours, minutes) => {
+          const at = (zone: string) => parseTime(`2026-11-23T09:30:00.5${zone}`)
+          const offset = BigInt(sign === '+' ? 1 : -1) * BigInt(hours * 60 + minutes) * 60_000_000n
+          const expected = (at('Z') ?? 0n) - offset
+          expect(at(`${sign}${two(hours)}:${two(minutes)}`)).toBe(expected)
+          expect(at(`${sign}${two(hours)}${two(minutes)}`)).toBe(expected)
+          if (minutes === 0) expect(at(`${sign}${two(hours)}`)).toBe(expected)
+        },
+      ),
+    )
+  })
+
+  test('a leap second is the next second less a microsecond, whatever its fraction', () => {
+    const minute = fc.integer({ min: -1_035_593_280, max: 4_223_371_679 })
+    const fraction = fc.constantFrom('', '.0', '.5', '.999999', '.9999999')
+    fc.assert(
+      fc.property(minute, fraction, fc.constantFrom('', 'Z', '+00'), (n, digits, zone) => {
+        const start = BigInt(n) * 60_000_000n
+        const text = `${printTime(start).slice(0, 17)}60${digits}${zone}`
+        expect(parseTime(text)).toBe(start + 60_000_000n - 1n)
+      }),
+    )
+    const printed = (text: string) => printTime(parseTime(text) ?? 0n)
+    expect(printed('2016-12-31T23:59:60.25Z')).toBe('2016-12-31T23:59:59.999999Z')
+    expect(printed('2017-01-01T05:29:60+0530')).toBe('2016-12-31T23:59:59.999999Z')
+    expect(printed('9999-12-31T23:59:60Z')).toBe('9999-12-31T23:59:59.999999Z')
+  })
+
   test.each([
     '',
     'now',
@@ -84,7 +120,16 @@ describe('time', () => {
     '2026-02-29T00:00:00Z',
     '2026-13-01T00:00:00Z',
     '2026-11-23T24:00:00Z',
-    '2026-11-23T23:59:60Z',
+    '2026-11-23T23:59:61Z',
+    '2026-11-23T09:30:00+2',
+    '2026-11-23T09:30:00+020',
+    '2026-11-23T09:30:00+02:',
+    '2026-11-23T09:30:00+02:0',
+    '2026-11-23T09:30:00+24',
+    '2026-11-23T09:30:00+0260',
+    '2026-11-23T09:30:00+02000',
+    '0000-12-31T23:59:60+00',
+    '9999-12-31T23:59:60-00:01',
     '2026-11-23T09:30Z',
     '2026-11-23T09:30:00.Z',
     '2026-11-23T09:30:00+24:00',
@@ -185,6 +230,39 @@ describe('page token', () => {
         expect(codeOf(() => decodePage('one', 2, text))).toBe('page-invalid')
       }),
     )
+  })
+})
+
+describe('stored bytes', () => {
+  /** As `jsonb` prints a number: without an exponent. */
+  const plain = (value: number): string => {
+    const [, sign = '', first = '', fraction = '', power = '0'] =
+      /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(String(value)) ?? []
+    if (first === '') return String(value)
+    const digits = first + fraction
+    const exponent = Number(power)
+    return exponent > 0
+      ? sign + digits.padEnd(exponent + 1, '0')
+      : `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
+  }
+
+  test('count numbers with all their digits, and texts as they are', () => {
+    const text = fc.oneof(fc.string(), fc.constantFrom('1e+300', 'x,1e+300,"', '\\', '1e-7"'))
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), text)),
+        (items) => {
+          const printed = items.map((item) =>
+            typeof item === 'number' ? plain(item === 0 ? 0 : item) : JSON.stringify(item),
+          )
+          expect(storedBytes(JSON.stringify(items))).toBe(
+            Buffer.byteLength(`[${printed.join(',')}]`),
+          )
+        },
+      ),
+      { numRuns: 1000 },
+    )
+    expect(storedBytes('[1e+300,1.5e-7]')).toBe('[,0.00000015]'.length + 301)
   })
 })
 

@@ -1,5 +1,6 @@
 /** What is true of every request, whatever becomes of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Database } from '../../src/ports/database.ts'
 import { problemCodes, problems } from '../../src/problem.ts'
 import { type TestApp, testApp } from '../support/app.ts'
 import { freshPostgres } from '../support/databases.ts'
@@ -128,9 +129,15 @@ describe('the request id', () => {
 describe('a fault of the service', () => {
   test('is a 500 that keeps its reason in the log', async () => {
     await using database = await freshPostgres()
-    await using broken = await testApp({ database })
+    const faulty: Database = {
+      ...database,
+      async query(statement, options) {
+        if (statement.text.includes('conversation_messages')) throw new TypeError(statement.text)
+        return await database.query(statement, options)
+      },
+    }
+    await using broken = await testApp({ database: faulty })
     const { body: created } = await broken.ask('POST', '/v1/conversations', {})
-    await database.query({ text: 'DROP TABLE conversation_messages CASCADE', params: [] })
     const path = `/v1/conversations/${String(created.id)}/messages`
     const { status, body, text } = await broken.ask('GET', `${path}?limit=1`, undefined, {
       'turnlog-request-id': 'fault-1',

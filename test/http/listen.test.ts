@@ -91,7 +91,9 @@ describe('a server', () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const { socket } = await rawConnection(portOf(listening))
-    socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"ti')
+    socket.write(
+      'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"ti',
+    )
     // The server has taken the request up once the next one is answered.
     expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
     socket.destroy()
@@ -118,7 +120,7 @@ describe('a stop', () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const idle = await rawConnection(portOf(listening))
-    idle.socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    idle.socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await until('the answer is there', () => idle.state.got.endsWith('{"status":"ok"}'))
     const half = await rawConnection(portOf(listening))
     half.socket.write('POST /v1/conversations HTTP/1.1\r\nHo')
@@ -134,7 +136,9 @@ describe('a stop', () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const slow = await rawConnection(portOf(listening))
-    slow.socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{')
+    slow.socket.write(
+      'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{',
+    )
     // The server has taken the request up once the next one is answered.
     expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
     const stopped = performance.now()

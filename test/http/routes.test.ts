@@ -55,6 +55,9 @@ describe('POST /v1/conversations', () => {
       [{ title: 1 }, 'field-invalid'],
       [{ title: '\0' }, 'text-invalid'],
       [{ metadata: { a: 'x'.repeat(20_000) } }, 'json-too-large'],
+      [{ createdAt: 'yesterday' }, 'time-invalid'],
+      [{ createdAt: null }, 'field-invalid'],
+      [{ createdAt: new Date(Date.now() + 3_600_000).toISOString() }, 'time-ahead'],
       [{ id: 'x', titel: 'x' }, 'request-invalid'],
     ] as const
     for (const [body, code] of refused)
@@ -170,6 +173,18 @@ describe('POST turns', () => {
       'idempotency-conflict',
     ])
     expect((await app.ask('GET', path)).body.lastSeq).toBe(2)
+  })
+
+  test('takes offsets without a colon, and a leap second', async () => {
+    const path = await conversation()
+    const user = { text: 'a', at: '2024-05-20T10:13:21.5+0200' }
+    const assistant = { responses: ['b'], at: '2024-05-20T08:13:60.5+00' }
+    const { status, body } = await app.ask('POST', `${path}/turns`, { user, assistant })
+    expect(status).toBe(201)
+    expect(body.messages).toMatchObject([
+      { createdAt: '2024-05-20T08:13:21.500000Z' },
+      { createdAt: '2024-05-20T08:13:59.999999Z' },
+    ])
   })
 
   test('refuses a turn that breaks a rule, and writes nothing', async () => {

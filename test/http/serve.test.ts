@@ -181,7 +181,9 @@ describe('turnlog serve', () => {
       const { child, ended, url } = await serving({ DATABASE_URL })
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
       socket.on('error', () => {})
-      socket.write('POST /v1/conversations HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{')
+      socket.write(
+        'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{',
+      )
       expect((await fetch(`${url}/healthz`)).status).toBe(200)
       child.kill(first)
       await until('it takes no more connections', () => refuses(url))

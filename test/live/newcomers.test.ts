@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { browserMissing, openPage } from '../support/browser.ts'
 import { createConversations, type Node, startNode } from '../support/node.ts'
 import { testDatabaseUrl } from '../support/postgres.ts'
-import { freePort, until } from '../support/processes.ts'
+import { freePort, startProgram, until } from '../support/processes.ts'
 
 const isLong = process.env['LIVE'] === 'long'
 const updates = process.env['UPDATE_DOCS'] === '1'
@@ -49,29 +50,6 @@ const sorted = (text: string) => shape(text).split('\n').toSorted()
 
 const question = 'A table for two?'
 
-/** A program that runs until it is disposed of, and the lines it has printed. */
-function spawned(command: string[], line: (raw: string) => string | undefined) {
-  const child = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' })
-  const lines: string[] = []
-  const read = async (stream: ReadableStream<Uint8Array>) => {
-    let rest = ''
-    const decoder = new TextDecoder()
-    for await (const chunk of stream) {
-      const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = parts.pop() ?? ''
-      lines.push(...parts.flatMap((part) => line(part) ?? []))
-    }
-  }
-  const reading = Promise.all([read(child.stdout), read(child.stderr)])
-  return {
-    lines,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await Promise.all([child.exited, reading])
-    },
-  }
-}
-
 function shows(name: string, lines: readonly string[]): void {
   const shown = block(name, 'text')
   if (updates) {
@@ -108,7 +86,7 @@ describe('who has never seen the service', () => {
     const command = block('wscat', 'sh')
       .replaceAll('localhost:3000', new URL(node.url).host)
       .replaceAll('$id', c)
-    await using wscat = spawned(['bash', '-c', command], (raw) => raw)
+    await using wscat = startProgram(['bash', '-c', command], (raw) => raw)
     await until('it is recorded and shown', () => recorded(wscat.lines))
     shows('wscat', wscat.lines)
   })
@@ -120,7 +98,7 @@ describe('who has never seen the service', () => {
       const file = join(directory, 'live.py')
       writeFileSync(file, block('Python', 'python'))
       const url = node.url.replace('http', 'ws')
-      await using client = spawned([python ?? '', file, url, c, question], (raw) => raw)
+      await using client = startProgram([python ?? '', file, url, c, question], (raw) => raw)
       await until('it is recorded and shown', () => recorded(client.lines))
       shows('Python', client.lines)
       await resumes(c, client.lines)
@@ -128,7 +106,7 @@ describe('who has never seen the service', () => {
     60_000,
   )
 
-  test.skipIf(!has('chromium'))(
+  test.skipIf(browserMissing() !== undefined)(
     'watches and records from a page',
     async () => {
       const [c = ''] = await createConversations(node.url, 1)
@@ -139,15 +117,10 @@ describe('who has never seen the service', () => {
         fetch: () => new Response(page, { headers: { 'content-type': 'text/html' } }),
       })
       const where = `http://localhost:${server.port}/live.html#${node.url.replace('http', 'ws')},${c},${question}`
-      const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
-      const profile = `--user-data-dir=${join(directory, 'browser')}`
-      await using chromium = spawned(
-        ['chromium', ...flags, profile, where],
-        (raw) => /:INFO:CONSOLE.*?\] "(.*)", source:/.exec(raw)?.[1],
-      )
-      await until('it is recorded and shown', () => recorded(chromium.lines), 30_000)
-      shows('A web page', chromium.lines)
-      await resumes(c, chromium.lines)
+      await using browser = openPage(where)
+      await until('it is recorded and shown', () => recorded(browser.lines), 30_000)
+      shows('A web page', browser.lines)
+      await resumes(c, browser.lines)
     },
     90_000,
   )

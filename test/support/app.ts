@@ -28,7 +28,12 @@ export type TestAppOptions = AppOverrides & { readonly overrides?: ConfigOverrid
 export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { overrides = {}, ...rest } = options
   const url = rest.database === undefined ? await testDatabaseUrl() : undefined
-  const config = configWith({ ...overrides, database: { url, ...overrides.database } })
+  const config = configWith({
+    ...overrides,
+    // Machines that run tests are slow at times, and tests look at every line of the log.
+    server: { slowRequestMs: 0, ...overrides.server },
+    database: { url, ...overrides.database },
+  })
   const log: string[] = []
   const app = await createApp(config, { events: createEvents((line) => log.push(line)), ...rest })
   const contract = await contractOf(app)

@@ -96,3 +96,80 @@ export const linkSlow: Fault = async ({ links, lastsMs }) => {
   await Bun.sleep(lastsMs)
   for (const link of links) link.delayMs = 0
 }
+
+export type Refusal = {
+  readonly name: string
+  /** What its answers to a script say. */
+  readonly code: string
+  begin(redis: TestRedis): Promise<void>
+  end(redis: TestRedis): Promise<void>
+}
+
+const set = async (redis: TestRedis, ...settings: string[]) => {
+  await command(redis, 'CONFIG', 'SET', ...settings)
+}
+
+/** Ways of a Redis to answer reads and refuse whatever is to be written. */
+export const refusals: readonly Refusal[] = [
+  {
+    name: 'demoted to a replica',
+    code: 'READONLY',
+    async begin(redis) {
+      await command(redis, 'REPLICAOF', '127.0.0.1', '1')
+    },
+    async end(redis) {
+      await command(redis, 'REPLICAOF', 'NO', 'ONE')
+    },
+  },
+  {
+    name: 'full, noeviction',
+    code: 'OOM',
+    begin: (redis) => set(redis, 'maxmemory', '1', 'maxmemory-policy', 'noeviction'),
+    end: (redis) => set(redis, 'maxmemory', '0'),
+  },
+  {
+    // It needs `enable-protected-configs`.
+    name: 'unable to save',
+    code: 'MISCONF',
+    async begin(redis) {
+      await set(redis, 'save', '3600 1', 'stop-writes-on-bgsave-error', 'yes', 'dir', '/proc')
+      await command(redis, 'BGSAVE')
+      const hasFailed = async () =>
+        (await command(redis, 'INFO', 'persistence')).includes('rdb_last_bgsave_status:err')
+      await until('it could not save', hasFailed)
+    },
+    end: (redis) => set(redis, 'stop-writes-on-bgsave-error', 'no', 'save', '', 'dir', '/tmp'),
+  },
+  {
+    name: 'not for this user to write',
+    // In a script, Redis 7.0 says it without the code NOPERM.
+    code: "The user executing the script can't run this command",
+    async begin(redis) {
+      await command(redis, 'ACL', 'SETUSER', 'default', '-zadd')
+    },
+    async end(redis) {
+      await command(redis, 'ACL', 'SETUSER', 'default', '+zadd')
+    },
+  },
+]
+
+/** It refuses for as long as it lasts, and until it has refused somebody. */
+export const refusing =
+  ({ begin, end }: Refusal): Fault =>
+  async ({ redis, lastsMs }) => {
+    const before = await statistic(redis, 'total_error_replies')
+    await begin(redis)
+    await Bun.sleep(lastsMs)
+    await until(
+      'it has refused a write',
+      async () => (await statistic(redis, 'total_error_replies')) > before,
+    )
+    await end(redis)
+  }
+
+/** Open connections hear nothing of what is published any more, and are told nothing. */
+export const deaf: Fault = async ({ links, lastsMs }) => {
+  for (const link of links)
+    link.swallow((chunk) => /\r\ns?message\r\n/.test(chunk.toString('latin1')))
+  await Bun.sleep(lastsMs)
+}

@@ -4,7 +4,7 @@ import { cacheRule, type Entry, type Head, stubOf } from '../../src/conversation
 import { createOwnCache } from '../../src/conversation/own-cache.ts'
 import { bytesOf, fitted, type Window, windowOf } from '../../src/conversation/window.ts'
 import { createEvents } from '../../src/events.ts'
-import type { Kv } from '../../src/ports/kv.ts'
+import { type Kv, KvError } from '../../src/ports/kv.ts'
 import type { Mistake } from './cache-model.ts'
 
 const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
@@ -208,5 +208,28 @@ export const erasureMistakes: Readonly<Record<string, Mistake>> = {
     kv: withChecks((_, atomic) => {
       atomic.delete = () => atomic
     }),
+  },
+}
+
+/** Of a store that refuses whatever is to be written, for some time. */
+export const refusalMistakes: Readonly<Record<string, Mistake>> = {
+  'a refused write does not open the breaker': {
+    refusal: new KvError('refused', 'READONLY'),
+  },
+
+  'what was refused is not made up for': {
+    rule: {
+      ...cacheRule,
+      apply: (head, applied) =>
+        applied.from === undefined && applied.texts.size === 0
+          ? undefined
+          : cacheRule.apply(head, applied),
+    },
+  },
+}
+
+export const listMistakes: Readonly<Record<string, Mistake>> = {
+  'an erased conversation is served by ready bytes': {
+    options: (options) => ({ ...options, isErased: () => false }),
   },
 }

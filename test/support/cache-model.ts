@@ -1,11 +1,13 @@
 /**
  * The real cache code of two nodes in a world whose every step is chosen: commits, effects that come
  * late, twice or never, reads, evictions and restarts; and each call of the store and the database
- * runs, and is answered, when the schedule says so. The database is a list of what was committed.
+ * runs, and is answered, when the schedule says so. The database is a list of what was committed. The
+ * store may refuse whatever is to be written, and go on answering reads.
  */
 import { type Cache, createCache } from '../../src/conversation/cache.ts'
-import type { CacheRule } from '../../src/conversation/cache-rule.ts'
+import { type CacheRule, isHead } from '../../src/conversation/cache-rule.ts'
 import type { Commit } from '../../src/conversation/effects.ts'
+import { createErasures, type Erasures } from '../../src/conversation/erasures.ts'
 import {
   createHistories,
   type Histories,
@@ -16,6 +18,7 @@ import { printMessage } from '../../src/conversation/message-text.ts'
 import type { Printed } from '../../src/conversation/printed.ts'
 import type { Message } from '../../src/conversation/wire.ts'
 import { createEvents } from '../../src/events.ts'
+import type { Database } from '../../src/ports/database.ts'
 import {
   type Kv,
   type KvEntry,
@@ -43,11 +46,17 @@ export type Step =
   /** All of the conversation goes from the store, a message of it, or the process of a node. */
   | { readonly type: 'evict' | 'expire' | 'restartStore' }
   | { readonly type: 'restartNode' | 'erase'; readonly node: number }
+  /** From now on the store takes no writes, or takes them again. */
+  | { readonly type: 'refuse' | 'accept' }
+  /** A node looks for what was erased. */
+  | { readonly type: 'poll'; readonly node: number }
 
 /** A mistake that the check must see; what it does not name is as it should be. */
 export type Mistake = {
   readonly rule?: CacheRule
   readonly kv?: (kv: Kv) => Kv
+  /** What a write is refused with. */
+  readonly refusal?: KvError
   /** What the store has after a restart. */
   readonly restart?: (kv: Kv, dump: Dump) => Promise<void>
   readonly options?: (options: HistoriesOptions) => HistoriesOptions
@@ -81,12 +90,14 @@ export async function runSchedule(
       await world.start(step)
       step = left.shift()
     } else await world.release()
+    // It looks again and again until it may write: a schedule has an end.
+    if (step === undefined) world.accept()
   }
   await world.end()
 }
 
 /** In one process whose memory it is, all that can go is the conversation. */
-const isLoss = ({ type }: Step) => type !== 'commit' && type !== 'read' && type !== 'erase'
+const isLoss = ({ type }: Step) => /^(evict|expire|restart)/.test(type)
 
 async function clear(kv: Kv): Promise<void> {
   for (const { key } of await dumpOf(kv)) await kv.delete(key)
@@ -96,7 +107,21 @@ async function dumpOf(kv: Kv): Promise<Dump> {
   return await Array.fromAsync(kv.list({ prefix }), ({ key, value }) => ({ key, value }))
 }
 
-type Node = { readonly cache: Cache; readonly histories: Histories }
+type Node = {
+  readonly cache: Cache
+  readonly histories: Histories
+  readonly erasures: Erasures
+  readonly known: Known
+}
+
+/** What a node was told, and must not fall behind from then on. */
+type Known = {
+  /** The newest version that it failed to write because the store refuses. */
+  refusedVersion: number
+  isErased: boolean
+}
+
+const readOnly = new KvError('refused', 'READONLY', { refusesWrites: true })
 
 class World {
   readonly pending: (() => Promise<void> | void)[] = []
@@ -110,6 +135,9 @@ class World {
   private isErased = false
   /** The cache has confirmed that it holds nothing of it. */
   private isErasedInCache = false
+  /** The row that the erasing call has left. */
+  private erasureRow: { tenant: string; id: string; version: number; isPast: false } | undefined
+  private isRefusing = false
   private newestCached = 0
   private at = 0
   private dump: Dump = []
@@ -155,6 +183,15 @@ class World {
       case 'erase':
         this.erase(step.node)
         break
+      case 'refuse':
+        this.isRefusing = true
+        break
+      case 'accept':
+        this.accept()
+        break
+      case 'poll':
+        void this.nodes[step.node]?.erasures.workOff()
+        break
       case 'evict':
         await clear(this.kv)
         break
@@ -179,6 +216,10 @@ class World {
     await settled()
   }
 
+  accept(): void {
+    this.isRefusing = false
+  }
+
   async release(): Promise<void> {
     const prompt = this.pending.filter((each) => !this.stragglers.has(each))
     const ready = prompt.length > 0 && this.choose(20) > 0 ? prompt : this.pending
@@ -193,7 +234,11 @@ class World {
   }
 
   async end(): Promise<void> {
-    const all = [...this.nodes, ...this.retired].map(({ cache }) => cache[Symbol.asyncDispose]())
+    this.accept()
+    const all = [...this.nodes, ...this.retired].map(({ cache, erasures }) => {
+      erasures[Symbol.dispose]()
+      return cache[Symbol.asyncDispose]()
+    })
     while (this.pending.length > 0) await this.release()
     await Promise.all(this.reads)
     while (this.pending.length > 0) await this.release()
@@ -231,8 +276,12 @@ class World {
       messages: touched,
       touched: 'messages',
     }
-    const cache = this.nodes[node]?.cache
-    const tell = () => cache?.effect.committed(commit)
+    const told = this.nodes[node]
+    const tell = () => {
+      // It is not even asked then.
+      if (told?.cache.takesWrites() === false) told.known.refusedVersion = version
+      told?.cache.effect.committed(commit)
+    }
     if (effect === 'now' || effect === 'twice') tell()
     if (effect === 'late' || effect === 'twice') this.pending.push(tell)
   }
@@ -241,7 +290,16 @@ class World {
     if (this.isErased || this.version === 0) return
     this.isErased = true
     this.states.push([])
-    void this.nodes[node]?.cache.erase(tenant, id, this.version).then((isDone) => {
+    const { version } = this
+    this.erasureRow = { tenant, id, version, isPast: false }
+    const erasing = this.nodes[node]
+    if (erasing === undefined) return
+    erasing.erasures.effect.committed({
+      ...{ tenant, conversationId: id, from: version - 1, version },
+      ...{ messages: [], touched: 'erased' },
+    })
+    erasing.known.isErased = true
+    void erasing.cache.erase(tenant, id, version).then((isDone) => {
       if (isDone) this.isErasedInCache = true
     })
   }
@@ -249,9 +307,12 @@ class World {
   private read({ node, mode, last }: Extract<Step, { type: 'read' }>): void {
     if (this.version === 0) return
     const floor = 1 + this.choose(this.version)
-    const atLeast = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
+    const known = this.nodes[node]?.known
+    const demanded = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
+    const atLeast = Math.max(demanded, known?.refusedVersion ?? 0)
     const cachedBefore = this.newestCached
-    const isGone = this.isErasedInCache || (mode === 'strong' && this.isErased)
+    const isGone =
+      this.isErasedInCache || known?.isErased === true || (mode === 'strong' && this.isErased)
     const options = {
       strong: { consistency: 'strong' },
       eventual: { consistency: 'eventual' },
@@ -293,15 +354,32 @@ class World {
   }
 
   private createNode(): Node {
-    const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv)
+    const known: Known = { refusedVersion: 0, isErased: false }
+    const refused = { version: 0 }
+    const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv, refused)
     const { own } = this.mistake
+    const events = {
+      ...createEvents(() => {}),
+      cacheFailed(what: string, _: string, error: unknown) {
+        const isRefused = error instanceof KvError && error.message === readOnly.message
+        if (what === 'apply' && isRefused)
+          known.refusedVersion = Math.max(known.refusedVersion, refused.version)
+      },
+    }
     const cache =
       own?.() ??
       createCache({
         kv,
         isShared: true,
-        events: createEvents(() => {}),
+        events,
         ttlSeconds: 600,
+        later: (work) => {
+          this.pending.push(work)
+          return () => {
+            const at = this.pending.indexOf(work)
+            if (at >= 0) this.pending.splice(at, 1)
+          }
+        },
         // The schedule decides what is late.
         deadlineMs: 1_000_000,
         readyBytesMax: 1_000_000,
@@ -324,6 +402,30 @@ class World {
       newest: (_: unknown, __: string, { limit }: { limit: number }) => snapshot(limit),
       history: (_: unknown, __: string, { last }: { last?: number }) => snapshot(last),
     } as unknown as HistoriesOptions['reader']
+    const rows = () => {
+      const row = this.erasureRow
+      if (row === undefined) return Promise.resolve([])
+      return Promise.resolve([row])
+    }
+    // Only what the erasures ask is answered.
+    const database = {
+      query: async ({ text }: { text: string }) => {
+        if (!text.startsWith('DELETE')) {
+          const found = await this.call(rows)
+          if (found.length > 0) known.isErased = true
+          return found
+        }
+        this.isErasedInCache = true
+        await this.call(async () => {
+          this.erasureRow = undefined
+        })
+        return []
+      },
+    } as unknown as Database
+    const erasures = createErasures({
+      ...{ database, cache, isShared: true, ttlSeconds: 600 },
+      events: createEvents(() => {}),
+    })
     const options: HistoriesOptions = {
       reader,
       cache,
@@ -331,11 +433,12 @@ class World {
         current: () =>
           this.call(() => Promise.resolve({ version: this.version, isErased: this.isErased })),
       },
+      isErased: erasures.isListed,
       isCoherent: true,
       historyMessagesMax: 10_000,
     }
     const histories = createHistories(this.mistake.options?.(options) ?? options)
-    return { cache, histories: this.mistake.histories?.(histories) ?? histories }
+    return { cache, erasures, known, histories: this.mistake.histories?.(histories) ?? histories }
   }
 
   /** Runs when it is released, and answers when that is released. */
@@ -358,8 +461,14 @@ class World {
   }
 
   /** The store, each call of which waits for the schedule. */
-  private scheduled(kv: Kv): Kv {
+  private scheduled(kv: Kv, refused: { version: number }): Kv {
     const call = <T>(work: () => Promise<T>) => this.call(work, true)
+    const write = <T>(work: () => Promise<T>, version = 0) =>
+      call(() => {
+        if (!this.isRefusing) return work()
+        refused.version = version
+        return Promise.reject(this.mistake.refusal ?? readOnly)
+      })
     const list = <T>(...args: Parameters<Kv['list']>): KvListIterator<T> => {
       async function* entries(): AsyncGenerator<KvEntry<T>, undefined, unknown> {
         yield* await call(() => Array.fromAsync(kv.list<T>(...args)))
@@ -377,14 +486,20 @@ class World {
     return {
       get: (...args) => call(() => kv.get(...args)),
       getMany: (...args) => call(() => kv.getMany(...args)),
-      set: (...args) => call(() => kv.set(...args)),
-      delete: (...args) => call(() => kv.delete(...args)),
+      set: (...args) => write(() => kv.set(...args)),
+      delete: (...args) => write(() => kv.delete(...args)),
       list,
       watch: (keys) => kv.watch(keys),
       atomic() {
         const atomic = kv.atomic()
         const commit = atomic.commit.bind(atomic)
-        atomic.commit = () => call(commit)
+        const set = atomic.set.bind(atomic)
+        let version = 0
+        atomic.set = (key, value, options) => {
+          if (isHead(value)) version = value.version
+          return set(key, value, options)
+        }
+        atomic.commit = () => write(commit, version)
         return atomic
       },
       close() {},

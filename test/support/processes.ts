@@ -36,6 +36,38 @@ export async function run(
   if (code !== 0) throw new Error(`${program} failed (${code}): ${written}`)
 }
 
+/** A program that runs until it is disposed of, and the lines it has printed. */
+export function startProgram(command: string[], line: (raw: string) => string | undefined) {
+  const child = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' })
+  const lines: string[] = []
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    let rest = ''
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = parts.pop() ?? ''
+      lines.push(...parts.flatMap((part) => line(part) ?? []))
+    }
+  }
+  const reading = Promise.all([read(child.stdout), read(child.stderr)])
+  return {
+    lines,
+    async [Symbol.asyncDispose]() {
+      // A child that stays, as a browser's do for a while, would hold the streams open.
+      for (const pid of familyOf(child.pid)) killIfAlive(pid)
+      await Promise.all([child.exited, reading])
+    },
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 /** A process and its children, itself first; empty when it is gone. */
 export function familyOf(pid: number): number[] {
   const table = processTable()

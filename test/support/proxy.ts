@@ -6,8 +6,12 @@ export type TestProxy = AsyncDisposable & {
   readonly port: number
   /** Milliseconds every chunk is held back, each way. */
   delayMs: number
+  /** Where new connections lead; those that are open stay where they are. */
+  targetPort: number
   /** Looks at what the server sends, before the client gets it; `cut` withholds it and cuts. */
-  onServerBytes: ((chunk: Buffer) => 'pass' | 'cut') | undefined
+  onServerBytes: ((chunk: Buffer) => 'pass' | 'cut' | Uint8Array) | undefined
+  /** Connections made so far. */
+  readonly made: number
   /** The connections that are open now. */
   connections(): number
   /** Resets every connection. */
@@ -21,6 +25,8 @@ export type TestProxy = AsyncDisposable & {
    * asked of each connection.
    */
   silence(chosen?: () => boolean): void
+  /** From now on, what the servers of open connections send and `chosen` names does not arrive. */
+  swallow(chosen: (chunk: Buffer) => boolean): void
   /** Refuses new connections; those that are open stay. */
   refuse(): void
   accept(): Promise<void>
@@ -29,11 +35,17 @@ export type TestProxy = AsyncDisposable & {
 /** By its first name; importing that shadows a global. */
 export type { TestProxy as Proxy }
 
-type Pair = { readonly client: Socket; readonly server: Socket; silent: boolean }
+type Pair = {
+  readonly client: Socket
+  readonly server: Socket
+  silent: boolean
+  isSwallowed: (chunk: Buffer) => boolean
+}
 
 export async function startProxy(targetPort: number): Promise<TestProxy> {
   const pairs = new Set<Pair>()
   let held: (() => void)[] | undefined
+  let made = 0
 
   /** In order, also where the delay becomes shorter meanwhile: what a proxy carries is a stream. */
   const delayed: { readonly due: number; readonly action: () => void }[] = []
@@ -61,24 +73,33 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     delayed.push({ due, action })
     if (delayed.length === 1) setTimeout(actOnDue, proxy.delayMs)
   }
-  const forward = (pair: Pair, from: Socket, look: (chunk: Buffer) => 'pass' | 'cut') => {
+  const forward = (
+    pair: Pair,
+    from: Socket,
+    look: (chunk: Buffer) => 'pass' | 'cut' | 'drop' | Uint8Array,
+  ) => {
     const to = from === pair.client ? pair.server : pair.client
     from.on('data', (data) => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (pair.silent) return
-      if (look(chunk) === 'pass') later(() => to.write(chunk))
-      else proxy.cut()
+      const seen = look(chunk)
+      if (seen === 'pass') later(() => to.write(chunk))
+      else if (seen === 'cut') proxy.cut()
+      else if (seen !== 'drop') later(() => to.write(seen))
     })
     from.on('error', () => {})
     from.on('close', () => pair.silent || later(() => to.destroy()))
   }
   const onClient = (client: Socket) => {
-    const server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
-    const pair = { client, server, silent: false }
+    const server = connect({ port: proxy.targetPort, host: '127.0.0.1', noDelay: true })
+    const pair: Pair = { client, server, silent: false, isSwallowed: () => false }
     client.setNoDelay(true)
+    made += 1
     pairs.add(pair)
     forward(pair, client, () => 'pass')
-    forward(pair, server, (chunk) => proxy.onServerBytes?.(chunk) ?? 'pass')
+    forward(pair, server, (chunk) =>
+      pair.isSwallowed(chunk) ? 'drop' : (proxy.onServerBytes?.(chunk) ?? 'pass'),
+    )
     // A silent pair stays until the end, for the server has heard nothing of it.
     client.on('close', () => pair.silent || pairs.delete(pair))
   }
@@ -95,7 +116,11 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
   const proxy: TestProxy = {
     port,
     delayMs: 0,
+    targetPort,
     onServerBytes: undefined,
+    get made() {
+      return made
+    },
     connections: () => pairs.size,
     cut() {
       for (const { client, server } of pairs) {
@@ -113,6 +138,9 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     },
     silence(chosen = () => true) {
       for (const pair of pairs) pair.silent ||= chosen()
+    },
+    swallow(chosen) {
+      for (const pair of pairs) pair.isSwallowed = chosen
     },
     refuse() {
       listener.close()

@@ -90,3 +90,55 @@ export class RawSocket {
     return { opcode: rest.readUInt8(0) & 0x0f, payload: rest.subarray(start, start + length) }
   }
 }
+
+export type RawAnswer = {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** What a server answers to these very bytes; fails where it closes without an answer. */
+export async function rawAnswer(url: string, request: string): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  try {
+    socket.write(request)
+    let got = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      got = Buffer.concat([got, chunk])
+      const answer = parsed(got, request.startsWith('HEAD '))
+      if (answer !== undefined) return answer
+    }
+    throw new Error(`closed after: ${got.toString()}`)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function parsed(got: Buffer, isHead: boolean): RawAnswer | undefined {
+  const end = got.indexOf('\r\n\r\n')
+  if (end === -1) return undefined
+  const [first = '', ...lines] = got.subarray(0, end).toString('latin1').split('\r\n')
+  const headers = new Headers(
+    lines.map((line): [string, string] => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trim()]
+    }),
+  )
+  const status = Number(first.split(' ')[1])
+  const rest = got.subarray(end + 4)
+  if (isHead || status === 204) return { status, headers, text: '' }
+  if (headers.get('transfer-encoding') !== 'chunked') {
+    const length = Number(headers.get('content-length'))
+    return rest.length < length ? undefined : { status, headers, text: rest.toString() }
+  }
+  if (!rest.subarray(-5).equals(Buffer.from('0\r\n\r\n'))) return undefined
+  let text = ''
+  for (let at = 0; ; ) {
+    const line = rest.indexOf('\r\n', at)
+    const length = Number.parseInt(rest.subarray(at, line).toString(), 16)
+    if (!(length > 0)) return { status, headers, text }
+    text += rest.subarray(line + 2, line + 2 + length).toString()
+    at = line + 2 + length + 2
+  }
+}

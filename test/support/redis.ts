@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { provide } from './apt.ts'
 import { until } from './processes.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -34,7 +35,7 @@ let missing: { reason: string | undefined } | undefined
 
 /** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
 export function redisMissing(): string | undefined {
-  missing ??= { reason: findRedis() }
+  missing ??= { reason: provide(['redis-server', 'redis-cli'], ['redis-server']) }
   return missing.reason
 }
 
@@ -203,20 +204,4 @@ export async function stopTestRedis(): Promise<void> {
   await watchdog?.end()
   watchdog = undefined
   running.clear()
-}
-
-/** On PATH, or installed where we are root and have apt-get. */
-function findRedis(): string | undefined {
-  if (Bun.which('redis-server') !== null && Bun.which('redis-cli') !== null) return undefined
-  if (process.getuid?.() !== 0 || Bun.which('apt-get') === null) {
-    return 'no redis-server on PATH, and none can be installed'
-  }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const aptGet = (...args: string[]) => spawnSync('apt-get', args, { env, timeout: 120_000 })
-  const install = ['install', '-y', '--no-install-recommends', 'redis-server']
-  if (aptGet(...install).status !== 0) {
-    aptGet('update')
-    if (aptGet(...install).status !== 0) return 'redis-server could not be installed'
-  }
-  return undefined
 }

@@ -4,8 +4,11 @@ import type { ExportLine } from '../../src/transfer/export-format.ts'
 import { exportConversations } from '../../src/transfer/exporter.ts'
 import { formatNamed } from '../../src/transfer/formats.ts'
 import { type ImportSettings, importFiles } from '../../src/transfer/importer.ts'
+import { createLineIdentities } from '../../src/transfer/line-identities.ts'
 import type { Output } from '../../src/transfer/output.ts'
 import { createRest } from '../../src/transfer/rest.ts'
+import type { SourcedJson } from '../../src/transfer/sourced-json.ts'
+import type { LineContext } from '../../src/transfer/steps.ts'
 import { createTally, type Tally } from '../../src/transfer/tally.ts'
 
 export const silent = { update: () => {}, say: () => {}, stop: () => {} }
@@ -44,6 +47,21 @@ export const parsed = (text: string): ExportLine[] =>
 
 export const printed = (lines: readonly unknown[]): string =>
   lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+
+/** The context of a line, as line 3 of `f.jsonl`. */
+export function contextOf(
+  json: SourcedJson,
+  { ids = [], split = (text) => [text] }: { ids?: readonly string[] } & Partial<LineContext> = {},
+): LineContext {
+  const identities = createLineIdentities()
+  identities.enter({ source: 'f.jsonl', isChosen: true, file: 'f.jsonl' })
+  return {
+    ...identities.of(json, JSON.stringify(json.value), 3, ids),
+    externalPrefix: 'f.jsonl',
+    numberText: json.numberText,
+    split,
+  }
+}
 
 export type Imported = { readonly tally: Tally; readonly said: readonly string[] }
 
@@ -86,8 +104,8 @@ export async function importedInto(
 }
 
 /**
- * An export without what is new in every service: the version it ends at and the times of segments
- * and of the conversation itself. Segments of one moment have no order.
+ * An export without what is new in every service: the version it ends at and the times of segments.
+ * Segments of one moment have no order.
  */
 export function lasting(
   lines: readonly ExportLine[],
@@ -114,8 +132,8 @@ function lastingLine(line: ExportLine, withTimes: boolean) {
   const { type } = line
   switch (type) {
     case 'conversation': {
-      const { createdAt: _, ...rest } = line
-      return { type, key: '', line: rest }
+      const { createdAt, ...rest } = line
+      return { type, key: '', line: withTimes ? { ...rest, createdAt } : rest }
     }
     case 'segment': {
       const { createdAt: _, updatedAt: __, ...rest } = line

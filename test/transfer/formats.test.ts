@@ -4,15 +4,18 @@ import fc from 'fast-check'
 import type { NewConversation, NewTurn } from '../../src/conversation/wire.ts'
 import { formatNamed, formatOf } from '../../src/transfer/formats.ts'
 import { sentences } from '../../src/transfer/sentences.ts'
+import { parseSourced } from '../../src/transfer/sourced-json.ts'
 import { LineProblem } from '../../src/transfer/steps.ts'
+import { contextOf } from '../support/transfer.ts'
 
 type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, number> }
 
 /** A line as steps; ids and keys are left out, for they are derived. */
 function read(line: unknown, split = (text: string) => [text]): Read {
-  const format = formatOf(line)
+  const json = parseSourced(JSON.stringify(line))
+  const format = formatOf(json.value)
   if (format === undefined) throw new LineProblem('no format')
-  const { steps } = format.read(line, { source: 'f.jsonl', number: 3, split })
+  const { steps } = format.read(json.value, contextOf(json, { ids: format.ids, split }))
   const kept: Record<string, number> = {}
   const turns: NewTurn[] = []
   let create: NewConversation = {}
@@ -166,13 +169,14 @@ describe('OpenAI messages', () => {
   })
 
   test('without text are kept, and so are refusals, names, weights and unknown roles', () => {
-    const image = u([{ type: 'image_url', image_url: { url: 'https://i.example/1.png' } }])
+    const empty = u('')
     const critic = { role: 'critic', content: 'meh' }
-    const { turns } = chat(
-      image,
+    const { create, turns } = chat(
+      empty,
       critic,
       a(null, { refusal: 'I cannot.', weight: 0, tool_calls: null }),
     )
+    expect(create.metadata).toEqual(kept({ before: [empty, critic] }))
     expect(turns).toEqual([
       {
         assistant: answered(['I cannot.'], kept({ message: { refusal: 'I cannot.', weight: 0 } })),
@@ -255,6 +259,51 @@ describe('OpenAI messages', () => {
   test.each([
     [{ messages: ['hi'] }, 'is no conversation: message 0 is no object'],
     [{ messages: [u('a'), { content: 'b' }] }, 'is no conversation: message 1 has no `role`'],
+    [{ messages: [{ from: 'human', value: 'a' }] }, "no `role`; it looks like ShareGPT's"],
+    [
+      { messages: [u([{ type: 'image_url', image_url: {} }]), a('b')] },
+      'message 0 has no text, only image_url, which cannot be imported',
+    ],
+    [{ messages: [u({ text: 'a' })] }, 'message 0 has a `content` that is no text and no list'],
+    [{ messages: [{ role: 'user', text: 'a' }] }, 'message 0 has no `content`'],
+    [
+      { messages: [{ role: 'user', parts: [{ type: 'text', text: 'a' }] }] },
+      "message 0 has `parts`, and no text in `content`; it looks like the AI SDK's",
+    ],
+    [
+      { messages: ['human', 'ai', 'tool', 'ai', 'ai'].map((type) => ({ type, content: 'a' })) },
+      `none of 5 messages has a known role ("human", "ai", "tool"); they look like LangChain's`,
+    ],
+    [
+      { messages: [u('a'), { role: 'bot', content: 'b' }] },
+      '1 of 2 messages have a role that is not known ("bot")',
+    ],
+    [
+      { messages: [{ role: 'User', content: 'a' }, a('b')] },
+      '1 of 2 messages have a role that is not known ("User")',
+    ],
+    [
+      {
+        turns: [
+          { speaker: 'user', text: 'a' },
+          { speaker: 'agent', text: 'b' },
+        ],
+      },
+      '1 of 2 utterances have a speaker that is not known ("agent")',
+    ],
+    [
+      { turns: [{ speaker: 'agent', text: 'b' }] },
+      'none of 1 utterances has a known speaker ("agent")',
+    ],
+    [
+      {
+        messages: ['a', 'b'].flatMap((text) => [
+          u(text, { id: '0192f0c1-7c00-7000-8000-000000000001' }),
+          a(text),
+        ]),
+      },
+      'has two messages with the id 0192f0c1-7c00-7000-8000-000000000001',
+    ],
   ])('%p are refused: %s', (line, reason) => {
     expect(() => read(line)).toThrow(reason)
   })
@@ -286,6 +335,7 @@ describe('OpenAI messages', () => {
     )
     fc.assert(
       fc.property(fc.array(message, { maxLength: 12 }), (messages) => {
+        fc.pre(isRead({ messages }))
         const { create, turns } = read({ messages })
         expect(rebuilt(create, turns).map(plain)).toEqual(messages.map(plain))
       }),
@@ -293,6 +343,17 @@ describe('OpenAI messages', () => {
     )
   })
 })
+
+/** Whether a line is imported rather than refused. */
+function isRead(line: unknown): boolean {
+  try {
+    read(line)
+    return true
+  } catch (error) {
+    if (error instanceof LineProblem) return false
+    throw error
+  }
+}
 
 type Kept = { before?: Message[]; after?: Message[]; messages?: Message[]; message?: Message }
 type Message = { role?: string; content?: unknown; [name: string]: unknown }
@@ -442,7 +503,7 @@ describe('the format of a line', () => {
   test.each(['turnlog', 'openai', 'dialogues'])('refuses lines of others: %s', (name) => {
     for (const line of [{}, [], 1, null, 'x', { type: 'turn' }, { messages: 1 }, { turns: 1 }])
       expect(() =>
-        formatNamed(name)?.read(line, { source: 's', number: 1, split: (text) => [text] }),
+        formatNamed(name)?.read(line, contextOf(parseSourced(JSON.stringify(line)))),
       ).toThrow(LineProblem)
   })
 })

@@ -106,6 +106,44 @@ describe('lines that cannot be used', () => {
   }, 30_000)
 })
 
+describe('times', () => {
+  test('that are not understood are counted with an example; a line without others has its own', async () => {
+    const name = newId()
+    const line = (id: string, ...times: unknown[]) => ({
+      id,
+      turns: times.map((timestamp, n) => ({
+        speaker: n % 2 === 0 ? 'user' : 'system',
+        text: `${n}`,
+        timestamp,
+      })),
+    })
+    const lines = [
+      line('1', '2024-05-20T10:13:21Z', 1716200002.000001),
+      line('2', 12.5, 'soon'),
+      { ...line('3', 'later', null), created: 1716200000 },
+    ]
+    const { tally } = await importedInto(node.url, printed(lines), { name })
+    expect(tally.summary()).toContain(
+      `times not understood 3  kept as they came, and not used: 12.5 in \`timestamp\`, ${name}:2\n`,
+    )
+    expect(tally.clean()).toBe(true)
+    const timesOf = async (id: string) => [
+      (await readConversation(node.url, idOf(id, name))).createdAt,
+      ...(await readAll(node.url, idOf(id, name))).map(({ createdAt }) => createdAt),
+    ]
+    expect(await timesOf('1')).toEqual([
+      '2024-05-20T10:13:21.000000Z',
+      '2024-05-20T10:13:21.000000Z',
+      '2024-05-20T10:13:22.000001Z',
+    ])
+    expect(await timesOf('3')).toEqual([
+      '2024-05-20T10:13:20.000000Z',
+      '2024-05-20T10:13:20.000000Z',
+      '2024-05-20T10:13:20.000001Z',
+    ])
+  })
+})
+
 describe('an import of an export', () => {
   test('goes on past a strange line, and stops a conversation where a turn is missing', async () => {
     const one = await exportWith(3)
@@ -233,9 +271,13 @@ describe('what the service refuses', () => {
   })
 
   test('is another dialogue under a name that was used', async () => {
-    const lines = [dialogue('same', 'a', 'b'), dialogue('same', 'a', 'other')]
-    const { said } = await importedInto(node.url, printed(lines), { name: 'twice' })
-    expect(said).toEqual([expect.stringMatching(/^twice:2: .*key/)])
+    const [one, other] = [dialogue('same', 'a', 'b'), dialogue('same', 'a', 'other')]
+    const { said } = await importedInto(node.url, printed([one, other]), { name: 'twice' })
+    expect(said).toEqual([expect.stringMatching(/^twice:2: has the id of line 1, "same"/)])
+    const later = await importedInto(node.url, printed([other]), { name: 'twice' })
+    expect(later.said).toEqual([
+      expect.stringMatching(/^twice:1: .*idempotency-conflict.*--source/),
+    ])
     expect(await texts(idOf('same', 'twice'))).toEqual(['a', 'b'])
   })
 })
@@ -285,6 +327,22 @@ describe('a service that fails for a while', () => {
     expect(await gone.get('/').catch((error: unknown) => error)).toBeInstanceOf(ServiceAway)
   })
 
+  test('and does not know an outcome is asked again, for every request of an import may be repeated', async () => {
+    let count = 0
+    const problem = { code: 'outcome-unknown', detail: 'Lost.', retryable: false }
+    const fake = Bun.serve({
+      port: 0,
+      fetch: () => {
+        count += 1
+        return count === 1 ? Response.json(problem, { status: 503 }) : Response.json({})
+      },
+    })
+    const rest = createRest({ url: `${fake.url}`, patienceMs: 10_000 })
+    expect((await rest.send<unknown>('POST', '/v1/conversations', {})).status).toBe(200)
+    expect(count).toBe(2)
+    await fake.stop(true)
+  })
+
   test('for good on one request costs that one', async () => {
     const problem = { code: 'internal', detail: 'Sorry.', retryable: true }
     let count = 0
@@ -328,7 +386,7 @@ describe('turnlog import', () => {
     }
     const { code, out } = await runTurnlog(['import', '--help'])
     expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog import')])
-  }, 20_000)
+  }, 60_000)
 
   test('ends with 1 where nobody listens, or somebody else does', async () => {
     writeFileSync(path('one.jsonl'), printed([dialogue('1', 'a', 'b')]))

@@ -1,0 +1,125 @@
+/**
+ * A client of node-redis that can be made anew: on another connection, to whatever the address leads to
+ * by then. One that gives no sign of life is made anew by itself; node-redis' own time-out would count
+ * what is sent as such a sign, and a stall of this process as silence.
+ */
+import { createClient } from 'redis'
+import { deadline } from '../../src/ports/loop-delay.ts'
+
+/** Milliseconds of silence after which a connection is given up; a ping is due well before. */
+const silenceMs = 3000
+const pingMs = 1000
+const connectTimeoutMs = 1000
+
+/** node-redis' own defaults wait, and give up, for ever. */
+const optionsOf = (url: string) => ({
+  url,
+  disableOfflineQueue: true,
+  pingInterval: pingMs,
+  // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
+  commandOptions: { timeout: 0 },
+  socket: {
+    connectTimeout: connectTimeoutMs,
+    reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
+  },
+})
+
+/** Milliseconds; spread, so that nodes do not come back in step. */
+const reconnectDelay = (attempts: number) =>
+  Math.min(50 * 2 ** attempts, 1000) * (0.5 + Math.random() / 2)
+
+const connectTo = (url: string) => createClient(optionsOf(url))
+
+export type RenewableClient = {
+  /** The client of now. */
+  readonly current: ReturnType<typeof connectTo>
+  connect(): void
+  /** Ends the connection, whatever waits on it, and makes another. */
+  renew(): void
+  /** Something was answered. */
+  alive(): void
+  close(): void
+}
+
+export function createRenewableClient(
+  url: string,
+  on: {
+    connect?(): void
+    ready(): void
+    error(thrown: unknown): void
+    shardedChannelMoved?(channel: string): void
+  },
+): RenewableClient {
+  let isConnecting = false
+  let isAlive = false
+  let stop = () => {}
+
+  const watch = () => {
+    stop()
+    stop = deadline(silenceMs, () => {
+      if (isAlive) return watch()
+      renew()
+      on.error(new Error(`it gave no sign of life for ${silenceMs} ms`))
+    })
+    isAlive = false
+  }
+  const make = () => {
+    const client = connectTo(url)
+    const ifCurrent = (act: () => void) => () => {
+      if (client !== current || !isConnecting) return
+      watch()
+      act()
+    }
+    return client
+      .on(
+        'connect',
+        ifCurrent(() => on.connect?.()),
+      )
+      .on('ready', ifCurrent(on.ready))
+      .on(
+        'ping-interval',
+        ifCurrent(() => {}),
+      )
+      .on('error', (thrown) => ifCurrent(() => on.error(thrown))())
+      .on('sharded-channel-moved', (channel: string) =>
+        ifCurrent(() => on.shardedChannelMoved?.(channel))(),
+      )
+  }
+  let current = make()
+
+  const end = () => {
+    stop()
+    if (current.isOpen) current.destroy()
+  }
+  const connect = () => {
+    isConnecting = true
+    watch()
+    const client = current
+    client.connect().catch((thrown) => {
+      if (client === current && isConnecting) on.error(thrown)
+    })
+  }
+  const renew = () => {
+    if (!isConnecting) return
+    const before = current
+    current = make()
+    stop()
+    if (before.isOpen) before.destroy()
+    connect()
+  }
+
+  return {
+    get current() {
+      return current
+    },
+    connect,
+    renew,
+    alive() {
+      isAlive = true
+    },
+    close() {
+      isConnecting = false
+      end()
+    },
+  }
+}

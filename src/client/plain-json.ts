@@ -1,0 +1,120 @@
+/**
+ * What a caller gives, read once and at once: a copy that nobody else can change, and the one text
+ * that is sent, journalled and compared. What JSON would leave out or change is refused.
+ */
+import { Problem } from '../problem.ts'
+
+type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
+
+/** Far above what the service takes, and far below what ends the stack. */
+const depthMax = 500
+
+class Refusal extends Error {}
+
+/**
+ * The JSON text of `input`. Throws `input-not-json`, with the JSON Pointer of the place: a BigInt,
+ * NaN or Infinity, a function, a symbol, `undefined` in a list, an invalid Date, a cycle, a getter or
+ * `toJSON` that throws, and objects such as a Map, whose content JSON leaves out. A member that is
+ * `undefined` is absent.
+ */
+export const printed = (input: unknown): string => from(input, JSON.stringify)
+
+/** The same as a value, to which members may be added. */
+export const plainJson = <T>(input: T): T => from(input, (json) => json as T)
+
+function from<Result>(input: unknown, made: (json: Json) => Result): Result {
+  const path: string[] = []
+  try {
+    return made(copied(input, path, []))
+  } catch (reason) {
+    throw refused(path, reason)
+  }
+}
+
+/** `path` is left as it is where something is thrown: it names the place. */
+function copied(given: unknown, path: string[], above: object[]): Json {
+  const value = afterToJson(given, path)
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value
+    case 'number':
+      if (Number.isFinite(value)) return value
+      throw new Refusal(`${value} is no number of JSON`)
+    case 'object':
+      return value === null ? null : members(value, path, above)
+    default:
+      throw new Refusal(`${value === undefined ? value : `a ${typeof value}`} has no JSON`)
+  }
+}
+
+/** As JSON.stringify asks: every object, and a BigInt whose prototype was given one. */
+function afterToJson(given: unknown, path: readonly string[]): unknown {
+  if (given === null || (typeof given !== 'object' && typeof given !== 'bigint')) return given
+  const toJson: unknown = Reflect.get(Object(given), 'toJSON', given)
+  if (typeof toJson !== 'function') return given
+  const value: unknown = toJson.call(given, path.at(-1) ?? '')
+  if (value === null && tagOf(given) === 'Date') throw new Refusal('the Date is invalid')
+  return value
+}
+
+function members(value: object, path: string[], above: object[]): Json {
+  if (above.includes(value)) throw new Refusal('it contains itself')
+  if (above.length >= depthMax) throw new Refusal(`it is deeper than ${depthMax} levels`)
+  above.push(value)
+  const json = Array.isArray(value)
+    ? listOf(value, path, above)
+    : isRecord(value)
+      ? recordOf(value, path, above)
+      : copied(unboxed(value), path, above)
+  above.pop()
+  return json
+}
+
+function listOf(list: readonly unknown[], path: string[], above: object[]): Json {
+  const copy: Json[] = []
+  for (let n = 0; n < list.length; n += 1) {
+    path.push(String(n))
+    copy.push(copied(list[n], path, above))
+    path.pop()
+  }
+  return copy
+}
+
+function recordOf(record: object, path: string[], above: object[]): Json {
+  // Without a prototype, a member called `__proto__` is one like any other.
+  const copy: Record<string, Json> = Object.create(null)
+  for (const member of Object.keys(record)) {
+    path.push(member)
+    const value: unknown = Reflect.get(record, member)
+    if (value !== undefined) copy[member] = copied(value, path, above)
+    path.pop()
+  }
+  return copy
+}
+
+/** A number, string or boolean that is an object; of others, JSON would lose the content. */
+function unboxed(value: object): unknown {
+  const tag = tagOf(value)
+  if (/^(Number|String|Boolean)$/.test(tag)) return value.valueOf()
+  throw new Refusal(`a ${tag} has no JSON`)
+}
+
+const tagOf = (value: unknown) => Object.prototype.toString.call(value).slice('[object '.length, -1)
+
+/** An object of its members, and not one of a class that keeps its content elsewhere. */
+function isRecord(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || tagOf(value) === 'Object'
+}
+
+function refused(path: readonly string[], reason: unknown): Problem {
+  const pointer = path.map((key) => `/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
+  const told = reason instanceof Error ? reason.message : 'what was thrown is no Error'
+  const message = reason instanceof Refusal ? told : `it cannot be read: ${told}`
+  const code = 'input-not-json'
+  return new Problem(code, `${pointer || 'the input'}: ${message}`, {
+    violations: [{ code, pointer, in: 'body', message }],
+    ...(reason instanceof Refusal ? {} : { cause: reason }),
+  })
+}

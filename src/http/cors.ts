@@ -1,0 +1,56 @@
+/**
+ * What lets web pages of allowed origins read what is answered (CORS). Never with credentials: the
+ * service knows no cookies.
+ */
+
+const join = (names: readonly string[]) => names.join(', ')
+
+const requestHeaders = [
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'traceparent',
+  'tracestate',
+  'turnlog-request-id',
+]
+
+/** Those of our answers that browsers hide unless told. */
+const answerHeaders = [
+  'allow',
+  'etag',
+  'location',
+  'ratelimit',
+  'retry-after',
+  'turnlog-request-id',
+  'turnlog-source',
+  'turnlog-version',
+]
+
+/** How long a browser may remember a preflight, in seconds: the most that Chromium takes. */
+const maxAge = '7200'
+
+/** Whether a browser asks if a page may send what no form could. */
+export const isPreflight = ({ method, headers }: Request): boolean =>
+  method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
+
+/** Of an unknown path, any method: so the request is made, and the page can read its 404. */
+export function preflightAnswer(methods: readonly string[]): Response {
+  const allowed = methods.length > 0 ? methods : ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-methods': join(allowed),
+      'access-control-allow-headers': join(requestHeaders),
+      'access-control-max-age': maxAge,
+    },
+  })
+}
+
+const exposed = join(answerHeaders)
+
+/** Lets pages of this origin read the answer. */
+export function share({ headers }: Response, origin: string): void {
+  headers.set('access-control-allow-origin', origin)
+  headers.set('access-control-expose-headers', exposed)
+}

@@ -1,0 +1,62 @@
+/** What a value that cannot be imported looks like, so that its owner knows what to do with it. */
+import { isJson, type Json } from './utterances.ts'
+
+/** A value of no known format -> what is wrong with it. */
+export function strangerOf(value: unknown): string {
+  if (Array.isArray(value)) return strangeList(value)
+  if (!isJson(value)) return unknown
+  if (isJson(value.mapping)) return looksLike('a conversation of a ChatGPT export')
+  if (isJson(value.chat_history)) return looksLike('a session report of LiveKit')
+  if (Array.isArray(value.contents)) return looksLike('a request of the Gemini API')
+  const list = value.conversations ?? value.conversation ?? value.chat
+  const of = Array.isArray(list) ? ownerOf(list) : undefined
+  return of === undefined ? unknown : looksLike(`a conversation of ${of}`)
+}
+
+const unknown = 'is of no format that is known'
+
+const looksLike = (what: string) => `${unknown}; it looks like ${what}`
+
+function strangeList(list: readonly unknown[]): string {
+  const first = list.find(isJson)
+  if (first === undefined) return `${unknown}: a line is an object`
+  if (isJson(first.mapping)) return looksLike(`${list.length} conversations of a ChatGPT export`)
+  const isConversations = [first.messages, first.turns, first.conversations].some(Array.isArray)
+  if (isConversations)
+    return `is a list of ${list.length} conversations, and a line is one: \`jq -c '.[]'\` makes lines of it`
+  const of = ownerOf(list)
+  return of !== undefined && typeof first.role !== 'string'
+    ? looksLike(`${list.length} messages of ${of}`)
+    : `is a list of ${list.length} messages without a conversation around it: \`jq -c '{messages: .}'\` makes one`
+}
+
+/** What library's the messages of a list look like. */
+export function ownerOf(messages: readonly unknown[]): string | undefined {
+  const found = messages.filter(isJson)
+  return owners.find(([, is]) => found.some(is))?.[0]
+}
+
+/** The end of a sentence about messages: `; they look like LangChain's`. */
+export function resemblance(messages: readonly unknown[]): string {
+  const of = ownerOf(messages)
+  if (of === undefined) return ''
+  return `; ${messages.length === 1 ? 'it looks' : 'they look'} like ${of}'s`
+}
+
+const langchainTypes = ['human', 'ai', 'AIMessageChunk', 'HumanMessage', 'AIMessage']
+
+const owners: readonly (readonly [string, (message: Json) => boolean])[] = [
+  [
+    'LangChain',
+    ({ type, data, lc, kwargs }) =>
+      langchainTypes.includes(String(type)) || isJson(data) || (lc !== undefined && isJson(kwargs)),
+  ],
+  ['ShareGPT', ({ from, value }) => typeof from === 'string' && value !== undefined],
+  ['ChatGPT', ({ author }) => isJson(author)],
+  [
+    'the AI SDK',
+    ({ parts }) => Array.isArray(parts) && parts.some((part) => isJson(part) && 'type' in part),
+  ],
+  ['Gemini', ({ parts }) => Array.isArray(parts)],
+  ['LiveKit', ({ type, interrupted }) => type === 'message' && typeof interrupted === 'boolean'],
+]

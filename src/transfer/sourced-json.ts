@@ -1,0 +1,31 @@
+/** JSON text -> its value, and how its numbers were written: `1.0` and `1` are one value and two texts. */
+
+export type SourcedJson = {
+  readonly value: unknown
+  /** The source text of the number `holder[name]`. */
+  numberText(holder: object, name: string): string
+}
+
+type Reviver = (
+  this: unknown,
+  name: string,
+  value: unknown,
+  context?: { readonly source?: string },
+) => unknown
+
+/** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for nesting without end. */
+export function parseSourced(text: string): SourcedJson {
+  const texts = new WeakMap<object, Map<string, string>>()
+  const note: Reviver = function (name, value, context) {
+    const source = context?.source
+    if (typeof value !== 'number' || source === undefined || source === String(value)) return value
+    if (typeof this !== 'object' || this === null) return value
+    const own = texts.get(this) ?? new Map<string, string>()
+    texts.set(this, own.set(name, source))
+    return value
+  }
+  return {
+    value: JSON.parse(text, note),
+    numberText: (holder, name) => texts.get(holder)?.get(name) ?? String(Reflect.get(holder, name)),
+  }
+}
