@@ -34,6 +34,7 @@ type BunSocket = {
   ping(): number
   pause(): void
   resume(): void
+  cork(work: () => void): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -155,6 +156,10 @@ class LiveSocket extends Outbox {
 
   override resumeReading(): void {
     this.#ws.resume()
+  }
+
+  override together(work: () => void): void {
+    this.#ws.cork(work)
   }
 
   protected close(code: number, reason: string): void {
