@@ -33,6 +33,7 @@ type BunSocket = {
   ping(): number
   pause(): void
   resume(): void
+  cork(work: () => void): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -154,6 +155,10 @@ class LiveSocket extends Outbox {
 
   override resumeReading(): void {
     this.#ws.resume()
+  }
+
+  override together(work: () => void): void {
+    this.#ws.cork(work)
   }
 
   protected close(code: number, reason: string): void {

@@ -15,6 +15,8 @@ export type InboxOptions = {
   readonly slice: TimeSlice
 }
 
+type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
+
 export type InboxOwner = {
   take(sent: Sent, weight: number): void
   /** Much more came than may. */
@@ -32,7 +34,7 @@ const sizeOf = (sent: Sent): number =>
 export class Inbox {
   readonly #options: InboxOptions
   readonly #owner: InboxOwner
-  readonly #socket: Pick<Outbox, 'pauseReading' | 'resumeReading'>
+  readonly #socket: Socket
   readonly #budget: FrameBudget
   // Made when something must wait.
   #waiting: Waiting[] | undefined
@@ -43,11 +45,7 @@ export class Inbox {
   #isClosed = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(
-    options: InboxOptions,
-    owner: InboxOwner,
-    socket: Pick<Outbox, 'pauseReading' | 'resumeReading'>,
-  ) {
+  constructor(options: InboxOptions, owner: InboxOwner, socket: Socket) {
     this.#options = options
     this.#owner = owner
     this.#socket = socket
@@ -132,16 +130,9 @@ export class Inbox {
   }
 
   #step(): boolean {
-    for (let count = 0; count < stepMax; count += 1) {
-      const now = performance.now()
-      const next = this.#waiting?.[this.#handled]
-      if (next === undefined || this.#budget.handleMs(this.#waitingWeight, now) > 0) break
-      this.#handled += 1
-      this.#waitingWeight -= next.weight
-      this.#owner.take(next.sent, next.weight)
-      if (count === stepMax - 1) return true
-    }
-    if (this.#waiting?.[this.#handled] === undefined) {
+    this.#socket.together(() => this.#handle())
+    if (this.#next !== undefined && this.#mayHandle()) return true
+    if (this.#next === undefined) {
       this.#waiting = undefined
       this.#handled = 0
       this.#waitingWeight = 0
@@ -149,5 +140,23 @@ export class Inbox {
     this.#isWorking = false
     if (!this.#isClosed) this.#work(performance.now())
     return false
+  }
+
+  #handle(): void {
+    for (let count = 0; count < stepMax && this.#mayHandle(); count += 1) {
+      const next = this.#next
+      if (next === undefined) return
+      this.#handled += 1
+      this.#waitingWeight -= next.weight
+      this.#owner.take(next.sent, next.weight)
+    }
+  }
+
+  get #next(): Waiting | undefined {
+    return this.#waiting?.[this.#handled]
+  }
+
+  #mayHandle(): boolean {
+    return this.#budget.handleMs(this.#waitingWeight, performance.now()) === 0
   }
 }

@@ -73,6 +73,9 @@ class TestOutbox extends Outbox {
   override ping() {}
   override pauseReading() {}
   override resumeReading() {}
+  override together(work: () => void) {
+    work()
+  }
 }
 
 const outletOf = (hub: Hub) => new TestOutbox(hub)

@@ -24,7 +24,11 @@ function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: 
         floods += 1
       },
     },
-    { pauseReading: () => reading.push('paused'), resumeReading: () => reading.push('resumed') },
+    {
+      pauseReading: () => reading.push('paused'),
+      resumeReading: () => reading.push('resumed'),
+      together: (work) => work(),
+    },
   )
   const send = (count: number, text = '') => {
     for (let n = 0; n < count; n += 1) inbox.message(`${text}${n}`, performance.now())
