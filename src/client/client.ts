@@ -94,7 +94,10 @@ export function createClient(options: ClientOptions): TurnlogClient {
     ownWrites,
     newFrameId,
     send: (frame) => links[0]?.send(frame) ?? false,
-    connect: () => mainLink().open(),
+    connect: () => {
+      // What a caller gives runs code of the caller when it is printed, which may close the client.
+      if (!closed) mainLink().open()
+    },
     onRecovered: (entry, outcome) => aside(() => options.onRecovered?.(entry, outcome)),
   })
   const partials = createPartials({

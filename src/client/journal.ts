@@ -67,7 +67,7 @@ export function createHeld(bounds: JournalBounds): Held {
     restore,
     add(entry, kept) {
       if (entries.has(entryName(entry))) return
-      // No waiting makes room for what does not fit into an empty journal.
+      // An entry larger than the whole journal never fits, so a retry is useless.
       const fits = kept.bytes <= bytesMax && entriesMax > 0
       if (entries.size + 1 > entriesMax || held + kept.bytes > bytesMax)
         throw new Problem(

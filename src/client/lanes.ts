@@ -39,6 +39,7 @@ export type Job = {
 }
 
 export type Lanes = {
+  /** After `close`, drops it at once. */
   add(job: Job): void
   /** Before all that waits; only while nothing is under way. */
   addFirst(job: Job): void
@@ -50,6 +51,8 @@ export type Lanes = {
   /** False: the frame is not for a job. */
   receive(frame: ServerFrame): boolean
   dropAll(reason: unknown): void
+  /** Drops all jobs, and every one that is added later. */
+  close(reason: unknown): void
   busy(): boolean
   /** Resolves when nothing waits. */
   empty(): Promise<void>
@@ -80,6 +83,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
   const unanswered = new Map<string, Lane>()
   let gate: CreditGate | undefined
   let frameBytesMax = 0
+  let closed: { readonly reason: unknown } | undefined
   const waiting: (() => void)[] = []
 
   const remove = (job: Job) => {
@@ -146,8 +150,20 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
     lane.failures += 1
   }
 
+  const dropAll = (reason: unknown) => {
+    const all = [...lanes.values()]
+    lanes.clear()
+    unanswered.clear()
+    for (const { jobs, resting } of all) {
+      clearTimeout(resting)
+      for (const job of jobs) job.dropped(reason)
+    }
+    for (const resolve of waiting.splice(0)) resolve()
+  }
+
   return {
     add(job) {
+      if (closed !== undefined) return job.dropped(closed.reason)
       const lane = lanes.get(job.c) ?? { jobs: [], failures: 0 }
       lanes.set(job.c, lane)
       lane.jobs.push(job)
@@ -186,15 +202,10 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       pump()
       return true
     },
-    dropAll(reason) {
-      const all = [...lanes.values()]
-      lanes.clear()
-      unanswered.clear()
-      for (const { jobs, resting } of all) {
-        clearTimeout(resting)
-        for (const job of jobs) job.dropped(reason)
-      }
-      for (const resolve of waiting.splice(0)) resolve()
+    dropAll,
+    close(reason) {
+      closed = { reason }
+      dropAll(reason)
     },
     busy: () => lanes.size > 0,
     empty: async () => {

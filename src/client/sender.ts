@@ -35,7 +35,7 @@ export type Written = Recorded | Attached | Opened | Completed | Interrupted
 export type SenderOptions = LanesOptions & {
   readonly journal: Journal
   readonly ownWrites: OwnWrites
-  /** Something waits for the service: there must be a connection. */
+  /** Something waits for the service: there must be a connection, unless the client is closed. */
   readonly connect: () => void
   /** What became of a write that an earlier run had left in the journal. */
   readonly onRecovered: (entry: JournalEntry, outcome: Written | Problem) => void
@@ -136,6 +136,7 @@ export function createSender(options: SenderOptions): Sender {
   ) => {
     try {
       if (completed !== undefined) kept.entry = await completed
+      if (closed !== undefined) throw closed.reason
       await journal.append(kept.entry)
       job.ready = true
     } catch (reason) {
@@ -149,6 +150,8 @@ export function createSender(options: SenderOptions): Sender {
     text: Waiting['text'],
     completed: Promise<JournalEntry> | undefined,
   ): Promise<Answer> => {
+    // Again: the client may have been closed while the texts were compared.
+    if (closed !== undefined) return Promise.reject(closed.reason)
     const started = start(entry, text, false)
     options.connect()
     void write(started, completed)
@@ -158,7 +161,7 @@ export function createSender(options: SenderOptions): Sender {
   const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
     if (closed !== undefined) return Promise.reject(closed.reason)
     const text = completed === undefined ? textOf(entry) : completed.then(textOf)
-    // Whoever completes it is told, and whoever compares.
+    // Marks the rejection as handled; both consumers of this promise handle it themselves.
     if (typeof text !== 'string') text.catch(() => {})
     const known = waiting.get(entryName(entry))
     const conflict = () =>
@@ -184,7 +187,6 @@ export function createSender(options: SenderOptions): Sender {
     record: async (entry) => inner(await send(entry), 'recorded'),
     speak: async (entry, type, completed) => inner(await send(entry, completed), type),
     async attach(c, messageId, text) {
-      if (closed !== undefined) throw closed.reason
       const outcome = createDeferred<Answer>()
       lanes.add({
         c,
@@ -200,14 +202,12 @@ export function createSender(options: SenderOptions): Sender {
       return inner(await outcome.promise, 'attached')
     },
     async start(session) {
-      if (closed !== undefined) throw closed.reason
       const started = sessions.start(session)
       options.connect()
       lanes.pump()
       return started
     },
     async end(c, sessionId) {
-      if (closed !== undefined) throw closed.reason
       const ended = sessions.end(c, sessionId)
       options.connect()
       lanes.pump()
@@ -226,7 +226,7 @@ export function createSender(options: SenderOptions): Sender {
     close(reason) {
       closed = { reason }
       sessions.close()
-      lanes.dropAll(reason)
+      lanes.close(reason)
     },
   }
 }
