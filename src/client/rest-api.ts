@@ -90,10 +90,13 @@ export type Readiness = {
  * Every one rejects with a `Problem`, or with the reason of the signal that aborted it. What is given is
  * read at the call: what cannot be sent rejects at once with `input-not-json`, `id-invalid` or
  * `idempotency-key-invalid`. Without an answer, a write is `service-unreachable` (never sent) or
- * `outcome-unknown` (retryable where the caller gave its key or id).
+ * `outcome-unknown` (retryable where the caller gave its key, id or external id).
  */
 export type Rest = {
-  /** The id is made here if absent, so that an answer that was lost creates no second one. */
+  /**
+   * Without `id` and `externalId`, the client makes an id, so that sending it again after a lost answer
+   * creates no second conversation.
+   */
   createConversation(body?: NewConversation, options?: CallOptions): Promise<Conversation>
   /** The last active first. */
   listConversations(

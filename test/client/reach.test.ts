@@ -66,6 +66,7 @@ const writesOf = (client: ReturnType<typeof createClient>) => ({
   'recordTurn with a key': client.recordTurn(id, turn, { key: 'k' }),
   createConversation: client.createConversation(),
   'createConversation with an id': client.createConversation({ id }),
+  'createConversation with an external id': client.createConversation({ externalId: 'a' }),
   patchConversation: client.patchConversation(id, { title: 'new' }),
   eraseConversation: client.eraseConversation(id),
   attachTtsToLatest: client.attachTtsToLatest(id, { ttsAudioUrls: [] }),
@@ -78,6 +79,7 @@ const writesOf = (client: ReturnType<typeof createClient>) => ({
 const repeatable = [
   'recordTurn with a key',
   'createConversation with an id',
+  'createConversation with an external id',
   'eraseConversation',
   'openTurn',
 ]
@@ -118,7 +120,7 @@ describe('a write whose answer never came', () => {
     }
   }, 60_000)
 
-  test('is not known by a later attempt that never reached the service', async () => {
+  test('stays outcome-unknown when a later attempt never connects', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     const refused = await freePort()
     const ports = [refused, resets.port]
@@ -149,7 +151,7 @@ describe('a write whose answer never came', () => {
     expect(attempts).toBe(6)
   }, 60_000)
 
-  test('is sent again by its id, also where the service takes it for one that nothing names', async () => {
+  test('with a generated id is resent after outcome-unknown, retryable or not', async () => {
     const told = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
     let attempts = 0
     const client = clientOf(server.url, {
@@ -168,6 +170,29 @@ describe('a write whose answer never came', () => {
     expect(once).toMatchObject({ code: 'outcome-unknown', retryable: false })
     expect(attempts).toBe(5)
   }, 60_000)
+
+  test('with an external id is the same write when its caller sends it again', async () => {
+    let lose = true
+    const sent: unknown[] = []
+    const client = clientOf(server.url, {
+      deadlineMs: 50_000,
+      attemptMs: 50_000,
+      fetch: async (url, init) => {
+        sent.push(await new Request(url, init).json())
+        const answer = await fetch(url, init)
+        if (!lose) return answer
+        throw new TypeError('lost')
+      },
+    })
+    const body = { externalId: 'sent again', title: 'one' }
+    const first = client.createConversation(body, { deadlineMs: 2000 })
+    expect(await failure(first)).toMatchObject({ code: 'outcome-unknown', retryable: true })
+    lose = false
+    const { id: created } = await client.createConversation(body)
+    expect(await client.createConversation(body)).toMatchObject({ id: created, title: 'one' })
+    // An id that the client makes would be another one at each call, and the service refuses that.
+    expect(sent).toEqual(sent.map(() => body))
+  })
 
   test('of a request that cannot be made fails at once, and is not to be tried again', async () => {
     const begun = performance.now()
