@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import type { CreditGate } from './credit-gate.ts'
 import type { Limits, ServerFrame } from './frames.ts'
-import { outcomeUnknown } from './outcome-unknown.ts'
+import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
 
 const answers = [
   'recorded',
@@ -184,7 +184,8 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       gate = undefined
       for (const id of [...unanswered.keys()]) {
         const { job } = take(id) ?? {}
-        if (job?.onlyOnce === true) settle(job, outcomeUnknown(lostAnswer, { isRepeatable: false }))
+        if (job?.onlyOnce === true)
+          settle(job, unknownOutcomeWithAdvice(lostAnswer, { isRepeatable: false }))
       }
     },
     receive(frame) {
@@ -195,7 +196,10 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
         const problem = Problem.told(frame)
         const unsure = problem.code === 'outcome-unknown' || problem.code === 'internal'
         if (unsure && job.onlyOnce)
-          settle(job, outcomeUnknown(problem.message, { isRepeatable: false, cause: problem }))
+          settle(
+            job,
+            unknownOutcomeWithAdvice(problem.message, { isRepeatable: false, cause: problem }),
+          )
         else if (problem.retryable || problem.code === 'outcome-unknown') rest(lane)
         else settle(job, problem)
       } else settle(job, frame)

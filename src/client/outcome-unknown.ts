@@ -2,7 +2,7 @@
 import { Problem } from '../problem.ts'
 
 /** `isRepeatable`: the caller can send it again, and it is the same write; else the problem says not to. */
-export function outcomeUnknown(
+export function unknownOutcomeWithAdvice(
   detail: string,
   { isRepeatable, ...options }: { readonly isRepeatable: boolean; readonly cause?: unknown },
 ): Problem {

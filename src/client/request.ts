@@ -5,7 +5,7 @@
 import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
 import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
-import { outcomeUnknown } from './outcome-unknown.ts'
+import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
 
 export type CallOptions = {
   /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
@@ -146,7 +146,7 @@ function unsettled(call: Call, problem: Problem): Problem {
   // Made here it has said so already.
   if (problem.code === 'outcome-unknown' && problem.retryable === isRepeatable) return problem
   const detail = `Whether ${method} ${path} was carried out is not known: ${problem.message}`
-  return outcomeUnknown(detail, { isRepeatable, cause: problem })
+  return unknownOutcomeWithAdvice(detail, { isRepeatable, cause: problem })
 }
 
 const isRepeatableByCaller = ({ repeat, isNamedHere = false }: Call) =>
@@ -183,7 +183,7 @@ function unreached(call: Call, base: string, cause: unknown, sending: Sending): 
   if (method !== 'GET' && sending === 'perhaps') {
     const isRepeatable = isRepeatableByCaller(call)
     const detail = `The answer to ${method} ${path} never came: ${reason}`
-    return outcomeUnknown(detail, { isRepeatable, cause })
+    return unknownOutcomeWithAdvice(detail, { isRepeatable, cause })
   }
   return new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, {
     cause,
