@@ -185,7 +185,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
   }
 }
 
-/** A caller's callback must not break off what is under way: what it throws is thrown by itself. */
+/** An error of the caller's callback is thrown in a task of its own, so that it does not interrupt the client. */
 function aside(callback: () => void): void {
   try {
     callback()

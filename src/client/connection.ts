@@ -75,7 +75,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     try {
       made = new options.webSocket(options.url, [protocol])
     } catch (cause) {
-      // Later, as every refusal: whoever asked for the connection is still about to wait for it.
+      // In a later task, as all other refusals: `open` itself refuses nobody.
       retry = setTimeout(() => {
         retry = undefined
         refuse(unconnectable(options.url, cause))

@@ -35,7 +35,7 @@ export type JournalBounds = {
   readonly bytesMax?: number
 }
 
-/** An entry as it was printed, and what it counts for. */
+/** An entry as JSON text, and the bytes that it counts for. */
 export type Kept = { readonly json: string; readonly bytes: number }
 
 /** The entries that are kept, within their bounds: what every journal counts with. */
@@ -49,7 +49,7 @@ export type Held = {
   delete(entry: Pick<JournalEntry, 'conversationId' | 'key'>): boolean
 }
 
-/** What names a write: an id has no space in it. */
+/** Names a write. Unambiguous, because a conversation id has no space in it. */
 export const entryName = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
   `${conversationId} ${key}`
 
@@ -95,7 +95,7 @@ export function createMemoryJournal(bounds: JournalBounds = {}): Journal {
   const held = createHeld(bounds)
   return {
     recovered: [],
-    // The texts wait with the sender: here they are only counted.
+    // The sender holds the texts until they are sent; here only their sizes are counted.
     append: async (entry) => held.add(entry, { json: '', bytes: sizeOf(entry) }),
     remove: (entry) => held.delete(entry),
     async [Symbol.asyncDispose]() {},

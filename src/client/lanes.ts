@@ -26,7 +26,7 @@ const isAnswer = (frame: ServerFrame): frame is Answer =>
 
 export type Job = {
   readonly c: string
-  /** The text of the frame: made of what was printed before, so that it does not fail. */
+  /** The text of the frame. Cannot throw, because the input was printed before. */
   readonly frame: (id: string) => string
   /** Sent twice, it might do something else the second time. */
   readonly onlyOnce: boolean
@@ -61,7 +61,7 @@ export type Lanes = {
 export type LanesOptions = {
   readonly backoff: Backoff
   readonly newFrameId: () => string
-  /** False: it was not written to an open socket. */
+  /** Answers false if there is no open socket; then nothing was sent. */
   readonly send: (text: string) => boolean
 }
 

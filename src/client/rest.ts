@@ -13,12 +13,12 @@ import type { ReadOptions, Rest } from './rest-api.ts'
 const path = (...segments: readonly string[]) =>
   `/v1/conversations${segments.map((segment) => `/${segmentOf(segment)}`).join('')}`
 
-/** Throws `id-invalid`, where the address would be another one, or none. */
+/** Throws `id-invalid` if the id would change the path, as `..` does, or cannot be encoded. */
 function segmentOf(id: string): string {
   try {
     if (!['', '.', '..'].includes(id)) return encodeURIComponent(id)
   } catch {
-    // A lone surrogate.
+    // encodeURIComponent throws on a lone surrogate.
   }
   throw new Problem('id-invalid', `An id of an address cannot be ${JSON.stringify(id)}.`)
 }

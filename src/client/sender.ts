@@ -58,20 +58,20 @@ export type Sender = Recording &
     close(reason: unknown): void
   }
 
-/** A write of a name: `answer` is undefined where it was refused a connection, and is in the journal still. */
+/** The write that holds a name. `answer` is undefined once its connection was refused: only the journal has it then. */
 type Waiting = { readonly text: string | Promise<string>; answer: Promise<Answer> | undefined }
 
 type Started = {
   readonly job: Job
   readonly kept: { entry: JournalEntry }
   readonly answer: Promise<Answer>
-  /** The journal did not take it. */
+  /** To be called if the journal does not take the entry. */
   readonly notKept: (reason: unknown) => void
 }
 
 function written(entry: JournalEntry, answer: Answer): Written {
   if ('turn' in entry) return inner(answer, 'recorded')
-  // The key of speech begins with the type of its frame.
+  // The key of a speech entry begins with the type of its frame.
   switch (entry.key.split(' ')[0]) {
     case 'turn.open':
       return inner(answer, 'turn.opened')
@@ -97,7 +97,7 @@ export function createSender(options: SenderOptions): Sender {
     resolve(outcome)
   }
 
-  /** Takes its place in its lane, and its name, at once. */
+  /** Puts the write into its lane and takes its name, both at once, so that order and name are kept. */
   const start = (first: JournalEntry, text: Waiting['text'], ready: boolean): Started => {
     const name = entryName(first)
     const c = first.conversationId
@@ -115,7 +115,7 @@ export function createSender(options: SenderOptions): Sender {
         settle(c, answer, outcome)
       },
       dropped(reason) {
-        // It stays in the journal: another write under its name would contradict it.
+        // It stays in the journal, so its name stays taken: another write under it is a conflict.
         mine.answer = undefined
         outcome.reject(reason)
       },

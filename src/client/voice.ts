@@ -113,7 +113,7 @@ export function createVoice(
   }
 }
 
-/** What is no object stays as it is: the service says what is wrong with it. */
+/** A `user` that is not an object is sent unchanged, so that the service refuses it. */
 const inSession = (user: NonNullable<SpokenHalves['user']>, sessionId: string) =>
   typeof user === 'object' && user !== null
     ? { ...user, voice: { ...user.voice, sessionId } }

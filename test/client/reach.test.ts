@@ -1,4 +1,4 @@
-/** Whether a write may have reached the service: what the client says where the answer never came. */
+/** What a write rejects with if its answer never came: whether it may have been carried out, and whether to resend it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
@@ -52,7 +52,7 @@ async function startSink(then: (socket: Socket) => void) {
   }
 }
 
-/** Each with its problem. */
+/** Makes every write of `writesOf`, and answers the problem with which each one rejected. */
 const failuresOf = (client: ReturnType<typeof createClient>) =>
   Promise.all(
     Object.entries(writesOf(client)).map(async ([name, write]) => ({
@@ -75,7 +75,7 @@ const writesOf = (client: ReturnType<typeof createClient>) => ({
   endVoiceSession: client.endVoiceSession(id, 'call'),
 })
 
-/** Those that are named by what the caller gave. */
+/** Writes whose caller gave a key or an id, so that the same call again is the same write. */
 const repeatable = [
   'recordTurn with a key',
   'createConversation with an id',
@@ -85,11 +85,11 @@ const repeatable = [
 ]
 
 describe('a write whose answer never came', () => {
-  test('is service-unreachable, and to be tried again, where no connection was made', async () => {
+  test('is service-unreachable and retryable if no connection was made', async () => {
     await using plain = await startSink((socket) => socket.end('HTTP/1.1 400 No\r\n\r\n'))
     for (const url of [
       `http://127.0.0.1:${await freePort()}`,
-      // It speaks no TLS.
+      // This server has no TLS, so that the handshake fails before anything is sent.
       `https://127.0.0.1:${plain.port}`,
     ]) {
       const client = clientOf(url, { attemptMs: 3000, deadlineMs: 3000 })
@@ -101,7 +101,7 @@ describe('a write whose answer never came', () => {
     }
   }, 60_000)
 
-  test('is outcome-unknown where it was sent, and to be tried again only where the caller named it', async () => {
+  test('is outcome-unknown if it was sent, and retryable only if the caller gave a key or an id', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     await using silent = await startSink(() => {})
     for (const { port } of [resets, silent]) {
@@ -134,7 +134,7 @@ describe('a write whose answer never came', () => {
     expect(problem).toMatchObject({ code: 'outcome-unknown', retryable: true })
   })
 
-  test('is tried again, whatever it is, while no connection is made', async () => {
+  test('is sent again, repeatable or not, while no connection can be made', async () => {
     const refused = await freePort()
     let attempts = 0
     const client = clientOf(server.url, {
@@ -194,7 +194,7 @@ describe('a write whose answer never came', () => {
     expect(sent).toEqual(sent.map(() => body))
   })
 
-  test('of a request that cannot be made fails at once, and is not to be tried again', async () => {
+  test('fails at once, and is not retryable, if the URL or a header is malformed', async () => {
     const begun = performance.now()
     for (const client of [
       clientOf('nonsense', { deadlineMs: 60_000 }),
@@ -206,7 +206,7 @@ describe('a write whose answer never came', () => {
     expect(performance.now() - begun).toBeLessThan(30_000)
   })
 
-  test('is told from one that was lost by what each runtime says', () => {
+  test('may have been sent or not according to the error of each runtime', () => {
     const error = (message: string, more: object = {}) =>
       Object.assign(new TypeError(message), more)
     const caused = (message: string, more: object = {}) =>
@@ -243,14 +243,14 @@ describe('a write whose answer never came', () => {
     for (const thrown of perhaps)
       expect([thrown, sendingOf(thrown, false)]).toEqual([thrown, 'perhaps'])
     for (const thrown of impossible) expect(sendingOf(thrown, false)).toBe('impossible')
-    // Deno sends again by itself what was lost on a connection that it had kept.
+    // Deno resends by itself what was lost on a kept connection, so its connect error proves nothing there.
     expect(sendingOf(deno('Connect'), true)).toBe('perhaps')
     expect(sendingOf(never[0], true)).toBe('never')
   })
 })
 
 describe('a socket that cannot be made', () => {
-  test('refuses what is recorded and what is watched, and lets the client end', async () => {
+  test('rejects writes and iterations with connection-refused, and lets the client be closed', async () => {
     const client = clientOf('nonsense')
     const refused = await Promise.all([
       failure(client.record(id, turn)),
