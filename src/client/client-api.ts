@@ -89,8 +89,8 @@ export type TurnlogClient = Rest &
     /** Resolves when every write over the socket has its answer, or the client is closed. */
     settled(): Promise<void>
     /**
-     * Ends iterations and the connection, and rejects writes over the socket that have no answer; these stay
-     * in the journal. REST calls end by themselves. A second call gives the same promise.
+     * Ends iterations and the connection, and rejects writes over the socket that have no answer; what is in
+     * the journal stays there. REST calls go on to their end. A second call gives the same promise.
      */
     close(): Promise<void>
   }
