@@ -31,6 +31,9 @@ export type WorldOptions = { readonly deadlineMs?: number }
 /** Milliseconds between two probes, so that a row takes no minute. */
 const probes = { everyMs: 250 }
 
+/** A test's app is slow in silence otherwise. */
+const slowLines = { slowRequestMs: 1000 }
+
 let made = 0
 
 /** The server that all rows share; each row has a database and a role of its own. */
@@ -62,6 +65,7 @@ export async function openServer(settings: Record<string, string> = {}) {
         await testApp({
           probes,
           overrides: {
+            server: slowLines,
             database: {
               url: urlOf(role),
               deadlineMs,
@@ -125,7 +129,7 @@ export async function openEmbedded(): Promise<World> {
       onEvent: ({ type, message }) => log.push(JSON.stringify({ event: type, message })),
     }),
   )
-  const app = parts.use(await testApp({ probes, database }))
+  const app = parts.use(await testApp({ probes, database, overrides: { server: slowLines } }))
   log = app.log
   const closing = parts.move()
   return {
