@@ -29,7 +29,7 @@ export function inexactNumbers(text: string, max = 50): InexactNumber[] {
   // Most texts have nothing that could be one, and of the rest most numbers are kept.
   if (!(hasLongInteger(text) || longExponent.test(text)) || !hasInexact(text)) return []
   const found = new Map<unknown, Map<string, string>>()
-  let left = max
+  let count = 0
   const root: unknown = JSON.parse(
     text,
     function note(
@@ -40,8 +40,8 @@ export function inexactNumbers(text: string, max = 50): InexactNumber[] {
       context?: { readonly source?: string },
     ) {
       const source = context?.source
-      if (left > 0 && typeof value === 'number' && source !== undefined && !isKept(source)) {
-        left -= 1
+      if (count < max && typeof value === 'number' && source !== undefined && !isKept(source)) {
+        count += 1
         const names = found.get(this) ?? new Map<string, string>()
         found.set(this, names.set(name, source))
       }
@@ -56,7 +56,7 @@ export function inexactNumbers(text: string, max = 50): InexactNumber[] {
     const below = (name: string) => `${pointer}/${escapePointer(name)}`
     for (const [name, source] of found.get(value) ?? []) add(below(name), source)
     for (const [name, item] of Object.entries(value)) {
-      if (list.length === max - left) return
+      if (list.length === count) return
       if (typeof item === 'object' && item !== null) walk(item, below(name))
     }
   }

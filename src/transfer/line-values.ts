@@ -35,9 +35,9 @@ export function checkValues(
   if (nestsDeeper(value, depthMax)) throw new LineProblem(`nests deeper than ${depthMax} levels`)
   const found = /\\u(?:0000|d[89a-f])/i.test(text) ? unstorable(value) : []
   let digits = 0
-  for (const number of inexactNumbers(text)) {
+  for (const number of inexactNumbers(text, Number.POSITIVE_INFINITY)) {
     const { pointer, source } = number
-    if (pointer === `/${idMember}`) continue
+    if (idMember !== undefined && pointer === `/${idMember}`) continue
     const holder = hasTimes ? timeHolder(value, number) : undefined
     if (holder === undefined) found.push([pointer, reasonOf(number)])
     else {
