@@ -1,13 +1,15 @@
 /** What of a line's values the service cannot keep as it came, each with its JSON Pointer. */
 import { escapePointer, type InexactNumber, inexactNumbers } from '../conversation/exact-numbers.ts'
+import { jsonBounds, nestsDeeper } from '../conversation/json-scan.ts'
 import { isStorable } from '../conversation/shape.ts'
 import { isTimeName } from './message-times.ts'
 import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
 import { timeOfNumber } from './time-forms.ts'
 
-/** The setting `limits.jsonDepthMax` allows no more, and a member of a line is nested in others. */
-const depthMax = 512
+/** No service takes what is deeper in a line: no setting allows more levels. */
+export const tooDeep = (): LineProblem =>
+  new LineProblem(`nests deeper than ${jsonBounds.levels} levels`)
 
 /** More places than this are not named, and none with more characters. */
 const placesMax = 3
@@ -32,7 +34,7 @@ export function checkValues(
   text: string,
   { idMember, hasTimes }: ValueOptions,
 ): number {
-  if (nestsDeeper(value, depthMax)) throw new LineProblem(`nests deeper than ${depthMax} levels`)
+  if (nestsDeeper(text, jsonBounds.levels)) throw tooDeep()
   const found = /\\u(?:0000|d[89a-f])/i.test(text) ? unstorable(value) : []
   let digits = 0
   for (const number of inexactNumbers(text, Number.POSITIVE_INFINITY)) {
@@ -87,9 +89,4 @@ function timeHolder(line: unknown, { pointer, source }: InexactNumber): object |
   for (const name of pointer.split('/').slice(1, -1))
     holder = typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
   return typeof holder === 'object' && holder !== null ? holder : undefined
-}
-
-function nestsDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((item) => nestsDeeper(item, levels - 1))
 }
