@@ -37,6 +37,13 @@ async function undisturbed() {
 
 const frames = (raw: RawSocket) => raw.texts.map((text) => JSON.parse(text))
 const frame = (fields: object) => JSON.stringify({ id: 'x', c, ...fields })
+/** A turn with a number in nested arrays. */
+const deep = (levels: number, number: string) =>
+  frame({
+    t: 'record',
+    key: 'k',
+    turn: { assistant: { responses: ['a'], metadata: { a: 'X' } } },
+  }).replace('"X"', '['.repeat(levels) + number + ']'.repeat(levels))
 const turn = { assistant: { responses: ['Hello'] } }
 
 test('every bad frame is answered by its code, and the socket stays open', async () => {
@@ -51,6 +58,9 @@ test('every bad frame is answered by its code, and the socket stays open', async
     [frame({ t: 'record', turn, key: 'x'.repeat(200_000) }), { code: 'frame-too-large' }],
     [frame({ t: 'record', turn, key: 7 }), { code: 'field-invalid', id: 'x', c }],
     [frame({ t: 'record', turn: 'Hello' }), { code: 'field-invalid', id: 'x', c }],
+    // Both take a recursion over them to the end of the stack.
+    [deep(5000, '12345678901234567890'), { code: 'json-too-large', id: 'x', c }],
+    [deep(60_000, '1'.repeat(12_000)), { code: 'json-too-large', id: 'x', c }],
     // Almost a UUID: a problem carries no such thing back as a conversation.
     [
       frame({ t: 'sub', c: '01a20bb4-3031-7301-9788e0d4002354f90' }),
