@@ -5,7 +5,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { problems } from '../src/problem.ts'
 import type { Answer } from './support/app.ts'
-import { type Expected, embeddedRows, type Row, serverRows } from './support/night-rows.ts'
+import {
+  type Expected,
+  embeddedRows,
+  type Row,
+  serverRows,
+  triggered,
+} from './support/night-rows.ts'
 import { openEmbedded, openServer, type Server, type World } from './support/night-worlds.ts'
 import { until } from './support/processes.ts'
 
@@ -24,6 +30,8 @@ async function conversationsOf({ app }: World) {
   const writeTo = (path: string) =>
     app.ask('POST', `${path}/turns`, turn(), { 'idempotency-key': crypto.randomUUID() })
   return {
+    /** Of the first. */
+    path: paths[0] ?? '',
     write: () => writeTo(paths[0] ?? ''),
     writeAll: () => Promise.all(paths.map(writeTo)),
     read: () => app.ask('GET', `${paths[0]}/messages`),
@@ -111,7 +119,8 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
 }
 
 /** The events that tell of the row. The failed write has a line, with all that an operator asks for. */
-function logged(world: World, { code, sqlState, red, lines: told = [] }: Expected): string {
+function logged(world: World, row: Expected): string {
+  const { code, sqlState, red, redForReads, lines: told = [] } = row
   const found = lines(world)
   const of = (event: string) => found.filter((line) => line['event'] === event)
   for (const line of told) expect(world.app.log.some((each) => line.test(each))).toBe(true)
@@ -125,8 +134,11 @@ function logged(world: World, { code, sqlState, red, lines: told = [] }: Expecte
     expect(unserved?.['requestId']).toBeString()
     expect(unserved?.['sqlState']).toBe(sqlState)
   }
-  expect(of('writes-lost').at(-1)?.['code']).toBe(red)
-  expect(of('writes-back').length > 0).toBe(red !== undefined)
+  // Where nothing is answered at all, nothing has to be written to find out.
+  if (redForReads === undefined) {
+    expect(of('writes-lost').at(-1)?.['code']).toBe(red)
+    expect(of('writes-back').length > 0).toBe(red !== undefined)
+  }
   const events = [...new Set(found.map(({ event }) => String(event)))]
   return events
     .map((event) =>
@@ -149,6 +161,48 @@ describe('on a server', () => {
       await using world = await server.world(row.options)
       await live('server', world, row)
     }, 120_000)
+})
+
+describe('what is no failure of the database', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await openServer()
+  }, 60_000)
+  afterAll(() => server[Symbol.asyncDispose]())
+  const staysGreen = async (world: World) => {
+    expect(await readiness(world)).toEqual({ status: 200, reason: undefined, state: 'up' })
+    expect(world.app.log.join()).not.toContain('writes-lost')
+  }
+
+  test('a conversation that another writer holds leaves /readyz green', async () => {
+    await using world = await server.world()
+    const { write, path } = await conversationsOf(world)
+    const id = path.split('/').at(-1)
+    const held = await world.begin(`select from conversations where id = '${id}' for update`)
+    for (let n = 0; n < 4; n += 1)
+      expect((await write()).body).toMatchObject({ code: 'conversation-busy', retryable: true })
+    await staysGreen(world)
+    await held.commit()
+    expect((await write()).status).toBe(201)
+  }, 60_000)
+
+  test('a conversation whose rows are refused leaves /readyz green, and others of its batch are recorded', async () => {
+    await using world = await server.world()
+    const { write, writeAll, path } = await conversationsOf(world)
+    const id = path.split('/').at(-1)
+    const broken = `if new.conversation_id = '${id}' then raise exception 'broken'; end if;`
+    await triggered(broken).breakIt(world)
+    for (let n = 0; n < 4; n += 1) {
+      expect((await write()).body['code']).toBe('database-refused')
+      await staysGreen(world)
+    }
+    const [refused, recorded] = await writeAll()
+    expect([refused?.body['code'], recorded?.status]).toEqual(['database-refused', 201])
+    await staysGreen(world)
+    // What probes wrote is not there.
+    const [row] = await world.sql('select count(*)::int as n from conversations')
+    expect(row).toEqual({ n: 2 })
+  }, 60_000)
 })
 
 describe('embedded', () => {

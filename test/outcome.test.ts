@@ -5,6 +5,7 @@ import { openDatabase } from '../adapters/open.ts'
 import { newId } from '../src/conversation/ids.ts'
 import { localPrincipal as me } from '../src/conversation/principal.ts'
 import type { NewTurn } from '../src/conversation/wire.ts'
+import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
 import { testDatabaseUrl } from './support/postgres.ts'
 import { startProxy, type TestProxy } from './support/proxy.ts'
@@ -168,6 +169,24 @@ describe('a connection cut before the commit', () => {
     opened.proxy.cut()
     expect(await settled).toBe('outcome-unknown')
     await release()
+  })
+
+  test('is retryable with a key and not without one, and its cause stays inside', async () => {
+    await using opened = await proxied()
+    const other = (await opened.store.createConversation(me, {})).conversation.id
+    const release = await hold(opened.direct, [opened.id, other])
+    const problemOf = (id: string, key?: string) =>
+      opened.store.recordTurn(me, id, turn('a'), key).then(Object, Object)
+    const problems = [problemOf(opened.id), problemOf(other, 'k')]
+    while ((await waiters(opened.direct.options.database)) < 2) await Bun.sleep(5)
+    opened.proxy.refuse()
+    opened.proxy.cut()
+    const [without, keyed] = await Promise.all(problems)
+    await release()
+    expect([without.code, without.retryable]).toEqual(['outcome-unknown', false])
+    expect([keyed.code, keyed.retryable]).toEqual(['outcome-unknown', true])
+    expect(without.cause).toBeInstanceOf(DatabaseError)
+    expect(JSON.stringify(without.body())).not.toMatch(/127\.0\.0\.1|lost:/)
   })
 
   test('sends a turn with a key again, and records it once', async () => {

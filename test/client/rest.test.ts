@@ -166,10 +166,25 @@ describe('the client over REST', () => {
         expect(['outcome-unknown', 'internal']).toContain(code)
       expect(sent.length).toBe(2)
     }
-    const { fetch, sent } = meeting(problem('conversation-busy', { 'retry-after': '0' }))
-    await clientOver(fetch).patchConversation(id, { title: 'newer' })
-    expect(sent.length).toBe(2)
   })
+
+  test.each([
+    'conversation-busy',
+    'overloaded',
+    'database-unavailable',
+    'database-slow',
+    'database-full',
+    'database-read-only',
+    'database-refused',
+  ] as const)(
+    'sends any write again after %s, which says that nothing was written',
+    async (code) => {
+      const { id } = await clientOver(direct).createConversation()
+      const { fetch, sent } = meeting(problem(code, { 'retry-after': '0' }))
+      await clientOver(fetch).patchConversation(id, { title: 'newer' })
+      expect(sent.length).toBe(2)
+    },
+  )
 
   test('waits as long as the service asks for, and fails at once where that is too long', async () => {
     const { fetch, sent } = meeting(problem('overloaded', { 'retry-after': '1' }))

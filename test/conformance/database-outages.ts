@@ -35,7 +35,12 @@ export function databaseOutages(
     const ask = (text: string) => database.query<object>({ text, params: [] })
     /** Every connection of the pool is made and has answered. */
     const warm = () =>
-      Promise.all(Array.from({ length: connectionsMax }, () => ask('select pg_sleep(0.02)')))
+      until('every connection of the pool answers', async () => {
+        const text = 'select pg_backend_pid() as pid, pg_sleep(0.02)'
+        const asked = Array.from({ length: connectionsMax }, () => ask(text))
+        const pids = (await Promise.all(asked)).map(([row]) => Object(row).pid)
+        return new Set(pids).size === connectionsMax
+      })
 
     beforeAll(async () => {
       server = await startPostgres()
@@ -56,6 +61,8 @@ export function databaseOutages(
       await admin`create table notes (text text)`
     })
     afterEach(async () => {
+      // A test that failed may have left it frozen, and all after it would fail as well.
+      server.thaw()
       await database[Symbol.asyncDispose]()
       await proxy[Symbol.asyncDispose]()
     })
@@ -194,6 +201,83 @@ export function databaseOutages(
       await admin`select pg_terminate_backend(pid) from pg_stat_activity where query = ${text}`
       expect(await ended).toMatchObject({ outcome: 'unknown' })
       expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
+    })
+
+    test('sessions that stay read-only after their role was are given up, and no write fails for them', async () => {
+      await admin.unsafe('create role keeper login')
+      await admin.unsafe('grant all on notes to keeper')
+      const url = server.url.replace('postgres@', 'keeper@')
+      const told: DatabaseEvent[] = []
+      const onEvent = (event: DatabaseEvent) => told.push(event)
+      await using keeper = await open({
+        ...{ url, deadlineMs: 5000, connectTimeoutMs: 1000, connectionsMax, onEvent },
+      })
+      const run = (text: string) => keeper.query<object>({ text, params: [] })
+      const insert = () => run("insert into notes values ('kept')")
+      await admin.unsafe('alter role keeper set default_transaction_read_only = on')
+      await Promise.all(Array.from({ length: connectionsMax }, () => run('select pg_sleep(0.2)')))
+      expect(await failure(insert())).toMatchObject({
+        ...{ outcome: 'refused', sqlState: '25006', reason: 'read-only' },
+      })
+      expect((await run('select 1 as one'))[0]).toEqual({ one: 1 })
+      await until('every session is older than those that count as fresh', async () => {
+        const [row] =
+          await admin`select bool_and(clock_timestamp() - backend_start > '1.5 s') as old
+          from pg_stat_activity where usename = 'keeper'`
+        return row?.['old'] === true
+      })
+      const linesBefore = told.length
+      await admin.unsafe('alter role keeper reset default_transaction_read_only')
+      await Promise.all(Array.from({ length: 20 }, insert))
+      expect(Array.from(await admin`select count(*)::int as n from notes`)).toEqual([{ n: 20 }])
+      const lines = told.filter(({ type }) => type === 'stale')
+      expect(lines).toHaveLength(Math.max(1, linesBefore))
+      expect(lines[0]?.message).toMatch(
+        /SQLSTATE 25006 .*: the session, opened .* ago, was given up/,
+      )
+    })
+
+    test('while a role is read-only, writes do not make a connection each', async () => {
+      await admin.unsafe('create role reader login')
+      await admin.unsafe('grant all on notes to reader')
+      await admin.unsafe('alter role reader set default_transaction_read_only = on')
+      const url = server.url.replace('postgres@', 'reader@')
+      await using reader = await open({
+        ...{ url, deadlineMs: 5000, connectTimeoutMs: 1000, connectionsMax: 1, onEvent: () => {} },
+      })
+      const pids = new Set<number>()
+      const startedAt = performance.now()
+      for (let n = 0; n < 200; n++) {
+        const text = "insert into notes values ('never')"
+        expect(await failure(reader.query({ text, params: [] }))).toMatchObject({
+          reason: 'read-only',
+        })
+        const [row] = await reader.query<{ pid: number }>({
+          text: 'select pg_backend_pid() as pid',
+          params: [],
+        })
+        if (row !== undefined) pids.add(row.pid)
+      }
+      expect(pids.size).toBeLessThanOrEqual(2 + (performance.now() - startedAt) / 500)
+    })
+
+    test('of several hosts, one that takes writes is chosen, else one that answers', async () => {
+      await using standby = await startPostgres({
+        settings: { default_transaction_read_only: 'on' },
+      })
+      const hosts = `127.0.0.1:${standby.port},127.0.0.1:${proxy.port}`
+      const url = server.url.replace(`127.0.0.1:${server.port}`, hosts)
+      const options = { url, deadlineMs: 5000, connectTimeoutMs: 1000, connectionsMax: 2 }
+      await using chosen = await open({ ...options, onEvent: () => {} })
+      const port = async () => {
+        const text = `select current_setting('port')::int as port`
+        return (await chosen.query<{ port: number }>({ text, params: [] }))[0]?.port
+      }
+      expect(await port()).toBe(server.port)
+      proxy.refuse()
+      proxy.cut()
+      const isOther = async () => (await port().catch(() => 0)) === standby.port
+      await until('the other host answers', isOther)
     })
 
     test('where it is full, those who have a connection share it, and others are not sent', async () => {

@@ -32,7 +32,7 @@ const onInsert = (body: string) => `
   create function night() returns trigger language plpgsql as $$ begin ${body} return new; end $$;
   create trigger night before insert on conversation_messages for each row execute function night()`
 
-const triggered = (body: string) => ({
+export const triggered = (body: string) => ({
   async breakIt({ sql }: World) {
     for (const statement of onInsert(body).split(/;\n/)) await sql(statement)
   },

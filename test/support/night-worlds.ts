@@ -12,7 +12,7 @@ import { mountSmallDisk, type SmallDisk } from './small-disk.ts'
 export type World = AsyncDisposable & {
   readonly app: TestApp
   /** Runs SQL in the service's database: on a server as a superuser, beside the service. */
-  sql(text: string): Promise<unknown>
+  sql(text: string): Promise<readonly object[]>
   /** With little room; undefined where none may be mounted. */
   readonly disk: SmallDisk | undefined
 }
@@ -22,6 +22,8 @@ export type ServerWorld = World & {
   /** Of the service. */
   readonly role: string
   readonly database: string
+  /** Begins a transaction with a statement; it stays open until it is committed. */
+  begin(text: string): Promise<{ commit(): Promise<void> }>
 }
 
 export type WorldOptions = { readonly deadlineMs?: number }
@@ -74,6 +76,22 @@ export async function openServer(settings: Record<string, string> = {}) {
       return {
         app,
         sql: (text) => operator.unsafe(text),
+        async begin(text) {
+          const begun = Promise.withResolvers<void>()
+          const ended = Promise.withResolvers<void>()
+          const transaction = operator.begin(async (inside) => {
+            await inside.unsafe(text)
+            begun.resolve()
+            await ended.promise
+          })
+          await begun.promise
+          return {
+            async commit() {
+              ended.resolve()
+              await transaction
+            },
+          }
+        },
         server,
         disk,
         role,
