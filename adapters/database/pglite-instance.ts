@@ -32,37 +32,61 @@ export async function openInstance(
   onEvent: OnDatabaseEvent,
 ): Promise<PgliteInstance> {
   let pglite: PGlite | undefined = await openData(directory)
-  /** Why there is no instance. */
+  /** What the last instance ended with; undefined while there is one. */
   let ended: DatabaseError | undefined
+  /** What the last attempt to open it anew failed with; undefined before the first. */
+  let unopened: { readonly cause: unknown; readonly text: string } | undefined
   let nextAttemptAt = 0
   let gapMs = firstGapMs
 
   const end = (failure: DatabaseError) => {
     pglite = undefined
     ended = failure
+    unopened = undefined
     gapMs = firstGapMs
     nextAttemptAt = 0
     onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened anew` })
   }
 
-  const failure = () =>
-    new DatabaseError('not-sent', `The ${place} ended and cannot be opened yet`, {
-      ...(ended === undefined ? {} : { reason: ended.reason }),
-      ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
+  const stillFull = () =>
+    new DatabaseError(
+      'not-sent',
+      `The ${place} ended, and its disk has too little room to open it`,
+      {
+        reason: 'full',
+        ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
+      },
+    )
+
+  const notOpened = (cause: unknown) =>
+    new DatabaseError('not-sent', `The ${place} ended and cannot be opened`, {
+      reason: 'unreachable',
+      cause,
     })
+
+  /** Reports the first failed attempt, and a later one that failed for another reason. */
+  const failAttempt = (cause: unknown): DatabaseError => {
+    nextAttemptAt = performance.now() + gapMs
+    gapMs = Math.min(gapMs * 2, longestGapMs)
+    const failure = notOpened(cause)
+    const text = cause instanceof Error ? cause.message : String(cause)
+    if (text !== unopened?.text)
+      onEvent({ type: 'unopened', message: `${failure.message}: ${text}` })
+    unopened = { cause, text }
+    return failure
+  }
 
   const open = async (): Promise<PGlite> => {
     if (pglite !== undefined) return pglite
-    if (performance.now() < nextAttemptAt) throw failure()
-    if (ended?.reason === 'full' && freeBytes(directory) < roomBytes) throw failure()
+    if (unopened !== undefined && performance.now() < nextAttemptAt) throw notOpened(unopened.cause)
     try {
+      if (ended?.reason === 'full' && freeBytes(directory) < roomBytes) throw stillFull()
       pglite = await openData(directory)
-    } catch {
-      nextAttemptAt = performance.now() + gapMs
-      gapMs = Math.min(gapMs * 2, longestGapMs)
-      throw failure()
+    } catch (thrown) {
+      throw thrown instanceof DatabaseError ? thrown : failAttempt(thrown)
     }
     ended = undefined
+    unopened = undefined
     onEvent({ type: 'reopened', message: `The ${place} was opened anew` })
     return pglite
   }
