@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { databaseEvents } from '../src/adapter-events.ts'
 import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
 import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
@@ -37,6 +38,15 @@ describe('a flood of one event', () => {
       leftOut: 15,
       withinMs: 100,
     })
+  })
+
+  test('of the database adapter is counted as well', () => {
+    const { log, entries } = logged()
+    const tell = databaseEvents(log, () => {})
+    for (let n = 0; n < 25; n += 1) tell({ type: 'stale', message: 'a session was given up' })
+    log.flush()
+    expect(entries()).toHaveLength(11)
+    expect(entries().at(-1)).toMatchObject({ event: 'notice', level: 'warn', leftOut: 15 })
   })
 
   test('takes no line from another code', () => {
@@ -144,6 +154,20 @@ describe('text', () => {
     const [first, second] = (lines[0] ?? '').split('\n')
     expect(first).toEndWith('error="TypeError: broken"')
     expect(second).toMatch(/^ +at .*events\.test\.ts/)
+  })
+
+  test('shows what caused a fault below it, cause by cause', () => {
+    const { log, lines } = logged({ format: 'text' })
+    const disk = new Error('the disk is gone', { cause: 'EIO\u001b' })
+    const cause = new TypeError('broken', { cause: new RangeError('too far', { cause: disk }) })
+    log.requestFailed(unanswered({ code: 'internal', cause }))
+    const shown = (lines[0] ?? '').split('\n').filter((line) => !/^ +at /.test(line))
+    expect(shown[0]).toEndWith('error="TypeError: broken"')
+    expect(shown.slice(1)).toEqual([
+      'caused by "RangeError: too far"',
+      'caused by "Error: the disk is gone"',
+      'caused by "EIO\\u001b"',
+    ])
   })
 
   test('holds nothing that a terminal would obey', () => {

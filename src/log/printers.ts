@@ -30,14 +30,25 @@ function words(fields: Readonly<Record<string, unknown>>): string[] {
   })
 }
 
-type Failure = { readonly message: string; readonly name: string; readonly stack?: unknown }
+type Failure = {
+  readonly message: string
+  readonly name: string
+  readonly stack?: unknown
+  readonly cause?: unknown
+}
 
 const isFailure = (value: unknown): value is Failure =>
   typeof value === 'object' && value !== null && 'message' in value && 'name' in value
 
-function failureText({ name, message, stack }: Failure): string {
+function failureText({ name, message, stack, cause }: Failure): string {
   const frames = typeof stack === 'string' ? stack.split('\n').filter(isFrame) : []
-  return [valueText(`${name}: ${message}`), ...frames.map((frame) => printable(frame))].join('\n')
+  return [
+    valueText(`${name}: ${message}`),
+    ...frames.map((frame) => printable(frame)),
+    ...(cause === undefined
+      ? []
+      : [`caused by ${isFailure(cause) ? failureText(cause) : valueText(cause)}`]),
+  ].join('\n')
 }
 
 const isFrame = (line: string) => /^\s+at /.test(line)
