@@ -37,6 +37,18 @@ export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): strin
     ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
     : undefined
 
+const hostRefused =
+  'The service does not answer under the name in Host: the setting server.allowedHosts does not hold it.'
+const hostRefusedOnLoopback =
+  'The service does not answer under the name in Host: it is not a loopback name, and the setting server.allowedHosts does not hold it.'
+
+/** Of a page that may not write, connect or ask whether it may. */
+export const originRefused = (): Problem =>
+  new Problem(
+    'origin-refused',
+    'This web page may not write or connect: the setting server.allowedOrigins does not hold its origin.',
+  )
+
 /** Probes come under whatever name an orchestrator gives a node. */
 const forAnyHost = new Set(['/healthz', '/readyz', '/healthz/', '/readyz/'])
 
@@ -54,7 +66,7 @@ export function createAccess({
 }: AccessSettings): Access {
   const isLoopbackAlone = isLoopback(host)
   const isHostChecked = isOpen && (isLoopbackAlone || allowedHosts !== '')
-  const judgeHost = createHostRule(isHostChecked ? allowedHosts : undefined)
+  const judgeHost = createHostRule(isHostChecked ? allowedHosts : '*', isLoopbackAlone)
   const listed = new Set(listOf(allowedOrigins).map(asSent))
   const isShared = memo(
     (origin) =>
@@ -76,9 +88,9 @@ export function createAccess({
       const verdict = judgeHost(headers.get('host'))
       if (verdict === 'malformed') throw new Problem('host-invalid')
       if (verdict === 'refused' && !forAnyHost.has(pathOf(request)))
-        throw new Problem('host-refused')
+        throw new Problem('host-refused', isLoopbackAlone ? hostRefusedOnLoopback : hostRefused)
       if (reads.has(method)) return
-      if (isForeign(request)) throw new Problem('origin-refused')
+      if (isForeign(request)) throw originRefused()
       const type = headers.get('content-type')
       if (type !== null && type !== 'application/json' && formType.test(type))
         throw new Problem(

@@ -5,7 +5,7 @@
 import { newId } from '../conversation/ids.ts'
 import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
-import type { Access } from './access.ts'
+import { type Access, originRefused } from './access.ts'
 import { problemAnswer } from './answer.ts'
 import { isPreflight, preflightAnswer, share } from './cors.ts'
 import { livePath } from './live.ts'
@@ -54,7 +54,7 @@ export function createEdge(events: Events, access: Access, logging: RequestLogOp
       const failure = (request: Request, error: unknown, requestId: string) =>
         answerFailure(request, error, requestId, routes())
       const preflight = (request: Request) => {
-        if (access.isForeign(request)) throw new Problem('origin-refused')
+        if (access.isForeign(request)) throw originRefused()
         return preflightAnswer(methodsOf(request, routes()))
       }
       return async (received) => {

@@ -14,16 +14,18 @@ export type HostRule = (host: string | null) => HostVerdict
 const form = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/
 
 /**
- * `allowed`: names with commas between them, or `*` for any; loopback is always among them.
- * Undefined where every well-formed host is taken.
+ * `allowed`: host names with commas between them, or `*` for every well-formed one.
+ * `takesLoopback`: whether loopback names are taken as well.
  */
-export function createHostRule(allowed: string | undefined): HostRule {
-  const names = new Set(listOf(allowed ?? '*').map(bare))
+export function createHostRule(allowed: string, takesLoopback: boolean): HostRule {
+  const names = new Set(listOf(allowed).map(bare))
   const takesAny = names.has('*')
   const judge = (host: string): HostVerdict => {
     if (!form.test(host) || !URL.canParse(`http://${host}`)) return 'malformed'
     const name = nameOf(host)
-    return takesAny || isLoopbackName(name) || names.has(name) ? 'taken' : 'refused'
+    return takesAny || names.has(name) || (takesLoopback && isLoopbackName(name))
+      ? 'taken'
+      : 'refused'
   }
   const remembered = memo(judge)
   return (host) => (host === null || host === '' ? 'taken' : remembered(host))

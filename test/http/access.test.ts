@@ -109,13 +109,18 @@ describe('a Host', () => {
         host,
         200,
       ])
+    for (const server of [loopback, guarded]) {
+      const { body } = await ask(server, conversations, { host: 'evil.example' })
+      expect(body.detail).toContain('server.allowedHosts')
+    }
     const help = await loopback.ask('GET', '/problems/host-refused')
     expect(help.text).toContain('server.allowedHosts')
   })
 
   test('is answered by the probes whatever it is', async () => {
-    for (const path of ['/healthz', '/readyz', '/readyz/'])
-      expect(outcome(await ask(loopback, path, { host: 'node-7.cluster' }))).toBe(200)
+    for (const server of [loopback, guarded])
+      for (const path of ['/healthz', '/readyz', '/readyz/'])
+        expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
     expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
   })
 
@@ -128,12 +133,17 @@ describe('a Host', () => {
     expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
-  test('is checked on every address once the setting is given', async () => {
+  test('on an address that is not loopback must be one that the setting names, once it is given', async () => {
     expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
     expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
     expect(outcome(await ask(guarded, conversations, { host: 'localhost:3000' }))).toBe(200)
+    for (const host of ['127.0.0.1', '[::1]:3000', 'app.localhost'])
+      expect([host, outcome(await ask(guarded, conversations, { host }))]).toEqual([
+        host,
+        '421 host-refused',
+      ])
   })
 
   test('that is malformed is a 400 before anything is routed', async () => {
@@ -289,6 +299,7 @@ describe('a page', () => {
           body,
         })
         expect([other, outcome(refused)]).toEqual([other, '403 origin-refused'])
+        expect(refused.body.detail).toContain('server.allowedOrigins')
         expect(refused.headers.has('access-control-allow-origin')).toBe(false)
         const got = await ask(server, conversations, { headers: page(other) })
         expect([other, got.status, got.headers.has('access-control-allow-origin')]).toEqual([
@@ -298,6 +309,7 @@ describe('a page', () => {
         ])
         const socket = await ask(server, '/v1/live', { headers: { ...upgrade, origin: other } })
         expect([other, outcome(socket)]).toEqual([other, '403 origin-refused'])
+        expect(socket.body.detail).toContain('server.allowedOrigins')
       }
     }
     const any = await ask(anybody, conversations, {
@@ -335,7 +347,7 @@ describe('a page', () => {
     }
   })
 
-  test('is asked for before it sends what a form could not, without a credential', async () => {
+  test('gets its preflight answered without a credential', async () => {
     const origin = 'http://localhost:5173'
     const paths: [path: string, methods: string][] = [
       [conversations, 'GET, HEAD, POST'],
@@ -364,6 +376,7 @@ describe('a page', () => {
         headers: preflight(foreign, 'POST'),
       })
       expect([foreign, outcome(refused)]).toEqual([foreign, '403 origin-refused'])
+      expect(refused.body.detail).toContain('server.allowedOrigins')
       expect(refused.headers.has('access-control-allow-origin')).toBe(false)
     }
     expect(outcome(await ask(loopback, conversations, { method: 'OPTIONS' }))).toBe(
