@@ -15,7 +15,7 @@ const requestHeaders = [
   'turnlog-request-id',
 ]
 
-/** Those of our answers that browsers hide unless told. */
+/** Response headers exposed to scripts (Access-Control-Expose-Headers). */
 const answerHeaders = [
   'allow',
   'etag',

@@ -80,7 +80,7 @@ const parameters: Parameters = {
   },
 }
 
-/** A probe that is answered 422 would take the node away: what is not understood asks for everything. */
+/** An unknown `for` counts as `writes`: a 422 would remove the node from the load balancer. */
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 

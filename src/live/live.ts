@@ -107,7 +107,7 @@ export function createLive(options: LiveOptions): Live {
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
-  // A session that ended too early is only an end too many.
+  // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.sessionGraceSeconds, {
     carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),
