@@ -333,7 +333,9 @@ describe('PGlite', () => {
         return !last.cause.includes('ENOENT')
       })
       expect(last).toMatchObject({ reason: 'unreachable', outcome: 'not-sent' })
-      expect(told.filter(({ type }) => type === 'unopened')).toHaveLength(2)
+      const unopened = told.filter(({ type }) => type === 'unopened')
+      expect(unopened).toHaveLength(2)
+      expect(unopened[1]?.message).not.toContain('[object')
       writeFileSync(control, whole)
       await until('it is open again', () =>
         database.query({ text: 'select 1', params: [] }).then(

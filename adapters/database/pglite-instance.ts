@@ -19,11 +19,11 @@ export type PgliteInstance = {
   close(): Promise<void>
 }
 
-/** Opening takes a second of the whole thread: milliseconds between two attempts that failed. */
+/** Milliseconds between two failed attempts to open: each holds the whole thread for about a second. */
 const firstGapMs = 1000
 const longestGapMs = 60_000
 
-/** Less free space than this is not worth an attempt: a file of the write-ahead log has 16 MiB. */
+/** Free bytes that an attempt to open needs: a file of the write-ahead log has 16 MiB. */
 const roomBytes = 32 * 1024 * 1024
 
 export async function openInstance(
@@ -114,18 +114,30 @@ const freeBytes = (directory: string): number => {
   return bavail * bsize
 }
 
-/** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
+/** PGlite may throw the status of an exit, which is no `Error`. */
+async function create(data: string): Promise<PGlite> {
+  try {
+    return await PGlite.create(data)
+  } catch (thrown) {
+    if (thrown instanceof Error) throw thrown
+    const isObject = typeof thrown === 'object' && thrown !== null
+    const text = isObject && 'message' in thrown ? thrown.message : thrown
+    throw new Error(`Postgres did not start: ${String(text)}`, { cause: thrown })
+  }
+}
+
+/** Opens the data. Missing data is made in a directory beside it and then renamed, so that it is whole or absent. */
 async function openData(directory: string): Promise<PGlite> {
   const data = dataIn(directory)
   if (!existsSync(data)) {
     const unfinished = `${data}.new`
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished, { mode: 0o700 })
-    await (await PGlite.create(unfinished)).close()
+    await (await create(unfinished)).close()
     renameSync(unfinished, data)
   }
-  const pglite = await PGlite.create(data)
-  // After the start, which puts its own for every array type.
+  const pglite = await create(data)
+  // Set after the start, which sets parsers of its own for every array type.
   pglite.parsers = { ...valueParsers }
   pglite.serializers = {}
   return pglite
