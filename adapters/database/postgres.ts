@@ -36,7 +36,7 @@ const cancelGraceMs = 250
  */
 const sessionsFault = /^(25006|42501|42P01|42883|3F000)$/
 
-/** A session younger than this has the settings of now: its refusal stands. In milliseconds. */
+/** Milliseconds after its opening in which a session is taken to have current settings: its refusal stands. */
 const freshMs = 500
 
 /** Connects when it has to: the server may be away now, and may go and come back later. */

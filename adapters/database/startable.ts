@@ -26,7 +26,7 @@ export type DatabaseEventType =
   | 'reachable'
   /** A connection that answered neither its statement nor the cancel was given up. */
   | 'stuck'
-  /** Plans may be those of small tables for longer. */
+  /** The tables could not be analysed: Postgres may keep plans made for small tables. */
   | 'unanalysed'
   /** A session whose settings may be old was given up. One for each session; those of one SQLSTATE have one text. */
   | 'stale'

@@ -23,7 +23,7 @@ export function printedListAnswer(
     : streamedAnswer(piecesOf(name, texts, before, after), 200, headers)
 }
 
-/** The same of items as they are. */
+/** The same for items that are not printed yet. */
 export async function listAnswer(
   name: string,
   items: readonly unknown[],

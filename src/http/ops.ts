@@ -24,7 +24,7 @@ export type Health = {
 /** `reason`: a code of the table of problems. */
 type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
 
-/** What the caller would send here. */
+/** Which requests the caller wants to send to this node. */
 type Purpose = 'writes' | 'reads'
 
 type CacheDependency = { name: string; status: 'up' | 'down' | 'read-only' }

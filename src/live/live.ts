@@ -46,7 +46,7 @@ export type LiveOptions = {
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
   readonly sessionGraceSeconds: number
-  /** A frame that is answered later is a line of the log; 0 turns that off. */
+  /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
   readonly slowRequestMs: number
 }
 

@@ -207,7 +207,7 @@ describe('a Host', () => {
     }
   })
 
-  test('is taken without one from a program that calls the app itself, over https as well', async () => {
+  test('may be absent in a request passed to `fetch`, over http and https', async () => {
     for (const base of ['http://turnlog.test', 'https://turnlog.test', 'https://x', 'http://x'])
       expect((await loopback.fetch(new Request(`${base}${conversations}`))).status).toBe(200)
     const headers = { host: 'evil.example' }
@@ -421,7 +421,7 @@ describe('a page', () => {
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
   })
 
-  test('of any origin is warned of at start, while nobody is authenticated', async () => {
+  test('of any origin: `server.allowedOrigins = *` logs a warning at start while callers are not authenticated', async () => {
     for (const [allowedOrigins, warnings] of [
       ['https://a, *', 1],
       ['https://a', 0],
@@ -435,7 +435,7 @@ describe('a page', () => {
     }
   })
 
-  test('that hides its origin is known by the site that its browser names', async () => {
+  test('without an Origin is judged by Sec-Fetch-Site', async () => {
     const c = await create(loopback)
     const path = `${conversations}/${c}/segments`
     for (const [site, expected] of [
@@ -534,7 +534,7 @@ describe('a write', () => {
 })
 
 describe('an answer', () => {
-  test('is kept by no cache, but for the files of the API page', async () => {
+  test('is no-store, except for the files of /swagger', async () => {
     const c = await create(loopback)
     const turns = `${conversations}/${c}/turns`
     await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })
