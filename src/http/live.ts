@@ -7,6 +7,7 @@ import { Outbox, type Sent, type Watermarks } from '../live/outbox.ts'
 import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
 import { Session } from '../live/session.ts'
 import { Problem } from '../problem.ts'
+import { originRefused } from './access.ts'
 import { followed, since, tail } from './fields.ts'
 import { inputs } from './parameters.ts'
 import type { Router } from './server.ts'
@@ -49,7 +50,7 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (isForeign(request)) throw new Problem('origin-refused')
+      if (isForeign(request)) throw originRefused()
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')

@@ -21,7 +21,7 @@ export type ChannelHost = {
   readonly reads: LiveReads
   readonly heads: Heads
   readonly page: { readonly limit: number; readonly bytesMax: number }
-  /** What crowds of followers are served in. */
+  /** The time slice in which crowds of followers are served. */
   readonly slice: TimeSlice
   /** The name under which this node speaks to the others. */
   readonly node: string

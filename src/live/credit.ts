@@ -11,7 +11,7 @@ export class Credit {
     this.#bounds = bounds
   }
 
-  /** False: that would be too much. One frame alone never is. */
+  /** False if that would be more than the credit. One frame alone always fits. */
   take(bytes: number): boolean {
     const isFull = this.#frames >= this.#bounds.frames
     if (isFull || (this.#frames > 0 && this.#bytes + bytes > this.#bounds.bytes)) return false

@@ -7,7 +7,7 @@ import type { TimeSlice } from './time-slice.ts'
 /** A `Set` or a `Map`: what is added or deleted meanwhile does no harm. */
 export type Members<T> = Iterable<T> & { readonly size: number }
 
-/** How many are served between two looks at the clock. */
+/** How many followers are served between two looks at the clock. */
 const stepMax = 32
 
 export class FanOut<T> {
@@ -15,7 +15,7 @@ export class FanOut<T> {
   readonly #members: Members<T>
   readonly #act: (one: T) => void
   #place: Iterator<T> | undefined
-  /** How many are still to be served. */
+  /** How many followers are still to be served in this round. */
   #left = 0
 
   constructor(slice: TimeSlice, members: Members<T>, act: (one: T) => void) {
@@ -38,12 +38,12 @@ export class FanOut<T> {
     if (!wasRunning && this.#left > 0) this.#slice.run(() => this.#step())
   }
 
-  /** Somebody has been added, and stands at its end. */
+  /** Tells the round that a follower was added: it is served last. */
   joined(): void {
     if (this.isRunning) this.#left += 1
   }
 
-  /** Serves nobody else. */
+  /** Ends the round: no further follower is served. */
   stop(): void {
     this.#left = 0
   }

@@ -5,14 +5,14 @@ import type { Follower, ResetReason } from './follower.ts'
 import type { Partial, Role } from './partials.ts'
 import type { TimeSlice } from './time-slice.ts'
 
-/** So many take no longer than a request. */
+/** Up to this many followers are served at once: that takes no longer than a request. */
 const fewMax = 32
 
 type Showing = { partial: Partial; readonly fanOut: FanOut<Follower> }
 
 export class Followers extends Set<Follower> {
   readonly #slice: TimeSlice
-  // Made for crowds alone: most conversations have one follower.
+  // Made for crowds only: most conversations have one follower.
   #advancing: FanOut<Follower> | undefined
   #showing: Map<Role, Showing> | undefined
 
@@ -27,7 +27,7 @@ export class Followers extends Set<Follower> {
     for (const { fanOut } of this.#showing?.values() ?? []) fanOut.joined()
   }
 
-  /** There is something new. */
+  /** Tells all followers that there is something new. */
   advance(): void {
     if (this.#isFew(this.#advancing)) {
       for (const follower of this) follower.advance()
@@ -37,7 +37,7 @@ export class Followers extends Set<Follower> {
     this.#advancing.all()
   }
 
-  /** There is something new for these. */
+  /** Tells these followers that there is something new. */
   advanceSome(followers: readonly Follower[]): void {
     this.#each(followers, (follower) => follower.advance())
   }
@@ -64,7 +64,7 @@ export class Followers extends Set<Follower> {
     showing.fanOut.all()
   }
 
-  /** Those that have not begun find out by themselves. */
+  /** Followers that have not begun yet read the new state when they begin. */
   reset(
     reason: ResetReason,
     concerns: (follower: Follower) => boolean,

@@ -3,16 +3,16 @@
  * as it comes in, handled or not; where more come than may, the socket is in debt.
  */
 
-/** A frame counts once, and once more for each of these. */
+/** Bytes: a frame counts once, and once more for each of these. */
 const weightBytes = 1024
 
-/** The most debt, in seconds: a peer that is not read and owes more does not slow down. */
+/** The maximum debt, in seconds of budget: a peer with more does not slow down though it is not read. */
 const debtSeconds = 2
 
-/** A pause ends with this part of a second's worth to spend, so that there are few of them. */
+/** The share of a second's budget with which a pause ends: pauses are fewer and longer. */
 const resumeSeconds = 0.1
 
-/** Times that a frame counts which is refused, or makes the service look for a conversation. */
+/** How often a frame counts that is refused, or for which the service looks up a conversation. */
 export const dearTimes = 10
 
 export const weightOf = (bytes: number): number => 1 + Math.floor(bytes / weightBytes)

@@ -20,7 +20,7 @@ export type HubOptions = {
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
-  /** For what is done for many at once. */
+  /** The time slice for work on crowds. */
   readonly slice: TimeSlice
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }

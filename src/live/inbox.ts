@@ -6,12 +6,12 @@ import { dearTimes, FrameBudget, weightOf } from './frame-budget.ts'
 import type { Outbox } from './outbox.ts'
 import type { TimeSlice } from './time-slice.ts'
 
-/** A text, or something that is none. */
+/** A text frame, or a binary one, which is refused. */
 export type Sent = string | object
 
 export type InboxOptions = {
   readonly framesPerSecond: number
-  /** What all sockets' frames are handled in. */
+  /** The time slice in which the delayed frames of all sockets are handled. */
   readonly slice: TimeSlice
 }
 
@@ -19,7 +19,7 @@ type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
 
 export type InboxOwner = {
   take(sent: Sent, weight: number): void
-  /** Much more came than may. */
+  /** Called once when the socket sent far more than its budget. */
   flooded(): void
 }
 
@@ -36,7 +36,7 @@ export class Inbox {
   readonly #owner: InboxOwner
   readonly #socket: Socket
   readonly #budget: FrameBudget
-  // Made when something must wait.
+  // Made when the first frame must wait.
   #waiting: Waiting[] | undefined
   #handled = 0
   #waitingWeight = 0
@@ -52,7 +52,7 @@ export class Inbox {
     this.#budget = new FrameBudget(options.framesPerSecond, performance.now())
   }
 
-  /** The socket is not read: that nothing is heard of it means nothing. */
+  /** Whether reading is paused: the socket's silence is then no sign of a lost peer. */
   get isPaused(): boolean {
     return this.#isPaused
   }
@@ -83,14 +83,14 @@ export class Inbox {
     this.#budget.spend(weight * (dearTimes - 1), performance.now())
   }
 
-  /** Forgets what waits, and takes nothing more. */
+  /** Drops the waiting frames, and takes no more. */
   close(): void {
     this.#isClosed = true
     this.#waiting = undefined
     clearTimeout(this.#timer)
   }
 
-  /** False: it is too much, or too late. */
+  /** Spends the budget for a frame; false if that makes it a flood, or the inbox is closed. */
   #count(weight: number, now: number): boolean {
     if (this.#isClosed) return false
     if (!this.#budget.spend(weight, now)) {
@@ -108,7 +108,7 @@ export class Inbox {
     this.#socket.pauseReading()
   }
 
-  /** Goes on with what waits, or with the socket. */
+  /** Handles the waiting frames, then resumes reading the socket. */
   #work(now: number): void {
     if (this.#isWorking || this.#timer !== undefined) return
     const isEmpty = this.#waiting === undefined

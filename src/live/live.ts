@@ -46,7 +46,7 @@ export type LiveOptions = {
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
   readonly sessionGraceSeconds: number
-  /** A frame that is answered later is a line of the log; 0 turns that off. */
+  /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
   readonly slowRequestMs: number
 }
 
@@ -107,7 +107,7 @@ export function createLive(options: LiveOptions): Live {
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
-  // A session that ended too early is only an end too many.
+  // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.sessionGraceSeconds, {
     carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),

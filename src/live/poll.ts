@@ -16,7 +16,7 @@ export type PollOptions = {
 
 export type Poll = Disposable
 
-/** How many are asked for in one round of the event loop. */
+/** How many heads are asked for in one round of the event loop. */
 const askedMax = 1000
 
 /** So long hints must have been heard without a gap before they are relied on again. */

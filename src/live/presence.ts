@@ -10,7 +10,7 @@ export type Leases = {
   leave(names: readonly SessionName[]): Promise<void>
 }
 
-/** How many sessions are carried on in one statement. */
+/** How many leases one statement renews. */
 const carriedMax = 500
 
 export class Presence {
@@ -92,7 +92,7 @@ export class Presence {
   }
 
   #next(call: () => Promise<void>): Promise<void> {
-    // Whoever makes the leases has told of it.
+    // `carryOn` and `leave` log their failures.
     this.#last = this.#last.then(call).catch(() => {})
     return this.#last
   }

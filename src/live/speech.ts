@@ -20,7 +20,7 @@ export class Speech {
     this.#most = most
   }
 
-  /** Whether nothing has to be looked for. */
+  /** Whether the conversation need not be looked up. */
   isOpen(c: string): boolean {
     return this.#spoken.has(c)
   }

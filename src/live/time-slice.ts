@@ -3,7 +3,7 @@
  * fit waits for the next round, after the requests that have come meanwhile.
  */
 
-/** Does a little of the work; answers whether there is more. */
+/** Does a small part of the work; returns whether there is more. */
 export type Step = () => boolean
 
 export class TimeSlice {
@@ -11,7 +11,7 @@ export class TimeSlice {
   readonly #failed: (cause: unknown) => void
   #spentMs = 0
   #isScheduled = false
-  /** In turn, one step each. */
+  /** Steps that wait; each is called in turn. */
   #waiting: Step[] = []
 
   /** `ms`: of each round, milliseconds. `failed`: a step threw; it is called again all the same. */
@@ -28,7 +28,7 @@ export class TimeSlice {
   /** Counts time that such work took elsewhere in this round, milliseconds. */
   spend(ms: number): void {
     this.#spentMs += ms
-    // What is spent is forgotten with the round; as long as it is little, that is not worth a call.
+    // A timer resets the spent time each round; none is set while less than half the slice is spent.
     if (this.#spentMs * 2 >= this.#ms) this.#schedule()
   }
 
