@@ -35,7 +35,13 @@ export function databaseOutages(
     const ask = (text: string) => database.query<object>({ text, params: [] })
     /** Every connection of the pool is made and has answered. */
     const warm = () =>
-      Promise.all(Array.from({ length: connectionsMax }, () => ask('select pg_sleep(0.02)')))
+      until('every connection is made', async () => {
+        await Promise.all(
+          Array.from({ length: connectionsMax }, () => ask('select pg_sleep(0.02)')),
+        )
+        const mine = await admin`select from pg_stat_activity where application_name = 'turnlog'`
+        return mine.length >= connectionsMax
+      })
 
     beforeAll(async () => {
       server = await startPostgres()
