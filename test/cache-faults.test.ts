@@ -142,7 +142,9 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
       const lines = linesOf(node)
       expect(lines.filter(({ level }) => level === 'error')).toEqual([])
       const failed = lines.filter(({ event }) => event === 'cache-failed')
-      expect(failed.length).toBeGreaterThan(0)
+      const isOff = nodes.off.includes(node)
+      // One that is away is found by the probe, perhaps before anybody reads or writes.
+      if (!isOff) expect(failed.length).toBeGreaterThan(0)
       for (const { level, what, reason, conversationId } of failed) {
         expect(level).toBe('warn')
         expect(what).toMatch(/^(read|fill|apply|drop|erase)$/)
@@ -155,7 +157,6 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
           9900,
         )
       const told = new Set(lines.map(({ event }) => event))
-      const isOff = nodes.off.includes(node)
       for (const event of ['cache-skipped', 'cache-lost']) expect(told).toContain(event)
       for (const event of ['cache-used', 'cache-back']) expect(told.has(event)).toBe(!isOff)
       // It has nothing that the database has not.

@@ -4,12 +4,15 @@
  * what is sent as such a sign, and a stall of this process as silence.
  */
 import { createClient } from 'redis'
-import { deadline } from '../../src/ports/loop-delay.ts'
+import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
 
 /** Milliseconds of silence after which a connection is given up; a ping is due well before. */
 const silenceMs = 3000
 const pingMs = 1000
-const connectTimeoutMs = 1000
+/** Milliseconds until a connect is given up, the pause before it included. */
+const connectMs = 2000
+/** Longer than ours: node-redis' own counts stalls of this process, too. */
+const connectTimeoutMs = 30_000
 
 /** node-redis' own defaults wait, and give up, for ever. */
 const optionsOf = (url: string) => ({
@@ -51,36 +54,42 @@ export function createRenewableClient(
   },
 ): RenewableClient {
   let isConnecting = false
-  let isAlive = false
+  /** Of `usableNow`. */
+  let aliveAt = 0
   let stop = () => {}
 
-  const watch = () => {
+  const watch = (ms = silenceMs) => {
     stop()
-    stop = deadline(silenceMs, () => {
-      if (isAlive) return watch()
+    const startedAt = usableNow()
+    stop = deadline(ms, () => {
+      const quietMs = usableNow() - aliveAt
+      if (aliveAt > startedAt && quietMs < silenceMs) return watch(silenceMs - quietMs)
       renew()
-      on.error(new Error(`it gave no sign of life for ${silenceMs} ms`))
+      on.error(new Error('it gives no sign of life'))
     })
-    isAlive = false
   }
   const make = () => {
     const client = connectTo(url)
+    let isConnected = false
     const ifCurrent = (act: () => void) => () => {
       if (client !== current || !isConnecting) return
-      watch()
+      watch(isConnected || client.isReady ? silenceMs : connectMs)
       act()
     }
     return client
-      .on(
-        'connect',
-        ifCurrent(() => on.connect?.()),
-      )
+      .on('connect', () => {
+        isConnected = true
+        ifCurrent(() => on.connect?.())()
+      })
       .on('ready', ifCurrent(on.ready))
       .on(
         'ping-interval',
         ifCurrent(() => {}),
       )
-      .on('error', (thrown) => ifCurrent(() => on.error(thrown))())
+      .on('error', (thrown) => {
+        isConnected = false
+        ifCurrent(() => on.error(thrown))()
+      })
       .on('sharded-channel-moved', (channel: string) =>
         ifCurrent(() => on.shardedChannelMoved?.(channel))(),
       )
@@ -93,7 +102,7 @@ export function createRenewableClient(
   }
   const connect = () => {
     isConnecting = true
-    watch()
+    watch(connectMs)
     const client = current
     client.connect().catch((thrown) => {
       if (client === current && isConnecting) on.error(thrown)
@@ -115,7 +124,7 @@ export function createRenewableClient(
     connect,
     renew,
     alive() {
-      isAlive = true
+      aliveAt = usableNow()
     },
     close() {
       isConnecting = false

@@ -4,6 +4,7 @@ import type { OpenedKv } from '../../adapters/kv/opened.ts'
 import { slotOf } from '../../adapters/kv/redis-slots.ts'
 import type { Kv } from '../../src/ports/kv.ts'
 import { until } from '../support/processes.ts'
+import { startProxy } from '../support/proxy.ts'
 import {
   clusterIsWhole,
   startRedis,
@@ -126,5 +127,47 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await until('it answers again', () => works(kv))
       await until('it is ready again', () => opened.ready())
     }, 20_000)
+
+    test('dials a server anew that turns out to be a replica, and one that has stopped hearing', async () => {
+      await using server = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
+      await using proxy = await startProxy(server.port)
+      server.ask('CONFIG', 'SET', 'cluster-announce-port', String(proxy.port))
+      server.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+      const seen: string[] = []
+      const url = `redis-cluster://127.0.0.1:${proxy.port}`
+      const behind = open({ url, deadlineMs, onEvent: ({ type }) => seen.push(type) })
+      await until('it takes a probe', async () => {
+        return (
+          (await behind.probe?.().then(
+            () => true,
+            () => false,
+          )) === true
+        )
+      })
+      const watch = behind.kv.watch([['dialled', 'a']]).getReader()
+      await watch.read()
+      const dialled = proxy.made
+      // What a commit is answered, as of a master that was demoted a moment ago.
+      proxy.onServerBytes = (chunk) =>
+        /^\$20\r\n/.test(chunk.toString('latin1'))
+          ? Buffer.from("-READONLY You can't write against a read only replica.\r\n")
+          : 'pass'
+      for (const write of [behind.kv.set(['dialled', 'a'], 1), behind.probe?.()])
+        expect(await failure(Promise.resolve(write), deadlineMs + 150)).toHaveProperty('outcome')
+      proxy.onServerBytes = undefined
+      await until('it is dialled anew', () => proxy.made === dialled + 1)
+      await until('writes are taken', async () => {
+        return await behind.kv.set(['dialled', 'a'], 2).then(
+          () => true,
+          () => false,
+        )
+      })
+      proxy.swallow((chunk) => /\r\nsmessage\r\n/.test(chunk.toString('latin1')))
+      await behind.kv.set(['dialled', 'a'], 3)
+      await until('it is noticed and mended', () => seen.includes('heard'))
+      await readUntil(watch, ([entry]) => entry.value === 3)
+      expect(seen).toEqual(['deaf', 'heard'])
+      behind.kv.close()
+    }, 30_000)
   })
 }
