@@ -130,7 +130,7 @@ async function openModuleKv(path: string): Promise<OpenedKv> {
   try {
     const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
     if (!isKvModule(loaded)) throw new StartRefusal('The KV module exports no openKv.')
-    // What follows a `?` may be a secret.
+    // The query of a URL may hold a secret.
     const [place = ''] = path.split('?')
     return always(place, loaded.shared === true, await loaded.openKv())
   } catch (thrown) {

@@ -35,10 +35,10 @@ export async function tlsMismatch(target: Target): Promise<string | undefined> {
     : undefined
 }
 
-/** SNI takes no address. */
+/** The name for SNI, which may be no IP address. */
 const nameOf = (host: string) => (/^[\d.]+$|:/.test(host) ? '' : host)
 
-/** The first event of this name; undefined where the socket ends before, or nothing comes in time. */
+/** The first event of this name; undefined if the socket ends first, or no event comes in time. */
 async function settled(socket: Socket, event: string): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
   const timer = setTimeout(() => resolve(undefined), withinMs)

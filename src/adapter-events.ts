@@ -5,7 +5,16 @@ import type { Events } from './events.ts'
 type AdapterEvent = { readonly type: string; readonly message: string }
 
 /** What an operator should change; the others are only worth knowing. */
-const warnings = new Set(['unsafe', 'stuck', 'stale', 'ended', 'unanalysed', 'unheard', 'mistaken'])
+const warnings = new Set([
+  'unsafe',
+  'stuck',
+  'stale',
+  'ended',
+  'unopened',
+  'unanalysed',
+  'unheard',
+  'mistaken',
+])
 
 export function databaseEvents(events: Events, onMigrated: () => void) {
   return ({ type, message }: AdapterEvent): void => {

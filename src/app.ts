@@ -102,7 +102,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       store: () => store,
     }),
   )
-  // Paths of this machine are not for everybody who may ask `/readyz`.
+  // `/readyz` answers anybody: it shows no path of this machine.
   const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
   const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
   // Those who listen here first: the cache's news are for the other nodes.
@@ -133,7 +133,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     access: { ...config.server, isOpen: isOpen(config.auth) },
     log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health: {
-      databaseName: database.name,
+      databaseName: database.shared ? database.name : 'embedded Postgres',
       databaseState: health.state,
       cacheName,
       cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),

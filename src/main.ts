@@ -12,6 +12,7 @@ import { healthcheck } from './commands/healthcheck.ts'
 import { importCommand } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
+import { stopSignal } from './commands/stop-signal.ts'
 import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
 import { DatabaseError, StartRefusal } from './ports/database.ts'
 import { KvError } from './ports/kv.ts'
@@ -140,18 +141,6 @@ function say(text: string, code: number = exit.fine): number {
 function complain(text: string): number {
   process.stderr.write(text)
   return exit.misused
-}
-
-/** Aborts at the first signal; the second, of whichever kind, ends the process at once. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController()
-  const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
-  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(codes[signal])
-      stop.abort(signal)
-    })
-  return stop.signal
 }
 
 /** One sentence of what is the operator's to mend; else everything, for it is a fault of ours. */

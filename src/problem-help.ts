@@ -14,7 +14,7 @@ const help: Readonly<Record<ProblemCode, string>> = {
   'protocol-unsupported': 'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or none at all.',
   'host-invalid': 'Send one `Host` header: a name or an address, with a port or without.',
   'host-refused':
-    'Nobody is authenticated here, so a web page whose name is pointed at this machine could read and erase everything. Use `localhost` or `127.0.0.1`, or name the host in the setting `server.allowedHosts`.',
+    'Nobody is authenticated here, so a web page whose name is pointed at this machine could read and erase everything. Where the service listens on loopback, use `localhost` or `127.0.0.1`; else, and for another name, name the host in the setting `server.allowedHosts`.',
   'origin-refused':
     'A web page may write and connect if it comes from the host and port of the service itself, from an origin that the setting `server.allowedOrigins` names, or, where the service listens on loopback alone, from localhost.',
   'upgrade-required': 'Connect with a WebSocket client: `ws://` or `wss://`, and the same path.',

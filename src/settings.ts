@@ -113,7 +113,7 @@ export const settings = {
     allowedHosts: {
       ...list(hostName, 'host names or addresses without ports'),
       default: '',
-      help: 'Names that requests may give this service, beside localhost, while nobody is authenticated.',
+      help: 'Host names that are answered while nobody is authenticated. Beside them, where the service listens on loopback, loopback names; on another address, none, and without this setting all.',
     },
     slowRequestMs: whole(
       'milliseconds',
@@ -237,6 +237,12 @@ export const settings = {
       'The same while the cache does not carry hints between nodes.',
     ),
     subscriptionsMax: whole('conversations', [1, 100_000], 128, 'Most that one socket follows.'),
+    framesPerSecond: whole(
+      'frames',
+      [100, 1_000_000],
+      5000,
+      'Most that one socket sends in a second, pings included; one more for each KiB of a frame.',
+    ),
     bufferSoftBytes: whole(
       'bytes',
       [1024, 64 * mebibytes],

@@ -1,16 +1,27 @@
 /** Every adapter, held to its port; and what only one of them promises. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import type { DatabaseEvent } from '../adapters/database/startable.ts'
 import { type DatabaseOptions, openDatabase } from '../adapters/open.ts'
+import { DatabaseError } from '../src/ports/database.ts'
 import { databaseConformance, refusal } from './conformance/database.ts'
 import { databaseOutages } from './conformance/database-outages.ts'
 import { startPostgres, testDatabaseUrl } from './support/postgres.ts'
 import { until } from './support/processes.ts'
+import { mountSmallDisk } from './support/small-disk.ts'
 
 const defaults = {
   directory: '/nowhere',
@@ -220,7 +231,7 @@ describe('PGlite', () => {
 
   beforeAll(async () => {
     directory = await pgliteDirectory()
-  }, 30_000)
+  }, 120_000)
   afterAll(() => {
     for (const home of homes) rmSync(home, { recursive: true, force: true })
   })
@@ -274,6 +285,68 @@ describe('PGlite', () => {
     await database.migrate()
     await database.verify()
   }, 30_000)
+
+  const disk = mountSmallDisk(96)
+  afterAll(() => disk?.[Symbol.asyncDispose]())
+  test.skipIf(disk === undefined)(
+    'says why it cannot be opened anew after a full disk ended it',
+    async () => {
+      if (disk === undefined) return
+      const small = join(disk.path, 'data')
+      cpSync(directory, small, { recursive: true })
+      const told: DatabaseEvent[] = []
+      const onEvent = (event: DatabaseEvent) => told.push(event)
+      await using database = await open({ directory: small, onEvent })
+      const refused = async (text: string) => {
+        const thrown = await database.query({ text, params: [] }).catch((one: unknown) => one)
+        if (!(thrown instanceof DatabaseError)) throw new Error('It answered, or failed otherwise.')
+        const { reason, outcome, cause } = thrown
+        return { reason, outcome, cause: String(cause) }
+      }
+      const isTold = (type: string) => told.some((event) => event.type === type)
+      disk.fill()
+      for (let n = 0; n < 40 && !isTold('ended'); n += 1)
+        await refused(`select pg_logical_emit_message(true, 'x', repeat('x', 1000000))`).catch(
+          String,
+        )
+      expect(await refused('select 1')).toMatchObject({ reason: 'full', outcome: 'not-sent' })
+      expect(isTold('unopened')).toBe(false)
+
+      renameSync(small, `${small}.away`)
+      for (let n = 0; n < 3; n += 1) {
+        const { cause, ...known } = await refused('select 1')
+        expect(known).toEqual({ reason: 'unreachable', outcome: 'not-sent' })
+        expect(cause).toContain('ENOENT')
+      }
+      expect(told.filter(({ type }) => type === 'unopened')).toEqual([
+        { type: 'unopened', message: expect.stringContaining('ENOENT') },
+      ])
+      renameSync(`${small}.away`, small)
+
+      disk.makeRoom()
+      const control = join(small, 'pglite/global/pg_control')
+      const whole = readFileSync(control)
+      writeFileSync(control, '')
+      let last = await refused('select 1')
+      await until('the damaged data is tried', async () => {
+        last = await refused('select 1')
+        return !last.cause.includes('ENOENT')
+      })
+      expect(last).toMatchObject({ reason: 'unreachable', outcome: 'not-sent' })
+      const unopened = told.filter(({ type }) => type === 'unopened')
+      expect(unopened).toHaveLength(2)
+      expect(unopened[1]?.message).not.toContain('[object')
+      writeFileSync(control, whole)
+      await until('it is open again', () =>
+        database.query({ text: 'select 1', params: [] }).then(
+          () => true,
+          () => false,
+        ),
+      )
+      expect(isTold('reopened')).toBe(true)
+    },
+    60_000,
+  )
 
   test('says why a directory cannot be used', async () => {
     expect(await refusal(open({ directory: '/dev/null/data' }))).toMatch(

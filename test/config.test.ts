@@ -87,6 +87,7 @@ describe('the sources', () => {
         pollMs: 5000,
         silentPollMs: 500,
         subscriptionsMax: 128,
+        framesPerSecond: 5000,
         bufferSoftBytes: 262_144,
         bufferHardBytes: 4_194_304,
         pageBytesMax: 131_072,

@@ -69,10 +69,11 @@ describe('with everything up', () => {
     try {
       const { by, code } = await examined(env)
       expect(by['database directory']?.finding).toContain(`held by process ${node.pid}; `)
-      expect(by['service address']).toMatchObject({ level: 'ok' })
-      expect(by['service readiness']?.finding).toMatch(
-        /^ready, database up \(embedded Postgres in /,
+      expect(by['database server']?.finding).toStartWith(
+        `embedded Postgres in ${env.TURNLOG_DATA} answers that process alone`,
       )
+      expect(by['service address']).toMatchObject({ level: 'ok' })
+      expect(by['service readiness']?.finding).toMatch(/^ready, database up \(embedded Postgres\)/)
       expect(code).toBe(0)
     } finally {
       node.kill('SIGTERM')

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { databaseEvents } from '../src/adapter-events.ts'
 import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
 import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
@@ -25,7 +26,7 @@ const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
 })
 
 describe('a flood of one event', () => {
-  test('is ten lines and one that counts the rest, also where nothing more comes', async () => {
+  test('writes ten lines, and after the window one with the number of the others', async () => {
     const { log, entries } = logged({ windowMs: 100 })
     for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
     expect(entries()).toHaveLength(10)
@@ -39,14 +40,23 @@ describe('a flood of one event', () => {
     })
   })
 
-  test('takes no line from another code', () => {
+  test('from the database adapter is counted as well', () => {
+    const { log, entries } = logged()
+    const tell = databaseEvents(log, () => {})
+    for (let n = 0; n < 25; n += 1) tell({ type: 'stale', message: 'a session was given up' })
+    log.flush()
+    expect(entries()).toHaveLength(11)
+    expect(entries().at(-1)).toMatchObject({ event: 'notice', level: 'warn', leftOut: 15 })
+  })
+
+  test('does not use up the lines of another code', () => {
     const { log, entries } = logged()
     for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
     log.requestUnserved(unanswered({ code: 'overloaded' }))
     expect(entries()).toHaveLength(11)
   })
 
-  test('begins anew after its window, and a window that lost nothing says nothing', async () => {
+  test('gets ten more lines in the next window, and a window without left-out lines writes no count', async () => {
     const { log, entries } = logged({ windowMs: 20 })
     for (let round = 0; round < 3; round += 1) {
       for (let n = 0; n < 10; n += 1) log.socketClosed('too-slow')
@@ -57,7 +67,7 @@ describe('a flood of one event', () => {
     expect(entries().some(({ leftOut }) => leftOut !== undefined)).toBe(false)
   })
 
-  test('has its count written by a flush, for a process that ends', () => {
+  test('has its count written by `flush`', () => {
     const { log, entries } = logged()
     for (let n = 0; n < 12; n += 1) log.cacheAhead('c', n)
     log.flush()
@@ -121,7 +131,7 @@ describe('a line', () => {
     }
   })
 
-  test('never fails the work that it tells of', () => {
+  test('that cannot be written throws nothing', () => {
     const log = createEvents(() => {
       throw new Error('no more room')
     })
@@ -146,13 +156,27 @@ describe('text', () => {
     expect(second).toMatch(/^ +at .*events\.test\.ts/)
   })
 
-  test('holds nothing that a terminal would obey', () => {
+  test('shows what caused a fault below it, cause by cause', () => {
+    const { log, lines } = logged({ format: 'text' })
+    const disk = new Error('the disk is gone', { cause: 'EIO\u001b' })
+    const cause = new TypeError('broken', { cause: new RangeError('too far', { cause: disk }) })
+    log.requestFailed(unanswered({ code: 'internal', cause }))
+    const shown = (lines[0] ?? '').split('\n').filter((line) => !/^ +at /.test(line))
+    expect(shown[0]).toEndWith('error="TypeError: broken"')
+    expect(shown.slice(1)).toEqual([
+      'caused by "RangeError: too far"',
+      'caused by "Error: the disk is gone"',
+      'caused by "EIO\\u001b"',
+    ])
+  })
+
+  test('escapes control characters', () => {
     const { log, lines } = logged({ format: 'text' })
     log.notice('warn', 'a\u001b[31mb\u009b2Jc\nd\u2028e')
     expect(lines[0]).toEndWith('message="a\\u001b[31mb\\u009b2Jc\\nd\\u2028e"')
   })
 
-  test('greets with the addresses that are worth opening', () => {
+  test('prints the addresses of the service at the start', () => {
     const { log, lines } = logged({ format: 'text' })
     const at = { version: '1.2.3', url: 'http://127.0.0.1:3000', database: 'D', cache: 'C' }
     log.started({ ...at, dataDirectory: undefined })

@@ -40,10 +40,10 @@ const arrows: Record<string, string[]> = {
     'src/conversation/wire',
     'src/conversation/shape.ts',
     'src/conversation/exact-numbers.ts',
+    'src/conversation/json-scan.ts',
     'src/conversation/ids.ts',
     'src/conversation/render.ts',
     'src/conversation/time.ts',
-    'src/conversation/exact-numbers.ts',
     'src/problem.ts',
   ],
   'src/live/': [

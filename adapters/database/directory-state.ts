@@ -7,7 +7,7 @@ import { directoryHolder } from './directory-lock.ts'
 export type DirectoryState = {
   /** Whether a start has made the data. */
   readonly made: boolean
-  /** Whether other files are there, and no data: no start makes any among them. */
+  /** Whether the directory has foreign files and no data: a start refuses to make data among them. */
   readonly foreign: boolean
   /** The id of the process that has it open. */
   readonly holder: string | undefined
@@ -37,7 +37,7 @@ export function refuseForeignDirectory(directory: string): void {
     )
 }
 
-/** What we make in it ourselves, and what a file system or a desktop puts there. */
+/** Names that do not count as foreign: those the service makes, and those a file system or a desktop makes. */
 const expected = /^(pglite\.new|lock\.pid|lock\.db(-journal|-wal|-shm)?|lost\+found|\.DS_Store)$/
 
 function isForeign(directory: string): boolean {
@@ -46,7 +46,7 @@ function isForeign(directory: string): boolean {
   try {
     return readdirSync(directory).some((name) => !expected.test(name))
   } catch {
-    // Missing, or none that can be used: whoever makes and locks it says so.
+    // A directory that is missing or cannot be read is reported by `lockDirectory`, which makes it.
     return false
   }
 }

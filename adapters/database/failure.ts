@@ -77,11 +77,11 @@ function reasonOf(sqlState: string, message: string): FailureReason {
   if (sqlState === '53100' || noSpace.test(message)) return 'full'
   if (sqlState === '25006') return 'read-only'
   if (sqlState === '25P04' || (sqlState === '57014' && serverTimeout.test(message))) return 'slow'
-  // It is starting, stopping or was lost: as good as not reached.
+  // The server is starting or stopping, or the connection was lost.
   return /^(08|57P0|40003)/.test(sqlState) ? 'unreachable' : 'refused'
 }
 
-/** Whether an answer of an embedded Postgres was its last: after a PANIC, it answers nothing more. */
+/** Whether Postgres ended with this failure: after a PANIC or FATAL it answers no other statement. */
 export function isLastAnswer(thrown: unknown): boolean {
   const { sqlState, severity, code } = read(thrown)
   return sqlState === undefined ? !raisedHere.has(code) : /^(PANIC|FATAL)$/.test(severity)

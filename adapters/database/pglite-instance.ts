@@ -19,11 +19,11 @@ export type PgliteInstance = {
   close(): Promise<void>
 }
 
-/** Opening takes a second of the whole thread: milliseconds between two attempts that failed. */
+/** Milliseconds between two failed attempts to open: each holds the whole thread for about a second. */
 const firstGapMs = 1000
 const longestGapMs = 60_000
 
-/** Less free space than this is not worth an attempt: a file of the write-ahead log has 16 MiB. */
+/** Free bytes that an attempt to open needs: a file of the write-ahead log has 16 MiB. */
 const roomBytes = 32 * 1024 * 1024
 
 export async function openInstance(
@@ -32,37 +32,61 @@ export async function openInstance(
   onEvent: OnDatabaseEvent,
 ): Promise<PgliteInstance> {
   let pglite: PGlite | undefined = await openData(directory)
-  /** Why there is no instance. */
+  /** What the last instance ended with; undefined while there is one. */
   let ended: DatabaseError | undefined
+  /** What the last attempt to open it anew failed with; undefined before the first. */
+  let unopened: { readonly cause: unknown; readonly text: string } | undefined
   let nextAttemptAt = 0
   let gapMs = firstGapMs
 
   const end = (failure: DatabaseError) => {
     pglite = undefined
     ended = failure
+    unopened = undefined
     gapMs = firstGapMs
     nextAttemptAt = 0
     onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened anew` })
   }
 
-  const failure = () =>
-    new DatabaseError('not-sent', `The ${place} ended and cannot be opened yet`, {
-      ...(ended === undefined ? {} : { reason: ended.reason }),
-      ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
+  const stillFull = () =>
+    new DatabaseError(
+      'not-sent',
+      `The ${place} ended, and its disk has too little room to open it`,
+      {
+        reason: 'full',
+        ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
+      },
+    )
+
+  const notOpened = (cause: unknown) =>
+    new DatabaseError('not-sent', `The ${place} ended and cannot be opened`, {
+      reason: 'unreachable',
+      cause,
     })
+
+  /** Reports the first failed attempt, and a later one that failed for another reason. */
+  const failAttempt = (cause: unknown): DatabaseError => {
+    nextAttemptAt = performance.now() + gapMs
+    gapMs = Math.min(gapMs * 2, longestGapMs)
+    const failure = notOpened(cause)
+    const text = cause instanceof Error ? cause.message : String(cause)
+    if (text !== unopened?.text)
+      onEvent({ type: 'unopened', message: `${failure.message}: ${text}` })
+    unopened = { cause, text }
+    return failure
+  }
 
   const open = async (): Promise<PGlite> => {
     if (pglite !== undefined) return pglite
-    if (performance.now() < nextAttemptAt) throw failure()
-    if (ended?.reason === 'full' && freeBytes(directory) < roomBytes) throw failure()
+    if (unopened !== undefined && performance.now() < nextAttemptAt) throw notOpened(unopened.cause)
     try {
+      if (ended?.reason === 'full' && freeBytes(directory) < roomBytes) throw stillFull()
       pglite = await openData(directory)
-    } catch {
-      nextAttemptAt = performance.now() + gapMs
-      gapMs = Math.min(gapMs * 2, longestGapMs)
-      throw failure()
+    } catch (thrown) {
+      throw thrown instanceof DatabaseError ? thrown : failAttempt(thrown)
     }
     ended = undefined
+    unopened = undefined
     onEvent({ type: 'reopened', message: `The ${place} was opened anew` })
     return pglite
   }
@@ -90,18 +114,30 @@ const freeBytes = (directory: string): number => {
   return bavail * bsize
 }
 
-/** Opens the data, and makes it first where there is none: beside, so that it is whole or absent. */
+/** PGlite may throw the status of an exit, which is no `Error`. */
+async function create(data: string): Promise<PGlite> {
+  try {
+    return await PGlite.create(data)
+  } catch (thrown) {
+    if (thrown instanceof Error) throw thrown
+    const isObject = typeof thrown === 'object' && thrown !== null
+    const text = isObject && 'message' in thrown ? thrown.message : thrown
+    throw new Error(`Postgres did not start: ${String(text)}`, { cause: thrown })
+  }
+}
+
+/** Opens the data. Missing data is made in a directory beside it and then renamed, so that it is whole or absent. */
 async function openData(directory: string): Promise<PGlite> {
   const data = dataIn(directory)
   if (!existsSync(data)) {
     const unfinished = `${data}.new`
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished, { mode: 0o700 })
-    await (await PGlite.create(unfinished)).close()
+    await (await create(unfinished)).close()
     renameSync(unfinished, data)
   }
-  const pglite = await PGlite.create(data)
-  // After the start, which puts its own for every array type.
+  const pglite = await create(data)
+  // Set after the start, which sets parsers of its own for every array type.
   pglite.parsers = { ...valueParsers }
   pglite.serializers = {}
   return pglite

@@ -24,7 +24,7 @@ export type ConnectionOptions = {
 export type Connection = {
   /** `performance.now()` after which it is better replaced: load follows the servers there are. */
   readonly expiresAt: number
-  /** `performance.now()` of its first answer. */
+  /** `performance.now()` when the server first answered on this connection. */
   readonly openedAt: number
   /** Whether it took no writes when it was opened. */
   readonly isReadOnly: boolean

@@ -136,7 +136,7 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
       }
       return new Promise((resolve, reject) => {
         const giveUp = () => {
-          // Where none can be made, that is why, and not that others hold those there are.
+          // Report why no connection can be made rather than that all are in use.
           const cause = failures > 0 && failure instanceof DatabaseError ? failure : undefined
           refuse(waiter, late(place, waitMs, cause))
         }

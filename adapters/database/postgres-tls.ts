@@ -14,7 +14,7 @@ export async function postgresTlsMismatch(url: string): Promise<string | undefin
   const host = literal ?? name
   if (host === undefined) return undefined
   const [, mode = 'disable'] = /[?&](?:sslmode|ssl)=([^&]*)/.exec(query) ?? []
-  // These go on in plain where the server has no TLS.
+  // These modes go on without TLS where the server has none.
   const tls = !['disable', 'prefer', 'false'].includes(mode)
   const found = await tlsMismatch({
     host: host === '' ? 'localhost' : host,

@@ -36,11 +36,8 @@ const cancelGraceMs = 250
  */
 const sessionsFault = /^(25006|42501|42P01|42883|3F000)$/
 
-/** A session younger than this has the settings of now: its refusal stands. In milliseconds. */
+/** Milliseconds after its opening in which a session is taken to have current settings: its refusal stands. */
 const freshMs = 500
-
-/** Milliseconds in which sessions given up are one line of the log. */
-const staleQuietMs = 10_000
 
 /** Connects when it has to: the server may be away now, and may go and come back later. */
 export function openPostgres(options: PostgresOptions): StartableDatabase {
@@ -61,25 +58,16 @@ export function openPostgres(options: PostgresOptions): StartableDatabase {
     onEvent,
   }
 
-  let staleSaidAt = Number.NEGATIVE_INFINITY
-  let staleUnsaid = 0
-
   const isStale = ({ openedAt }: Connection, { sqlState }: DatabaseError): boolean =>
     sessionsFault.test(sqlState ?? '') && performance.now() - openedAt >= freshMs
 
-  const giveUpStale = (connection: Connection, { message }: DatabaseError) => {
+  /** The text is the same for every session of an SQLSTATE: the log counts the lines it leaves out by text. */
+  const giveUpStale = (connection: Connection, { sqlState }: DatabaseError) => {
     pool.discard(connection)
-    staleUnsaid += 1
-    const now = performance.now()
-    if (now - staleSaidAt < staleQuietMs) return
-    const seconds = ((now - connection.openedAt) / 1000).toFixed(1)
-    const before = staleUnsaid === 1 ? '' : `, and ${staleUnsaid - 1} more before it`
     onEvent({
       type: 'stale',
-      message: `${message}: the session, opened ${seconds} s ago, was given up${before}`,
+      message: `${place} answered SQLSTATE ${sqlState}: a session that may have old settings was given up`,
     })
-    staleSaidAt = now
-    staleUnsaid = 0
   }
 
   /**

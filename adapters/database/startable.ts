@@ -26,12 +26,13 @@ export type DatabaseEventType =
   | 'reachable'
   /** A connection that answered neither its statement nor the cancel was given up. */
   | 'stuck'
-  /** Plans may be those of small tables for longer. */
+  /** The tables could not be analysed: Postgres may keep plans made for small tables. */
   | 'unanalysed'
-  /** A session was given up whose settings may be old. Ten seconds apart at least, with their number. */
+  /** A session whose settings may be old was given up. One for each session; those of one SQLSTATE have one text. */
   | 'stale'
-  /** The embedded database ended after a failure, and was opened anew. */
+  /** The embedded database ended after a failure; could not be opened anew, once a cause; was opened anew. */
   | 'ended'
+  | 'unopened'
   | 'reopened'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void

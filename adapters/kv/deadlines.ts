@@ -29,7 +29,7 @@ export function createDeadlines(deadlineMs: number, late: () => Error): Deadline
   let isSilent = false
   let stop: (() => void) | undefined
 
-  /** Of all that wait, the oldest is due first. */
+  /** Of all waiting calls, the oldest is due first. */
   const start = () => {
     const [oldest] = waiting
     if (oldest === undefined) return

@@ -31,7 +31,7 @@ export type KvEventType =
   /** Changes by others go unheard, and are heard again. */
   | 'unheard'
   | 'heard'
-  /** The URL asks for what the server cannot give. */
+  /** The URL asks for something that the server does not have, such as a database number. */
   | 'mistaken'
   /** The connection that hears changes had stopped without an error, and is made anew; `heard` follows. */
   | 'deaf'

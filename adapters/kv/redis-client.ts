@@ -31,12 +31,12 @@ const reconnectDelay = (attempts: number) =>
 const connectTo = (url: string) => createClient(optionsOf(url))
 
 export type RenewableClient = {
-  /** The client of now. */
+  /** The current client: `renew` replaces it. */
   readonly current: ReturnType<typeof connectTo>
   connect(): void
   /** Ends the connection, whatever waits on it, and makes another. */
   renew(): void
-  /** Something was answered. */
+  /** Records that the server answered something. */
   alive(): void
   close(): void
 }

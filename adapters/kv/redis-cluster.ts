@@ -55,7 +55,7 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   }
 }
 
-/** Keys that are tried to find one on each master. */
+/** How many keys are tried to find one on each master. */
 const probesMax = 1000
 
 /** A master that refuses fails it; one that is away does only where all are. */

@@ -78,5 +78,5 @@ function readHead(buffer: Buffer, at: number): [number, number] {
   throw new TypeError(`A reply holds a MessagePack tag ${tag}, and lists of strings were expected`)
 }
 
-/** Names no key: who hears it has nothing to look at. */
+/** A change that names no key: listeners ignore it. */
 export const emptyList = Buffer.from([0x90])

@@ -32,7 +32,7 @@ export type SubscriberOptions = {
   echo(channel: string): Promise<unknown>
 }
 
-/** What was published did not arrive. */
+/** A message that was published to test the connection did not arrive. */
 export class Deaf extends Error {
   override readonly name = 'Deaf'
 }
@@ -156,7 +156,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     try {
       await options.echo(channel)
     } catch {
-      // Whatever publishes has troubles of its own.
+      // A failed publish says nothing about this connection: it went over another one.
       return
     }
     const isSame = () => client.current === current && isHearing() && registered.has(channel)
@@ -170,7 +170,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     const hasHeard = heard > heardBefore
     heardBefore = heard
     if (isClosed || hasHeard || !isSame() || !wanted.has(channel)) return
-    // A new client knows of no subscription.
+    // A new client has no subscriptions: subscribe again.
     registered.clear()
     onConnection(new Deaf('what was published there does not arrive'))
     client.renew()

@@ -1,4 +1,4 @@
-/** What the client is given, and what it does. */
+/** The options and the methods of the client. */
 import type { NewTurn } from '../conversation/wire.ts'
 import type { Attach } from '../conversation/wire-audio.ts'
 import type { Problem } from '../problem.ts'
@@ -13,26 +13,26 @@ import type { Attached, Recorded, Written } from './sender.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
 
 export type ClientOptions = {
-  /** Where the service is: `http://127.0.0.1:3000`. */
+  /** The address of the service, for example `http://127.0.0.1:3000`. */
   readonly url: string
-  /** Sent with every request; a WebSocket of a browser takes none. */
+  /** Sent with every REST request, and not with the WebSocket, because browsers cannot set headers there. */
   readonly headers?: Readonly<Record<string, string>>
-  /** For each call with all its attempts, milliseconds; 30,000. */
+  /** How long a REST call may take with all its attempts, milliseconds; default 30,000. */
   readonly deadlineMs?: number
-  /** For one attempt, milliseconds; 10,000. */
+  /** How long one attempt of a REST call may take, milliseconds; default 10,000. */
   readonly attemptMs?: number
-  /** Waits between attempts and between connections: full jitter below these; 500 ms to 30 s. */
+  /** Bounds of the random waits between attempts and between connections; default 500 ms, doubling up to 30 s. */
   readonly backoff?: Backoff
-  /** Where turns and speech are kept until they are recorded; in memory unless said otherwise. */
+  /** Where turns and speech are kept until they are recorded; default: in memory. */
   readonly journal?: Journal
-  /** Told what became of each write that an earlier run had left in the journal. */
+  /** Called with the outcome of each write that an earlier run left in the journal. */
   readonly onRecovered?: (entry: JournalEntry, outcome: Written | Problem) => void
-  /** Told of the connection over which turns are recorded and, as a rule, watched. */
+  /** Called at each change of the connection over which turns are recorded. */
   readonly onConnection?: (state: ConnectionState) => void
-  /** Text that may wait for a slow consumer of `live()`, per conversation, characters; 1 Mi. */
+  /** How much text may wait for a slow consumer of `live()`, per iteration, characters; default 1,048,576. */
   readonly bufferCharacters?: number
   readonly fetch?: RequesterOptions['fetch']
-  /** For runtimes that have none of their own. */
+  /** The WebSocket class to use; needed in runtimes without a global `WebSocket`. */
   readonly webSocket?: WebSocketClass
 }
 
@@ -45,9 +45,9 @@ export type TurnlogClient = Rest &
   AsyncDisposable & {
     /**
      * The conversation as it changes: every change once, in order, over any number of connections. To
-     * go on later, keep the `cursor` of the last change you have dealt with. It begins with the first
-     * event that is asked for, and ends with `break`, after `reset`, or by throwing a `Problem` where
-     * there is nothing to wait for (`conversation-not-found`, `conversation-erased`, `cursor-invalid`).
+     * go on later, keep the `cursor` of the last change you have dealt with. The first `next()` subscribes.
+     * The iteration ends with `break` and after `reset`, and throws a `Problem` that is not retryable
+     * (`conversation-not-found`, `conversation-erased`, `cursor-invalid`).
      */
     live(
       conversationId: string,
@@ -77,20 +77,20 @@ export type TurnlogClient = Rest &
     ): Promise<Attached>
     /**
      * Speaks in the conversation as a voice agent does, in a voice session that goes on over
-     * reconnects until it is ended or its sockets have been gone for a while. Does not throw: where the
-     * options cannot be sent, `started` rejects.
+     * reconnects until `end()`, or until the service ends it some time after the connection is lost. Does
+     * not throw: if the options cannot be sent, `started` rejects.
      */
     voice(conversationId: string, options?: VoiceOptions): Voice
     /**
-     * Words that are not durable yet: all of the text so far; empty takes it back. May be lost. Throws
-     * `input-not-json` where it is given something else.
+     * Shows words that are not recorded yet: `text` is all of the text so far, and an empty text takes it
+     * back. May be lost. Throws `input-not-json` if `text` cannot be printed as JSON.
      */
     partial(conversationId: string, role: Role, text: string): void
-    /** Resolves when every turn has its answer. */
+    /** Resolves when every write over the socket has its answer, or the client is closed. */
     settled(): Promise<void>
     /**
-     * Ends everything: iterations, what waits, the connection. What is not recorded stays in the journal.
-     * A second call gives the same promise.
+     * Ends iterations and the connection, and rejects writes over the socket that have no answer; what is in
+     * the journal stays there. REST calls go on to their end. A second call gives the same promise.
      */
     close(): Promise<void>
   }

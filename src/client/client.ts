@@ -94,7 +94,10 @@ export function createClient(options: ClientOptions): TurnlogClient {
     ownWrites,
     newFrameId,
     send: (frame) => links[0]?.send(frame) ?? false,
-    connect: () => mainLink().open(),
+    connect: () => {
+      // What a caller gives runs code of the caller when it is printed, which may close the client.
+      if (!closed) mainLink().open()
+    },
     onRecovered: (entry, outcome) => aside(() => options.onRecovered?.(entry, outcome)),
   })
   const partials = createPartials({
@@ -182,7 +185,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
   }
 }
 
-/** A caller's callback must not break off what is under way: what it throws is thrown by itself. */
+/** An error of the caller's callback is thrown in a task of its own, so that it does not interrupt the client. */
 function aside(callback: () => void): void {
   try {
     callback()

@@ -71,17 +71,16 @@ export function createConnection(options: ConnectionOptions): Connection {
     bye = undefined
     silenceMs = options.handshakeMs
     openedAt = performance.now()
-    options.onState('connecting')
     let made: WebSocket
     try {
       made = new options.webSocket(options.url, [protocol])
     } catch (cause) {
-      // Later, as every refusal: whoever asked for the connection is still about to wait for it.
+      // In a later task, as all other refusals: `open` itself refuses nobody.
       retry = setTimeout(() => {
         retry = undefined
         refuse(unconnectable(options.url, cause))
       }, 0)
-      return
+      return options.onState('connecting')
     }
     socket = made
     listen()
@@ -89,6 +88,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     made.onclose = ({ code, reason }) => made === socket && lose({ code, reason })
     // A close follows, and tells more.
     made.onerror = () => {}
+    // Last: its listener may close this connection, and with it the socket.
+    options.onState('connecting')
   }
 
   const receive = (data: unknown) => {
@@ -133,8 +134,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     } else if (options.wanted()) {
       const wait = waitMs(said)
       failures += 1
-      options.onState('waiting')
       retry = setTimeout(() => void again(), wait)
+      options.onState('waiting')
     } else options.onState('closed')
   }
 

@@ -1,4 +1,4 @@
-/** Entries of the journal as texts: what is compared, and what is sent. */
+/** Journal entries as JSON text, which is compared with other writes of the same name and sent. */
 import { frameText } from './frames.ts'
 import type { JournalEntry } from './journal.ts'
 
@@ -7,12 +7,12 @@ export const textOf = (entry: JournalEntry): string => ('turn' in entry ? entry.
 export function frameOf(entry: JournalEntry, id: string): string {
   const { conversationId: c } = entry
   if (!('turn' in entry)) return frameText(entry.speech, id, c)
-  // An object of its own members, and behind them the text as it is.
+  // The turn's text is inserted unchanged, so that it is sent byte for byte.
   const head = JSON.stringify({ t: 'record', id, c, key: entry.key })
   return `${head.slice(0, -1)},"turn":${entry.turn}}`
 }
 
-/** At once where both are there. */
+/** Not a promise if both texts are known already. */
 export function isSameText(
   one: string | Promise<string>,
   other: string | Promise<string>,
@@ -21,7 +21,7 @@ export function isSameText(
   return Promise.all([one, other]).then(([first, second]) => first === second)
 }
 
-/** A journal of an earlier client kept the value, whose print is what was sent. */
+/** Journals of earlier clients hold values in place of texts; those clients sent the value as JSON.stringify prints it. */
 export function asText(entry: JournalEntry): JournalEntry {
   const text: unknown = textOf(entry)
   if (typeof text === 'string') return entry

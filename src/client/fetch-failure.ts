@@ -1,27 +1,27 @@
-/** What a `fetch` that rejected proves about its request: each runtime says it in its own way. */
+/** Whether a request whose `fetch` rejected may have been sent: each runtime has its own errors for that. */
 
 /**
- * `never`: no connection was made, so nothing was sent. `impossible`: nothing was sent, and no attempt
- * will do better. `perhaps`: it may have been carried out; also where the runtime does not tell.
+ * `never`: no connection was made, so nothing was sent. `impossible`: nothing was sent, and a further
+ * attempt would fail the same way. `perhaps`: it may have been carried out, or the runtime does not say.
  */
 export type Sending = 'never' | 'impossible' | 'perhaps'
 
 /**
  * Codes of Bun, older versions of Bun, Node and undici that are given only where there is no connection yet.
- * A certificate is judged before anything is sent.
+ * Certificate errors are among them: a runtime checks the certificate before it sends the request.
  */
 const unconnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_|ConnectionRefused$|FailedToOpenSocket$|UND_ERR_CONNECT_TIMEOUT|ERR_SSL_WRONG_VERSION|CERT_|ERR_TLS_CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/
-/** Bun gives EPROTO for a handshake alone; elsewhere it is also met later. */
+/** Node also has EPROTO for failures after the TLS handshake, so the message must name the handshake. */
 const handshake = /TLS handshake failed/i
-/** Of Deno, which gives no codes. */
+/** Deno has no error codes, only this message. */
 const denoConnect = /client error \(Connect\)/
 const blockedPort = /^bad port$|Requests to port \d+ are blocked/
 
-/** The request is none: its URL or a header has the wrong form. */
+/** No request can be made of the arguments: the URL or a header has the wrong form. */
 class Unmakeable extends Error {}
 
-/** The runtime's own `fetch`, which does not say whether the request itself is at fault. */
+/** The runtime's own `fetch`, but with an `Unmakeable` where its arguments are at fault. */
 export async function runtimeFetch(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
@@ -32,8 +32,8 @@ export async function runtimeFetch(url: string, init: RequestInit): Promise<Resp
 }
 
 /**
- * `mayBePooled`: the runtime may have kept a connection of an earlier call. Deno sends again by itself what was
- * lost on such a one, and tells only that it could not connect the second time.
+ * `mayBePooled`: the runtime may have used a kept connection of an earlier call. When such a connection is
+ * lost, Deno sends the request again by itself, and reports only that the second connection failed.
  */
 export function sendingOf(thrown: unknown, mayBePooled: boolean): Sending {
   const links = chainOf(thrown)
@@ -51,7 +51,7 @@ function isUnconnected(error: Error): boolean {
   return isHandshake || syscall === 'connect' || unconnected.test(code)
 }
 
-/** What the innermost error says: "fetch failed" alone tells nobody why. */
+/** The message of the innermost cause, because the outer "fetch failed" does not give the reason. */
 export const reasonOf = (thrown: unknown): string =>
   (chainOf(thrown).at(-1)?.message ?? String(thrown)).trim()
 

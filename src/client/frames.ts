@@ -23,7 +23,7 @@ export type ClientFrame =
   | WithId<ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'voice.start' | 'voice.end']>
   | ClientFrames['partial' | 'pong']
 
-/** The text of a frame: `text` of an object that has members, and those that belong to its sending. */
+/** The frame `text`, which is a JSON object with at least one member, with `id` and `c` added. */
 export const frameText = (text: string, id: string, c: string): string =>
   `${text.slice(0, -1)},"id":${JSON.stringify(id)},"c":${JSON.stringify(c)}}`
 

@@ -1,4 +1,4 @@
-/** A key as the service takes it, and as a header of HTTP carries it unchanged. */
+/** Idempotency keys that the service takes and that an HTTP header carries unchanged. */
 import { Problem } from '../problem.ts'
 
 /** Throws `idempotency-key-invalid`. */

@@ -17,7 +17,7 @@ const checksum = (json: string | Uint8Array) =>
 
 const lineOf = (json: string) => `${checksum(json)} ${json}\n`
 
-/** The line of an entry that was printed before. */
+/** `entryJson`: the entry as JSON text. */
 export const addLine = (entryJson: string): string => lineOf(`{"add":${entryJson}}`)
 
 export const doneLine = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>

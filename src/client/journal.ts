@@ -35,7 +35,7 @@ export type JournalBounds = {
   readonly bytesMax?: number
 }
 
-/** An entry as it was printed, and what it counts for. */
+/** An entry as JSON text, and the bytes that it counts for. */
 export type Kept = { readonly json: string; readonly bytes: number }
 
 /** The entries that are kept, within their bounds: what every journal counts with. */
@@ -49,7 +49,7 @@ export type Held = {
   delete(entry: Pick<JournalEntry, 'conversationId' | 'key'>): boolean
 }
 
-/** What names a write: an id has no space in it. */
+/** Names a write. Unambiguous, because a conversation id has no space in it. */
 export const entryName = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
   `${conversationId} ${key}`
 
@@ -67,7 +67,7 @@ export function createHeld(bounds: JournalBounds): Held {
     restore,
     add(entry, kept) {
       if (entries.has(entryName(entry))) return
-      // No waiting makes room for what does not fit into an empty journal.
+      // An entry larger than the whole journal never fits, so a retry is useless.
       const fits = kept.bytes <= bytesMax && entriesMax > 0
       if (entries.size + 1 > entriesMax || held + kept.bytes > bytesMax)
         throw new Problem(
@@ -95,7 +95,7 @@ export function createMemoryJournal(bounds: JournalBounds = {}): Journal {
   const held = createHeld(bounds)
   return {
     recovered: [],
-    // The texts wait with the sender: here they are only counted.
+    // The sender holds the texts until they are sent; here only their sizes are counted.
     append: async (entry) => held.add(entry, { json: '', bytes: sizeOf(entry) }),
     remove: (entry) => held.delete(entry),
     async [Symbol.asyncDispose]() {},

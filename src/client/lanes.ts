@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import type { CreditGate } from './credit-gate.ts'
 import type { Limits, ServerFrame } from './frames.ts'
-import { outcomeUnknown } from './outcome-unknown.ts'
+import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
 
 const answers = [
   'recorded',
@@ -26,7 +26,7 @@ const isAnswer = (frame: ServerFrame): frame is Answer =>
 
 export type Job = {
   readonly c: string
-  /** The text of the frame: made of what was printed before, so that it does not fail. */
+  /** The text of the frame. Cannot throw, because the input was printed before. */
   readonly frame: (id: string) => string
   /** Sent twice, it might do something else the second time. */
   readonly onlyOnce: boolean
@@ -39,6 +39,7 @@ export type Job = {
 }
 
 export type Lanes = {
+  /** After `close`, drops it at once. */
   add(job: Job): void
   /** Before all that waits; only while nothing is under way. */
   addFirst(job: Job): void
@@ -50,6 +51,8 @@ export type Lanes = {
   /** False: the frame is not for a job. */
   receive(frame: ServerFrame): boolean
   dropAll(reason: unknown): void
+  /** Drops all jobs, and every one that is added later. */
+  close(reason: unknown): void
   busy(): boolean
   /** Resolves when nothing waits. */
   empty(): Promise<void>
@@ -58,7 +61,7 @@ export type Lanes = {
 export type LanesOptions = {
   readonly backoff: Backoff
   readonly newFrameId: () => string
-  /** False: it was not written to an open socket. */
+  /** Answers false if there is no open socket; then nothing was sent. */
   readonly send: (text: string) => boolean
 }
 
@@ -80,6 +83,7 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
   const unanswered = new Map<string, Lane>()
   let gate: CreditGate | undefined
   let frameBytesMax = 0
+  let closed: { readonly reason: unknown } | undefined
   const waiting: (() => void)[] = []
 
   const remove = (job: Job) => {
@@ -146,8 +150,20 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
     lane.failures += 1
   }
 
+  const dropAll = (reason: unknown) => {
+    const all = [...lanes.values()]
+    lanes.clear()
+    unanswered.clear()
+    for (const { jobs, resting } of all) {
+      clearTimeout(resting)
+      for (const job of jobs) job.dropped(reason)
+    }
+    for (const resolve of waiting.splice(0)) resolve()
+  }
+
   return {
     add(job) {
+      if (closed !== undefined) return job.dropped(closed.reason)
       const lane = lanes.get(job.c) ?? { jobs: [], failures: 0 }
       lanes.set(job.c, lane)
       lane.jobs.push(job)
@@ -168,7 +184,8 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
       gate = undefined
       for (const id of [...unanswered.keys()]) {
         const { job } = take(id) ?? {}
-        if (job?.onlyOnce === true) settle(job, outcomeUnknown(lostAnswer, { isRepeatable: false }))
+        if (job?.onlyOnce === true)
+          settle(job, unknownOutcomeWithAdvice(lostAnswer, { isRepeatable: false }))
       }
     },
     receive(frame) {
@@ -179,22 +196,20 @@ export function createLanes({ backoff, newFrameId, send }: LanesOptions): Lanes 
         const problem = Problem.told(frame)
         const unsure = problem.code === 'outcome-unknown' || problem.code === 'internal'
         if (unsure && job.onlyOnce)
-          settle(job, outcomeUnknown(problem.message, { isRepeatable: false, cause: problem }))
+          settle(
+            job,
+            unknownOutcomeWithAdvice(problem.message, { isRepeatable: false, cause: problem }),
+          )
         else if (problem.retryable || problem.code === 'outcome-unknown') rest(lane)
         else settle(job, problem)
       } else settle(job, frame)
       pump()
       return true
     },
-    dropAll(reason) {
-      const all = [...lanes.values()]
-      lanes.clear()
-      unanswered.clear()
-      for (const { jobs, resting } of all) {
-        clearTimeout(resting)
-        for (const job of jobs) job.dropped(reason)
-      }
-      for (const resolve of waiting.splice(0)) resolve()
+    dropAll,
+    close(reason) {
+      closed = { reason }
+      dropAll(reason)
     },
     busy: () => lanes.size > 0,
     empty: async () => {

@@ -1,8 +1,8 @@
 /** The problem of a write that may have been carried out. */
 import { Problem } from '../problem.ts'
 
-/** `isRepeatable`: the caller can send it again, and it is the same write; else the problem says not to. */
-export function outcomeUnknown(
+/** `isRepeatable`: if the caller sends it again, it is the same write. The detail says whether to do so. */
+export function unknownOutcomeWithAdvice(
   detail: string,
   { isRepeatable, ...options }: { readonly isRepeatable: boolean; readonly cause?: unknown },
 ): Problem {

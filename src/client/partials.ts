@@ -15,7 +15,7 @@ export type Partials = {
   close(): void
 }
 
-/** `pending`: the text of the frame. */
+/** `pending`: the text of the frame to send at the next tick. */
 type Speaker = { pending: string | undefined; timer: ReturnType<typeof setTimeout> }
 
 export function createPartials(options: {

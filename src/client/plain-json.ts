@@ -1,12 +1,12 @@
 /**
- * What a caller gives, read once and at once: a copy that nobody else can change, and the one text
- * that is sent, journalled and compared. What JSON would leave out or change is refused.
+ * Reads the caller's input once, during the call, so that later changes to it have no effect. The text
+ * made of it is what is journalled, sent and compared. Values that JSON would drop or change are refused.
  */
 import { Problem } from '../problem.ts'
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
 
-/** Far above what the service takes, and far below what ends the stack. */
+/** The service takes fewer levels, and the recursion here stays far below the limit of the stack. */
 const depthMax = 500
 
 class Refusal extends Error {}
@@ -19,7 +19,7 @@ class Refusal extends Error {}
  */
 export const printed = (input: unknown): string => from(input, JSON.stringify)
 
-/** The same as a value, to which members may be added. */
+/** The same as `printed`, but a copy in place of the text. */
 export const plainJson = <T>(input: T): T => from(input, (json) => json as T)
 
 function from<Result>(input: unknown, made: (json: Json) => Result): Result {
@@ -31,7 +31,7 @@ function from<Result>(input: unknown, made: (json: Json) => Result): Result {
   }
 }
 
-/** `path` is left as it is where something is thrown: it names the place. */
+/** When it throws, `path` is left at the place of the fault. */
 function copied(given: unknown, path: string[], above: object[]): Json {
   const value = afterToJson(given, path)
   switch (typeof value) {
@@ -48,7 +48,7 @@ function copied(given: unknown, path: string[], above: object[]): Json {
   }
 }
 
-/** As JSON.stringify asks: every object, and a BigInt whose prototype was given one. */
+/** Calls `toJSON` where JSON.stringify does: on objects, and on a BigInt if its prototype has the method. */
 function afterToJson(given: unknown, path: readonly string[]): unknown {
   if (given === null || (typeof given !== 'object' && typeof given !== 'bigint')) return given
   const toJson: unknown = Reflect.get(Object(given), 'toJSON', given)
@@ -82,7 +82,7 @@ function listOf(list: readonly unknown[], path: string[], above: object[]): Json
 }
 
 function recordOf(record: object, path: string[], above: object[]): Json {
-  // Without a prototype, a member called `__proto__` is one like any other.
+  // Without a prototype, assigning a member called `__proto__` sets no prototype.
   const copy: Record<string, Json> = Object.create(null)
   for (const member of Object.keys(record)) {
     path.push(member)
@@ -93,7 +93,7 @@ function recordOf(record: object, path: string[], above: object[]): Json {
   return copy
 }
 
-/** A number, string or boolean that is an object; of others, JSON would lose the content. */
+/** The value in a Number, String or Boolean object; any other such object, like a Map, would become `{}`. */
 function unboxed(value: object): unknown {
   const tag = tagOf(value)
   if (/^(Number|String|Boolean)$/.test(tag)) return value.valueOf()
@@ -102,7 +102,7 @@ function unboxed(value: object): unknown {
 
 const tagOf = (value: unknown) => Object.prototype.toString.call(value).slice('[object '.length, -1)
 
-/** An object of its members, and not one of a class that keeps its content elsewhere. */
+/** Whether the content of the object is in its members, which it is not for a Map or a Set. */
 function isRecord(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null || tagOf(value) === 'Object'

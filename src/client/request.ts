@@ -5,7 +5,7 @@
 import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
 import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
-import { outcomeUnknown } from './outcome-unknown.ts'
+import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
 
 export type CallOptions = {
   /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
@@ -23,13 +23,13 @@ export type Repeat = 'repeatable' | 'once'
 export type Call = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
-  /** Its members become parameters, but for those that are null or undefined. */
+  /** Its members become query parameters; those that are null or undefined are left out. */
   readonly query?: object
-  /** JSON text: each attempt sends it as it is. */
+  /** JSON text, which each attempt sends unchanged. */
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly repeat: Repeat
-  /** The key or id that makes it repeatable was made here: the caller's next call has another one. */
+  /** The client made the key or id that makes it repeatable, so a second call of the caller is another write. */
   readonly isNamedHere?: boolean
   /** Other statuses whose JSON is an answer and no problem. */
   readonly alsoFine?: readonly number[]
@@ -48,7 +48,7 @@ export type RequesterOptions = {
   readonly backoff: Backoff
 }
 
-/** `sending`: whether the request may have been carried out; `told`: by the service, in `problem`. */
+/** `sending`: whether the request may have been sent; `told`: it was answered, and `problem` is that answer. */
 type Failure = {
   readonly problem: Problem
   readonly sending: Sending | 'told'
@@ -62,7 +62,7 @@ const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
 
 export function createRequester(options: RequesterOptions): Requester {
   const base = options.url.replace(/\/+$/, '')
-  /** An answer came since the last connection that could not be made. */
+  /** There was an answer since the last failure, so the runtime may have kept its connection. */
   let mayBePooled = false
 
   /** Its failure is to be tried again; what is final is thrown. */
@@ -111,7 +111,7 @@ export function createRequester(options: RequesterOptions): Requester {
     signal?.throwIfAborted()
     const deadline = AbortSignal.timeout(deadlineMs)
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
-    // An attempt that the deadline cuts short may have been carried out: none begins shortly before.
+    // No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown.
     const end = performance.now() + deadlineMs - Math.min(1000, deadlineMs / 10)
     /** Whether an attempt may have been carried out. */
     let unknown = false
@@ -143,10 +143,10 @@ function unsettled(call: Call, problem: Problem): Problem {
   const { method, path } = call
   if (method === 'GET' || (!problem.retryable && problem.code !== 'outcome-unknown')) return problem
   const isRepeatable = isRepeatableByCaller(call)
-  // Made here it has said so already.
+  // It already says whether the caller should send it again.
   if (problem.code === 'outcome-unknown' && problem.retryable === isRepeatable) return problem
   const detail = `Whether ${method} ${path} was carried out is not known: ${problem.message}`
-  return outcomeUnknown(detail, { isRepeatable, cause: problem })
+  return unknownOutcomeWithAdvice(detail, { isRepeatable, cause: problem })
 }
 
 const isRepeatableByCaller = ({ repeat, isNamedHere = false }: Call) =>
@@ -154,7 +154,7 @@ const isRepeatableByCaller = ({ repeat, isNamedHere = false }: Call) =>
 
 function mayRepeat({ repeat }: Call, { problem, sending }: Failure, failures: number): boolean {
   if (sending === 'impossible') return false
-  // The service does not know what the client knows: by its id, too, a write can be repeated.
+  // The service calls it not retryable if it sees no key; the client may know that an id names the write.
   const isFinal = !problem.retryable && problem.code !== 'outcome-unknown'
   if (sending === 'told' && isFinal) return false
   if (problem.code === 'internal' && failures + 1 >= faultAttemptsMax) return false
@@ -173,7 +173,7 @@ function failureOf(call: Call, response: Response, value: unknown): Failure {
   const passing = status === 429 || status >= 502
   const told = { title: 'The answer is not one of this service', status, retryable: passing }
   const unusable = new Problem('answer-unusable', detail, { told })
-  // A proxy's 429 says that it passed nothing on.
+  // A proxy that answers 429 did not pass the request on.
   return { problem: unusable, sending: passing && status !== 429 ? 'perhaps' : 'told', waitMs }
 }
 
@@ -183,7 +183,7 @@ function unreached(call: Call, base: string, cause: unknown, sending: Sending): 
   if (method !== 'GET' && sending === 'perhaps') {
     const isRepeatable = isRepeatableByCaller(call)
     const detail = `The answer to ${method} ${path} never came: ${reason}`
-    return outcomeUnknown(detail, { isRepeatable, cause })
+    return unknownOutcomeWithAdvice(detail, { isRepeatable, cause })
   }
   return new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, {
     cause,

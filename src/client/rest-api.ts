@@ -87,13 +87,16 @@ export type Readiness = {
 }
 
 /**
- * Every one rejects with a `Problem`, or with the reason of the signal that aborted it. What is given is
- * read at the call: what cannot be sent rejects at once with `input-not-json`, `id-invalid` or
- * `idempotency-key-invalid`. Without an answer, a write is `service-unreachable` (never sent) or
- * `outcome-unknown` (retryable where the caller gave its key or id).
+ * Every method rejects with a `Problem`, or with the reason of the signal that aborted it. Arguments are
+ * read during the call; those that cannot be sent reject at once with `input-not-json`, `id-invalid` or
+ * `idempotency-key-invalid`. A write without an answer rejects with `service-unreachable` (never sent) or
+ * `outcome-unknown` (retryable where the caller gave its key, id or external id).
  */
 export type Rest = {
-  /** The id is made here if absent, so that an answer that was lost creates no second one. */
+  /**
+   * Without `id` and `externalId`, the client makes an id, so that sending it again after a lost answer
+   * creates no second conversation.
+   */
   createConversation(body?: NewConversation, options?: CallOptions): Promise<Conversation>
   /** The last active first. */
   listConversations(
@@ -102,7 +105,7 @@ export type Rest = {
   getConversation(id: string, options?: CallOptions): Promise<Conversation>
   /**
    * RFC 7396: null removes. `ifMatch` is the version it must have, else `version-mismatch`. An answer
-   * that was lost is `outcome-unknown`: another's change may lie between it and a second try.
+   * that was lost is `outcome-unknown`: the client sends no second try, as it could undo a change made in between.
    */
   patchConversation(
     id: string,

@@ -13,24 +13,28 @@ import type { ReadOptions, Rest } from './rest-api.ts'
 const path = (...segments: readonly string[]) =>
   `/v1/conversations${segments.map((segment) => `/${segmentOf(segment)}`).join('')}`
 
-/** Throws `id-invalid`, where the address would be another one, or none. */
+/** Throws `id-invalid` if the id would change the path, as `..` does, or cannot be encoded. */
 function segmentOf(id: string): string {
   try {
     if (!['', '.', '..'].includes(id)) return encodeURIComponent(id)
   } catch {
-    // A lone surrogate.
+    // encodeURIComponent throws on a lone surrogate.
   }
   throw new Problem('id-invalid', `An id of an address cannot be ${JSON.stringify(id)}.`)
 }
 
-/** `given` with its own `member`, or with one that is made here: so a second try is the same. */
+/**
+ * `given`, with a `member` that is made here where it has neither that nor `other`: either one names the
+ * write, so that a second try is the same.
+ */
 function named<Given extends object>(
   given: Given,
   member: keyof Given & string,
   make: () => string,
+  other: keyof Given & string = member,
 ) {
   const body = plainJson(given)
-  const isNamedHere = (body[member] ?? undefined) === undefined
+  const isNamedHere = (body[member] ?? body[other] ?? undefined) === undefined
   return { body: printed(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
 }
 
@@ -84,7 +88,13 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
   return {
     createConversation: async (body = {}, options = {}) =>
       some(
-        { method: 'POST', path: path(), ...named(body, 'id', newId), repeat: 'repeatable' },
+        {
+          method: 'POST',
+          path: path(),
+          // With an id that is new at each call, the service would refuse the external id as taken.
+          ...named(body, 'id', newId, 'externalId'),
+          repeat: 'repeatable',
+        },
         options,
       ),
     listConversations: async (options = {}) => read(path(), options),

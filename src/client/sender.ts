@@ -35,7 +35,7 @@ export type Written = Recorded | Attached | Opened | Completed | Interrupted
 export type SenderOptions = LanesOptions & {
   readonly journal: Journal
   readonly ownWrites: OwnWrites
-  /** Something waits for the service: there must be a connection. */
+  /** Something waits for the service: there must be a connection, unless the client is closed. */
   readonly connect: () => void
   /** What became of a write that an earlier run had left in the journal. */
   readonly onRecovered: (entry: JournalEntry, outcome: Written | Problem) => void
@@ -58,20 +58,20 @@ export type Sender = Recording &
     close(reason: unknown): void
   }
 
-/** A write of a name: `answer` is undefined where it was refused a connection, and is in the journal still. */
+/** The write that holds a name. `answer` is undefined once its connection was refused: only the journal has it then. */
 type Waiting = { readonly text: string | Promise<string>; answer: Promise<Answer> | undefined }
 
 type Started = {
   readonly job: Job
   readonly kept: { entry: JournalEntry }
   readonly answer: Promise<Answer>
-  /** The journal did not take it. */
+  /** To be called if the journal does not take the entry. */
   readonly notKept: (reason: unknown) => void
 }
 
 function written(entry: JournalEntry, answer: Answer): Written {
   if ('turn' in entry) return inner(answer, 'recorded')
-  // The key of speech begins with the type of its frame.
+  // The key of a speech entry begins with the type of its frame.
   switch (entry.key.split(' ')[0]) {
     case 'turn.open':
       return inner(answer, 'turn.opened')
@@ -97,7 +97,7 @@ export function createSender(options: SenderOptions): Sender {
     resolve(outcome)
   }
 
-  /** Takes its place in its lane, and its name, at once. */
+  /** Puts the write into its lane and takes its name, both at once, so that order and name are kept. */
   const start = (first: JournalEntry, text: Waiting['text'], ready: boolean): Started => {
     const name = entryName(first)
     const c = first.conversationId
@@ -115,7 +115,7 @@ export function createSender(options: SenderOptions): Sender {
         settle(c, answer, outcome)
       },
       dropped(reason) {
-        // It stays in the journal: another write under its name would contradict it.
+        // It stays in the journal, so its name stays taken: another write under it is a conflict.
         mine.answer = undefined
         outcome.reject(reason)
       },
@@ -136,6 +136,7 @@ export function createSender(options: SenderOptions): Sender {
   ) => {
     try {
       if (completed !== undefined) kept.entry = await completed
+      if (closed !== undefined) throw closed.reason
       await journal.append(kept.entry)
       job.ready = true
     } catch (reason) {
@@ -149,6 +150,8 @@ export function createSender(options: SenderOptions): Sender {
     text: Waiting['text'],
     completed: Promise<JournalEntry> | undefined,
   ): Promise<Answer> => {
+    // Again: the client may have been closed while the texts were compared.
+    if (closed !== undefined) return Promise.reject(closed.reason)
     const started = start(entry, text, false)
     options.connect()
     void write(started, completed)
@@ -158,7 +161,7 @@ export function createSender(options: SenderOptions): Sender {
   const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
     if (closed !== undefined) return Promise.reject(closed.reason)
     const text = completed === undefined ? textOf(entry) : completed.then(textOf)
-    // Whoever completes it is told, and whoever compares.
+    // Marks the rejection as handled; both consumers of this promise handle it themselves.
     if (typeof text !== 'string') text.catch(() => {})
     const known = waiting.get(entryName(entry))
     const conflict = () =>
@@ -184,7 +187,6 @@ export function createSender(options: SenderOptions): Sender {
     record: async (entry) => inner(await send(entry), 'recorded'),
     speak: async (entry, type, completed) => inner(await send(entry, completed), type),
     async attach(c, messageId, text) {
-      if (closed !== undefined) throw closed.reason
       const outcome = createDeferred<Answer>()
       lanes.add({
         c,
@@ -200,14 +202,12 @@ export function createSender(options: SenderOptions): Sender {
       return inner(await outcome.promise, 'attached')
     },
     async start(session) {
-      if (closed !== undefined) throw closed.reason
       const started = sessions.start(session)
       options.connect()
       lanes.pump()
       return started
     },
     async end(c, sessionId) {
-      if (closed !== undefined) throw closed.reason
       const ended = sessions.end(c, sessionId)
       options.connect()
       lanes.pump()
@@ -226,7 +226,7 @@ export function createSender(options: SenderOptions): Sender {
     close(reason) {
       closed = { reason }
       sessions.close()
-      lanes.dropAll(reason)
+      lanes.close(reason)
     },
   }
 }

@@ -11,11 +11,11 @@ export type NewSession = {
   readonly metadata: Record<string, unknown> | undefined
 }
 
-/** A `voice.start` as it was printed. */
+/** A `voice.start` frame as JSON text, without `id` and `c`. */
 type Start = { readonly c: string; readonly name: string; readonly text: string }
 
 export type Sessions = {
-  /** Resolves when the session has started. Throws `input-not-json`, and then nothing is kept. */
+  /** Resolves when the session has started. Throws `input-not-json`, and then does not start it. */
   start(session: NewSession): Promise<void>
   /** Resolves when it has ended, by whomever. */
   end(c: string, sessionId: string): Promise<void>

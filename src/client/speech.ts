@@ -10,7 +10,7 @@ type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
 /** A frame that may be sent twice and means the same, without what belongs to its sending. */
 export type SpeechFrame = Bare<Frames>
 
-/** Under the same name it is the same write, or one that contradicts it. Throws `input-not-json`. */
+/** Two entries of one name are the same write if their texts are equal, else a conflict. Throws `input-not-json`. */
 export function speechEntry(conversationId: string, speech: SpeechFrame): SpeechEntry {
   const text = printed(speech)
   return { conversationId, key: nameOf(speech), speech: text }
@@ -35,8 +35,8 @@ function nameOf(speech: SpeechFrame): string {
 const ofTheFrame = ['t', 'id', 'c']
 
 /**
- * `input`, which becomes members of a frame itself. Throws `field-unknown` where it has one of those
- * by which the frame is sent and answered.
+ * Answers `input`, whose members become members of a frame. Throws `field-unknown` if one of them is called
+ * like a member that the client sets: `t`, `id`, `c`, or one of `also`.
  */
 export function framed<T extends object>(input: T, also: readonly string[] = []): T {
   const taken = [...ofTheFrame, ...also].find((member) => Object.hasOwn(input, member))

@@ -73,7 +73,7 @@ export function createVoice(
   { start, end, speak, partial, forget }: VoiceCalls,
 ): Voice {
   const { sessionId = newId() } = options
-  // Also where it cannot be read: `voice` itself does not throw.
+  // Async, so that unprintable metadata rejects `started` and `voice()` never throws.
   const startSession = async () => start({ c, sessionId, metadata: options.metadata })
   const started = startSession()
   // It is told to whoever asks; the writes go on without it.
@@ -104,7 +104,7 @@ export function createVoice(
       if ('key' in audio) checkedKey(audio.key)
       const speech = { t: 'attach', ...audio } as const
       const hashed = textHashOf(text).then((textHash) => entry({ ...speech, textHash }))
-      // It is met where it is waited for.
+      // Handled by the sender; this only prevents an unhandled rejection.
       hashed.catch(() => {})
       return speak(entry(speech), 'attached', hashed)
     },
@@ -113,7 +113,7 @@ export function createVoice(
   }
 }
 
-/** What is no object stays as it is: the service says what is wrong with it. */
+/** A `user` that is not an object is sent unchanged, so that the service refuses it. */
 const inSession = (user: NonNullable<SpokenHalves['user']>, sessionId: string) =>
   typeof user === 'object' && user !== null
     ? { ...user, voice: { ...user.voice, sessionId } }

@@ -7,7 +7,7 @@ import type { Config } from '../config.ts'
 import type { Events } from '../events.ts'
 import { StartRefusal } from '../ports/database.ts'
 
-/** Of the runtime, the data, the cache and the first callers, beside the connections to Postgres. */
+/** Descriptors for the runtime, the data, the cache and the first callers, beside the connections to Postgres. */
 const ownDescriptors = 64
 
 /** Refuses a start that could not have the connections that the settings allow. */
@@ -24,10 +24,10 @@ export function checkDescriptors({ database }: Config, limit = descriptorLimit()
 
 const roomy = 4096
 
-/** Part of the limit from which on it is told. */
+/** The share of the limit in use from which on a warning is logged. */
 const lowFrom = 0.9
 
-/** Tells when nearly all descriptors are in use. */
+/** Logs a warning when nearly all descriptors are in use. */
 export function watchDescriptors(
   events: Pick<Events, 'descriptorsLow'>,
   everyMs = 10_000,
@@ -41,7 +41,7 @@ export function watchDescriptors(
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** About as many: the system gives the lowest number that is free. Undefined where none is left. */
+/** About how many descriptors are in use: the system hands out the lowest free number. Undefined where none is left. */
 function descriptorsUsed(): number | undefined {
   try {
     const descriptor = openSync('/dev/null', 'r')
@@ -52,7 +52,7 @@ function descriptorsUsed(): number | undefined {
   }
 }
 
-/** Undefined where the system does not tell. */
+/** The limit of the process; undefined where the system does not tell it. */
 function descriptorLimit(): number | undefined {
   try {
     const [, limit] =

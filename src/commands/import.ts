@@ -99,7 +99,7 @@ function fileAt(path: string, given: string | undefined): ImportFile {
   try {
     const found = statSync(path)
     if (found.isDirectory()) throw new Misuse(`${path} is a directory`)
-    // A pipe has a path that another one has later.
+    // The path of a pipe names another pipe later.
     const own = found.isFile() ? realpathSync(path) : undefined
     return {
       name: path,

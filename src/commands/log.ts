@@ -5,7 +5,7 @@ import { createEvents, type Log } from '../events.ts'
 /** Text on a terminal and JSON elsewhere, unless `log.format` says which. */
 export function openLog({ log: { level, format } }: Config): Log {
   const { stderr } = process
-  // Whoever read the log is gone; the work goes on.
+  // The reader of standard error has closed it; the service goes on without a log.
   stderr.on('error', () => {})
   const shown = format === 'auto' ? (stderr.isTTY ? 'text' : 'json') : format
   const log = createEvents((line) => stderr.write(`${line}\n`), { level, format: shown })

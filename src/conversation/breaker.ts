@@ -9,7 +9,7 @@ import { deadline, isStarved, usableNow } from '../ports/loop-delay.ts'
 export type Breaker = {
   /** Whether the store may be asked. */
   readonly closed: boolean
-  /** Whether it is open because the store answers and takes no writes. */
+  /** Whether the breaker is open because the KV answers and refuses writes. */
   readonly refusesWrites: boolean
   /** Counts a call that was not answered; `askedAt` is when it was sent, of `usableNow`. */
   failed(reason: unknown, askedAt?: number): void
@@ -42,7 +42,7 @@ export function createBreaker(options: {
   isRefusal?(reason: unknown): boolean
   /** Failures nearer to each other are one: a stall of this process ends many calls at once. */
   readonly apartMs?: number
-  /** An answer that took longer does not end a row of failures. */
+  /** A slower answer does not reset the count of consecutive failures. */
   readonly slowMs?: number
   /** The store is asked nothing from now on; called again if it turns out to refuse writes. */
   onOpen(reason: unknown): void
@@ -77,7 +77,7 @@ export function createBreaker(options: {
     closedAt = performance.now()
     options.onClose()
   }
-  /** A new connection may be asked before it stands: that is no other state yet. */
+  /** After a refusal, only `failuresMax` silent probes in a row count as silence: a new connection may not be ready yet. */
   const probeFailed = (reason: unknown) => {
     silentProbes = isRefusal(reason) ? 0 : silentProbes + 1
     if (silentProbes >= failuresMax) refusesWrites = false

@@ -185,7 +185,7 @@ export function createCacheWriter(options: {
 export const isRefusal = (thrown: unknown): boolean =>
   thrown instanceof KvError && thrown.outcome === 'refused'
 
-/** It would refuse to write anything else as well. */
+/** The KV would refuse any other write as well. */
 export const refusesWrites = (thrown: unknown): boolean =>
   thrown instanceof KvError && thrown.refusesWrites
 

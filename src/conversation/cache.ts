@@ -102,13 +102,13 @@ export function createCache(options: CacheOptions): Cache {
     heal: () => writer.heal(),
     isRefusal: refusesWrites,
     apartMs: 5,
-    // An answer that a reader would not have waited for speaks for nothing.
+    // An answer slower than a reader's deadline does not count as a success.
     slowMs: deadlineMs,
     onOpen: (reason) => events.cacheSkipped(reason),
     onClose: () => events.cacheUsed(),
     ...(options.later === undefined ? {} : { later: options.later }),
   })
-  /** Who only reads learns here that nothing can be written any more. */
+  /** Detects a KV that refuses writes on a node that only reads. */
   const heartbeat = createRounds(heartbeatMs, async () => {
     if (!breaker.closed || options.probe === undefined) return
     const askedAt = usableNow()

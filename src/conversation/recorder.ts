@@ -38,7 +38,7 @@ export type Entry = {
   readonly turn: PreparedTurn
   /** When it came, on the monotonic clock, in milliseconds. */
   readonly since: number
-  /** How the answer of a call was lost that may have recorded it. */
+  /** The error of the lost call, which may still have committed this turn. */
   lost?: DatabaseError
   resolve(verdict: Verdict): void
   reject(reason: unknown): void

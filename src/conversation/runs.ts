@@ -4,9 +4,9 @@ import type { Entry, Place } from './recorder.ts'
 type RecordedAt = { readonly entry: Entry; readonly place: Place }
 
 /**
- * Turns of one conversation whose versions follow each other. What is found out after a lost
- * connection may come from several calls, and another node's versions may lie between theirs: a
- * commit that spanned them would claim what it does not carry.
+ * Turns of one conversation whose versions follow each other. Turns recovered by look-up may
+ * come from several calls, with other nodes' versions between them: a commit that spanned them would
+ * claim versions that it does not carry.
  */
 export function runsOf<T extends RecordedAt>(recorded: readonly T[]): [T, ...T[]][] {
   const runs: [T, ...T[]][] = []

@@ -9,21 +9,21 @@ import type { Effect } from './effects.ts'
 import { type DatabaseCode, databaseCodeOf } from './failure.ts'
 import { type DatabaseState, databaseState, writeRefusal } from './probe.ts'
 
-/** What writers tell of their failures. */
+/** Where writers report failed writes. */
 export type FailedWrites = Pick<WriteHealth, 'failed'>
 
 export type WriteHealth = Disposable & {
-  /** Every commit ends a row of failures. */
+  /** Each commit resets the count of consecutive failures. */
   readonly effect: Effect
-  /** So many writes failed with what was thrown. Lock waits and faults of the service do not count. */
+  /** Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not count. */
   failed(thrown: unknown, writes: number): void
-  /** What the database answers now; where it answers well, whether the last probe failed. Never rejects. */
+  /** Asks the database; where reads and writes work by its answer, the last probe's code counts for writes. Never rejects. */
   state(): Promise<DatabaseState>
 }
 
 export type WriteHealthOptions = {
   readonly database: Database
-  readonly events: Pick<Events, 'writesLost' | 'writesBack'>
+  readonly events: Pick<Events, 'writesLost' | 'writesBack' | 'workFailed'>
   /**
    * Milliseconds between two probes, give or take a quarter.
    * @default 2000
@@ -71,6 +71,8 @@ export function createWriteHealth(options: WriteHealthOptions): WriteHealth {
       refusal = code
       return
     }
+    // A lock wait, or a fault of the service: it tells nothing of whether the database takes writes.
+    if (thrown !== undefined) return events.workFailed('write-probe', thrown)
     failures = 0
     if (refusal === undefined) return
     successes += 1

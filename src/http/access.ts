@@ -15,7 +15,7 @@ export type AccessSettings = {
   readonly allowedOrigins: string
   /** Host names with commas between them, or `*`. */
   readonly allowedHosts: string
-  /** Whether nobody who comes is asked who they are. */
+  /** Whether callers are not authenticated. */
   readonly isOpen: boolean
 }
 
@@ -27,7 +27,7 @@ export type Access = {
   admit(request: Request): void
   /** Whether a page of another origin may read what is answered. */
   isShared(origin: string): boolean
-  /** Whether the request is a page's that may not write here. Programs are none. */
+  /** Whether the request comes from a web page that may not write here; false for programs. */
   isForeign(request: Request): boolean
 }
 
@@ -37,12 +37,24 @@ export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): strin
     ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
     : undefined
 
-/** Probes come under whatever name an orchestrator gives a node. */
+const hostRefused =
+  'The service does not answer under the name in Host: the setting server.allowedHosts does not hold it.'
+const hostRefusedOnLoopback =
+  'The service does not answer under the name in Host: it is not a loopback name, and the setting server.allowedHosts does not hold it.'
+
+/** Of a page that may not write, connect or ask whether it may. */
+export const originRefused = (): Problem =>
+  new Problem(
+    'origin-refused',
+    'This web page may not write or connect: the setting server.allowedOrigins does not hold its origin.',
+  )
+
+/** Paths answered under any Host: an orchestrator probes a node by a name or address of its own. */
 const forAnyHost = new Set(['/healthz', '/readyz', '/healthz/', '/readyz/'])
 
 const reads = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** A page may send these anywhere without a preflight. */
+/** Media types that a browser sends to any site without a preflight. */
 const formType =
   /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i
 
@@ -54,7 +66,7 @@ export function createAccess({
 }: AccessSettings): Access {
   const isLoopbackAlone = isLoopback(host)
   const isHostChecked = isOpen && (isLoopbackAlone || allowedHosts !== '')
-  const judgeHost = createHostRule(isHostChecked ? allowedHosts : undefined)
+  const judgeHost = createHostRule(isHostChecked ? allowedHosts : '*', isLoopbackAlone)
   const listed = new Set(listOf(allowedOrigins).map(asSent))
   const isShared = memo(
     (origin) =>
@@ -66,7 +78,7 @@ export function createAccess({
     const { headers } = request
     const origin = headers.get('origin')
     if (origin !== null) return !isShared(origin) && !isOwn(origin, request)
-    // A browser that leaves out the origin still says that the page is another site's.
+    // Without `Origin`, `Sec-Fetch-Site` tells whether the page is another site's.
     const site = headers.get('sec-fetch-site')
     return site === 'cross-site' || site === 'same-site'
   }
@@ -76,9 +88,9 @@ export function createAccess({
       const verdict = judgeHost(headers.get('host'))
       if (verdict === 'malformed') throw new Problem('host-invalid')
       if (verdict === 'refused' && !forAnyHost.has(pathOf(request)))
-        throw new Problem('host-refused')
+        throw new Problem('host-refused', isLoopbackAlone ? hostRefusedOnLoopback : hostRefused)
       if (reads.has(method)) return
-      if (isForeign(request)) throw new Problem('origin-refused')
+      if (isForeign(request)) throw originRefused()
       const type = headers.get('content-type')
       if (type !== null && type !== 'application/json' && formType.test(type))
         throw new Problem(
@@ -91,7 +103,7 @@ export function createAccess({
   }
 }
 
-/** As a browser names it: without the port that its scheme has anyway. */
+/** The origin as browsers send it: without the scheme's default port. */
 function asSent(origin: string): string {
   const named = URL.canParse(origin) ? new URL(origin).origin : 'null'
   return named === 'null' ? origin : named

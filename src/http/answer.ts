@@ -44,7 +44,7 @@ export const printedAnswer = (
     headers: { 'content-type': json, ...headers },
   })
 
-/** The same as it comes. */
+/** The same, from items that arrive one by one. */
 export const streamedAnswer = (
   stream: ReadableStream<Uint8Array>,
   status = 200,
@@ -55,7 +55,7 @@ const comma = 0x2c
 
 export type Members = Readonly<Record<string, unknown>>
 
-/** What stands around a list in an object. */
+/** The members before and after the list in an object, as printed. */
 export function around(
   name: string,
   before: Members,

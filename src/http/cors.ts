@@ -15,7 +15,7 @@ const requestHeaders = [
   'turnlog-request-id',
 ]
 
-/** Those of our answers that browsers hide unless told. */
+/** Response headers exposed to scripts (Access-Control-Expose-Headers). */
 const answerHeaders = [
   'allow',
   'etag',
@@ -27,14 +27,14 @@ const answerHeaders = [
   'turnlog-version',
 ]
 
-/** How long a browser may remember a preflight, in seconds: the most that Chromium takes. */
+/** Seconds for which a browser may cache a preflight: the maximum of Chromium. */
 const maxAge = '7200'
 
-/** Whether a browser asks if a page may send what no form could. */
+/** Whether the request is a CORS preflight. */
 export const isPreflight = ({ method, headers }: Request): boolean =>
   method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
 
-/** Of an unknown path, any method: so the request is made, and the page can read its 404. */
+/** For an unknown path every method is allowed: the browser sends the request, and the page can read its 404. */
 export function preflightAnswer(methods: readonly string[]): Response {
   const allowed = methods.length > 0 ? methods : ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
   return new Response(null, {

@@ -5,7 +5,7 @@
 import { newId } from '../conversation/ids.ts'
 import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
-import type { Access } from './access.ts'
+import { type Access, originRefused } from './access.ts'
 import { problemAnswer } from './answer.ts'
 import { isPreflight, preflightAnswer, share } from './cors.ts'
 import { livePath } from './live.ts'
@@ -54,7 +54,7 @@ export function createEdge(events: Events, access: Access, logging: RequestLogOp
       const failure = (request: Request, error: unknown, requestId: string) =>
         answerFailure(request, error, requestId, routes())
       const preflight = (request: Request) => {
-        if (access.isForeign(request)) throw new Problem('origin-refused')
+        if (access.isForeign(request)) throw originRefused()
         return preflightAnswer(methodsOf(request, routes()))
       }
       return async (received) => {
@@ -105,13 +105,13 @@ async function withoutBody(response: Response): Promise<Response> {
 const isNotFound = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
 
-/** Once in a while: whoever set the service up may wonder why a page or a name does not work. */
+/** Logs refused hosts and origins, three a minute at most: the operator may have forgotten a setting. */
 function logRefusal(events: Events, { headers }: Request, { code }: Problem): void {
   if (code === 'host-refused') events.hostRefused(headers.get('host') ?? '')
   if (code === 'origin-refused') events.originRefused(headers.get('origin') ?? 'another site')
 }
 
-/** What the path takes; empty where there is nothing. */
+/** The methods that the path takes; empty for an unknown path. */
 function methodsOf(request: Request, routes: readonly Route[]): string[] {
   const segments = segmentsOf(pathOf(request))
   const methods = routes

@@ -7,23 +7,25 @@ import { isLoopback } from '../config.ts'
 /** `malformed`: not one host with or without a port. `refused`: well-formed, and not ours. */
 export type HostVerdict = 'taken' | 'refused' | 'malformed'
 
-/** An absent or empty one is taken: no browser leaves it out, and checks by HTTP/1.0 do. */
+/** An absent or empty host is taken: every browser sends one, and health checks by HTTP/1.0 do not. */
 export type HostRule = (host: string | null) => HostVerdict
 
 /** A name, an IPv4 address or an IPv6 address in brackets, then perhaps a port. */
 const form = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/
 
 /**
- * `allowed`: names with commas between them, or `*` for any; loopback is always among them.
- * Undefined where every well-formed host is taken.
+ * `allowed`: host names with commas between them, or `*` for every well-formed one.
+ * `takesLoopback`: whether loopback names are taken as well.
  */
-export function createHostRule(allowed: string | undefined): HostRule {
-  const names = new Set(listOf(allowed ?? '*').map(bare))
+export function createHostRule(allowed: string, takesLoopback: boolean): HostRule {
+  const names = new Set(listOf(allowed).map(bare))
   const takesAny = names.has('*')
   const judge = (host: string): HostVerdict => {
     if (!form.test(host) || !URL.canParse(`http://${host}`)) return 'malformed'
     const name = nameOf(host)
-    return takesAny || isLoopbackName(name) || names.has(name) ? 'taken' : 'refused'
+    return takesAny || names.has(name) || (takesLoopback && isLoopbackName(name))
+      ? 'taken'
+      : 'refused'
   }
   const remembered = memo(judge)
   return (host) => (host === null || host === '' ? 'taken' : remembered(host))
@@ -41,7 +43,7 @@ export const isLoopbackName = (name: string): boolean =>
 export const listOf = (setting: string): string[] =>
   setting.split(',').flatMap((one) => one.trim().toLowerCase() || [])
 
-/** Callers send the same few values again and again; a caller that makes values up costs no memory. */
+/** Remembers up to 64 verdicts: callers repeat a few values, and invented ones must not fill the memory. */
 export function memo<Value>(judge: (text: string) => Value): (text: string) => Value {
   const known = new Map<string, Value>()
   return (text) => {

@@ -1,16 +1,16 @@
-/** Answers that are mostly a list: made and sent in pieces, so that no answer keeps others waiting. */
+/** Answers that are mostly a list. Large ones are printed and sent in pieces, so that they do not hold the event loop. */
 import { Buffer } from 'node:buffer'
 import { mapInSlices, nextRound } from '../conversation/time-slices.ts'
 import { around, bodyWithList, type Members, printedAnswer, streamedAnswer } from './answer.ts'
 
-/** A longer body is never in one piece: putting 80 MB together took 0.5 s. */
+/** A longer body is sent in pieces: concatenating 80 MB took 0.5 s. */
 const wholeBytesMax = 1_048_576
 const pieceBytes = 262_144
 
 const empty = new Uint8Array()
 const comma = Buffer.from(',')
 
-/** An object with a list in it, of items that are printed already; the members around it are ASCII. */
+/** An object with the list `name` between other members. `texts` are the items as JSON; the other members must be ASCII. */
 export function printedListAnswer(
   name: string,
   texts: readonly Uint8Array[],
@@ -23,7 +23,7 @@ export function printedListAnswer(
     : streamedAnswer(piecesOf(name, texts, before, after), 200, headers)
 }
 
-/** The same of items as they are. */
+/** As `printedListAnswer`, for items that are not printed yet. */
 export async function listAnswer(
   name: string,
   items: readonly unknown[],
@@ -32,7 +32,7 @@ export async function listAnswer(
   return printedListAnswer(name, await mapInSlices(items, printed), {}, after)
 }
 
-/** Whether a body of these is made in one piece. */
+/** Whether a list of these items is small enough to be sent in one piece. */
 export function isWhole(texts: readonly Uint8Array[]): boolean {
   let bytes = 0
   for (const text of texts) bytes += text.byteLength

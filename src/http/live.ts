@@ -7,6 +7,7 @@ import { Outbox, type Sent, type Watermarks } from '../live/outbox.ts'
 import { type ClientFrames, protocolName, tailMax } from '../live/protocol.ts'
 import { Session } from '../live/session.ts'
 import { Problem } from '../problem.ts'
+import { originRefused } from './access.ts'
 import { followed, since, tail } from './fields.ts'
 import { inputs } from './parameters.ts'
 import type { Router } from './server.ts'
@@ -31,6 +32,9 @@ type BunSocket = {
   sendText(text: string): number
   getBufferedAmount(): number
   ping(): number
+  pause(): void
+  resume(): void
+  cork(work: () => void): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -46,7 +50,7 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (isForeign(request)) throw new Problem('origin-refused')
+      if (isForeign(request)) throw originRefused()
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')
@@ -114,10 +118,10 @@ export function socketHandlers(live: Live) {
       sessionOf(ws)?.writable()
     },
     ping(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     pong(ws: BunSocket) {
-      sessionOf(ws)?.heard()
+      sessionOf(ws)?.control()
     },
     close(ws: BunSocket) {
       sessionOf(ws)?.closed()
@@ -144,6 +148,18 @@ class LiveSocket extends Outbox {
 
   override ping(): void {
     this.#ws.ping()
+  }
+
+  override pauseReading(): void {
+    this.#ws.pause()
+  }
+
+  override resumeReading(): void {
+    this.#ws.resume()
+  }
+
+  override together(work: () => void): void {
+    this.#ws.cork(work)
   }
 
   protected close(code: number, reason: string): void {

@@ -24,7 +24,7 @@ export type Health = {
 /** `reason`: a code of the table of problems. */
 type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
 
-/** What the caller would send here. */
+/** Which requests the caller wants to send to this node. */
 type Purpose = 'writes' | 'reads'
 
 type CacheDependency = { name: string; status: 'up' | 'down' | 'read-only' }
@@ -80,7 +80,7 @@ const parameters: Parameters = {
   },
 }
 
-/** A probe that is answered 422 would take the node away: what is not understood asks for everything. */
+/** An unknown `for` counts as `writes`: a 422 would remove the node from the load balancer. */
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 

@@ -3,9 +3,9 @@ import type { Answered, Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
 
 export type RequestLogOptions = {
-  /** A slower request is a line; 0 turns that off. */
+  /** Milliseconds from which on a request is logged as slow; 0 turns that off. */
   readonly slowRequestMs: number
-  /** Whether every request is a line. */
+  /** Whether every request is logged. */
   readonly requests: boolean
 }
 
@@ -18,7 +18,7 @@ export type Outcome = {
 }
 
 export type RequestLog = {
-  /** Asked for every request, so it costs next to nothing. */
+  /** Called for every request, so it must stay cheap. */
   wants(status: number, ms: number): boolean
   /** `path`: without the query, which may hold what no log may. */
   answered(request: Request, path: string, outcome: Outcome): void
@@ -26,7 +26,7 @@ export type RequestLog = {
 
 const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/i
 
-/** What a caller sent may be long. */
+/** The maximum length of a logged route, in characters. */
 const routeMax = 200
 
 export function createRequestLog(events: Events, options: RequestLogOptions): RequestLog {

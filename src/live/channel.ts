@@ -5,14 +5,15 @@
 import type { Commit } from '../conversation/effects.ts'
 import type { ChangesRead, HeadRead, LiveReads } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
-import type { Conversation } from '../conversation/wire.ts'
 import { Crowd } from './crowd.ts'
-import type { Follower, ResetReason } from './follower.ts'
+import type { Follower } from './follower.ts'
+import { Followers } from './followers.ts'
 import type { Heads } from './heads.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
 import { parted, type ReadySlice, Slices } from './slices.ts'
+import type { TimeSlice } from './time-slice.ts'
 import type { SentPartial } from './wakes.ts'
 
 /** What all conversations of a node share. */
@@ -20,6 +21,8 @@ export type ChannelHost = {
   readonly reads: LiveReads
   readonly heads: Heads
   readonly page: { readonly limit: number; readonly bytesMax: number }
+  /** The time slice in which crowds of followers are served. */
+  readonly slice: TimeSlice
   /** The name under which this node speaks to the others. */
   readonly node: string
   /** Undefined where there are none to tell. */
@@ -42,7 +45,7 @@ export class Channel {
   /** Why there is nothing to follow. An erasure is for good. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
   readonly #host: ChannelHost
-  readonly #followers = new Set<Follower>()
+  readonly #followers: Followers
   readonly #slices: Slices
   // Made once they are needed: where nothing happens, they are most of what a conversation costs.
   #madePartials: Partials | undefined
@@ -58,6 +61,7 @@ export class Channel {
     this.#host = host
     this.conversationId = conversationId
     this.principal = principal
+    this.#followers = new Followers(host.slice)
     this.#slices = new Slices(conversationId, keptPages * host.page.bytesMax)
   }
 
@@ -67,9 +71,8 @@ export class Channel {
     const made = new Partials({
       head: () => this.#head,
       publish: publish && ((partial) => publish(this, { ...partial, node })),
-      show: (partial) => {
-        for (const follower of this.#followers) follower.show(partial)
-      },
+      show: (partial) =>
+        this.#followers.show(partial, (shown) => shown.text === '' || made.isLatest(shown)),
     })
     if (this.#head > 0) made.startAt(this.#head)
     this.#madePartials = made
@@ -83,7 +86,7 @@ export class Channel {
       head: () => this.#head,
       crowded: () => this.#crowd.isHere,
       done: (read, from, before) => this.#refilled(read, from, before),
-      wake: (followers) => this.#advance(followers),
+      wake: (followers) => this.#followers.advanceSome(followers),
     })
     if (this.#isClosed) this.#madeRefills.close()
     return this.#madeRefills
@@ -104,7 +107,7 @@ export class Channel {
 
   /** From now on the follower is told; before it reads anything, so that nothing falls between. */
   join(follower: Follower): void {
-    this.#followers.add(follower)
+    this.#followers.join(follower)
     this.#crowd.add()
   }
 
@@ -202,27 +205,17 @@ export class Channel {
       return
     }
     this.#forget()
-    if (read.state === 'missing') this.#reset('conversation-not-found', () => true)
+    if (read.state === 'missing') this.#followers.reset('conversation-not-found', () => true)
     else if (read.state === 'erased') {
       this.absent = 'conversation-erased'
       this.#madePartials?.clear()
-      this.#reset('conversation-erased', () => true, read.conversation)
+      this.#followers.reset('conversation-erased', () => true, read.conversation)
     } else {
       this.#host.wentBack(this, from, read.head)
       this.#madePartials?.clear()
       this.#head = read.head
-      this.#reset('cursor-ahead', ({ last = 0 }) => last > read.head)
+      this.#followers.reset('cursor-ahead', ({ last = 0 }) => last > read.head)
     }
-  }
-
-  /** Those that have not begun find out by themselves. */
-  #reset(
-    reason: ResetReason,
-    concerns: (follower: Follower) => boolean,
-    conversation?: Conversation,
-  ): void {
-    for (const follower of [...this.#followers])
-      if (follower.last !== undefined && concerns(follower)) follower.reset(reason, conversation)
   }
 
   #moved(version: number): void {
@@ -231,12 +224,8 @@ export class Channel {
     if (this.#head === 0) this.#madePartials?.startAt(version)
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
-    this.#advance(this.#followers)
+    this.#followers.advance()
     this.#madePartials?.moved()
-  }
-
-  #advance(followers: Iterable<Follower>): void {
-    for (const follower of followers) follower.advance()
   }
 
   #forget(): void {

@@ -34,6 +34,11 @@ export const closings = {
     help: 'Nothing was heard for more than two pings: neither a frame nor a pong.',
     retryMs: backOff,
   },
+  'frames-exceeded': {
+    code: 4105,
+    help: 'Far more frames came, or pings and pongs of WebSocket itself, than `welcome.limits.framesPerSecond` allows. Those that were not answered have an unknown outcome: send them again with the same keys, and no faster than that.',
+    retryMs: backOff,
+  },
   draining: {
     code: 4200,
     help: 'The node is about to stop. What was in hand has been answered, unless it took longer than the node may; resume at another node.',

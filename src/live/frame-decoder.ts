@@ -99,8 +99,11 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
     return { sent: { ...value }, text, bytes }
   }
 
-  const checkTurn = (turn: unknown, frameBytes: number) => {
-    if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+  /**
+   * Called with a turn that the decoder took: printing recurses, and that one is not nested too deep.
+   * A turn can only be too large if its frame is.
+   */
+  const checkSize = (turn: object, frameBytes: number) => {
     if (frameBytes <= bounds.turnBytes) return
     const bytes = Buffer.byteLength(JSON.stringify(turn))
     if (bytes > bounds.turnBytes)
@@ -134,8 +137,10 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         const { turn, ...rest } = sent
         checkKey(rest['key'])
         const frame = shapes.record(rest)
-        checkTurn(turn, bytes)
-        return { ...canonical(frame), turn: below('/turn', () => decoder.turn(turn)) }
+        if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+        const checked = below('/turn', () => decoder.turn(turn))
+        checkSize(Object(turn), bytes)
+        return { ...canonical(frame), turn: checked }
       }
       case 'attach': {
         const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
@@ -153,8 +158,9 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         checkKey(own['key'])
         const frame = canonical(shapes.turn(own))
         if (name === 'turn.open') return { ...frame, t: name, body: decoder.openTurn(rest) }
-        checkTurn(rest, bytes)
-        return { ...frame, t: name, body: decoder.halves(rest) }
+        const body = decoder.halves(rest)
+        checkSize(rest, bytes)
+        return { ...frame, t: name, body }
       }
       case 'interrupt': {
         const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])

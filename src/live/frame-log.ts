@@ -3,7 +3,7 @@ import { newId } from '../conversation/ids.ts'
 import type { Events } from '../events.ts'
 import type { Problem } from '../problem.ts'
 
-/** Of a frame, what is told of it. */
+/** The fields of a frame that a log line may show. */
 export type FrameName = { readonly t?: string; readonly c?: string }
 
 export type FrameLog = {

@@ -5,8 +5,10 @@ import type { LiveReads, PageBounds } from '../conversation/live-reads.ts'
 import type { Principal } from '../conversation/principal.ts'
 import type { Events } from '../events.ts'
 import { Channel, type ChannelHost } from './channel.ts'
+import { FanOut } from './fan-out.ts'
 import { createHeads } from './heads.ts'
 import { createPoll, type Poll } from './poll.ts'
+import type { TimeSlice } from './time-slice.ts'
 import { publishPartial, type SharedKv, Watch } from './wakes.ts'
 
 export type HubOptions = {
@@ -18,6 +20,8 @@ export type HubOptions = {
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
+  /** The time slice for work on crowds. */
+  readonly slice: TimeSlice
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
@@ -27,7 +31,8 @@ export type Hub = Disposable & {
   /** To be given back with `release`. */
   hold(principal: Principal, conversationId: string): Channel
   release(channel: Channel): void
-  tick(now: number): void
+  /** Once a second. */
+  tick(): void
   /** How many conversations are open. */
   readonly size: number
 }
@@ -38,7 +43,7 @@ const lingerMs = 10_000
 type Open = { readonly channel: Channel; readonly watch: Watch | undefined }
 
 export function createHub(options: HubOptions): Hub {
-  const { databaseShared, kv, page, events } = options
+  const { databaseShared, kv, page, slice, events } = options
   const reads: LiveReads = {
     ...options.reads,
     async changes(principal, id, from, bounds) {
@@ -57,6 +62,7 @@ export function createHub(options: HubOptions): Hub {
     reads,
     heads: createHeads(reads),
     page,
+    slice,
     node: newId(),
     publish:
       kv === undefined
@@ -90,6 +96,12 @@ export function createHub(options: HubOptions): Hub {
     channel.close()
   }
 
+  const ticking = new FanOut(slice, open, ([name, each]) => {
+    const now = performance.now()
+    each.channel.tick(now)
+    if (each.channel.holders === 0 && now - each.channel.idleSince > lingerMs) close(name, each)
+  })
+
   return {
     effect: {
       name: 'live',
@@ -119,12 +131,7 @@ export function createHub(options: HubOptions): Hub {
         close(name, found)
     },
 
-    tick(now) {
-      for (const [name, each] of open) {
-        each.channel.tick(now)
-        if (each.channel.holders === 0 && now - each.channel.idleSince > lingerMs) close(name, each)
-      }
-    },
+    tick: () => ticking.all(),
 
     get size() {
       return open.size

@@ -8,12 +8,16 @@ import type { Store } from '../conversation/store.ts'
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Kv } from '../ports/kv.ts'
+import { toProblem } from '../problem.ts'
+import { FanOut } from './fan-out.ts'
 import { createFrameDecoder, type Frame } from './frame-decoder.ts'
 import { createFrameLog } from './frame-log.ts'
 import { createHub } from './hub.ts'
 import type { Outbox, Watermarks } from './outbox.ts'
 import { Presence } from './presence.ts'
-import { Session, type SessionOptions } from './session.ts'
+import { Session } from './session.ts'
+import type { SessionOptions } from './session-options.ts'
+import { TimeSlice } from './time-slice.ts'
 import { createVoiceWriter } from './voice-writer.ts'
 import { createWriter } from './writer.ts'
 
@@ -35,13 +39,14 @@ export type LiveOptions = {
   readonly pollMs: number
   readonly silentPollMs: number
   readonly subscriptionsMax: number
+  readonly framesPerSecond: number
   readonly bufferSoftBytes: number
   readonly bufferHardBytes: number
   readonly pageBytesMax: number
   /** A frame is a turn of this many bytes, and what stands around it. */
   readonly turnBytesMax: number
   readonly sessionGraceSeconds: number
-  /** A frame that is answered later is a line of the log; 0 turns that off. */
+  /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
   readonly slowRequestMs: number
 }
 
@@ -74,6 +79,13 @@ const creditBytesMin = 1_048_576
 
 const tickMs = 1000
 
+/**
+ * What may wait gets so much of each round of the event loop, in milliseconds: frames that came faster
+ * than they could be handled, and news for crowds with what is done once a second for every socket.
+ */
+const frameSliceMs = 4
+const crowdSliceMs = 4
+
 /** Sockets of one wave, and milliseconds between two. */
 const waveMin = 100
 const wavePauseMs = 100
@@ -81,16 +93,21 @@ const wavePauseMs = 100
 export function createLive(options: LiveOptions): Live {
   const { database, kv, store, reader, decoder, events, bufferSoftBytes, bufferHardBytes } = options
   const pingMs = options.pingSeconds * 1000
+  const log = createFrameLog(events, options.slowRequestMs)
+  const stepFailed = (thrown: unknown) => void log.failed(toProblem(thrown), {})
+  const crowdSlice = new TimeSlice(crowdSliceMs, stepFailed)
+  const frameSlice = new TimeSlice(frameSliceMs, stepFailed)
   const hub = createHub({
     ...options,
     reads: createLiveReads(database),
     databaseShared: database.shared,
     kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
     page: { limit: pageRows, bytesMax: options.pageBytesMax },
+    slice: crowdSlice,
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
-  // A session that ended too early is only an end too many.
+  // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.sessionGraceSeconds, {
     carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),
@@ -106,8 +123,13 @@ export function createLive(options: LiveOptions): Live {
     voice: createVoiceWriter(store, reader, presence),
     pingMs,
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
-    limits: { frameBytes: frameBytesMax, subscriptions: options.subscriptionsMax },
-    log: createFrameLog(events, options.slowRequestMs),
+    limits: {
+      frameBytes: frameBytesMax,
+      subscriptions: options.subscriptionsMax,
+      framesPerSecond: options.framesPerSecond,
+    },
+    inbox: { framesPerSecond: options.framesPerSecond, slice: frameSlice },
+    log,
     closed(session, reason) {
       // Who says goodbye speaks no more.
       presence.gone(session)
@@ -115,11 +137,11 @@ export function createLive(options: LiveOptions): Live {
       else if (reason !== 'draining') events.socketClosed(reason)
     },
   }
+  const ticking = new FanOut(crowdSlice, sessions, (session) => session.tick(performance.now()))
   const timer = setInterval(() => {
-    const now = performance.now()
-    for (const session of sessions) session.tick(now)
-    hub.tick(now)
-    presence.tick(now)
+    ticking.all()
+    hub.tick()
+    presence.tick(performance.now())
   }, tickMs)
   const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 

@@ -38,6 +38,11 @@ export abstract class Outbox {
   protected abstract terminate(): void
   /** A ping of WebSocket itself, which every client answers by itself. */
   abstract ping(): void
+  /** Takes nothing more from the other side, which is slowed down by that, until `resumeReading`. */
+  abstract pauseReading(): void
+  abstract resumeReading(): void
+  /** What is sent within `work` goes out together, where the runtime can do that. */
+  abstract together(work: () => void): void
 
   /** Whether more must wait, or nothing more is to come. */
   get isFull(): boolean {

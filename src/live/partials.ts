@@ -114,6 +114,11 @@ export class Partials {
     )
   }
 
+  /** Whether it is still what its speaker says. */
+  isLatest(partial: Partial): boolean {
+    return this.#speakers.get(partial.role)?.latest === partial
+  }
+
   /** Takes back what nobody carried on. */
   tick(now: number): void {
     for (const [role, speaker] of this.#speakers) {
@@ -175,7 +180,7 @@ export class Partials {
     while (speaker.due !== undefined) {
       const partial = speaker.due
       speaker.due = undefined
-      // A store that is away loses an interim text, as it may; whoever publishes has told of it.
+      // Interim texts may be lost while the KV is away; the publisher logs the failure.
       await publish(partial).catch(() => {})
     }
     speaker.isPublishing = false

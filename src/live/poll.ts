@@ -16,6 +16,9 @@ export type PollOptions = {
 
 export type Poll = Disposable
 
+/** How many heads are asked for in one round of the event loop. */
+const askedMax = 1000
+
 /** So long hints must have been heard without a gap before they are relied on again. */
 const trustMs = 10_000
 
@@ -39,14 +42,21 @@ export function createPoll(options: PollOptions): Poll {
   }
 
   const poll = async () => {
-    const followed = channels().filter(({ holders }) => holders > 0)
+    const followed = channels()
     const news: { channel: Channel; version: number }[] = []
-    const looks = followed.map(async (channel) => {
+    const look = async (channel: Channel) => {
+      if (channel.holders === 0) return
       const known = Math.max(channel.head, channel.hinted)
       const read = await channel.check()
       if (read !== undefined && known > 0 && read.version > Math.max(known, channel.hinted))
         news.push({ channel, version: read.version })
-    })
+    }
+    const looks: Promise<void>[] = []
+    for (let at = 0; at < followed.length; at += askedMax) {
+      if (at > 0) await new Promise((resolve) => setImmediate(resolve))
+      looks.push(...followed.slice(at, at + askedMax).map(look))
+    }
+    // A database that is away is asked again with the next round.
     const lost = (await Promise.allSettled(looks)).find(({ status }) => status === 'rejected')
     if (lost?.status === 'rejected') options.failed(lost.reason)
     judge(news)

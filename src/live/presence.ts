@@ -10,6 +10,9 @@ export type Leases = {
   leave(names: readonly SessionName[]): Promise<void>
 }
 
+/** How many leases one statement renews. */
+const carriedMax = 500
+
 export class Presence {
   readonly #spoken = new Map<string, { name: SessionName; sockets: Set<object> }>()
   readonly #bySocket = new Map<object, Set<string>>()
@@ -69,20 +72,27 @@ export class Presence {
     if (now - this.#carriedAt < this.#everyMs || this.#isCarrying || this.#spoken.size === 0) return
     this.#carriedAt = now
     this.#isCarrying = true
-    const names = () => [...this.#spoken.values()].map(({ name }) => name)
-    void this.#next(() => this.#leases.carryOn(names())).then(() => {
+    const names = [...this.#spoken.values()].map(({ name }) => name)
+    const calls: Promise<void>[] = []
+    for (let at = 0; at < names.length; at += carriedMax) {
+      const some = names.slice(at, at + carriedMax)
+      calls.push(this.#next(() => this.#leases.carryOn(some.filter((one) => this.#isSpoken(one)))))
+    }
+    void Promise.all(calls).then(() => {
       this.#isCarrying = false
     })
   }
 
   #left(names: readonly SessionName[]): void {
-    void this.#next(() =>
-      this.#leases.leave(names.filter((name) => !this.#spoken.has(nameOf(name)))),
-    )
+    void this.#next(() => this.#leases.leave(names.filter((name) => !this.#isSpoken(name))))
+  }
+
+  #isSpoken(name: SessionName): boolean {
+    return this.#spoken.has(nameOf(name))
   }
 
   #next(call: () => Promise<void>): Promise<void> {
-    // Whoever makes the leases has told of it.
+    // `carryOn` and `leave` log their failures.
     this.#last = this.#last.then(call).catch(() => {})
     return this.#last
   }

@@ -154,6 +154,9 @@ export const serverFrames = {
       limits: Type.Object({
         frameBytes: Type.Integer({ description: 'Most bytes of one frame.' }),
         subscriptions: Type.Integer({ description: 'Most conversations followed at a time.' }),
+        framesPerSecond: Type.Integer({
+          description: 'Most frames a second, by their weight; a second of them may come at once.',
+        }),
       }),
     },
     { description: 'The first frame of every socket.' },

@@ -90,7 +90,7 @@ export class Refills<W extends Waiting> {
       this.#waiting.clear()
       if (!this.#isClosed) this.#options.done(read, from, before)
     } catch {
-      // Whoever reads has told of it. Followers are told nothing but what is there.
+      // The reader logs the failure. Followers get only what was read.
       this.#failures += 1
       this.#isProbing = true
       const most = Math.min(retryMaxMs, retryMinMs * 2 ** this.#failures)

@@ -1,34 +1,22 @@
 /**
  * One socket: what its client sends is taken in order, and answered; what it follows is delivered as
- * far as it reads. Frames are handled as they come in, without a pause, so that none overtakes another.
+ * far as it reads. Frames are handled one after another, without a pause within one, so that none overtakes another.
  */
 import type { Principal } from '../conversation/principal.ts'
 import { Problem, toProblem } from '../problem.ts'
 import { type Closing, closings } from './close-codes.ts'
-import type { Frame, FrameDecoder, Named } from './frame-decoder.ts'
-import type { FrameLog, FrameName } from './frame-log.ts'
+import { Credit } from './credit.ts'
+import type { Frame, Named } from './frame-decoder.ts'
+import type { FrameName } from './frame-log.ts'
 import { byeText, namesOf, problemText, textOf } from './frame-text.ts'
-import type { Hub } from './hub.ts'
+import { Inbox, type InboxOwner, type Sent } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
 import { type ClientFrames, protocolName } from './protocol.ts'
+import type { SessionOptions } from './session-options.ts'
 import { Speech } from './speech.ts'
 import { newHeads, Stream, type StreamOwner } from './stream.ts'
 import { Streams } from './streams.ts'
-import type { VoiceWriter } from './voice-writer.ts'
 import { WriteLines } from './write-lines.ts'
-import type { Writer } from './writer.ts'
-
-export type SessionOptions = {
-  readonly hub: Hub
-  readonly decoder: FrameDecoder
-  readonly writer: Writer
-  readonly voice: VoiceWriter
-  readonly pingMs: number
-  readonly credit: { readonly frames: number; readonly bytes: number }
-  readonly limits: { readonly frameBytes: number; readonly subscriptions: number }
-  readonly log: FrameLog
-  closed(session: Session, reason: Closing | undefined): void
-}
 
 /** So many pings without a sign of life are the end. */
 const silentPings = 2.25
@@ -36,16 +24,16 @@ const silentPings = 2.25
 /** A closing socket gets so long to take its last frames. */
 const closingMs = 5000
 
-export class Session implements StreamOwner {
+export class Session implements StreamOwner, InboxOwner {
   readonly #options: SessionOptions
   readonly #principal: Principal
   readonly #outbox: Outbox
+  readonly #inbox: Inbox
   readonly #streams = new Streams()
   // Most sockets watch and do nothing else: what others need is made when they need it.
   #speech: Speech | undefined
   #lines: WriteLines | undefined
-  #frames = 0
-  #bytes = 0
+  #credit: Credit | undefined
   #heardAt = performance.now()
   #pingAt: number
   #isDraining = false
@@ -55,19 +43,36 @@ export class Session implements StreamOwner {
     this.#options = options
     this.#principal = principal
     this.#outbox = outbox
+    this.#inbox = new Inbox(options.inbox, this, outbox)
     this.#pingAt = this.#heardAt + options.pingMs * Math.random()
     const { pingMs, credit, limits } = options
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
   }
 
   /** What came in: a text, or something that is none. */
-  receive(sent: string | object): void {
-    this.heard()
+  receive(sent: Sent): void {
+    this.#heardAt = performance.now()
+    this.#inbox.message(sent, this.#heardAt)
+  }
+
+  /** A ping or a pong of WebSocket itself, which the runtime has answered. */
+  control(): void {
+    this.#heardAt = performance.now()
+    this.#inbox.control(this.#heardAt)
+  }
+
+  flooded(): void {
+    this.close('frames-exceeded')
+  }
+
+  take(sent: Sent, weight: number): void {
     if (this.#isDraining || this.#closeBy !== undefined) return
     try {
       const decoded = this.#options.decoder.decode(sent)
-      if ('problem' in decoded) this.#refuse(decoded.problem, decoded.named)
-      else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
+      if ('problem' in decoded) {
+        this.#inbox.wasDear(weight)
+        this.#refuse(decoded.problem, decoded.named)
+      } else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
     } catch (thrown) {
       // A fault of ours: what it leaves behind is not known, so this socket does not go on.
       this.#options.log.failed(toProblem(thrown), {})
@@ -90,11 +95,9 @@ export class Session implements StreamOwner {
         this.#write(frame, size, isNothing, () => writer.record(this.#principal, frame))
         break
       }
-      case 'attach': {
-        const { writer } = this.#options
-        this.#write(frame, size, true, () => writer.attach(this.#principal, frame))
+      case 'attach':
+        this.#write(frame, size, true, () => this.#options.writer.attach(this.#principal, frame))
         break
-      }
       case 'turn.open':
       case 'turn.complete':
       case 'interrupt':
@@ -114,11 +117,6 @@ export class Session implements StreamOwner {
       case 'pong':
         break
     }
-  }
-
-  /** Anything came from the other side, if only a pong of WebSocket itself. */
-  heard(): void {
-    this.#heardAt = performance.now()
   }
 
   /** The runtime has room again. */
@@ -145,6 +143,7 @@ export class Session implements StreamOwner {
       return
     }
     const { pingMs } = this.#options
+    if (this.#inbox.isPaused) this.#heardAt = now
     if (state === 'stuck') this.close('too-slow')
     else if (now - this.#heardAt > pingMs * silentPings) this.close('silent')
     else if (now >= this.#pingAt) this.#ping(now, pingMs)
@@ -176,6 +175,7 @@ export class Session implements StreamOwner {
   }
 
   #end(reason: Closing | undefined): void {
+    this.#inbox.close()
     for (const stream of [...this.#streams]) stream.stop()
     this.#speech?.end()
     if (reason !== undefined) this.#options.closed(this, reason)
@@ -183,26 +183,24 @@ export class Session implements StreamOwner {
 
   /** Work whose answer the client waits for; it may have so much of it under way. */
   #owe(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
-    const { credit, log } = this.#options
-    const startedAt = performance.now()
-    if (this.#frames >= credit.frames || (this.#frames > 0 && this.#bytes + size > credit.bytes)) {
+    this.#credit ??= new Credit(this.#options.credit)
+    const credit = this.#credit
+    if (!credit.take(size)) {
       this.close('credit-exceeded')
       return
     }
-    this.#frames += 1
-    this.#bytes += size
+    const { log } = this.#options
+    const startedAt = performance.now()
     const refuse = (thrown: unknown) =>
       this.#refuse(toProblem(thrown), namesOf(frame), frame, startedAt)
     void work()
       .then(() => log.answered(frame, startedAt), refuse)
-      .finally(() => {
-        this.#frames -= 1
-        this.#bytes -= size
-      })
+      .finally(() => credit.giveBack(size))
   }
 
   async #subscribe(frame: ClientFrames['sub']): Promise<void> {
     const { hub, limits } = this.#options
+    this.#inbox.wasDear()
     // Again is how a client that found a gap goes on from its own cursor.
     this.#streams.get(frame.c)?.stop()
     if (this.#streams.size >= limits.subscriptions)
@@ -230,6 +228,7 @@ export class Session implements StreamOwner {
     }
     const { hub, limits } = this.#options
     this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
+    if (!this.#speech.isOpen(c)) this.#inbox.wasDear()
     void this.#speech
       .say(c, role, text)
       .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))

@@ -20,6 +20,11 @@ export class Speech {
     this.#most = most
   }
 
+  /** Whether the conversation need not be looked up. */
+  isOpen(c: string): boolean {
+    return this.#spoken.has(c)
+  }
+
   /**
    * Fails with `conversation-not-found`, `conversation-erased`, `subscriptions-too-many` or
    * a `database-` code, once for what is said while the conversation is looked for.

@@ -116,6 +116,8 @@ export class Stream implements Follower {
 
   show({ role, text }: Partial): void {
     if (!this.#isLive || this.#isOver) return
+    // In a crowd, a follower's turn may come before it got the message that the text follows.
+    if ((this.last ?? 0) < this.channel.head) this.advance()
     if (this.#outbox.isFull) {
       // Who is behind gets the latest once it is not.
       this.#isLive = false

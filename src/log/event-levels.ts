@@ -1,10 +1,10 @@
-/** The one table of what the log can say, and how grave each is. docs/logs.md explains every row. */
+/** The one table of log events and their levels. docs/logs.md explains every row. */
 
-/** From the gravest on: a level of the log writes itself and those before it. */
+/** The most severe first: a log at one level writes that level and those before it. */
 export const levels = ['error', 'warn', 'info', 'debug'] as const
 export type Level = (typeof levels)[number]
 
-/** Every event and its level; where a function says otherwise, that counts. */
+/** Every event and its default level. */
 export const eventLevels = {
   started: 'info',
   stopping: 'info',

@@ -1,7 +1,7 @@
-/** Keeps a flood out of the log: so many lines of a key in a window, and one more that says how many were left out. */
+/** Limits the lines of one key in a time window; after the window, one more line tells how many were left out. */
 
 export type Limit = {
-  /** Lines of one key in one window. */
+  /** How many lines of one key a window admits. */
   readonly lines: number
   readonly windowMs: number
 }
@@ -25,7 +25,7 @@ type Window = {
 }
 
 export function createLimiter(): Limiter {
-  // A window lives no longer than its timer, so keys that are made up do not fill the memory.
+  // Each window is deleted by its timer, so invented keys do not fill the memory.
   const windows = new Map<string, Window>()
 
   const end = (key: string, window: Window) => {
@@ -35,7 +35,7 @@ export function createLimiter(): Limiter {
   }
   const begin = (key: string, { windowMs }: Limit, tellLeftOut: Window['tellLeftOut']) => {
     const timer = setTimeout(() => end(key, window), windowMs)
-    // A count alone keeps no process alive: `flush` tells it at the end.
+    // The timer must not keep the process alive: `flush` writes the count at the end.
     if (typeof timer === 'object') timer.unref()
     const endsAt = performance.now() + windowMs
     const window: Window = { endsAt, timer, lines: 0, leftOut: 0, tellLeftOut }
@@ -46,7 +46,7 @@ export function createLimiter(): Limiter {
   return {
     admit(key, limit, tellLeftOut) {
       let window = windows.get(key)
-      // The timer of a busy process is late.
+      // In a busy process the timer may be late.
       if (window !== undefined && performance.now() >= window.endsAt) {
         end(key, window)
         window = undefined

@@ -12,7 +12,7 @@ export type Entry = {
   readonly [field: string]: unknown
 }
 
-/** Without the line's end; of several lines only in text, where an error brings its stack. */
+/** Printed without a line feed at the end. Only a text entry with an error has several lines: its stack and causes. */
 export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
   json: (entry) => JSON.stringify(entry),
   text: ({ time, level, event, ...fields }) =>
@@ -21,7 +21,7 @@ export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
       : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...words(fields)].join(' '),
 }
 
-/** `name=value` of each field; a stack goes below. */
+/** `name=value` of each field; the stack and causes of an error follow on lines of their own. */
 function words(fields: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
     if (value === undefined) return []
@@ -30,14 +30,25 @@ function words(fields: Readonly<Record<string, unknown>>): string[] {
   })
 }
 
-type Failure = { readonly message: string; readonly name: string; readonly stack?: unknown }
+type Failure = {
+  readonly message: string
+  readonly name: string
+  readonly stack?: unknown
+  readonly cause?: unknown
+}
 
 const isFailure = (value: unknown): value is Failure =>
   typeof value === 'object' && value !== null && 'message' in value && 'name' in value
 
-function failureText({ name, message, stack }: Failure): string {
+function failureText({ name, message, stack, cause }: Failure): string {
   const frames = typeof stack === 'string' ? stack.split('\n').filter(isFrame) : []
-  return [valueText(`${name}: ${message}`), ...frames.map((frame) => printable(frame))].join('\n')
+  return [
+    valueText(`${name}: ${message}`),
+    ...frames.map((frame) => printable(frame)),
+    ...(cause === undefined
+      ? []
+      : [`caused by ${isFailure(cause) ? failureText(cause) : valueText(cause)}`]),
+  ].join('\n')
 }
 
 const isFrame = (line: string) => /^\s+at /.test(line)
@@ -47,14 +58,14 @@ function valueText(value: unknown): string {
   return /^[!#-~]+$/.test(text) ? text : printable(JSON.stringify(text))
 }
 
-/** What a terminal would obey is shown instead: JSON leaves some of it as it is. */
+/** Escapes control characters, which a terminal would obey: JSON leaves some of them as they are. */
 const printable = (text: string): string =>
   text.replace(
     /[\p{Cc}\u2028\u2029]/gu,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-/** What is worth opening, and what a user of the embedded database must know. */
+/** The addresses of the service, and what a user of the embedded database must know. */
 function banner(fields: Readonly<Record<string, unknown>>): string {
   const { version, url, database, cache, dataDirectory } = fields
   const embedded = [

@@ -1,7 +1,7 @@
-/** What a line says of an error. Adapters put no secret and no SQL into their messages. */
+/** How a log line describes an error. Adapters put no secret and no SQL into their messages. */
 import { sqlStateOf } from '../ports/database.ts'
 
-/** With what caused it: a problem says what its caller gets to read, its cause says why. */
+/** The message of an error and of its causes: a problem's own message is for its caller, the causes say why. */
 export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`
@@ -11,12 +11,12 @@ export function textOf(error: unknown): string {
 export const reasonOf = (cause: unknown): { sqlState?: string | undefined; reason?: string } =>
   cause === undefined ? {} : { sqlState: sqlStateOf(cause), reason: textOf(cause) }
 
-/** An error's class, text and place; its cause as well. */
+/** The name, message and stack of an error, and of its causes. */
 export function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error)
   const { name, message, stack, cause } = error
   return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
 
-/** What a caller sent may be long. */
+/** Cuts what a caller sent to 200 characters. */
 export const cut = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text)

@@ -1,9 +1,10 @@
-/** Lines, of which a JSON document that is printed over several counts as one. */
+/** Joins a JSON document that is printed over several lines into one line. */
 import type { Line } from './lines.ts'
 
 /**
- * Where the first line begins a document and is none, the whole file is read as one, within
- * `bytesMax`; a file that is none either is given line by line. A comma behind a line is cut.
+ * If the first line is the start of a JSON document, and not a whole one, the file is read as a single
+ * document of at most `bytesMax` bytes. If the file is not one either, its lines are yielded one by one.
+ * A comma at the end of a line is cut.
  */
 export async function* readDocuments(
   lines: AsyncIterable<Line>,
@@ -23,7 +24,7 @@ export async function* readDocuments(
     held.push(line)
     bytes += line.bytes + 1
     if (bytes <= bytesMax && 'text' in line) continue
-    // What begins with a bare bracket is no line: to go on would name every line of it.
+    // A file that starts with a bare bracket has no lines to import: reading on would report each of them.
     const refusal = `is a JSON document over several lines and of more than ${bytesMax} bytes: raise --line-bytes, or write one conversation a line`
     if (isBare(held[0])) return yield { ...firstOf(held), unusable: refusal }
     for (const one of held) yield withoutComma(one)
@@ -55,7 +56,7 @@ const beginsDocument = (text: string) => /^[[{]/.test(text) && !isJsonText(cut(t
 const withoutComma = (line: Line): Line =>
   'text' in line ? { ...line, text: cut(line.text) } : line
 
-/** What a list between brackets leaves behind when its brackets are cut off. */
+/** Without the comma that remains when the brackets around a list are removed. */
 const cut = (text: string) => text.replace(/(?<=[}\]])\s*,$/, '')
 
 function isJsonText(text: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * A number for each of very many UUIDs: 16 bytes for each, a third of the places free at least. One
- * million take 32 MiB. It holds 64 bits of each id; two of a million ids are equal in those with a
+ * A compact map from UUIDs to numbers: a hash table of 16 bytes a place, at most two thirds full. One
+ * million ids take 32 MiB. It keeps 64 bits of each id: that any two of a million ids are confused has a
  * probability of 1 in 30 million.
  */
 export type IdTable = {
@@ -15,7 +15,7 @@ export function createIdTable(): IdTable {
   let keys = new BigUint64Array(placesAtFirst)
   let count = 0
 
-  /** Where the key is, or where it belongs. Zero marks a free place. */
+  /** The index of the key, or the free one where it is to be put. A key of zero marks a free place. */
   const placeOf = (key: bigint, table: BigUint64Array): number => {
     const last = table.length - 1
     let place = Number(key & 0xffffffffn) & last
@@ -51,7 +51,7 @@ export function createIdTable(): IdTable {
   }
 }
 
-/** The halves of a UUID, folded: the first of a UUIDv7 is little more than its time. */
+/** Both halves of a UUID by exclusive or: the first half of a UUIDv7 is little more than its time. */
 function keyOf(id: string): bigint {
   const hex = id.replaceAll('-', '')
   const folded = BigInt(`0x${hex.slice(0, 16)}`) ^ BigInt(`0x${hex.slice(16)}`)

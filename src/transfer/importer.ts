@@ -5,7 +5,7 @@ import { readDocuments } from './documents.ts'
 import { type Format, formatOf } from './formats.ts'
 import { createLanes } from './lanes.ts'
 import { createLineIdentities } from './line-identities.ts'
-import { checkValues } from './line-values.ts'
+import { checkValues, tooDeep } from './line-values.ts'
 import { readLines } from './lines.ts'
 import type { Progress } from './progress.ts'
 import { strangerOf } from './resemblance.ts'
@@ -105,7 +105,7 @@ function parse(text: string): SourcedJson {
   try {
     return parseSourced(text)
   } catch (error) {
-    if (error instanceof RangeError) throw new LineProblem('is nested without end')
+    if (error instanceof RangeError) throw tooDeep()
     const reason = error instanceof Error ? error.message : 'it cannot be parsed'
     throw new LineProblem(`is not JSON: ${reason.replace(/^JSON Parse error: /, '')}`)
   }

@@ -1,6 +1,6 @@
 /**
- * Which conversation a line is. Within one run no two lines are the same one: a line with an id that
- * was there is refused, and equal lines without an id are told apart by their count.
+ * Derives the conversation id of each line. Within one run no two lines get the same one: a line that
+ * repeats an earlier id is refused, and equal lines without an id are numbered.
  */
 
 import { conversationIdOf } from './derived-ids.ts'
@@ -10,7 +10,7 @@ import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
 import { isJson } from './utterances.ts'
 
-/** What a line calls its conversation, and in which member. */
+/** The id that a line gives its conversation, and the member that holds it. */
 export type LineName = { readonly member: string; readonly id: string }
 
 export type LineSource = {
@@ -35,7 +35,7 @@ export type LineIdentities = {
    * is no whole one.
    */
   of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity
-  /** The lines that follow are of this source. */
+  /** Sets the source of the lines that follow. */
   enter(source: LineSource): void
 }
 

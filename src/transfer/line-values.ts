@@ -1,43 +1,46 @@
-/** What of a line's values the service cannot keep as it came, each with its JSON Pointer. */
+/** Finds values of a line that the service cannot store unchanged, each with its JSON Pointer. */
 import { escapePointer, type InexactNumber, inexactNumbers } from '../conversation/exact-numbers.ts'
+import { jsonBounds, nestsDeeper } from '../conversation/json-scan.ts'
 import { isStorable } from '../conversation/shape.ts'
 import { isTimeName } from './message-times.ts'
 import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
 import { timeOfNumber } from './time-forms.ts'
 
-/** The setting `limits.jsonDepthMax` allows no more, and a member of a line is nested in others. */
-const depthMax = 512
+/** A line may nest as deep as `limits.jsonDepthMax` can be set to. */
+export const tooDeep = (): LineProblem =>
+  new LineProblem(`nests deeper than ${jsonBounds.levels} levels`)
 
-/** More places than this are not named, and none with more characters. */
+/** At most so many places are named in a message, each cut to so many characters. */
 const placesMax = 3
 const placeCharactersMax = 200
 
-/** Where times are read: members of a line and of its messages, and of the metadata of both. */
+/** Places of times: members of a line, of its messages, and of the metadata of either. */
 const timePlace = /^(?:(?:\/body)?\/(?:messages|input|output|turns)\/\d+)?(?:\/metadata)?\/[^/]+$/
 
 export type ValueOptions = {
-  /** A member of the line whose number is taken by its text. */
+  /** The member that holds the line's id, if it has one: an id is read from the text, so it may be long. */
   readonly idMember: string | undefined
-  /** Whether the format has times as libraries write them. */
+  /** Whether the format is one of other libraries, which may write times in nanoseconds. */
   readonly hasTimes: boolean
 }
 
 /**
  * Throws a `LineProblem` that names NUL, lone surrogates and numbers that JavaScript cannot hold. A
- * time in nanoseconds that is no exact number becomes the text of its digits: returns how many did.
+ * time in nanoseconds that a double cannot hold is replaced, in the value, by a string of its digits.
+ * Returns how many were replaced.
  */
 export function checkValues(
   { value }: SourcedJson,
   text: string,
   { idMember, hasTimes }: ValueOptions,
 ): number {
-  if (nestsDeeper(value, depthMax)) throw new LineProblem(`nests deeper than ${depthMax} levels`)
+  if (nestsDeeper(text, jsonBounds.levels)) throw tooDeep()
   const found = /\\u(?:0000|d[89a-f])/i.test(text) ? unstorable(value) : []
   let digits = 0
-  for (const number of inexactNumbers(text)) {
+  for (const number of inexactNumbers(text, Number.POSITIVE_INFINITY)) {
     const { pointer, source } = number
-    if (pointer === `/${idMember}`) continue
+    if (idMember !== undefined && pointer === `/${idMember}`) continue
     const holder = hasTimes ? timeHolder(value, number) : undefined
     if (holder === undefined) found.push([pointer, reasonOf(number)])
     else {
@@ -79,7 +82,7 @@ function reasonOf({ source, isInfinite }: InexactNumber): string {
 
 const nameIn = (pointer: string) => pointer.slice(pointer.lastIndexOf('/') + 1)
 
-/** The object whose time a number is; undefined where it is none. */
+/** The object that holds the number, if the number is a time; else undefined. */
 function timeHolder(line: unknown, { pointer, source }: InexactNumber): object | undefined {
   const isTime = timePlace.test(pointer) && isTimeName(nameIn(pointer))
   if (!isTime || timeOfNumber(source) === undefined) return undefined
@@ -87,9 +90,4 @@ function timeHolder(line: unknown, { pointer, source }: InexactNumber): object |
   for (const name of pointer.split('/').slice(1, -1))
     holder = typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
   return typeof holder === 'object' && holder !== null ? holder : undefined
-}
-
-function nestsDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((item) => nestsDeeper(item, levels - 1))
 }

@@ -1,15 +1,15 @@
-/** Where libraries put the time of a message or of a conversation, and what it is. */
+/** Finds the time of a message or a conversation under the names that libraries use. */
 import { type Micros, now, parseTime, printTime, secondsAfter } from '../conversation/time.ts'
 import { timeOfValue } from './time-forms.ts'
 import { isJson, type Json } from './utterances.ts'
 
-/** Reads times of one line: how its numbers were written is known by the line alone. */
+/** Reads the times of one line; it needs the literals of that line's numbers. */
 export type TimeReader = {
   /** A message's own time, for `at`; undefined where it has none that is understood. */
   ofMessage(message: Json): string | undefined
   /** The conversation's own time. */
   ofConversation(line: Json): string | undefined
-  /** What was found under a time's name and is none. */
+  /** Values under the name of a time that could not be read as one. */
   readonly strange: StrangeTimes
 }
 
@@ -31,7 +31,7 @@ const plainName = (name: string) => name.toLowerCase().replace(/[_-]/g, '')
 /** Whether a member of this name may hold a time. */
 export const isTimeName = (name: string): boolean => ofConversations.includes(plainName(name))
 
-/** Times of other machines' clocks may be ahead by so much; the service takes as much by default. */
+/** Later times are not taken for times. The service's own default, which allows for clocks that run fast. */
 const aheadSecondsMax = 300
 
 const exampleCharactersMax = 80
@@ -75,8 +75,8 @@ const mayBeTime = (value: unknown) =>
   value !== null && value !== undefined && value !== '' && typeof value !== 'boolean'
 
 /**
- * The form in which imports have always sent it, where there is one: what is sent under a key may
- * never change, or a turn that was imported before is taken for another.
+ * Keeps the form that earlier versions sent, if there is one: a repeated import must send the same turn
+ * under the same key, or the service refuses it as another one.
  */
 function printedAs(value: unknown, time: Micros): string {
   if (typeof value === 'string' && parseTime(value) !== undefined) return value

@@ -1,4 +1,4 @@
-/** JSON text -> its value, and how its numbers were written: `1.0` and `1` are one value and two texts. */
+/** Parses JSON and remembers the literals of its numbers: `1.0` and `1` are the same value, but different ids. */
 
 export type SourcedJson = {
   readonly value: unknown
@@ -13,7 +13,7 @@ type Reviver = (
   context?: { readonly source?: string },
 ) => unknown
 
-/** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for nesting without end. */
+/** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for some thousand levels of nesting. */
 export function parseSourced(text: string): SourcedJson {
   const texts = new WeakMap<object, Map<string, string>>()
   const note: Reviver = function (name, value, context) {

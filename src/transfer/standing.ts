@@ -1,4 +1,4 @@
-/** What stands in a service already, held against what an import brings. */
+/** Compares what a service has stored already with what an import is about to write. */
 import { isDeepStrictEqual } from 'node:util'
 import { splitResponses } from '../conversation/render.ts'
 import type { Conversation, Message, MessagePage, NewTurn } from '../conversation/wire.ts'
@@ -102,7 +102,7 @@ export const shownOf = ({ externalId, title, metadata }: Conversation) => [
   metadata,
 ]
 
-/** What of a message never changes. */
+/** The fields of a message that never change. */
 function lasting(message: ExportedMessage): unknown[] {
   const { id, seq, role, parts, messageType, voiceSessionId, durationSeconds, createdAt } = message
   return [

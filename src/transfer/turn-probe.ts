@@ -1,10 +1,10 @@
-/** Asks the service whether it would take the largest turns of a line, before anything of it is made. */
+/** Asks the service whether it would accept the largest turns of a line, before the import writes any of it. */
 import { Buffer } from 'node:buffer'
 import { newId } from '../conversation/ids.ts'
 import type { NewTurn } from '../conversation/wire.ts'
 import { Refused, type Rest } from './rest.ts'
 
-/** Turns below all of these are taken by every service whose limits are not set low on purpose. */
+/** Turns within all of these need no probe: the default limits of a service are higher. */
 const sure = { bytes: 4096, parts: 32, depth: 8 } as const
 
 /**

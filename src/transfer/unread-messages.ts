@@ -1,4 +1,4 @@
-/** A line whose messages cannot be read is a failed line, rather than a conversation without them. */
+/** Refuses a line with unknown roles, rather than import a conversation without those messages. */
 import { resemblance } from './resemblance.ts'
 import { LineProblem } from './steps.ts'
 import type { Utterance } from './utterances.ts'
@@ -14,8 +14,8 @@ export type Speakers = {
 const rolesMax = 3
 
 /**
- * Throws a `LineProblem` where no message has a role that is known, and where a role that is not known
- * may be that of the person or of the agent, for nobody else is there to be it.
+ * Throws a `LineProblem` if no message has a known role, or if a message has an unknown role and no
+ * message is of the person, or none of the agent: the unknown role may then mean that one.
  */
 export function checkRoles(
   originals: readonly unknown[],

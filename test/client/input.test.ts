@@ -56,7 +56,7 @@ const failure = async (promise: Promise<unknown>): Promise<Problem> => {
   throw thrown
 }
 
-/** What is in it now. */
+/** A journal, and in `held` the entries that are in it. */
 function watchedJournal(inner: Journal = createMemoryJournal()) {
   const held = new Map<string, JournalEntry>()
   const journal: Journal = {
@@ -123,9 +123,9 @@ const writesWith = (client: TurnlogClient, id: string, bad: never) => {
   }
 }
 
-describe('an input that cannot be printed', () => {
+describe('the input of a write', () => {
   for (const [name, bad] of Object.entries(unprintable))
-    test(`rejects every write at once, leaves nothing, and holds up nothing: ${name}`, async () => {
+    test(`that cannot be printed rejects at once, sends nothing and blocks no other write: ${name}`, async () => {
       const id = await newConversation()
       const other = await newConversation()
       const { journal, held } = watchedJournal()
@@ -143,7 +143,7 @@ describe('an input that cannot be printed', () => {
         expect([write, problem.code, problem.retryable]).toEqual([write, 'input-not-json', false])
       }
       expect(sent).toEqual([])
-      // Neither its lane nor its name keeps anything of it.
+      // The refused writes left nothing in the lane of `id`, and did not take `the-key`.
       const after = client.record(id, turn('after'), { key: 'the-key' })
       await Promise.all([before, after, client.record(other, turn('elsewhere'))])
       expect(await textsOf(id)).toEqual(['before', 'before!', 'after', 'after!'])
@@ -155,7 +155,7 @@ describe('an input that cannot be printed', () => {
       expect(unhandled).toEqual([])
     }, 60_000)
 
-  test('leaves nothing to be rejected where the client is closed while other writes wait', async () => {
+  test('that cannot be printed causes no unhandled rejection when the client is closed', async () => {
     const id = await newConversation()
     const client = clientOf({ url: `http://127.0.0.1:${await freePort()}` })
     const waiting = client.record(id, turn('waits'))
@@ -171,7 +171,7 @@ describe('an input that cannot be printed', () => {
     await client.settled()
   })
 
-  test('that the service refuses is answered and passes, however odd', async () => {
+  test('that is printable and that the service refuses rejects once and blocks no later write', async () => {
     const id = await newConversation()
     await using client = clientOf()
     let deep: unknown = 1
@@ -192,7 +192,7 @@ describe('an input that cannot be printed', () => {
     expect(await client.record(id, turn('fine'))).toMatchObject({ version: 2 })
   })
 
-  test('with members by which a frame is sent is refused, and not answered to another', async () => {
+  test('is refused as field-unknown if a member is called like one that the client sets in the frame', async () => {
     const id = await newConversation()
     await using client = clientOf()
     await client.record(id, turn('one'))
@@ -210,7 +210,7 @@ describe('an input that cannot be printed', () => {
     expect((await client.attach(id, audio)).messageId).toBeString()
   })
 
-  test('in a key or an id is refused before anything is sent', async () => {
+  test('is refused before anything is sent if its key or an id is unusable', async () => {
     const id = await newConversation()
     const asked: string[] = []
     await using client = clientOf({
@@ -239,8 +239,8 @@ describe('an input that cannot be printed', () => {
   })
 })
 
-describe('an input that its caller changes after the call', () => {
-  test('is recorded as it was, over both ways and with all their attempts', async () => {
+describe('what is recorded of an input', () => {
+  test('is what it was at the call, over REST and the socket, on every attempt', async () => {
     const id = await newConversation()
     await using client = clientOf({ url: `http://127.0.0.1:${proxy.port}` })
     let sent = 0
@@ -271,7 +271,7 @@ describe('an input that its caller changes after the call', () => {
     expect(messages[0]?.metadata).toEqual({ list: [1] })
   })
 
-  test('is sent byte for byte by the run after a crash, and compared with what that run is given', async () => {
+  test('is sent unchanged by the next run after a crash, which refuses another input of that name', async () => {
     const id = await newConversation()
     const path = join(directory, 'crash.journal')
     const unreached = clientOf({
@@ -296,7 +296,7 @@ describe('an input that its caller changes after the call', () => {
     halves.user.metadata.n = 2
     audio.text = 'changed'
     await until('all are in the file', () => readFileSync(path, 'utf8').split('\n').length > 4)
-    // The file as the crash leaves it.
+    // A copy of the file as a crash would leave it.
     const left = join(directory, 'left.journal')
     copyFileSync(path, left)
     await unreached.close()
@@ -315,7 +315,7 @@ describe('an input that its caller changes after the call', () => {
       onRecovered: ({ key }, outcome) =>
         outcomes.push(`${key}: ${outcome instanceof Problem ? outcome.code : 'written'}`),
     })
-    // The same again is one write with what the journal has left; another is none.
+    // The same input joins the write that the journal holds; another input is a conflict.
     const same = client.record(id, JSON.parse(text), { key: 'k' })
     const other = failure(client.record(id, given, { key: 'k' }))
     const next = client.voice(id, { sessionId: 'call' })
@@ -336,7 +336,7 @@ describe('an input that its caller changes after the call', () => {
     expect(messages[2]?.metadata).toEqual({ n: 1 })
   }, 60_000)
 
-  test('is sent from a journal of before, whose entries hold values and not texts', async () => {
+  test('is sent from a journal of an earlier client, whose entries hold values and not texts', async () => {
     const id = await newConversation()
     const path = join(directory, 'before.journal')
     const before = await openFileJournal(path)

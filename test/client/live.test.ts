@@ -314,6 +314,7 @@ describe('a live conversation', () => {
       { closing: { code: 4200, reason: 'rebalance' }, waits: hour },
       { closing: { code: 4101, reason: 'slow', retryMs: [80, 90] }, waits: hour },
       { closing: { code: 4100, reason: 'internal' }, waits: backoff },
+      { closing: { code: 4105, reason: 'frames-exceeded', retryMs: [80, 90] }, waits: hour },
       { closing: { code: 1001, reason: 'away' }, waits: backoff },
     ]
     for (const { closing, waits } of cases) {

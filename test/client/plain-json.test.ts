@@ -1,4 +1,4 @@
-/** What a caller gives, as text: the print of JSON where JSON keeps it, and a refusal where it would not. */
+/** Inputs as JSON text: equal to JSON.stringify, or refused where JSON.stringify would drop or change a value. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { plainJson, printed } from '../../src/client/plain-json.ts'
@@ -31,7 +31,7 @@ const revoked = Proxy.revocable({}, {})
 revoked.revoke()
 
 describe('the text of an input', () => {
-  test('is the print of JSON.stringify for whatever JSON keeps', () => {
+  test('equals JSON.stringify for every value that JSON keeps', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         expect(printed(value)).toBe(JSON.stringify(value))
@@ -60,7 +60,7 @@ describe('the text of an input', () => {
       expect(printed(value)).toBe(JSON.stringify(value))
   })
 
-  test('is refused where JSON would leave out or change what was given, and names the place', () => {
+  test('is refused, with its place, if JSON would drop or change a value', () => {
     const cases: readonly (readonly [unknown, string, RegExp])[] = [
       [undefined, '', /undefined has no JSON/],
       [() => 1, '', /a function has no JSON/],
@@ -102,13 +102,13 @@ describe('the text of an input', () => {
     }
   })
 
-  test('is of one reading: each getter is asked once, and what is given can change afterwards', () => {
+  test('is made by reading each getter once, and does not follow later changes of the input', () => {
     let asked = 0
     const given = {
       list: [1],
       get counted() {
         asked += 1
-        // An input that changes while it is read is what it was when each place was read.
+        // `list` has been read already, so that this is not in the text.
         given.list.push(asked)
         return asked
       },
@@ -118,7 +118,7 @@ describe('the text of an input', () => {
     const copy = plainJson({ a: given.list })
     given.list.length = 0
     expect(copy).toEqual({ a: [1, 1] })
-    // A BigInt whose prototype was given a print has one.
+    // A program may add a `toJSON` to the prototype of BigInt; then a BigInt is printed by it.
     const before = Object.getOwnPropertyDescriptor(BigInt.prototype, 'toJSON')
     Object.defineProperty(BigInt.prototype, 'toJSON', {
       configurable: true,

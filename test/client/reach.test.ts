@@ -1,4 +1,4 @@
-/** Whether a write may have reached the service: what the client says where the answer never came. */
+/** What a write rejects with if its answer never came: whether it may have been carried out, and whether to resend it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
@@ -52,7 +52,7 @@ async function startSink(then: (socket: Socket) => void) {
   }
 }
 
-/** Each with its problem. */
+/** Makes every write of `writesOf`, and answers the problem with which each one rejected. */
 const failuresOf = (client: ReturnType<typeof createClient>) =>
   Promise.all(
     Object.entries(writesOf(client)).map(async ([name, write]) => ({
@@ -66,6 +66,7 @@ const writesOf = (client: ReturnType<typeof createClient>) => ({
   'recordTurn with a key': client.recordTurn(id, turn, { key: 'k' }),
   createConversation: client.createConversation(),
   'createConversation with an id': client.createConversation({ id }),
+  'createConversation with an external id': client.createConversation({ externalId: 'a' }),
   patchConversation: client.patchConversation(id, { title: 'new' }),
   eraseConversation: client.eraseConversation(id),
   attachTtsToLatest: client.attachTtsToLatest(id, { ttsAudioUrls: [] }),
@@ -74,20 +75,21 @@ const writesOf = (client: ReturnType<typeof createClient>) => ({
   endVoiceSession: client.endVoiceSession(id, 'call'),
 })
 
-/** Those that are named by what the caller gave. */
+/** Writes whose caller gave a key or an id, so that the same call again is the same write. */
 const repeatable = [
   'recordTurn with a key',
   'createConversation with an id',
+  'createConversation with an external id',
   'eraseConversation',
   'openTurn',
 ]
 
 describe('a write whose answer never came', () => {
-  test('is service-unreachable, and to be tried again, where no connection was made', async () => {
+  test('is service-unreachable and retryable if no connection was made', async () => {
     await using plain = await startSink((socket) => socket.end('HTTP/1.1 400 No\r\n\r\n'))
     for (const url of [
       `http://127.0.0.1:${await freePort()}`,
-      // It speaks no TLS.
+      // This server has no TLS, so that the handshake fails before anything is sent.
       `https://127.0.0.1:${plain.port}`,
     ]) {
       const client = clientOf(url, { attemptMs: 3000, deadlineMs: 3000 })
@@ -99,7 +101,7 @@ describe('a write whose answer never came', () => {
     }
   }, 60_000)
 
-  test('is outcome-unknown where it was sent, and to be tried again only where the caller named it', async () => {
+  test('is outcome-unknown if it was sent, and retryable only if the caller gave a key or an id', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     await using silent = await startSink(() => {})
     for (const { port } of [resets, silent]) {
@@ -118,7 +120,7 @@ describe('a write whose answer never came', () => {
     }
   }, 60_000)
 
-  test('is not known by a later attempt that never reached the service', async () => {
+  test('stays outcome-unknown when a later attempt never connects', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     const refused = await freePort()
     const ports = [refused, resets.port]
@@ -132,7 +134,7 @@ describe('a write whose answer never came', () => {
     expect(problem).toMatchObject({ code: 'outcome-unknown', retryable: true })
   })
 
-  test('is tried again, whatever it is, while no connection is made', async () => {
+  test('is sent again, repeatable or not, while no connection can be made', async () => {
     const refused = await freePort()
     let attempts = 0
     const client = clientOf(server.url, {
@@ -149,7 +151,7 @@ describe('a write whose answer never came', () => {
     expect(attempts).toBe(6)
   }, 60_000)
 
-  test('is sent again by its id, also where the service takes it for one that nothing names', async () => {
+  test('with a generated id is resent after outcome-unknown, retryable or not', async () => {
     const told = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
     let attempts = 0
     const client = clientOf(server.url, {
@@ -169,7 +171,30 @@ describe('a write whose answer never came', () => {
     expect(attempts).toBe(5)
   }, 60_000)
 
-  test('of a request that cannot be made fails at once, and is not to be tried again', async () => {
+  test('with an external id is the same write when its caller sends it again', async () => {
+    let lose = true
+    const sent: unknown[] = []
+    const client = clientOf(server.url, {
+      deadlineMs: 50_000,
+      attemptMs: 50_000,
+      fetch: async (url, init) => {
+        sent.push(await new Request(url, init).json())
+        const answer = await fetch(url, init)
+        if (!lose) return answer
+        throw new TypeError('lost')
+      },
+    })
+    const body = { externalId: 'sent again', title: 'one' }
+    const first = client.createConversation(body, { deadlineMs: 2000 })
+    expect(await failure(first)).toMatchObject({ code: 'outcome-unknown', retryable: true })
+    lose = false
+    const { id: created } = await client.createConversation(body)
+    expect(await client.createConversation(body)).toMatchObject({ id: created, title: 'one' })
+    // An id that the client makes would be another one at each call, and the service refuses that.
+    expect(sent).toEqual(sent.map(() => body))
+  })
+
+  test('fails at once, and is not retryable, if the URL or a header is malformed', async () => {
     const begun = performance.now()
     for (const client of [
       clientOf('nonsense', { deadlineMs: 60_000 }),
@@ -181,7 +206,7 @@ describe('a write whose answer never came', () => {
     expect(performance.now() - begun).toBeLessThan(30_000)
   })
 
-  test('is told from one that was lost by what each runtime says', () => {
+  test('may have been sent or not according to the error of each runtime', () => {
     const error = (message: string, more: object = {}) =>
       Object.assign(new TypeError(message), more)
     const caused = (message: string, more: object = {}) =>
@@ -218,14 +243,14 @@ describe('a write whose answer never came', () => {
     for (const thrown of perhaps)
       expect([thrown, sendingOf(thrown, false)]).toEqual([thrown, 'perhaps'])
     for (const thrown of impossible) expect(sendingOf(thrown, false)).toBe('impossible')
-    // Deno sends again by itself what was lost on a connection that it had kept.
+    // Deno resends by itself what was lost on a kept connection, so its connect error proves nothing there.
     expect(sendingOf(deno('Connect'), true)).toBe('perhaps')
     expect(sendingOf(never[0], true)).toBe('never')
   })
 })
 
 describe('a socket that cannot be made', () => {
-  test('refuses what is recorded and what is watched, and lets the client end', async () => {
+  test('rejects writes and iterations with connection-refused, and lets the client be closed', async () => {
     const client = clientOf('nonsense')
     const refused = await Promise.all([
       failure(client.record(id, turn)),

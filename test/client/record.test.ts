@@ -47,7 +47,7 @@ const recorded = ({ id, c, key }: RecordFrame, to: { version: number; replayed: 
 
 const problem = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
 
-/** As the service tells it of a write that it takes for one without a name. */
+/** What the service answers for a write in which it sees no key: not retryable. */
 const unknownToService = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
 
 const isRecord = (frame: ClientFrame): frame is RecordFrame => frame.t === 'record'
@@ -272,7 +272,7 @@ describe('recording over the socket', () => {
     expect(refused).toMatchObject({ code: 'connection-refused', retryable: false })
   })
 
-  test('keeps the name of what a refusal left in the journal for the same turn', async () => {
+  test('keeps a key for the same turn after the connection was refused', async () => {
     let welcome = false
     const store = createStore()
     await using peer = startPeer({
@@ -294,7 +294,7 @@ describe('recording over the socket', () => {
     expect((await client.record(c, turn('one'), { key: 'k' })).replayed).toBe(true)
   })
 
-  test('does not send what waited for a connection until there is one, and then once', async () => {
+  test('sends an attach without a message id once, over the first connection that is welcomed', async () => {
     const attached: string[] = []
     const states: string[] = []
     await using peer = startPeer({
@@ -309,13 +309,13 @@ describe('recording over the socket', () => {
     await using client = clientOf(peer, { onConnection: (state) => states.push(state) })
     const latest = client.attach(c, { ttsAudioUrls: ['https://a.example/1.mp3'] })
     await until('connected', () => peer.sockets.length === 1)
-    // Nothing was written to it: it may go on over the next connection.
+    // The attach was not written to this socket, so that the next connection may send it.
     peer.sockets[0]?.cut()
     expect(await latest).toMatchObject({ version: 3 })
     expect(attached.length).toBe(1)
   })
 
-  test('says that a write larger than its journal will never fit', async () => {
+  test('rejects a write larger than the whole journal as not retryable', async () => {
     await using peer = startPeer({ onFrame: () => {} })
     await using client = clientOf(peer, { journal: createMemoryJournal({ bytesMax: 200 }) })
     const never = await client.record(c, turn('x'.repeat(300))).catch((thrown) => thrown)

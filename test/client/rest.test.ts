@@ -212,7 +212,7 @@ describe('the client over REST', () => {
       failure(client.recordTurn(id, turn, { key: 'k' })),
     ])
     expect(read).toMatchObject({ code: 'service-unreachable', retryable: true })
-    // The key that was made here is not the caller's to send again.
+    // The client made its key, so that a second call of the caller would have another one.
     expect(write).toMatchObject({ code: 'outcome-unknown', retryable: false })
     expect(keyed).toMatchObject({ code: 'outcome-unknown', retryable: true })
     const later = meeting('lost', problem('database-unavailable', { 'retry-after': '1' }))

@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { inexactNumbers } from '../../src/conversation/exact-numbers.ts'
+import { jsonBounds } from '../../src/conversation/json-scan.ts'
+import { refuseInexact } from '../../src/conversation/json-text.ts'
+import { settings } from '../../src/settings.ts'
 
 const pointers = (text: string) => inexactNumbers(text).map(({ pointer }) => pointer)
 
@@ -122,5 +125,23 @@ describe('the places', () => {
         expect(pointers(text)).toContain(pointer)
       }),
     )
+  })
+})
+
+describe('a text that nests deep', () => {
+  /** A frame with a long integer in `levels` objects and arrays. */
+  const frameOf = (levels: number) => {
+    const inner = levels - 4
+    return `{"turn":{"assistant":{"metadata":{"a":${'['.repeat(inner)}9007199254740993${']'.repeat(inner)}}}}}`
+  }
+
+  test('is searched as deep as any setting lets a frame nest', () => {
+    expect(settings.limits.jsonDepthMax.schema).toMatchObject({ maximum: jsonBounds.levels })
+    expect(() => refuseInexact(frameOf(jsonBounds.levels + 1))).toThrow('more digits')
+  })
+
+  test('is left to the decoder beyond that, without exhausting the stack', () => {
+    for (const levels of [jsonBounds.levels + 2, 60_000])
+      expect(() => refuseInexact(frameOf(levels))).not.toThrow()
   })
 })

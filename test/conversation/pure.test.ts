@@ -247,7 +247,7 @@ describe('stored bytes', () => {
   }
 
   test('count numbers with all their digits, and texts as they are', () => {
-    const text = fc.oneof(fc.string(), fc.constantFrom('1e+300', 'x,1e+300,"', '\\', '1e-7"'))
+    const text = fc.oneof(fc.string(), fc.constantFrom('1e+300', 'x,1e+300,"1e+9', '\\', '1e-7"'))
     fc.assert(
       fc.property(
         fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), text)),

@@ -109,13 +109,18 @@ describe('a Host', () => {
         host,
         200,
       ])
+    for (const server of [loopback, guarded]) {
+      const { body } = await ask(server, conversations, { host: 'evil.example' })
+      expect(body.detail).toContain('server.allowedHosts')
+    }
     const help = await loopback.ask('GET', '/problems/host-refused')
     expect(help.text).toContain('server.allowedHosts')
   })
 
   test('is answered by the probes whatever it is', async () => {
-    for (const path of ['/healthz', '/readyz', '/readyz/'])
-      expect(outcome(await ask(loopback, path, { host: 'node-7.cluster' }))).toBe(200)
+    for (const server of [loopback, guarded])
+      for (const path of ['/healthz', '/readyz', '/readyz/'])
+        expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
     expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
   })
 
@@ -128,12 +133,17 @@ describe('a Host', () => {
     expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
-  test('is checked on every address once the setting is given', async () => {
+  test('on an address that is not loopback must be one that the setting names, once it is given', async () => {
     expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
     expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
     expect(outcome(await ask(guarded, conversations, { host: 'localhost:3000' }))).toBe(200)
+    for (const host of ['127.0.0.1', '[::1]:3000', 'app.localhost'])
+      expect([host, outcome(await ask(guarded, conversations, { host }))]).toEqual([
+        host,
+        '421 host-refused',
+      ])
   })
 
   test('that is malformed is a 400 before anything is routed', async () => {
@@ -197,7 +207,7 @@ describe('a Host', () => {
     }
   })
 
-  test('is taken without one from a program that calls the app itself, over https as well', async () => {
+  test('may be absent in a request passed to `fetch`, over http and https', async () => {
     for (const base of ['http://turnlog.test', 'https://turnlog.test', 'https://x', 'http://x'])
       expect((await loopback.fetch(new Request(`${base}${conversations}`))).status).toBe(200)
     const headers = { host: 'evil.example' }
@@ -289,6 +299,7 @@ describe('a page', () => {
           body,
         })
         expect([other, outcome(refused)]).toEqual([other, '403 origin-refused'])
+        expect(refused.body.detail).toContain('server.allowedOrigins')
         expect(refused.headers.has('access-control-allow-origin')).toBe(false)
         const got = await ask(server, conversations, { headers: page(other) })
         expect([other, got.status, got.headers.has('access-control-allow-origin')]).toEqual([
@@ -298,6 +309,7 @@ describe('a page', () => {
         ])
         const socket = await ask(server, '/v1/live', { headers: { ...upgrade, origin: other } })
         expect([other, outcome(socket)]).toEqual([other, '403 origin-refused'])
+        expect(socket.body.detail).toContain('server.allowedOrigins')
       }
     }
     const any = await ask(anybody, conversations, {
@@ -335,7 +347,7 @@ describe('a page', () => {
     }
   })
 
-  test('is asked for before it sends what a form could not, without a credential', async () => {
+  test('gets its preflight answered without a credential', async () => {
     const origin = 'http://localhost:5173'
     const paths: [path: string, methods: string][] = [
       [conversations, 'GET, HEAD, POST'],
@@ -364,6 +376,7 @@ describe('a page', () => {
         headers: preflight(foreign, 'POST'),
       })
       expect([foreign, outcome(refused)]).toEqual([foreign, '403 origin-refused'])
+      expect(refused.body.detail).toContain('server.allowedOrigins')
       expect(refused.headers.has('access-control-allow-origin')).toBe(false)
     }
     expect(outcome(await ask(loopback, conversations, { method: 'OPTIONS' }))).toBe(
@@ -408,7 +421,7 @@ describe('a page', () => {
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
   })
 
-  test('of any origin is warned of at start, while nobody is authenticated', async () => {
+  test('of any origin: `server.allowedOrigins = *` logs a warning at start while callers are not authenticated', async () => {
     for (const [allowedOrigins, warnings] of [
       ['https://a, *', 1],
       ['https://a', 0],
@@ -422,7 +435,7 @@ describe('a page', () => {
     }
   })
 
-  test('that hides its origin is known by the site that its browser names', async () => {
+  test('without an Origin is judged by Sec-Fetch-Site', async () => {
     const c = await create(loopback)
     const path = `${conversations}/${c}/segments`
     for (const [site, expected] of [
@@ -521,7 +534,7 @@ describe('a write', () => {
 })
 
 describe('an answer', () => {
-  test('is kept by no cache, but for the files of the API page', async () => {
+  test('is no-store, except for the files of /swagger', async () => {
     const c = await create(loopback)
     const turns = `${conversations}/${c}/turns`
     await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })

@@ -43,6 +43,8 @@ const send = (method: string, path: string, body: string) =>
     'idempotency-key': 'a',
   })
 
+const nested = (levels: number, json: string) => '['.repeat(levels) + json + ']'.repeat(levels)
+
 describe('over REST', () => {
   test.each(bodies)('%s %s %s refuses what would not be kept', async (method, path, form, at) => {
     const json = '{"a":[1,12345678901234567890],"b":{"c/d":1.0e400},"e":9007199254740992}'
@@ -81,6 +83,17 @@ describe('over REST', () => {
       `/v1/conversations/${c}/messages?after=${Number(message?.seq) - 1}`,
     )
     expect(read.text).toContain(`"memoryRetrievalTrace":${kept}`)
+  })
+
+  test.each(bodies)('%s %s %s refuses 5000 levels around a long integer', async (...one) => {
+    const [method, path, form, at] = one
+    const json = `{"a":${nested(5000, '12345678901234567890')}}`
+    const { status, body } = await send(method, path, form.replace('X', json))
+    expect([status, body['code']]).toEqual([422, 'json-too-large'])
+    // The body itself is a level, too.
+    const levels = '/0'.repeat(32 - `${at}/a`.split('/').length + 1)
+    const message = 'nests deeper than 32 levels'
+    expect(body['errors']).toEqual([{ in: 'body', pointer: `${at}/a${levels}`, message }])
   })
 
   test('any other field keeps the check it has', async () => {

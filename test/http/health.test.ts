@@ -1,6 +1,8 @@
 /** Whether the service lives and can do its work, and what it says while it cannot. */
 import { describe, expect, test } from 'bun:test'
+import { tmpdir } from 'node:os'
 import { testApp } from '../support/app.ts'
+import { freshPglite } from '../support/databases.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { until } from '../support/processes.ts'
 
@@ -21,6 +23,17 @@ describe('health', () => {
     })
     expect(app.databaseName).toContain('127.0.0.1')
   })
+
+  test('shows no path of this machine where the database is embedded', async () => {
+    const database = await freshPglite()
+    await using app = await testApp({ database })
+    await using _ = database
+    const { status, body, text } = await app.ask('GET', '/readyz')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ dependencies: { database: { name: 'embedded Postgres' } } })
+    expect(text).not.toContain(tmpdir())
+    expect(app.databaseName).toContain(tmpdir())
+  }, 120_000)
 
   test('is degraded without its Redis, which is no reason to send it no requests', async () => {
     await using app = await testApp({ overrides: { cache: { url: 'redis://127.0.0.1:1/0' } } })

@@ -73,6 +73,8 @@ const turns: readonly [string, number, () => string][] = [
     422,
     () => traced(`{"a":[${many('12345678901234567890,', 65_000)}0]}`),
   ],
+  ['escapes before a number of 301 digits', 201, () => traced(`{"a":"${many('\\n')}","b":1e300}`)],
+  ['exponents in a text', 201, () => traced(`{"a":"${many('1e+3 ')}","b":1e300}`)],
   ['numbers of 301 digits', 201, () => traced(`{"a":[${many('1e300,', 3000)}0]}`)],
   ['one number without end', 422, () => traced(`{"a":${many('1')}}`)],
   ['many names', 201, () => traced(`{${names(16_000)}}`)],

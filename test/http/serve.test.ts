@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,6 +191,36 @@ describe('turnlog serve', () => {
       expect([first, second, await ended]).toEqual([first, second, code])
     }
   }, 120_000)
+
+  test.skipIf(!existsSync('/proc/self/status'))(
+    'outlives its terminal where it was started by nohup',
+    async () => {
+      const DATABASE_URL = await testDatabaseUrl()
+      const words = ['nohup', process.execPath, main, 'serve', '--port', '0']
+      const child = Bun.spawn(words, {
+        cwd: directory,
+        env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+        stdout: 'ignore',
+        stderr: 'pipe',
+      })
+      let err = ''
+      void (async () => {
+        for await (const chunk of child.stderr) err += new TextDecoder().decode(chunk)
+      })()
+      try {
+        await until('it serves', () => err.includes('"started"') || child.exitCode !== null, 45_000)
+        child.kill('SIGHUP')
+        const { url } = linesOf(err).at(-1) ?? {}
+        expect((await fetch(`${String(url)}/readyz`)).status).toBe(200)
+        child.kill('SIGTERM')
+        expect(await child.exited).toBe(0)
+        expect(linesOf(err).at(-1)).toMatchObject({ event: 'stopping', reason: 'SIGTERM' })
+      } finally {
+        child.kill('SIGKILL')
+      }
+    },
+    60_000,
+  )
 
   test('ends at once while it still waits for its database', async () => {
     const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })

@@ -37,6 +37,13 @@ async function undisturbed() {
 
 const frames = (raw: RawSocket) => raw.texts.map((text) => JSON.parse(text))
 const frame = (fields: object) => JSON.stringify({ id: 'x', c, ...fields })
+/** A turn with a number in nested arrays. */
+const deep = (levels: number, number: string) =>
+  frame({
+    t: 'record',
+    key: 'k',
+    turn: { assistant: { responses: ['a'], metadata: { a: 'X' } } },
+  }).replace('"X"', '['.repeat(levels) + number + ']'.repeat(levels))
 const turn = { assistant: { responses: ['Hello'] } }
 
 test('every bad frame is answered by its code, and the socket stays open', async () => {
@@ -51,6 +58,9 @@ test('every bad frame is answered by its code, and the socket stays open', async
     [frame({ t: 'record', turn, key: 'x'.repeat(200_000) }), { code: 'frame-too-large' }],
     [frame({ t: 'record', turn, key: 7 }), { code: 'field-invalid', id: 'x', c }],
     [frame({ t: 'record', turn: 'Hello' }), { code: 'field-invalid', id: 'x', c }],
+    // Both take a recursion over them to the end of the stack.
+    [deep(5000, '12345678901234567890'), { code: 'json-too-large', id: 'x', c }],
+    [deep(60_000, '1'.repeat(12_000)), { code: 'json-too-large', id: 'x', c }],
     // Almost a UUID: a problem carries no such thing back as a conversation.
     [
       frame({ t: 'sub', c: '01a20bb4-3031-7301-9788e0d4002354f90' }),
@@ -82,18 +92,19 @@ test('what is no text of UTF-8, or not masked, closes its own socket alone', asy
   await undisturbed()
 })
 
+// More than come to be handled at once: some wait, and the socket is not read for a while.
 test('10,000 frames without reading are each answered in order once it reads', async () => {
   const raw = await RawSocket.open(server.url, '/v1/live')
   await until('it is welcome', () => raw.texts.length === 1)
   raw.socket.pause()
-  for (let n = 0; n < 10_000; n += 1) raw.send(`{"t":"nothing","id":"${n}"}`)
+  for (let n = 0; n < 10_000; n += 1) raw.send(`{"t":"auth","id":"${n}","token":"x"}`)
   await undisturbed()
   raw.socket.resume()
-  await until('all are answered', () => raw.texts.length === 10_001)
+  await until('all are answered', () => raw.texts.length === 10_001, 30_000)
   expect(
     frames(raw)
       .slice(1)
-      .map(({ id, code }) => `${id} ${code}`),
-  ).toEqual(Array.from({ length: 10_000 }, (_, n) => `${n} frame-unknown`))
+      .map(({ id, t }) => `${id} ${t}`),
+  ).toEqual(Array.from({ length: 10_000 }, (_, n) => `${n} authenticated`))
   raw.socket.destroy()
 })

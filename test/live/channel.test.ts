@@ -13,6 +13,7 @@ import type { ServerFrame } from '../../src/live/protocol.ts'
 import { parted } from '../../src/live/slices.ts'
 import { Speech } from '../../src/live/speech.ts'
 import { Stream } from '../../src/live/stream.ts'
+import { TimeSlice } from '../../src/live/time-slice.ts'
 import { WriteLines } from '../../src/live/write-lines.ts'
 import { until } from '../support/processes.ts'
 
@@ -37,6 +38,7 @@ function hubOf(reads: Partial<LiveReads>): Hub {
     pollMs: 60_000,
     silentPollMs: 60_000,
     page: { limit: 200, bytesMax: 131_072 },
+    slice: new TimeSlice(4, () => {}),
     events: { headWentBack() {}, workFailed() {} },
   })
 }
@@ -69,6 +71,11 @@ class TestOutbox extends Outbox {
   override close() {}
   override terminate() {}
   override ping() {}
+  override pauseReading() {}
+  override resumeReading() {}
+  override together(work: () => void) {
+    work()
+  }
 }
 
 const outletOf = (hub: Hub) => new TestOutbox(hub)

@@ -407,10 +407,10 @@ function checkAcknowledged(
 }
 
 /**
- * Of one socket and conversation. Only turns that were recorded on the socket on which they were
- * sent last count: one that was recorded before stands where it stands.
+ * The turns of each socket and conversation, in the order of their frames. Only those that were
+ * recorded on the socket on which they were sent last: one that was recorded before stands where it stands.
  */
-function checkOrder({ events }: ProducerHistory, report: Report): void {
+function linesOf({ events }: ProducerHistory) {
   const sends = new Map<string, { socket: number | undefined; place: number }>()
   const lines = new Map<string, { place: number; version: number; key: string }[]>()
   for (const [place, event] of events.entries()) {
@@ -423,12 +423,22 @@ function checkOrder({ events }: ProducerHistory, report: Report): void {
     known.push({ place: send.place, version: event.version, key: event.key })
     lines.set(line, known)
   }
-  for (const [line, turns] of lines) {
-    const sorted = turns.toSorted((one, other) => one.place - other.place)
-    for (const [index, { version, key }] of sorted.entries()) {
-      const before = sorted[index - 1]
+  return [...lines].map(([line, turns]) => ({
+    c: line.split(' ')[0] ?? '',
+    turns: turns.toSorted((one, other) => one.place - other.place),
+  }))
+}
+
+/** How many turns stand after another one of their socket and conversation: what `fifo` is judged by. */
+export const orderedTurns = (history: ProducerHistory): number =>
+  linesOf(history).reduce((count, { turns }) => count + turns.length - 1, 0)
+
+function checkOrder(history: ProducerHistory, report: Report): void {
+  for (const { c, turns } of linesOf(history)) {
+    for (const [index, { version, key }] of turns.entries()) {
+      const before = turns[index - 1]
       if (before !== undefined && before.version > version)
-        report('fifo', line.split(' ')[0] ?? '', `${key} was sent after ${before.key}`)
+        report('fifo', c, `${key} was sent after ${before.key}`)
     }
   }
 }

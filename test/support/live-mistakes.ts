@@ -27,6 +27,8 @@ export type Mistake = {
   /** A node loses its database, now and then. */
   readonly cuts?: true
   readonly pollMs?: number
+  /** About how long a producer's socket lasts, milliseconds. */
+  readonly restlessMs?: number
 }
 
 /** Something else for one method of a class; `usual` is what it does. */
@@ -251,6 +253,8 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 
   'the writes of a socket overtake each other': {
     rules: ['fifo'],
+    // On a busy machine, a socket of less is gone before it has had two answers.
+    restlessMs: 5000,
     patch: () =>
       instead(
         WriteLines.prototype,

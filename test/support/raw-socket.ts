@@ -49,12 +49,12 @@ export class RawSocket {
     return raw
   }
 
-  /** One frame; `opcode` 1 is text, 2 binary, 10 a pong. */
-  send(payload: string | Uint8Array, opcode = 1): void {
+  /** One frame; `opcode` 1 is text, 2 binary, 9 a ping, 10 a pong. `isLast`: no fragment follows. */
+  static frame(payload: string | Uint8Array, opcode = 1, isLast = true): Buffer {
     const bytes = Buffer.from(payload as string)
     const length = bytes.byteLength
     const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14)
-    head[0] = 0x80 | opcode
+    head[0] = (isLast ? 0x80 : 0) | opcode
     // Masked, as a client must, with zeros.
     if (length < 126) head[1] = 0x80 | length
     else if (length < 65_536) {
@@ -64,7 +64,11 @@ export class RawSocket {
       head[1] = 0x80 | 127
       head.writeBigUInt64BE(BigInt(length), 2)
     }
-    this.socket.write(Buffer.concat([head, bytes]))
+    return Buffer.concat([head, bytes])
+  }
+
+  send(payload: string | Uint8Array, opcode = 1): void {
+    this.socket.write(RawSocket.frame(payload, opcode))
   }
 
   #take(chunk: Buffer): void {

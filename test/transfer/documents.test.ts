@@ -84,6 +84,7 @@ describe('the values of a line', () => {
       '/a is the integer 100000000000000000000000, which cannot be kept exactly: it would become 1e+23',
     ],
     ['{"id":1234567890123456789}', '/id is the integer'],
+    ['{"undefined":1234567890123456789}', '/undefined is the integer'],
     ['{"a":"\\u0000"}', '/a holds NUL'],
     ['{"a":["\\ud800"]}', '/a/0 holds NUL or a lone surrogate'],
     ['{"a":{"\\u0000":1}}', '/a has a member whose name cannot be stored'],
@@ -103,6 +104,19 @@ describe('the values of a line', () => {
         expect(wrong(`[${integer}]`) === '').toBe(String(Number(integer)) === String(integer))
       }),
     )
+  })
+
+  test('are checked to the end, however many times in nanoseconds stand before', () => {
+    const digits = Array.from({ length: 60 }, (_, n) => String(1732350600123456700n + BigInt(n)))
+    const messages = digits.map((timestamp) => `{"timestamp":${timestamp}}`).join()
+    const text = `{"messages":[${messages}]}`
+    const json = parseSourced(text)
+    expect(checkValues(json, text, { idMember: undefined, hasTimes: true })).toBe(60)
+    expect(json.value).toEqual({ messages: digits.map((timestamp) => ({ timestamp })) })
+    expect(
+      wrong(`{"messages":[${messages}],"metadata":{"snowflake":1234567890123456789}}`),
+    ).toContain('/metadata/snowflake is the integer 1234567890123456789')
+    expect(wrong(`[${'1e999,'.repeat(900)}1]`)).toContain('; and 897 more')
   })
 
   test('a time in nanoseconds that a double does not hold is kept as the text of its digits', () => {

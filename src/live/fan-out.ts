@@ -1,0 +1,68 @@
+/**
+ * The same done to many, a few at a time: a crowd is served in slices, and whoever else waits for this
+ * process is served between them.
+ */
+import type { TimeSlice } from './time-slice.ts'
+
+/** A `Set` or a `Map`: what is added or deleted meanwhile does no harm. */
+export type Members<T> = Iterable<T> & { readonly size: number }
+
+/** How many followers are served between two looks at the clock. */
+const stepMax = 32
+
+export class FanOut<T> {
+  readonly #slice: TimeSlice
+  readonly #members: Members<T>
+  readonly #act: (one: T) => void
+  #place: Iterator<T> | undefined
+  /** How many followers are still to be served in this round. */
+  #left = 0
+
+  constructor(slice: TimeSlice, members: Members<T>, act: (one: T) => void) {
+    this.#slice = slice
+    this.#members = members
+    this.#act = act
+  }
+
+  get isRunning(): boolean {
+    return this.#left > 0
+  }
+
+  /**
+   * Serves everybody once from now on. Where a round is under way, it goes on from where it is and
+   * around to there: calls that follow each other fast let nobody starve at the end.
+   */
+  all(): void {
+    const wasRunning = this.isRunning
+    this.#left = this.#members.size
+    if (!wasRunning && this.#left > 0) this.#slice.run(() => this.#step())
+  }
+
+  /** Tells the round that a follower was added: it is served last. */
+  joined(): void {
+    if (this.isRunning) this.#left += 1
+  }
+
+  /** Ends the round: no further follower is served. */
+  stop(): void {
+    this.#left = 0
+  }
+
+  #step(): boolean {
+    for (let count = 0; count < stepMax && this.#left > 0; count += 1) {
+      const one = this.#next()
+      this.#left = one === undefined ? 0 : this.#left - 1
+      if (one !== undefined) this.#act(one.value)
+    }
+    if (!this.isRunning) this.#place = undefined
+    return this.isRunning
+  }
+
+  #next(): { readonly value: T } | undefined {
+    const next = this.#place?.next()
+    if (next?.done === false) return next
+    this.#place = this.#members[Symbol.iterator]()
+    const first = this.#place.next()
+    return first.done === true ? undefined : first
+  }
+}
