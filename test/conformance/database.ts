@@ -46,7 +46,7 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
     beforeAll(async () => {
       subject = await create()
       database = await subject.open({ connectionsMax: 10 })
-    }, 30_000)
+    }, 120_000)
     afterAll(async () => {
       await database[Symbol.asyncDispose]()
       await subject[Symbol.asyncDispose]()
