@@ -293,6 +293,8 @@ describe('what the service refuses', () => {
     for (const code of ['conversation-taken', 'conversation-erased', 'external-id-taken'])
       expect(tally.summary()).toContain(`refused         1  conversations: ${code}`)
     expect(tally.summary()).toContain('not tried       3')
+    // Nothing of these lines was recorded.
+    expect(tally.summary()).toContain('failed lines    3')
     expect((await readConversation(node.url, taken)).lastSeq).toBe(0)
   })
 
