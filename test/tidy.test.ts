@@ -37,6 +37,8 @@ const arrows: Record<string, string[]> = {
   // A client of the REST API: of the domain it knows what travels, and what is pure.
   'src/transfer/': [
     'src/transfer/',
+    // What may be printed of a service's URL has one rule.
+    'src/client/shown-url.ts',
     'src/conversation/wire',
     'src/conversation/shape.ts',
     'src/conversation/exact-numbers.ts',

@@ -5,6 +5,7 @@
 import { Problem } from '../problem.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 import { type ClientFrame, protocol, readFrame, type ServerFrame } from './frames.ts'
+import { shownUrl, withShownUrl } from './shown-url.ts'
 
 /** What is used of a WebSocket: the class of browsers, Bun, Deno and Node is one. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
@@ -191,8 +192,9 @@ export function createConnection(options: ConnectionOptions): Connection {
 }
 
 function unconnectable(url: string, cause: unknown): Problem {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Problem('connection-refused', `No socket can be made to ${url}: ${reason}`, { cause })
+  const reason = withShownUrl(cause instanceof Error ? cause.message : String(cause), url)
+  const detail = `No socket can be made to ${shownUrl(url)}: ${reason}`
+  return new Problem('connection-refused', detail, { cause })
 }
 
 function closedWith({ code, reason }: { code: number; reason: string }): Problem {

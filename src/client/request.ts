@@ -6,6 +6,7 @@ import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
 import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
 import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
+import { shownUrl, withShownUrl } from './shown-url.ts'
 
 export type CallOptions = {
   /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
@@ -178,14 +179,14 @@ function failureOf(call: Call, response: Response, value: unknown): Failure {
 }
 
 function unreached(call: Call, base: string, cause: unknown, sending: Sending): Problem {
-  const reason = reasonOf(cause)
+  const reason = withShownUrl(reasonOf(cause), base)
   const { method, path } = call
   if (method !== 'GET' && sending === 'perhaps') {
     const isRepeatable = isRepeatableByCaller(call)
     const detail = `The answer to ${method} ${path} never came: ${reason}`
     return unknownOutcomeWithAdvice(detail, { isRepeatable, cause })
   }
-  return new Problem('service-unreachable', `${base} cannot be reached: ${reason}`, {
+  return new Problem('service-unreachable', `${shownUrl(base)} cannot be reached: ${reason}`, {
     cause,
     retryable: sending !== 'impossible',
   })

@@ -45,6 +45,19 @@ export function nestsDeeper(text: string, levels: number): boolean {
   return false
 }
 
+/** How many members the objects of a JSON text have; a name that stands twice in an object counts twice. */
+export function countMembers(text: string): number {
+  let members = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
+      at = endOfString(text, at)
+      if (at === -1) return members
+    } else if (code === colon) members += 1
+  }
+  return members
+}
+
 /**
  * Whether a text has more values (elements and members), or more members, than `bounds` allows. It
  * counts what stands before each: a bracket or a comma before a value, a colon behind a name.

@@ -1,5 +1,6 @@
 /** What the transferring verbs share of the command line. */
 
+import { shownUrl } from '../client/shown-url.ts'
 import { canonicalId } from '../conversation/ids.ts'
 import { isUuid } from '../conversation/shape.ts'
 import { Refused, ServiceAway } from './rest.ts'
@@ -22,7 +23,7 @@ export const serviceHelp = `  --url <url>         the service; http://localhost:
 /** Of any use in a `fetch`. */
 export function serviceUrl(text: string): string {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
-    throw new Misuse(`--url must be an http or https URL, not ${text}`)
+    throw new Misuse(`--url must be an http or https URL, not ${shownUrl(text)}`)
   return text
 }
 

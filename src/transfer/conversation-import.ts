@@ -48,17 +48,16 @@ export function createConversationImport({
   let hasEnded = false
   let lastPlace: Place | undefined
 
-  const stop = (place: Place, what: string, reason: string): undefined => {
+  const stop = (place: Place, what: string, reason: string, isLine = false): undefined => {
     stopped = true
-    tally.refused(place, what, reason)
+    tally.refused(place, what, reason, isLine)
   }
 
   const create = async ({ body, whole, kept }: Step & { do: 'create' }, place: Place) => {
-    const note = (text: string) => tally.noted(place, text)
-    const creation = await createOrFind(body, whole, { rest, note })
-    if (creation.outcome === 'refused') return stop(place, creation.what, creation.reason)
-    isThere = creation.outcome !== 'new'
-    isUnderEarlierId = creation.outcome === 'earlier'
+    const made = await createOrFind(body, whole, { rest, note: (text) => tally.noted(place, text) })
+    if (made.outcome === 'refused') return stop(place, made.what, made.reason, true)
+    isThere = made.outcome !== 'new'
+    isUnderEarlierId = made.outcome === 'earlier'
     advice = whole?.advice ?? ''
     tally.count(isThere ? 'conversations there' : 'conversations new')
     tally.kept(kept)
@@ -239,7 +238,8 @@ export function createConversationImport({
         await carryOut(step, place)
       } catch (error) {
         if (!(error instanceof Refused)) throw error
-        stop(place, `${step.do}: ${error.code}`, `conversation ${id}: ${error.message}`)
+        const reason = `conversation ${id}: ${error.message}`
+        stop(place, `${step.do}: ${error.code}`, reason, step.do === 'create')
       }
     },
     finish() {

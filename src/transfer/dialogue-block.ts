@@ -20,10 +20,6 @@ export type Dialogue = {
 /** The service takes no longer one. */
 const externalIdMax = 255
 
-/** Whether a value can be the name of a dialogue. */
-export const isName = (id: unknown): id is string | number =>
-  (typeof id === 'string' && id !== '') || typeof id === 'number'
-
 export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
   const { format, utterances, at, times } = dialogue
   const { conversationId, name, earlierId, externalPrefix, split } = context

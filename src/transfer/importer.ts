@@ -8,6 +8,7 @@ import { createLineIdentities } from './line-identities.ts'
 import { checkValues, tooDeep } from './line-values.ts'
 import { readLines } from './lines.ts'
 import type { Progress } from './progress.ts'
+import { refuseRepeated } from './repeated-names.ts'
 import { strangerOf } from './resemblance.ts'
 import type { Rest } from './rest.ts'
 import { parseSourced, type SourcedJson } from './sourced-json.ts'
@@ -103,8 +104,11 @@ export async function importFiles(
 
 function parse(text: string): SourcedJson {
   try {
-    return parseSourced(text)
+    const json = parseSourced(text)
+    refuseRepeated(text, json.members)
+    return json
   } catch (error) {
+    if (error instanceof LineProblem) throw error
     if (error instanceof RangeError) throw tooDeep()
     const reason = error instanceof Error ? error.message : 'it cannot be parsed'
     throw new LineProblem(`is not JSON: ${reason.replace(/^JSON Parse error: /, '')}`)

@@ -4,7 +4,6 @@
  */
 
 import { conversationIdOf } from './derived-ids.ts'
-import { isName } from './dialogue-block.ts'
 import { createIdTable } from './id-table.ts'
 import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
@@ -31,8 +30,8 @@ export type LineIdentity = {
 export type LineIdentities = {
   /**
    * `members`: where the format has ids; the first that holds one counts. Throws a `LineProblem` for
-   * an id that an earlier line of this run has, whatever became of that line, and for a number that
-   * is no whole one.
+   * an id that an earlier line of this run has, whatever became of that line, and for one that is no
+   * text and no whole number.
    */
   of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity
   /** Sets the source of the lines that follow. */
@@ -84,16 +83,28 @@ export function createLineIdentities(): LineIdentities {
   }
 }
 
-/** A number is taken by its source text: `1` and `"1"` are one id, `1.0` is none. */
+/**
+ * A number is taken by its source text: `1` and `"1"` are one id, `1.0` is none. Null counts as absent;
+ * MongoDB's `{ "$oid" }` is its text.
+ */
 function nameIn(json: SourcedJson, members: readonly string[]): LineName | undefined {
   const { value } = json
   if (!isJson(value)) return undefined
-  const member = members.find((one) => isName(value[one]))
+  const member = members.find((one) => Object.hasOwn(value, one) && value[one] !== null)
   if (member === undefined) return undefined
-  const id = value[member]
-  if (typeof id === 'string') return { member, id }
-  const text = json.numberText(value, member)
-  if (!/^(?:0|-?[1-9]\d*)$/.test(text))
-    throw new LineProblem(`/${member} is the number ${text}: an id is a text or a whole number`)
-  return { member, id: text }
+  const id = textOf(value[member])
+  if (typeof id === 'string' && id !== '') return { member, id }
+  const text = typeof id === 'number' ? json.numberText(value, member) : ''
+  if (/^(?:0|-?[1-9]\d*)$/.test(text)) return { member, id: text }
+  const shown = typeof id === 'number' ? `the number ${text}` : JSON.stringify(id)
+  throw new LineProblem(
+    `/${member} is ${shown.slice(0, idCharactersMax).toWellFormed()}: an id is a text or a whole number`,
+  )
+}
+
+/** The text of MongoDB's `{ "$oid" }`; any other value as it is. */
+function textOf(id: unknown): unknown {
+  if (!isJson(id)) return id
+  const { $oid: text } = id
+  return typeof text === 'string' && Object.keys(id).length === 1 ? text : id
 }

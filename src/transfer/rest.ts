@@ -2,6 +2,7 @@
  * The REST API over fetch. What can pass is tried again with the same key: connections that were
  * lost, answers that never came, and problems that say so. All requests made here can be repeated.
  */
+import { shownUrl, withShownUrl } from '../client/shown-url.ts'
 import type { ProblemBody } from '../problem.ts'
 
 export type Answer<T> = { readonly status: number; readonly body: T }
@@ -58,6 +59,7 @@ export function createRest({
   onRetry = () => {},
 }: RestOptions): Rest {
   const base = url.replace(/\/+$/, '')
+  const shown = shownUrl(base)
 
   const attempt = async <T>(path: string, init: RequestInit): Promise<Outcome<T>> => {
     let response: Response
@@ -70,14 +72,14 @@ export function createRest({
       })
       text = await response.text()
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return { reason: `${base} cannot be reached: ${reason}`, fault: false, waitMs: 0 }
+      const reason = withShownUrl(error instanceof Error ? error.message : String(error), base)
+      return { reason: `${shown} cannot be reached: ${reason}`, fault: false, waitMs: 0 }
     }
     const { status } = response
     const body = parsed(text)
     if (response.ok) {
       if (status === 204) return { answer: { status, body: undefined as T } }
-      if (body === undefined) throw new ServiceAway(`${base}${path} answers what is no JSON`)
+      if (body === undefined) throw new ServiceAway(`${shown}${path} answers what is no JSON`)
       return { answer: { status, body: body as T } }
     }
     const problem = isProblem(body) ? body : undefined
@@ -89,7 +91,7 @@ export function createRest({
         problem?.detail ?? `the answer to ${init.method} ${path} was ${status}, and no problem`,
       )
     return {
-      reason: problem?.detail ?? `${base} answers ${status}`,
+      reason: problem?.detail ?? `${shown} answers ${status}`,
       fault: problem === undefined ? !proxyAnswers.includes(status) : problem.code === 'internal',
       waitMs: retryAfterMs(response.headers.get('retry-after')),
     }

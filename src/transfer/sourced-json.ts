@@ -2,6 +2,8 @@
 
 export type SourcedJson = {
   readonly value: unknown
+  /** How many members the objects of the value have: of two with one name, the first is not in it. */
+  readonly members: number
   /** The source text of the number `holder[name]`. */
   numberText(holder: object, name: string): string
 }
@@ -16,7 +18,10 @@ type Reviver = (
 /** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for some thousand levels of nesting. */
 export function parseSourced(text: string): SourcedJson {
   const texts = new WeakMap<object, Map<string, string>>()
+  // The root is called as a member of an object around it.
+  let members = -1
   const note: Reviver = function (name, value, context) {
+    if (!Array.isArray(this)) members += 1
     const source = context?.source
     if (typeof value !== 'number' || source === undefined || source === String(value)) return value
     if (typeof this !== 'object' || this === null) return value
@@ -24,8 +29,10 @@ export function parseSourced(text: string): SourcedJson {
     texts.set(this, own.set(name, source))
     return value
   }
+  const value: unknown = JSON.parse(text, note)
   return {
-    value: JSON.parse(text, note),
+    value,
+    members,
     numberText: (holder, name) => texts.get(holder)?.get(name) ?? String(Reflect.get(holder, name)),
   }
 }

@@ -22,8 +22,8 @@ export type Tally = {
   kept(kept: Kept): void
   /** A line that cannot be used. */
   failed(place: Place, reason: string): void
-  /** What the service, or the order of things, does not allow. */
-  refused(place: Place, what: string, reason: string): void
+  /** What the service, or the order of things, does not allow. `isLine`: nothing of the line was recorded. */
+  refused(place: Place, what: string, reason: string, isLine?: boolean): void
   /** What a user should know, and what is no failure. */
   noted(place: Place, text: string): void
   /** Times that were found and not understood. */
@@ -59,7 +59,8 @@ export function createTally(say: (line: string) => void): Tally {
       failures += 1
       say(`${at(place)}: ${reason}`)
     },
-    refused(place, what, reason) {
+    refused(place, what, reason, isLine = false) {
+      if (isLine) failures += 1
       add(refusals, what)
       say(`${at(place)}: ${reason}`)
     },

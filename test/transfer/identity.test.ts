@@ -8,7 +8,7 @@ import { newId } from '../../src/conversation/ids.ts'
 import type { ConversationList, NewTurn } from '../../src/conversation/wire.ts'
 import { conversationIdOf, idWithin } from '../../src/transfer/derived-ids.ts'
 import { createIdTable } from '../../src/transfer/id-table.ts'
-import { readAll } from '../support/checker.ts'
+import { readAll, readConversation } from '../support/checker.ts'
 import { call, must, recordTurn } from '../support/client.ts'
 import { type Node, startNode } from '../support/node.ts'
 import { testDatabaseUrl } from '../support/postgres.ts'
@@ -67,6 +67,36 @@ describe('an id', () => {
     ])
     for (const id of ['12345678901234567890', '1', '0'])
       expect(await byExternalId(`${name}/${id}`)).toBe(idOf(name, id))
+  })
+
+  test("is the text of MongoDB's $oid, and no other value that is no text or whole number", async () => {
+    const name = newId()
+    const oid = '66b1f0c2a1b2c3d4e5f60718'
+    const refused = ['""', '["x"]', 'true', 'false', '{}', '{"$oid":1}', '{"$oid":""}']
+    const ids = [...refused, `{"$oid":"${oid}","x":1}`, `{"$oid":"${oid}"}`, `"${oid}"`, 'null']
+    const messages = JSON.stringify(chat('a', 'b').messages)
+    const { said, tally } = await importedInto(
+      node.url,
+      ids.map((id) => `{"id":${id},"messages":${messages}}\n`).join(''),
+      { name },
+    )
+    const shown = [...refused.slice(0, -1), '""', `{"$oid":"${oid}","x":1}`]
+    expect(said).toEqual([
+      ...shown.map((id, n) => `${name}:${n + 1}: /id is ${id}: an id is a text or a whole number`),
+      expect.stringContaining(`${name}:10: has the id of line 9, "${oid}"`),
+    ])
+    expect(tally.of('conversations new')).toBe(2)
+    expect(await byExternalId(`${name}/${oid}`)).toBe(idOf(name, oid))
+  })
+
+  test('that makes an external id of more than 255 characters stands in the metadata alone', async () => {
+    const [name, id] = [newId(), 'x'.repeat(3000)]
+    const { said } = await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]), { name })
+    expect(said).toEqual([])
+    expect(await readConversation(node.url, idOf(name, id))).toMatchObject({
+      externalId: null,
+      metadata: { openai: { id } },
+    })
   })
 
   test('is taken by its first line, also where that line is refused', async () => {

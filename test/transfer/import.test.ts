@@ -37,6 +37,10 @@ const dialogue = (id: string, ...texts: string[]) => ({
   id,
   turns: texts.map((text, n) => ({ speaker: n % 2 === 0 ? 'user' : 'system', text })),
 })
+const chatOf = (user: string, assistant: string) => [
+  { role: 'user', content: user },
+  { role: 'assistant', content: assistant },
+]
 const idOf = (id: string, source = 'test.jsonl') => conversationIdOf(source, { id })
 const texts = async (id: string) => (await readAll(node.url, id)).map(({ content }) => content)
 
@@ -82,6 +86,28 @@ describe('lines that cannot be used', () => {
     expect(out).toMatch(/conversations +2 {2}\(2 new/)
     expect(await texts(idOf('1', source))).toEqual(['a', 'b'])
     expect(await texts(idOf('3', source))).toEqual(['e', 'f'])
+  })
+
+  test('with a name that stands twice in one object are refused whole, for one of the two would be lost', async () => {
+    const name = newId()
+    const list = (text: string) => `"messages":${JSON.stringify(chatOf(text, 'Hello'))}`
+    const { said, tally } = await importedInto(
+      node.url,
+      [
+        `{"id":"x",${list('FIRST')},${list('SECOND')}}`,
+        `{"id":"y",${list('Hi').replace('"content"', '"content":"FIRST","content"')}}`,
+        `{"id":"z","id":"w",${list('Hi')}}`,
+        `{"id":"w",${list('Hi')}}`,
+      ].join('\n'),
+      { name },
+    )
+    expect(said).toEqual([
+      `${name}:1: a name stands twice in one object: \`messages\``,
+      `${name}:2: a name stands twice in one object: \`content\` at /messages/0`,
+      `${name}:3: a name stands twice in one object: \`id\``,
+    ])
+    expect(tally.of('conversations new')).toBe(1)
+    expect(await texts(idOf('w', name))).toEqual(['Hi', 'Hello'])
   })
 
   test('do not fill the memory, however long they are', async () => {
@@ -267,6 +293,8 @@ describe('what the service refuses', () => {
     for (const code of ['conversation-taken', 'conversation-erased', 'external-id-taken'])
       expect(tally.summary()).toContain(`refused         1  conversations: ${code}`)
     expect(tally.summary()).toContain('not tried       3')
+    // Nothing of these lines was recorded.
+    expect(tally.summary()).toContain('failed lines    3')
     expect((await readConversation(node.url, taken)).lastSeq).toBe(0)
   })
 

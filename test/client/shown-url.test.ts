@@ -1,0 +1,65 @@
+/** What is printed of a service's URL holds no secret. Pure, and a client that reaches nobody. */
+import { describe, expect, test } from 'bun:test'
+import { createClient } from '../../src/client/client.ts'
+import { shownUrl, withShownUrl } from '../../src/client/shown-url.ts'
+import { serviceUrl, waitNotice } from '../../src/transfer/command-line.ts'
+import { createRest } from '../../src/transfer/rest.ts'
+import { freePort } from '../support/processes.ts'
+
+const messageOf = async (action: () => unknown): Promise<string> => {
+  try {
+    return `it ended well: ${JSON.stringify(await action())}`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+describe('a URL that is printed', () => {
+  test.each([
+    ['http://127.0.0.1:4199', 'http://127.0.0.1:4199'],
+    ['https://example.org/turnlog', 'https://example.org/turnlog'],
+    ['http://u:s3cret@127.0.0.1:4199', 'http://***@127.0.0.1:4199'],
+    ['http://s3cret@h/base', 'http://***@h/base'],
+    ['http://:s3cret@h', 'http://***@h'],
+    ['http://h:1/base?token=s3cret', 'http://h:1/base?***'],
+    ['http://h:1?token=s3cret#s3cret', 'http://h:1?***#***'],
+    ['wss://u:s3cret@h/v1/live?token=a@s3cret', 'wss://***@h/v1/live?***'],
+    ['u:s3cret@h', '***'],
+    ['http://u:s3?cret@h', '***'],
+    ['localhost', 'localhost'],
+  ])('shows no user, password, query and fragment: %s', (url, shown) => {
+    expect(shownUrl(url)).toBe(shown)
+  })
+
+  test('is shown so in the text of a runtime that quotes it', () => {
+    const url = 'http://u:s3cret@h'
+    expect(withShownUrl(`Failed to parse URL from ${url}/v1/live: ${url}`, url)).toBe(
+      'Failed to parse URL from http://***@h/v1/live: http://***@h',
+    )
+  })
+
+  test('is shown so by the client, and by the commands, in retries as in errors', async () => {
+    const url = `http://u:s3cret@127.0.0.1:${await freePort()}/base?token=s3cret`
+    const said: string[] = []
+    const rest = createRest({
+      url,
+      patienceMs: 300,
+      onRetry: waitNotice((line) => said.push(line)),
+    })
+    const client = createClient({ url, deadlineMs: 300 })
+    const broken = createClient({ url: 'http://u:s3cret@127.0.0.1:99999', deadlineMs: 300 })
+    const messages = [
+      await messageOf(() => rest.get('/v1/conversations')),
+      await messageOf(() => client.listConversations()),
+      await messageOf(() => broken.listConversations()),
+      await messageOf(() => serviceUrl('htp://u:s3cret@h')),
+      await messageOf(() => serviceUrl('u:s3cret@h')),
+      ...said,
+    ]
+    expect(said).toHaveLength(1)
+    for (const message of messages) {
+      expect(message).toMatch(/cannot be reached|must be an http/)
+      expect(message).not.toContain('s3cret')
+    }
+  })
+})
