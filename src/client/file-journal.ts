@@ -31,9 +31,11 @@ type Write = { readonly text: string; readonly kept?: Deferred<void> }
 const compactFromBytes = 262_144
 
 /**
- * Opens the journal at `path`, or makes it; its directory, too. One process at a time: another is told so
- * by an `Error`, as is whoever opens a file that is damaged before its end. An end that was being written in
- * a crash is dropped, for nothing of it was sent.
+ * Opens the journal at `path`, or makes it; its directory, too. Rejects with an `Error`, and leaves the file
+ * as it is, where another process holds it, and where it is no journal or is damaged. A journal is an empty
+ * file, or one whose lines that end in a newline are all of a journal. The last line may lack its newline,
+ * because a crash cut it short: it is dropped, for it was not sent. Where that is the only line, it must be
+ * the beginning of a line of a journal.
  */
 export async function openFileJournal(
   path: string,
@@ -70,12 +72,15 @@ async function openLines(at: string) {
     return open(at, 'w+')
   })
   try {
-    const { lines, wholeBytes, damagedAt } = readLines(await handle.readFile())
+    // A device or a pipe would be read as empty, and removed at the end.
+    if (!(await handle.stat()).isFile()) throw new Error(`${at} is not a regular file.`)
+    const file = await handle.readFile()
+    const { lines, wholeBytes, damagedAt } = readLines(file)
     if (damagedAt !== undefined)
       throw new Error(
-        `The journal ${at} is damaged at byte ${damagedAt}: lines that can be read follow. Look at it, then remove the damaged line or the file.`,
+        `${at} ${damagedAt === 0 ? 'is no journal, or it' : 'is a journal that'} is damaged at byte ${damagedAt}. Nothing of it was changed. Give another path, or look at the file and remove the damaged line.`,
       )
-    await handle.truncate(wholeBytes)
+    if (wholeBytes < file.length) await handle.truncate(wholeBytes)
     await handle.sync()
     const waiting = new Map<string, JournalEntry>()
     for (const line of lines) {
