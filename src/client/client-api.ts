@@ -57,7 +57,7 @@ export type TurnlogClient = Rest &
      * Records a turn over the socket: in the journal first, then sent until the service has it. The
      * turns of a conversation keep their order. The turn is read at the call: changing it later changes
      * nothing. Rejects at once with `input-not-json`, `idempotency-key-invalid` or, where another turn
-     * waits under the key, `idempotency-conflict`; with `journal-full`; and with any `Problem` of the
+     * waits under the key, `idempotency-conflict`; with `journal-full` or `journal-failed`; and with any `Problem` of the
      * service that is not retryable. After `close` it rejects, and the turn stays in the journal.
      * `key`: 1 to 255 visible ASCII characters; made here by default.
      */

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { Problem } from '../problem.ts'
 import { createDeferred, type Deferred } from './deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
@@ -109,6 +110,14 @@ function createFileJournal(opened: {
   let writes: Write[] = []
   let writing: Promise<void> | undefined
   let closed = false
+  /** What a failed write has left behind `size` could not be cut off. */
+  let isLeftover = false
+
+  const cut = async () => {
+    isLeftover = true
+    await handle.truncate(size)
+    isLeftover = false
+  }
 
   /** All that waits, in one write and one sync. */
   const flush = async () => {
@@ -119,15 +128,16 @@ function createFileJournal(opened: {
       writes = []
       try {
         const bytes = Buffer.from(batch.map(({ text }) => text).join(''))
+        if (isLeftover) await cut()
         await writeAll(handle, bytes, size)
         if (sync && batch.some(({ kept }) => kept !== undefined)) await handle.datasync()
         size += bytes.length
         for (const { kept } of batch) kept?.resolve()
         if (size > compactFromBytes && size > 2 * held.bytes()) await compact()
       } catch (reason) {
-        // What was written of it is cut off, or else written over.
-        await handle.truncate(size).catch(() => {})
-        for (const { kept } of batch) kept?.reject(reason)
+        // The next write tries again.
+        await cut().catch(() => {})
+        for (const { kept } of batch) kept?.reject(unwritten(at, reason))
       }
     }
     writing = undefined
@@ -154,6 +164,7 @@ function createFileJournal(opened: {
     } catch {
       // The old one is as good; the next write tries again.
       await fresh.close()
+      await unlink(`${at}.new`)
       return
     }
     await handle.close()
@@ -188,6 +199,19 @@ function createFileJournal(opened: {
       await opened.unlock()
     },
   }
+}
+
+const fullDisk = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+/** `journal-full` where the disk has no room, else `journal-failed`. */
+function unwritten(at: string, cause: unknown): Problem {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const isFull = cause instanceof Error && 'code' in cause && fullDisk.includes(String(cause.code))
+  return new Problem(
+    isFull ? 'journal-full' : 'journal-failed',
+    `The write could not be kept in ${at}: ${reason}`,
+    { cause },
+  )
 }
 
 function keptOf(entry: JournalEntry): Kept {

@@ -208,6 +208,33 @@ describe('the file journal', () => {
     expect(large.code).toBe('journal-full')
   })
 
+  test('refuses a write that the disk has no room for as journal-full, keeps nothing of it, and takes the next', async () => {
+    const path = newPath()
+    const program = `
+      import { openFileJournal } from '${join(import.meta.dir, '../../src/client/file-journal.ts')}'
+      const journal = await openFileJournal('${path}')
+      const entry = (key, text) => ({ conversationId: 'c', key, turn: JSON.stringify({ text }) })
+      await journal.append(entry('one', 'a'))
+      const { name, code, retryable, cause } = await journal.append(entry('two', 'x'.repeat(200_000))).catch((reason) => reason)
+      await journal.append(entry('three', 'b'))
+      console.log(JSON.stringify({ name, code, retryable, cause: cause?.code }))
+      await journal[Symbol.asyncDispose]()
+    `
+    // A file may have 64 blocks, of 512 or 1024 bytes; without the trap the first byte beyond ends the process.
+    const limited = `trap '' XFSZ; ulimit -f 64; exec "$0" -e "$1"`
+    const ran = Bun.spawnSync(['sh', '-c', limited, process.execPath, program])
+    expect(ran.stderr.toString()).toBe('')
+    expect(JSON.parse(ran.stdout.toString())).toEqual({
+      name: 'Problem',
+      code: 'journal-full',
+      retryable: true,
+      cause: 'EFBIG',
+    })
+    expect(readFileSync(path, 'utf8')).not.toContain('xx')
+    await using next = await openFileJournal(path)
+    expect(keys(next.recovered)).toEqual(['one', 'three'])
+  }, 30_000)
+
   test('gives all that was left to a run whose bounds are tighter', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
