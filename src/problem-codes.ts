@@ -94,6 +94,7 @@ export const problemRows = {
   'answer-unusable': row(502, 'The answer is not one of this service'),
   'connection-refused': row(403, 'The live connection was refused'),
   'journal-full': row(507, 'The send journal is full', true),
+  'journal-failed': row(500, 'The send journal cannot be written', true),
 } as const satisfies Record<string, ProblemRow>
 
 export type ProblemCode = keyof typeof problemRows

@@ -106,7 +106,9 @@ const help: Readonly<Record<ProblemCode, string>> = {
   'connection-refused':
     'The service closed the socket with a code from 4000 to 4099: it will not take this client as it is. The detail has the code and the reason.',
   'journal-full':
-    'Too many turns wait for the service. Nothing was sent. Wait for some to be recorded, or give the journal more room.',
+    'Too many turns wait for the service, or the disk of the journal has no room. Nothing was sent. Wait for some to be recorded, or give the journal more room.',
+  'journal-failed':
+    'The file of the journal could not be written. Nothing was sent. The reason of the operating system is in `cause`.',
 }
 
 /** When a retry is safe, where that differs from one request to the next: the answer says which. */

@@ -47,7 +47,7 @@ export type TurnlogClient = Rest &
      * The conversation as it changes: every change once, in order, over any number of connections. To
      * go on later, keep the `cursor` of the last change you have dealt with. The first `next()` subscribes.
      * The iteration ends with `break` and after `reset`, and throws a `Problem` that is not retryable
-     * (`conversation-not-found`, `conversation-erased`, `cursor-invalid`).
+     * (`conversation-not-found`, `conversation-erased`, `cursor-invalid`; `id-invalid` before anything is sent).
      */
     live(
       conversationId: string,
@@ -56,8 +56,8 @@ export type TurnlogClient = Rest &
     /**
      * Records a turn over the socket: in the journal first, then sent until the service has it. The
      * turns of a conversation keep their order. The turn is read at the call: changing it later changes
-     * nothing. Rejects at once with `input-not-json`, `idempotency-key-invalid` or, where another turn
-     * waits under the key, `idempotency-conflict`; with `journal-full`; and with any `Problem` of the
+     * nothing. Rejects at once with `input-not-json`, `id-invalid`, `idempotency-key-invalid` or, where another turn
+     * waits under the key, `idempotency-conflict`; with `journal-full` or `journal-failed`; and with any `Problem` of the
      * service that is not retryable. After `close` it rejects, and the turn stays in the journal.
      * `key`: 1 to 255 visible ASCII characters; made here by default.
      */

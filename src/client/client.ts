@@ -5,7 +5,7 @@ import { createDeferred } from './deferred.ts'
 import { runtimeFetch } from './fetch-failure.ts'
 import { handshakeRefusal } from './handshake.ts'
 import { checkedKey } from './idempotency-key.ts'
-import { newId } from './ids.ts'
+import { checkedId, newId } from './ids.ts'
 import { createMemoryJournal } from './journal.ts'
 import { createLink, type Link, type LinkOptions } from './link.ts'
 import type { LiveStart } from './live-event.ts'
@@ -109,9 +109,9 @@ export function createClient(options: ClientOptions): TurnlogClient {
   return {
     ...rest,
     live(conversationId, { signal, ...given } = {}) {
-      const subscriptionFrom = (start: LiveStart) =>
+      const subscriptionFrom = (c: string, start: LiveStart) =>
         createSubscription({
-          conversationId: conversationId.toLowerCase(),
+          conversationId: c,
           start,
           backoff,
           bufferCharacters: options.bufferCharacters ?? 2 ** 20,
@@ -120,36 +120,32 @@ export function createClient(options: ClientOptions): TurnlogClient {
           onStart,
         })
       try {
-        return subscriptionFrom(plainJson(given))
+        return subscriptionFrom(checkedId(conversationId), plainJson(given))
       } catch (reason) {
-        const refused = subscriptionFrom({})
+        const refused = subscriptionFrom('', {})
         refused.fail(reason)
         return refused
       }
     },
     async record(conversationId, turn, { key = newId() } = {}) {
-      const c = conversationId.toLowerCase()
+      const c = checkedId(conversationId)
       const entry = { conversationId: c, key: checkedKey(key), turn: printed(turn) }
       partials.forget(c)
       mainLink()
       return sender.record(entry)
     },
     async attach(conversationId, audio) {
+      const c = checkedId(conversationId)
       const { messageId, ...rest } = framed(plainJson(audio))
       const text = JSON.stringify({ t: 'attach', messageId, ...rest })
       mainLink()
-      return sender.attach(conversationId.toLowerCase(), messageId, text)
+      return sender.attach(c, messageId, text)
     },
     voice(conversationId, voiceOptions = {}) {
-      const c = conversationId.toLowerCase()
       mainLink()
-      return createVoice(c, voiceOptions, {
-        ...sender,
-        partial: (role, text) => partials.put(c, role, text),
-        forget: () => partials.forget(c),
-      })
+      return createVoice(conversationId, voiceOptions, { ...sender, ...partials })
     },
-    partial: (conversationId, role, text) => partials.put(conversationId.toLowerCase(), role, text),
+    partial: (conversationId, role, text) => partials.put(checkedId(conversationId), role, text),
     settled: sender.settled,
     close,
     [Symbol.asyncDispose]: close,

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { Problem } from '../problem.ts'
 import { createDeferred, type Deferred } from './deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
@@ -31,9 +32,11 @@ type Write = { readonly text: string; readonly kept?: Deferred<void> }
 const compactFromBytes = 262_144
 
 /**
- * Opens the journal at `path`, or makes it; its directory, too. One process at a time: another is told so
- * by an `Error`, as is whoever opens a file that is damaged before its end. An end that was being written in
- * a crash is dropped, for nothing of it was sent.
+ * Opens the journal at `path`, or makes it; its directory, too. Rejects with an `Error`, and leaves the file
+ * as it is, where another process holds it, and where it is no journal or is damaged. A journal is an empty
+ * file, or one whose lines that end in a newline are all of a journal. The last line may lack its newline,
+ * because a crash cut it short: it is dropped, for it was not sent. Where that is the only line, it must be
+ * the beginning of a line of a journal.
  */
 export async function openFileJournal(
   path: string,
@@ -70,12 +73,15 @@ async function openLines(at: string) {
     return open(at, 'w+')
   })
   try {
-    const { lines, wholeBytes, damagedAt } = readLines(await handle.readFile())
+    // A device or a pipe would be read as empty, and removed at the end.
+    if (!(await handle.stat()).isFile()) throw new Error(`${at} is not a regular file.`)
+    const file = await handle.readFile()
+    const { lines, wholeBytes, damagedAt } = readLines(file)
     if (damagedAt !== undefined)
       throw new Error(
-        `The journal ${at} is damaged at byte ${damagedAt}: lines that can be read follow. Look at it, then remove the damaged line or the file.`,
+        `${at} ${damagedAt === 0 ? 'is no journal, or it' : 'is a journal that'} is damaged at byte ${damagedAt}. Nothing of it was changed. Give another path, or look at the file and remove the damaged line.`,
       )
-    await handle.truncate(wholeBytes)
+    if (wholeBytes < file.length) await handle.truncate(wholeBytes)
     await handle.sync()
     const waiting = new Map<string, JournalEntry>()
     for (const line of lines) {
@@ -104,6 +110,14 @@ function createFileJournal(opened: {
   let writes: Write[] = []
   let writing: Promise<void> | undefined
   let closed = false
+  /** What a failed write has left behind `size` could not be cut off. */
+  let isLeftover = false
+
+  const cut = async () => {
+    isLeftover = true
+    await handle.truncate(size)
+    isLeftover = false
+  }
 
   /** All that waits, in one write and one sync. */
   const flush = async () => {
@@ -114,15 +128,16 @@ function createFileJournal(opened: {
       writes = []
       try {
         const bytes = Buffer.from(batch.map(({ text }) => text).join(''))
+        if (isLeftover) await cut()
         await writeAll(handle, bytes, size)
         if (sync && batch.some(({ kept }) => kept !== undefined)) await handle.datasync()
         size += bytes.length
         for (const { kept } of batch) kept?.resolve()
         if (size > compactFromBytes && size > 2 * held.bytes()) await compact()
       } catch (reason) {
-        // What was written of it is cut off, or else written over.
-        await handle.truncate(size).catch(() => {})
-        for (const { kept } of batch) kept?.reject(reason)
+        // The next write tries again.
+        await cut().catch(() => {})
+        for (const { kept } of batch) kept?.reject(unwritten(at, reason))
       }
     }
     writing = undefined
@@ -149,6 +164,7 @@ function createFileJournal(opened: {
     } catch {
       // The old one is as good; the next write tries again.
       await fresh.close()
+      await unlink(`${at}.new`)
       return
     }
     await handle.close()
@@ -183,6 +199,19 @@ function createFileJournal(opened: {
       await opened.unlock()
     },
   }
+}
+
+const fullDisk = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+/** `journal-full` where the disk has no room, else `journal-failed`. */
+function unwritten(at: string, cause: unknown): Problem {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const isFull = cause instanceof Error && 'code' in cause && fullDisk.includes(String(cause.code))
+  return new Problem(
+    isFull ? 'journal-full' : 'journal-failed',
+    `The write could not be kept in ${at}: ${reason}`,
+    { cause },
+  )
 }
 
 function keptOf(entry: JournalEntry): Kept {

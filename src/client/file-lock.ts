@@ -45,6 +45,9 @@ async function claim(path: string, mine: string): Promise<boolean> {
 async function removeStale(path: string): Promise<void> {
   const seen = await contentOf(path)
   if (seen === undefined) return
+  // A crash of the machine may leave a lock empty or of zeros. Anything else is a file of somebody.
+  if (!/^(\d+( [\da-f-]{36})?|\0*)$/.test(seen))
+    throw new Error(`${path} is not a lock of a journal. Nothing of it was changed.`)
   const holder = Number(seen.split(' ')[0])
   // A pid of our own that we do not hold is of a former life: in a container, pids come again.
   if (holder === process.pid ? held.has(seen) : isAlive(holder))

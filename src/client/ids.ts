@@ -1,5 +1,7 @@
 /** Ids made here, so that a request can be sent again and mean the same. */
 
+import { Problem } from '../problem.ts'
+
 /** A UUIDv7: the time in milliseconds, then chance. New rows stand side by side in their index. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
@@ -9,4 +11,12 @@ export function newId(): string {
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f)
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   return [0, 8, 12, 16, 20].map((from, n, starts) => hex.slice(from, starts[n + 1])).join('-')
+}
+
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+/** The canonical form of a conversation's id. Throws `id-invalid`. */
+export function checkedId(id: string): string {
+  if (typeof id === 'string' && uuid.test(id)) return id.toLowerCase()
+  throw new Problem('id-invalid', 'The id of a conversation must be a UUID.')
 }

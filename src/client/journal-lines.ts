@@ -24,8 +24,10 @@ export const doneLine = ({ conversationId, key }: Pick<JournalEntry, 'conversati
   lineOf(JSON.stringify({ done: { conversationId, key } } satisfies Line))
 
 /**
- * What the file tells, and how many of its bytes are whole. What follows those was being written when the
- * writer ended: it was never sent. `damagedAt`: a line is no line, and lines follow it.
+ * The lines of the file, and how many of its bytes they take. The last line may lack its newline: it was
+ * being written when the writer ended, and was never sent. A line that has its newline may have been sent.
+ * `damagedAt`: where such a line is not one of a journal, or where the file begins with a last line that is
+ * not the beginning of one.
  */
 export function readLines(file: Uint8Array): {
   readonly lines: readonly Line[]
@@ -34,18 +36,29 @@ export function readLines(file: Uint8Array): {
 } {
   const lines: Line[] = []
   let wholeBytes = 0
-  let torn: number | undefined
-  for (let from = 0; from < file.length; ) {
-    const end = file.indexOf(newline, from)
-    const line = end === -1 ? undefined : readLine(file.subarray(from, end))
-    if (line === undefined) torn ??= from
-    else if (torn === undefined) {
-      lines.push(line)
-      wholeBytes = end + 1
-    } else return { lines, wholeBytes, damagedAt: torn }
-    from = end === -1 ? file.length : end + 1
+  while (wholeBytes < file.length) {
+    const end = file.indexOf(newline, wholeBytes)
+    if (end === -1) break
+    const line = readLine(file.subarray(wholeBytes, end))
+    if (line === undefined) return { lines, wholeBytes, damagedAt: wholeBytes }
+    lines.push(line)
+    wholeBytes = end + 1
   }
-  return { lines, wholeBytes }
+  return lines.length === 0 && !isBeginning(file)
+    ? { lines, wholeBytes, damagedAt: 0 }
+    : { lines, wholeBytes }
+}
+
+const beginning = /^[0-9a-f]{16} \{"(add|done)":\{"/
+const beginningLength = checksumLength + ' {"done":{"'.length
+
+/** Whether the file could be the first line of a journal, cut short anywhere. */
+function isBeginning(file: Uint8Array): boolean {
+  const start = new TextDecoder().decode(file.subarray(0, beginningLength))
+  return ['add', 'done'].some((kind) => {
+    const example = `${'0'.repeat(checksumLength)} {"${kind}":{"`
+    return beginning.test(`${start}${example.slice(start.length)}`)
+  })
 }
 
 function readLine(bytes: Uint8Array): Line | undefined {

@@ -22,7 +22,7 @@ export type JournalEntry = TurnEntry | SpeechEntry
 export type Journal = AsyncDisposable & {
   /** What an earlier run has left, in the order in which it was appended. */
   readonly recovered: readonly JournalEntry[]
-  /** Resolves when it is kept. Rejects with `journal-full`, and then nothing is kept. */
+  /** Resolves when it is kept. Rejects with `journal-full` or `journal-failed`, and then nothing is kept. */
   append(entry: JournalEntry): Promise<void>
   /** The service has it, or will never take it. May be forgotten: it is then sent once more. */
   remove(entry: JournalEntry): void

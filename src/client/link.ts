@@ -5,7 +5,7 @@
 import type { Problem } from '../problem.ts'
 import { type Connection, type ConnectionOptions, createConnection } from './connection.ts'
 import { type CreditGate, createCreditGate } from './credit-gate.ts'
-import type { Limits, ServerFrame, SubFrame } from './frames.ts'
+import type { Limits, ServerFrame, SubFrame, UnsubFrame } from './frames.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What is recorded over a link. */
@@ -43,13 +43,15 @@ const subBytes = 256
 
 export function createLink({ recording, ...options }: LinkOptions): Link {
   const carried = new Map<string, Subscription>()
-  /** Ended here and not yet there: what still comes is of the old subscription. */
-  const leaving = new Set<string>()
+  /** Ended here and not yet there, by the id of the `unsub`: what still comes is of the old subscription. */
+  const leaving = new Map<string, string>()
   /** To be carried when the old one is gone. */
   const next = new Map<string, Subscription>()
   /** Of each conversation the `sub` that waits for room, and those that are not answered. */
   const waiting = new Map<string, SubFrame>()
   const unanswered = new Set<string>()
+  /** The conversation of each `sub` and `unsub` by its id: a refusal may name the id alone. */
+  const asked = new Map<string, string>()
   let gate: CreditGate | undefined
   let room = subscriptionsAssumed
 
@@ -58,8 +60,13 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       if (gate?.enter(subBytes) !== true) return
       waiting.delete(c)
       unanswered.add(c)
-      connection.send(JSON.stringify(frame))
+      ask(frame)
     }
+  }
+
+  const ask = (frame: SubFrame | UnsubFrame) => {
+    asked.set(frame.id, frame.c)
+    connection.send(JSON.stringify(frame))
   }
 
   const answered = (c: string) => {
@@ -71,6 +78,7 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
 
   const attach = (subscription: Subscription) => {
     const c = subscription.conversationId
+    let unsubId = ''
     subscription.attach({
       ask(frame) {
         waiting.set(c, frame)
@@ -78,12 +86,13 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       },
       leave(frame) {
         waiting.delete(c)
-        connection.send(JSON.stringify(frame))
+        unsubId = frame.id
+        ask(frame)
       },
       release(confirms) {
         if (carried.get(c) === subscription) carried.delete(c)
         if (next.get(c) === subscription) next.delete(c)
-        if (confirms && gate !== undefined) leaving.add(c)
+        if (confirms && gate !== undefined) leaving.set(c, unsubId)
       },
     })
   }
@@ -100,13 +109,15 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
   const subscriptions = () => [...carried.values(), ...next.values()]
 
   const toSubscription = (frame: ServerFrame, length: number) => {
-    const c = 'c' in frame ? frame.c : undefined
+    const id = ('id' in frame ? frame.id : undefined) ?? ''
+    const c = ('c' in frame ? frame.c : undefined) ?? asked.get(id)
     if (c === undefined) return
+    asked.delete(id)
     // A problem without an id is of a partial, which has no other answer.
-    const isRefusal = frame.t === 'problem' && frame.id !== undefined
+    const isRefusal = frame.t === 'problem' && id !== ''
     if (isRefusal || ['subscribed', 'unsubscribed', 'reset'].includes(frame.t)) answered(c)
     if (leaving.has(c)) {
-      if (frame.t === 'unsubscribed') gone(c)
+      if (frame.t === 'unsubscribed' || (isRefusal && leaving.get(c) === id)) gone(c)
     } else carried.get(c)?.receive(frame, length)
   }
 
@@ -133,7 +144,8 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
       gate = undefined
       waiting.clear()
       unanswered.clear()
-      for (const c of [...leaving]) gone(c)
+      asked.clear()
+      for (const c of [...leaving.keys()]) gone(c)
       recording?.lost()
       for (const subscription of [...carried.values()]) subscription.lost()
     },

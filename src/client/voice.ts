@@ -3,7 +3,7 @@ import type { NewTurn } from '../conversation/wire.ts'
 import type { Interruption, TurnHalves } from '../conversation/wire-voice.ts'
 import type { Role } from './frames.ts'
 import { checkedKey } from './idempotency-key.ts'
-import { newId } from './ids.ts'
+import { checkedId, newId } from './ids.ts'
 import { plainJson } from './plain-json.ts'
 import type { Attached, Completed, Interrupted, Opened, Sender } from './sender.ts'
 import { framed, type SpeechFrame, speechEntry, textHashOf } from './speech.ts'
@@ -62,25 +62,27 @@ export type VoiceOptions = {
 
 /** What a voice needs of the client it belongs to. */
 export type VoiceCalls = Pick<Sender, 'start' | 'end' | 'speak'> & {
-  partial(role: Role, text: string): void
+  put(c: string, role: Role, text: string): void
   /** A durable write is coming: what was held back of partials is out of date. */
-  forget(): void
+  forget(c: string): void
 }
 
 export function createVoice(
-  c: string,
+  conversationId: string,
   options: VoiceOptions,
-  { start, end, speak, partial, forget }: VoiceCalls,
+  { start, end, speak, put, forget }: VoiceCalls,
 ): Voice {
   const { sessionId = newId() } = options
+  // Each method checks the id, because `voice()` itself never throws.
+  const checked = () => checkedId(conversationId)
   // Async, so that unprintable metadata rejects `started` and `voice()` never throws.
-  const startSession = async () => start({ c, sessionId, metadata: options.metadata })
+  const startSession = async () => start({ c: checked(), sessionId, metadata: options.metadata })
   const started = startSession()
   // It is told to whoever asks; the writes go on without it.
   started.catch(() => {})
   const now = () => new Date().toISOString()
-  const entry = (speech: SpeechFrame) => speechEntry(c, speech)
-  const endSession = () => end(c, sessionId)
+  const entry = (speech: SpeechFrame) => speechEntry(checked(), speech)
+  const endSession = async () => end(checked(), sessionId)
 
   return {
     sessionId,
@@ -89,12 +91,12 @@ export function createVoice(
       const opening = entry({ t: 'turn.open', key: checkedKey(key), at })
       return { ...(await speak(opening, 'turn.opened')), key }
     },
-    partial,
+    partial: (role, text) => put(checked(), role, text),
     async complete(key, given) {
       const { user, ...halves } = framed(plainJson(given), ['key'])
       const half = user === undefined ? {} : { user: inSession(user, sessionId) }
       const completion = entry({ t: 'turn.complete', key: checkedKey(key), ...half, ...halves })
-      forget()
+      forget(checked())
       return speak(completion, 'turn.completed')
     },
     interrupt: async (messageId, heard, { at = now() } = {}) =>

@@ -1,6 +1,14 @@
 /** The journal in a file: what it keeps through crashes, torn writes, and its own growth. */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -65,6 +73,53 @@ describe('the file journal', () => {
       await torn.append(entry(9))
       await using next = await openFileJournal(copyOf(copy), unsynced)
       expect(keys(next.recovered).at(-1)).toBe('key-9')
+    }
+  })
+
+  test('refuses a file that is no journal or is damaged, and changes nothing of it', async () => {
+    const path = newPath()
+    const journal = await openFileJournal(path)
+    for (const n of [1, 2]) await journal.append(entry(n))
+    const text = readFileSync(path, 'utf8')
+    const second = Buffer.from(text).indexOf('\n') + 1
+    const noted: Record<string, [file: string, at: number]> = {
+      'a text': ['my precious notes\nline 2\n', 0],
+      'a text of one line': ['my precious notes\n', 0],
+      'a text without a newline': ['notes', 0],
+      'a hash without a newline': ['0123456789abcdef0123', 0],
+      'JSON lines': ['{"a":1}\n', 0],
+      'an empty line': ['\n', 0],
+      zeros: ['\0\0', 0],
+      'a changed letter in the last line': [text.replace('turn 2', 'turn 3'), second],
+      'a changed letter in the only line': [text.slice(0, second).replace('turn', 'tuRn'), 0],
+      CRLF: [text.replaceAll('\n', '\r\n'), 0],
+    }
+    for (const [name, [file, at]] of Object.entries(noted)) {
+      const copy = copyOf(path)
+      writeFileSync(copy, file)
+      const thrown = await openFileJournal(copy).catch((reason) => reason)
+      expect([name, thrown.message]).toEqual([name, expect.stringContaining(`at byte ${at}.`)])
+      expect(thrown.message).toContain(copy)
+      expect(readFileSync(copy, 'utf8')).toBe(file)
+      expect(readdirSync(join(copy, '..'))).toEqual(['turns.journal'])
+    }
+    const device = await openFileJournal('/dev/null').catch((reason) => reason)
+    expect(String(device)).toContain('/dev/null')
+    await journal[Symbol.asyncDispose]()
+  })
+
+  test('leaves a file in the place of its lock as it is', async () => {
+    const path = newPath()
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(`${path}.lock`, '{ "lockfileVersion": 1 }\n')
+    const thrown = await openFileJournal(path).catch((reason) => reason)
+    expect(thrown.message).toContain(`${path}.lock is not a lock of a journal`)
+    expect(readFileSync(`${path}.lock`, 'utf8')).toBe('{ "lockfileVersion": 1 }\n')
+    // A crash of the machine may leave a lock without its content.
+    for (const empty of ['', '\0\0']) {
+      writeFileSync(`${path}.lock`, empty)
+      await using journal = await openFileJournal(path)
+      expect(journal.recovered).toEqual([])
     }
   })
 
@@ -152,6 +207,33 @@ describe('the file journal', () => {
     const large = await next.append(entry(4, 'x'.repeat(500))).catch((reason) => reason)
     expect(large.code).toBe('journal-full')
   })
+
+  test('refuses a write that the disk has no room for as journal-full, keeps nothing of it, and takes the next', async () => {
+    const path = newPath()
+    const program = `
+      import { openFileJournal } from '${join(import.meta.dir, '../../src/client/file-journal.ts')}'
+      const journal = await openFileJournal('${path}')
+      const entry = (key, text) => ({ conversationId: 'c', key, turn: JSON.stringify({ text }) })
+      await journal.append(entry('one', 'a'))
+      const { name, code, retryable, cause } = await journal.append(entry('two', 'x'.repeat(200_000))).catch((reason) => reason)
+      await journal.append(entry('three', 'b'))
+      console.log(JSON.stringify({ name, code, retryable, cause: cause?.code }))
+      await journal[Symbol.asyncDispose]()
+    `
+    // A file may have 64 blocks, of 512 or 1024 bytes; without the trap the first byte beyond ends the process.
+    const limited = `trap '' XFSZ; ulimit -f 64; exec "$0" -e "$1"`
+    const ran = Bun.spawnSync(['sh', '-c', limited, process.execPath, program])
+    expect(ran.stderr.toString()).toBe('')
+    expect(JSON.parse(ran.stdout.toString())).toEqual({
+      name: 'Problem',
+      code: 'journal-full',
+      retryable: true,
+      cause: 'EFBIG',
+    })
+    expect(readFileSync(path, 'utf8')).not.toContain('xx')
+    await using next = await openFileJournal(path)
+    expect(keys(next.recovered)).toEqual(['one', 'three'])
+  }, 30_000)
 
   test('gives all that was left to a run whose bounds are tighter', async () => {
     const path = newPath()

@@ -355,6 +355,47 @@ describe('a live conversation', () => {
     expect(events[1]).toEqual({ type: 'reset', reason: 'cursor-ahead' })
   })
 
+  test('throws id-invalid at the first iteration for an id that is no UUID, and asks nothing', async () => {
+    await using peer = startPeer({ onFrame: () => {} })
+    await using client = clientOf(peer)
+    const wrong = ['', 'x', '../..', c.slice(1), `${c} `, '\ud800', undefined, null, 5, {}]
+    for (const id of wrong) {
+      const thrown = await client
+        .live(id as never)
+        .next()
+        .catch((reason) => reason)
+      expect([id, thrown.name, thrown.code]).toEqual([id as never, 'Problem', 'id-invalid'])
+    }
+    expect(peer.sockets).toEqual([])
+  })
+
+  test('throws a refusal that names only the id of its frame, of a sub and of an unsub', async () => {
+    const truth = createTruth(messages(9))
+    const refusal = new Problem('field-invalid').body()
+    await using peer = startPeer({
+      onFrame: (socket, frame) => {
+        if (frame.t === 'sub' && frame.c === c) {
+          begin(socket, frame, truth)
+          // A gap, so that the client unsubscribes.
+          socket.send(change(truth, 5, 6))
+        } else if ('id' in frame) socket.send({ t: 'problem', id: frame.id, ...refusal })
+      },
+    })
+    await using client = clientOf(peer)
+    for (const id of [`${c.slice(0, -1)}b`, c]) {
+      const events = client.live(id, { cursor: 'cursor-1', version: 1 })
+      expect(await events.next().catch((thrown) => thrown.code)).toBe('field-invalid')
+      expect(await events.next()).toEqual({ done: true, value: undefined })
+    }
+    // The consumer leaves, and the service does not let it go: the next subscription begins all the same.
+    for (let n = 0; n < 2; n += 1) {
+      const events = client.live(c, { cursor: 'cursor-5', version: 5 })
+      expect((await events.next()).value).toMatchObject({ type: 'change', version: 6 })
+      await events.return?.()
+    }
+    expect(peer.sockets.length).toBe(1)
+  })
+
   test('throws what the service says of a conversation that it does not have, and waits out the rest', async () => {
     const told = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
     const truth = createTruth(messages(1))

@@ -220,6 +220,7 @@ describe('the document', () => {
       'answer-unusable',
       'connection-refused',
       'journal-full',
+      'journal-failed',
     ])
   })
 
