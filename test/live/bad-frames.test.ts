@@ -100,11 +100,11 @@ test('10,000 frames without reading are each answered in order once it reads', a
   for (let n = 0; n < 10_000; n += 1) raw.send(`{"t":"auth","id":"${n}","token":"x"}`)
   await undisturbed()
   raw.socket.resume()
-  await until('all are answered', () => raw.texts.length === 10_001, 30_000)
-  expect(
-    frames(raw)
-      .slice(1)
-      .map(({ id, t }) => `${id} ${t}`),
-  ).toEqual(Array.from({ length: 10_000 }, (_, n) => `${n} authenticated`))
+  // A ping may stand between them.
+  const answers = () => raw.texts.filter((text) => text.includes('"authenticated"'))
+  await until('all are answered', () => answers().length === 10_000, 30_000)
+  expect(answers().map((text) => JSON.parse(text).id)).toEqual(
+    Array.from({ length: 10_000 }, (_, n) => `${n}`),
+  )
   raw.socket.destroy()
 })
