@@ -18,7 +18,7 @@ import { createRest } from '../transfer/rest.ts'
 const usage = `Usage: turnlog export [<conversation id> ...] [--all]
 
   --all               every conversation
-  --output <file>     write there instead of to standard output; it appears when it is whole
+  --output <file>     write there; it appears when it is whole; - or none: standard output
 ${serviceHelp}`
 
 /** Its exit code: 1 where a conversation that was named is not in the export. */
@@ -40,15 +40,15 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
     const ids = conversationIds(positionals)
     if (values.all === ids.length > 0) throw new Misuse('Name conversations, or say --all.')
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
-    const toTerminal = values.output === undefined && process.stdout.isTTY
+    const path = values.output === '-' ? undefined : values.output
+    const toTerminal = path === undefined && process.stdout.isTTY
     const progress = createProgress(process.stderr, { silent: toTerminal })
     const rest = createRest({
       url: serviceUrl(values.url),
       patienceMs,
       onRetry: waitNotice(progress.say),
     })
-    const output =
-      values.output === undefined ? streamOutput(process.stdout) : await fileOutput(values.output)
+    const output = path === undefined ? streamOutput(process.stdout) : await fileOutput(path)
     try {
       const done = await exportConversations(rest, values.all ? undefined : ids, output, progress)
       await output.finish()

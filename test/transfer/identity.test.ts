@@ -257,6 +257,7 @@ describe('a source', () => {
     const id = newId()
     await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]))
     const exported = await runTurnlog(['export', id, '--output', '-', '--url', node.url])
+    expect(exported.out).toContain(id)
     const again = await runTurnlog(['import', '-', '--url', node.url], { stdin: exported.out })
     expect([again.code, again.err]).toEqual([0, ''])
     const path = file('twice.jsonl', stdin)
