@@ -2,10 +2,9 @@
 import { escapePointer, type InexactNumber, inexactNumbers } from '../conversation/exact-numbers.ts'
 import { jsonBounds, nestsDeeper } from '../conversation/json-scan.ts'
 import { isStorable } from '../conversation/shape.ts'
-import { isTimeName } from './message-times.ts'
+import { isTimeName, isUsableTime } from './message-times.ts'
 import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
-import { timeOfNumber } from './time-forms.ts'
 
 /** No service takes what is deeper in a line: no setting allows more levels. */
 export const tooDeep = (): LineProblem =>
@@ -84,7 +83,7 @@ const nameIn = (pointer: string) => pointer.slice(pointer.lastIndexOf('/') + 1)
 /** The object whose time a number is; undefined where it is none. */
 function timeHolder(line: unknown, { pointer, source }: InexactNumber): object | undefined {
   const isTime = timePlace.test(pointer) && isTimeName(nameIn(pointer))
-  if (!isTime || timeOfNumber(source) === undefined) return undefined
+  if (!isTime || !isUsableTime(source)) return undefined
   let holder = line
   for (const name of pointer.split('/').slice(1, -1))
     holder = typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined

@@ -1,6 +1,6 @@
 /** Where libraries put the time of a message or of a conversation, and what it is. */
 import { type Micros, now, parseTime, printTime, secondsAfter } from '../conversation/time.ts'
-import { timeOfValue } from './time-forms.ts'
+import { timeOfNumber, timeOfValue } from './time-forms.ts'
 import { isJson, type Json } from './utterances.ts'
 
 /** Reads times of one line: how its numbers were written is known by the line alone. */
@@ -34,6 +34,15 @@ export const isTimeName = (name: string): boolean => ofConversations.includes(pl
 /** Times of other machines' clocks may be ahead by so much; the service takes as much by default. */
 const aheadSecondsMax = 300
 
+/** A later time is not used. */
+const latestTime = (): Micros => secondsAfter(now(), aheadSecondsMax)
+
+/** Whether the text of a number is a time that is used. */
+export function isUsableTime(numberText: string): boolean {
+  const time = timeOfNumber(numberText)
+  return time !== undefined && time <= latestTime()
+}
+
 const exampleCharactersMax = 80
 
 export function createTimeReader(numberText: (holder: object, name: string) => string): TimeReader {
@@ -41,7 +50,7 @@ export function createTimeReader(numberText: (holder: object, name: string) => s
   let example: string | undefined
 
   const find = (holder: Json, names: readonly string[]): string | undefined => {
-    const latest = secondsAfter(now(), aheadSecondsMax)
+    const latest = latestTime()
     const candidates = Object.entries(holder)
       .map(([name, value]) => ({ name, value, rank: names.indexOf(plainName(name)) }))
       .filter(({ value, rank }) => rank >= 0 && mayBeTime(value))
