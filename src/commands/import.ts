@@ -16,7 +16,7 @@ import { type ImportFile, importFiles } from '../transfer/importer.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { createRest, ServiceAway } from '../transfer/rest.ts'
 import { sentences } from '../transfer/sentences.ts'
-import { createTally } from '../transfer/tally.ts'
+import { createTally, type Tally } from '../transfer/tally.ts'
 
 const usage = `Usage: turnlog import <file> ...   (- is standard input)
 
@@ -79,13 +79,18 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     } catch (error) {
       if (error instanceof ServiceAway && tally.of('lines') > 0)
         progress.say('The service went away. The same command again goes on where this one was.')
-      throw error
-    } finally {
       progress.stop()
-      process.stdout.write(tally.summary())
+      const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.of('lines') > 0
+      if (wasBegun) process.stdout.write(tally.summary())
+      throw error
     }
+    progress.stop()
+    process.stdout.write(tally.summary())
     return tally.clean() ? 0 : 1
   })
+
+const hasConversations = (tally: Tally) =>
+  tally.of('conversations new') + tally.of('conversations there') > 0
 
 /** Without `--source`, a file is its path: files of one name in two folders never share a conversation. */
 function fileAt(path: string, given: string | undefined): ImportFile {

@@ -2,10 +2,9 @@
 import { escapePointer, type InexactNumber, inexactNumbers } from '../conversation/exact-numbers.ts'
 import { jsonBounds, nestsDeeper } from '../conversation/json-scan.ts'
 import { isStorable } from '../conversation/shape.ts'
-import { isTimeName } from './message-times.ts'
+import { isTimeName, isUsableTime } from './message-times.ts'
 import type { SourcedJson } from './sourced-json.ts'
 import { LineProblem } from './steps.ts'
-import { timeOfNumber } from './time-forms.ts'
 
 /** A line may nest as deep as `limits.jsonDepthMax` can be set to. */
 export const tooDeep = (): LineProblem =>
@@ -85,7 +84,7 @@ const nameIn = (pointer: string) => pointer.slice(pointer.lastIndexOf('/') + 1)
 /** The object that holds the number, if the number is a time; else undefined. */
 function timeHolder(line: unknown, { pointer, source }: InexactNumber): object | undefined {
   const isTime = timePlace.test(pointer) && isTimeName(nameIn(pointer))
-  if (!isTime || timeOfNumber(source) === undefined) return undefined
+  if (!isTime || !isUsableTime(source)) return undefined
   let holder = line
   for (const name of pointer.split('/').slice(1, -1))
     holder = typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined

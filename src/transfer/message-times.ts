@@ -1,6 +1,6 @@
 /** Finds the time of a message or a conversation under the names that libraries use. */
 import { type Micros, now, parseTime, printTime, secondsAfter } from '../conversation/time.ts'
-import { timeOfValue } from './time-forms.ts'
+import { timeOfNumber, timeOfValue } from './time-forms.ts'
 import { isJson, type Json } from './utterances.ts'
 
 /** Reads the times of one line; it needs the literals of that line's numbers. */
@@ -34,6 +34,15 @@ export const isTimeName = (name: string): boolean => ofConversations.includes(pl
 /** Later times are not taken for times. The service's own default, which allows for clocks that run fast. */
 const aheadSecondsMax = 300
 
+/** A later time is not used. */
+const latestTime = (): Micros => secondsAfter(now(), aheadSecondsMax)
+
+/** Whether the text of a number is a time that is used. */
+export function isUsableTime(numberText: string): boolean {
+  const time = timeOfNumber(numberText)
+  return time !== undefined && time <= latestTime()
+}
+
 const exampleCharactersMax = 80
 
 export function createTimeReader(numberText: (holder: object, name: string) => string): TimeReader {
@@ -41,7 +50,7 @@ export function createTimeReader(numberText: (holder: object, name: string) => s
   let example: string | undefined
 
   const find = (holder: Json, names: readonly string[]): string | undefined => {
-    const latest = secondsAfter(now(), aheadSecondsMax)
+    const latest = latestTime()
     const candidates = Object.entries(holder)
       .map(([name, value]) => ({ name, value, rank: names.indexOf(plainName(name)) }))
       .filter(({ value, rank }) => rank >= 0 && mayBeTime(value))

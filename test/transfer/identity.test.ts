@@ -252,8 +252,8 @@ describe('a source', () => {
 
   test('must be said for a stream, but for an export, which has ids', async () => {
     const stdin = printed([chat('a', 'b')])
-    const { code, err } = await runTurnlog(['import', '-', '--url', node.url], { stdin })
-    expect([code, err]).toEqual([2, expect.stringContaining('standard input has no path')])
+    const { code, out, err } = await runTurnlog(['import', '-', '--url', node.url], { stdin })
+    expect([code, out, err]).toEqual([2, '', expect.stringMatching(/^standard input has no path/)])
     const id = newId()
     await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]))
     const exported = await runTurnlog(['export', id, '--output', '-', '--url', node.url])

@@ -421,8 +421,8 @@ describe('turnlog import', () => {
     const stranger = Bun.serve({ port: 0, fetch: () => new Response('hello') })
     for (const url of [`http://127.0.0.1:${await freePort()}`, `${stranger.url}`]) {
       const words = ['import', path('one.jsonl'), '--url', url, '--patience', '0']
-      const { code, err } = await runTurnlog(words)
-      expect([code, err]).toEqual([1, expect.stringMatching(/cannot be reached|no JSON/)])
+      const { code, out, err } = await runTurnlog(words)
+      expect([code, out, err]).toEqual([1, '', expect.stringMatching(/cannot be reached|no JSON/)])
     }
     await stranger.stop(true)
   })
