@@ -13,11 +13,17 @@ import type { Attached, Recorded, Written } from './sender.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
 
 export type ClientOptions = {
-  /** The address of the service, for example `http://127.0.0.1:3000`. */
-  readonly url: string
+  /**
+   * The address of the service, for example `http://127.0.0.1:3000`: http or https, with a path or without,
+   * and no query or fragment; else `createClient` throws a TypeError.
+   */
+  readonly url: string | URL
   /** Sent with every REST request, and not with the WebSocket, because browsers cannot set headers there. */
   readonly headers?: Readonly<Record<string, string>>
-  /** How long a REST call may take with all its attempts, milliseconds; default 30,000. */
+  /**
+   * How long a REST call may take with all its attempts, milliseconds; default 30,000. Here and below, what
+   * is no number from 0 to 2,147,483,647 is a RangeError.
+   */
   readonly deadlineMs?: number
   /** How long one attempt of a REST call may take, milliseconds; default 10,000. */
   readonly attemptMs?: number
@@ -83,7 +89,8 @@ export type TurnlogClient = Rest &
     voice(conversationId: string, options?: VoiceOptions): Voice
     /**
      * Shows words that are not recorded yet: `text` is all of the text so far, and an empty text takes it
-     * back. May be lost. Throws `input-not-json` if `text` cannot be printed as JSON.
+     * back. May be lost. Throws `id-invalid`, `input-not-json` if `text` cannot be printed as JSON, and
+     * `field-invalid` if it is no string.
      */
     partial(conversationId: string, role: Role, text: string): void
     /** Resolves when every write over the socket has its answer, or the client is closed. */

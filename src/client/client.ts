@@ -1,4 +1,5 @@
 /** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
+import { checkedMs, serviceUrl } from './checked-options.ts'
 import type { ClientOptions, TurnlogClient } from './client-api.ts'
 import type { WebSocketClass } from './connection.ts'
 import { createDeferred } from './deferred.ts'
@@ -43,15 +44,17 @@ const handshakeMs = 10_000
 
 export function createClient(options: ClientOptions): TurnlogClient {
   const { backoff = { firstMs: 500, maxMs: 30_000 }, journal = createMemoryJournal() } = options
+  const url = serviceUrl(options.url)
+  for (const ms of [backoff.firstMs, backoff.maxMs]) checkedMs('backoff', ms)
   const ownWrites = createOwnWrites()
   const fetchWith: RequesterOptions['fetch'] = options.fetch ?? runtimeFetch
   const rest = createRest(
     createRequester({
-      url: options.url,
+      url,
       fetch: fetchWith,
       headers: options.headers ?? {},
-      deadlineMs: options.deadlineMs ?? 30_000,
-      attemptMs: options.attemptMs ?? 10_000,
+      deadlineMs: checkedMs('deadlineMs', options.deadlineMs ?? 30_000),
+      attemptMs: checkedMs('attemptMs', options.attemptMs ?? 10_000),
       backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
     }),
     ownWrites,
@@ -64,7 +67,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
   let closed = false
   const ended = createDeferred<void>()
 
-  const liveUrl = `${options.url.replace(/\/+$/, '')}/v1/live`
+  const liveUrl = `${url}/v1/live`
   const linkOptions = (): Omit<LinkOptions, 'recording'> => ({
     url: liveUrl.replace(/^http/, 'ws'),
     webSocket: options.webSocket ?? nativeWebSocket(),
@@ -136,7 +139,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
     },
     async attach(conversationId, audio) {
       const c = checkedId(conversationId)
-      const { messageId, ...rest } = framed(plainJson(audio))
+      const { messageId, ...rest } = framed(audio)
       const text = JSON.stringify({ t: 'attach', messageId, ...rest })
       mainLink()
       return sender.attach(c, messageId, text)

@@ -6,10 +6,8 @@ export type Deferred<T> = {
 }
 
 export function createDeferred<T>(): Deferred<T> {
-  let ends: Pick<Deferred<T>, 'resolve' | 'reject'> | undefined
-  const promise = new Promise<T>((resolve, reject) => {
-    ends = { resolve, reject }
-  })
-  if (ends === undefined) throw new TypeError('A promise runs its executor at once.')
+  // A promise runs its executor at once.
+  const ends = {} as Pick<Deferred<T>, 'resolve' | 'reject'>
+  const promise = new Promise<T>((resolve, reject) => Object.assign(ends, { resolve, reject }))
   return { promise, ...ends }
 }

@@ -17,6 +17,7 @@ const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /** The canonical form of a conversation's id. Throws `id-invalid`. */
 export function checkedId(id: string): string {
+  // A list of one id would pass as its text.
   if (typeof id === 'string' && uuid.test(id)) return id.toLowerCase()
-  throw new Problem('id-invalid', 'The id of a conversation must be a UUID.')
+  throw new Problem('id-invalid')
 }

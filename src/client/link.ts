@@ -30,6 +30,9 @@ export type LinkOptions = Pick<
   readonly onCrowded: (subscription: Subscription) => void
 }
 
+/** What pairs a frame with those who wait for it. */
+type Named = { readonly id?: string; readonly c?: string }
+
 export type Link = Connection & {
   /** False: the conversation has a subscription here already, or there is no room. */
   add(subscription: Subscription): boolean
@@ -109,8 +112,7 @@ export function createLink({ recording, ...options }: LinkOptions): Link {
   const subscriptions = () => [...carried.values(), ...next.values()]
 
   const toSubscription = (frame: ServerFrame, length: number) => {
-    const id = ('id' in frame ? frame.id : undefined) ?? ''
-    const c = ('c' in frame ? frame.c : undefined) ?? asked.get(id)
+    const { id = '', c = asked.get(id) }: Pick<ServerFrame, 't'> & Named = frame
     if (c === undefined) return
     asked.delete(id)
     // A problem without an id is of a partial, which has no other answer.

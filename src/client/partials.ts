@@ -1,6 +1,6 @@
 /** Words on their way that are not durable yet: the latest of each speaker, at a bounded rate. */
 import type { ClientFrame, Role } from './frames.ts'
-import { printed } from './plain-json.ts'
+import { fieldFault, printed } from './plain-json.ts'
 
 /** At most 25 a second of one speaker: the service takes no more. */
 const intervalMs = 40
@@ -8,7 +8,7 @@ const intervalMs = 40
 const waitingMax = 65_536
 
 export type Partials = {
-  /** Throws `input-not-json`. */
+  /** Throws `input-not-json`, and `field-invalid` for a `text` that is no string. */
   put(c: string, role: Role, text: string): void
   /** A durable turn is coming: what was held back is out of date. */
   forget(c: string): void
@@ -38,6 +38,7 @@ export function createPartials(options: {
   return {
     put(c, role, text) {
       const frame = printed({ t: 'partial', c, role, text } satisfies ClientFrame)
+      if (typeof text !== 'string') throw fieldFault('/text', 'must be a string')
       const name = `${c} ${role}`
       const speaker = speakers.get(name)
       if (speaker !== undefined) speaker.pending = frame

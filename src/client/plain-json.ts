@@ -2,7 +2,7 @@
  * Reads the caller's input once, during the call, so that later changes to it have no effect. The text
  * made of it is what is journalled, sent and compared. Values that JSON would drop or change are refused.
  */
-import { Problem } from '../problem.ts'
+import { Problem, type ProblemCode } from '../problem.ts'
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
 
@@ -21,6 +21,19 @@ export const printed = (input: unknown): string => from(input, JSON.stringify)
 
 /** The same as `printed`, but a copy in place of the text. */
 export const plainJson = <T>(input: T): T => from(input, (json) => json as T)
+
+/** The same as `plainJson`. Throws `field-invalid` for what is not an object. */
+export function plainObject<T extends object>(input: T): T {
+  const copy: unknown = plainJson(input)
+  if (typeof copy === 'object' && copy !== null && !Array.isArray(copy)) return copy as T
+  throw fieldFault('', 'must be an object')
+}
+
+export const fieldFault = (
+  pointer: string,
+  message: string,
+  code: ProblemCode = 'field-invalid',
+): Problem => Problem.of([{ code, pointer, in: 'body', message }])
 
 function from<Result>(input: unknown, made: (json: Json) => Result): Result {
   const path: string[] = []

@@ -4,6 +4,7 @@
  */
 import { Problem, type ProblemCode, type ToldProblem } from '../problem.ts'
 import { type Backoff, fullJitterMs, pause } from './backoff.ts'
+import { checkedMs } from './checked-options.ts'
 import { reasonOf, type Sending, sendingOf } from './fetch-failure.ts'
 import { unknownOutcomeWithAdvice } from './outcome-unknown.ts'
 import { shownUrl, withShownUrl } from './shown-url.ts'
@@ -40,6 +41,7 @@ export type Call = {
 export type Requester = <T>(call: Call, options?: CallOptions) => Promise<T | null>
 
 export type RequesterOptions = {
+  /** Without a slash at its end. */
   readonly url: string
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly headers: Readonly<Record<string, string>>
@@ -62,7 +64,7 @@ const faultAttemptsMax = 4
 const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
 
 export function createRequester(options: RequesterOptions): Requester {
-  const base = options.url.replace(/\/+$/, '')
+  const base = options.url
   /** There was an answer since the last failure, so the runtime may have kept its connection. */
   let mayBePooled = false
 
@@ -110,7 +112,7 @@ export function createRequester(options: RequesterOptions): Requester {
     const { signal, deadlineMs = options.deadlineMs } = callOptions
     const url = `${base}${call.path}${queryOf(call.query ?? {})}`
     signal?.throwIfAborted()
-    const deadline = AbortSignal.timeout(deadlineMs)
+    const deadline = AbortSignal.timeout(checkedMs('deadlineMs', deadlineMs))
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
     // No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown.
     const end = performance.now() + deadlineMs - Math.min(1000, deadlineMs / 10)

@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { checkedKey } from './idempotency-key.ts'
 import { newId } from './ids.ts'
 import type { OwnWrites } from './own-writes.ts'
-import { plainJson, printed } from './plain-json.ts'
+import { plainObject, printed } from './plain-json.ts'
 import type { Call, CallOptions, Requester } from './request.ts'
 import type { ReadOptions, Rest } from './rest-api.ts'
 
@@ -33,7 +33,7 @@ function named<Given extends object>(
   make: () => string,
   other: keyof Given & string = member,
 ) {
-  const body = plainJson(given)
+  const body = plainObject(given)
   const isNamedHere = (body[member] ?? body[other] ?? undefined) === undefined
   return { body: printed(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
 }

@@ -1,8 +1,7 @@
 /** Writes of speech: what they are sent as, and under which names they wait. */
 import type { ClientFrames } from '../live/protocol.ts'
-import { Problem } from '../problem.ts'
 import type { SpeechEntry } from './journal.ts'
-import { printed } from './plain-json.ts'
+import { fieldFault, plainObject, printed } from './plain-json.ts'
 
 type Frames = ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'attach']
 type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
@@ -35,14 +34,14 @@ function nameOf(speech: SpeechFrame): string {
 const ofTheFrame = ['t', 'id', 'c']
 
 /**
- * Answers `input`, whose members become members of a frame. Throws `field-unknown` if one of them is called
- * like a member that the client sets: `t`, `id`, `c`, or one of `also`.
+ * A copy of `input`, whose members become members of a frame. Throws as `plainObject`, and `field-unknown` if one
+ * of them is called like a member that the client sets: `t`, `id`, `c`, or one of `also`.
  */
 export function framed<T extends object>(input: T, also: readonly string[] = []): T {
-  const taken = [...ofTheFrame, ...also].find((member) => Object.hasOwn(input, member))
-  if (taken === undefined) return input
-  const message = 'there is no such field'
-  throw Problem.of([{ code: 'field-unknown', pointer: `/${taken}`, in: 'body', message }])
+  const copy = plainObject(input)
+  const taken = [...ofTheFrame, ...also].find((member) => Object.hasOwn(copy, member))
+  if (taken === undefined) return copy
+  throw fieldFault(`/${taken}`, 'there is no such field', 'field-unknown')
 }
 
 /** SHA-256 of a part's text, as the service wants it said with its audio. */

@@ -4,7 +4,7 @@ import type { Interruption, TurnHalves } from '../conversation/wire-voice.ts'
 import type { Role } from './frames.ts'
 import { checkedKey } from './idempotency-key.ts'
 import { checkedId, newId } from './ids.ts'
-import { plainJson } from './plain-json.ts'
+import { fieldFault } from './plain-json.ts'
 import type { Attached, Completed, Interrupted, Opened, Sender } from './sender.ts'
 import { framed, type SpeechFrame, speechEntry, textHashOf } from './speech.ts'
 
@@ -93,7 +93,7 @@ export function createVoice(
     },
     partial: (role, text) => put(checked(), role, text),
     async complete(key, given) {
-      const { user, ...halves } = framed(plainJson(given), ['key'])
+      const { user, ...halves } = framed(given, ['key'])
       const half = user === undefined ? {} : { user: inSession(user, sessionId) }
       const completion = entry({ t: 'turn.complete', key: checkedKey(key), ...half, ...halves })
       forget(checked())
@@ -102,8 +102,9 @@ export function createVoice(
     interrupt: async (messageId, heard, { at = now() } = {}) =>
       speak(entry({ t: 'interrupt', messageId, heard, at }), 'interrupted'),
     async attach(given) {
-      const { text, ...audio } = framed(plainJson(given), ['textHash'])
+      const { text, ...audio } = framed(given, ['textHash'])
       if ('key' in audio) checkedKey(audio.key)
+      if (typeof text !== 'string') throw fieldFault('/text', 'must be a string')
       const speech = { t: 'attach', ...audio } as const
       const hashed = textHashOf(text).then((textHash) => entry({ ...speech, textHash }))
       // Handled by the sender; this only prevents an unhandled rejection.

@@ -210,6 +210,107 @@ describe('the input of a write', () => {
     expect((await client.attach(id, audio)).messageId).toBeString()
   })
 
+  test('is refused before anything is sent if it is of another type than it must be', async () => {
+    const id = await newConversation()
+    const asked: string[] = []
+    await using client = clientOf({
+      fetch: (url, init) => {
+        asked.push(url)
+        return fetch(url, init)
+      },
+    })
+    const voice = client.voice(id)
+    for (const bad of [5, null, 'x', [], true] as never[]) {
+      const calls = {
+        createConversation: () => client.createConversation(bad),
+        createSegment: () => client.createSegment(id, bad),
+        interrupt: () => client.interrupt(id, id, bad),
+        startVoiceSession: () => client.startVoiceSession(id, bad),
+        attach: () => client.attach(id, bad),
+        'voice.complete': () => voice.complete('k', bad),
+        'voice.attach': () => voice.attach(bad),
+        ...(bad === 'x'
+          ? {}
+          : {
+              'text of voice.attach': () =>
+                voice.attach({ key: 'k', part: 0, text: bad, ttsAudioUrl: 'https://a.example/1' }),
+              partial: async () => client.partial(id, 'human', bad),
+              'voice.partial': async () => voice.partial('human', bad),
+            }),
+      }
+      for (const [name, call] of Object.entries(calls))
+        expect([name, bad, (await failure(call())).code]).toEqual([name, bad, 'field-invalid'])
+    }
+    for (const bad of [undefined, null, 5, '', 'x', '../..', ` ${id}`, '\ud800'] as never[]) {
+      const wrong = client.voice(bad)
+      const audio = { key: 'k', part: 0, text: 'a', ttsAudioUrl: 'https://a.example/1' }
+      const calls = {
+        record: () => client.record(bad, turn('a')),
+        attach: () => client.attach(bad, audio),
+        live: () => client.live(bad).next(),
+        partial: async () => client.partial(bad, 'human', 'a'),
+        'voice.started': () => wrong.started,
+        'voice.open': () => wrong.open(),
+        'voice.complete': () => wrong.complete('k', { user: { text: 'a' } }),
+        'voice.interrupt': () => wrong.interrupt(id, { characters: 1 }),
+        'voice.attach': () => wrong.attach(audio),
+        'voice.partial': async () => wrong.partial('human', 'a'),
+        'voice.end': () => wrong.end(),
+      }
+      for (const [name, call] of Object.entries(calls))
+        expect([name, bad, (await failure(call())).code]).toEqual([name, bad, 'id-invalid'])
+    }
+    for (const deadlineMs of [Number.NaN, -1, Number.POSITIVE_INFINITY, '5' as never]) {
+      const late = await client.getConversation(id, { deadlineMs }).catch((reason) => reason)
+      expect([deadlineMs, late.name, late.message]).toEqual([
+        deadlineMs,
+        'RangeError',
+        expect.stringContaining('deadlineMs must be'),
+      ])
+    }
+    expect(asked).toEqual([])
+    await client.settled()
+  })
+
+  test('is refused by createClient where an option cannot work', async () => {
+    const wrong: [options: Partial<ClientOptions>, name: string, reason: string][] = [
+      [
+        { url: undefined as never },
+        'TypeError',
+        'must be http or https, with no query and no fragment',
+      ],
+      [{ url: '' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [{ url: 'http://' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [
+        { url: 'localhost:3000' },
+        'TypeError',
+        'must be http or https, with no query and no fragment',
+      ],
+      [{ url: 'ftp://a' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [{ url: 'ws://a' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [
+        { url: 'http://a?x=1' },
+        'TypeError',
+        'must be http or https, with no query and no fragment',
+      ],
+      [{ url: 'http://a/?' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [{ url: 'http://a#x' }, 'TypeError', 'must be http or https, with no query and no fragment'],
+      [{ deadlineMs: Number.NaN }, 'RangeError', 'deadlineMs'],
+      [{ deadlineMs: -1 }, 'RangeError', 'deadlineMs'],
+      [{ attemptMs: 2 ** 31 }, 'RangeError', 'attemptMs'],
+      [{ backoff: { firstMs: -5, maxMs: 1 } }, 'RangeError', 'backoff'],
+      [{ backoff: { firstMs: 5, maxMs: Number.NaN } }, 'RangeError', 'backoff'],
+    ]
+    for (const [options, name, reason] of wrong) {
+      const made = () => clientOf(options)
+      expect(made).toThrow(reason)
+      expect(made).toThrow(expect.objectContaining({ name }))
+    }
+    await using client = clientOf({ url: new URL(`${node.url}//`) })
+    expect((await client.getReadiness()).status).toBe('ready')
+    expect(await client.record(await newConversation(), turn('a'))).toMatchObject({ version: 2 })
+  })
+
   test('is refused before anything is sent if its key or an id is unusable', async () => {
     const id = await newConversation()
     const asked: string[] = []
