@@ -23,7 +23,7 @@ describe('the README', () => {
     ] as const
     expect(await walk('README.md', { from: '\n## A tour', names })).toBeGreaterThan(4)
     rmSync(directory, { recursive: true, force: true })
-  }, 60_000)
+  }, 300_000)
 
   test('names commands that package.json has', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -54,7 +54,7 @@ describe('the documents', () => {
     }
     for (const [file, count] of Object.entries(steps))
       expect([file, await walk(file, { names })]).toEqual([file, count])
-  }, 60_000)
+  }, 300_000)
 
   test('link to files that are there', () => {
     const files = [
