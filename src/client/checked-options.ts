@@ -9,7 +9,7 @@ export function serviceUrl(given: string | URL): string {
   } catch {
     // It is no URL.
   }
-  throw new TypeError('url must be http or https, with no query and no fragment')
+  throw new TypeError('url must be http or https, no query, no fragment')
 }
 
 /** The longest wait of a timer in every runtime, milliseconds: some end a longer one at once. */

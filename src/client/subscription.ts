@@ -188,11 +188,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       phase = 'on'
       // A tail's place is known only when it has come.
       if (tail === undefined) cursor ??= frame.cursor
-    } else if (
-      (phase === 'asked' || phase === 'leaving') &&
-      frame.t === 'problem' &&
-      frame.id === askId
-    ) {
+    } else if (/asked|leaving/.test(phase) && frame.t === 'problem' && frame.id === askId) {
       const problem = Problem.told(frame)
       stumbles += 1
       if (problem.retryable) askLater()

@@ -104,7 +104,7 @@ describe('recording over the socket', () => {
         await using client = clientOf(peer)
         const outcomes = await Promise.all(
           turns.map(async (which, n) => {
-            const id = `conversation-${which}`
+            const id = `0192f0c1-7c00-7000-8000-00000000000${which}`
             const outcome = await client
               .record(id, turn(`turn ${n}`), { key: `key-${n}` })
               .catch((thrown) => thrown)
@@ -116,7 +116,7 @@ describe('recording over the socket', () => {
           if (refused.has(key)) expect(outcome).toMatchObject({ code: 'time-ahead' })
           else expect(outcome).toMatchObject({ assistantMessageId: `ai-${key}` })
         for (const which of [0, 1, 2]) {
-          const id = `conversation-${which}`
+          const id = `0192f0c1-7c00-7000-8000-00000000000${which}`
           const wanted = outcomes.filter((one) => one.id === id && !refused.has(one.key))
           expect(store.log.get(id) ?? []).toEqual(wanted.map(({ key }) => key))
         }
@@ -180,7 +180,9 @@ describe('recording over the socket', () => {
       })
       await using client = clientOf(peer)
       await Promise.all(
-        Array.from({ length: 40 }, (_, n) => client.record(`c-${n}`, turn('x'), { key: `k${n}` })),
+        Array.from({ length: 40 }, (_, n) =>
+          client.record(crypto.randomUUID(), turn('x'), { key: `k${n}` }),
+        ),
       )
       expect(store.log.size).toBe(40)
       expect(most[0]).toBeLessThanOrEqual(credit.frames)
@@ -240,14 +242,17 @@ describe('recording over the socket', () => {
         ),
     })
     await using client = clientOf(peer, { journal: createMemoryJournal({ entriesMax: 2 }) })
-    const two = [client.record(`${c}1`, turn('1')), client.record(`${c}2`, turn('2'))]
-    const third = await client.record(`${c}3`, turn('3')).catch((thrown) => thrown)
+    const two = [
+      client.record(`${c.slice(0, -1)}1`, turn('1')),
+      client.record(`${c.slice(0, -1)}2`, turn('2')),
+    ]
+    const third = await client.record(`${c.slice(0, -1)}3`, turn('3')).catch((thrown) => thrown)
     expect(third).toMatchObject({ code: 'journal-full', retryable: true })
     await until('both sent', () => held.length === 2)
     for (const release of held) release()
     held = []
     await Promise.all(two)
-    const fourth = client.record(`${c}3`, turn('4'))
+    const fourth = client.record(`${c.slice(0, -1)}3`, turn('4'))
     await until('sent', () => held.length === 1)
     for (const release of held) release()
     expect((await fourth).replayed).toBe(false)
