@@ -82,3 +82,45 @@ export function hasTooMany(text: string, bounds = jsonBounds): boolean {
   }
   return false
 }
+
+/**
+ * The members of the outermost object whose values are strings, by their names, as far as the text is
+ * JSON; of a name that stands twice, the last one. Nested values are passed over.
+ */
+export function outermostStrings(text: string): Record<string, string> {
+  const found: [string, string][] = []
+  let depth = 0
+  /** The string at the place of a name or of a value, quotes included; undefined behind another value. */
+  let name: string | undefined
+  let last: string | undefined
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
+      const end = endOfString(text, at)
+      if (end === -1) break
+      if (depth === 1) last = text.slice(at, end + 1)
+      at = end
+    } else if (code === openBracket || code === openBrace) depth += 1
+    else if (code === closeBracket || code === closeBrace) depth -= 1
+    else if (code === colon && depth === 1) {
+      name = last
+      last = undefined
+    }
+    const isEnd = depth === 1 ? code === comma : depth === 0
+    if (isEnd && name !== undefined) {
+      if (last !== undefined) found.push([stringOf(name), stringOf(last)])
+      name = undefined
+      last = undefined
+    }
+  }
+  return Object.fromEntries(found)
+}
+
+/** The string that a literal stands for; empty where it is no JSON. */
+function stringOf(literal: string): string {
+  try {
+    return String(JSON.parse(literal))
+  } catch {
+    return ''
+  }
+}

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer'
 import Type from 'typebox'
 import type { Decoder } from '../conversation/decode.ts'
 import { canonicalId } from '../conversation/ids.ts'
+import { outermostStrings } from '../conversation/json-scan.ts'
 import { parseJson, refuseInexact } from '../conversation/json-text.ts'
 import { isUuid, refuse, shape, violation } from '../conversation/shape.ts'
 import type { NewTurn } from '../conversation/wire.ts'
@@ -187,8 +188,11 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         named = namesOf(sent.sent)
         return { frame: decoded(sent) }
       } catch (thrown) {
-        if (thrown instanceof Problem) return { problem: thrown, named }
-        throw thrown
+        if (!(thrown instanceof Problem)) throw thrown
+        const isReadable = typeof text === 'string' && text.length <= bounds.frameBytes
+        // It was not parsed, because it has too many values; its sender waits for this answer.
+        if (thrown.code === 'frame-too-large' && isReadable) named = namesOf(outermostStrings(text))
+        return { problem: thrown, named }
       }
     },
   }

@@ -8,6 +8,7 @@ import {
   encodePage,
   newId,
 } from '../../src/conversation/ids.ts'
+import { outermostStrings } from '../../src/conversation/json-scan.ts'
 import { mergePatch } from '../../src/conversation/merge-patch.ts'
 import { localPrincipal } from '../../src/conversation/principal.ts'
 import { joinParts, splitResponses } from '../../src/conversation/render.ts'
@@ -357,3 +358,20 @@ describe('runs of recorded turns', () => {
     )
   })
 })
+
+test('outermostStrings finds the string members of the outermost object alone', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+      const members = isPlain(value) ? Object.entries(value) : []
+      const strings = members.filter(([, member]) => typeof member === 'string')
+      const expected = JSON.stringify(Object.fromEntries(strings))
+      expect(JSON.stringify(outermostStrings(JSON.stringify(value)))).toBe(expected)
+      expect(JSON.stringify(outermostStrings(JSON.stringify(value, null, 2)))).toBe(expected)
+    }),
+    { numRuns: 2000 },
+  )
+  expect(outermostStrings('{"id":"a","n":[{"id":"b"}],"c":"d"')).toEqual({ id: 'a' })
+})
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -61,6 +61,11 @@ test('every bad frame is answered by its code, and the socket stays open', async
     // Both take a recursion over them to the end of the stack.
     [deep(5000, '12345678901234567890'), { code: 'json-too-large', id: 'x', c }],
     [deep(60_000, '1'.repeat(12_000)), { code: 'json-too-large', id: 'x', c }],
+    // Not parsed, and answered all the same: 131 KB of values.
+    [
+      deep(0, JSON.stringify(Array.from({ length: 65_600 }, () => 0))),
+      { code: 'frame-too-large', id: 'x', c },
+    ],
     // Almost a UUID: a problem carries no such thing back as a conversation.
     [
       frame({ t: 'sub', c: '01a20bb4-3031-7301-9788e0d4002354f90' }),
