@@ -120,7 +120,8 @@ local key, random = KEYS[1], ARGV[3]
 local checks, changes = unpack(cmsgpack.unpack(ARGV[2]))
 local member, is_ours = facts(key)
 local last, due, latest, lasting = 0, 0, 0, 0
-if member then
+-- Without it, the partition is what a script has left that was stopped halfway, and as good as absent.
+if member and string.byte(member) == 255 then
   last = tonumber(string.sub(member, 42, 54), 16)
   if is_ours then
     due = tonumber(string.sub(member, 55, 66), 16)

@@ -11,7 +11,10 @@ export type Breaker = {
   readonly closed: boolean
   /** Whether the breaker is open because the KV answers and refuses writes. */
   readonly refusesWrites: boolean
-  /** Counts a call that was not answered; `askedAt` is when it was sent, of `usableNow`. */
+  /**
+   * Counts a call that was not answered, unless it was sent before the last one that counts failed:
+   * `askedAt` is when it was sent, of `usableNow`.
+   */
   failed(reason: unknown, askedAt?: number): void
   /** The store refused to write, whatever was to be written: opens at once. */
   refused(reason: unknown): void
@@ -24,6 +27,8 @@ export type Breaker = {
 export type Later = (work: () => void, ms: number) => () => void
 
 const failuresMax = 5
+/** How much later an answer may come to a starved process, and end a row of failures all the same. */
+const starvedFactor = 10
 const probeEveryMs = 100
 
 /**
@@ -105,8 +110,9 @@ export function createBreaker(options: {
     failed(reason, askedAt = Number.POSITIVE_INFINITY) {
       // A busy process is late itself: a store that goes on answering is not silent.
       if (answeredAt > askedAt && isStarved()) return
-      const now = performance.now()
-      if (now - failedAt < (options.apartMs ?? 0)) return
+      const now = usableNow()
+      // Of many calls that wait through one pause of the store, the first to fail has told it.
+      if (askedAt < failedAt || now - failedAt < (options.apartMs ?? 0)) return
       failedAt = now
       failures += 1
       if (failures >= failuresMax) open(reason)
@@ -114,7 +120,7 @@ export function createBreaker(options: {
     refused: open,
     answered(ms) {
       answeredAt = usableNow()
-      if (ms <= slowMs) failures = 0
+      if (ms <= slowMs * (isStarved() ? starvedFactor : 1)) failures = 0
     },
     stop() {
       isStopped = true

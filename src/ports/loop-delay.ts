@@ -15,10 +15,10 @@ const sampleMs = { fine: 1, coarse: 50 }
 const shortMs = 500
 /** Timers of an idle process are late by less. */
 const toleranceMs = 0.5
-/** How far stalls move a deadline at most: by its length, or by this much where that is more. */
+/** Milliseconds by which stalls move a deadline at most. */
 const extensionMaxMs = 1000
-/** Milliseconds of fine samples for a last look at the sockets, where there were stalls. */
-const lastLookMs = 50
+/** Milliseconds of fine samples, and so turns of the loop, for a last look at the sockets after stalls. */
+const lastLookMs = 15
 
 type Grain = keyof typeof sampleMs
 
@@ -78,14 +78,14 @@ export const isStarved = (): boolean => stalledShare > starvedShare
 
 /**
  * Calls `late` once `ms` milliseconds of usable time have passed and sockets were read after that;
- * answers how to cancel it. In real time this takes at most twice as long, or a second more, or
- * until a longer single stall has ended; and then 50 ms for a last look at the sockets.
+ * answers how to cancel it. In real time this takes at most a second more, or until a single stall
+ * that is longer has ended; and then 15 turns of the loop for a last look at the sockets.
  */
 export function deadline(ms: number, late: () => void): () => void {
   let grain: Grain = ms < shortMs ? 'fine' : 'coarse'
   begin(grain)
   const startedAt = performance.now()
-  const endsAt = startedAt + ms + Math.max(ms, extensionMaxMs)
+  const endsAt = startedAt + ms + extensionMaxMs
   let dueAt = usableNow() + ms
   let isLastLook = false
   let isOver = false

@@ -75,6 +75,29 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       kv.close()
     })
 
+    test('who loses a right halfway through a commit leaves nothing to be read, and writes again with it', async () => {
+      const opened = await openAs('halfway', '~*', '&turnlog:*', '+@all')
+      const { kv } = opened
+      const key = (n: number) => ['halfway', 'a', n]
+      await kv.atomic().set(key(1), 1).set(key(2), 2).commit()
+      server.ask('ACL', 'SETUSER', 'halfway', '-zadd')
+      for (let n = 0; n < 2; n++) {
+        expect(await failure(kv.set(key(1), 'new'), 2000)).toMatchObject({
+          outcome: 'refused',
+          refusesWrites: true,
+        })
+      }
+      expect(await Array.fromAsync(kv.list({ prefix: ['halfway', 'a'] }))).toEqual([])
+      server.ask('ACL', 'SETUSER', 'halfway', '+zadd')
+      await kv.set(key(3), 3)
+      const left = await Array.fromAsync(
+        kv.list({ prefix: ['halfway', 'a'] }),
+        (each) => each.value,
+      )
+      expect(left).toEqual([3])
+      kv.close()
+    })
+
     test('is told once of a wrong password, and what it was is not', async () => {
       seen = []
       const opened = openAt(server.url.replace('//', '//default:hush@'))

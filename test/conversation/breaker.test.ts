@@ -59,6 +59,16 @@ describe('a breaker', () => {
     breaker.stop()
   })
 
+  test('takes one pause of the store for one failure, however many calls wait through it', () => {
+    const breaker = idleBreaker()
+    const askedAt = usableNow()
+    for (let n = 0; n < 100; n += 1) breaker.failed('late', askedAt)
+    expect(breaker.closed).toBe(true)
+    for (let n = 0; n < 4; n += 1) breaker.failed('late', usableNow())
+    expect(breaker.closed).toBe(false)
+    breaker.stop()
+  })
+
   test('of a starved process does not open while the store goes on answering, and does in silence', async () => {
     const breaker = idleBreaker()
     const starve = () => {
@@ -71,10 +81,16 @@ describe('a breaker', () => {
         starve()
         await new Promise((resolve) => setTimeout(resolve, 0))
       }
-      breaker.answered(40)
+      breaker.answered(400)
       await late
       expect(isStarved()).toBe(true)
       breaker.failed('late', askedAt)
+    }
+    expect(breaker.closed).toBe(true)
+    // Later than a reader waits, and no row of failures to a process that is late itself.
+    for (let n = 0; n < 10; n += 1) {
+      breaker.failed('late', usableNow())
+      breaker.answered(40)
     }
     expect(breaker.closed).toBe(true)
     for (let n = 0; n < 5; n += 1) breaker.failed('late', usableNow())
