@@ -113,7 +113,7 @@ export const settings = {
     allowedHosts: {
       ...list(hostName, 'host names or addresses without ports'),
       default: '',
-      help: 'Host names that are answered while nobody is authenticated. Beside them, where the service listens on loopback, loopback names; on another address, none, and without this setting all.',
+      help: 'Host names that are answered while nobody is authenticated; on loopback, beside loopback names.',
     },
     slowRequestMs: whole(
       'milliseconds',

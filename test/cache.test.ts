@@ -493,5 +493,5 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     const gone = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
     expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('Redis at 127.0.0.1:1')])
     expect(await runTurnlog(['cache'])).toMatchObject({ code: 2 })
-  }, 30_000)
+  }, 120_000)
 })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { type ClientOptions, createClient, Problem } from '../../src/client/client.ts'
+import type { WebSocketClass } from '../../src/client/connection.ts'
 import { sendingOf } from '../../src/client/fetch-failure.ts'
 import { type TestApp, testApp } from '../support/app.ts'
 import { freePort } from '../support/processes.ts'
@@ -196,13 +197,12 @@ describe('a write whose answer never came', () => {
 
   test('fails at once, and is not retryable, if the URL or a header is malformed', async () => {
     const begun = performance.now()
-    for (const client of [
-      clientOf('nonsense', { deadlineMs: 60_000 }),
-      clientOf('http://127.0.0.1:99999', { deadlineMs: 60_000 }),
-      clientOf('http://127.0.0.1:3', { deadlineMs: 60_000, headers: { authorization: 'a\nb' } }),
-    ])
-      for (const call of [client.recordTurn(id, turn), client.getConversation(id)])
-        expect(await failure(call)).toMatchObject({ code: 'service-unreachable', retryable: false })
+    for (const url of ['nonsense', 'http://127.0.0.1:99999'])
+      expect(() => clientOf(url)).toThrow(TypeError)
+    const headers = { authorization: 'a\nb' }
+    const client = clientOf('http://127.0.0.1:3', { deadlineMs: 60_000, headers })
+    for (const call of [client.recordTurn(id, turn), client.getConversation(id)])
+      expect(await failure(call)).toMatchObject({ code: 'service-unreachable', retryable: false })
     expect(performance.now() - begun).toBeLessThan(30_000)
   })
 
@@ -250,8 +250,13 @@ describe('a write whose answer never came', () => {
 })
 
 describe('a socket that cannot be made', () => {
+  const unusable = class {
+    constructor() {
+      throw new SyntaxError('no sockets here')
+    }
+  } as unknown as WebSocketClass
   test('rejects writes and iterations with connection-refused, and lets the client be closed', async () => {
-    const client = clientOf('nonsense')
+    const client = clientOf('http://127.0.0.1:3', { webSocket: unusable })
     const refused = await Promise.all([
       failure(client.record(id, turn)),
       failure(client.attach(id, { ttsAudioUrls: [] })),
