@@ -29,6 +29,8 @@ export type Later = (work: () => void, ms: number) => () => void
 const failuresMax = 5
 /** How much later an answer may come to a starved process, and end a row of failures all the same. */
 const starvedFactor = 10
+/** Milliseconds that a row of failures must last there: who has the processor keeps the store from it, too. */
+const starvedSilenceMs = 250
 const probeEveryMs = 100
 
 /**
@@ -61,6 +63,7 @@ export function createBreaker(options: {
   let silentProbes = 0
   let isStopped = false
   let failedAt = Number.NEGATIVE_INFINITY
+  let silentSince = Number.NEGATIVE_INFINITY
   let answeredAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
   let waitMs = probeEveryMs
@@ -114,8 +117,10 @@ export function createBreaker(options: {
       // Of many calls that wait through one pause of the store, the first to fail has told it.
       if (askedAt < failedAt || now - failedAt < (options.apartMs ?? 0)) return
       failedAt = now
+      if (failures === 0) silentSince = now
       failures += 1
-      if (failures >= failuresMax) open(reason)
+      const silentMs = isStarved() ? starvedSilenceMs : 0
+      if (failures >= failuresMax && now - silentSince >= silentMs) open(reason)
     },
     refused: open,
     answered(ms) {

@@ -74,7 +74,10 @@ export function usableNow(): number {
  * Whether this process had little time of late: its loop is saturated, or others have the processor.
  * Then an answer that is late tells nothing of who gave it; only silence does.
  */
-export const isStarved = (): boolean => stalledShare > starvedShare
+export function isStarved(): boolean {
+  const isKnown = due !== Number.POSITIVE_INFINITY || performance.now() - sampledAt < recentMs
+  return isKnown && stalledShare > starvedShare
+}
 
 /**
  * Calls `late` once `ms` milliseconds of usable time have passed and sockets were read after that;
