@@ -90,8 +90,9 @@ export function hasTooMany(text: string, bounds = jsonBounds): boolean {
 export function outermostStrings(text: string): Record<string, string> {
   const found: [string, string][] = []
   let depth = 0
-  /** The string at the place of a name or of a value, quotes included; undefined behind another value. */
+  /** The literal of the member's name, once its colon was read. */
   let name: string | undefined
+  /** The newest string literal of the outermost object since a colon or a comma. */
   let last: string | undefined
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
