@@ -95,7 +95,7 @@ const arrows: Record<string, string[]> = {
   'src/events.ts': ['src/log/', 'src/ports/'],
   'src/log/': ['src/log/', 'src/ports/'],
   'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
-  'drizzle/': [],
+  'drizzle/': ['drizzle/'],
 }
 
 const importsOf = ({ path, text }: { path: string; text: string }) =>
