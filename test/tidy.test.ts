@@ -155,7 +155,7 @@ const arrows: Record<string, string[]> = {
   'src/log/': ['src/log/', 'src/ports/'],
 
   'adapters/': ['adapters/', 'src/ports/', 'src/mechanics/', 'src/problem.ts', 'drizzle/'],
-  'drizzle/': [],
+  'drizzle/': ['drizzle/'],
 }
 
 const importsOf = ({ path, text }: { path: string; text: string }) =>

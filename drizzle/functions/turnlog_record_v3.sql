@@ -1,32 +1,9 @@
--- Batches in a quarter less time. What is written is the same.
--- A message's conversation was looked up by a foreign key, once for each message, though whoever writes
--- messages holds the lock of that very row. What the key refused from the other side is refused below.
--- The tables are locked in the order in which writers of an older node take them.
-LOCK TABLE conversations, conversation_messages IN ACCESS EXCLUSIVE MODE;
---> statement-breakpoint
-ALTER TABLE "conversation_messages" DROP CONSTRAINT "conversation_messages_conversation_id_conversations_id_fk";
---> statement-breakpoint
-CREATE FUNCTION turnlog_keep_conversation() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-  IF (SELECT true FROM conversation_messages m WHERE m.conversation_id = OLD.id LIMIT 1) THEN
-    RAISE EXCEPTION 'conversation % has messages', OLD.id USING ERRCODE = 'foreign_key_violation';
-  END IF;
-  IF TG_OP = 'DELETE' THEN
-    RETURN OLD;
-  END IF;
-  RETURN NEW;
-END $$;
---> statement-breakpoint
-CREATE TRIGGER conversations_keep BEFORE DELETE OR UPDATE OF id ON conversations
-FOR EACH ROW EXECUTE FUNCTION turnlog_keep_conversation();
---> statement-breakpoint
--- Several turns at once, none of which names a segment or ids of its own. `p_ids` are their conversations,
--- each once and in order, and beside each its tenant, how many turns and places it gets, and the time of
--- its last answer. `p_lines` has for each turn the place of its conversation in that list, and beside it
--- how many turns and places of that conversation come before. Keys and voice sessions are looked up where
--- `p_named` says that there are any. What is not as everybody expects goes to the rules for all turns.
-CREATE FUNCTION turnlog_record_v3(
+-- Records several plain turns at once: none names a segment or ids of its own. `p_ids` are their
+-- conversations, each once and in order; beside each stand its tenant, how many turns and places it gets, and
+-- the time of its last answer. `p_lines` has for each turn the index of its conversation in that list, and
+-- beside it how many turns and places of that conversation come before. Keys and voice sessions are looked up
+-- where `p_named` says that there are any. Any other case goes to turnlog_record_v2.
+CREATE OR REPLACE FUNCTION turnlog_record_v3(
   p_turns jsonb, p_named boolean, p_ids uuid[], p_tenants text[], p_counts integer[], p_places integer[],
   p_ats timestamptz[], p_lines integer[], p_turns_before integer[], p_places_before integer[],
   p_lock_timeout_ms integer)
@@ -95,19 +72,4 @@ BEGIN
     RETURN;
   END IF;
   RETURN QUERY SELECT * FROM turnlog_record_v2(p_turns, false, p_lock_timeout_ms);
-END $$;
---> statement-breakpoint
--- The versions of many conversations, each found by its key. Planned while the table was small, the
--- statement by itself would scan it, and go on to when it has grown.
-CREATE FUNCTION turnlog_versions_v1(p_tenants text[], p_ids uuid[])
-RETURNS TABLE (n bigint, version bigint, is_erased boolean)
-LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY SELECT a.n, c.version, c.erased_at IS NOT NULL
-    FROM unnest(p_tenants, p_ids) WITH ORDINALITY a(tenant, id, n)
-    CROSS JOIN LATERAL (SELECT c.version, c.erased_at FROM conversations c
-      WHERE c.tenant = a.tenant AND c.id = a.id LIMIT 1) c;
 END $$;

@@ -1,11 +1,5 @@
-CREATE TABLE "cache_erasures" (
-	"tenant" text NOT NULL,
-	"conversation_id" uuid NOT NULL,
-	"version" bigint NOT NULL,
-	"erased_at" timestamp(6) with time zone NOT NULL,
-	CONSTRAINT "cache_erasures_tenant_conversation_id_pk" PRIMARY KEY("tenant","conversation_id")
-);
---> statement-breakpoint
+-- Deletes what the conversation holds and keeps its row, so that the id is never used again. A
+-- repeated erasure answers the first one's receipt.
 CREATE OR REPLACE FUNCTION turnlog_erase_v1(p_tenant text, p_id uuid, p_at timestamptz, p_lock_timeout_ms integer)
 RETURNS TABLE (outcome text, version bigint, erased_at timestamptz, messages bigint, segments bigint)
 LANGUAGE plpgsql AS $$
@@ -29,6 +23,8 @@ BEGIN
       DELETE FROM conversation_messages m WHERE m.conversation_id = p_id RETURNING 1
     )
     SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM s) INTO gone_messages, gone_segments;
+    DELETE FROM voice_sessions v WHERE v.conversation_id = p_id;
+    DELETE FROM held_audio h WHERE h.conversation_id = p_id;
     DELETE FROM conversation_external_ids x WHERE x.tenant = p_tenant AND x.external_id = old.external_id;
     UPDATE conversations c SET version = old.version + 1, self_version = old.version + 1,
       external_id = NULL, title = NULL, metadata = NULL, request_hash = NULL,
@@ -40,5 +36,3 @@ BEGIN
     RETURN QUERY SELECT 'erased', old.version + 1, p_at, gone_messages, gone_segments;
   END IF;
 END $$;
---> statement-breakpoint
-INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (2, 'cache_erasures', 1);
