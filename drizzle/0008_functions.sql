@@ -140,8 +140,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
   t record;
   old conversations%ROWTYPE;
-  h conversation_messages%ROWTYPE;
-  a conversation_messages%ROWTYPE;
+  human_row conversation_messages%ROWTYPE;
+  answer_row conversation_messages%ROWTYPE;
   fills_human boolean;
   fills_answer boolean;
   session_began boolean := false;
@@ -150,103 +150,112 @@ DECLARE
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO t FROM jsonb_to_record(p_turn) AS t(
-    tenant text, c uuid, key text, u_hash text, u_text text, u_type text, u_session text, u_seconds integer,
-    u_metadata jsonb, u_at timestamptz, u_ended timestamptz,
-    a_hash text, a_id uuid, a_parts text[], a_urls text[], a_trace jsonb, a_metadata jsonb,
-    a_at timestamptz, a_first timestamptz, segment uuid, agent_response text, received timestamptz);
-  SELECT * INTO old FROM conversations c WHERE c.id = t.c AND c.tenant = t.tenant FOR NO KEY UPDATE;
+    tenant text, conversation_id uuid, key text,
+    human_hash text, human_text text, human_message_type text, human_created_at timestamptz,
+    assistant_hash text, assistant_id uuid, assistant_parts text[], assistant_created_at timestamptz,
+    segment uuid, agent_response text, received timestamptz, human_voice_session_id text,
+    human_duration_seconds integer, human_metadata jsonb, human_speech_ended_at timestamptz,
+    assistant_tts_audio_urls text[], assistant_memory_retrieval_trace jsonb, assistant_metadata jsonb,
+    assistant_first_audio_at timestamptz);
+  SELECT * INTO old FROM conversations c WHERE c.id = t.conversation_id AND c.tenant = t.tenant FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'conversation-not-found', 0::bigint, 0::bigint, false, false, h, a;
+    RETURN QUERY SELECT 'conversation-not-found', 0::bigint, 0::bigint, false, false, human_row, answer_row;
     RETURN;
   ELSIF old.erased_at IS NOT NULL THEN
-    RETURN QUERY SELECT 'conversation-erased', 0::bigint, old.version, false, false, h, a;
+    RETURN QUERY SELECT 'conversation-erased', 0::bigint, old.version, false, false, human_row, answer_row;
     RETURN;
   END IF;
-  SELECT * INTO h FROM conversation_messages m WHERE m.conversation_id = t.c AND m.idempotency_key = t.key;
+  SELECT * INTO human_row FROM conversation_messages m
+  WHERE m.conversation_id = t.conversation_id AND m.idempotency_key = t.key;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'turn-not-open', 0::bigint, old.version, false, false, h, a;
+    RETURN QUERY SELECT 'turn-not-open', 0::bigint, old.version, false, false, human_row, answer_row;
     RETURN;
-  ELSIF h.opened_version IS NULL THEN
-    RETURN QUERY SELECT 'idempotency-conflict', 0::bigint, old.version, false, false, h, a;
-    RETURN;
-  END IF;
-  IF h.answer_seq IS NOT NULL THEN
-    SELECT * INTO a FROM conversation_messages m WHERE m.conversation_id = t.c AND m.seq = h.answer_seq;
-  END IF;
-  IF (h.state = 'filled' AND h.request_hash <> decode(t.u_hash, 'hex'))
-    OR (a.id IS NOT NULL AND a.request_hash <> decode(t.a_hash, 'hex')) THEN
-    RETURN QUERY SELECT 'idempotency-conflict', 0::bigint, old.version, false, false, h, a;
+  ELSIF human_row.opened_version IS NULL THEN
+    RETURN QUERY SELECT 'idempotency-conflict', 0::bigint, old.version, false, false, human_row, answer_row;
     RETURN;
   END IF;
-  fills_human := t.u_hash IS NOT NULL AND h.state <> 'filled';
-  fills_answer := t.a_hash IS NOT NULL AND a.id IS NULL;
+  IF human_row.answer_seq IS NOT NULL THEN
+    SELECT * INTO answer_row FROM conversation_messages m
+    WHERE m.conversation_id = t.conversation_id AND m.seq = human_row.answer_seq;
+  END IF;
+  IF (human_row.state = 'filled' AND human_row.request_hash <> decode(t.human_hash, 'hex'))
+    OR (answer_row.id IS NOT NULL AND answer_row.request_hash <> decode(t.assistant_hash, 'hex')) THEN
+    RETURN QUERY SELECT 'idempotency-conflict', 0::bigint, old.version, false, false, human_row, answer_row;
+    RETURN;
+  END IF;
+  fills_human := t.human_hash IS NOT NULL AND human_row.state <> 'filled';
+  fills_answer := t.assistant_hash IS NOT NULL AND answer_row.id IS NULL;
   IF NOT fills_human AND NOT fills_answer THEN
     RETURN QUERY SELECT 'replayed', greatest(
-        CASE WHEN t.u_hash IS NOT NULL THEN h.recorded_version END,
-        CASE WHEN t.a_hash IS NOT NULL THEN a.recorded_version END),
-      old.version, false, false, h, a;
+        CASE WHEN t.human_hash IS NOT NULL THEN human_row.recorded_version END,
+        CASE WHEN t.assistant_hash IS NOT NULL THEN answer_row.recorded_version END),
+      old.version, false, false, human_row, answer_row;
     RETURN;
   END IF;
   v := old.version + 1;
   IF fills_answer THEN
     IF t.segment IS NOT NULL THEN
-      PERFORM 1 FROM segments s WHERE s.conversation_id = t.c AND s.id = t.segment;
+      PERFORM 1 FROM segments s WHERE s.conversation_id = t.conversation_id AND s.id = t.segment;
       IF NOT FOUND THEN
-        RETURN QUERY SELECT 'segment-not-found', 0::bigint, old.version, false, false, h, a;
+        RETURN QUERY SELECT 'segment-not-found', 0::bigint, old.version, false, false, human_row, answer_row;
         RETURN;
       END IF;
     END IF;
-    PERFORM 1 FROM conversation_messages m WHERE m.conversation_id = t.c AND m.id = t.a_id;
+    PERFORM 1 FROM conversation_messages m WHERE m.conversation_id = t.conversation_id AND m.id = t.assistant_id;
     IF FOUND THEN
-      RETURN QUERY SELECT 'id-taken', 0::bigint, old.version, false, false, h, a;
+      RETURN QUERY SELECT 'id-taken', 0::bigint, old.version, false, false, human_row, answer_row;
       RETURN;
     END IF;
   END IF;
   IF fills_human THEN
-    UPDATE conversation_messages m SET version = v, state = 'filled', parts = ARRAY[t.u_text],
-      message_type = t.u_type, voice_session_id = t.u_session, duration_seconds = t.u_seconds,
-      metadata = t.u_metadata, created_at = coalesce(t.u_at, m.created_at), speech_ended_at = t.u_ended,
-      request_hash = decode(t.u_hash, 'hex'), recorded_version = v
-    WHERE m.conversation_id = t.c AND m.seq = h.seq
-    RETURNING * INTO h;
-    IF t.u_session IS NOT NULL THEN
+    UPDATE conversation_messages m SET version = v, state = 'filled', parts = ARRAY[t.human_text],
+      message_type = t.human_message_type, created_at = coalesce(t.human_created_at, m.created_at),
+      request_hash = decode(t.human_hash, 'hex'), recorded_version = v, (voice_session_id, duration_seconds,
+      tts_audio_urls, memory_retrieval_trace, metadata, speech_ended_at, first_audio_at) = ROW(t.human_voice_session_id,
+      t.human_duration_seconds, NULL::text[], NULL::jsonb, t.human_metadata, t.human_speech_ended_at, NULL::timestamptz)
+    WHERE m.conversation_id = t.conversation_id AND m.seq = human_row.seq
+    RETURNING * INTO human_row;
+    IF t.human_voice_session_id IS NOT NULL THEN
       INSERT INTO voice_sessions (conversation_id, id, tenant, version, started_at)
-      VALUES (t.c, t.u_session, t.tenant, v, h.created_at)
+      VALUES (t.conversation_id, t.human_voice_session_id, t.tenant, v, human_row.created_at)
       ON CONFLICT DO NOTHING;
       session_began := FOUND;
     END IF;
   END IF;
   IF fills_answer THEN
+    t.assistant_tts_audio_urls :=
+      turnlog_join_audio_v1(t.conversation_id, t.key, t.assistant_parts, t.assistant_tts_audio_urls);
     INSERT INTO conversation_messages (
-      conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, segment_id,
-      tts_audio_urls, memory_retrieval_trace, metadata, created_at, request_hash, recorded_version,
-      first_audio_at)
+      conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, segment_id, created_at,
+      request_hash, recorded_version, voice_session_id, duration_seconds, tts_audio_urls, memory_retrieval_trace,
+      metadata, speech_ended_at, first_audio_at)
     VALUES (
-      t.c, old.last_seq + 1, t.a_id, t.tenant, h.turn_id, v, 'ai', t.a_parts, 'text', t.segment,
-      turnlog_join_audio_v1(t.c, t.key, t.a_parts, t.a_urls), t.a_trace, t.a_metadata,
-      coalesce(t.a_at, h.created_at + interval '1 microsecond'), decode(t.a_hash, 'hex'), v, t.a_first)
-    RETURNING * INTO a;
-    DELETE FROM held_audio x WHERE x.conversation_id = t.c AND x.key = t.key;
-    UPDATE conversation_messages m SET answer_seq = a.seq,
+      t.conversation_id, old.last_seq + 1, t.assistant_id, t.tenant, human_row.turn_id, v, 'ai',
+      t.assistant_parts, 'text', t.segment, coalesce(t.assistant_created_at, human_row.created_at + interval '1 microsecond'),
+      decode(t.assistant_hash, 'hex'), v, NULL::text, NULL::integer, t.assistant_tts_audio_urls,
+      t.assistant_memory_retrieval_trace, t.assistant_metadata, NULL::timestamptz, t.assistant_first_audio_at)
+    RETURNING * INTO answer_row;
+    DELETE FROM held_audio x WHERE x.conversation_id = t.conversation_id AND x.key = t.key;
+    UPDATE conversation_messages m SET answer_seq = answer_row.seq,
       version = CASE WHEN t.segment IS NULL THEN m.version ELSE v END,
       segment_id = coalesce(t.segment, m.segment_id)
-    WHERE m.conversation_id = t.c AND m.seq = h.seq
-    RETURNING * INTO h;
+    WHERE m.conversation_id = t.conversation_id AND m.seq = human_row.seq
+    RETURNING * INTO human_row;
     IF t.agent_response IS NOT NULL THEN
-      UPDATE segments s SET version = v, user_message_id = h.id, agent_response = t.agent_response,
-        lineage = jsonb_build_object('conversationId', t.c, 'userMessageId', h.id,
-          'assistantMessageId', a.id, 'segmentIds', jsonb_build_array(t.segment)),
+      UPDATE segments s SET version = v, user_message_id = human_row.id, agent_response = t.agent_response,
+        lineage = jsonb_build_object('conversationId', t.conversation_id, 'userMessageId', human_row.id,
+          'assistantMessageId', answer_row.id, 'segmentIds', jsonb_build_array(t.segment)),
         updated_at = t.received
-      WHERE s.conversation_id = t.c AND s.id = t.segment;
+      WHERE s.conversation_id = t.conversation_id AND s.id = t.segment;
       segment_completed := true;
     END IF;
   END IF;
   UPDATE conversations c SET version = v,
-    last_seq = CASE WHEN fills_answer THEN a.seq ELSE c.last_seq END,
+    last_seq = CASE WHEN fills_answer THEN answer_row.seq ELSE c.last_seq END,
     last_message_at = greatest(c.last_message_at,
-      CASE WHEN fills_human THEN h.created_at END, CASE WHEN fills_answer THEN a.created_at END)
-  WHERE c.id = t.c;
-  RETURN QUERY SELECT 'completed', v, v, session_began, segment_completed, h, a;
+      CASE WHEN fills_human THEN human_row.created_at END, CASE WHEN fills_answer THEN answer_row.created_at END)
+  WHERE c.id = t.conversation_id;
+  RETURN QUERY SELECT 'completed', v, v, session_began, segment_completed, human_row, answer_row;
 END $$;
 --> statement-breakpoint
 -- Creates a conversation, or finds the one that the same body created before.
@@ -457,6 +466,94 @@ LANGUAGE sql STABLE AS $$
     AND h.text_hash = sha256(convert_to(p_parts[n], 'UTF8'))
 $$;
 --> statement-breakpoint
+-- Decides what becomes of each turn of a batch, by the rules for all turns, and counts those to be recorded:
+-- the part of turnlog_record_turns_v1 for whatever is not plain. `p_ids` are the conversations that are held,
+-- with their tenants, versions and whether they are erased beside them. Answers lists over the turns, in
+-- order (`lines`: the place of the conversation in p_ids, NULL where a turn is not recorded; `heads`: the
+-- version of the conversation after the call), and lists over the conversations that are written to.
+CREATE OR REPLACE FUNCTION turnlog_judge_turns_v1(
+  p_turns jsonb, p_ids uuid[], p_tenants text[], p_versions bigint[], p_erased boolean[])
+RETURNS TABLE (
+  outcomes text[], lines integer[], turns_before integer[], places_before integer[],
+  twin_versions bigint[], twin_seqs bigint[], twin_turns uuid[], heads bigint[], joined jsonb,
+  completes boolean, speaks boolean,
+  touched uuid[], counts integer[], places integer[], ats timestamptz[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH t AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(p_turns) AS t(
+      n integer, tenant text, conversation_id uuid, key text, hash text, given uuid[], human_id uuid,
+      human_voice_session_id text, assistant_parts text[], assistant_created_at timestamptz,
+      assistant_tts_audio_urls text[], segment uuid, agent_response text)
+  ), held AS MATERIALIZED (
+    SELECT * FROM unnest(p_ids, p_tenants, p_versions, p_erased) WITH ORDINALITY AS h(id, tenant, version, is_erased, line)
+  ), judged AS MATERIALIZED (
+    SELECT t.*, held.line, held.version AS head, twin.recorded_version AS twin_version, twin.seq AS twin_seq,
+      twin.turn_id AS twin_turn,
+      CASE
+        WHEN held.id IS NULL THEN
+          CASE WHEN (SELECT true FROM conversations c WHERE c.id = t.conversation_id AND c.tenant = t.tenant LIMIT 1)
+            THEN 'locked' ELSE 'conversation-not-found' END
+        WHEN held.is_erased THEN 'conversation-erased'
+        WHEN twin.seq IS NOT NULL THEN
+          -- A turn that was opened is completed, not recorded, whatever its halves are.
+          CASE WHEN twin.opened_version IS NULL AND twin.request_hash = decode(t.hash, 'hex')
+            THEN 'replayed' ELSE 'idempotency-conflict' END
+        WHEN t.segment IS NOT NULL AND (
+          SELECT true FROM segments s WHERE s.conversation_id = t.conversation_id AND s.id = t.segment LIMIT 1
+        ) IS NULL THEN 'segment-not-found'
+        WHEN t.given IS NOT NULL AND (
+          SELECT true FROM unnest(t.given) AS g(id) CROSS JOIN LATERAL (
+            SELECT FROM conversation_messages m WHERE m.conversation_id = t.conversation_id AND m.id = g.id LIMIT 1
+          ) taken LIMIT 1
+        ) THEN 'id-taken'
+        ELSE 'recorded'
+      END AS outcome
+    FROM t
+    LEFT JOIN held ON held.id = t.conversation_id AND held.tenant = t.tenant
+    LEFT JOIN LATERAL (
+      SELECT m.request_hash, m.recorded_version, m.turn_id, m.seq, m.opened_version FROM conversation_messages m
+      WHERE m.conversation_id = held.id AND m.idempotency_key = t.key LIMIT 1
+    ) twin ON t.key IS NOT NULL
+  ), counted AS MATERIALIZED (
+    SELECT j.*, j.outcome = 'recorded' AS is_recorded,
+      CASE WHEN j.human_id IS NULL THEN 1 ELSE 2 END AS places,
+      count(*) FILTER (WHERE j.outcome = 'recorded') OVER before AS turns_before,
+      sum(CASE WHEN j.human_id IS NULL THEN 1 ELSE 2 END) FILTER (WHERE j.outcome = 'recorded') OVER before
+        AS places_before,
+      count(*) FILTER (WHERE j.outcome = 'recorded') OVER (PARTITION BY j.line) AS line_turns,
+      CASE WHEN j.outcome = 'recorded'
+          AND (SELECT true FROM held_audio h WHERE h.conversation_id = j.conversation_id AND h.key = j.key LIMIT 1)
+        THEN turnlog_join_audio_v1(j.conversation_id, j.key, j.assistant_parts, j.assistant_tts_audio_urls)
+      END AS joined
+    FROM judged j
+    WINDOW before AS (PARTITION BY j.line ORDER BY j.n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+  ), by_turn AS (
+    SELECT array_agg(c.outcome) AS outcomes,
+      array_agg(CASE WHEN c.is_recorded THEN c.line::integer END) AS lines,
+      array_agg(c.turns_before::integer) AS turns_before,
+      array_agg(coalesce(c.places_before, 0)::integer) AS places_before,
+      array_agg(c.twin_version) AS twin_versions, array_agg(c.twin_seq) AS twin_seqs,
+      array_agg(c.twin_turn) AS twin_turns, array_agg(c.head + c.line_turns) AS heads,
+      jsonb_object_agg(c.n, to_jsonb(c.joined)) FILTER (WHERE c.joined IS NOT NULL) AS joined,
+      bool_or(c.is_recorded AND c.agent_response IS NOT NULL) AS completes,
+      bool_or(c.is_recorded AND c.human_voice_session_id IS NOT NULL) AS speaks
+    FROM (SELECT * FROM counted ORDER BY n) c
+  ), by_conversation AS (
+    SELECT array_agg(g.id) AS touched, array_agg(g.turns) AS counts, array_agg(g.places) AS places,
+      array_agg(g.at) AS ats
+    FROM (
+      SELECT c.conversation_id AS id, count(*)::integer AS turns, sum(c.places)::integer AS places,
+        max(c.assistant_created_at) AS at
+      FROM counted c WHERE c.is_recorded GROUP BY c.conversation_id) g
+  )
+  SELECT t.outcomes, t.lines, t.turns_before, t.places_before, t.twin_versions, t.twin_seqs, t.twin_turns,
+    t.heads, t.joined, t.completes, t.speaks, c.touched, c.counts, c.places, c.ats
+  FROM by_turn t CROSS JOIN by_conversation c;
+END $$;
+--> statement-breakpoint
 -- Refuses to delete a conversation that has messages, or to change its id. Messages have no foreign key to
 -- their conversation: it was looked up once for each message, though whoever writes messages holds the lock
 -- of that very row. This trigger refuses what the key refused from the other side.
@@ -561,17 +658,20 @@ BEGIN
   END IF;
 END $$;
 --> statement-breakpoint
--- Records one plain turn, in two thirds of the time that turnlog_record_v2 takes for it. The turn names no
--- segment, no voice session and no ids of its own, brings no audio, and waits for nobody: so the call needs
--- neither a list of turns nor the settings of turnlog_begin_v1. It locks the conversation, looks up the key
--- under the lock, and writes all at once. Any other case goes to turnlog_record_v2.
-CREATE OR REPLACE FUNCTION turnlog_record_one_v1(
-  p_tenant text, p_c uuid, p_key text, p_hash text,
-  p_h_id uuid, p_h_text text, p_h_type text, p_h_metadata jsonb, p_h_at timestamptz,
-  p_a_id uuid, p_a_parts text[], p_a_trace jsonb, p_a_metadata jsonb, p_a_at timestamptz, p_lock_timeout_ms integer)
+-- Records one turn. It locks the conversation, looks up what it names under the lock, and writes all at once,
+-- which takes about half of what turnlog_record_turns_v1 takes: neither a list in JSON nor the settings of
+-- turnlog_begin_v1 are needed for it. `p_rest` is what else the turn has, NULL where nothing: the fields of its
+-- messages by half and column, its segment, the ids that are `given`. Where it cannot simply be recorded (no such
+-- conversation or segment, erased, held by another writer, a key or an id that is known, audio that waits for the
+-- turn), turnlog_record_turns_v1 decides, which waits for another writer where p_wait says so.
+CREATE OR REPLACE FUNCTION turnlog_record_turn_v1(
+  p_tenant text, p_conversation_id uuid, p_key text, p_hash text,
+  p_human_id uuid, p_human_text text, p_human_message_type text, p_human_created_at timestamptz,
+  p_assistant_id uuid, p_assistant_parts text[], p_assistant_created_at timestamptz,
+  p_rest jsonb, p_wait boolean, p_lock_timeout_ms integer)
 RETURNS TABLE (n integer, outcome text, version bigint, seq bigint, head bigint, turn_id uuid, urls text[], began boolean)
 LANGUAGE plpgsql
--- Kept by the session though it was planned while the table was small: never a scan.
+-- The session keeps a plan that was made while the table was small: never a scan.
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
@@ -579,314 +679,259 @@ DECLARE
   erased timestamptz;
   v bigint;
   last bigint;
-  seen boolean := false;
+  segment uuid;
+  is_special boolean := false;
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'turnlog needs the isolation level read committed';
+  -- What turnlog_begin_v1 sees to. Each condition and each assignment by itself takes half a percent of the call.
+  IF current_setting('transaction_isolation') <> 'read committed'
+    OR current_setting('synchronous_commit') IN ('off', 'local') THEN
+    PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   END IF;
-  IF current_setting('synchronous_commit') IN ('off', 'local') THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-  SELECT c.erased_at, c.version + 1, c.last_seq INTO erased, v, last FROM conversations c
-  WHERE c.id = p_c AND c.tenant = p_tenant FOR NO KEY UPDATE SKIP LOCKED;
+  SELECT c.erased_at, c.version + 1, c.last_seq + CASE WHEN p_human_id IS NULL THEN 1 ELSE 2 END,
+    0, 'recorded', c.version + 1, c.last_seq + 1, c.version + 1, false
+  INTO erased, v, last, n, outcome, version, seq, head, began FROM conversations c
+  WHERE c.id = p_conversation_id AND c.tenant = p_tenant FOR NO KEY UPDATE SKIP LOCKED;
   IF FOUND AND erased IS NULL THEN
     IF p_key IS NOT NULL THEN
-      PERFORM FROM conversation_messages m WHERE m.conversation_id = p_c AND m.idempotency_key = p_key
-        UNION ALL SELECT FROM held_audio h WHERE h.conversation_id = p_c AND h.key = p_key;
-      seen := FOUND;
+      PERFORM FROM conversation_messages m WHERE m.conversation_id = p_conversation_id AND m.idempotency_key = p_key
+        UNION ALL SELECT FROM held_audio h WHERE h.conversation_id = p_conversation_id AND h.key = p_key;
+      is_special := FOUND;
     END IF;
-    IF NOT seen THEN
-      last := last + CASE WHEN p_h_id IS NULL THEN 1 ELSE 2 END;
+    IF p_rest ?| '{segment,given}' THEN
+      segment := (p_rest ->> 'segment')::uuid;
+      PERFORM FROM conversation_messages m WHERE m.conversation_id = p_conversation_id AND m.id = p_human_id
+        UNION ALL SELECT FROM conversation_messages m WHERE m.conversation_id = p_conversation_id AND m.id = p_assistant_id
+        UNION ALL SELECT WHERE segment IS NOT NULL AND (
+          SELECT true FROM segments s WHERE s.conversation_id = p_conversation_id AND s.id = segment LIMIT 1) IS NULL;
+      is_special := is_special OR FOUND;
+    END IF;
+    IF NOT is_special THEN
       WITH touched AS (
         UPDATE conversations c SET version = v, last_seq = last,
-          last_message_at = greatest(c.last_message_at, p_a_at)
-        WHERE c.id = p_c
+          last_message_at = greatest(c.last_message_at, p_assistant_created_at)
+        WHERE c.id = p_conversation_id
       )
       INSERT INTO conversation_messages (
-        conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type,
-        memory_retrieval_trace, metadata, created_at, idempotency_key, request_hash, recorded_version)
-      SELECT p_c, last - 1, p_h_id, p_tenant, p_h_id, v, 'human', ARRAY[p_h_text], p_h_type,
-        NULL::jsonb, p_h_metadata, p_h_at, p_key, decode(p_hash, 'hex'), v
-      WHERE p_h_id IS NOT NULL
+        conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, segment_id, created_at,
+        idempotency_key, request_hash, recorded_version, voice_session_id, duration_seconds, tts_audio_urls,
+        memory_retrieval_trace, metadata, speech_ended_at, first_audio_at)
+      SELECT p_conversation_id, last - 1, p_human_id, p_tenant, p_human_id, v, 'human',
+        ARRAY[p_human_text], p_human_message_type, segment, p_human_created_at,
+        p_key, decode(p_hash, 'hex'), v, p_rest ->> 'human_voice_session_id',
+        (p_rest ->> 'human_duration_seconds')::integer, NULL::text[], NULL::jsonb, p_rest -> 'human_metadata',
+        (p_rest ->> 'human_speech_ended_at')::timestamptz, NULL::timestamptz
+      WHERE p_human_id IS NOT NULL
       UNION ALL
-      SELECT p_c, last, p_a_id, p_tenant, coalesce(p_h_id, p_a_id), v, 'ai', p_a_parts, 'text',
-        p_a_trace, p_a_metadata, p_a_at,
-        CASE WHEN p_h_id IS NULL THEN p_key END,
-        CASE WHEN p_h_id IS NULL THEN decode(p_hash, 'hex') END,
-        CASE WHEN p_h_id IS NULL THEN v END;
-      n := 0;
-      outcome := 'recorded';
-      version := v;
-      seq := last - CASE WHEN p_h_id IS NULL THEN 0 ELSE 1 END;
-      head := v;
-      began := false;
+      SELECT p_conversation_id, last, p_assistant_id, p_tenant, coalesce(p_human_id, p_assistant_id), v, 'ai',
+        p_assistant_parts, 'text', segment, p_assistant_created_at,
+        CASE WHEN p_human_id IS NULL THEN p_key END,
+        CASE WHEN p_human_id IS NULL THEN decode(p_hash, 'hex') END,
+        CASE WHEN p_human_id IS NULL THEN v END, NULL::text, NULL::integer,
+        turnlog_texts_v1(p_rest -> 'assistant_tts_audio_urls'), p_rest -> 'assistant_memory_retrieval_trace',
+        p_rest -> 'assistant_metadata', NULL::timestamptz, (p_rest ->> 'assistant_first_audio_at')::timestamptz;
+      IF p_rest IS NOT NULL THEN
+        IF p_rest ? 'human_voice_session_id' THEN
+          INSERT INTO voice_sessions (conversation_id, id, tenant, version, started_at)
+          VALUES (p_conversation_id, p_rest ->> 'human_voice_session_id', p_tenant, v, p_human_created_at)
+          ON CONFLICT DO NOTHING;
+          began := FOUND;
+        END IF;
+        IF p_rest ? 'agent_response' THEN
+          UPDATE segments s SET version = v, user_message_id = p_human_id, agent_response = p_rest ->> 'agent_response',
+            lineage = p_rest -> 'lineage', updated_at = (p_rest ->> 'received')::timestamptz
+          WHERE s.conversation_id = p_conversation_id AND s.id = segment;
+        END IF;
+      END IF;
       RETURN NEXT;
       RETURN;
     END IF;
   END IF;
-  RETURN QUERY SELECT * FROM turnlog_record_v2(
-    jsonb_build_array(jsonb_build_object('n', 0, 'tenant', p_tenant, 'c', p_c, 'key', p_key, 'hash', p_hash,
-      'h_id', p_h_id, 'h_text', p_h_text, 'h_type', p_h_type, 'h_metadata', p_h_metadata, 'h_at', p_h_at,
-      'a_id', p_a_id, 'a_parts', p_a_parts, 'a_trace', p_a_trace, 'a_metadata', p_a_metadata, 'a_at', p_a_at)),
-    false, p_lock_timeout_ms);
+  RETURN QUERY SELECT * FROM turnlog_record_turns_v1(
+    jsonb_build_array(jsonb_build_object('n', 0, 'tenant', p_tenant, 'conversation_id', p_conversation_id,
+      'key', p_key, 'hash', p_hash, 'human_id', p_human_id, 'human_text', p_human_text,
+      'human_message_type', p_human_message_type, 'human_created_at', p_human_created_at,
+      'assistant_id', p_assistant_id, 'assistant_parts', p_assistant_parts,
+      'assistant_created_at', p_assistant_created_at) || coalesce(p_rest, '{}')),
+    p_wait, false, false, ARRAY[p_conversation_id], ARRAY[p_tenant], NULL, NULL, NULL, NULL, NULL, NULL,
+    p_lock_timeout_ms);
 END $$;
 --> statement-breakpoint
--- Records a batch of turns by the rules for all turns. A conversation that another writer holds is
--- answered `locked` and left alone, unless p_wait says to wait for it. Answers one row a turn, by its
--- number `n`; `urls` are the audio URLs of an answer that early audio joined, `began` says that the turn
--- began its voice session.
-CREATE OR REPLACE FUNCTION turnlog_record_v2(p_turns jsonb, p_wait boolean, p_lock_timeout_ms integer)
+-- Records several turns, and answers one row a turn, by its number `n`: `urls` are the audio URLs of an
+-- answer that early audio joined, `began` says that the turn began its voice session. `p_ids` are the turns'
+-- conversations, each once and in order, with their tenants beside them. One that another writer holds is
+-- answered `locked` and left alone, unless p_wait says to wait for it.
+--
+-- Where p_plain says that no turn names a segment or ids of its own, the caller has counted already:
+-- `p_lines` has for each turn the place of its conversation in `p_ids`, and beside it how many turns and
+-- messages of that conversation come before; p_counts, p_places and p_ats have for each conversation how
+-- many turns and messages it gets, and the time of its last answer. That holds where all conversations are
+-- held, none is erased, no key is known and every voice session has begun, which is looked up where p_named
+-- says that there are any. Else turnlog_judge_turns_v1 decides, and counts. One statement writes either.
+CREATE OR REPLACE FUNCTION turnlog_record_turns_v1(
+  p_turns jsonb, p_wait boolean, p_plain boolean, p_named boolean, p_ids uuid[], p_tenants text[],
+  p_counts integer[], p_places integer[], p_ats timestamptz[],
+  p_lines integer[], p_turns_before integer[], p_places_before integer[], p_lock_timeout_ms integer)
 RETURNS TABLE (n integer, outcome text, version bigint, seq bigint, head bigint, turn_id uuid, urls text[], began boolean)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  held uuid[];
-  lone record;
-  old conversations%ROWTYPE;
-  v bigint;
-  last bigint;
-  session_began boolean := false;
-BEGIN
-  PERFORM turnlog_begin_v1(p_lock_timeout_ms);
-  IF jsonb_array_length(p_turns) = 1 THEN
-    SELECT * INTO lone FROM jsonb_to_record(p_turns -> 0) AS t(
-      n integer, tenant text, c uuid, key text, hash text, given uuid[],
-      h_id uuid, h_text text, h_type text, h_session text, h_seconds integer, h_metadata jsonb, h_at timestamptz,
-      h_ended timestamptz,
-      a_id uuid, a_parts text[], a_urls text[], a_trace jsonb, a_metadata jsonb, a_at timestamptz, a_first timestamptz,
-      segment uuid, agent_response text, lineage jsonb, received timestamptz);
-    IF p_wait THEN
-      SELECT * INTO old FROM conversations c WHERE c.id = lone.c AND c.tenant = lone.tenant FOR NO KEY UPDATE;
-    ELSE
-      SELECT * INTO old FROM conversations c WHERE c.id = lone.c AND c.tenant = lone.tenant
-        FOR NO KEY UPDATE SKIP LOCKED;
-    END IF;
-    IF FOUND THEN
-      held := ARRAY[lone.c];
-      -- A lone turn that asks for nothing special takes the short way; the rules for all others are below.
-      IF old.erased_at IS NULL AND lone.segment IS NULL AND lone.given IS NULL THEN
-        IF lone.key IS NOT NULL THEN
-          PERFORM FROM conversation_messages m WHERE m.conversation_id = lone.c AND m.idempotency_key = lone.key
-            UNION ALL SELECT FROM held_audio h WHERE h.conversation_id = lone.c AND h.key = lone.key;
-        END IF;
-        IF lone.key IS NULL OR NOT FOUND THEN
-          v := old.version + 1;
-          last := old.last_seq + CASE WHEN lone.h_id IS NULL THEN 1 ELSE 2 END;
-          INSERT INTO conversation_messages (
-            conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, voice_session_id,
-            duration_seconds, tts_audio_urls, memory_retrieval_trace, metadata, created_at,
-            idempotency_key, request_hash, recorded_version, speech_ended_at, first_audio_at)
-          SELECT lone.c, last - 1, lone.h_id, lone.tenant, lone.h_id, v, 'human', ARRAY[lone.h_text], lone.h_type,
-            lone.h_session, lone.h_seconds, NULL, NULL, lone.h_metadata, lone.h_at,
-            lone.key, decode(lone.hash, 'hex'), v, lone.h_ended, NULL
-          WHERE lone.h_id IS NOT NULL
-          UNION ALL
-          SELECT lone.c, last, lone.a_id, lone.tenant, coalesce(lone.h_id, lone.a_id), v, 'ai', lone.a_parts, 'text',
-            NULL, NULL, lone.a_urls, lone.a_trace, lone.a_metadata, lone.a_at,
-            CASE WHEN lone.h_id IS NULL THEN lone.key END,
-            CASE WHEN lone.h_id IS NULL THEN decode(lone.hash, 'hex') END,
-            CASE WHEN lone.h_id IS NULL THEN v END, NULL, lone.a_first;
-          UPDATE conversations c SET version = v, last_seq = last,
-            last_message_at = greatest(c.last_message_at, lone.a_at)
-          WHERE c.id = lone.c;
-          IF lone.h_session IS NOT NULL THEN
-            INSERT INTO voice_sessions (conversation_id, id, tenant, version, started_at)
-            VALUES (lone.c, lone.h_session, lone.tenant, v, lone.h_at) ON CONFLICT DO NOTHING;
-            session_began := FOUND;
-          END IF;
-          RETURN QUERY SELECT lone.n, 'recorded', v, last - CASE WHEN lone.h_id IS NULL THEN 0 ELSE 1 END,
-            v, NULL::uuid, NULL::text[], session_began;
-          RETURN;
-        END IF;
-      END IF;
-    END IF;
-  ELSIF p_wait THEN
-    SELECT array_agg(l.id) INTO held FROM (
-      SELECT c.id FROM conversations c
-      WHERE (c.tenant, c.id) IN (SELECT t.tenant, t.c FROM jsonb_to_recordset(p_turns) AS t(tenant text, c uuid))
-      ORDER BY c.id FOR NO KEY UPDATE OF c
-    ) l;
-  ELSE
-    SELECT array_agg(l.id) INTO held FROM (
-      SELECT c.id FROM conversations c
-      WHERE (c.tenant, c.id) IN (SELECT t.tenant, t.c FROM jsonb_to_recordset(p_turns) AS t(tenant text, c uuid))
-      ORDER BY c.id FOR NO KEY UPDATE OF c SKIP LOCKED
-    ) l;
-  END IF;
-
-  RETURN QUERY
-  WITH t AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(p_turns) AS t(
-      n integer, tenant text, c uuid, key text, hash text, given uuid[],
-      h_id uuid, h_text text, h_type text, h_session text, h_seconds integer, h_metadata jsonb, h_at timestamptz,
-      h_ended timestamptz,
-      a_id uuid, a_parts text[], a_urls text[], a_trace jsonb, a_metadata jsonb, a_at timestamptz, a_first timestamptz,
-      segment uuid, agent_response text, lineage jsonb, received timestamptz)
-  ), head AS MATERIALIZED (
-    SELECT c.id, c.tenant, c.version, c.last_seq, c.erased_at FROM conversations c WHERE c.id = ANY (held)
-  ), twin AS MATERIALIZED (
-    SELECT t.n, m.request_hash, m.recorded_version, m.turn_id, m.seq, m.opened_version
-    FROM t CROSS JOIN LATERAL (
-      SELECT * FROM conversation_messages m
-      WHERE m.conversation_id = t.c AND m.idempotency_key = t.key LIMIT 1
-    ) m
-    WHERE t.key IS NOT NULL AND t.c = ANY (held)
-  ), judged AS MATERIALIZED (
-    SELECT t.*, head.version AS head_version, head.last_seq,
-      twin.recorded_version AS twin_version, twin.turn_id AS twin_turn, twin.seq AS twin_seq,
-      CASE
-        WHEN head.id IS NULL THEN
-          CASE WHEN (SELECT true FROM conversations c WHERE c.id = t.c AND c.tenant = t.tenant LIMIT 1)
-            THEN 'locked' ELSE 'conversation-not-found' END
-        WHEN head.erased_at IS NOT NULL THEN 'conversation-erased'
-        WHEN twin.n IS NOT NULL THEN
-          -- A turn that was opened is completed, not recorded, whatever its halves are.
-          CASE WHEN twin.opened_version IS NULL AND twin.request_hash = decode(t.hash, 'hex')
-            THEN 'replayed' ELSE 'idempotency-conflict' END
-        WHEN t.segment IS NOT NULL AND (
-          SELECT true FROM segments s WHERE s.conversation_id = t.c AND s.id = t.segment LIMIT 1
-        ) IS NULL THEN 'segment-not-found'
-        WHEN t.given IS NOT NULL AND (
-          SELECT true FROM unnest(t.given) AS g(id) CROSS JOIN LATERAL (
-            SELECT FROM conversation_messages m WHERE m.conversation_id = t.c AND m.id = g.id LIMIT 1
-          ) taken LIMIT 1
-        ) THEN 'id-taken'
-        ELSE 'recorded'
-      END AS outcome
-    FROM t
-    LEFT JOIN head ON head.id = t.c AND head.tenant = t.tenant
-    LEFT JOIN twin ON twin.n = t.n
-  ), good AS MATERIALIZED (
-    SELECT j.*,
-      j.head_version + row_number() OVER w AS v,
-      (j.last_seq + sum(CASE WHEN j.h_id IS NULL THEN 1 ELSE 2 END) OVER w)::bigint AS a_seq,
-      CASE WHEN (SELECT true FROM held_audio h WHERE h.conversation_id = j.c AND h.key = j.key LIMIT 1)
-        THEN turnlog_join_audio_v1(j.c, j.key, j.a_parts, j.a_urls) END AS joined
-    FROM judged j WHERE j.outcome = 'recorded'
-    WINDOW w AS (PARTITION BY j.c ORDER BY j.n ROWS UNBOUNDED PRECEDING)
-  ), written AS (
-    INSERT INTO conversation_messages (
-      conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, voice_session_id,
-      duration_seconds, segment_id, tts_audio_urls, memory_retrieval_trace, metadata, created_at,
-      idempotency_key, request_hash, recorded_version, speech_ended_at, first_audio_at)
-    SELECT g.c, g.a_seq - 1, g.h_id, g.tenant, g.h_id, g.v, 'human', ARRAY[g.h_text], g.h_type, g.h_session,
-      g.h_seconds, g.segment, NULL, NULL, g.h_metadata, g.h_at,
-      g.key, decode(g.hash, 'hex'), g.v, g.h_ended, NULL
-    FROM good g WHERE g.h_id IS NOT NULL
-    UNION ALL
-    SELECT g.c, g.a_seq, g.a_id, g.tenant, coalesce(g.h_id, g.a_id), g.v, 'ai', g.a_parts, 'text', NULL,
-      NULL, g.segment, coalesce(g.joined, g.a_urls), g.a_trace, g.a_metadata, g.a_at,
-      CASE WHEN g.h_id IS NULL THEN g.key END,
-      CASE WHEN g.h_id IS NULL THEN decode(g.hash, 'hex') END,
-      CASE WHEN g.h_id IS NULL THEN g.v END, NULL, g.a_first
-    FROM good g
-  ), touched AS (
-    UPDATE conversations c SET version = g.v, last_seq = g.last,
-      last_message_at = greatest(c.last_message_at, g.at)
-    FROM (SELECT c, max(v) AS v, max(a_seq) AS last, max(a_at) AS at FROM good GROUP BY c) g
-    WHERE c.id = g.c
-    RETURNING c.id, c.version
-  ), completed AS (
-    UPDATE segments s SET version = g.v, user_message_id = g.h_id, agent_response = g.agent_response,
-      lineage = g.lineage, updated_at = g.received
-    FROM (
-      SELECT DISTINCT ON (c, segment) * FROM good WHERE agent_response IS NOT NULL ORDER BY c, segment, n DESC
-    ) g
-    WHERE s.conversation_id = g.c AND s.id = g.segment
-  ), began AS (
-    INSERT INTO voice_sessions (conversation_id, id, tenant, version, started_at)
-    SELECT DISTINCT ON (g.c, g.h_session) g.c, g.h_session, g.tenant, g.v, g.h_at
-    FROM good g WHERE g.h_session IS NOT NULL ORDER BY g.c, g.h_session, g.n
-    ON CONFLICT DO NOTHING
-    RETURNING conversation_id, voice_sessions.version
-  ), used AS (
-    DELETE FROM held_audio h USING good g
-    WHERE g.joined IS NOT NULL AND h.conversation_id = g.c AND h.key = g.key
-  )
-  SELECT j.n, j.outcome, coalesce(g.v, j.twin_version),
-    coalesce(g.a_seq - CASE WHEN g.h_id IS NULL THEN 0 ELSE 1 END, j.twin_seq),
-    coalesce(touched.version, j.head_version), j.twin_turn, g.joined, began.version IS NOT NULL
-  FROM judged j
-  LEFT JOIN good g ON g.n = j.n
-  LEFT JOIN touched ON touched.id = j.c
-  LEFT JOIN began ON began.conversation_id = g.c AND began.version = g.v
-  ORDER BY j.n;
-END $$;
---> statement-breakpoint
--- Records several plain turns at once: none names a segment or ids of its own. `p_ids` are their
--- conversations, each once and in order; beside each stand its tenant, how many turns and places it gets, and
--- the time of its last answer. `p_lines` has for each turn the index of its conversation in that list, and
--- beside it how many turns and places of that conversation come before. Keys and voice sessions are looked up
--- where `p_named` says that there are any. Any other case goes to turnlog_record_v2.
-CREATE OR REPLACE FUNCTION turnlog_record_v3(
-  p_turns jsonb, p_named boolean, p_ids uuid[], p_tenants text[], p_counts integer[], p_places integer[],
-  p_ats timestamptz[], p_lines integer[], p_turns_before integer[], p_places_before integer[],
-  p_lock_timeout_ms integer)
-RETURNS TABLE (n integer, outcome text, version bigint, seq bigint, head bigint, turn_id uuid, urls text[], began boolean)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  held uuid[];
+  turns jsonb := p_turns;
+  -- Of each conversation that is held.
+  ids uuid[];
   tenants text[];
   versions bigint[];
   seqs bigint[];
+  erased boolean[];
+  -- Of each conversation that is written to.
+  touched uuid[] := p_ids;
+  counts integer[] := p_counts;
+  places integer[] := p_places;
+  ats timestamptz[] := p_ats;
+  -- Of each turn. One that is not recorded has no line.
+  lines integer[] := p_lines;
+  turns_before integer[] := p_turns_before;
+  places_before integer[] := p_places_before;
+  outcomes text[];
+  twin_versions bigint[];
+  twin_seqs bigint[];
+  twin_turns uuid[];
+  heads bigint[];
+  -- The audio URLs by the numbers of the turns whose answers early audio joined.
+  joined jsonb;
+  completes boolean;
+  speaks boolean;
+  beginners integer[];
+  is_plain boolean := false;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   -- Not by `erased_at IS NULL`, which would let the plan walk the index of activity.
-  SELECT array_agg(l.id) FILTER (WHERE l.erased_at IS NULL), array_agg(l.tenant) FILTER (WHERE l.erased_at IS NULL),
-    array_agg(l.version), array_agg(l.last_seq)
-  INTO held, tenants, versions, seqs FROM (
-    SELECT c.id, c.tenant, c.version, c.last_seq, c.erased_at FROM conversations c
-    WHERE c.id = ANY (p_ids) AND c.tenant = ANY (p_tenants)
-    ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED) l;
-  IF held = p_ids AND tenants = p_tenants AND (NOT p_named OR (
-    SELECT true FROM jsonb_to_recordset(p_turns) AS t(n integer, key text, h_session text)
-    WHERE CASE WHEN t.key IS NOT NULL THEN
-        (SELECT true FROM conversation_messages m
-          WHERE m.conversation_id = p_ids[p_lines[t.n + 1]] AND m.idempotency_key = t.key LIMIT 1)
-        OR (SELECT true FROM held_audio h WHERE h.conversation_id = p_ids[p_lines[t.n + 1]] AND h.key = t.key LIMIT 1) END
-      OR CASE WHEN t.h_session IS NOT NULL THEN
-        (SELECT true FROM voice_sessions s
-          WHERE s.conversation_id = p_ids[p_lines[t.n + 1]] AND s.id = t.h_session LIMIT 1) IS NULL END
-    LIMIT 1) IS NULL) THEN
+  IF p_wait THEN
+    SELECT array_agg(l.id), array_agg(l.tenant), array_agg(l.version), array_agg(l.last_seq),
+      array_agg(l.erased_at IS NOT NULL)
+    INTO ids, tenants, versions, seqs, erased FROM (
+      SELECT c.id, c.tenant, c.version, c.last_seq, c.erased_at FROM conversations c
+      WHERE c.id = ANY (p_ids) AND c.tenant = ANY (p_tenants)
+      ORDER BY c.id FOR NO KEY UPDATE) l;
+  ELSE
+    SELECT array_agg(l.id), array_agg(l.tenant), array_agg(l.version), array_agg(l.last_seq),
+      array_agg(l.erased_at IS NOT NULL)
+    INTO ids, tenants, versions, seqs, erased FROM (
+      SELECT c.id, c.tenant, c.version, c.last_seq, c.erased_at FROM conversations c
+      WHERE c.id = ANY (p_ids) AND c.tenant = ANY (p_tenants)
+      ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED) l;
+  END IF;
+  IF p_plain THEN
+    is_plain := ids = p_ids AND tenants = p_tenants AND NOT true = ANY (erased) AND (NOT p_named OR (
+      SELECT true FROM jsonb_to_recordset(p_turns) AS t(n integer, key text, human_voice_session_id text)
+      WHERE CASE WHEN t.key IS NOT NULL THEN
+          (SELECT true FROM conversation_messages m
+            WHERE m.conversation_id = p_ids[p_lines[t.n + 1]] AND m.idempotency_key = t.key LIMIT 1)
+          OR (SELECT true FROM held_audio h
+            WHERE h.conversation_id = p_ids[p_lines[t.n + 1]] AND h.key = t.key LIMIT 1) END
+        OR CASE WHEN t.human_voice_session_id IS NOT NULL THEN
+          (SELECT true FROM voice_sessions s
+            WHERE s.conversation_id = p_ids[p_lines[t.n + 1]] AND s.id = t.human_voice_session_id LIMIT 1) IS NULL END
+      LIMIT 1) IS NULL);
+  END IF;
+
+  IF is_plain IS NOT TRUE THEN
+    SELECT * FROM turnlog_judge_turns_v1(p_turns, ids, tenants, versions, erased)
+    INTO outcomes, lines, turns_before, places_before, twin_versions, twin_seqs, twin_turns, heads, joined,
+      completes, speaks, touched, counts, places, ats;
+    IF joined IS NOT NULL THEN
+      SELECT jsonb_agg(CASE WHEN joined ? (t.turn ->> 'n')
+          THEN jsonb_set(t.turn, '{assistant_tts_audio_urls}', joined -> (t.turn ->> 'n')) ELSE t.turn END)
+      INTO turns FROM jsonb_array_elements(p_turns) AS t(turn);
+    END IF;
+  END IF;
+
+  IF touched IS NOT NULL THEN
     INSERT INTO conversation_messages (
-      conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, voice_session_id,
-      duration_seconds, tts_audio_urls, memory_retrieval_trace, metadata, created_at,
-      idempotency_key, request_hash, recorded_version, speech_ended_at, first_audio_at)
-    SELECT p_ids[l.line], seqs[l.line] + p_places_before[t.n + 1] + CASE WHEN s.human OR t.h_id IS NULL THEN 1 ELSE 2 END,
-      CASE WHEN s.human THEN t.h_id ELSE t.a_id END, p_tenants[l.line], coalesce(t.h_id, t.a_id), l.v,
-      CASE WHEN s.human THEN 'human' ELSE 'ai' END,
-      CASE WHEN s.human THEN ARRAY[t.h_text] ELSE t.a_parts END,
-      CASE WHEN s.human THEN t.h_type ELSE 'text' END,
-      CASE WHEN s.human THEN t.h_session END,
-      CASE WHEN s.human THEN t.h_seconds END,
-      CASE WHEN NOT s.human THEN t.a_urls END,
-      CASE WHEN NOT s.human THEN t.a_trace END,
-      CASE WHEN s.human THEN t.h_metadata ELSE t.a_metadata END,
-      CASE WHEN s.human THEN t.h_at ELSE t.a_at END,
-      CASE WHEN s.human = (t.h_id IS NOT NULL) THEN t.key END,
-      CASE WHEN s.human = (t.h_id IS NOT NULL) THEN decode(t.hash, 'hex') END,
-      CASE WHEN s.human = (t.h_id IS NOT NULL) THEN l.v END,
-      CASE WHEN s.human THEN t.h_ended END,
-      CASE WHEN NOT s.human THEN t.a_first END
-    FROM jsonb_to_recordset(p_turns) AS t(
-      n integer, key text, hash text,
-      h_id uuid, h_text text, h_type text, h_session text, h_seconds integer, h_metadata jsonb, h_at timestamptz,
-      h_ended timestamptz,
-      a_id uuid, a_parts text[], a_urls text[], a_trace jsonb, a_metadata jsonb, a_at timestamptz, a_first timestamptz)
-    CROSS JOIN LATERAL (SELECT p_lines[t.n + 1] AS line, versions[p_lines[t.n + 1]] + p_turns_before[t.n + 1] + 1 AS v) l
-    CROSS JOIN (VALUES (true), (false)) AS s(human)
-    WHERE t.h_id IS NOT NULL OR NOT s.human;
+      conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, segment_id, created_at,
+      idempotency_key, request_hash, recorded_version, voice_session_id, duration_seconds, tts_audio_urls,
+      memory_retrieval_trace, metadata, speech_ended_at, first_audio_at)
+    SELECT ids[l.line],
+      seqs[l.line] + places_before[t.n + 1] + CASE WHEN is_human OR t.human_id IS NULL THEN 1 ELSE 2 END,
+      CASE WHEN is_human THEN t.human_id ELSE t.assistant_id END, tenants[l.line],
+      coalesce(t.human_id, t.assistant_id), l.v,
+      CASE WHEN is_human THEN 'human' ELSE 'ai' END,
+      CASE WHEN is_human THEN ARRAY[t.human_text] ELSE t.assistant_parts END,
+      CASE WHEN is_human THEN t.human_message_type ELSE 'text' END, t.segment,
+      CASE WHEN is_human THEN t.human_created_at ELSE t.assistant_created_at END,
+      CASE WHEN is_human = (t.human_id IS NOT NULL) THEN t.key END,
+      CASE WHEN is_human = (t.human_id IS NOT NULL) THEN decode(t.hash, 'hex') END,
+      CASE WHEN is_human = (t.human_id IS NOT NULL) THEN l.v END, CASE WHEN is_human THEN t.human_voice_session_id END,
+      CASE WHEN is_human THEN t.human_duration_seconds END, CASE WHEN NOT is_human THEN t.assistant_tts_audio_urls END,
+      CASE WHEN NOT is_human THEN t.assistant_memory_retrieval_trace END,
+      CASE WHEN is_human THEN t.human_metadata ELSE t.assistant_metadata END,
+      CASE WHEN is_human THEN t.human_speech_ended_at END, CASE WHEN NOT is_human THEN t.assistant_first_audio_at END
+    FROM jsonb_to_recordset(turns) AS t(
+      n integer, key text, hash text, segment uuid,
+      human_id uuid, human_text text, human_message_type text, human_created_at timestamptz,
+      assistant_id uuid, assistant_parts text[], assistant_created_at timestamptz, human_voice_session_id text,
+      human_duration_seconds integer, human_metadata jsonb, human_speech_ended_at timestamptz,
+      assistant_tts_audio_urls text[], assistant_memory_retrieval_trace jsonb, assistant_metadata jsonb,
+      assistant_first_audio_at timestamptz)
+    CROSS JOIN LATERAL (
+      SELECT lines[t.n + 1] AS line, versions[lines[t.n + 1]] + turns_before[t.n + 1] + 1 AS v) l
+    CROSS JOIN (VALUES (true), (false)) AS half(is_human)
+    WHERE l.line IS NOT NULL AND (t.human_id IS NOT NULL OR NOT is_human);
     UPDATE conversations c SET version = c.version + u.turns, last_seq = c.last_seq + u.places,
       last_message_at = greatest(c.last_message_at, u.at)
-    FROM unnest(p_ids, p_counts, p_places, p_ats) AS u(id, turns, places, at)
-    WHERE c.id = u.id AND c.id = ANY (p_ids);
+    FROM unnest(touched, counts, places, ats) AS u(id, turns, places, at)
+    WHERE c.id = u.id AND c.id = ANY (touched);
+  END IF;
+
+  IF is_plain THEN
     RETURN QUERY SELECT (u.n - 1)::integer, 'recorded', versions[u.line] + u.turns + 1, seqs[u.line] + u.places + 1,
         versions[u.line] + p_counts[u.line], NULL::uuid, NULL::text[], false
-      FROM unnest(p_lines, p_turns_before, p_places_before) WITH ORDINALITY AS u(line, turns, places, n);
+      FROM unnest(lines, turns_before, places_before) WITH ORDINALITY AS u(line, turns, places, n);
     RETURN;
   END IF;
-  RETURN QUERY SELECT * FROM turnlog_record_v2(p_turns, false, p_lock_timeout_ms);
+  IF completes THEN
+    UPDATE segments s SET version = g.v, user_message_id = g.human_id, agent_response = g.agent_response,
+      lineage = g.lineage, updated_at = g.received
+    FROM (
+      SELECT DISTINCT ON (t.conversation_id, t.segment) t.*,
+        versions[lines[t.n + 1]] + turns_before[t.n + 1] + 1 AS v
+      FROM jsonb_to_recordset(p_turns) AS t(
+        n integer, conversation_id uuid, human_id uuid, segment uuid, agent_response text, lineage jsonb,
+        received timestamptz)
+      WHERE lines[t.n + 1] IS NOT NULL AND t.agent_response IS NOT NULL
+      ORDER BY t.conversation_id, t.segment, t.n DESC
+    ) g
+    WHERE s.conversation_id = g.conversation_id AND s.id = g.segment;
+  END IF;
+  IF speaks THEN
+    WITH first AS MATERIALIZED (
+      SELECT DISTINCT ON (t.conversation_id, t.human_voice_session_id) t.*,
+        versions[lines[t.n + 1]] + turns_before[t.n + 1] + 1 AS v
+      FROM jsonb_to_recordset(p_turns) AS t(
+        n integer, tenant text, conversation_id uuid, human_voice_session_id text, human_created_at timestamptz)
+      WHERE lines[t.n + 1] IS NOT NULL AND t.human_voice_session_id IS NOT NULL
+      ORDER BY t.conversation_id, t.human_voice_session_id, t.n
+    ), begun AS (
+      INSERT INTO voice_sessions (conversation_id, id, tenant, version, started_at)
+      SELECT f.conversation_id, f.human_voice_session_id, f.tenant, f.v, f.human_created_at FROM first f
+      ON CONFLICT DO NOTHING
+      RETURNING conversation_id, id
+    )
+    SELECT array_agg(f.n) INTO beginners FROM first f
+    JOIN begun b ON b.conversation_id = f.conversation_id AND b.id = f.human_voice_session_id;
+  END IF;
+  IF joined IS NOT NULL THEN
+    DELETE FROM held_audio h
+    USING jsonb_to_recordset(p_turns) AS t(n integer, conversation_id uuid, key text)
+    WHERE joined ? t.n::text AND h.conversation_id = t.conversation_id AND h.key = t.key;
+  END IF;
+  RETURN QUERY SELECT (u.n - 1)::integer, u.outcome,
+      coalesce(versions[u.line] + u.turns + 1, u.twin_version), coalesce(seqs[u.line] + u.places + 1, u.twin_seq),
+      u.head, u.twin_turn,
+      (SELECT array_agg(e.url ORDER BY e.n) FROM jsonb_array_elements_text(joined -> (u.n - 1)::text)
+        WITH ORDINALITY AS e(url, n)),
+      coalesce((u.n - 1)::integer = ANY (beginners), false)
+    FROM unnest(outcomes, lines, turns_before, places_before, twin_versions, twin_seqs, twin_turns, heads)
+      WITH ORDINALITY AS u(outcome, line, turns, places, twin_version, twin_seq, twin_turn, head, n);
 END $$;
 --> statement-breakpoint
 -- Creates a segment, or finds it.
@@ -969,6 +1014,13 @@ BEGIN
   WHERE x.conversation_id = p_id AND x.id = p_session RETURNING * INTO s;
   UPDATE conversations c SET version = old.version + 1 WHERE c.id = p_id;
   RETURN QUERY SELECT 'declared', old.version + 1, s;
+END $$;
+--> statement-breakpoint
+-- The texts of a JSON array, nulls included. STRICT: it is not called for NULL, which most turns have.
+CREATE OR REPLACE FUNCTION turnlog_texts_v1(p_array jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  RETURN ARRAY(SELECT e.value FROM jsonb_array_elements_text(p_array) WITH ORDINALITY AS e(value, n) ORDER BY e.n);
 END $$;
 --> statement-breakpoint
 -- Reads the versions of many conversations, each found by its key. The statement by itself, planned while

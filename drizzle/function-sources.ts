@@ -1,6 +1,7 @@
 /** The sources of the database's functions: one file a function, with whatever belongs to it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { expandPlaceholders } from './function-placeholders.ts'
 
 /** What separates two statements of a migration, and of a source: drizzle's migrator splits by it. */
 export const breakpoint = '--> statement-breakpoint'
@@ -8,7 +9,7 @@ export const breakpoint = '--> statement-breakpoint'
 export type FunctionSource = {
   /** Of the function and, with `.sql` behind it, of its file. */
   readonly name: string
-  /** The whole file, without the line break at its end. */
+  /** The whole file with its placeholders expanded, without the line break at its end. */
   readonly text: string
 }
 
@@ -20,7 +21,7 @@ export function readFunctionSources(migrationsFolder: string): FunctionSource[] 
     .sort()
     .map((file) => ({
       name: file.slice(0, -'.sql'.length),
-      text: readFileSync(join(folder, file), 'utf8').trimEnd(),
+      text: expandPlaceholders(readFileSync(join(folder, file), 'utf8').trimEnd()),
     }))
 }
 

@@ -1,7 +1,7 @@
 /** Histories written by hand: a right one, and each wrong one by the rule that it breaks. */
 import { expect, test } from 'bun:test'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
-import type { Message } from '../../src/conversation/wire/schemas.ts'
+import { type Message, nullFields } from '../../src/conversation/wire/schemas.ts'
 import type { ServerFrame } from '../../src/live/protocol/protocol.ts'
 import type {
   History,
@@ -25,11 +25,9 @@ const truly = (n: number, change: Partial<TrueMessage> = {}): TrueMessage => ({
 const message = (n: number, change: Partial<Message> = {}): Message => {
   const { key: _key, ...row } = truly(n)
   return {
+    ...nullFields,
     ...{ ...row, parts: [...row.parts], ttsAudioUrls: null, role: 'ai', conversationId: c },
-    ...{ content: `turn ${n}`, messageType: 'text', voiceSessionId: null, durationSeconds: null },
-    ...{ segmentId: null, memoryRetrievalTrace: null, metadata: null },
-    ...{ state: 'filled', heard: null, interruptedAt: null, speechEndedAt: null },
-    firstAudioAt: null,
+    ...{ content: `turn ${n}`, messageType: 'text', voiceSessionId: null, state: 'filled' },
     createdAt: '2026-11-23T09:00:00.000000Z',
     ...change,
   }

@@ -1,6 +1,6 @@
 /** A message by itself, as it would come from the database. */
 import { messageOf } from '../../src/conversation/sql/rows.ts'
-import type { Message } from '../../src/conversation/wire/schemas.ts'
+import { type Message, nullFields } from '../../src/conversation/wire/schemas.ts'
 
 /** It stands in a turn of its own; its ids go by its place. */
 export function plainMessage(
@@ -24,17 +24,8 @@ export function plainMessage(
     role,
     parts: [text],
     messageType: 'text',
-    voiceSessionId: null,
-    durationSeconds: null,
-    segmentId: null,
-    ttsAudioUrls: null,
-    memoryRetrievalTrace: null,
-    metadata: null,
+    ...nullFields,
     createdAt: '2026-11-23T09:30:00.123456Z',
     state: 'filled',
-    heard: null,
-    interruptedAt: null,
-    speechEndedAt: null,
-    firstAudioAt: null,
   })
 }

@@ -7,7 +7,7 @@
  * remembered head has not changed since before its snapshot makes one. A stub's version is a floor.
  */
 import type { KvKey } from '../../ports/kv.ts'
-import { printMessage } from '../wire/message-text.ts'
+import { printMessage, wireNumber } from '../wire/message-text.ts'
 import type { Commit } from '../writing/effects.ts'
 import { appended, bytesOf, fitted, keptOf, type Window, windowBounds } from './window.ts'
 
@@ -16,6 +16,7 @@ import { appended, bytesOf, fitted, keptOf, type Window, windowBounds } from './
  * length whatever their number: a turn costs the same at every length. A stub holds nothing.
  */
 export type Head = {
+  /** The `wireNumber` of its messages. A head of another number is not full. */
   readonly wire: number
   readonly version: number
   readonly full: boolean
@@ -23,9 +24,6 @@ export type Head = {
   readonly to: number
   readonly sizes: string
 }
-
-/** Raised whenever the wire form of a message changes. A head of another number is not full. */
-export const wireNumber = 2
 
 const prefixOf = (tenant: string, id: string): [string, string] => ['history', `${tenant}/${id}`]
 

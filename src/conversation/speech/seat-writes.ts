@@ -1,12 +1,19 @@
 /** Turns whose words come after their place: open, complete in two halves, and what was heard. */
 import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
+import { fieldsJson } from '../sql/new-message.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
 import type { Store } from '../store.ts'
 import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
 import type { TurnHalves } from '../wire/voice-schemas.ts'
-import { printedTime, requestHash } from '../writing/turn.ts'
+import {
+  assistantFields,
+  humanFields,
+  humanType,
+  printedTime,
+  requestHash,
+} from '../writing/turn.ts'
 import type { Writes } from '../writing/writes.ts'
 
 const calls = {
@@ -76,7 +83,7 @@ export function createSeatWrites(
       }
       const row = await write<Row>(
         calls.complete,
-        [JSON.stringify({ tenant: principal.tenant, c: id, key, ...rowOf(halves) }), lockTimeoutMs],
+        [jsonOf({ tenant: principal.tenant, conversation_id: id, key }, halves), lockTimeoutMs],
         ['completed', 'replayed'],
         { isRepeatable: true },
       )
@@ -139,33 +146,29 @@ function withoutNothing({ user, assistant, segment }: TurnHalves): TurnHalves {
   return { ...human, assistant, ...(segment === undefined ? {} : { segment }) }
 }
 
-/** The members that the function reads. A half that was not sent has no hash. */
-function rowOf({ user, assistant, segment }: TurnHalves) {
-  const seconds = user?.voice?.durationSeconds ?? 0
-  const urls = assistant?.ttsAudioUrls ?? []
-  const human = user && {
-    u_hash: requestHash({ user }),
-    u_text: user.text,
-    u_type: user.voice === undefined ? 'text' : 'audio',
-    u_session: user.voice?.sessionId ?? null,
-    u_seconds: seconds > 0 ? seconds : null,
-    u_metadata: user.metadata ?? null,
-    u_at: printedTime(user.at),
-    u_ended: printedTime(user.voice?.speechEndedAt),
+/** The turn as the function reads it. A half that was not sent has no hash. */
+function jsonOf(turn: object, { user, assistant, segment }: TurnHalves): string {
+  const row = {
+    ...turn,
+    received: printTime(now()),
+    ...(user && {
+      human_hash: requestHash({ user }),
+      human_text: user.text,
+      human_message_type: humanType(user),
+      human_created_at: printedTime(user.at),
+    }),
+    ...(assistant && {
+      assistant_hash: requestHash({ assistant, ...(segment === undefined ? {} : { segment }) }),
+      assistant_id: canonicalId(assistant.id ?? newId()),
+      assistant_parts: assistant.responses,
+      assistant_created_at: printedTime(assistant.at),
+      segment: segment === undefined ? null : canonicalId(segment.id),
+      agent_response: segment?.agentResponse ?? null,
+    }),
   }
-  const answer = assistant && {
-    a_hash: requestHash({ assistant, ...(segment === undefined ? {} : { segment }) }),
-    a_id: canonicalId(assistant.id ?? newId()),
-    a_parts: assistant.responses,
-    a_urls: urls.some((url) => url !== null) ? urls : null,
-    a_trace: assistant.memoryRetrievalTrace ?? null,
-    a_metadata: assistant.metadata ?? null,
-    a_at: printedTime(assistant.at),
-    a_first: printedTime(assistant.firstAudioAt),
-    segment: segment === undefined ? null : canonicalId(segment.id),
-    agent_response: segment?.agentResponse ?? null,
-  }
-  return { ...human, ...answer, received: printTime(now()) }
+  const human = user === undefined ? '' : fieldsJson('human', humanFields(user))
+  const answer = assistant === undefined ? '' : fieldsJson('assistant', assistantFields(assistant))
+  return `${JSON.stringify(row).slice(0, -1)}${human}${answer}}`
 }
 
 const isThere = (row: { id: string | null }): row is MessageRow => row.id !== null

@@ -5,7 +5,7 @@ import { timeFromPostgres } from '../wire/time.ts'
 
 type Columns = Readonly<Record<string, string>>
 
-const messageColumns = {
+export const messageColumns = {
   id: 'id',
   turnId: 'turn_id',
   seq: 'seq',

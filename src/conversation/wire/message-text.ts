@@ -3,6 +3,9 @@ import { Buffer } from 'node:buffer'
 import canonicalize from 'canonicalize'
 import type { Message } from './schemas.ts'
 
+/** Raised whenever the printed form of a message changes: what a cache holds in another form is not used. */
+export const wireNumber = 2
+
 /**
  * JSON. What callers gave (`metadata`, the trace, `heard`) is in RFC 8785 form, for the
  * database keeps the members of its objects in another order than the caller sent them. Ids stand

@@ -173,8 +173,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     })
     const { locked, unsettled } = await recorder.record(entries, { wait, recorded: back })
     back()
-    const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.c)
-    const unsettledBy = Map.groupBy(unsettled, (entry) => entry.turn.row.c)
+    const lockedBy = Map.groupBy(locked, (entry) => entry.turn.row.conversationId)
+    const unsettledBy = Map.groupBy(unsettled, (entry) => entry.turn.row.conversationId)
     for (const { line } of batch) {
       const again = lockedBy.get(line.id) ?? []
       const unknown = unsettledBy.get(line.id)
@@ -226,9 +226,9 @@ export function createCommitter(options: CommitterOptions): Committer {
       if (isTooMuch || waitingTurns >= bounds.waitingTurnsMax)
         return Promise.reject(new Problem('overloaded'))
       const { promise, resolve, reject } = Promise.withResolvers<Verdict>()
-      const { c } = turn.row
-      const line = lines.get(c) ?? { id: c, waiting: [], busy: false }
-      lines.set(c, line)
+      const { conversationId: id } = turn.row
+      const line = lines.get(id) ?? { id, waiting: [], busy: false }
+      lines.set(id, line)
       line.waiting.push({ turn, since: performance.now(), resolve, reject })
       waitingTurns += 1
       waitingBytes += turn.bytes

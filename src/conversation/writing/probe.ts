@@ -55,8 +55,8 @@ BEGIN
   SELECT array_agg(w.outcome) INTO outcomes
     FROM turnlog_create_v1('default', c, false, NULL, NULL, NULL, '00', now(), 1000) w;
   SELECT outcomes || array_agg(w.outcome) INTO outcomes
-    FROM turnlog_record_one_v1('default', c, NULL, NULL, gen_random_uuid(), 'probe', 'text', NULL,
-      now(), gen_random_uuid(), ARRAY[answer], NULL, NULL, now(), 1000) w;
+    FROM turnlog_record_turn_v1('default', c, NULL, NULL, gen_random_uuid(), 'probe', 'text', now(),
+      gen_random_uuid(), ARRAY[answer], now(), NULL, false, 1000) w;
   IF outcomes <> ARRAY['created', 'recorded'] THEN
     RAISE EXCEPTION 'the probe of writes was answered %', outcomes;
   END IF;

@@ -4,40 +4,51 @@ import type { PreparedTurn } from './turn.ts'
 
 const answer = 'n, outcome, version, seq, head, turn_id AS "turnId", urls, began'
 
-/** The rules for every turn, whatever it asks for. */
-const anyTurns = `SELECT ${answer}
-  FROM turnlog_record_v2($1::text::jsonb, $2::boolean, $3::integer)`
-
-/** A turn by itself that names no segment, no session and no ids of its own, and brings no audio. */
+/** One turn. */
 const loneTurn = `SELECT ${answer}
-  FROM turnlog_record_one_v1($1::text, $2::uuid, $3::text, $4::text, $5::uuid, $6::text, $7::text,
-    $8::text::jsonb, $9::text::timestamptz, $10::uuid, $11::text[], $12::text::jsonb, $13::text::jsonb,
-    $14::text::timestamptz, $15::integer)`
+  FROM turnlog_record_turn_v1(
+    p_tenant => $1::text, p_conversation_id => $2::uuid, p_key => $3::text, p_hash => $4::text,
+    p_human_id => $5::uuid, p_human_text => $6::text, p_human_message_type => $7::text,
+    p_human_created_at => $8::text::timestamptz, p_assistant_id => $9::uuid, p_assistant_parts => $10::text[],
+    p_assistant_created_at => $11::text::timestamptz, p_rest => $12::text::jsonb, p_wait => $13::boolean,
+    p_lock_timeout_ms => $14::integer)`
 
-/** Several turns at once that name no segment and no ids of their own, where nobody is waited for. */
-const plainTurns = `SELECT ${answer}
-  FROM turnlog_record_v3($1::text::jsonb, $2::boolean, $3::text[]::uuid[], $4::text[],
-    $5::text[]::integer[], $6::text[]::integer[], $7::text[]::timestamptz[],
-    $8::text[]::integer[], $9::text[]::integer[], $10::text[]::integer[], $11::integer)`
+/** Any turns at once. Of plain ones, the service has counted what the database needs. */
+const anyTurns = `SELECT ${answer}
+  FROM turnlog_record_turns_v1(
+    p_turns => $1::text::jsonb, p_wait => $2::boolean, p_plain => $3::boolean, p_named => $4::boolean,
+    p_ids => $5::text[]::uuid[], p_tenants => $6::text[], p_counts => $7::text[]::integer[],
+    p_places => $8::text[]::integer[], p_ats => $9::text[]::timestamptz[], p_lines => $10::text[]::integer[],
+    p_turns_before => $11::text[]::integer[], p_places_before => $12::text[]::integer[],
+    p_lock_timeout_ms => $13::integer)`
 
-/** `wait` for conversations that another writer holds. Answers a row for each turn, `n` its place here. */
-export function recordCall(
-  turns: readonly PreparedTurn[],
-  wait: boolean,
-  lockTimeoutMs: number,
-): Statement {
+export type RecordCallOptions = {
+  /** Wait for conversations that another writer holds. */
+  readonly wait: boolean
+  readonly lockTimeoutMs: number
+}
+
+/** The call that records these turns. It answers a row for each, `n` its place here. */
+export function recordCall(turns: readonly PreparedTurn[], options: RecordCallOptions): Statement {
   const [first] = turns
-  if (!wait && turns.length === 1 && first !== undefined && isLone(first))
-    return loneCall(first, lockTimeoutMs)
-  const json = `[${turns.map((turn, n) => `{"n":${n},${turn.json.slice(1)}`).join(',')}]`
-  if (wait || turns.length === 1 || !turns.every(isPlain))
-    return { text: anyTurns, params: [json, wait, lockTimeoutMs] }
-  const isNamed = ({ row }: PreparedTurn) => row.key !== null || row.h_session !== null
+  return turns.length === 1 && first !== undefined
+    ? loneCall(first, options)
+    : batchCall(turns, turns.every(isPlain), options)
+}
+
+/** The call for any turns. Where `isEachPlain` is false, the rules for all turns decide. */
+export function batchCall(
+  turns: readonly PreparedTurn[],
+  isEachPlain: boolean,
+  { wait, lockTimeoutMs }: RecordCallOptions,
+): Statement {
   const { lines, turnsBefore, placesBefore, conversations } = sorted(turns)
   return {
-    text: plainTurns,
+    text: anyTurns,
     params: [
-      json,
+      `[${turns.map((turn, n) => `{"n":${n},${turn.json.slice(1)}`).join(',')}]`,
+      wait,
+      isEachPlain,
       turns.some(isNamed),
       conversations.map(({ id }) => id),
       conversations.map(({ tenant }) => tenant),
@@ -52,38 +63,34 @@ export function recordCall(
   }
 }
 
-/** It names no segment and no ids of its own. */
+/** Whether a turn names no segment and no ids of its own. */
 const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
 
-/** Nor a voice session, and it brings no audio. */
-const isLone = (turn: PreparedTurn) => isPlain(turn) && isWritten(turn)
+/** Whether a turn has a key or a voice session to be looked up. */
+const isNamed = ({ row }: PreparedTurn) =>
+  row.key !== null || (row.human?.fields.voiceSessionId ?? null) !== null
 
-const isWritten = ({ row }: PreparedTurn) =>
-  row.h_session === null &&
-  row.h_seconds === null &&
-  row.h_ended === null &&
-  row.a_first === null &&
-  row.a_urls === null
-
-function loneCall({ row }: PreparedTurn, lockTimeoutMs: number): Statement {
-  const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
+function loneCall(
+  { row, restJson }: PreparedTurn,
+  { wait, lockTimeoutMs }: RecordCallOptions,
+): Statement {
+  const { human, assistant } = row
   return {
     text: loneTurn,
     params: [
       row.tenant,
-      row.c,
+      row.conversationId,
       row.key,
       row.hash,
-      row.h_id,
-      row.h_text,
-      row.h_type,
-      json(row.h_metadata),
-      row.h_at,
-      row.a_id,
-      row.a_parts,
-      json(row.a_trace),
-      json(row.a_metadata),
-      row.a_at,
+      human?.id ?? null,
+      human?.parts[0] ?? null,
+      human?.messageType ?? null,
+      human?.createdAt ?? null,
+      assistant.id,
+      assistant.parts,
+      assistant.createdAt,
+      restJson,
+      wait,
       lockTimeoutMs,
     ],
   }
@@ -106,18 +113,18 @@ function sorted(turns: readonly PreparedTurn[]) {
   const turnsBefore: string[] = []
   const placesBefore: string[] = []
   const own = turns.map(({ row }) => {
-    const { c: id, tenant } = row
+    const { conversationId: id, tenant, assistant } = row
     // Under another tenant it is another one, which the database will not find.
     const name = `${tenant}/${id}`
     const found = byName.get(name)
-    const one = found ?? { id, tenant, turns: 0, places: 0, at: row.a_at, line: 0 }
+    const one = found ?? { id, tenant, turns: 0, places: 0, at: assistant.createdAt, line: 0 }
     if (found === undefined) byName.set(name, one)
     turnsBefore.push(`${one.turns}`)
     placesBefore.push(`${one.places}`)
     one.turns += 1
-    one.places += row.h_id === null ? 1 : 2
+    one.places += row.human === null ? 1 : 2
     // Times are printed in one form, so that their texts have their order.
-    if (row.a_at > one.at) one.at = row.a_at
+    if (assistant.createdAt > one.at) one.at = assistant.createdAt
     return one
   })
   const conversations = [...byName.values()].sort((a, b) => (a.id < b.id ? -1 : 1))

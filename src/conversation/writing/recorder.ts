@@ -98,7 +98,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   const call = (entries: readonly Entry[], wait: boolean) => {
     const turns = entries.map(({ turn }) => turn)
-    return database.query<Row>(recordCall(turns, wait, options.lockTimeoutMs))
+    return database.query<Row>(recordCall(turns, { wait, lockTimeoutMs: options.lockTimeoutMs }))
   }
 
   const record: Recorder['record'] = async (entries, options) => {
@@ -129,10 +129,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const middle = Math.ceil(entries.length / 2)
     const first = await record(entries.slice(0, middle), options)
     // A conversation whose turns stayed behind keeps its later ones behind them.
-    const behind = new Set([...first.locked, ...first.unsettled].map(({ turn }) => turn.row.c))
+    const behind = new Set(
+      [...first.locked, ...first.unsettled].map(({ turn }) => turn.row.conversationId),
+    )
     const second = entries.slice(middle)
-    const later = second.filter(({ turn }) => behind.has(turn.row.c))
-    const others = second.filter(({ turn }) => !behind.has(turn.row.c))
+    const later = second.filter(({ turn }) => behind.has(turn.row.conversationId))
+    const others = second.filter(({ turn }) => !behind.has(turn.row.conversationId))
     const last = others.length === 0 ? nothing : await record(others, options)
     return {
       locked: [...first.locked, ...later, ...last.locked],
@@ -178,12 +180,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const { entry: first, place } = run[0]
       runEffects(effects, events, {
         tenant: first.turn.row.tenant,
-        conversationId: first.turn.row.c,
+        conversationId: first.turn.row.conversationId,
         from: place.version - 1,
         version: place.version - 1 + run.length,
         messages: run.flatMap(({ messages }) => messages),
         touched: run.some(
-          ({ entry, place }) => place.began || entry.turn.row.agent_response !== null,
+          ({ entry, place }) => place.began || entry.turn.row.agentResponse !== null,
         )
           ? 'more'
           : 'messages',
@@ -237,4 +239,4 @@ const verdictOf = ({ place: { version, head }, messages }: Recorded): Verdict =>
 })
 
 /** The id of the turn's first message: the turn's id. */
-const firstId = ({ turn }: Entry): string => turn.row.h_id ?? turn.row.a_id
+const firstId = ({ turn }: Entry): string => turn.row.human?.id ?? turn.row.assistant.id

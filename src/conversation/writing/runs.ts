@@ -10,7 +10,7 @@ type RecordedAt = { readonly entry: Entry; readonly place: Place }
  */
 export function runsOf<T extends RecordedAt>(recorded: readonly T[]): [T, ...T[]][] {
   const runs: [T, ...T[]][] = []
-  const byConversation = Map.groupBy(recorded, ({ entry }) => entry.turn.row.c)
+  const byConversation = Map.groupBy(recorded, ({ entry }) => entry.turn.row.conversationId)
   for (const group of byConversation.values()) {
     let version = Number.NaN
     for (const one of group.toSorted((a, b) => a.place.version - b.place.version)) {

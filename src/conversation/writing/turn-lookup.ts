@@ -25,7 +25,9 @@ export async function lookUp(
   const until = performance.now() + lookupMs
   const known = entries.flatMap((entry) => {
     const id = ownId(entry)
-    return id === undefined ? [] : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.c, id }]
+    return id === undefined
+      ? []
+      : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.conversationId, id }]
   })
   const params = [
     known.map(({ tenant }) => tenant),
@@ -53,4 +55,4 @@ export async function lookUp(
  * may have been recorded long before; of a turn that has no others, only its key can tell.
  */
 export const ownId = ({ turn: { row } }: Entry): string | undefined =>
-  [row.a_id, row.h_id ?? undefined].find((id) => id !== undefined && !row.given?.includes(id))
+  [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.given?.includes(id))

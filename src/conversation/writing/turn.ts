@@ -2,46 +2,37 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
+import { fieldsJson, type NewFields, type NewMessage } from '../sql/new-message.ts'
 import { messageOf } from '../sql/rows.ts'
 import { canonicalId, newId } from '../wire/ids.ts'
 import { singleTurnLineage } from '../wire/lineage.ts'
 import type { Principal } from '../wire/principal.ts'
-import type { Message, NewTurn } from '../wire/schemas.ts'
+import type { Lineage, Message, NewTurn } from '../wire/schemas.ts'
 import { now, parseTime, printTime } from '../wire/time.ts'
 
-/** A row of the record function's input; its names are those the function reads. */
+/** A turn as the record functions take it. */
 export type TurnRow = {
   tenant: string
-  c: string
+  conversationId: string
   key: string | null
   hash: string | null
+  /** The ids that the caller gave. */
   given: string[] | null
-  h_id: string | null
-  h_text: string | null
-  h_type: 'text' | 'audio'
-  h_session: string | null
-  h_seconds: number | null
-  h_metadata: Message['metadata']
-  h_at: string | null
-  h_ended: string | null
-  a_id: string
-  a_parts: string[]
-  a_urls: (string | null)[] | null
-  a_trace: Message['memoryRetrievalTrace']
-  a_metadata: Message['metadata']
-  a_at: string
-  a_first: string | null
+  human: NewMessage | null
+  assistant: NewMessage
   segment: string | null
-  agent_response: string | null
-  lineage: unknown
+  agentResponse: string | null
+  lineage: Lineage | null
   received: string
 }
 
-/** A turn made ready, with its JSON text as the function takes it. */
+/** A turn made ready, with its JSON text as the functions take it. */
 export type PreparedTurn = {
   readonly row: TurnRow
   /** The row as JSON, without the number that it gets in its batch. */
   readonly json: string
+  /** Of that, as an object, what few turns have; null where there is nothing. */
+  readonly restJson: string | null
   readonly bytes: number
 }
 
@@ -55,7 +46,7 @@ export function requestHash(body: unknown): string {
     .digest('hex')
 }
 
-/** The turn's responses are split already, and not empty. */
+/** Prepares a turn whose responses are split already, and not empty. */
 export function prepareTurn(
   principal: Principal,
   conversationId: string,
@@ -67,100 +58,116 @@ export function prepareTurn(
   const humanAt = timeOf(user?.at) ?? received
   // The AI message follows the human one by a microsecond, the smallest step that is kept.
   const assistantAt = timeOf(assistant.at) ?? (user === undefined ? received : humanAt + 1n)
-  const humanId = user === undefined ? null : canonicalId(user.id ?? newId())
-  const assistantId = canonicalId(assistant.id ?? newId())
+  const human = user === undefined ? null : humanMessage(user, printTime(humanAt))
+  const answer: NewMessage = {
+    id: canonicalId(assistant.id ?? newId()),
+    parts: assistant.responses,
+    messageType: 'text',
+    createdAt: printTime(assistantAt),
+    fields: assistantFields(assistant),
+  }
   const segmentId = segment === undefined ? null : canonicalId(segment.id)
   const given = [user?.id, assistant.id].flatMap((id) =>
     id === undefined ? [] : [canonicalId(id)],
   )
-  const seconds = user?.voice?.durationSeconds ?? 0
-  const urls = assistant.ttsAudioUrls ?? []
-  const completes = segment?.agentResponse !== undefined && segmentId !== null && humanId !== null
+  const completes = segment?.agentResponse !== undefined && segmentId !== null && human !== null
   const row: TurnRow = {
     tenant: principal.tenant,
-    c: conversationId,
+    conversationId,
     key: key ?? null,
     hash: key === undefined ? null : requestHash(turn),
     given: given.length > 0 ? given : null,
-    h_id: humanId,
-    h_text: user?.text ?? null,
-    h_type: user?.voice === undefined ? 'text' : 'audio',
-    h_session: user?.voice?.sessionId ?? null,
-    h_seconds: seconds > 0 ? seconds : null,
-    h_metadata: user?.metadata ?? null,
-    h_at: user === undefined ? null : printTime(humanAt),
-    h_ended: printedTime(user?.voice?.speechEndedAt),
-    a_id: assistantId,
-    a_parts: assistant.responses,
-    a_urls: urls.some((url) => url !== null) ? urls : null,
-    a_trace: assistant.memoryRetrievalTrace ?? null,
-    a_metadata: assistant.metadata ?? null,
-    a_at: printTime(assistantAt),
-    a_first: printedTime(assistant.firstAudioAt),
+    human,
+    assistant: answer,
     segment: segmentId,
-    agent_response: completes ? (segment.agentResponse ?? null) : null,
+    agentResponse: completes ? (segment.agentResponse ?? null) : null,
     lineage: completes
       ? singleTurnLineage({
           conversationId,
-          userMessageId: humanId,
-          assistantMessageId: assistantId,
+          userMessageId: human.id,
+          assistantMessageId: answer.id,
           segmentId,
         })
       : null,
     received: printTime(received),
   }
-  const json = jsonOf(row)
-  return { row, json, bytes: Buffer.byteLength(json) }
+  const rest = restOf(row)
+  const json = `${requiredJson(row)}${rest}}`
+  return {
+    row,
+    json,
+    restJson: rest === '' ? null : `{${rest.slice(1)}}`,
+    bytes: Buffer.byteLength(json),
+  }
+}
+
+type NewUser = NonNullable<NewTurn['user']>
+
+const humanMessage = (user: NewUser, createdAt: string): NewMessage => ({
+  id: canonicalId(user.id ?? newId()),
+  parts: [user.text],
+  messageType: humanType(user),
+  createdAt,
+  fields: humanFields(user),
+})
+
+export const humanType = (user: Pick<NewUser, 'voice'>): Message['messageType'] =>
+  user.voice === undefined ? 'text' : 'audio'
+
+/** The fields of a human message as its caller gives them. */
+export function humanFields({ voice, metadata }: Omit<NewUser, 'id'>): NewFields {
+  const seconds = voice?.durationSeconds ?? 0
+  return {
+    voiceSessionId: voice?.sessionId ?? null,
+    durationSeconds: seconds > 0 ? seconds : null,
+    ttsAudioUrls: null,
+    memoryRetrievalTrace: null,
+    metadata: metadata ?? null,
+    speechEndedAt: printedTime(voice?.speechEndedAt),
+    firstAudioAt: null,
+  }
+}
+
+/** The fields of an AI message as its caller gives them. */
+export function assistantFields(assistant: NewTurn['assistant']): NewFields {
+  const urls = assistant.ttsAudioUrls ?? []
+  return {
+    voiceSessionId: null,
+    durationSeconds: null,
+    ttsAudioUrls: urls.some((url) => url !== null) ? urls : null,
+    memoryRetrievalTrace: assistant.memoryRetrievalTrace ?? null,
+    metadata: assistant.metadata ?? null,
+    speechEndedAt: null,
+    firstAudioAt: printedTime(assistant.firstAudioAt),
+  }
 }
 
 /**
- * Without what is null, which is most of it: the database reads what is absent as null. Ids and times
- * that are made here have nothing to escape.
+ * What every turn has, as an object that is not closed yet. Ids and times that are made here have nothing
+ * to escape.
  */
-function jsonOf(row: TurnRow): string {
-  const { tenant, c, given, h_id, h_text, h_at, a_id, a_parts, a_at } = row
+function requiredJson({ tenant, conversationId, key, hash, given, human, assistant }: TurnRow) {
   const id = given === null ? quoted : JSON.stringify
-  let json = `{"tenant":${JSON.stringify(tenant)},"c":${JSON.stringify(c)},"a_id":${id(a_id)},"a_at":"${a_at}","a_parts":${JSON.stringify(a_parts)},"received":"${row.received}","h_type":"${row.h_type}"`
-  if (h_id !== null)
-    json += `,"h_id":${id(h_id)},"h_at":"${h_at}","h_text":${JSON.stringify(h_text)}`
-  for (const name of rare) {
-    const value = row[name]
-    if (value !== null) json += `,"${name}":${JSON.stringify(value)}`
-  }
-  return `${json}}`
+  let json = `{"tenant":${JSON.stringify(tenant)},"conversation_id":${JSON.stringify(conversationId)},"assistant_id":${id(assistant.id)},"assistant_created_at":"${assistant.createdAt}","assistant_parts":${JSON.stringify(assistant.parts)}`
+  if (human !== null)
+    json += `,"human_id":${id(human.id)},"human_created_at":"${human.createdAt}","human_message_type":"${human.messageType}","human_text":${JSON.stringify(human.parts[0])}`
+  if (key !== null) json += `,"key":${JSON.stringify(key)},"hash":"${hash}"`
+  return json
+}
+
+/** What else there is, as members of an object, each behind a comma. */
+function restOf(row: TurnRow): string {
+  const { given, human, assistant, segment, agentResponse } = row
+  let json = human === null ? '' : fieldsJson('human', human.fields)
+  json += fieldsJson('assistant', assistant.fields)
+  if (given !== null) json += `,"given":${JSON.stringify(given)}`
+  if (segment !== null) json += `,"segment":${JSON.stringify(segment)}`
+  if (agentResponse !== null)
+    json += `,"agent_response":${JSON.stringify(agentResponse)},"lineage":${JSON.stringify(row.lineage)},"received":"${row.received}"`
+  return json
 }
 
 const quoted = (text: string) => `"${text}"`
-
-type Usual =
-  | 'tenant'
-  | 'c'
-  | 'h_id'
-  | 'h_text'
-  | 'h_type'
-  | 'h_at'
-  | 'a_id'
-  | 'a_parts'
-  | 'a_at'
-  | 'received'
-type Rare = Exclude<keyof TurnRow, Usual>
-
-const rare = Object.keys({
-  key: 0,
-  hash: 0,
-  given: 0,
-  h_session: 0,
-  h_seconds: 0,
-  h_metadata: 0,
-  h_ended: 0,
-  a_urls: 0,
-  a_trace: 0,
-  a_metadata: 0,
-  a_first: 0,
-  segment: 0,
-  agent_response: 0,
-  lineage: 0,
-} satisfies Record<Rare, 0>) as Rare[]
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTime(text))
 
@@ -181,45 +188,35 @@ export function messagesOf(
   { row }: PreparedTurn,
   { version, seq, urls }: { version: number; seq: number; urls: Message['ttsAudioUrls'] },
 ): Message[] {
-  const turnId = row.h_id ?? row.a_id
-  const assistant = messageOf(row.c, {
-    id: row.a_id,
+  const { conversationId, human, assistant, segment: segmentId } = row
+  const turnId = human?.id ?? assistant.id
+  const answer = messageOf(conversationId, {
+    ...assistant.fields,
+    ...unreported,
+    id: assistant.id,
     turnId,
-    seq: row.h_id === null ? seq : seq + 1,
+    seq: human === null ? seq : seq + 1,
     version,
     role: 'ai',
-    parts: row.a_parts,
-    messageType: 'text',
-    voiceSessionId: null,
-    durationSeconds: null,
-    segmentId: row.segment,
-    ttsAudioUrls: urls ?? row.a_urls,
-    memoryRetrievalTrace: row.a_trace,
-    metadata: row.a_metadata,
-    createdAt: row.a_at,
-    ...unreported,
-    speechEndedAt: null,
-    firstAudioAt: row.a_first,
+    parts: assistant.parts,
+    messageType: assistant.messageType,
+    segmentId,
+    ttsAudioUrls: urls ?? assistant.fields.ttsAudioUrls,
+    createdAt: assistant.createdAt,
   })
-  if (row.h_id === null || row.h_text === null || row.h_at === null) return [assistant]
-  const human = messageOf(row.c, {
-    id: row.h_id,
+  if (human === null) return [answer]
+  const question = messageOf(conversationId, {
+    ...human.fields,
+    ...unreported,
+    id: human.id,
     turnId,
     seq,
     version,
     role: 'human',
-    parts: [row.h_text],
-    messageType: row.h_type,
-    voiceSessionId: row.h_session,
-    durationSeconds: row.h_seconds,
-    segmentId: row.segment,
-    ttsAudioUrls: null,
-    memoryRetrievalTrace: null,
-    metadata: row.h_metadata,
-    createdAt: row.h_at,
-    ...unreported,
-    speechEndedAt: row.h_ended,
-    firstAudioAt: null,
+    parts: human.parts,
+    messageType: human.messageType,
+    segmentId,
+    createdAt: human.createdAt,
   })
-  return [human, assistant]
+  return [question, answer]
 }

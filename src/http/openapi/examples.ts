@@ -3,6 +3,7 @@
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
 import type * as wire from '../../conversation/wire/schemas.ts'
+import { nullFields } from '../../conversation/wire/schemas.ts'
 
 const conversationId = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
 const humanMessageId = '0199c3a4-9a40-7c1d-8a2b-5f0e6d7c8b02'
@@ -53,18 +54,12 @@ const human: wire.Message = {
   parts: ['Is there a table for two tonight?'],
   content: 'Is there a table for two tonight?',
   messageType: 'audio',
+  ...nullFields,
   voiceSessionId: 'call-7',
   durationSeconds: 3,
   segmentId,
-  ttsAudioUrls: null,
-  memoryRetrievalTrace: null,
-  metadata: null,
   createdAt: '2026-11-23T09:30:00.123456Z',
   state: 'filled',
-  heard: null,
-  interruptedAt: null,
-  speechEndedAt: null,
-  firstAudioAt: null,
 }
 
 const ai: wire.Message = {
@@ -80,11 +75,6 @@ const ai: wire.Message = {
   memoryRetrievalTrace: { query: 'restaurant preferences', hits: 2 },
   metadata: { model: 'gpt-5', outputTokens: 14 },
   createdAt: '2026-11-23T09:30:00.123457Z',
-  state: 'filled',
-  heard: null,
-  interruptedAt: null,
-  speechEndedAt: null,
-  firstAudioAt: null,
 }
 
 const spoken: wire.Message = {

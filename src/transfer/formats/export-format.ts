@@ -15,27 +15,32 @@ const closed = { additionalProperties: false } as const
 const { conversationId, version, ttsAudioUrls } = wire.Segment.properties
 const urls = ttsAudioUrls.anyOf[0]
 
-const { state, heard, interruptedAt, speechEndedAt, firstAudioAt } = wire.Message.properties
+const { heard, interruptedAt } = wire.Message.properties
 
-/** As the API shows it, without what follows from the lines around it. Files from before speech have none of it. */
+/** What follows from the lines around a message. */
+const implied = ['conversationId', 'turnId', 'version', 'content'] as const
+
+/** What messages had when the format was made. */
+const original = [
+  'id',
+  'seq',
+  'role',
+  'parts',
+  'messageType',
+  'voiceSessionId',
+  'durationSeconds',
+  'segmentId',
+  'ttsAudioUrls',
+  'memoryRetrievalTrace',
+  'metadata',
+  'createdAt',
+] as const
+
+/** As the API shows it, without what is implied. Files from before a member was added do not have it. */
 const ExportedMessage = Type.Object(
   {
-    ...Type.Omit(wire.Message, [
-      'conversationId',
-      'turnId',
-      'version',
-      'content',
-      'state',
-      'heard',
-      'interruptedAt',
-      'speechEndedAt',
-      'firstAudioAt',
-    ]).properties,
-    state: Type.Optional(state),
-    heard: Type.Optional(heard),
-    interruptedAt: Type.Optional(interruptedAt),
-    speechEndedAt: Type.Optional(speechEndedAt),
-    firstAudioAt: Type.Optional(firstAudioAt),
+    ...Type.Pick(wire.Message, original).properties,
+    ...Type.Partial(Type.Omit(wire.Message, [...implied, ...original])).properties,
   },
   closed,
 )

@@ -1,6 +1,6 @@
 /** A line of an export -> the steps that make it true elsewhere. */
 import { canonicalId } from '../../conversation/wire/ids.ts'
-import type { NewTurn } from '../../conversation/wire/schemas.ts'
+import { Message, NewAssistant, type NewTurn, NewUser } from '../../conversation/wire/schemas.ts'
 import { idWithin } from './derived-ids.ts'
 import {
   checkExportLine,
@@ -119,15 +119,27 @@ const segmentOf = (id: string | null, completes: TurnLine['completes']) =>
       }
 
 function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
-  const { id, parts: responses, createdAt: at, memoryRetrievalTrace, metadata } = ai
-  const { firstAudioAt = null } = ai
-  return {
-    ...{ id, responses, at },
-    ...(memoryRetrievalTrace === null ? {} : { memoryRetrievalTrace }),
-    ...(metadata === null ? {} : { metadata }),
-    ...(firstAudioAt === null ? {} : { firstAudioAt }),
-  }
+  const { id, parts: responses, createdAt: at } = ai
+  return { ...{ id, responses, at }, ...givenOf(ai, assistantNames) }
 }
+
+type Named = Exclude<keyof ExportedMessage, 'id' | 'ttsAudioUrls'>
+
+/** The names that a message has in common with a part of a turn; the URLs are sent afterwards. */
+const namesIn = <Properties extends object>(properties: Properties) =>
+  Object.keys(properties).filter(
+    (name) => name in Message.properties && name !== 'id' && name !== 'ttsAudioUrls',
+  ) as Extract<keyof Properties, Named>[]
+
+const assistantNames = namesIn(NewAssistant.properties)
+const userNames = namesIn(NewUser.properties)
+const voiceNames = namesIn(NewUser.properties.voice.properties)
+
+/** The members with these names that are not null. */
+const givenOf = <Name extends Named>(message: ExportedMessage, names: readonly Name[]) =>
+  Object.fromEntries(
+    names.flatMap((name) => ((message[name] ?? null) === null ? [] : [[name, message[name]]])),
+  ) as { [Each in Name]?: NonNullable<ExportedMessage[Each]> }
 
 /** What may still change of an answer. */
 function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: ExportedMessage) {
@@ -139,7 +151,7 @@ function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: E
 }
 
 function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
-  const { voiceSessionId, durationSeconds, speechEndedAt = null } = human
+  const { voiceSessionId } = human
   return {
     id: human.id,
     text: human.parts.join(''),
@@ -148,11 +160,10 @@ function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
       ? {
           voice: {
             ...(voiceSessionId === null ? {} : { sessionId: voiceSessionId }),
-            ...(durationSeconds === null ? {} : { durationSeconds }),
-            ...(speechEndedAt === null ? {} : { speechEndedAt }),
+            ...givenOf(human, voiceNames),
           },
         }
       : {}),
-    ...(human.metadata === null ? {} : { metadata: human.metadata }),
+    ...givenOf(human, userNames),
   }
 }

@@ -1,11 +1,12 @@
 /** Compares what a service has stored already with what an import is about to write. */
 import { isDeepStrictEqual } from 'node:util'
 import { splitResponses } from '../../conversation/wire/render.ts'
-import type {
-  Conversation,
-  Message,
-  MessagePage,
-  NewTurn,
+import {
+  type Conversation,
+  type Message,
+  type MessagePage,
+  Message as MessageSchema,
+  type NewTurn,
 } from '../../conversation/wire/schemas.ts'
 import { messageIds } from '../formats/dialogue-block.ts'
 import type { ExportedMessage } from '../formats/export-format.ts'
@@ -107,17 +108,19 @@ export const shownOf = ({ externalId, title, metadata }: Conversation) => [
   metadata,
 ]
 
+/** What may change of a message, and what is not exported. Of a human message, the segment stays. */
+const changing = ['segmentId', 'ttsAudioUrls', 'state', 'heard', 'interruptedAt']
+const implied = ['conversationId', 'turnId', 'version', 'content']
+
+const lastingNames = Object.keys(MessageSchema.properties).filter(
+  (name) => !changing.includes(name) && !implied.includes(name),
+) as (keyof ExportedMessage)[]
+
 /** The fields of a message that never change. */
-function lasting(message: ExportedMessage): unknown[] {
-  const { id, seq, role, parts, messageType, voiceSessionId, durationSeconds, createdAt } = message
-  return [
-    [id, seq, role, parts, messageType, voiceSessionId, durationSeconds, createdAt],
-    role === 'human' ? message.segmentId : null,
-    message.memoryRetrievalTrace,
-    message.metadata,
-    [message.speechEndedAt ?? null, message.firstAudioAt ?? null],
-  ]
-}
+const lasting = (message: ExportedMessage): unknown[] => [
+  message.role === 'human' ? message.segmentId : null,
+  ...lastingNames.map((name) => message[name] ?? null),
+]
 
 const contentOf = ({ id, role, parts, metadata, memoryRetrievalTrace }: Message) => [
   [id, role, parts],

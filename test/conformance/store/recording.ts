@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
+import { nullFields } from '../../../src/conversation/wire/schemas.ts'
 import { refusal, some } from '../../support/store.ts'
 import { decode, me, type StoreSubject, turn } from './subject.ts'
 
@@ -23,13 +24,8 @@ export function recordsTurns(subject: StoreSubject): void {
       const common = {
         conversationId: id,
         version: 2,
-        segmentId: null,
-        ttsAudioUrls: null,
         state: 'filled',
-        heard: null,
-        interruptedAt: null,
-        speechEndedAt: null,
-        firstAudioAt: null,
+        ...nullFields,
       } as const
       expect(recorded.messages).toEqual([
         {

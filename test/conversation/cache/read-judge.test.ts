@@ -1,6 +1,6 @@
 /** The judge of the fault run lets right reads pass, and sees each way in which one can be wrong. */
 import { describe, expect, test } from 'bun:test'
-import type { Message } from '../../../src/conversation/wire/schemas.ts'
+import { type Message, nullFields } from '../../../src/conversation/wire/schemas.ts'
 import {
   digestOf,
   judgeReads,
@@ -18,18 +18,10 @@ const message = (seq: number, version: number, ttsAudioUrls: string[] | null = n
   parts: [`text ${seq}`],
   content: `text ${seq}`,
   messageType: 'text',
-  voiceSessionId: null,
-  durationSeconds: null,
-  segmentId: null,
+  ...nullFields,
   ttsAudioUrls,
-  memoryRetrievalTrace: null,
-  metadata: null,
   createdAt: '2026-01-01T00:00:00.000000Z',
   state: 'filled',
-  heard: null,
-  interruptedAt: null,
-  speechEndedAt: null,
-  firstAudioAt: null,
 })
 
 /** Three turns, and audio on the second one's answer: versions 2 to 5. */

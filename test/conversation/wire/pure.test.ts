@@ -339,7 +339,7 @@ describe('runs of recorded turns', () => {
           given.map(({ conversation, version }) => recordedAt(conversation, version)),
         )
         const seen = runs.map((run) =>
-          run.map(({ entry, place }) => `${entry.turn.row.c}${place.version}`),
+          run.map(({ entry, place }) => `${entry.turn.row.conversationId}${place.version}`),
         )
         expect(seen.flat().sort()).toEqual(
           given.map((one) => `${one.conversation}${one.version}`).sort(),
@@ -348,10 +348,10 @@ describe('runs of recorded turns', () => {
           const [first] = run
           run.forEach(({ entry, place }, n) => {
             expect(place.version).toBe(first.place.version + n)
-            expect(entry.turn.row.c).toBe(first.entry.turn.row.c)
+            expect(entry.turn.row.conversationId).toBe(first.entry.turn.row.conversationId)
           })
           // No run could have been longer.
-          const before = `${first.entry.turn.row.c}${first.place.version - 1}`
+          const before = `${first.entry.turn.row.conversationId}${first.place.version - 1}`
           expect(seen.flat()).not.toContain(before)
         }
       }),

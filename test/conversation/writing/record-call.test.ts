@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
 import type { NewTurn } from '../../../src/conversation/wire/schemas.ts'
-import { recordCall } from '../../../src/conversation/writing/record-call.ts'
-import { prepareTurn } from '../../../src/conversation/writing/turn.ts'
+import { batchCall, recordCall } from '../../../src/conversation/writing/record-call.ts'
+import { type PreparedTurn, prepareTurn } from '../../../src/conversation/writing/turn.ts'
 import type { Database } from '../../../src/ports/database.ts'
 import { freshPglite } from '../../support/servers/databases.ts'
 
@@ -14,12 +14,20 @@ const database: Database = await freshPglite()
 await database.migrate()
 afterAll(() => database[Symbol.asyncDispose]())
 
+/** The segment that every conversation has. */
+const segmentId = newId()
+
 const made = async (): Promise<string> => {
   const id = newId()
   await database.query({
     text: `INSERT INTO conversations (id, tenant, version, self_version, last_seq, created_at)
       VALUES ($1::uuid, 'default', 1, 1, 0, now())`,
     params: [id],
+  })
+  await database.query({
+    text: `INSERT INTO segments (conversation_id, id, tenant, version, created_at, updated_at)
+      VALUES ($1::uuid, $2::uuid, 'default', 1, '2026-01-01', '2026-01-01')`,
+    params: [id, segmentId],
   })
   return id
 }
@@ -28,13 +36,20 @@ type Sent = { readonly turn: NewTurn; readonly key: string | undefined }
 type Placed = Sent & { readonly c: string }
 type Outcome = { readonly n: number; readonly turnId: string | null }
 
-/**
- * The answers to turns that go as one call. Those that wait for whoever holds a conversation go by the
- * rules for all turns.
- */
-async function record(turns: readonly Placed[], wait = false): Promise<Outcome[]> {
+/** The ways into the database: by what the turns are, the same with waiting, or by the rules for all turns. */
+type Way = 'usual' | 'waiting' | 'any'
+
+const options = { wait: false, lockTimeoutMs: 1000 }
+
+const callOf = (turns: readonly PreparedTurn[], way: Way) =>
+  way === 'any'
+    ? batchCall(turns, false, options)
+    : recordCall(turns, { ...options, wait: way === 'waiting' })
+
+/** The answers to turns that go as one call. */
+async function record(turns: readonly Placed[], way: Way = 'usual'): Promise<Outcome[]> {
   const prepared = turns.map(({ c, turn, key }) => prepareTurn(me, c, turn, key))
-  const answers = await database.query<Outcome>(recordCall(prepared, wait, 1000))
+  const answers = await database.query<Outcome>(callOf(prepared, way))
   expect(answers.length).toBe(turns.length)
   return answers.toSorted((a, b) => a.n - b.n)
 }
@@ -46,7 +61,7 @@ const comparable = ({ turnId, ...rest }: Outcome) => ({ ...rest, isReplay: turnI
 async function longCalls(): Promise<number> {
   await database.query({ text: 'SELECT pg_stat_force_next_flush()', params: [] })
   const [row] = await database.query<{ calls: number }>({
-    text: "SELECT coalesce(sum(calls), 0)::int8 AS calls FROM pg_stat_user_functions WHERE funcname = 'turnlog_record_v2'",
+    text: "SELECT coalesce(sum(calls), 0)::int8 AS calls FROM pg_stat_user_functions WHERE funcname = 'turnlog_judge_turns_v1'",
     params: [],
   })
   return row?.calls ?? Number.NaN
@@ -63,6 +78,7 @@ async function leftIn(c: string): Promise<unknown> {
     await rowsOf('conversations', 'id', 'id'),
     await rowsOf('conversation_messages', 'conversation_id', 'seq'),
     await rowsOf('voice_sessions', 'conversation_id', 'id'),
+    await rowsOf('segments', 'conversation_id', 'id'),
   ]
   const places = new Map<string, string>()
   const placed = JSON.stringify(all).replace(
@@ -72,7 +88,8 @@ async function leftIn(c: string): Promise<unknown> {
       return places.get(id) ?? ''
     },
   )
-  return JSON.parse(placed.replace(/"created_at": ?"[^"]*"(?=[^{}]*"self_version")/g, '"":""'))
+  const isOwnTime = /"updated_at": ?"[^"]*"|"created_at": ?"[^"]*"(?=[^{}]*"self_version")/g
+  return JSON.parse(placed.replace(isOwnTime, '"":""'))
 }
 
 const at = fc
@@ -88,18 +105,43 @@ function isStorable(value: string): boolean {
 }
 
 const voice = fc.record(
-  { sessionId: fc.constantFrom('call-1', 'call-2'), durationSeconds: fc.nat(90) },
+  {
+    sessionId: fc.constantFrom('call-1', 'call-2'),
+    durationSeconds: fc.nat(90),
+    speechEndedAt: at,
+  },
   { requiredKeys: ['sessionId'] },
 )
-const user = fc.record({ text, at, voice, metadata }, { requiredKeys: ['text', 'at'] })
+/** Most turns have none of these, or the short ways would be taken by few. */
+const rarely = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { freq: 4, nil: undefined })
+const oneOf = (prefix: string) =>
+  rarely(fc.constantFrom(...[1, 2, 3].map((n) => `0192f0c1-7c00-7000-8000-${prefix}0000000${n}`)))
+const segment = rarely(
+  fc.record({
+    id: fc.constantFrom(segmentId, segmentId, newId()),
+    agentResponse: rarely(text),
+  }),
+)
+const user = fc.record(
+  { text, at, voice, metadata, id: oneOf('aaaa') },
+  { requiredKeys: ['text', 'at'] },
+)
 const assistant = fc.record(
-  { responses: fc.array(text, { minLength: 1, maxLength: 3 }), at, metadata, firstAudioAt: at },
+  {
+    responses: fc.array(text, { minLength: 1, maxLength: 3 }),
+    at,
+    metadata,
+    firstAudioAt: at,
+    id: oneOf('bbbb'),
+    ttsAudioUrls: fc.constantFrom(['https://a.test/1', null], [null, 'https://a.test/2']),
+    memoryRetrievalTrace: fc.constant({ lookups: [{ n: 1 }] }),
+  },
   { requiredKeys: ['responses', 'at'] },
 )
 /** Few keys, so that some come again, with the same body and with another. */
 const sent: fc.Arbitrary<Sent> = fc.record({
   turn: fc
-    .record({ user, assistant }, { requiredKeys: ['assistant'] })
+    .record({ user, assistant, segment }, { requiredKeys: ['assistant'] })
     .map((turn) => withoutAbsent(turn)),
   key: fc.option(fc.constantFrom('k1', 'k2', 'k3'), { nil: undefined }),
 })
@@ -121,7 +163,7 @@ describe('a turn that is recorded by itself', () => {
               { ...one, c: beside },
               { ...filler, c: other },
             ],
-            true,
+            'any',
           )
           if (short === undefined || long === undefined) throw new Error('no answer')
           expect(comparable(short)).toEqual(comparable(long))
@@ -213,12 +255,20 @@ describe('turns that are recorded at once', () => {
   /** Conversation 3 is erased, and 4 was never made. */
   const places = [0, 1, 2, 0, 1, 2, 3, 4] as const
   const placed = fc.record({ sent, place: fc.constantFrom(...places) })
-  /** Twins of a key go into two calls: `commit.ts` sees to it. */
-  const batch = fc.uniqueArray(placed, {
-    minLength: 2,
-    maxLength: 7,
-    selector: ({ sent: { key }, place }) => (key === undefined ? {} : `${place} ${key}`),
-  })
+  /** Twins of a key or an id go into two calls: the committer sees to it. */
+  const batch = fc.array(placed, { minLength: 2, maxLength: 7 }).map(withoutTwins)
+
+  function withoutTwins(turns: readonly { sent: Sent; place: number }[]) {
+    const names = new Set<string>()
+    return turns.filter(({ sent: { turn, key }, place }) => {
+      const own = [key, turn.user?.id, turn.assistant.id]
+        .filter((name) => name !== undefined)
+        .map((name) => `${place} ${name}`)
+      const isTwin = own.some((name) => names.has(name))
+      if (!isTwin) for (const name of own) names.add(name)
+      return !isTwin
+    })
+  }
 
   const world = async () => {
     const ids = [await made(), await made(), await made(), await made(), newId()]
@@ -244,7 +294,7 @@ describe('turns that are recorded at once', () => {
         const [short, long] = [await world(), await world()]
         for (const turn of turns.flatMap((one) => [one, one])) {
           const found = await record(inWorld(short, [turn]))
-          const wanted = await record(inWorld(long, [turn]), true)
+          const wanted = await record(inWorld(long, [turn]), 'any')
           expect(found.map(comparable)).toEqual(wanted.map(comparable))
           for (const one of found) outcomes.add('outcome' in one ? one.outcome : undefined)
         }
@@ -253,7 +303,14 @@ describe('turns that are recorded at once', () => {
       }),
       { numRuns: 60, seed: 13 },
     )
-    for (const one of ['conversation-erased', 'conversation-not-found', 'recorded', 'replayed'])
+    for (const one of [
+      'conversation-erased',
+      'conversation-not-found',
+      'id-taken',
+      'recorded',
+      'replayed',
+      'segment-not-found',
+    ])
       expect(outcomes).toContain(one)
   }, 60_000)
 
@@ -265,7 +322,7 @@ describe('turns that are recorded at once', () => {
         // Each comes again: with a key it is answered, without one it is another turn.
         for (const turns of batches.flatMap((batch) => [batch, batch])) {
           const found = await record(inWorld(short, turns))
-          const wanted = await record(inWorld(long, turns), true)
+          const wanted = await record(inWorld(long, turns), 'any')
           expect(found.map(comparable)).toEqual(wanted.map(comparable))
           for (const one of found) outcomes.add('outcome' in one ? one.outcome : undefined)
         }
@@ -278,9 +335,11 @@ describe('turns that are recorded at once', () => {
       new Set([
         'conversation-erased',
         'conversation-not-found',
+        'id-taken',
         'idempotency-conflict',
         'recorded',
         'replayed',
+        'segment-not-found',
       ]),
     )
   }, 60_000)
@@ -320,7 +379,7 @@ describe('turns that are recorded at once', () => {
       prepareTurn(me, mine, hello, undefined),
       prepareTurn(me, other, hello, undefined),
     ]
-    const rows = await database.query(recordCall(prepared, false, 1000))
+    const rows = await database.query(recordCall(prepared, options))
     expect(rows).toMatchObject([
       { n: 0, outcome: 'conversation-not-found' },
       { n: 1, outcome: 'recorded', version: 2, seq: 1 },
@@ -341,6 +400,7 @@ describe('a conversation that has messages', () => {
     const rename = 'UPDATE conversations SET id = gen_random_uuid() WHERE id = $1::uuid'
     expect(await taken(rename).catch((thrown: unknown) => thrown)).toMatchObject(refused)
     await taken('DELETE FROM conversation_messages WHERE conversation_id = $1::uuid')
+    await taken('DELETE FROM segments WHERE conversation_id = $1::uuid')
     await taken(remove)
   })
 })

@@ -4,7 +4,7 @@
  */
 import type { ServerWebSocket } from 'bun'
 import type { ClientFrame } from '../../../src/client/client-frames.ts'
-import type { Change, Message } from '../../../src/conversation/wire/schemas.ts'
+import { type Change, type Message, nullFields } from '../../../src/conversation/wire/schemas.ts'
 
 export type PeerSocket = {
   /** Counts the connections of the peer, from 0. */
@@ -132,16 +132,7 @@ const message = (id: string, seq: number, version: number, text: string): Messag
   parts: [`${text}${id}@${version}`],
   content: `${text}${id}@${version}`,
   messageType: 'text',
-  voiceSessionId: null,
-  durationSeconds: null,
-  segmentId: null,
-  ttsAudioUrls: null,
-  memoryRetrievalTrace: null,
-  metadata: null,
+  ...nullFields,
   createdAt: '2026-11-23T09:30:00.000000Z',
   state: 'filled',
-  heard: null,
-  interruptedAt: null,
-  speechEndedAt: null,
-  firstAudioAt: null,
 })

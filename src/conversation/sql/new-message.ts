@@ -1,0 +1,54 @@
+/** A message on its way into the database, and the names of its fields in a call: by half and column. */
+import {
+  type MessageField,
+  type MessageHalf,
+  messageFields,
+} from '../../../drizzle/message-fields.ts'
+import { type MessageRow, messageColumns } from './rows.ts'
+
+type MessageColumns = typeof messageColumns
+
+type FieldName = {
+  [Name in keyof MessageColumns]: MessageColumns[Name] extends keyof typeof messageFields
+    ? Name
+    : never
+}[keyof MessageColumns]
+
+/** The fields that the caller gives a value for, or null. The other half's are null. */
+export type NewFields = Pick<MessageRow, FieldName>
+
+export type NewMessage = Pick<MessageRow, 'id' | 'parts' | 'messageType' | 'createdAt'> & {
+  readonly fields: NewFields
+}
+
+type Member = { readonly name: FieldName; readonly member: string }
+
+const wireNames = Object.entries(messageColumns) as [keyof MessageColumns, string][]
+
+function membersOf(half: MessageHalf): Member[] {
+  const fields: Readonly<Record<string, MessageField>> = messageFields
+  return wireNames.flatMap(([name, column]) => {
+    const of = fields[column]?.of
+    return isField(name, column) && (of === half || of === 'both')
+      ? [{ name, member: `${half}_${column}` }]
+      : []
+  })
+}
+
+const isField = (name: keyof MessageColumns, column: string): name is FieldName =>
+  messageColumns[name] === column && column in messageFields
+
+const members = { human: membersOf('human'), assistant: membersOf('assistant') }
+
+/**
+ * The fields of a half that are not null, as members of a JSON object, each behind a comma. The
+ * database reads what is absent as null, and most fields are.
+ */
+export function fieldsJson(half: MessageHalf, fields: NewFields): string {
+  let json = ''
+  for (const { name, member } of members[half]) {
+    const value = fields[name]
+    if (value !== null) json += `,"${member}":${JSON.stringify(value)}`
+  }
+  return json
+}
