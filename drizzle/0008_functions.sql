@@ -846,6 +846,12 @@ BEGIN
   END IF;
 
   IF touched IS NOT NULL THEN
+    WITH moved AS (
+      UPDATE conversations c SET version = c.version + u.turns, last_seq = c.last_seq + u.places,
+        last_message_at = greatest(c.last_message_at, u.at)
+      FROM unnest(touched, counts, places, ats) AS u(id, turns, places, at)
+      WHERE c.id = u.id AND c.id = ANY (touched)
+    )
     INSERT INTO conversation_messages (
       conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, segment_id, created_at,
       idempotency_key, request_hash, recorded_version, voice_session_id, duration_seconds, tts_audio_urls,
@@ -876,10 +882,6 @@ BEGIN
       SELECT lines[t.n + 1] AS line, versions[lines[t.n + 1]] + turns_before[t.n + 1] + 1 AS v) l
     CROSS JOIN (VALUES (true), (false)) AS half(is_human)
     WHERE l.line IS NOT NULL AND (t.human_id IS NOT NULL OR NOT is_human);
-    UPDATE conversations c SET version = c.version + u.turns, last_seq = c.last_seq + u.places,
-      last_message_at = greatest(c.last_message_at, u.at)
-    FROM unnest(touched, counts, places, ats) AS u(id, turns, places, at)
-    WHERE c.id = u.id AND c.id = ANY (touched);
   END IF;
 
   IF is_plain THEN
@@ -927,8 +929,7 @@ BEGIN
   RETURN QUERY SELECT (u.n - 1)::integer, u.outcome,
       coalesce(versions[u.line] + u.turns + 1, u.twin_version), coalesce(seqs[u.line] + u.places + 1, u.twin_seq),
       u.head, u.twin_turn,
-      (SELECT array_agg(e.url ORDER BY e.n) FROM jsonb_array_elements_text(joined -> (u.n - 1)::text)
-        WITH ORDINALITY AS e(url, n)),
+      turnlog_texts_v1(joined -> (u.n - 1)::text),
       coalesce((u.n - 1)::integer = ANY (beginners), false)
     FROM unnest(outcomes, lines, turns_before, places_before, twin_versions, twin_seqs, twin_turns, heads)
       WITH ORDINALITY AS u(outcome, line, turns, places, twin_version, twin_seq, twin_turn, head, n);
