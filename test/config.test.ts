@@ -13,8 +13,9 @@ import {
   loadConfig,
   readEnvironment,
 } from '../src/config.ts'
-import { settingList, settings, settingValue } from '../src/settings.ts'
-import { tomlLines } from '../src/toml-lines.ts'
+import { settingList, settingValue } from '../src/settings/setting-list.ts'
+import { settings } from '../src/settings/settings.ts'
+import { tomlLines } from '../src/settings/toml-lines.ts'
 
 type Given = { argv?: string[]; env?: Record<string, string>; files?: Record<string, string> }
 
