@@ -3,9 +3,10 @@
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
 import { conversationIdOf, idWithin } from './derived-ids.ts'
+import type { Json } from './json-value.ts'
 import type { TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem, type Step } from './steps.ts'
-import { type Json, metadataOf, turnsOf, type Utterance } from './utterances.ts'
+import { metadataOf, turnsOf, type Utterance } from './utterances.ts'
 
 export type Dialogue = {
   readonly format: string

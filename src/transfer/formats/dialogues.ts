@@ -1,9 +1,10 @@
 /** Lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }] }`: real dialogues. */
 import { dialogueBlock, membersOf } from './dialogue-block.ts'
+import { isJson, type Json } from './json-value.ts'
 import { createTimeReader, type TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
 import { checkRoles } from './unread-messages.ts'
-import { isJson, type Json, type Utterance } from './utterances.ts'
+import type { Utterance } from './utterances.ts'
 
 const format = 'dialogues'
 

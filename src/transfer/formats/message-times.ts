@@ -6,8 +6,8 @@ import {
   printTime,
   secondsAfter,
 } from '../../conversation/wire/time.ts'
+import { isJson, type Json } from './json-value.ts'
 import { timeOfNumber, timeOfValue } from './time-forms.ts'
-import { isJson, type Json } from './utterances.ts'
 
 /** Reads the times of one line; it needs the literals of that line's numbers. */
 export type TimeReader = {

@@ -4,11 +4,11 @@
  * answers of the Responses API (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
+import { isJson, type Json } from './json-value.ts'
 import { createTimeReader } from './message-times.ts'
 import { utteranceOf } from './openai-messages.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
 import { checkRoles } from './unread-messages.ts'
-import { isJson, type Json } from './utterances.ts'
 
 const format = 'openai'
 

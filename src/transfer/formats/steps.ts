@@ -1,7 +1,6 @@
-/** What an import has to do, as a format's reader says it and as it is then carried out. */
+/** The steps of an import: readers of formats make them, and the import carries them out. */
 import type { Message, NewConversation, NewTurn } from '../../conversation/wire/schemas.ts'
 import type { NewVoiceSession, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
-import type { LineIdentity } from '../import/line-identities.ts'
 import type { ExportedMessage } from './export-format.ts'
 import type { StrangeTimes } from './message-times.ts'
 
@@ -91,6 +90,16 @@ export type Block = {
   readonly goesOn: boolean
   /** Times that a dialogue has and that are none. */
   readonly strangeTimes?: StrangeTimes
+}
+
+/** The id that a line gives its conversation, and the member that holds it. */
+export type LineName = { readonly member: string; readonly id: string }
+
+export type LineIdentity = {
+  readonly conversationId: string
+  readonly name: LineName | undefined
+  /** The id that earlier versions derived from the line's number. */
+  readonly earlierId: string | undefined
 }
 
 /** What is known of a line beside its content. */

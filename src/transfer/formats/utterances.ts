@@ -5,9 +5,8 @@
  */
 import { splitResponses } from '../../conversation/wire/render.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
+import { isJson, type Json } from './json-value.ts'
 import type { Kept } from './steps.ts'
-
-export type Json = { readonly [name: string]: unknown }
 
 type Said = {
   /** The message as it came. */
@@ -159,9 +158,6 @@ export function metadataOf(
   if (Object.keys(merged).length === 0) return metadata === undefined ? {} : { metadata }
   return { metadata: { ...metadata, [format]: merged } }
 }
-
-export const isJson = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const plural = (one: Utterance, member: string): string => {
   if (one.by === 'other') return one.what

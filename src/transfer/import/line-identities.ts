@@ -4,13 +4,10 @@
  */
 
 import { conversationIdOf } from '../formats/derived-ids.ts'
-import { LineProblem } from '../formats/steps.ts'
-import { isJson } from '../formats/utterances.ts'
+import { isJson } from '../formats/json-value.ts'
+import { type LineIdentity, type LineName, LineProblem } from '../formats/steps.ts'
 import { createIdTable } from '../lines/id-table.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
-
-/** The id that a line gives its conversation, and the member that holds it. */
-export type LineName = { readonly member: string; readonly id: string }
 
 export type LineSource = {
   /** What ids are derived from. */
@@ -18,13 +15,6 @@ export type LineSource = {
   /** Whether a user chose it: then earlier imports may have used it, too. */
   readonly isChosen: boolean
   readonly file: string
-}
-
-export type LineIdentity = {
-  readonly conversationId: string
-  readonly name: LineName | undefined
-  /** What earlier versions derived from the line's number. */
-  readonly earlierId: string | undefined
 }
 
 export type LineIdentities = {

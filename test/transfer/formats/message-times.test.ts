@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { printTime } from '../../../src/conversation/wire/time.ts'
+import type { Json } from '../../../src/transfer/formats/json-value.ts'
 import { createTimeReader, isTimeName } from '../../../src/transfer/formats/message-times.ts'
 import { timeOfNumber, timeOfValue } from '../../../src/transfer/formats/time-forms.ts'
-import type { Json } from '../../../src/transfer/formats/utterances.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 
 /** A time as it stands in a line: `text` is JSON. */
