@@ -89,6 +89,25 @@ const arrows: Record<string, string[]> = {
     'src/auth.ts',
     'src/config.ts',
   ],
+  // Routes know the services by their types alone; `server.ts` puts both together.
+  'src/http/services.ts': [
+    'src/http/request/',
+    'src/conversation/',
+    'src/config.ts',
+    ...foundations,
+  ],
+  'src/http/routes/': [
+    'src/http/routes/',
+    'src/http/openapi/',
+    'src/http/request/',
+    'src/http/services.ts',
+    'src/live/',
+    'src/conversation/',
+    ...foundations,
+    'src/auth.ts',
+    'src/config.ts',
+  ],
+  'src/http/openapi/': ['src/http/openapi/', 'src/conversation/wire/', 'src/problem.ts'],
   'src/http/request/': [
     'src/http/request/',
     'src/conversation/wire/',
@@ -194,8 +213,13 @@ describe('the house', () => {
   })
 
   test('has no circle of imports', () => {
+    // Types count, except in rooms whose files still name each other's types.
+    const unsettled = /^src\/(conversation|live)\//
     const edges = new Map(
-      code.map(({ path, text }) => [path, importsOf({ path, text: valuesOnly(text) })]),
+      code.map(({ path, text }) => [
+        path,
+        importsOf({ path, text: unsettled.test(path) ? valuesOnly(text) : text }),
+      ]),
     )
     const done = new Set<string>()
     const walk = (path: string, above: string[]): string[] => {

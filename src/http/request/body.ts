@@ -24,7 +24,7 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   return value
 }
 
-/** As `readJson`; an absent body is an empty object. A media type is checked also without a body. */
+/** Like `readJson`, but an absent body is `{}`. The media type is checked even without a body. */
 export async function readOptionalJson(request: Request, rules: BodyRules): Promise<unknown> {
   if (request.headers.has('content-type')) checkMediaType(request, rules.mediaTypes)
   const bytes = await readBytes(request, rules)
@@ -43,7 +43,7 @@ function checkMediaType({ headers }: Request, mediaTypes: readonly string[]): vo
       'Send the body without a Content-Encoding: compressed bodies are not read.',
     )
   const contentType = headers.get('content-type')
-  // A web page may send a body without a type to any address, unasked; then it says where it is from.
+  // A web page can send a body without a media type to any address; such a request has an Origin.
   if (contentType === 'application/json' || (contentType === null && !headers.has('origin'))) return
   const [mediaType = '', ...options] = (contentType ?? '')
     .toLowerCase()
@@ -64,11 +64,11 @@ const nothing = new Uint8Array()
 async function readBytes(request: Request, { maxBytes, setting }: BodyRules): Promise<Uint8Array> {
   const tooLarge = () =>
     new Problem('body-too-large', `The body may have ${maxBytes} bytes at most (${setting}).`)
-  const said = request.headers.get('content-length') ?? ''
-  // A body that says it is too large is not read at all.
-  if (Number(said) > maxBytes) throw tooLarge()
-  // HTTP lets no body be longer than it says, and reading it whole costs a fraction of a stream.
-  if (/^\d+$/.test(said)) {
+  const contentLength = request.headers.get('content-length') ?? ''
+  // A body whose Content-Length is too large is not read at all.
+  if (Number(contentLength) > maxBytes) throw tooLarge()
+  // HTTP bounds the body by its Content-Length, and reading it whole costs a fraction of a stream.
+  if (/^\d+$/.test(contentLength)) {
     let bytes: Uint8Array
     try {
       bytes = await request.bytes()
@@ -87,7 +87,7 @@ async function readBytes(request: Request, { maxBytes, setting }: BodyRules): Pr
     if (done) break
     length += value.byteLength
     if (length > maxBytes) {
-      // The rest is of no interest, nor is how giving it up goes.
+      // The rest is not needed, and a failure to cancel changes nothing.
       reader.cancel().catch(() => {})
       throw tooLarge()
     }
@@ -97,7 +97,7 @@ async function readBytes(request: Request, { maxBytes, setting }: BodyRules): Pr
   return chunks.length < 2 ? first : joined(chunks, length)
 }
 
-/** The caller went away, or what it sent broke the rules of HTTP. */
+/** The caller disconnected, or broke the rules of HTTP. */
 const brokenOff = (cause: unknown): never => {
   throw new Problem('body-not-json', 'The body broke off before its end.', { cause })
 }
@@ -112,7 +112,7 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return whole
 }
 
-/** Reading a body of more bytes takes long enough that others have a turn before it is dealt with. */
+/** After parsing a body of more bytes, other requests get a turn before it is handled. */
 const aloneBytesMax = 262_144
 
 function parse(bytes: Uint8Array): unknown {
