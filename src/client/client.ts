@@ -44,6 +44,7 @@ export type {
   Written,
 } from './recording/sender.ts'
 export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './recording/voice.ts'
+export type { CallOptions, Retry } from './rest/request.ts'
 export type {
   Freshness,
   HistoryOptions,
@@ -68,6 +69,9 @@ export function createClient(options: ClientOptions): TurnlogClient {
       headers: options.headers ?? {},
       deadlineMs: checkedMs('deadlineMs', options.deadlineMs ?? 30_000),
       attemptMs: checkedMs('attemptMs', options.attemptMs ?? 10_000),
+      retryForMs:
+        options.retryForMs === undefined ? undefined : checkedMs('retryForMs', options.retryForMs),
+      onRetry: (retry) => aside(() => options.onRetry?.(retry)),
       backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
     }),
     ownWrites,

@@ -14,6 +14,22 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined
   /** How long the call may take with all its attempts, milliseconds; 30,000 unless said otherwise. */
   readonly deadlineMs?: number | undefined
+  /**
+   * Whether to send the call again after an attempt whose answer was lost. By default that is done for reads and for
+   * writes that a key, an id or a whole value makes the same the second time.
+   */
+  readonly resend?: boolean | undefined
+  /** Called with the status of the answer that the call resolves with: 201 for what it made, 200 for what was there. */
+  readonly onStatus?: ((status: number) => void) | undefined
+}
+
+/** An attempt of a REST call that failed and is made again. */
+export type Retry = {
+  readonly problem: Problem
+  /** How many attempts of the call have failed. */
+  readonly failures: number
+  /** How long the client waits before the next attempt, milliseconds. */
+  readonly waitMs: number
 }
 
 /**
@@ -49,6 +65,10 @@ export type RequesterOptions = {
   /** How long one attempt may take, milliseconds. */
   readonly attemptMs: number
   readonly backoff: Backoff
+  /** How long a call is tried again, milliseconds from its start; undefined: until its deadline. */
+  readonly retryForMs?: number | undefined
+  /** Called before each wait for another attempt. Must not throw. */
+  readonly onRetry?: (retry: Retry) => void
 }
 
 /** `sending`: whether the request may have been sent; `told`: it was answered, and `problem` is that answer. */
@@ -58,8 +78,10 @@ type Failure = {
   readonly waitMs: number
 }
 
+type Answer<T> = { readonly body: T | null; readonly status: number }
+
 /** A fault of the service is tried again, and need not be one that passes. */
-const faultAttemptsMax = 4
+const faultAttemptsMax = 5
 
 const unsure: readonly ProblemCode[] = ['outcome-unknown', 'internal']
 
@@ -73,7 +95,7 @@ export function createRequester(options: RequesterOptions): Requester {
     call: Call,
     url: string,
     signal: AbortSignal,
-  ): Promise<{ readonly body: T | null } | Failure> => {
+  ): Promise<Answer<T> | Failure> => {
     const { method, body, headers, alsoFine = [] } = call
     const init: RequestInit = {
       method,
@@ -102,20 +124,23 @@ export function createRequester(options: RequesterOptions): Requester {
     const { status } = response
     const value = parsed(text)
     if (response.ok || alsoFine.includes(status)) {
-      if (status === 204) return { body: null }
-      if (value !== undefined) return { body: value as T }
+      if (status === 204) return { body: null, status }
+      if (value !== undefined) return { body: value as T, status }
     }
     return failureOf(call, response, value)
   }
 
-  return async <T>(call: Call, callOptions: CallOptions = {}) => {
-    const { signal, deadlineMs = options.deadlineMs } = callOptions
+  return async <T>(given: Call, callOptions: CallOptions = {}) => {
+    const { signal, deadlineMs = options.deadlineMs, resend, onStatus } = callOptions
+    const call: Call = resend === true ? { ...given, repeat: 'repeatable' } : given
     const url = `${base}${call.path}${queryOf(call.query ?? {})}`
     signal?.throwIfAborted()
     const deadline = AbortSignal.timeout(checkedMs('deadlineMs', deadlineMs))
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
     // No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown.
-    const end = performance.now() + deadlineMs - Math.min(1000, deadlineMs / 10)
+    const begun = performance.now()
+    const lastMs = deadlineMs - Math.min(1000, deadlineMs / 10)
+    const end = begun + Math.min(lastMs, options.retryForMs ?? lastMs)
     /** Whether an attempt may have been carried out. */
     let unknown = false
     for (let failures = 0; ; failures += 1) {
@@ -126,11 +151,15 @@ export function createRequester(options: RequesterOptions): Requester {
         if (signal?.aborted === true || thrown !== deadline.reason) throw thrown
         throw unreached(call, base, thrown, 'perhaps')
       }
-      if ('body' in outcome) return outcome.body
+      if ('body' in outcome) {
+        onStatus?.(outcome.status)
+        return outcome.body
+      }
       unknown ||= outcome.sending === 'perhaps' || unsure.includes(outcome.problem.code)
       const wait = Math.max(outcome.waitMs, fullJitterMs(options.backoff, failures))
       if (!mayRepeat(call, outcome, failures) || performance.now() + wait >= end)
         throw unknown ? unsettled(call, outcome.problem) : outcome.problem
+      options.onRetry?.({ problem: outcome.problem, failures: failures + 1, waitMs: wait })
       try {
         await pause(wait, either)
       } catch (thrown) {

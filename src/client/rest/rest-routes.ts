@@ -49,8 +49,11 @@ export function createRest(request: Requester, ownWrites: OwnWrites): Rest {
   const some = async <T>(call: Call, options: CallOptions): Promise<T> =>
     (await request<T>(call, options)) as T
 
-  const read = <T>(at: string, { signal, deadlineMs, ...query }: CallOptions): Promise<T> =>
-    some<T>({ method: 'GET', path: at, query, repeat: 'repeatable' }, { signal, deadlineMs })
+  const read = <T>(at: string, options: CallOptions): Promise<T> => {
+    const { signal, deadlineMs, resend: _, onStatus, ...query } = options
+    const call: Call = { method: 'GET', path: at, query, repeat: 'repeatable' }
+    return some<T>(call, { signal, deadlineMs, onStatus })
+  }
 
   /** Turns `own-writes` into what the service knows. */
   const fresh = (conversationId: string, options: ReadOptions): CallOptions => {
