@@ -2,16 +2,17 @@
 
 import type { Attach } from '../conversation/wire/audio-schemas.ts'
 import type { NewTurn } from '../conversation/wire/schemas.ts'
+import type { Backoff } from '../mechanics/backoff.ts'
 import type { Problem } from '../problem.ts'
-import type { Backoff } from './backoff.ts'
-import type { Role } from './client-frames.ts'
 import type { LiveEvent, LiveStart } from './following/live-event.ts'
 import type { Journal, JournalEntry } from './journal/journal.ts'
-import type { Attached, Recorded, Written } from './recording/sender.ts'
+import type { Attached, Recorded, Written } from './recording/outcomes.ts'
 import type { Voice, VoiceOptions } from './recording/voice.ts'
-import type { RequesterOptions, Retry } from './rest/request.ts'
+import type { Retry } from './rest/call.ts'
+import type { RequesterOptions } from './rest/requester.ts'
 import type { Rest } from './rest/rest-api.ts'
 import type { ConnectionState, WebSocketClass } from './socket/connection.ts'
+import type { Role } from './wire/client-frames.ts'
 
 export type ClientOptions = {
   /**

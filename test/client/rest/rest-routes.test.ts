@@ -6,7 +6,7 @@ import {
   Problem,
   type Retry,
 } from '../../../src/client/client.ts'
-import { newId } from '../../../src/client/new-ids.ts'
+import { newId } from '../../../src/client/wire/new-ids.ts'
 import { documentOf, type TestApp, testApp } from '../../support/servers/app.ts'
 
 let app: TestApp

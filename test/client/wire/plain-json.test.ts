@@ -1,8 +1,8 @@
 /** Inputs as JSON text: equal to JSON.stringify, or refused where JSON.stringify would drop or change a value. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { plainJson, printed } from '../../src/client/plain-json.ts'
-import { Problem } from '../../src/problem.ts'
+import { plainJson, printed } from '../../../src/client/wire/plain-json.ts'
+import { Problem } from '../../../src/problem.ts'
 
 const refusal = (input: unknown): Problem => {
   try {
