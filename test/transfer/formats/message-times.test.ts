@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { printTime } from '../../../src/conversation/wire/time.ts'
 import type { Json } from '../../../src/transfer/formats/json-value.ts'
-import { createTimeReader, isTimeName } from '../../../src/transfer/formats/message-times.ts'
+import { isTimeName, TimeReader } from '../../../src/transfer/formats/message-times.ts'
 import { timeOfNumber, timeOfValue } from '../../../src/transfer/formats/time-forms.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 
@@ -92,7 +92,7 @@ describe('a time', () => {
 describe('the time of a message', () => {
   const read = (message: string, of: 'ofMessage' | 'ofConversation' = 'ofMessage') => {
     const json = parseSourced(message)
-    const reader = createTimeReader(json.numberText)
+    const reader = new TimeReader(json.numberText)
     return [reader[of](json.value as Json), reader.strange] as const
   }
 
