@@ -17,7 +17,7 @@ const usableId = /^[\x21-\x7e]{1,128}$/
 
 export type Fetch = (request: Request) => Response | Promise<Response>
 
-export type Route = { readonly method: string; readonly path: string }
+export type RoutePattern = { readonly method: string; readonly path: string }
 
 export type EdgeOptions = {
   readonly events: Events
@@ -52,14 +52,14 @@ export class Edge {
   }
 
   /** `handle` with the edge around it. `routes` are read only for preflights and unknown paths. */
-  around(handle: Fetch, routes: () => readonly Route[]): Fetch {
+  around(handle: Fetch, routes: () => readonly RoutePattern[]): Fetch {
     return (received) => this.#answer(received, handle, routes)
   }
 
   async #answer(
     received: Request,
     handle: Fetch,
-    routes: () => readonly Route[],
+    routes: () => readonly RoutePattern[],
   ): Promise<Response> {
     const startedAt = performance.now()
     const request = routable(received)
@@ -97,7 +97,7 @@ export class Edge {
     if (origin !== null && this.#access.isShared(origin)) share(response, origin)
   }
 
-  #preflight(request: Request, routes: readonly Route[]): Response {
+  #preflight(request: Request, routes: readonly RoutePattern[]): Response {
     if (this.#access.isForeign(request)) throw originRefused()
     return preflightAnswer(methodsOf(request, routes))
   }
@@ -106,7 +106,7 @@ export class Edge {
     request: Request,
     error: unknown,
     requestId: string,
-    routes: () => readonly Route[],
+    routes: () => readonly RoutePattern[],
   ): Response {
     if (isNotFound(error)) return answerMiss(request, requestId, routes())
     const problem = toProblem(error)
@@ -136,7 +136,7 @@ function logRefusal(events: Events, { headers }: Request, { code }: Problem): vo
 }
 
 /** The methods of the routes that match the path; empty for an unknown path. */
-function methodsOf(request: Request, routes: readonly Route[]): string[] {
+function methodsOf(request: Request, routes: readonly RoutePattern[]): string[] {
   const segments = segmentsOf(pathOf(request))
   const methods = routes
     .filter(({ path }) => matches(segmentsOf(path), segments))
@@ -145,7 +145,11 @@ function methodsOf(request: Request, routes: readonly Route[]): string[] {
 }
 
 /** A 405 where the path has routes of other methods, else a 404. */
-function answerMiss(request: Request, requestId: string, routes: readonly Route[]): Response {
+function answerMiss(
+  request: Request,
+  requestId: string,
+  routes: readonly RoutePattern[],
+): Response {
   const methods = methodsOf(request, routes)
   if (methods.length === 0)
     return problemAnswer(

@@ -20,7 +20,7 @@ import {
   view,
 } from '../openapi/fields.ts'
 import { answer, bodyWithList, printedAnswer } from '../request/answer.ts'
-import { isWhole, printed as printedItem, printedListAnswer } from '../request/list-answer.ts'
+import { isWhole, jsonBytes, printedListAnswer } from '../request/list-answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const readProblems = [
@@ -129,7 +129,7 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
         return printedAnswer(body, 200, headers)
       }
       const render = renderMessage[format]
-      const rendered = await mapInSlices(texts, (text) => printedItem(render(parseMessage(text))))
+      const rendered = await mapInSlices(texts, (text) => jsonBytes(render(parseMessage(text))))
       return printedListAnswer('messages', rendered, head, {}, headers)
     },
   })

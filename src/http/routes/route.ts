@@ -10,7 +10,7 @@ import { type BodyRules, readJson, readOptionalJson } from '../request/body.ts'
 import type { Router, Services } from '../services.ts'
 
 /** What a route says of its request body, and how it is decoded. */
-export type Body<Decoded> = {
+export type RouteBody<Decoded> = {
   readonly schema: ComponentName
   /** An absent body is read as `{}` where this is false. @default true */
   readonly required?: boolean
@@ -32,7 +32,7 @@ export type RouteDescription<Declared extends Parameters, Decoded> = Omit<
   /** Path parameters as `:name`, each declared in `parameters`. */
   readonly path: string
   readonly parameters: Declared
-  readonly body?: Body<Decoded>
+  readonly body?: RouteBody<Decoded>
   /** Answers a request whose parameters and body were read. */
   readonly handle: (
     principal: Principal,
@@ -56,15 +56,15 @@ export type RouteFactory = (services: Services) => Route
 
 /**
  * The route of a description. For each request it names the principal, reads the parameters, then the
- * body, and calls `handle`. A request without a body hands `undefined` to `handle`.
+ * body, and calls `handle`. A route without a body hands `undefined` to `handle`.
  */
 export function route<const Declared extends Parameters, Decoded = undefined>(
   description: RouteDescription<Declared, Decoded>,
 ): Route {
-  const { method, path, parameters, body, handle, ...told } = description
+  const { method, path, parameters, body, handle, ...described } = description
   const { read } = inputs(parameters)
   const detail = operation({
-    ...told,
+    ...described,
     parameters,
     ...(body === undefined ? {} : { body: { required: true, mediaTypes: jsonOnly, ...body } }),
   })
