@@ -1,5 +1,5 @@
 /** The audio of answers: by message, for the latest one, or by the turn's key before there is a turn. */
-import { Problem } from '../../problem.ts'
+import { problemOf } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
 import type { Store } from '../store.ts'
@@ -53,7 +53,7 @@ export function createAudioWrites(
       { isRepeatable: target.messageId !== undefined || target.key !== undefined },
     )
     if (row.outcome === 'part-out-of-range')
-      throw Problem.of([
+      throw problemOf([
         {
           code: 'part-out-of-range',
           in: 'body',

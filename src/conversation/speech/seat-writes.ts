@@ -1,5 +1,5 @@
 /** Turns whose words come after their place: open, complete in two halves, and what was heard. */
-import { Problem } from '../../problem.ts'
+import { type Problem, problemOf } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
 import type { Store } from '../store.ts'
@@ -175,7 +175,7 @@ function outOfRange(
   { partCount, characters }: { partCount: number; characters: number },
 ): Problem {
   const isParts = (heard.parts ?? 0) > partCount
-  return Problem.of([
+  return problemOf([
     {
       code: 'heard-out-of-range',
       in: 'body',

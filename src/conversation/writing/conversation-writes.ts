@@ -1,5 +1,5 @@
 /** The writes of conversations themselves: create, patch, erase. */
-import { Problem } from '../../problem.ts'
+import { Problem, problemOf } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from '../sql/rows.ts'
 import type { Store } from '../store.ts'
@@ -66,7 +66,7 @@ export function createConversationWrites(
         const metadataText = jsonOf(metadata)
         const isLarge = storedBytes(metadataText ?? '') > metadataBytesMax
         if (patch.metadata !== undefined && isLarge)
-          throw Problem.of([
+          throw problemOf([
             {
               code: 'json-too-large',
               in: 'body',
