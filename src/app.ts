@@ -24,7 +24,7 @@ import { createHistories } from './conversation/histories.ts'
 import { createReader } from './conversation/reading/reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
 import { createStore, type Store } from './conversation/store.ts'
-import { createDecoder } from './conversation/wire/decode.ts'
+import { Decoder } from './conversation/wire/decode.ts'
 import { localPrincipal } from './conversation/wire/principal.ts'
 import type { Effect } from './conversation/writing/effects.ts'
 import { createWriteHealth } from './conversation/writing/write-health.ts'
@@ -89,7 +89,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: config.limits.historyMessagesMax,
   })
-  const decoder = createDecoder(config.limits)
+  const decoder = new Decoder(config.limits)
   const live = opened.use(
     (overrides.live ?? createLive)({
       ...{ ...config.live, ...config.voice, ...config.limits },

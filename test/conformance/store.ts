@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createDecoder } from '../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../src/conversation/wire/decode.ts'
 import { encodeCursor, encodePage, newId } from '../../src/conversation/wire/ids.ts'
 import { localPrincipal as me } from '../../src/conversation/wire/principal.ts'
 import type { ChangePage, Message, NewTurn, Segment } from '../../src/conversation/wire/schemas.ts'
@@ -13,7 +13,7 @@ import type { Database } from '../../src/ports/database.ts'
 import { Problem } from '../../src/problem.ts'
 import { type OpenStore, openStore, refusal, some } from '../support/store.ts'
 
-const decode = createDecoder({
+const decode = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,

@@ -1,14 +1,14 @@
 /** What the store promises about speech, on whatever database: run against every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { createDecoder } from '../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../src/conversation/wire/decode.ts'
 import { newId } from '../../src/conversation/wire/ids.ts'
 import { localPrincipal as me } from '../../src/conversation/wire/principal.ts'
 import type { View } from '../../src/conversation/wire/views.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { type OpenStore, openStore, refusal, some } from '../support/store.ts'
 
-const decode = createDecoder({
+const decode = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,
