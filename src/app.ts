@@ -1,38 +1,22 @@
 /** The composition root: a configuration -> a service that answers requests. */
-import {
-  type OpenedKv,
-  openDatabase,
-  openKv,
-  readDirectoryState,
-  readSchemaState,
-} from '../adapters/open.ts'
-import { cacheEvents, databaseEvents } from './adapter-events.ts'
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
-import {
-  type AuditAsked,
-  type AuditReport,
-  createAudit,
-  report,
-} from './conversation/cache/audit.ts'
 import { createCache } from './conversation/cache/cache.ts'
-import { createCacheEntries } from './conversation/cache/entries.ts'
 import { createErasures } from './conversation/cache/erasures.ts'
 import { createOwnCache } from './conversation/cache/own-cache.ts'
-import { cacheRule } from './conversation/cache/rule.ts'
 import { createHistories } from './conversation/histories.ts'
 import { createReader } from './conversation/reading/reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
 import { createStore, type Store } from './conversation/store.ts'
 import { Decoder } from './conversation/wire/decode.ts'
-import { localPrincipal } from './conversation/wire/principal.ts'
 import type { Effect } from './conversation/writing/effects.ts'
 import { createWriteHealth } from './conversation/writing/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
 import { createLive } from './live/live.ts'
-import { type Database, StartRefusal } from './ports/database.ts'
+import type { Database } from './ports/database.ts'
+import { type OpenedKv, openCacheKv, openServiceDatabase } from './resources.ts'
 
 export type App = AsyncDisposable & {
   /** Where the database is, without secrets. */
@@ -63,9 +47,9 @@ export type AppOverrides = {
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const events = overrides.events ?? createEvents()
   await using opened = new AsyncDisposableStack()
-  const database = overrides.database ?? opened.use(await openConfigured(config, events))
+  const database = overrides.database ?? opened.use(await openServiceDatabase(config, events))
   if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
-  const kv = overrides.kv ?? (await openCache(config, events))
+  const kv = overrides.kv ?? (await openCacheKv(config, events))
   if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
   const reader = createReader(database, config.limits)
@@ -152,99 +136,5 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       draining = true
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
-  }
-}
-
-/** Brings the tables up to date; answers what was done. */
-export async function migrateDatabase(config: Config, events: Events): Promise<string> {
-  let migrated = false
-  await using database = await open(config, events, () => {
-    migrated = true
-  })
-  await database.migrate()
-  return migrated
-    ? `The tables of the ${database.name} were brought up to date.`
-    : `The tables of the ${database.name} are up to date; there was nothing to do.`
-}
-
-/** What can be looked at without a start: nothing here waits, migrates or refuses. */
-export type Inspection = {
-  /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
-  open(url: string | undefined): Promise<Database>
-  schema(database: Database): ReturnType<typeof readSchemaState>
-  directory(): ReturnType<typeof readDirectoryState>
-}
-
-/** Connects within `connectTimeoutMs`, and gives a statement `deadlineMs`. */
-export function inspect(
-  config: Config,
-  limits: { readonly connectTimeoutMs: number; readonly deadlineMs: number },
-): Inspection {
-  const { dataDirectory, connectionsMax: _, url: __, migrateUrl: ___, ...rest } = config.database
-  const options = { ...rest, ...limits, connectionsMax: 1, directory: dataDirectory }
-  return {
-    open: (url) => openDatabase({ ...options, url }),
-    schema: readSchemaState,
-    directory: () => readDirectoryState(dataDirectory),
-  }
-}
-
-/** A database that this release can run on. */
-async function openConfigured(config: Config, events: Events): Promise<Database> {
-  await using opened = new AsyncDisposableStack()
-  const database = opened.use(await open(config, events))
-  await (config.database.migrateAtStart ? database.migrate() : database.verify())
-  opened.move()
-  return database
-}
-
-function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
-  const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
-  return openDatabase({
-    ...rest,
-    directory: dataDirectory,
-    onEvent: databaseEvents(events, onMigrated),
-  })
-}
-
-/** Without waiting for a server: it may be away now, and the service starts all the same. */
-function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
-  return openKv(cache.url, {
-    deadlineMs: cacheCallMs,
-    bytesMax: cache.memoryBytesMax,
-    onEvent: cacheEvents(events),
-  })
-}
-
-/** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
-const cacheCallMs = 250
-
-/** Holds the cache against the database, the newest `limit` conversations or all. */
-export async function auditCache(
-  config: Config,
-  events: Events,
-  asked: AuditAsked,
-): Promise<AuditReport> {
-  await using opened = new AsyncDisposableStack()
-  const kv = await openCache(config, events)
-  opened.defer(() => kv.kv.close())
-  if (!kv.shared)
-    throw new StartRefusal(
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
-    )
-  const database = opened.use(await open(config, events))
-  await database.verify()
-  const ttlMs = config.cache.ttlSeconds * 1000
-  const entries = createCacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
-  const audit = createAudit(entries, createReader(database, config.limits), database)
-  await connected(kv, config.database.connectTimeoutMs)
-  return await report(audit, localPrincipal, asked)
-}
-
-async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
-  const until = performance.now() + withinMs
-  while (!ready()) {
-    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

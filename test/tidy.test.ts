@@ -33,13 +33,24 @@ const arrows: Record<string, string[]> = {
     'src/commands/',
     'src/transfer/',
     'src/app.ts',
+    'src/maintenance.ts',
+    'src/resources.ts',
     'src/config.ts',
     'src/settings.ts',
     'src/events.ts',
     'src/ports/',
     'src/problem.ts',
   ],
-  'src/app.ts': ['src/', 'adapters/open.ts'],
+  'src/app.ts': ['src/'],
+  // What commands do beside a service, on the same resources.
+  'src/maintenance.ts': ['src/resources.ts', 'src/conversation/', ...foundations, 'src/config.ts'],
+  'src/resources.ts': [
+    'adapters/open.ts',
+    'src/adapter-events.ts',
+    'src/config.ts',
+    'src/events.ts',
+    'src/ports/',
+  ],
 
   // A client of the REST API: of the domain it knows what travels, and what is pure.
   'src/transfer/': [
