@@ -1,18 +1,19 @@
 /** The composition root: a configuration -> a service that answers requests. */
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
-import { createCache } from './conversation/cache/cache.ts'
+import { type Cache, createCache } from './conversation/cache/cache.ts'
 import { createErasures } from './conversation/cache/erasures.ts'
 import { createOwnCache } from './conversation/cache/own-cache.ts'
 import { createHistories } from './conversation/histories.ts'
 import { createReader } from './conversation/reading/reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
-import { createStore, type Store } from './conversation/store.ts'
+import { createStore } from './conversation/store.ts'
 import { Decoder } from './conversation/wire/decode.ts'
-import type { Effect } from './conversation/writing/effects.ts'
+import { type Effect, Effects } from './conversation/writing/effects.ts'
 import { createWriteHealth } from './conversation/writing/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
+import type { Health } from './http/routes/ops.ts'
 import { createServer } from './http/server.ts'
 import { createLive } from './live/live.ts'
 import type { Database } from './ports/database.ts'
@@ -37,32 +38,60 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
-  /** Milliseconds between two probes of writes: a test has less patience. */
+  /** Milliseconds between two probes of writes. */
   readonly probes?: { readonly everyMs: number }
-  /** Makes live delivery: a test makes it with a mistake in it. */
+  /** Makes live delivery. */
   readonly live?: typeof createLive
 }
 
 /** Ready to answer once it resolves. Disposing lets writes in flight end, then closes what it opened. */
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
-  const events = overrides.events ?? createEvents()
   await using opened = new AsyncDisposableStack()
+  const parts = await createParts(config, overrides, opened)
+  let isDraining = false
+  const draining = () => isDraining
+  const health = { ...healthOf(config, parts), draining }
+  const router = createServer({
+    ...parts,
+    limits: config.limits,
+    live: { draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
+    health,
+  })
+  // Compiled now, and not while the first request waits.
+  router.compile()
+  const closing = opened.move()
+  return {
+    databaseName: parts.database.name,
+    cacheName: health.cacheName,
+    fetch: async (request) => router.fetch(request),
+    listen: (at) => listen(router, at, parts.live),
+    drain() {
+      isDraining = true
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+type Parts = Awaited<ReturnType<typeof createParts>>
+
+/** Makes every part, each with the sections of the settings that it goes by; `opened` disposes of them. */
+async function createParts(config: Config, overrides: AppOverrides, opened: AsyncDisposableStack) {
+  const { limits, voice, writes } = config
+  const events = overrides.events ?? createEvents()
   const database = overrides.database ?? opened.use(await openServiceDatabase(config, events))
   if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
-  const kv = overrides.kv ?? (await openCacheKv(config, events))
-  if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
-
-  const reader = createReader(database, config.limits)
-  const caching = { events, ...config.cache }
-  // Memory of this process needs no store between: a window is at hand there as it is.
-  const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
-  const cache = opened.use(
-    isOwn
-      ? createOwnCache(caching)
-      : createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
-  )
-  const erasures = opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
-  // Before the first request: what was erased while this node was not there is not shown by it.
+  const kv =
+    overrides.kv ?? opened.adopt(await openCacheKv(config, events), (own) => own.kv.close())
+  const effects = new Effects(events)
+  const decoder = new Decoder(limits)
+  const reader = createReader(database, limits)
+  const isOwnKv = overrides.kv === undefined
+  const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
+  const caching = { ...config.cache, database, cache, isShared: kv.shared, events }
+  const erasures = opened.use(createErasures(caching))
+  // Before the first request: this node must not show what was erased while it was not there.
   await erasures.refresh()
   const histories = createHistories({
     reader,
@@ -71,70 +100,45 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isErased: erasures.isListed,
     // Memory of this process knows the commits of this process, and there are no others.
     isCoherent: kv.shared || !database.shared,
-    historyMessagesMax: config.limits.historyMessagesMax,
+    historyMessagesMax: limits.historyMessagesMax,
   })
-  const decoder = new Decoder(config.limits)
-  const live = opened.use(
-    (overrides.live ?? createLive)({
-      ...{ ...config.live, ...config.voice, ...config.limits },
-      slowRequestMs: config.server.slowRequestMs,
-      database,
-      kv,
-      reader,
-      decoder,
-      events,
-      store: () => store,
-    }),
-  )
-  // `/readyz` answers anybody: it shows no path of this machine.
-  const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
   const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
-  // Those who listen here first: the cache's news are for the other nodes.
-  const afterCommit = [live, erasures, cache, health].map(({ effect }) => effect)
-  const store: Store = opened.use(
-    createStore({
-      database,
-      reader,
-      effects: [...afterCommit, ...(overrides.effects ?? [])],
-      health,
-      events,
-      writes: config.writes,
-      voice: config.voice,
-      metadataBytesMax: config.limits.metadataBytesMax,
-      lockTimeoutMs: config.database.lockTimeoutMs,
-      waitMs: config.database.deadlineMs,
-    }),
+  const parts = { database, kv, reader, decoder, events }
+  const timeouts = config.database
+  const store = createStore({ ...parts, effects, health, writes, voice, limits, timeouts })
+  const { live: delivery, server } = config
+  const live = opened.use(
+    (overrides.live ?? createLive)({ ...parts, store, delivery, voice, limits, server }),
   )
-  let draining = false
-  const router = createServer({
-    store,
-    reader,
-    histories,
-    decoder,
-    events,
-    limits: config.limits,
-    live: { draining: () => draining },
-    access: { ...config.server, isOpen: isOpen(config.auth) },
-    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
-    health: {
-      databaseName: database.shared ? database.name : 'embedded Postgres',
-      databaseState: health.state,
-      cacheName,
-      cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
-      draining: () => draining,
-    },
-  })
-  // Compiled now, and not while the first request waits.
-  router.compile()
-  const closing = opened.move()
+  // Disposed of before live delivery, so that sockets are sent the last commits.
+  opened.use(store)
+  // Sockets of this node hear first: what the cache publishes is for the other nodes.
+  for (const { effect } of [live, erasures, cache, health]) effects.register(effect)
+  for (const effect of overrides.effects ?? []) effects.register(effect)
+  return { ...parts, cache, histories, writeHealth: health, store, live }
+}
+
+/** Memory of this process needs no KV between: it keeps windows as they are. */
+function createCacheOn(
+  kv: OpenedKv,
+  isOwnKv: boolean,
+  settings: Config['cache'],
+  events: Events,
+): Cache {
+  if (isOwnKv && /^memory:/.test(settings.url ?? 'memory:'))
+    return createOwnCache({ events, ...settings })
+  return createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
+}
+
+/** What `/readyz` says of the dependencies. It answers anybody, so it shows no path of this machine. */
+function healthOf(
+  config: Config,
+  { database, kv, cache, writeHealth }: Parts,
+): Omit<Health, 'draining'> {
   return {
-    databaseName: database.name,
-    cacheName,
-    fetch: async (request) => router.fetch(request),
-    listen: (at) => listen(router, at, live),
-    drain() {
-      draining = true
-    },
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    databaseName: database.shared ? database.name : 'embedded Postgres',
+    databaseState: writeHealth.state,
+    cacheName: config.cache.url?.startsWith('module:') ? 'KV module' : kv.name,
+    cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
   }
 }

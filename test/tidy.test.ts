@@ -119,7 +119,6 @@ const arrows: Record<string, string[]> = {
   ],
   'src/conversation/speech/': [
     'src/conversation/speech/',
-    'src/conversation/store.ts',
     'src/conversation/writing/',
     'src/conversation/reading/',
     'src/conversation/sql/',
@@ -128,7 +127,6 @@ const arrows: Record<string, string[]> = {
   ],
   'src/conversation/writing/': [
     'src/conversation/writing/',
-    'src/conversation/store.ts',
     'src/conversation/reading/',
     'src/conversation/sql/',
     'src/conversation/wire/',

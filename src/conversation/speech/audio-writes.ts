@@ -2,8 +2,7 @@
 import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
-import type { Attach, AttachByKey } from '../wire/audio-schemas.ts'
+import type { Attach, AttachByKey, AttachedAudio, HeldAudio } from '../wire/audio-schemas.ts'
 import { encodeCursor } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
@@ -15,13 +14,36 @@ const call = `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${mes
 
 type Row = MessageRow & { outcome: string; at: number; partCount: number }
 
+export type AudioWrites = {
+  /**
+   * Attaches audio to the AI message named, or to the latest. Null where there is nothing to attach,
+   * or no AI message yet. Fails with `message-not-found`, `message-not-ai`, `part-out-of-range` or
+   * `segment-not-found`.
+   */
+  attachTts(
+    principal: Principal,
+    id: string,
+    messageId: string | undefined,
+    body: Attach,
+  ): Promise<AttachedAudio | null>
+  /**
+   * Attaches audio to a part of the answer of the turn that the key names; where there is no answer
+   * yet, it waits for it. Fails with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
+   */
+  attachByKey(
+    principal: Principal,
+    id: string,
+    body: AttachByKey,
+  ): Promise<AttachedAudio | HeldAudio>
+}
+
 export type AudioBounds = { readonly heldAudioSeconds: number; readonly heldAudioMax: number }
 
 export function createAudioWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   { heldAudioSeconds, heldAudioMax }: AudioBounds,
-): Pick<Store, 'attachTts' | 'attachByKey'> {
+): AudioWrites {
   const attach = async (
     principal: Principal,
     id: string,

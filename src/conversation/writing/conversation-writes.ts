@@ -2,13 +2,36 @@
 import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
 import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
 import { mergePatch } from '../wire/json/merge-patch.ts'
 import { storedBytes } from '../wire/json/stored-size.ts'
+import type { Principal } from '../wire/principal.ts'
+import type {
+  Conversation,
+  ConversationPatch,
+  ErasureReceipt,
+  NewConversation,
+} from '../wire/schemas.ts'
 import { now, printTime, timeFromPostgres } from '../wire/time.ts'
 import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
+
+export type ConversationWrites = {
+  /** Fails with `conversation-taken` or `external-id-taken`; the same body again is no failure. */
+  createConversation(
+    principal: Principal,
+    body: NewConversation,
+  ): Promise<{ conversation: Conversation; created: boolean }>
+  /** Fails with `version-mismatch` where `ifMatch` is not the version, and `external-id-taken`. */
+  patchConversation(
+    principal: Principal,
+    id: string,
+    patch: ConversationPatch,
+    ifMatch?: number,
+  ): Promise<Conversation>
+  /** Repeatable: answers the first erasure's receipt again. */
+  eraseConversation(principal: Principal, id: string): Promise<ErasureReceipt>
+}
 
 /** An erasure deletes rows without end, so it gets more time than other writes. */
 const erasureDeadlineMs = 60_000
@@ -32,7 +55,7 @@ export function createConversationWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   metadataBytesMax: number,
-): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
+): ConversationWrites {
   return {
     async createConversation(principal, body) {
       const row = await write<Written>(

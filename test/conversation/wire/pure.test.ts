@@ -11,11 +11,9 @@ import {
 import { outermostStrings } from '../../../src/conversation/wire/json/json-scan.ts'
 import { mergePatch } from '../../../src/conversation/wire/json/merge-patch.ts'
 import { storedBytes } from '../../../src/conversation/wire/json/stored-size.ts'
-import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
 import { joinParts, splitResponses } from '../../../src/conversation/wire/render.ts'
 import { parseTime, printTime, timeFromPostgres } from '../../../src/conversation/wire/time.ts'
-import { runsOf } from '../../../src/conversation/writing/runs.ts'
-import { prepareTurn, requestHash } from '../../../src/conversation/writing/turn.ts'
+import { requestHash } from '../../../src/conversation/writing/turn.ts'
 import { Problem } from '../../../src/problem.ts'
 
 const codeOf = (run: () => unknown): string => {
@@ -306,56 +304,6 @@ describe('request hash', () => {
     )
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 2 }))
     expect(requestHash({ a: 1 })).not.toBe(requestHash({ a: 1, b: null }))
-  })
-})
-
-describe('runs of recorded turns', () => {
-  const recordedAt = (conversation: string, version: number) => ({
-    entry: {
-      turn: prepareTurn(
-        localPrincipal,
-        conversation,
-        { assistant: { responses: ['a'] } },
-        undefined,
-      ),
-      since: 0,
-      resolve: () => {},
-      reject: () => {},
-    },
-    place: { version, seq: version, head: version, urls: null, began: false },
-  })
-
-  test('hold every turn once, by conversation, in versions that follow each other', () => {
-    const turns = fc.uniqueArray(
-      fc.record({
-        conversation: fc.constantFrom('a', 'b'),
-        version: fc.integer({ min: 2, max: 30 }),
-      }),
-      { selector: ({ conversation, version }) => `${conversation}${version}` },
-    )
-    fc.assert(
-      fc.property(turns, (given) => {
-        const runs = runsOf(
-          given.map(({ conversation, version }) => recordedAt(conversation, version)),
-        )
-        const seen = runs.map((run) =>
-          run.map(({ entry, place }) => `${entry.turn.row.c}${place.version}`),
-        )
-        expect(seen.flat().sort()).toEqual(
-          given.map((one) => `${one.conversation}${one.version}`).sort(),
-        )
-        for (const run of runs) {
-          const [first] = run
-          run.forEach(({ entry, place }, n) => {
-            expect(place.version).toBe(first.place.version + n)
-            expect(entry.turn.row.c).toBe(first.entry.turn.row.c)
-          })
-          // No run could have been longer.
-          const before = `${first.entry.turn.row.c}${first.place.version - 1}`
-          expect(seen.flat()).not.toContain(before)
-        }
-      }),
-    )
   })
 })
 
