@@ -10,7 +10,7 @@ import { createVersions } from './conversation/reading/versions.ts'
 import { createStore } from './conversation/store.ts'
 import { Decoder } from './conversation/wire/decode.ts'
 import { type Effect, Effects } from './conversation/writing/effects.ts'
-import { createWriteHealth } from './conversation/writing/write-health.ts'
+import { WriteHealth } from './conversation/writing/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import type { Health } from './http/routes/ops.ts'
@@ -102,7 +102,7 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: limits.historyMessagesMax,
   })
-  const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
+  const health = opened.use(new WriteHealth({ database, events, ...overrides.probes }))
   const parts = { database, kv, reader, decoder, events }
   const timeouts = config.database
   const store = createStore({ ...parts, effects, health, writes, voice, limits, timeouts })
@@ -137,7 +137,7 @@ function healthOf(
 ): Omit<Health, 'draining'> {
   return {
     databaseName: database.shared ? database.name : 'embedded Postgres',
-    databaseState: writeHealth.state,
+    databaseState: () => writeHealth.state(),
     cacheName: config.cache.url?.startsWith('module:') ? 'KV module' : kv.name,
     cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
   }

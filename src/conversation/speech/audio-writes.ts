@@ -59,12 +59,7 @@ export function createAudioWrites(
         id,
         target.messageId ?? null,
         target.key ?? null,
-        'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
-        'part' in body ? body.part : null,
-        'ttsAudioUrl' in body ? body.ttsAudioUrl : null,
-        'textHash' in body ? (body.textHash ?? null) : null,
-        'segmentId' in body ? (body.segmentId ?? null) : null,
-        'updateSegment' in body ? (body.updateSegment ?? true) : true,
+        ...columnsOf(body),
         printTime(received),
         heldUntil,
         heldAudioMax,
@@ -74,15 +69,7 @@ export function createAudioWrites(
       // By the second time, another message may be the latest.
       { isRepeatable: target.messageId !== undefined || target.key !== undefined },
     )
-    if (row.outcome === 'part-out-of-range')
-      throw Problem.of([
-        {
-          code: 'part-out-of-range',
-          in: 'body',
-          pointer: '/part',
-          message: `the message has ${row.partCount} parts, counted from 0`,
-        },
-      ])
+    if (row.outcome === 'part-out-of-range') throw partOutOfRange(row)
     if (row.outcome === 'nothing') return null
     const at = { version: row.at, cursor: encodeCursor(id, row.at) }
     if (row.outcome === 'held') return { heldUntil, ...at }
@@ -116,3 +103,23 @@ export function createAudioWrites(
     },
   }
 }
+
+/** What was sent, as the function takes it. */
+const columnsOf = (body: Attach | AttachByKey) => [
+  'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
+  'part' in body ? body.part : null,
+  'ttsAudioUrl' in body ? body.ttsAudioUrl : null,
+  'textHash' in body ? (body.textHash ?? null) : null,
+  'segmentId' in body ? (body.segmentId ?? null) : null,
+  'updateSegment' in body ? (body.updateSegment ?? true) : true,
+]
+
+const partOutOfRange = ({ partCount }: Row): Problem =>
+  Problem.of([
+    {
+      code: 'part-out-of-range',
+      in: 'body',
+      pointer: '/part',
+      message: `the message has ${partCount} parts, counted from 0`,
+    },
+  ])

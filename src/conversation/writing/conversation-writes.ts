@@ -42,6 +42,14 @@ const patchPauseMs = 2
 
 type Written = ConversationRow & { outcome: string }
 
+type Erased = {
+  outcome: string
+  version: number
+  erasedAt: string
+  messages: number
+  segments: number
+}
+
 const calls = {
   create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
     $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer) w`,
@@ -82,21 +90,7 @@ export function createConversationWrites(
     async patchConversation(principal, id, patch, ifMatch) {
       for (let attempt = 1; attempt <= patchAttempts; attempt += 1) {
         const old = await reader.conversationRow(principal, id)
-        const externalId = patch.externalId === undefined ? old.externalId : patch.externalId
-        const title = patch.title === undefined ? old.title : patch.title
-        const metadata =
-          patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
-        const metadataText = jsonOf(metadata)
-        const isLarge = storedBytes(metadataText ?? '') > metadataBytesMax
-        if (patch.metadata !== undefined && isLarge)
-          throw Problem.of([
-            {
-              code: 'json-too-large',
-              in: 'body',
-              pointer: '/metadata',
-              message: `is more than ${metadataBytesMax} bytes once merged`,
-            },
-          ])
+        const { externalId, title, metadata } = patched(old, patch, metadataBytesMax)
         const row = await write<Written>(
           calls.patch,
           [
@@ -106,7 +100,7 @@ export function createConversationWrites(
             ifMatch ?? null,
             externalId,
             title,
-            metadataText,
+            metadata,
             lockTimeoutMs,
           ],
           ['patched', 'unchanged', 'stale'],
@@ -123,14 +117,7 @@ export function createConversationWrites(
     },
 
     async eraseConversation(principal, id) {
-      type Row = {
-        outcome: string
-        version: number
-        erasedAt: string
-        messages: number
-        segments: number
-      }
-      const { outcome, version, erasedAt, messages, segments } = await write<Row>(
+      const { outcome, version, erasedAt, messages, segments } = await write<Erased>(
         calls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
@@ -146,6 +133,27 @@ export function createConversationWrites(
         segments,
       }
     },
+  }
+}
+
+/** The columns after a patch, metadata as JSON. */
+function patched(old: ConversationRow, patch: ConversationPatch, metadataBytesMax: number) {
+  const merged =
+    patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
+  const metadata = jsonOf(merged)
+  if (patch.metadata !== undefined && storedBytes(metadata ?? '') > metadataBytesMax)
+    throw Problem.of([
+      {
+        code: 'json-too-large',
+        in: 'body',
+        pointer: '/metadata',
+        message: `is more than ${metadataBytesMax} bytes once merged`,
+      },
+    ])
+  return {
+    externalId: patch.externalId === undefined ? old.externalId : patch.externalId,
+    title: patch.title === undefined ? old.title : patch.title,
+    metadata,
   }
 }
 
