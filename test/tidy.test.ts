@@ -33,13 +33,24 @@ const arrows: Record<string, string[]> = {
     'src/commands/',
     'src/transfer/',
     'src/app.ts',
+    'src/maintenance.ts',
+    'src/resources.ts',
     'src/config.ts',
     'src/settings/',
     'src/events.ts',
     'src/ports/',
     'src/problem.ts',
   ],
-  'src/app.ts': ['src/', 'adapters/open.ts'],
+  'src/app.ts': ['src/'],
+  // What commands do beside a service, on the same resources.
+  'src/maintenance.ts': ['src/resources.ts', 'src/conversation/', ...foundations, 'src/config.ts'],
+  'src/resources.ts': [
+    'adapters/open.ts',
+    'src/adapter-events.ts',
+    'src/config.ts',
+    'src/events.ts',
+    'src/ports/',
+  ],
 
   // Transfer works over the client; of the domain it knows what travels, and what is pure.
   'src/transfer/': [
@@ -151,7 +162,6 @@ const arrows: Record<string, string[]> = {
   ],
   'src/conversation/speech/': [
     'src/conversation/speech/',
-    'src/conversation/store.ts',
     'src/conversation/writing/',
     'src/conversation/reading/',
     'src/conversation/sql/',
@@ -160,7 +170,6 @@ const arrows: Record<string, string[]> = {
   ],
   'src/conversation/writing/': [
     'src/conversation/writing/',
-    'src/conversation/store.ts',
     'src/conversation/reading/',
     'src/conversation/sql/',
     'src/conversation/wire/',

@@ -2,7 +2,7 @@
  * Parameters of requests: path, query and headers. One declaration both reads a parameter and
  * describes it in the OpenAPI document.
  */
-import { type ProblemCode, problemOf, type Violation } from '../../problem.ts'
+import { type ProblemCode, type Violation, violationProblem } from '../../problem.ts'
 import type { JsonSchema } from './component-schemas.ts'
 
 /** Why a value is refused. */
@@ -73,7 +73,7 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
         else violations.push(violation(value, where, name))
       }
       const [first, ...rest] = violations
-      if (first !== undefined) throw problemOf([first, ...rest])
+      if (first !== undefined) throw violationProblem([first, ...rest])
       return values as Values<Declared>
     },
   }

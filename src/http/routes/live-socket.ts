@@ -6,7 +6,7 @@ import type { Live } from '../../live/live.ts'
 import { type ClientFrames, protocolName, tailMax } from '../../live/protocol/protocol.ts'
 import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
 import { Session } from '../../live/socket/session.ts'
-import { Problem, problemOf } from '../../problem.ts'
+import { Problem, violationProblem } from '../../problem.ts'
 import { followed, since, tail } from '../openapi/fields.ts'
 import { inputs } from '../openapi/parameters.ts'
 import { originRefused } from '../request/access.ts'
@@ -78,7 +78,7 @@ type Query = { readonly conversation?: string; readonly cursor?: string; readonl
 /** The subscription that the address asks for, if any. */
 function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
   const refuse = (pointer: string, message: string) =>
-    problemOf([{ code: 'field-invalid', in: 'query', pointer, message }])
+    violationProblem([{ code: 'field-invalid', in: 'query', pointer, message }])
   if (cursor !== undefined && tail !== undefined)
     throw refuse('/tail', 'cannot stand beside `cursor`')
   if (conversation === undefined) {
