@@ -1,7 +1,7 @@
 /** Voice sessions that this client speaks in: each new connection says so again, before all that waits. */
 
 import { createDeferred } from '../../mechanics/deferred.ts'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { frameText } from '../wire/client-frames.ts'
 import { printed } from '../wire/plain-json.ts'
 import type { Answer, Job, WriteQueues } from './write-queues.ts'
