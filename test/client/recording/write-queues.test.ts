@@ -5,7 +5,7 @@ import { createCreditGate } from '../../../src/client/socket/credit-gate.ts'
 import { Problem } from '../../../src/problem.ts'
 import { until } from '../../support/servers/processes.ts'
 
-const limits = { frameBytes: 1000, subscriptions: 8 }
+const limits = { frameBytes: 1000, subscriptions: 8, framesPerSecond: 100 }
 
 function createQueues() {
   const sent: string[] = []
