@@ -95,7 +95,7 @@ export function createSessions(queues: WriteQueues): Sessions {
         if (one.job !== undefined) continue
         const { job, started } = startJob(one.start)
         one.job = job
-        // Whoever started it was told then; what is recorded goes on without it.
+        // The caller of `start` has its answer already; what is recorded goes on without the session.
         started.catch(() => {})
         queues.addFirst(job)
       }

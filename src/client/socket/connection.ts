@@ -191,8 +191,8 @@ export class Connection {
   #waitMs(closing: Closing | undefined): number {
     const { code = 0, retryMs } = closing ?? {}
     if (retryMs !== undefined) {
-      const [least = 0, most = least] = retryMs
-      return Math.max(0, least + Math.random() * (most - least))
+      const [minMs = 0, maxMs = minMs] = retryMs
+      return Math.max(0, minMs + Math.random() * (maxMs - minMs))
     }
     const resumeNow = code >= 4200 && code < 4300
     return resumeNow && this.#failures === 0
