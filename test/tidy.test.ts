@@ -17,6 +17,20 @@ const code = files.filter(({ path }) => !/^(test|bench)\//.test(path))
 /** What every room may stand on: ports, mechanics without a domain, problems and events. */
 const foundations = ['src/ports/', 'src/mechanics/', 'src/problem.ts', 'src/events.ts']
 
+/** What the client knows of the service: types of what travels, and what a problem is. */
+const clientTypes = [
+  'src/conversation/wire/',
+  'src/live/protocol/protocol.ts',
+  'src/problem-error.ts',
+]
+const clientFoundations = [
+  'src/client/checked-options.ts',
+  'src/client/own-writes.ts',
+  'src/client/shown-url.ts',
+  'src/mechanics/',
+  ...clientTypes,
+]
+
 /**
  * What a file may import of ours: the longest matching row decides. Types count, too. A row that ends
  * with a slash is a room and everything below it.
@@ -107,14 +121,30 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
 
-  // Runs in browsers: of the service it knows types, and what a problem is; mechanics have no domain.
-  'src/client/': [
-    'src/client/',
-    'src/conversation/wire/',
-    'src/live/protocol/protocol.ts',
-    'src/mechanics/',
-    'src/problem.ts',
+  // Runs in browsers: of the service it knows types, and what a problem is; mechanics have no domain. The faces in its
+  // root use its rooms; what is recorded and followed stands on the socket.
+  'src/client/': ['src/client/', ...clientFoundations],
+  'src/client/recording/': [
+    'src/client/recording/',
+    'src/client/socket/',
+    'src/client/journal/',
+    'src/client/wire/',
+    ...clientFoundations,
   ],
+  'src/client/following/': [
+    'src/client/following/',
+    'src/client/socket/',
+    'src/client/wire/',
+    ...clientFoundations,
+  ],
+  'src/client/socket/': ['src/client/socket/', 'src/client/wire/', ...clientFoundations],
+  'src/client/rest/': ['src/client/rest/', 'src/client/wire/', ...clientFoundations],
+  'src/client/journal/': ['src/client/journal/', 'src/client/wire/', ...clientFoundations],
+  'src/client/wire/': ['src/client/wire/', ...clientTypes],
+  // Leaves that every room of it may use.
+  'src/client/checked-options.ts': [],
+  'src/client/own-writes.ts': [],
+  'src/client/shown-url.ts': [],
 
   'src/http/': [
     'src/http/',
@@ -191,8 +221,15 @@ const arrows: Record<string, string[]> = {
   'src/auth.ts': ['src/conversation/wire/principal.ts', 'src/problem.ts', 'src/config.ts'],
   'src/config.ts': ['src/settings/'],
   'src/settings/': ['src/settings/'],
-  'src/problem.ts': ['src/problem-codes.ts', 'src/problem-help.ts'],
-  'src/problem-help.ts': ['src/problem-codes.ts'],
+  'src/problem.ts': [
+    'src/problem-codes.ts',
+    'src/problem-error.ts',
+    'src/problem-help.ts',
+    'src/problem-titles.ts',
+  ],
+  'src/problem-error.ts': ['src/problem-codes.ts'],
+  'src/problem-help.ts': ['src/problem-codes.ts', 'src/problem-titles.ts'],
+  'src/problem-titles.ts': ['src/problem-codes.ts'],
   'src/problem-codes.ts': [],
   // The SQLSTATE of a failure is read by the port that it comes through.
   'src/events.ts': ['src/log/', 'src/ports/'],
@@ -232,7 +269,7 @@ describe('the house', () => {
       .flatMap(({ path, text }) =>
         importsOf({ path, text: valuesOnly(text) })
           // The mechanics know nothing of the service.
-          .filter((target) => !/^src\/(client\/|mechanics\/|problem\.ts$)/.test(target))
+          .filter((target) => !/^src\/(client\/|mechanics\/|problem-error\.ts$)/.test(target))
           .map((target) => `${path} -> ${target}`),
       )
     expect(values).toEqual([])

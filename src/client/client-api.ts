@@ -3,7 +3,7 @@
 import type { Attach } from '../conversation/wire/audio-schemas.ts'
 import type { NewTurn } from '../conversation/wire/schemas.ts'
 import type { Backoff } from '../mechanics/backoff.ts'
-import type { Problem } from '../problem.ts'
+import type { Problem } from '../problem-error.ts'
 import type { LiveEvent, LiveStart } from './following/live-event.ts'
 import type { Journal, JournalEntry } from './journal/journal.ts'
 import type { Attached, Recorded, Written } from './recording/outcomes.ts'

@@ -76,7 +76,7 @@ describe('the bundle for browsers', () => {
     const { text, inputs } = await bundle('src/client/client.ts', 'browser', true)
     const others = inputs.filter(
       (path) =>
-        !/(^|\/)src\/(client\/([a-z-]+\/)?[a-z-]+|mechanics\/[a-z-]+|problem|problem-codes)\.ts$/.test(
+        !/(^|\/)src\/(client\/([a-z-]+\/)?[a-z-]+|mechanics\/[a-z-]+|problem-error|problem-codes)\.ts$/.test(
           path,
         ),
     )

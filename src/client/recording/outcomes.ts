@@ -1,5 +1,5 @@
 /** What writes over the socket resolve with: the answers of the service, without what belongs to the socket. */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import type { JournalEntry } from '../journal/journal.ts'
 import type { Answer } from './write-queues.ts'
 

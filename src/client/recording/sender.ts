@@ -3,7 +3,7 @@
  * service has answered for good; the same write under the same name is one.
  */
 import { createDeferred, type Deferred } from '../../mechanics/deferred.ts'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { asText, frameOf, isSameText, textOf } from '../journal/entry-text.ts'
 import {
   entryName,
@@ -13,9 +13,7 @@ import {
   type TurnEntry,
 } from '../journal/journal.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import type { CreditGate } from '../socket/credit-gate.ts'
-import type { Recording } from '../socket/link.ts'
-import { frameText, type Limits, type ServerFrame } from '../wire/client-frames.ts'
+import { frameText } from '../wire/client-frames.ts'
 import {
   type Attached,
   type Inner,
@@ -27,7 +25,7 @@ import {
 import { createSessions, type NewSession, type Sessions } from './session-announcer.ts'
 import { type Answer, type Job, WriteQueues, type WriteQueuesOptions } from './write-queues.ts'
 
-export type SenderOptions = WriteQueuesOptions & {
+export type SenderOptions = Omit<WriteQueuesOptions, 'onWelcomed' | 'isWanted'> & {
   readonly journal: Journal
   readonly ownWrites: OwnWrites
   /** Something waits for the service: there must be a connection, unless the client is closed. */
@@ -53,9 +51,10 @@ type Started = {
   readonly outcome: Deferred<Answer>
 }
 
-export class Sender implements Recording {
+export class Sender {
+  /** What waits for the service. */
+  readonly queues: WriteQueues
   readonly #options: SenderOptions
-  readonly #queues: WriteQueues
   readonly #sessions: Sessions
   /** By the name of the entry. */
   readonly #holders = new Map<string, Holder>()
@@ -63,8 +62,12 @@ export class Sender implements Recording {
 
   constructor(options: SenderOptions) {
     this.#options = options
-    this.#queues = new WriteQueues(options)
-    this.#sessions = createSessions(this.#queues)
+    this.queues = new WriteQueues({
+      ...options,
+      onWelcomed: () => this.#sessions.welcomed(),
+      isWanted: () => this.#sessions.busy(),
+    })
+    this.#sessions = createSessions(this.queues)
     for (const left of options.journal.recovered) this.#recover(asText(left))
   }
 
@@ -84,7 +87,7 @@ export class Sender implements Recording {
   /** `text`: the frame without `id` and `c`. */
   async attach(c: string, messageId: string | undefined, text: string): Promise<Attached> {
     const outcome = createDeferred<Answer>()
-    this.#queues.add({
+    this.queues.add({
       c,
       frame: (id) => frameText(text, id, c),
       // By the second time, another message may be the latest.
@@ -109,46 +112,16 @@ export class Sender implements Recording {
     return ended
   }
 
-  /** Resolves when nothing waits for the service. */
-  settled(): Promise<void> {
-    return this.#queues.empty()
-  }
-
-  welcomed(gate: CreditGate, limits: Limits): void {
-    this.#sessions.welcomed()
-    this.#queues.welcomed(gate, limits)
-  }
-
-  pump(): void {
-    this.#queues.pump()
-  }
-
-  lost(): void {
-    this.#queues.lost()
-  }
-
-  receive(frame: ServerFrame): boolean {
-    return this.#queues.receive(frame)
-  }
-
-  refused(problem: Problem): void {
-    this.#queues.dropAll(problem)
-  }
-
-  busy(): boolean {
-    return this.#queues.busy() || this.#sessions.busy()
-  }
-
   /** Sends nothing more; what waits rejects with `reason`, and stays in the journal. */
   close(reason: unknown): void {
     this.#closed = { reason }
     this.#sessions.close()
-    this.#queues.close(reason)
+    this.queues.close(reason)
   }
 
   #push(): void {
     this.#options.connect()
-    this.#queues.pump()
+    this.queues.pump()
   }
 
   #settle(c: string, outcome: Answer | Problem, { resolve, reject }: Deferred<Answer>): void {
@@ -224,7 +197,7 @@ export class Sender implements Recording {
         },
       },
     }
-    this.#queues.add(started.job)
+    this.queues.add(started.job)
     this.#holders.set(name, holder)
     return started
   }
@@ -238,10 +211,10 @@ export class Sender implements Recording {
       await this.#options.journal.append(started.entry)
       job.ready = true
     } catch (reason) {
-      this.#queues.remove(job)
+      this.queues.remove(job)
       if (this.#holders.get(name) === holder) this.#holders.delete(name)
       outcome.reject(reason)
     }
-    this.#queues.pump()
+    this.queues.pump()
   }
 }

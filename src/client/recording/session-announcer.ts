@@ -1,7 +1,7 @@
 /** Voice sessions that this client speaks in: each new connection says so again, before all that waits. */
 
 import { createDeferred } from '../../mechanics/deferred.ts'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { frameText } from '../wire/client-frames.ts'
 import { printed } from '../wire/plain-json.ts'
 import type { Answer, Job, WriteQueues } from './write-queues.ts'
@@ -95,7 +95,7 @@ export function createSessions(queues: WriteQueues): Sessions {
         if (one.job !== undefined) continue
         const { job, started } = startJob(one.start)
         one.job = job
-        // Whoever started it was told then; what is recorded goes on without it.
+        // The caller of `start` has its answer already; what is recorded goes on without the session.
         started.catch(() => {})
         queues.addFirst(job)
       }

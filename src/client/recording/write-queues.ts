@@ -1,11 +1,12 @@
 /**
  * WriteQueues holds the writes that wait for an answer of the service over a socket: one queue a conversation, and of
  * each queue one frame at a time, so that no write overtakes another. What had no answer when a connection is lost is
- * sent again over the next one.
+ * sent again over the next one. A link gives it connections and frames.
  */
 import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import type { CreditGate } from '../socket/credit-gate.ts'
+import type { Recording } from '../socket/link-users.ts'
 import type { Limits, ServerFrame } from '../wire/client-frames.ts'
 import { unknownOutcomeWithAdvice } from '../wire/outcome-unknown.ts'
 
@@ -44,6 +45,10 @@ export type WriteQueuesOptions = {
   readonly newFrameId: () => string
   /** Answers false if there is no open socket; then nothing was sent. */
   readonly send: (text: string) => boolean
+  /** There is a new connection, and nothing is under way on it. */
+  readonly onWelcomed: () => void
+  /** Whether there must be a connection although nothing waits. */
+  readonly isWanted: () => boolean
 }
 
 /** The jobs of one conversation; the first one may be under way. */
@@ -59,7 +64,7 @@ const lostAnswer = 'The connection was lost after the frame was sent and before 
 
 const encoder = new TextEncoder()
 
-export class WriteQueues {
+export class WriteQueues implements Recording {
   readonly #options: WriteQueuesOptions
   readonly #queues = new Map<string, Queue>()
   /** Queues whose first job is under way, by the id of its frame. */
@@ -111,6 +116,7 @@ export class WriteQueues {
   }
 
   welcomed(gate: CreditGate, { frameBytes }: Limits): void {
+    this.#options.onWelcomed()
     this.#gate = gate
     this.#frameBytesMax = frameBytes
     this.pump()
@@ -125,7 +131,6 @@ export class WriteQueues {
     }
   }
 
-  /** False: the frame is not for a job. */
   receive(frame: ServerFrame): boolean {
     if (!isAnswer(frame) && frame.t !== 'problem') return false
     const { queue, job } = this.#take(frame.id ?? '') ?? {}
@@ -136,7 +141,8 @@ export class WriteQueues {
     return true
   }
 
-  dropAll(reason: unknown): void {
+  /** Drops all jobs. */
+  refused(reason: unknown): void {
     const all = [...this.#queues.values()]
     this.#queues.clear()
     this.#unanswered.clear()
@@ -150,16 +156,16 @@ export class WriteQueues {
   /** Drops all jobs, and every one that is added later. */
   close(reason: unknown): void {
     this.#closed = { reason }
-    this.dropAll(reason)
+    this.refused(reason)
   }
 
   busy(): boolean {
-    return this.#queues.size > 0
+    return this.#queues.size > 0 || this.#options.isWanted()
   }
 
   /** Resolves when nothing waits. */
   async empty(): Promise<void> {
-    if (this.busy()) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
+    if (this.#queues.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
   }
 
   #queueOf({ c }: Job): Queue {

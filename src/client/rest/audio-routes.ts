@@ -1,8 +1,8 @@
 /** Routes of segments, and of the audio of messages. */
-import type { Attach, AttachedAudio, HeldAudio } from '../../conversation/wire/audio-schemas.ts'
+import type { AttachedAudio, HeldAudio } from '../../conversation/wire/audio-schemas.ts'
 import { newId } from '../wire/new-ids.ts'
 import { printed } from '../wire/plain-json.ts'
-import type { CallOptions } from './call.ts'
+import type { Call, CallOptions } from './call.ts'
 import type { Rest } from './rest-api.ts'
 import { named, path, type RestCalls } from './rest-calls.ts'
 
@@ -17,20 +17,17 @@ export function audioRoutes(
   | 'attachTtsToLatest'
   | 'attachByKey'
 > {
-  const attach = async (
+  /** Null: there was nothing to attach. */
+  const attach = async <Answer extends AttachedAudio | HeldAudio>(
     conversationId: string,
     at: string,
-    audio: Attach,
-    onlyOnce: boolean,
+    audio: object,
     options: CallOptions = {},
-  ) =>
-    calls.noted(
-      conversationId,
-      await calls.request<AttachedAudio>(
-        { method: 'PUT', path: at, body: printed(audio), onlyOnce },
-        options,
-      ),
-    )
+    onlyOnce = false,
+  ) => {
+    const call: Call = { method: 'PUT', path: at, body: printed(audio), onlyOnce }
+    return calls.noted(conversationId, await calls.request<Answer>(call, options))
+  }
 
   return {
     createSegment: async (conversationId, body = {}, options = {}) =>
@@ -47,26 +44,13 @@ export function audioRoutes(
     getSegment: async (conversationId, id, options = {}) =>
       calls.read(path(conversationId, 'segments', id), options),
     attachTts: async (conversationId, messageId, audio, options) =>
-      attach(
-        conversationId,
-        path(conversationId, 'messages', messageId, 'tts'),
-        audio,
-        false,
-        options,
-      ),
+      attach(conversationId, path(conversationId, 'messages', messageId, 'tts'), audio, options),
     attachTtsToLatest: async (conversationId, audio, options) =>
-      attach(conversationId, path(conversationId, 'tts'), audio, true, options),
-    attachByKey: async (conversationId, audio, options = {}) =>
-      calls.noted(
-        conversationId,
-        await calls.some<AttachedAudio | HeldAudio>(
-          {
-            method: 'PUT',
-            path: path(conversationId, 'tts'),
-            body: printed(audio),
-          },
-          options,
-        ),
-      ),
+      attach(conversationId, path(conversationId, 'tts'), audio, options, true),
+    attachByKey: async (conversationId, audio, options) => {
+      const at = path(conversationId, 'tts')
+      // By a key, audio is attached or held: the answer is no 204.
+      return (await attach(conversationId, at, audio, options)) as AttachedAudio | HeldAudio
+    },
   }
 }

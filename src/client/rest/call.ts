@@ -1,5 +1,5 @@
 /** A REST call: what is sent, how a caller may steer it, and how an attempt of it can fail. */
-import type { Problem } from '../../problem.ts'
+import type { Problem } from '../../problem-error.ts'
 import type { Sending } from './fetch-failure.ts'
 
 export type CallOptions = {

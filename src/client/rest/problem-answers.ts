@@ -1,5 +1,5 @@
 /** Answers that are no success: problems of the service, and what a proxy answers in its place. */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { isProblem } from '../wire/problem-json.ts'
 import type { Call, Failure } from './call.ts'
 

@@ -49,6 +49,9 @@ export class Requester {
     const call: Call = resend === true ? { ...given, onlyOnce: false } : given
     const url = `${this.#options.url}${call.path}${queryOf(call.query ?? {})}`
     signal?.throwIfAborted()
+    // No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown.
+    const lastMs = deadlineMs - Math.min(1000, deadlineMs / 10)
+    const lastBeginAt = performance.now() + Math.min(lastMs, this.#options.retryForMs ?? lastMs)
     const deadline = new AbortController()
     // Cleared below: `AbortSignal.timeout` would keep a timer of each call for all of a long deadline.
     const timer = setTimeout(
@@ -59,19 +62,13 @@ export class Requester {
       const { body, status } = await this.#settle<T>(call, url, {
         signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]),
         isLate: () => deadline.signal.aborted && signal?.aborted !== true,
-        lastBeginAt: performance.now() + this.#retryMs(deadlineMs),
+        lastBeginAt,
       })
       onStatus?.(status)
       return body
     } finally {
       clearTimeout(timer)
     }
-  }
-
-  /** No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown. */
-  #retryMs(deadlineMs: number): number {
-    const ms = deadlineMs - Math.min(1000, deadlineMs / 10)
-    return Math.min(ms, this.#options.retryForMs ?? ms)
   }
 
   /** Makes attempts until one is answered for good. */

@@ -1,5 +1,5 @@
 /** What the routes share: paths, bodies with an id, and calls whose writes are remembered. */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import type { OwnWrites } from '../own-writes.ts'
 import { plainObject, printed } from '../wire/plain-json.ts'
 import type { Call, CallOptions } from './call.ts'

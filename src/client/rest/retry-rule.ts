@@ -1,5 +1,5 @@
 /** Which failed attempts are made again, and what a call rejects with when none follows. Pure. */
-import { Problem, type ProblemCode } from '../../problem.ts'
+import { Problem, type ProblemCode } from '../../problem-error.ts'
 import { shownUrl, withShownUrl } from '../shown-url.ts'
 import { unknownOutcomeWithAdvice } from '../wire/outcome-unknown.ts'
 import type { Call, Failure } from './call.ts'

@@ -2,7 +2,7 @@
  * Why a handshake failed: a WebSocket does not tell. Its address is asked with `fetch`, which is answered
  * as the handshake is, but for the last step.
  */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { isProblem, parsed } from '../wire/problem-json.ts'
 
 export type HandshakeOptions = {

@@ -51,6 +51,12 @@ const optional = (check: (value: unknown) => boolean) => (value: unknown) =>
 const pair = (value: unknown) =>
   Array.isArray(value) && value.length === 2 && value.every((each) => Number.isFinite(each))
 
+const inConversation = { id: optional(text), c: text }
+/** The answer to a write, which took `version`. */
+const written = { ...inConversation, version, cursor: text }
+const replayable = { ...written, replayed: flag }
+const ofSession = { ...written, sessionId: text }
+
 /** What this client relies on; members it does not know are let through. */
 export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   welcome: {
@@ -60,7 +66,7 @@ export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     limits: (value) =>
       isRecord(value) && count(value['frameBytes']) && count(value['subscriptions']),
   },
-  subscribed: { id: optional(text), c: text, cursor: text },
+  subscribed: { ...inConversation, cursor: text },
   change: {
     c: text,
     from: version,
@@ -72,8 +78,8 @@ export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     conversation: optional(isRecord),
   },
   live: { c: text, version },
-  recorded: { id: text, c: text, version, cursor: text, replayed: flag },
-  attached: { id: text, c: text, version, cursor: text },
+  recorded: { ...replayable, id: text },
+  attached: { ...written, id: text },
   partial: { c: text, role: (value) => value === 'human' || value === 'ai', text },
   problem: {
     id: optional(text),
@@ -84,14 +90,14 @@ export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     retryable: flag,
   },
   ping: { heads: optional((value) => isRecord(value) && Object.values(value).every(version)) },
-  unsubscribed: { id: optional(text), c: text },
+  unsubscribed: inConversation,
   authenticated: {},
-  reset: { id: optional(text), c: text, reason: text },
-  'turn.opened': { id: optional(text), c: text, version, cursor: text, replayed: flag },
-  'turn.completed': { id: optional(text), c: text, version, cursor: text, replayed: flag },
-  interrupted: { id: optional(text), c: text, version, cursor: text },
-  'voice.started': { id: optional(text), c: text, version, cursor: text, sessionId: text },
-  'voice.ended': { id: optional(text), c: text, version, cursor: text, sessionId: text },
+  reset: { ...inConversation, reason: text },
+  'turn.opened': replayable,
+  'turn.completed': replayable,
+  interrupted: written,
+  'voice.started': ofSession,
+  'voice.ended': ofSession,
   bye: { code: count, reason: text, retryMs: optional(pair) },
 }
 

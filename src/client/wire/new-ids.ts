@@ -1,5 +1,5 @@
 /** Ids made here, so that a request can be sent again and mean the same. */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 import { hexOf } from './hex.ts'
 
 /** A UUIDv7: the time in milliseconds, then chance. New rows stand side by side in their index. */

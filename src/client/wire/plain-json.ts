@@ -2,7 +2,7 @@
  * Reads the caller's input once, during the call, so that later changes to it have no effect. The text
  * made of it is what is journalled, sent and compared. Values that JSON would drop or change are refused.
  */
-import { Problem, type ProblemCode, type Violation } from '../../problem.ts'
+import { Problem, type ProblemCode, type Violation } from '../../problem-error.ts'
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
 

@@ -1,5 +1,5 @@
 /** Problem documents (RFC 9457) among the JSON values of answers. */
-import type { ToldProblem } from '../../problem.ts'
+import type { ToldProblem } from '../../problem-error.ts'
 import { hasShape, isRecord, shapes } from './client-frames.ts'
 
 /** The JSON value of a text; undefined where it is no JSON. */

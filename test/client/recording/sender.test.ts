@@ -282,6 +282,25 @@ describe('recording over the socket', () => {
     expect(refused).toMatchObject({ code: 'connection-refused', retryable: false })
   })
 
+  test('connects again after a connection that was made a second time was lost while nothing waited', async () => {
+    const store = createStore()
+    const states: string[] = []
+    await using peer = startPeer({
+      onFrame(socket, frame) {
+        if (!isRecord(frame)) return
+        // The first connection breaks while a turn waits.
+        if (socket.number === 0) socket.cut()
+        else socket.send(recorded(frame, store.commit(frame)))
+      },
+    })
+    await using client = clientOf(peer, { onConnection: (state) => states.push(state) })
+    await client.record(c, turn('one'))
+    peer.sockets[1]?.cut()
+    await until('lost', () => states.at(-1) === 'closed')
+    expect((await client.record(c, turn('two'))).replayed).toBe(false)
+    expect(peer.sockets.length).toBe(3)
+  })
+
   test('keeps a key for the same turn after the connection was refused', async () => {
     let welcome = false
     const store = createStore()
