@@ -20,7 +20,7 @@ export const violationsMax = 50
  * One problem for a list of violations: their common code, else `request-invalid`. A function, so that bundles of the
  * client, which never has a list of them, leave it out.
  */
-export function problemOf(violations: readonly [Violation, ...Violation[]]): Problem {
+export function violationProblem(violations: readonly [Violation, ...Violation[]]): Problem {
   const [first] = violations
   const common = violations.every((violation) => violation.code === first.code)
   const place = (violation: Violation) =>

@@ -6,8 +6,8 @@ import { Problem, type ProblemCode, type Violation } from '../../problem-error.t
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
 
-/** The service takes fewer levels, and the recursion here stays far below the limit of the stack. */
-const depthMax = 500
+/** More than the 512 levels and their frame that a service can be set to take, and far below the limit of the stack. */
+const depthMax = 600
 
 class Refusal extends Error {}
 
