@@ -5,7 +5,6 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { migrateDatabase } from '../../src/app.ts'
 import { askRedis } from '../../src/commands/doctor/redis.ts'
 import type { Check } from '../../src/commands/doctor/report.ts'
 import { clockCheck, latencyCheck } from '../../src/commands/doctor/server-facts.ts'
@@ -14,6 +13,7 @@ import { doctor } from '../../src/commands/doctor.ts'
 import { healthcheck } from '../../src/commands/healthcheck.ts'
 import { configWith, examineConfig } from '../../src/config.ts'
 import { createEvents } from '../../src/events.ts'
+import { migrateDatabase } from '../../src/maintenance.ts'
 import { startNode } from '../support/servers/node.ts'
 import { startPostgres, testDatabaseUrl } from '../support/servers/postgres.ts'
 import { freePort, until } from '../support/servers/processes.ts'
@@ -104,7 +104,7 @@ describe('with Postgres down', () => {
     const DATABASE_URL = `postgres://u:hunter2@127.0.0.1:${port}/turnlog`
     const started = performance.now()
     const { by, code, text } = await examined({ DATABASE_URL, MIGRATE_DATABASE_URL: DATABASE_URL })
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(performance.now() - started).toBeLessThan(15_000)
     expect(code).toBe(1)
     expect(by['database server']).toEqual({
       area: 'database',
@@ -125,7 +125,7 @@ describe('with Postgres down', () => {
       DATABASE_URL: server.url,
       TURNLOG_DATABASE_CONNECT_TIMEOUT_MS: '600000',
     })
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(performance.now() - started).toBeLessThan(20_000)
     expect(code).toBe(1)
     // The driver's own timer may end it first, and has another word for it.
     expect(by['database server']?.finding).toMatch(/^No connection to Postgres at \S+: CONNECT\w+$/)
