@@ -1,7 +1,8 @@
 /** Histories written by hand: a right one, and each wrong one by the rule that it breaks. */
 import { expect, test } from 'bun:test'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
-import { type Message, nullFields } from '../../src/conversation/wire/schemas.ts'
+import { nullFields } from '../../src/conversation/wire/null-fields.ts'
+import type { Message } from '../../src/conversation/wire/schemas.ts'
 import type { ServerFrame } from '../../src/live/protocol/protocol.ts'
 import type {
   History,

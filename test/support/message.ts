@@ -1,6 +1,7 @@
 /** A message by itself, as it would come from the database. */
 import { messageOf } from '../../src/conversation/sql/rows.ts'
-import { type Message, nullFields } from '../../src/conversation/wire/schemas.ts'
+import { nullFields } from '../../src/conversation/wire/null-fields.ts'
+import type { Message } from '../../src/conversation/wire/schemas.ts'
 
 /** It stands in a turn of its own; its ids go by its place. */
 export function plainMessage(

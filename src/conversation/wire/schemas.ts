@@ -166,19 +166,6 @@ export const Message = Type.Object({
 })
 export type Message = Static<typeof Message>
 
-type NullFields = {
-  [Name in keyof Message as null extends Message[Name] ? Name : never]: null
-}
-
-/** The members of a message that may be null, each as null. */
-export const nullFields = Object.fromEntries(
-  Object.entries(Message.properties).flatMap(([name, schema]) =>
-    'anyOf' in schema && schema.anyOf.some((one) => 'type' in one && one.type === 'null')
-      ? [[name, null]]
-      : [],
-  ),
-) as NullFields
-
 export const RecordedTurn = Type.Object({
   humanMessageId: Nullable(Uuid, 'Null for an AI-only turn.'),
   assistantMessageId: Uuid,

@@ -2,8 +2,8 @@
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
+import { nullFields } from '../../conversation/wire/null-fields.ts'
 import type * as wire from '../../conversation/wire/schemas.ts'
-import { nullFields } from '../../conversation/wire/schemas.ts'
 
 const conversationId = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
 const humanMessageId = '0199c3a4-9a40-7c1d-8a2b-5f0e6d7c8b02'

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
-import { nullFields } from '../../../src/conversation/wire/schemas.ts'
+import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
 import { refusal, some } from '../../support/store.ts'
 import { decode, me, type StoreSubject, turn } from './subject.ts'
 

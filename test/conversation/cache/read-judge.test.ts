@@ -1,6 +1,7 @@
 /** The judge of the fault run lets right reads pass, and sees each way in which one can be wrong. */
 import { describe, expect, test } from 'bun:test'
-import { type Message, nullFields } from '../../../src/conversation/wire/schemas.ts'
+import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
+import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import {
   digestOf,
   judgeReads,

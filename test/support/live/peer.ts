@@ -4,7 +4,8 @@
  */
 import type { ServerWebSocket } from 'bun'
 import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
-import { type Change, type Message, nullFields } from '../../../src/conversation/wire/schemas.ts'
+import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
+import type { Change, Message } from '../../../src/conversation/wire/schemas.ts'
 
 export type PeerSocket = {
   /** Counts the connections of the peer, from 0. */
