@@ -106,10 +106,10 @@ export async function openKv(url: string | undefined, options: KvOptions = {}): 
 async function openRedisKv(url: string, { cluster = false, ...options }: KvOptions) {
   try {
     if (cluster || /^rediss?-cluster:/.test(url)) {
-      const { openRedisCluster } = await import('./kv/redis-cluster.ts')
+      const { openRedisCluster } = await import('./kv/redis/redis-cluster.ts')
       return openRedisCluster({ url, ...options })
     }
-    const { openRedis } = await import('./kv/redis.ts')
+    const { openRedis } = await import('./kv/redis/redis.ts')
     return openRedis({ url, ...options })
   } catch (thrown) {
     if (!(thrown instanceof TypeError || thrown instanceof URIError)) throw thrown

@@ -1,16 +1,16 @@
 /** `bun run bench`: brings up what it needs, prints ours beside a baseline as ratios, and keeps the figures. */
 import { parseArgs } from 'node:util'
-import { stopTestPostgres, testDatabaseUrl } from '../test/support/postgres.ts'
-import { stopTestRedis } from '../test/support/redis.ts'
+import { stopTestPostgres, testDatabaseUrl } from '../test/support/servers/postgres.ts'
+import { stopTestRedis } from '../test/support/servers/redis.ts'
 import { benches } from './benches.ts'
-import { openLedger } from './ledger.ts'
-import { machineFacts } from './machine.ts'
-import { postgresFacts } from './postgres-server.ts'
-import { keptReport, writeReport } from './report-files.ts'
-import { keptFolder, shortFolder, writeResults } from './results.ts'
-import { type BenchName, benchNames } from './rows.ts'
-import { runs, runsEnough, seconds } from './scene.ts'
-import { tableOf } from './table.ts'
+import { postgresFacts } from './load/postgres-server.ts'
+import { runs, runsEnough, seconds } from './load/scene.ts'
+import { openLedger } from './report/ledger.ts'
+import { machineFacts } from './report/machine.ts'
+import { keptReport, writeReport } from './report/report-files.ts'
+import { keptFolder, shortFolder, writeResults } from './report/results.ts'
+import { type BenchName, benchNames } from './report/rows.ts'
+import { tableOf } from './report/table.ts'
 
 const help = `Usage: bun run bench [<name> ...] [--out <folder>]
        bun run bench report [--from <folder>] [--out <folder>]

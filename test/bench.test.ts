@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Bar, chartOf } from '../bench/chart.ts'
+import { type Bar, chartOf } from '../bench/report/chart.ts'
 import {
   type Comparison,
   inTurn,
@@ -12,13 +12,13 @@ import {
   medianSpent,
   type Row,
   shown,
-} from '../bench/comparison.ts'
-import type { Machine } from '../bench/machine.ts'
-import { readNotes, reportOf } from '../bench/report.ts'
-import { keptReport } from '../bench/report-files.ts'
-import { type Results, readResults, writeResults } from '../bench/results.ts'
-import { benchNames, rowIds, rowOf, rowsByBench } from '../bench/rows.ts'
-import { tableOf } from '../bench/table.ts'
+} from '../bench/report/comparison.ts'
+import type { Machine } from '../bench/report/machine.ts'
+import { readNotes, reportOf } from '../bench/report/report.ts'
+import { keptReport } from '../bench/report/report-files.ts'
+import { type Results, readResults, writeResults } from '../bench/report/results.ts'
+import { benchNames, rowIds, rowOf, rowsByBench } from '../bench/report/rows.ts'
+import { tableOf } from '../bench/report/table.ts'
 
 const root = join(import.meta.dir, '..')
 

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Glob } from 'bun'
-import { startNode } from './support/node.ts'
-import { testDatabaseUrl } from './support/postgres.ts'
-import { freePort } from './support/processes.ts'
+import { startNode } from './support/servers/node.ts'
+import { testDatabaseUrl } from './support/servers/postgres.ts'
+import { freePort } from './support/servers/processes.ts'
 import { walk } from './support/tour.ts'
 
 const root = join(import.meta.dir, '..')

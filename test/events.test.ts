@@ -6,7 +6,7 @@ import { databaseEvents } from '../src/adapter-events.ts'
 import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
 import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
-import { until } from './support/processes.ts'
+import { until } from './support/servers/processes.ts'
 
 function logged(options: LogOptions = {}) {
   const lines: string[] = []

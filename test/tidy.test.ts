@@ -14,7 +14,13 @@ const files = ['src', 'adapters', 'drizzle', 'test', 'bench'].flatMap((folder) =
 )
 const code = files.filter(({ path }) => !/^(test|bench)\//.test(path))
 
-/** What a file may import of ours: the longest matching row decides. Types count, too. */
+/** What every room may stand on: ports, mechanics without a domain, problems and events. */
+const foundations = ['src/ports/', 'src/mechanics/', 'src/problem.ts', 'src/events.ts']
+
+/**
+ * What a file may import of ours: the longest matching row decides. Types count, too. A row that ends
+ * with a slash is a room and everything below it.
+ */
 const arrows: Record<string, string[]> = {
   'src/main.ts': [
     'src/commands/',
@@ -34,50 +40,103 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
   'src/app.ts': ['src/', 'adapters/open.ts'],
+
   // A client of the REST API: of the domain it knows what travels, and what is pure.
   'src/transfer/': [
     'src/transfer/',
-    // What may be printed of a service's URL has one rule.
+    // One rule decides what may be printed of a service's URL.
     'src/client/shown-url.ts',
-    'src/conversation/wire',
-    'src/conversation/shape.ts',
-    'src/conversation/exact-numbers.ts',
-    'src/conversation/json-scan.ts',
-    'src/conversation/ids.ts',
-    'src/conversation/render.ts',
-    'src/conversation/time.ts',
+    'src/conversation/wire/',
     'src/problem.ts',
   ],
-  'src/live/': [
-    'src/live/',
+
+  'src/live/live.ts': ['src/live/', 'src/conversation/', ...foundations, 'src/auth.ts'],
+  'src/live/socket/': [
+    'src/live/socket/',
+    'src/live/following/',
+    'src/live/protocol/',
     'src/conversation/',
-    'src/ports/',
-    'src/problem.ts',
-    'src/events.ts',
-    'src/auth.ts',
+    ...foundations,
   ],
+  'src/live/following/': [
+    'src/live/following/',
+    'src/live/protocol/',
+    'src/conversation/reading/',
+    'src/conversation/wire/',
+    'src/conversation/writing/effects.ts',
+    ...foundations,
+  ],
+  'src/live/protocol/': [
+    'src/live/protocol/',
+    'src/conversation/reading/live-reads.ts',
+    'src/conversation/wire/',
+    'src/problem.ts',
+  ],
+
   // Runs in browsers: of the service it knows types, and what a problem is.
   'src/client/': [
     'src/client/',
-    'src/conversation/wire',
-    'src/conversation/history-formats.ts',
-    'src/live/protocol.ts',
+    'src/conversation/wire/',
+    'src/live/protocol/protocol.ts',
     'src/problem.ts',
   ],
+
   'src/http/': [
     'src/http/',
     'src/live/',
     'src/conversation/',
-    'src/ports/',
-    'src/problem.ts',
-    'src/events.ts',
+    ...foundations,
     'src/auth.ts',
     'src/config.ts',
   ],
-  'src/adapter-events.ts': ['src/events.ts'],
-  'src/auth.ts': ['src/conversation/principal.ts', 'src/problem.ts', 'src/config.ts'],
-  'src/conversation/': ['src/conversation/', 'src/ports/', 'src/problem.ts', 'src/events.ts'],
+  'src/http/request/': [
+    'src/http/request/',
+    'src/conversation/wire/',
+    ...foundations,
+    'src/config.ts',
+  ],
+
+  // The two faces, then who writes, caches and speaks, then who reads, then SQL, then what travels.
+  'src/conversation/': ['src/conversation/', ...foundations],
+  'src/conversation/cache/': [
+    'src/conversation/cache/',
+    'src/conversation/writing/effects.ts',
+    'src/conversation/reading/',
+    'src/conversation/sql/',
+    'src/conversation/wire/',
+    ...foundations,
+  ],
+  'src/conversation/speech/': [
+    'src/conversation/speech/',
+    'src/conversation/store.ts',
+    'src/conversation/writing/',
+    'src/conversation/reading/',
+    'src/conversation/sql/',
+    'src/conversation/wire/',
+    ...foundations,
+  ],
+  'src/conversation/writing/': [
+    'src/conversation/writing/',
+    'src/conversation/store.ts',
+    'src/conversation/reading/',
+    'src/conversation/sql/',
+    'src/conversation/wire/',
+    ...foundations,
+  ],
+  'src/conversation/reading/': [
+    'src/conversation/reading/',
+    'src/conversation/sql/',
+    'src/conversation/wire/',
+    ...foundations,
+  ],
+  'src/conversation/sql/': ['src/conversation/sql/', 'src/conversation/wire/', ...foundations],
+  'src/conversation/wire/': ['src/conversation/wire/', 'src/problem.ts'],
+  'src/conversation/wire/json/': ['src/conversation/wire/json/', 'src/problem.ts'],
+
+  'src/mechanics/': ['src/mechanics/'],
   'src/ports/': ['src/ports/', 'src/problem.ts'],
+  'src/adapter-events.ts': ['src/events.ts'],
+  'src/auth.ts': ['src/conversation/wire/principal.ts', 'src/problem.ts', 'src/config.ts'],
   'src/config.ts': [
     'src/settings.ts',
     'src/sources.ts',
@@ -94,7 +153,8 @@ const arrows: Record<string, string[]> = {
   // The SQLSTATE of a failure is read by the port that it comes through.
   'src/events.ts': ['src/log/', 'src/ports/'],
   'src/log/': ['src/log/', 'src/ports/'],
-  'adapters/': ['adapters/', 'src/ports/', 'src/problem.ts', 'drizzle/'],
+
+  'adapters/': ['adapters/', 'src/ports/', 'src/mechanics/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': ['drizzle/'],
 }
 
@@ -102,6 +162,9 @@ const importsOf = ({ path, text }: { path: string; text: string }) =>
   [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, target = '']) =>
     relative(root, join(root, dirname(path), target)),
   )
+
+/** A type is no dependency at run time. */
+const valuesOnly = (text: string) => text.replace(/^(import|export) type [^;]*?from '[^']+'$/gm, '')
 
 describe('the house', () => {
   test('imports along its arrows', () => {
@@ -123,16 +186,14 @@ describe('the house', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/client/'))
       .flatMap(({ path, text }) =>
-        [...text.matchAll(/^(import|export) (?!type)(?:\{[^}]*\}|\*) from '(\.\.\/[^']+)'/gm)]
-          .filter(([, , target]) => target !== '../problem.ts')
-          .map(([, , target]) => `${path} -> ${target}`),
+        importsOf({ path, text: valuesOnly(text) })
+          .filter((target) => !/^src\/(client\/|problem\.ts$)/.test(target))
+          .map((target) => `${path} -> ${target}`),
       )
     expect(values).toEqual([])
   })
 
   test('has no circle of imports', () => {
-    // A type is no dependency at run time.
-    const valuesOnly = (text: string) => text.replace(/^import type [^;]*?from '[^']+'$/gm, '')
     const edges = new Map(
       code.map(({ path, text }) => [path, importsOf({ path, text: valuesOnly(text) })]),
     )
@@ -150,8 +211,8 @@ describe('the house', () => {
     // Tables of schemas and codes are read from top to bottom, and better in one piece.
     const tables = [
       'drizzle/schema.ts',
-      'src/conversation/wire.ts',
-      'src/live/protocol.ts',
+      'src/conversation/wire/schemas.ts',
+      'src/live/protocol/protocol.ts',
       'src/problem-codes.ts',
       'src/settings.ts',
     ]

@@ -8,8 +8,8 @@
  */
 import net, { type Socket } from 'node:net'
 import postgres from 'postgres'
+import { deadline } from '../../src/mechanics/loop-delay.ts'
 import { StartRefusal } from '../../src/ports/database.ts'
-import { deadline } from '../../src/ports/loop-delay.ts'
 import { connectFailure } from './failure.ts'
 import { valueParsers } from './values.ts'
 

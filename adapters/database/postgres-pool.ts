@@ -3,8 +3,9 @@
  * still waiting here has certainly sent nothing. Whatever is in doubt is closed and made anew:
  * a connection is cheap, a wrong outcome is not.
  */
+
+import { deadline } from '../../src/mechanics/loop-delay.ts'
 import { DatabaseError } from '../../src/ports/database.ts'
-import { deadline } from '../../src/ports/loop-delay.ts'
 import type { Connection } from './postgres-connection.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 

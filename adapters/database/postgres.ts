@@ -1,6 +1,7 @@
 /** The database port on a Postgres server, through postgres.js. */
+
+import { deadline, usableNow } from '../../src/mechanics/loop-delay.ts'
 import { DatabaseError, type QueryOptions, type Statement } from '../../src/ports/database.ts'
-import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
 import { isLastAnswer, statementFailure } from './failure.ts'
 import { defaultMigrationsFolder } from './migrations.ts'
 import { type Connection, openConnection, readUrl } from './postgres-connection.ts'

@@ -3,7 +3,7 @@
  * It also tells when whoever is called has fallen silent: what is sent to it then only collects.
  * Time in which this process was stalled does not count.
  */
-import { deadline, usableNow } from '../../src/ports/loop-delay.ts'
+import { deadline, usableNow } from '../../src/mechanics/loop-delay.ts'
 
 export type Deadlines = {
   /**

@@ -1,16 +1,17 @@
 /** The options and the methods of the client. */
-import type { NewTurn } from '../conversation/wire.ts'
-import type { Attach } from '../conversation/wire-audio.ts'
+
+import type { Attach } from '../conversation/wire/audio-schemas.ts'
+import type { NewTurn } from '../conversation/wire/schemas.ts'
 import type { Problem } from '../problem.ts'
 import type { Backoff } from './backoff.ts'
-import type { ConnectionState, WebSocketClass } from './connection.ts'
-import type { Role } from './frames.ts'
-import type { Journal, JournalEntry } from './journal.ts'
-import type { LiveEvent, LiveStart } from './live-event.ts'
-import type { RequesterOptions } from './request.ts'
-import type { Rest } from './rest-api.ts'
-import type { Attached, Recorded, Written } from './sender.ts'
-import type { Voice, VoiceOptions } from './voice.ts'
+import type { Role } from './client-frames.ts'
+import type { LiveEvent, LiveStart } from './following/live-event.ts'
+import type { Journal, JournalEntry } from './journal/journal.ts'
+import type { Attached, Recorded, Written } from './recording/sender.ts'
+import type { Voice, VoiceOptions } from './recording/voice.ts'
+import type { RequesterOptions } from './rest/request.ts'
+import type { Rest } from './rest/rest-api.ts'
+import type { ConnectionState, WebSocketClass } from './socket/connection.ts'
 
 export type ClientOptions = {
   /**

@@ -1,44 +1,57 @@
 /** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
 import { checkedMs, serviceUrl } from './checked-options.ts'
 import type { ClientOptions, TurnlogClient } from './client-api.ts'
-import type { WebSocketClass } from './connection.ts'
 import { createDeferred } from './deferred.ts'
-import { runtimeFetch } from './fetch-failure.ts'
-import { handshakeRefusal } from './handshake.ts'
+import type { LiveStart } from './following/live-event.ts'
+import { createSubscription, type Subscription } from './following/subscription.ts'
 import { checkedKey } from './idempotency-key.ts'
-import { checkedId, newId } from './ids.ts'
-import { createMemoryJournal } from './journal.ts'
-import { createLink, type Link, type LinkOptions } from './link.ts'
-import type { LiveStart } from './live-event.ts'
+import { createMemoryJournal } from './journal/journal.ts'
+import { checkedId, newId } from './new-ids.ts'
 import { createOwnWrites } from './own-writes.ts'
-import { createPartials } from './partials.ts'
 import { plainJson, printed } from './plain-json.ts'
-import { createRequester, type RequesterOptions } from './request.ts'
-import { createRest } from './rest.ts'
-import { createSender } from './sender.ts'
-import { framed } from './speech.ts'
-import { createSubscription, type Subscription } from './subscription.ts'
-import { createVoice } from './voice.ts'
+import { createPartials } from './recording/partial-sender.ts'
+import { createSender } from './recording/sender.ts'
+import { framed } from './recording/speech-entries.ts'
+import { createVoice } from './recording/voice.ts'
+import { runtimeFetch } from './rest/fetch-failure.ts'
+import { createRequester, type RequesterOptions } from './rest/request.ts'
+import { createRest } from './rest/rest-routes.ts'
+import type { WebSocketClass } from './socket/connection.ts'
+import { handshakeRefusal } from './socket/handshake.ts'
+import { createLink, type Link, type LinkOptions } from './socket/link.ts'
 
-export type * from '../conversation/wire.ts'
-export type * from '../conversation/wire-audio.ts'
-export type * from '../conversation/wire-voice.ts'
+export type * from '../conversation/wire/audio-schemas.ts'
+export type * from '../conversation/wire/schemas.ts'
+export type * from '../conversation/wire/voice-schemas.ts'
 export { Problem, type ProblemCode } from '../problem.ts'
 export type { ClientOptions, LiveOptions, TurnlogClient } from './client-api.ts'
-export type { ConnectionState } from './connection.ts'
-export { type ConversationState, createConversationState } from './conversation-state.ts'
-export type { Role } from './frames.ts'
+export type { Role } from './client-frames.ts'
+export { type ConversationState, createConversationState } from './following/conversation-state.ts'
+export type { LiveEvent, LiveStart } from './following/live-event.ts'
 export {
   createMemoryJournal,
   type Journal,
   type JournalEntry,
   type SpeechEntry,
   type TurnEntry,
-} from './journal.ts'
-export type { LiveEvent, LiveStart } from './live-event.ts'
-export type { Freshness, HistoryOptions, MessageOptions, ReadOptions, Rest } from './rest-api.ts'
-export type { Attached, Completed, Interrupted, Opened, Recorded, Written } from './sender.ts'
-export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './voice.ts'
+} from './journal/journal.ts'
+export type {
+  Attached,
+  Completed,
+  Interrupted,
+  Opened,
+  Recorded,
+  Written,
+} from './recording/sender.ts'
+export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './recording/voice.ts'
+export type {
+  Freshness,
+  HistoryOptions,
+  MessageOptions,
+  ReadOptions,
+  Rest,
+} from './rest/rest-api.ts'
+export type { ConnectionState } from './socket/connection.ts'
 
 const handshakeMs = 10_000
 

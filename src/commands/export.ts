@@ -10,8 +10,8 @@ import {
   waitNotice,
   wholeNumber,
 } from '../transfer/command-line.ts'
-import { counted, exportConversations } from '../transfer/exporter.ts'
-import { fileOutput, ReaderGone, streamOutput } from '../transfer/output.ts'
+import { counted, exportConversations } from '../transfer/export/exporter.ts'
+import { fileOutput, ReaderGone, streamOutput } from '../transfer/export/output.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { createRest } from '../transfer/rest.ts'
 

@@ -11,12 +11,12 @@ import {
   waitNotice,
   wholeNumber,
 } from '../transfer/command-line.ts'
-import { formatNamed, formatNames } from '../transfer/formats.ts'
-import { type ImportFile, importFiles } from '../transfer/importer.ts'
+import { formatNamed, formatNames } from '../transfer/formats/formats.ts'
+import { sentences } from '../transfer/formats/sentences.ts'
+import { type ImportFile, importFiles } from '../transfer/import/importer.ts'
+import { createTally, type Tally } from '../transfer/import/tally.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { createRest, ServiceAway } from '../transfer/rest.ts'
-import { sentences } from '../transfer/sentences.ts'
-import { createTally, type Tally } from '../transfer/tally.ts'
 
 const usage = `Usage: turnlog import <file> ...   (- is standard input)
 

@@ -1,15 +1,10 @@
 /** Reads of what was said, from the cache where that is right, and from the database. */
+
+import { mapInSlices } from '../mechanics/time-slices.ts'
 import { Problem } from '../problem.ts'
-import type { Cache } from './cache.ts'
-import type { CacheRead, Seen } from './cache-entries.ts'
-import { decodeCursor } from './ids.ts'
-import { printMessage } from './message-text.ts'
-import type { Principal } from './principal.ts'
-import { type Printed, printed } from './printed.ts'
-import type { Reader } from './reader.ts'
-import { mapInSlices } from './time-slices.ts'
-import type { Current, Versions } from './versions.ts'
-import { type Shown, said } from './views.ts'
+import type { Cache } from './cache/cache.ts'
+import type { CacheRead, Seen } from './cache/entries.ts'
+import { type Printed, printed } from './cache/printed.ts'
 import {
   historyAsk,
   newestNeeded,
@@ -17,7 +12,13 @@ import {
   type Window,
   windowBounds,
   windowOf,
-} from './window.ts'
+} from './cache/window.ts'
+import type { Reader } from './reading/reader.ts'
+import type { Current, Versions } from './reading/versions.ts'
+import { decodeCursor } from './wire/ids.ts'
+import { printMessage } from './wire/message-text.ts'
+import type { Principal } from './wire/principal.ts'
+import { type Shown, said } from './wire/views.ts'
 
 /** As in Deno KV: `strong` is never behind an acknowledged commit; `eventual` trusts the cache. */
 export type Consistency = 'strong' | 'eventual'

@@ -2,15 +2,15 @@
  * The edge of the service: what is true of every request, whatever becomes of it. A request has an
  * id, what fails is answered with a problem, and no answer is kept by a cache unless it says so.
  */
-import { newId } from '../conversation/ids.ts'
+import { newId } from '../conversation/wire/ids.ts'
 import type { Events } from '../events.ts'
 import { Problem, toProblem } from '../problem.ts'
-import { type Access, originRefused } from './access.ts'
-import { problemAnswer } from './answer.ts'
-import { isPreflight, preflightAnswer, share } from './cors.ts'
-import { livePath } from './live.ts'
-import { createRequestLog, type RequestLogOptions } from './request-log.ts'
-import { pathOf, routable } from './request-url.ts'
+import { type Access, originRefused } from './request/access.ts'
+import { problemAnswer } from './request/answer.ts'
+import { isPreflight, preflightAnswer, share } from './request/cors.ts'
+import { createRequestLog, type RequestLogOptions } from './request/request-log.ts'
+import { pathOf, routable } from './request/request-url.ts'
+import { livePath } from './routes/live-socket.ts'
 
 export const requestIdHeader = 'turnlog-request-id'
 

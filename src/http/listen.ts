@@ -2,7 +2,7 @@
 
 import type { Live } from '../live/live.ts'
 import { StartRefusal } from '../ports/database.ts'
-import { socketHandlers } from './live.ts'
+import { socketHandlers } from './routes/live-socket.ts'
 import type { Router } from './server.ts'
 
 export type Listening = {

@@ -1,8 +1,8 @@
 /** What the transferring verbs share of the command line. */
 
 import { shownUrl } from '../client/shown-url.ts'
-import { canonicalId } from '../conversation/ids.ts'
-import { isUuid } from '../conversation/shape.ts'
+import { canonicalId } from '../conversation/wire/ids.ts'
+import { isUuid } from '../conversation/wire/validation.ts'
 import { Refused, ServiceAway } from './rest.ts'
 
 /** A command line that makes no sense: what is wrong with it. */

@@ -9,7 +9,7 @@ import {
   type Journal,
   type TurnlogClient,
 } from '../../src/client/client.ts'
-import { freePort, until } from '../support/processes.ts'
+import { freePort, until } from '../support/servers/processes.ts'
 
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi!'] } }

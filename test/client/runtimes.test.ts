@@ -6,8 +6,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'bun'
-import { type TestApp, testApp } from '../support/app.ts'
-import { freePort } from '../support/processes.ts'
+import { type TestApp, testApp } from '../support/servers/app.ts'
+import { freePort } from '../support/servers/processes.ts'
 
 const root = join(import.meta.dir, '../..')
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-client-'))

@@ -10,10 +10,10 @@ import {
   Problem,
   type TurnlogClient,
 } from '../../src/client/client.ts'
-import { startNode } from '../support/node.ts'
-import { testDatabaseUrl } from '../support/postgres.ts'
-import { until } from '../support/processes.ts'
-import { startProxy, type TestProxy } from '../support/proxy.ts'
+import { startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
+import { until } from '../support/servers/processes.ts'
+import { startProxy, type TestProxy } from '../support/servers/proxy.ts'
 
 let node: Awaited<ReturnType<typeof startNode>>
 let proxy: TestProxy

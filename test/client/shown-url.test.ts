@@ -4,7 +4,7 @@ import { createClient } from '../../src/client/client.ts'
 import { shownUrl, withShownUrl } from '../../src/client/shown-url.ts'
 import { serviceUrl, waitNotice } from '../../src/transfer/command-line.ts'
 import { createRest } from '../../src/transfer/rest.ts'
-import { freePort } from '../support/processes.ts'
+import { freePort } from '../support/servers/processes.ts'
 
 const messageOf = async (action: () => unknown): Promise<string> => {
   try {

@@ -1,6 +1,6 @@
 /** `bun:test`, for suites that leave the runner open. */
 import { afterAll, beforeAll, describe, test } from 'bun:test'
-import type { Runner } from './kv.ts'
+import type { Runner } from './kv/kv.ts'
 
 export const bunRunner: Runner = {
   describe,

@@ -1,16 +1,16 @@
 /** Where a history is read from, when the store or the database is not what it was. */
 import { expect, test } from 'bun:test'
 import { openKv } from '../../adapters/open.ts'
-import { type Cache, createCache } from '../../src/conversation/cache.ts'
-import { type Head, historyKeys } from '../../src/conversation/cache-rule.ts'
-import type { Commit } from '../../src/conversation/effects.ts'
+import { type Cache, createCache } from '../../src/conversation/cache/cache.ts'
+import { type Head, historyKeys } from '../../src/conversation/cache/rule.ts'
 import { createHistories, type HistoriesOptions } from '../../src/conversation/histories.ts'
-import { encodeCursor } from '../../src/conversation/ids.ts'
-import type { Message } from '../../src/conversation/wire.ts'
+import { encodeCursor } from '../../src/conversation/wire/ids.ts'
+import type { Message } from '../../src/conversation/wire/schemas.ts'
+import type { Commit } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Kv } from '../../src/ports/kv.ts'
 import { plainMessage } from '../support/message.ts'
-import { until } from '../support/processes.ts'
+import { until } from '../support/servers/processes.ts'
 
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const principal = { tenant: 'default', subject: 'local', scopes: 'all' } as const

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../src/ports/database.ts'
 import { problemCodes, problems } from '../../src/problem.ts'
-import { type TestApp, testApp } from '../support/app.ts'
-import { freshPostgres } from '../support/databases.ts'
+import { type TestApp, testApp } from '../support/servers/app.ts'
+import { freshPostgres } from '../support/servers/databases.ts'
 
 let app: TestApp
 beforeAll(async () => {

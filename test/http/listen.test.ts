@@ -5,8 +5,8 @@ import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Listening } from '../../src/http/listen.ts'
 import { StartRefusal } from '../../src/ports/database.ts'
-import { type TestApp, testApp } from '../support/app.ts'
-import { until } from '../support/processes.ts'
+import { type TestApp, testApp } from '../support/servers/app.ts'
+import { until } from '../support/servers/processes.ts'
 
 const anyPort = { host: '127.0.0.1', port: 0 }
 

@@ -3,9 +3,9 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Copy, LiveClient } from '../support/live.ts'
-import { createConversations, startNode } from '../support/node.ts'
-import { until } from '../support/processes.ts'
+import { type Copy, LiveClient } from '../support/live/live.ts'
+import { createConversations, startNode } from '../support/servers/node.ts'
+import { until } from '../support/servers/processes.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-live-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { type FloodReport, floodKinds } from '../support/live-flood.ts'
-import { type NeighbourReport, neighbours, type Waits } from '../support/neighbours.ts'
-import { createConversations, type Node, startNode } from '../support/node.ts'
-import { testDatabaseUrl } from '../support/postgres.ts'
+import { type FloodReport, floodKinds } from '../support/live/flood.ts'
+import { type NeighbourReport, neighbours, type Waits } from '../support/live/neighbours.ts'
+import { createConversations, type Node, startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
 
 const wanted = process.env['FLOODS']?.split(',') ?? floodKinds
 
@@ -53,7 +53,7 @@ afterAll(async () => {
 })
 
 async function flooded(kind: string, ms: number): Promise<FloodReport> {
-  const program = join(import.meta.dir, '../support/live-flood.ts')
+  const program = join(import.meta.dir, '../support/live/flood.ts')
   const child = Bun.spawn([process.execPath, program, node.url, kind, `${ms}`, ids[3] ?? ''], {
     stdout: 'pipe',
     stderr: 'inherit',

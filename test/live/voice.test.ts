@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import type { Listening } from '../../src/http/listen.ts'
-import { type TestApp, testApp } from '../support/app.ts'
-import { LiveClient } from '../support/live.ts'
-import { until } from '../support/processes.ts'
+import { LiveClient } from '../support/live/live.ts'
+import { type TestApp, testApp } from '../support/servers/app.ts'
+import { until } from '../support/servers/processes.ts'
 
 let app: TestApp
 let server: Listening

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { createClient } from '../../src/client/client.ts'
-import { openFileJournal } from '../../src/client/file-journal.ts'
+import { openFileJournal } from '../../src/client/journal/file-journal.ts'
 
 const [url = '', path = '', conversations = '', from = '0', count = '0'] = process.argv.slice(2)
 const ids = conversations.split(',')

@@ -1,7 +1,7 @@
 /** The real dialogues that lie beside the project, as turns. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NewTurn } from '../../src/conversation/wire.ts'
+import type { NewTurn } from '../../src/conversation/wire/schemas.ts'
 
 /** `DIALOGUES` is another place than beside the project. */
 const folder = process.env['DIALOGUES'] ?? join(import.meta.dir, '..', '..', '..', 'shared', 'data')

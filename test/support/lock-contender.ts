@@ -3,7 +3,7 @@
  * of a process that is gone. Prints how often it held it, and how often it was not alone.
  */
 import { open, rename, unlink, writeFile } from 'node:fs/promises'
-import { lockFile } from '../../src/client/file-lock.ts'
+import { lockFile } from '../../src/client/journal/file-lock.ts'
 
 const [path = '', gone = '', times = '0'] = process.argv.slice(2)
 let held = 0

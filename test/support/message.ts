@@ -1,6 +1,6 @@
 /** A message by itself, as it would come from the database. */
-import { messageOf } from '../../src/conversation/rows.ts'
-import type { Message } from '../../src/conversation/wire.ts'
+import { messageOf } from '../../src/conversation/sql/rows.ts'
+import type { Message } from '../../src/conversation/wire/schemas.ts'
 
 /** It stands in a turn of its own; its ids go by its place. */
 export function plainMessage(

@@ -1,6 +1,6 @@
 import { afterAll } from 'bun:test'
-import { stopTestPostgres } from './postgres.ts'
-import { stopTestRedis } from './redis.ts'
+import { stopTestPostgres } from './servers/postgres.ts'
+import { stopTestRedis } from './servers/redis.ts'
 
 // In a preload, this runs once, after every file.
 afterAll(stopTestPostgres, 30_000)

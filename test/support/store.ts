@@ -1,7 +1,8 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
-import type { Commit } from '../../src/conversation/effects.ts'
-import { createReader, type Reader } from '../../src/conversation/reader.ts'
+
+import { createReader, type Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
+import type { Commit } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'

@@ -1,15 +1,15 @@
 /** Imports and exports in this process, and what of an export is to be equal elsewhere. */
 import { Buffer } from 'node:buffer'
-import type { ExportLine } from '../../src/transfer/export-format.ts'
-import { exportConversations } from '../../src/transfer/exporter.ts'
-import { formatNamed } from '../../src/transfer/formats.ts'
-import { type ImportSettings, importFiles } from '../../src/transfer/importer.ts'
-import { createLineIdentities } from '../../src/transfer/line-identities.ts'
-import type { Output } from '../../src/transfer/output.ts'
+import { exportConversations } from '../../src/transfer/export/exporter.ts'
+import type { Output } from '../../src/transfer/export/output.ts'
+import type { ExportLine } from '../../src/transfer/formats/export-format.ts'
+import { formatNamed } from '../../src/transfer/formats/formats.ts'
+import type { LineContext } from '../../src/transfer/formats/steps.ts'
+import { type ImportSettings, importFiles } from '../../src/transfer/import/importer.ts'
+import { createLineIdentities } from '../../src/transfer/import/line-identities.ts'
+import { createTally, type Tally } from '../../src/transfer/import/tally.ts'
+import type { SourcedJson } from '../../src/transfer/lines/sourced-json.ts'
 import { createRest } from '../../src/transfer/rest.ts'
-import type { SourcedJson } from '../../src/transfer/sourced-json.ts'
-import type { LineContext } from '../../src/transfer/steps.ts'
-import { createTally, type Tally } from '../../src/transfer/tally.ts'
 
 export const silent = { update: () => {}, say: () => {}, stop: () => {} }
 

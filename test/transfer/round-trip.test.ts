@@ -1,12 +1,12 @@
 /** Whatever can be done to a conversation, its export makes an equal one of it elsewhere. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { newId } from '../../src/conversation/ids.ts'
-import type { RecordedTurn, Segment } from '../../src/conversation/wire.ts'
+import { newId } from '../../src/conversation/wire/ids.ts'
+import type { RecordedTurn, Segment } from '../../src/conversation/wire/schemas.ts'
 import { readConversation } from '../support/checker.ts'
 import { call } from '../support/client.ts'
-import { type Node, startNode } from '../support/node.ts'
-import { testDatabaseUrl } from '../support/postgres.ts'
+import { type Node, startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { exportedFrom, importedInto, lasting, printed } from '../support/transfer.ts'
 
 /** `TRANSFERS=1000` is the long run. */

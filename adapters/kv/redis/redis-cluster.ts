@@ -1,0 +1,189 @@
+/**
+ * The key-value port on a Redis Cluster: a single server's connection for each master, and a partition
+ * goes to that of its slot. So each call carries the `run_id` of the server it is for, as on a
+ * single server; node-redis' own cluster client could not say which that is.
+ */
+import { type Kv, KvError } from '../../../src/ports/kv.ts'
+import { encodeKey, partitionOf } from '../key.ts'
+import type { OpenedKv } from '../opened.ts'
+import { createKv } from '../shape.ts'
+import { earEvents, probeExpiry, probeKeyOf, type RedisOptions, redisDefaults } from './redis.ts'
+import type { Carrier } from './redis-connection.ts'
+import { emptyList } from './redis-frames.ts'
+import { createListeners, type Ears } from './redis-listeners.ts'
+import { slotOf } from './redis-slots.ts'
+import { redisKeyOf, redisStore } from './redis-store.ts'
+import { createSubscriber, type Subscriber } from './redis-subscriber.ts'
+import { addressOf, createTopology, type Topology } from './redis-topology.ts'
+
+export type RedisClusterOptions = Omit<RedisOptions, 'url'> & {
+  /** `redis-cluster:` or `rediss-cluster:`; several hosts with commas between, of which one suffices. */
+  readonly url: string
+}
+
+/** Returns at once: the servers may be away now, and may go and come back later. */
+export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
+  const { url, deadlineMs, namespace, onEvent } = {
+    ...redisDefaults,
+    onEvent: () => {},
+    ...options,
+  }
+  const { addresses, urlOf } = readClusterUrl(url)
+  const topology = createTopology({ addresses, urlOf, deadlineMs, onEvent })
+  const carrier = clusterCarrier(topology)
+  const listeners = createListeners((heardBy) =>
+    clusterEars(topology, (address, moved) =>
+      createSubscriber({
+        ...heardBy,
+        url: urlOf(address),
+        sharded: true,
+        onMoved: moved,
+        onConnection: earEvents(`Redis at ${address}`, onEvent),
+        echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
+      }),
+    ),
+  )
+  const kv = createKv(redisStore(carrier, listeners, namespace))
+  const slotOfKey = (key: string[]) => slotOf(redisKeyOf(namespace, partitionOf(encodeKey(key))))
+  return {
+    kv,
+    probe: () => probeMasters(kv, topology, slotOfKey),
+    name: `Redis Cluster at ${addresses.join(', ')}`,
+    shared: true,
+    ready: carrier.ready,
+    listening: listeners.ready,
+  }
+}
+
+/** How many keys are tried to find one on each master. */
+const probesMax = 1000
+
+/** A master that refuses fails it; one that is away does only where all are. */
+async function probeMasters(
+  kv: Kv,
+  topology: Topology,
+  slotOfKey: (key: string[]) => number,
+): Promise<void> {
+  const keys = new Map<string, string[]>()
+  const masters = topology.masters()
+  for (let n = 0; n < probesMax && keys.size < masters; n += 1) {
+    const address = topology.ofSlot(slotOfKey(probeKeyOf(n)))
+    if (address !== undefined && !keys.has(address)) keys.set(address, probeKeyOf(n))
+  }
+  const probes = [...keys.values()].map((key) => kv.set(key, 0, probeExpiry))
+  const reasons = (await Promise.allSettled(probes)).flatMap((probe) =>
+    probe.status === 'rejected' ? [probe.reason as unknown] : [],
+  )
+  const refused = reasons.find((reason) => reason instanceof KvError && reason.refusesWrites)
+  if (refused !== undefined) throw refused
+  if (reasons.length === keys.size)
+    throw reasons[0] ?? new KvError('not-sent', 'No server of the Redis Cluster is known')
+}
+
+function clusterCarrier(topology: Topology): Carrier {
+  const run: Carrier['run'] = async (script, keys, args) => {
+    const slot = slotOf(keys[0] ?? '')
+    const address = topology.ofSlot(slot)
+    if (address === undefined) {
+      topology.doubt()
+      throw new KvError('not-sent', 'No server of the Redis Cluster is known for this partition')
+    }
+    try {
+      return await topology.server(address).run(script, keys, args)
+    } catch (thrown) {
+      const elsewhere = redirection(thrown, address)
+      if (elsewhere === undefined) {
+        topology.doubt()
+        throw thrown
+      }
+      const server = topology.server(elsewhere.address)
+      if (elsewhere.isAsking) return await server.runAsking(script, keys, args)
+      topology.moved(slot, elsewhere.address)
+      return await server.run(script, keys, args)
+    }
+  }
+  return { sharded: true, run, ready: topology.ready, close: topology.close }
+}
+
+/** What a server says that does not have the key, or not any more. */
+function redirection(thrown: unknown, answeredBy: string) {
+  if (!(thrown instanceof KvError) || thrown.outcome !== 'refused') return undefined
+  const [, word, host = '', port] =
+    / answered (MOVED|ASK) \d+ (.*):(\d+)$/.exec(thrown.message) ?? []
+  if (word === undefined) return undefined
+  return { isAsking: word === 'ASK', address: addressOf(host, Number(port), answeredBy) }
+}
+
+/** A subscriber for each master; a channel goes where its slot is, and follows it. */
+function clusterEars(
+  topology: Topology,
+  subscribeTo: (address: string, moved: (channel: string) => void) => Subscriber,
+): Ears {
+  const subscribers = new Map<string, Subscriber>()
+  /** Where each wanted channel is heard; `undefined` while that is not known. */
+  const places = new Map<string, string | undefined>()
+
+  const place = (channel: string) => {
+    const before = places.get(channel)
+    const address = topology.ofSlot(slotOf(channel))
+    if (address === before) return
+    if (before !== undefined) subscribers.get(before)?.drop(channel)
+    places.set(channel, address)
+    if (address === undefined) return
+    const subscriber = subscribers.get(address) ?? subscribeTo(address, onMoved)
+    subscribers.set(address, subscriber)
+    subscriber.want(channel)
+  }
+  const onMoved = (channel: string) => {
+    if (!places.has(channel)) return
+    places.set(channel, undefined)
+    // Until another look says where; the same server again, perhaps.
+    topology.doubt()
+    setTimeout(() => places.has(channel) && place(channel), 200)
+  }
+  topology.onChange(() => {
+    for (const channel of places.keys()) place(channel)
+    for (const [address, subscriber] of subscribers) {
+      if (!subscriber.idle()) continue
+      subscriber.close()
+      subscribers.delete(address)
+    }
+  })
+
+  return {
+    want(channel) {
+      places.set(channel, undefined)
+      place(channel)
+    },
+    drop(channel) {
+      const address = places.get(channel)
+      places.delete(channel)
+      if (address !== undefined) subscribers.get(address)?.drop(channel)
+    },
+    ready: () =>
+      [...subscribers.values()].every((subscriber) => subscriber.ready()) &&
+      [...places.values()].every((address) => address !== undefined),
+    close() {
+      places.clear()
+      for (const subscriber of subscribers.values()) subscriber.close()
+    },
+  }
+}
+
+/** Throws a TypeError for a URL that is none, and for a database: a Cluster has only 0. */
+export function readClusterUrl(url: string) {
+  const pattern = /^(rediss?)(?:-cluster)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/(\d*))?$/
+  const [, scheme, access, hosts = '', database = ''] = pattern.exec(url) ?? []
+  if (scheme === undefined) {
+    throw new TypeError(
+      'A Redis Cluster URL reads redis-cluster://user:password@host:port,host:port',
+    )
+  }
+  if (Number(database) !== 0) {
+    throw new TypeError(`A Redis Cluster has no database ${database}: leave it out of the URL`)
+  }
+  const addresses = hosts.split(',').map((host) => (/:\d+$/.test(host) ? host : `${host}:6379`))
+  const urlOf = (address: string) =>
+    `${scheme}://${access === undefined ? '' : `${access}@`}${address}`
+  return { addresses, urlOf }
+}

@@ -1,0 +1,88 @@
+/** The key-value port on a single Redis server, through node-redis. */
+
+import type { OnKvEvent, OpenedKv } from '../opened.ts'
+import { createKv } from '../shape.ts'
+import { type CarrierOptions, connectServer } from './redis-connection.ts'
+import { reasonOf } from './redis-failure.ts'
+import { emptyList } from './redis-frames.ts'
+import { createListeners, type HeardBy } from './redis-listeners.ts'
+import { redisStore } from './redis-store.ts'
+import { createSubscriber, Deaf } from './redis-subscriber.ts'
+
+export type RedisOptions = {
+  /** `redis:` or `rediss:`, with the index of the database as its path. */
+  readonly url: string
+  /** Milliseconds a call may take; then it rejects with a KvError. */
+  readonly deadlineMs?: number
+  /** What the names of keys and channels begin with. */
+  readonly namespace?: string
+  readonly onEvent?: OnKvEvent
+}
+
+export const redisDefaults = { deadlineMs: 100, namespace: 'turnlog' }
+
+/** Returns at once: the server may be away now, and may go and come back later. */
+export function openRedis(options: RedisOptions): OpenedKv {
+  const { url, deadlineMs, namespace, onEvent } = {
+    ...redisDefaults,
+    onEvent: () => {},
+    ...options,
+  }
+  const place = `Redis at ${placeOf(url)}`
+  const settings: CarrierOptions = { place, deadlineMs, onEvent }
+  const carrier = connectServer(url, settings)
+  const onConnection = earEvents(place, onEvent)
+  const listeners = createListeners((heardBy: HeardBy) =>
+    createSubscriber({
+      ...heardBy,
+      url,
+      sharded: false,
+      // A server that is no cluster moves nothing.
+      onMoved: () => {},
+      onConnection,
+      echo: (channel) => carrier.command('PUBLISH', channel, emptyList),
+    }),
+  )
+  const kv = createKv(redisStore(carrier, listeners, namespace))
+  return {
+    kv,
+    name: place,
+    shared: true,
+    probe: () => kv.set(probeKeyOf(0), 0, probeExpiry),
+    ready: carrier.ready,
+    listening: listeners.ready,
+  }
+}
+
+/** Host, port and database: a URL without its secrets. */
+export function placeOf(url: string): string {
+  const { host, pathname } = new URL(url)
+  return host + (pathname === '/' ? '' : pathname)
+}
+
+/**
+ * What a probe writes is a partition of its own, and gone when the next one comes: a server that is
+ * full may still take changes of what it has.
+ */
+export const probeKeyOf = (n: number): string[] => ['probe', `${processName}-${n}`]
+export const probeExpiry = { expireIn: 1 }
+const processName = crypto.randomUUID()
+
+/** Tells the operator once when changes go unheard, and once when they are heard again. */
+export function earEvents(place: string, onEvent: OnKvEvent): (lost: unknown) => void {
+  let isDeaf = false
+  return (lost) => {
+    if (isDeaf === (lost !== undefined)) return
+    isDeaf = lost !== undefined
+    if (lost instanceof Deaf) {
+      const what = `The connection that hears changes on ${place} had stopped hearing`
+      onEvent({ type: 'deaf', message: `${what}, and is made anew` })
+      return
+    }
+    onEvent(
+      isDeaf
+        ? { type: 'unheard', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }
+        : { type: 'heard', message: `Changes on ${place} are heard again` },
+    )
+  }
+}

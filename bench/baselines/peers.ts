@@ -1,0 +1,104 @@
+/**
+ * What people use today, in process through its own public API, beside ours over HTTP: a peer saves
+ * the HTTP, and its callers are in the process that does the work. One Postgres, a database each.
+ */
+import { cpSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { startNode } from '../../test/support/servers/node.ts'
+import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
+import { metered, ran } from '../load/cpu.ts'
+import { startLineProcess } from '../load/line-process.ts'
+import { loadClient } from '../load/load-client.ts'
+import { analyse, watchedPostgres } from '../load/postgres-server.ts'
+import { answer, conversationId, newestOf, question, seconds, turn } from '../load/scene.ts'
+import { seed } from '../load/seed.ts'
+import type { Task } from '../peers/callers.ts'
+import type { Ledger } from '../report/ledger.ts'
+import { type RowId, rowsByBench } from '../report/rows.ts'
+
+const conversations = 64
+const messages = 1000
+const newest = 50
+const callers = 32
+
+const folder = join(import.meta.dir, '../.peers')
+
+export async function benchPeers(ledger: Ledger): Promise<void> {
+  try {
+    await install()
+  } catch (thrown) {
+    const reason = `their packages could not be installed: ${String(thrown).split('\n')[0]}`
+    ledger.skip(Object.keys(rowsByBench.peers) as RowId[], reason)
+    return
+  }
+  ledger.command(['bun install --frozen-lockfile', '(in bench/.peers)'])
+  const url = await testDatabaseUrl()
+  const postgres = await watchedPostgres(url)
+  await using node = await startNode({ DATABASE_URL: url })
+  await seed(url, { conversations, messages })
+  const server = { server: node.pid, ...postgres }
+  using loads = loadClient(
+    node.url,
+    newestOf(conversations, newest).map((path) => ({ path: `${path}&consistency=strong` })),
+  )
+  using turns = loadClient(
+    node.url,
+    Array.from({ length: conversations }, (_, n) => ({
+      path: `/v1/conversations/${conversationId(n + 1)}/turns`,
+      body: turn,
+    })),
+  )
+  ledger.command(turns.words(callers, seconds))
+
+  const against = async (kind: string, rows: readonly [RowId, Act][]) => {
+    await using peer = await openPeer(kind)
+    const watched = { peer: peer.pid, ...postgres }
+    for (const [id, act] of rows) {
+      const client = act === 'record' ? turns : loads
+      await ledger.compare(id, {
+        ours: () => metered(server, () => client.run(callers, seconds)),
+        baseline: () => metered(watched, () => peer.work({ act, callers, seconds })),
+        warm: true,
+      })
+    }
+  }
+  // Loads first: recording makes histories longer, which is what one of them pays for.
+  await against('mastra', [
+    ['peers-load-mastra', 'load'],
+    ['peers-load-mastra-lean', 'loadLean'],
+    ['peers-record-mastra', 'record'],
+  ])
+  await against('langchain', [
+    ['peers-load-langchain', 'load'],
+    ['peers-record-langchain', 'record'],
+  ])
+  await against('shipped', [
+    ['peers-load-langchain-bare', 'load'],
+    ['peers-record-langchain-bare', 'record'],
+  ])
+}
+
+type Act = Exclude<Task['act'], 'prepare'>
+
+/** Into a folder of their own: nothing of it is the project's. */
+async function install(): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  cpSync(join(import.meta.dir, '../peers'), folder, { recursive: true })
+  const words = ['install', '--frozen-lockfile', '--omit=peer', '--ignore-scripts']
+  await ran([process.execPath, ...words], { cwd: folder })
+}
+
+type Result = { readonly value: number; readonly operations: number }
+
+type Peer = AsyncDisposable & { readonly pid: number; work(task: Task): Promise<Result> }
+
+/** A process of its own, on a database of its own, with the same conversations. */
+async function openPeer(kind: string): Promise<Peer> {
+  const url = await testDatabaseUrl()
+  const given = [kind, url, question, answer, `${newest}`]
+  const child = startLineProcess([join(folder, 'callers.ts'), ...given], folder)
+  const work = (task: Task) => child.ask<Result>(JSON.stringify(task))
+  await work({ act: 'prepare', conversations, messages })
+  await analyse(url)
+  return { pid: child.pid, work, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() }
+}

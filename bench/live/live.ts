@@ -1,0 +1,11 @@
+/** What live delivery costs: the way from a commit to its subscribers, and the sockets themselves. */
+import type { Ledger } from '../report/ledger.ts'
+import { benchLatency } from './live-latency.ts'
+import { benchRedisDown } from './live-redis-down.ts'
+import { benchSockets } from './live-sockets.ts'
+
+export async function benchLive(ledger: Ledger): Promise<void> {
+  await benchSockets(ledger)
+  await benchLatency(ledger)
+  await benchRedisDown(ledger)
+}

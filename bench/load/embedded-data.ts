@@ -1,0 +1,48 @@
+/** A directory of the embedded database with conversations in it, and copies of it. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { dataIn } from '../../adapters/database/directory-state.ts'
+import { call, must } from '../../test/support/client.ts'
+import { type Node, startNode } from '../../test/support/servers/node.ts'
+import { conversationId, turn } from './scene.ts'
+
+export const embeddedConversations = 100
+
+export type EmbeddedData = Disposable & {
+  /** For `TURNLOG_DATA`: a copy of its own. */
+  copy(): string
+}
+
+export async function embeddedData(): Promise<EmbeddedData> {
+  const root = mkdtempSync(join(tmpdir(), 'turnlog-bench-'))
+  const first = join(root, 'first')
+  const node = await startNode({ TURNLOG_DATA: first })
+  for (let n = 1; n <= embeddedConversations; n += 1) {
+    const id = conversationId(n)
+    await asked(node, '/v1/conversations', { id })
+    await asked(node, `/v1/conversations/${id}/turns`, turn)
+  }
+  await stopped(node)
+  let copies = 0
+  return {
+    copy() {
+      copies += 1
+      const directory = join(root, `copy-${copies}`)
+      cpSync(dataIn(first), dataIn(directory), { recursive: true })
+      return directory
+    },
+    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
+
+export async function asked({ url }: Node, path: string, body?: unknown): Promise<void> {
+  must(await call<unknown>(url, body === undefined ? 'GET' : 'POST', path, body))
+}
+
+/** Closed as by an operator: a killed one has its log to replay at the next start. */
+export async function stopped(node: Node): Promise<void> {
+  node.kill('SIGTERM')
+  const code = await node.exited
+  if (code !== 0) throw new Error(`The service ended with ${code}:\n${node.log()}`)
+}

@@ -1,0 +1,85 @@
+/**
+ * Turns recorded over HTTP on the embedded database, beside bare PGlite: the very statements that the
+ * service sends for turns that come one at a time, run by a process that does nothing else.
+ */
+import { writeFileSync } from 'node:fs'
+import { paramText } from '../../adapters/database/values.ts'
+import { createApp } from '../../src/app.ts'
+import { configWith } from '../../src/config.ts'
+import { createEvents } from '../../src/events.ts'
+import type { Database, Statement } from '../../src/ports/database.ts'
+import { startNode } from '../../test/support/servers/node.ts'
+import type { BareStatement, Replayed } from '../baselines/bare-pglite.ts'
+import { startBarePglite } from '../baselines/bare-processes.ts'
+import { openConfigured, record } from '../live/live-latency.ts'
+import { metered } from '../load/cpu.ts'
+import { type EmbeddedData, embeddedConversations, embeddedData } from '../load/embedded-data.ts'
+import { loadClient } from '../load/load-client.ts'
+import { conversationId, seconds, turn } from '../load/scene.ts'
+import type { Ledger } from '../report/ledger.ts'
+
+/** More than bare PGlite runs. */
+const statementsPerSecond = 5000
+const warmSeconds = 1
+
+export async function benchEmbedded(ledger: Ledger): Promise<void> {
+  using data = await embeddedData()
+  const file = await statementsOf(data)
+  await using node = await startNode({ TURNLOG_DATA: data.copy() })
+  using client = loadClient(
+    node.url,
+    Array.from({ length: embeddedConversations }, (_, n) => ({
+      path: `/v1/conversations/${conversationId(n + 1)}/turns`,
+      body: turn,
+    })),
+  )
+  ledger.command(client.words(1, seconds))
+  ledger.command(client.words(32, seconds))
+  for (const connections of [1, 32] as const)
+    await ledger.compare(`embedded-${connections}`, {
+      ours: () => metered({ server: node.pid }, () => client.run(connections, seconds)),
+      baseline: () => replayed(data.copy(), file),
+      warm: true,
+    })
+}
+
+/** On data where nothing of it was run before. */
+async function replayed(directory: string, file: string) {
+  await using bare = await startBarePglite(directory, file)
+  // Ours runs on from run to run; what has just begun is slower.
+  await bare.ask(`${warmSeconds}`)
+  return await metered({ pglite: bare.pid }, () => bare.ask<Replayed>(`${seconds}`))
+}
+
+/** What the service sends for turns one at a time, as a file. */
+async function statementsOf(data: EmbeddedData): Promise<string> {
+  const directory = data.copy()
+  const config = configWith({ database: { dataDirectory: directory } })
+  const sent: Statement[] = []
+  await using database = await openConfigured(config)
+  const seen: Database = {
+    name: database.name,
+    shared: database.shared,
+    async query<Row extends object>(...call: Parameters<Database['query']>) {
+      sent.push(call[0])
+      return await database.query<Row>(...call)
+    },
+    migrate: () => database.migrate(),
+    [Symbol.asyncDispose]: async () => {},
+  }
+  await using app = await createApp(config, { database: seen, events: createEvents(() => {}) })
+  const turns = (seconds + warmSeconds) * statementsPerSecond
+  for (let n = 0; n < turns; n += 1)
+    await record(app, conversationId((n % embeddedConversations) + 1))
+  // What the service asks now and then besides is no turn's.
+  const [texts = []] = [...Map.groupBy(sent, ({ text }) => text).values()].toSorted(
+    (a, b) => b.length - a.length,
+  )
+  if (texts.length !== turns) throw new Error(`${texts.length} statements for ${turns} turns`)
+  const file = `${directory}.json`
+  const statements = texts.map(
+    ({ text, params }): BareStatement => ({ text, params: params.map(paramText) }),
+  )
+  writeFileSync(file, JSON.stringify(statements))
+  return file
+}

@@ -1,0 +1,46 @@
+/** From the start of a process until it answers that it is ready, beside the least that such a process needs. */
+import { type Node, startNode } from '../../test/support/servers/node.ts'
+import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
+import { startBareHttp, startBarePglite } from '../baselines/bare-processes.ts'
+import { asked, embeddedData, stopped } from '../load/embedded-data.ts'
+import type { Ledger } from '../report/ledger.ts'
+
+export async function benchStart(ledger: Ledger): Promise<void> {
+  using data = await embeddedData()
+  const directory = data.copy()
+  const bareDirectory = data.copy()
+  await ledger.compare('start-embedded', {
+    ours: () => started({ TURNLOG_DATA: directory }),
+    async baseline() {
+      const began = performance.now()
+      await using bare = await startBarePglite(bareDirectory)
+      const sample = since(began)
+      await bare.end()
+      return sample
+    },
+    warm: true,
+  })
+  const DATABASE_URL = await testDatabaseUrl()
+  // The first start, which does not count, makes the tables.
+  await ledger.compare('start-server', {
+    ours: () => started({ DATABASE_URL }),
+    async baseline() {
+      const began = performance.now()
+      await using bare = await startBareHttp(1)
+      await (await fetch(bare.url)).arrayBuffer()
+      return since(began)
+    },
+    warm: true,
+  })
+}
+
+async function started(env: Record<string, string>) {
+  const began = performance.now()
+  const node: Node = await startNode(env)
+  await asked(node, '/readyz')
+  const sample = since(began)
+  await stopped(node)
+  return sample
+}
+
+const since = (began: number) => ({ value: (performance.now() - began) / 1000 })

@@ -1,0 +1,53 @@
+/** What a bench writes into while it runs: comparisons, what was skipped and why, and the commands used. */
+
+import { runs } from '../load/scene.ts'
+import { type Comparison, inTurn, judge, type Sample, type Side, shown } from './comparison.ts'
+import { type RowId, rowOf } from './rows.ts'
+
+export type Skipped = { readonly id: string; readonly because: string }
+
+export type Ledger = {
+  readonly comparisons: Comparison[]
+  readonly skipped: Skipped[]
+  readonly commands: string[]
+  /** Runs both in turn, after once each that does not count where they need to warm up. */
+  compare(id: RowId, sides: { ours: Side; baseline: Side; warm?: boolean }): Promise<void>
+  /** What was measured otherwise: the runs of both, in pairs. */
+  put(id: RowId, ours: readonly Sample[], baseline: readonly Sample[]): void
+  skip(ids: readonly RowId[], because: string): void
+  /** Notes a command, once. */
+  command(words: readonly string[]): void
+}
+
+export function openLedger(say: (line: string) => void): Ledger {
+  const ledger: Ledger = {
+    comparisons: [],
+    skipped: [],
+    commands: [],
+    async compare(id, { ours, baseline, warm = false }) {
+      if (warm) {
+        await baseline()
+        await ours()
+      }
+      const samples = await inTurn(runs, ours, baseline)
+      ledger.put(id, samples.ours, samples.baseline)
+    },
+    put(id, ours, baseline) {
+      const comparison = { id, ...rowOf(id), ours, baseline }
+      ledger.comparisons.push(comparison)
+      const judged = judge(comparison)
+      say(`${id}: ${shown(judged.ours)} ${comparison.unit}, ratio ${shown(judged.ratio)}`)
+    },
+    skip(ids, because) {
+      for (const id of ids) {
+        ledger.skipped.push({ id, because })
+        say(`${id}: skipped, because ${because}`)
+      }
+    },
+    command(words) {
+      const line = words.join(' ')
+      if (!ledger.commands.includes(line)) ledger.commands.push(line)
+    },
+  }
+  return ledger
+}

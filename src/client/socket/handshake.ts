@@ -1,0 +1,31 @@
+/**
+ * Why a handshake failed: a WebSocket does not tell. Its address is asked with `fetch`, which is answered
+ * as the handshake is, but for the last step.
+ */
+import { Problem } from '../../problem.ts'
+import { isProblem, parsed, type RequesterOptions } from '../rest/request.ts'
+
+export type HandshakeOptions = Pick<RequesterOptions, 'fetch' | 'attemptMs'> & {
+  /** Of the socket, with `http`. */
+  readonly url: string
+}
+
+/** Answers the refusal; undefined where nothing is known that would not pass. */
+export async function handshakeRefusal(options: HandshakeOptions): Promise<Problem | undefined> {
+  const { url, attemptMs } = options
+  try {
+    // Without the caller's headers, for the socket has none.
+    const signal = AbortSignal.timeout(attemptMs)
+    const response = await options.fetch(url, { method: 'GET', redirect: 'manual', signal })
+    const { status } = response
+    const value = parsed(await response.text())
+    // It would have been a socket.
+    if (status === 426) return undefined
+    if (isProblem(value)) return value.retryable ? undefined : Problem.told(value)
+    if (status === 401 || status === 403)
+      return new Problem('connection-refused', `The handshake is answered with ${status}.`)
+  } catch {
+    // Out of reach, which passes.
+  }
+  return undefined
+}

@@ -1,0 +1,137 @@
+/**
+ * The reads of live delivery. They answer states in place of failures: an erased conversation, or a
+ * position that is ahead of it, is something that a reader who follows has to be told.
+ */
+import { Buffer } from 'node:buffer'
+import type { Database } from '../../ports/database.ts'
+import { ask } from '../sql/database-problems.ts'
+import {
+  type ConversationRow,
+  conversationFromRow,
+  conversationObject,
+  type MessageRow,
+  messageFromRow,
+  messageObject,
+} from '../sql/rows.ts'
+import type { Principal } from '../wire/principal.ts'
+import type { Conversation, Message, Segment, VoiceSession } from '../wire/schemas.ts'
+import { type ChangeRow, changePage, changesStatement } from './changes.ts'
+
+/**
+ * Every row with `from < row.version <= version`, as one statement's snapshot shows it.
+ * `conversation` is there exactly if `selfVersion`, the version that last touched it, lies between.
+ */
+export type Slice = {
+  readonly from: number
+  readonly version: number
+  readonly messages: readonly Message[]
+  readonly segments: readonly Segment[]
+  readonly voiceSessions: readonly VoiceSession[]
+  readonly conversation?: Conversation
+  readonly selfVersion?: number
+}
+
+export type ChangesRead =
+  | { readonly state: 'missing' }
+  | { readonly state: 'erased'; readonly conversation: Conversation }
+  /** The conversation has not reached the version asked for. */
+  | { readonly state: 'behind'; readonly head: number }
+  | { readonly state: 'there'; readonly head: number; readonly slice: Slice }
+
+/** The newest messages, in order, and the conversation. */
+export type Snapshot = {
+  readonly conversation: Conversation
+  readonly messages: readonly Message[]
+}
+
+export type SnapshotRead =
+  | { readonly state: 'missing' }
+  | { readonly state: 'erased'; readonly conversation: Conversation }
+  | { readonly state: 'there'; readonly snapshot: Snapshot }
+
+export type HeadName = { readonly tenant: string; readonly conversationId: string }
+
+export type HeadRead = { readonly version: number; readonly erased: boolean }
+
+/** Bounds of one page; it holds one version at least, whatever its bytes. */
+export type PageBounds = { readonly limit: number; readonly bytesMax: number }
+
+/** Each fails with a `database-` code alone. */
+export type LiveReads = {
+  /** What changed after version `from`, up to the end of the page or the head. */
+  changes(principal: Principal, id: string, from: number, page: PageBounds): Promise<ChangesRead>
+  snapshot(principal: Principal, id: string, page: PageBounds): Promise<SnapshotRead>
+  /** In the order asked; undefined for what is not there. */
+  heads(names: readonly HeadName[]): Promise<(HeadRead | undefined)[]>
+}
+
+const snapshotStatement = `
+  SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
+  FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid
+  UNION ALL
+  (SELECT 'message', ${messageObject('m')} FROM conversation_messages m
+   WHERE m.tenant = $1 AND m.conversation_id = $2::uuid ORDER BY m.seq DESC LIMIT $3::integer)`
+
+const headsStatement = `
+  SELECT n.place::integer AS place, c.version, c.erased_at IS NOT NULL AS erased
+  FROM unnest($1::text[], $2::text[]::uuid[]) WITH ORDINALITY AS n(tenant, id, place)
+  CROSS JOIN LATERAL (SELECT c.version, c.erased_at FROM conversations c
+    WHERE c.tenant = n.tenant AND c.id = n.id LIMIT 1) c`
+
+export function createLiveReads(database: Database): LiveReads {
+  return {
+    async changes({ tenant }, id, from, page) {
+      const params = [tenant, id, from, page.limit]
+      const rows = await ask<ChangeRow>(database, 'read', { text: changesStatement, params })
+      const head = rows.find((row) => row.kind === 'conversation')?.row
+      if (head === undefined) return { state: 'missing' }
+      if (head.erasedAt !== null)
+        return { state: 'erased', conversation: conversationFromRow(head) }
+      if (from > head.version) return { state: 'behind', head: head.version }
+      const { version, messages, conversation, ...rest } = changePage(id, from, rows, page)
+      const { segments = [], voiceSessions = [] } = rest
+      const own = conversation === undefined ? {} : { conversation, selfVersion: head.selfVersion }
+      const slice = { from, version, messages, segments, voiceSessions, ...own }
+      return { state: 'there', head: head.version, slice }
+    },
+
+    async snapshot({ tenant }, id, { limit, bytesMax }) {
+      const statement = { text: snapshotStatement, params: [tenant, id, limit] }
+      type Row =
+        | { kind: 'conversation'; row: ConversationRow }
+        | { kind: 'message'; row: MessageRow }
+      const rows = await ask<Row>(database, 'read', statement)
+      const head = rows.find((row) => row.kind === 'conversation')?.row
+      if (head === undefined) return { state: 'missing' }
+      const conversation = conversationFromRow(head)
+      if (head.erasedAt !== null) return { state: 'erased', conversation }
+      const newest = rows
+        .flatMap((one) => (one.kind === 'message' ? [messageFromRow(id, one.row)] : []))
+        .sort((one, other) => other.seq - one.seq)
+      const messages = newest.slice(0, fitting(newest, bytesMax)).reverse()
+      return { state: 'there', snapshot: { conversation, messages } }
+    },
+
+    async heads(names) {
+      const params = [
+        names.map(({ tenant }) => tenant),
+        names.map(({ conversationId }) => conversationId),
+      ]
+      type Row = { place: number; version: number; erased: boolean }
+      const rows = await ask<Row>(database, 'read', { text: headsStatement, params })
+      const found: (HeadRead | undefined)[] = names.map(() => undefined)
+      for (const { place, version, erased } of rows) found[place - 1] = { version, erased }
+      return found
+    },
+  }
+}
+
+/** How many of them fit; one does in any case. */
+function fitting(messages: readonly Message[], bytesMax: number): number {
+  let bytes = 0
+  for (const [index, message] of messages.entries()) {
+    bytes += Buffer.byteLength(JSON.stringify(message))
+    if (bytes > bytesMax && index > 0) return index
+  }
+  return messages.length
+}

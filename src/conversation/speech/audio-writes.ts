@@ -1,0 +1,96 @@
+/** The audio of answers: by message, for the latest one, or by the turn's key before there is a turn. */
+import { Problem } from '../../problem.ts'
+import type { Reader } from '../reading/reader.ts'
+import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
+import type { Store } from '../store.ts'
+import type { Attach, AttachByKey } from '../wire/audio-schemas.ts'
+import { encodeCursor } from '../wire/ids.ts'
+import type { Principal } from '../wire/principal.ts'
+import { now, printTime, secondsAfter } from '../wire/time.ts'
+import type { Writes } from '../writing/writes.ts'
+
+const call = `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${messageList('(a.message)')}
+  FROM turnlog_attach_v2($1, $2::uuid, $3::uuid, $4, $5::text[], $6::integer, $7, decode($8, 'hex'),
+    $9::uuid, $10::boolean, $11::text::timestamptz, $12::text::timestamptz, $13::integer, $14::integer) a`
+
+type Row = MessageRow & { outcome: string; at: number; partCount: number }
+
+export type AudioBounds = { readonly heldAudioSeconds: number; readonly heldAudioMax: number }
+
+export function createAudioWrites(
+  { write, announce, lockTimeoutMs }: Writes,
+  reader: Reader,
+  { heldAudioSeconds, heldAudioMax }: AudioBounds,
+): Pick<Store, 'attachTts' | 'attachByKey'> {
+  const attach = async (
+    principal: Principal,
+    id: string,
+    target: { readonly messageId?: string | undefined; readonly key?: string },
+    body: Attach | AttachByKey,
+  ) => {
+    const received = now()
+    const heldUntil = printTime(secondsAfter(received, heldAudioSeconds))
+    const row = await write<Row>(
+      call,
+      [
+        principal.tenant,
+        id,
+        target.messageId ?? null,
+        target.key ?? null,
+        'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
+        'part' in body ? body.part : null,
+        'ttsAudioUrl' in body ? body.ttsAudioUrl : null,
+        'textHash' in body ? (body.textHash ?? null) : null,
+        'segmentId' in body ? (body.segmentId ?? null) : null,
+        'updateSegment' in body ? (body.updateSegment ?? true) : true,
+        printTime(received),
+        heldUntil,
+        heldAudioMax,
+        lockTimeoutMs,
+      ],
+      ['attached', 'unchanged', 'nothing', 'held', 'part-out-of-range'],
+      // By the second time, another message may be the latest.
+      { isRepeatable: target.messageId !== undefined || target.key !== undefined },
+    )
+    if (row.outcome === 'part-out-of-range')
+      throw Problem.of([
+        {
+          code: 'part-out-of-range',
+          in: 'body',
+          pointer: '/part',
+          message: `the message has ${row.partCount} parts, counted from 0`,
+        },
+      ])
+    if (row.outcome === 'nothing') return null
+    const at = { version: row.at, cursor: encodeCursor(id, row.at) }
+    if (row.outcome === 'held') return { heldUntil, ...at }
+    const message = messageFromRow(id, row)
+    const isSegments = 'segmentId' in body && body.segmentId !== undefined
+    if (row.outcome === 'attached')
+      announce(
+        principal,
+        id,
+        row.at,
+        isSegments ? 'more' : 'messages',
+        message.version === row.at ? [message] : [],
+      )
+    return { messageId: message.id, ...at, message }
+  }
+
+  return {
+    async attachTts(principal, id, messageId, body) {
+      if ('ttsAudioUrls' in body && body.ttsAudioUrls.every((url) => url === null)) {
+        await reader.head(principal, id)
+        return null
+      }
+      const attached = await attach(principal, id, { messageId }, body)
+      return attached !== null && 'messageId' in attached ? attached : null
+    },
+
+    async attachByKey(principal, id, body) {
+      const attached = await attach(principal, id, { key: body.key }, body)
+      if (attached === null) throw new Error('audio of a turn is attached or held')
+      return attached
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
+ * any more, audio whose turn never came. Every node looks; the calls settle who was first.
+ */
+import type { Events } from '../../events.ts'
+import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import type { Database } from '../../ports/database.ts'
+import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
+import { localPrincipal, type Principal } from '../wire/principal.ts'
+import { now, printTime } from '../wire/time.ts'
+import type { Writes } from '../writing/writes.ts'
+import type { VoiceSessions } from './voice-session-store.ts'
+
+const everyMs = 1000
+
+/** Conversations, sessions and rows of one look. */
+const most = 100
+
+const statements = {
+  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
+      SELECT * FROM conversation_messages m WHERE m.state = 'pending' AND m.seat_until <= $1::text::timestamptz
+      ORDER BY m.seat_until LIMIT $2::integer) m GROUP BY m.tenant, m.conversation_id)
+    UNION ALL
+    (SELECT 'session', v.tenant, v.conversation_id, v.id FROM voice_sessions v
+     WHERE v.ended_at IS NULL AND v.lease_until <= $1::text::timestamptz ORDER BY v.lease_until LIMIT $2::integer)
+    UNION ALL
+    (SELECT 'audio', h.tenant, h.conversation_id, NULL FROM held_audio h
+     WHERE h.expires_at <= $1::text::timestamptz ORDER BY h.expires_at LIMIT 1)`,
+  seats: `SELECT w.version AS "at", ${messageList('(w.message)')}
+    FROM turnlog_expire_seats_v1($1, $2::uuid, $3::text::timestamptz, $4::integer, $5::integer) w`,
+  audio: 'DELETE FROM held_audio WHERE expires_at <= $1::text::timestamptz',
+}
+
+type Due = {
+  kind: 'seats' | 'session' | 'audio'
+  tenant: string
+  c: string
+  session: string | null
+}
+
+export function createLapses(options: {
+  readonly database: Database
+  readonly writes: Writes
+  readonly voiceSessions: Pick<VoiceSessions, 'lapse'>
+  readonly events: Pick<Events, 'workFailed'>
+}): Rounds {
+  const { database, writes, voiceSessions, events } = options
+
+  const expireSeats = async (principal: Principal, id: string, at: string) => {
+    const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
+      text: statements.seats,
+      params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
+    })
+    const [first, last] = [rows[0], rows.at(-1)]
+    if (first === undefined || last === undefined) return
+    const messages = rows.map((row) => messageFromRow(id, row))
+    writes.announce(principal, id, last.at, 'messages', messages, first.at - 1)
+  }
+
+  const workOff = async () => {
+    const at = printTime(now())
+    let conversationId: string | undefined
+    try {
+      const due = await database.query<Due>({ text: statements.due, params: [at, most] })
+      for (const { kind, tenant, c, session } of due) {
+        const principal = { ...localPrincipal, tenant }
+        conversationId = c
+        if (kind === 'seats') await expireSeats(principal, c, at)
+        else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
+        else await writes.run('repeatable', { text: statements.audio, params: [at] })
+      }
+    } catch (thrown) {
+      // What is due is due the next time.
+      events.workFailed('lapses', thrown, conversationId)
+    }
+  }
+
+  return createRounds(everyMs, workOff)
+}

@@ -1,0 +1,188 @@
+/** Turns whose words come after their place: open, complete in two halves, and what was heard. */
+import { Problem } from '../../problem.ts'
+import type { Reader } from '../reading/reader.ts'
+import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
+import type { Store } from '../store.ts'
+import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
+import { now, printTime, secondsAfter } from '../wire/time.ts'
+import type { TurnHalves } from '../wire/voice-schemas.ts'
+import { printedTime, requestHash } from '../writing/turn.ts'
+import type { Writes } from '../writing/writes.ts'
+
+const calls = {
+  open: `SELECT w.outcome, w.version AS "at", w.head, ${messageList('(w.message)')} FROM turnlog_open_v1(
+    $1, $2::uuid, $3, $4::uuid, $5::text::timestamptz, $6::text::timestamptz, $7::integer, $8::integer) w`,
+  complete: `SELECT w.outcome, w.version AS "at", w.head, w.began, w.segment,
+    ${messageObject('(w.human)')} AS human, ${messageObject('(w.answer)')} AS answer
+    FROM turnlog_complete_v1($1::text::jsonb, $2::integer) w`,
+  interrupt: `SELECT w.outcome, w.version AS "at", w.parts AS "partCount", w.characters, ${messageList('(w.message)')}
+    FROM turnlog_interrupt_v1(
+    $1, $2::uuid, $3::uuid, $4::text::jsonb, $5::text::timestamptz, $6::boolean, $7::integer) w`,
+}
+
+export type SeatBounds = { readonly seatSeconds: number; readonly seatsMax: number }
+
+export function createSeatWrites(
+  { write, announce, lockTimeoutMs }: Writes,
+  reader: Reader,
+  { seatSeconds, seatsMax }: SeatBounds,
+): Pick<Store, 'openTurn' | 'completeTurn' | 'interrupt'> {
+  return {
+    async openTurn(principal, id, { at }, key) {
+      const received = now()
+      type Row = MessageRow & { outcome: string; at: number; head: number }
+      const row = await write<Row>(
+        calls.open,
+        [
+          principal.tenant,
+          id,
+          key,
+          newId(),
+          printedTime(at) ?? printTime(received),
+          printTime(secondsAfter(received, seatSeconds)),
+          seatsMax,
+          lockTimeoutMs,
+        ],
+        ['opened', 'existing'],
+        { isRepeatable: true },
+      )
+      const message = messageFromRow(id, row)
+      const opened = row.outcome === 'opened'
+      if (opened) announce(principal, id, row.at, 'messages', [message])
+      return {
+        humanMessageId: message.id,
+        seq: message.seq,
+        version: row.at,
+        cursor: encodeCursor(id, row.head),
+        message,
+        replayed: !opened,
+      }
+    },
+
+    async completeTurn(principal, id, sent, key) {
+      const halves = withoutNothing(sent)
+      if (halves.user === undefined && halves.assistant === undefined) {
+        await reader.head(principal, id)
+        return null
+      }
+      type Row = {
+        outcome: string
+        at: number
+        head: number
+        began: boolean
+        segment: boolean
+        human: MessageRow
+        answer: { [Name in keyof MessageRow]: MessageRow[Name] | null }
+      }
+      const row = await write<Row>(
+        calls.complete,
+        [JSON.stringify({ tenant: principal.tenant, c: id, key, ...rowOf(halves) }), lockTimeoutMs],
+        ['completed', 'replayed'],
+        { isRepeatable: true },
+      )
+      const human = messageFromRow(id, row.human)
+      const answer = isThere(row.answer) ? messageFromRow(id, row.answer) : undefined
+      const messages = answer === undefined ? [human] : [human, answer]
+      const completed = row.outcome === 'completed'
+      if (completed)
+        announce(
+          principal,
+          id,
+          row.at,
+          row.began || row.segment ? 'more' : 'messages',
+          messages.filter(({ version }) => version === row.at),
+        )
+      return {
+        humanMessageId: human.id,
+        assistantMessageId: answer?.id ?? null,
+        version: row.at,
+        cursor: encodeCursor(id, row.head),
+        messages,
+        replayed: !completed,
+      }
+    },
+
+    async interrupt(principal, id, messageId, { heard, at }) {
+      type Row = MessageRow & {
+        outcome: string
+        at: number
+        partCount: number
+        characters: number
+      }
+      const row = await write<Row>(
+        calls.interrupt,
+        [
+          principal.tenant,
+          id,
+          messageId,
+          JSON.stringify(heard),
+          printedTime(at) ?? printTime(now()),
+          at !== undefined,
+          lockTimeoutMs,
+        ],
+        ['interrupted', 'unchanged', 'heard-out-of-range'],
+        // Without a time of its own, a second report would be a later one.
+        { isRepeatable: at !== undefined },
+      )
+      if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)
+      const message = messageFromRow(id, row)
+      if (row.outcome === 'interrupted') announce(principal, id, row.at, 'messages', [message])
+      return { messageId: message.id, version: row.at, cursor: encodeCursor(id, row.at), message }
+    },
+  }
+}
+
+/** An answer without parts is none, and what belongs to it is nothing. */
+function withoutNothing({ user, assistant, segment }: TurnHalves): TurnHalves {
+  const human = user === undefined ? {} : { user }
+  if (assistant === undefined || assistant.responses.length === 0) return human
+  return { ...human, assistant, ...(segment === undefined ? {} : { segment }) }
+}
+
+/** The members that the function reads. A half that was not sent has no hash. */
+function rowOf({ user, assistant, segment }: TurnHalves) {
+  const seconds = user?.voice?.durationSeconds ?? 0
+  const urls = assistant?.ttsAudioUrls ?? []
+  const human = user && {
+    u_hash: requestHash({ user }),
+    u_text: user.text,
+    u_type: user.voice === undefined ? 'text' : 'audio',
+    u_session: user.voice?.sessionId ?? null,
+    u_seconds: seconds > 0 ? seconds : null,
+    u_metadata: user.metadata ?? null,
+    u_at: printedTime(user.at),
+    u_ended: printedTime(user.voice?.speechEndedAt),
+  }
+  const answer = assistant && {
+    a_hash: requestHash({ assistant, ...(segment === undefined ? {} : { segment }) }),
+    a_id: canonicalId(assistant.id ?? newId()),
+    a_parts: assistant.responses,
+    a_urls: urls.some((url) => url !== null) ? urls : null,
+    a_trace: assistant.memoryRetrievalTrace ?? null,
+    a_metadata: assistant.metadata ?? null,
+    a_at: printedTime(assistant.at),
+    a_first: printedTime(assistant.firstAudioAt),
+    segment: segment === undefined ? null : canonicalId(segment.id),
+    agent_response: segment?.agentResponse ?? null,
+  }
+  return { ...human, ...answer, received: printTime(now()) }
+}
+
+const isThere = (row: { id: string | null }): row is MessageRow => row.id !== null
+
+function outOfRange(
+  heard: { readonly parts?: number; readonly characters?: number },
+  { partCount, characters }: { partCount: number; characters: number },
+): Problem {
+  const isParts = (heard.parts ?? 0) > partCount
+  return Problem.of([
+    {
+      code: 'heard-out-of-range',
+      in: 'body',
+      pointer: isParts ? '/heard/parts' : '/heard/characters',
+      message: isParts
+        ? `the message has ${partCount} parts`
+        : `the message has ${characters} characters`,
+    },
+  ])
+}

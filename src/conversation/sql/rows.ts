@@ -1,0 +1,174 @@
+/** Rows of the tables <-> what travels. One list of columns a table, one mapping. */
+import { joinParts } from '../wire/render.ts'
+import type { Conversation, Lineage, Message, Segment, VoiceSession } from '../wire/schemas.ts'
+import { timeFromPostgres } from '../wire/time.ts'
+
+type Columns = Readonly<Record<string, string>>
+
+const messageColumns = {
+  id: 'id',
+  turnId: 'turn_id',
+  seq: 'seq',
+  version: 'version',
+  role: 'role',
+  parts: 'parts',
+  messageType: 'message_type',
+  voiceSessionId: 'voice_session_id',
+  durationSeconds: 'duration_seconds',
+  segmentId: 'segment_id',
+  ttsAudioUrls: 'tts_audio_urls',
+  memoryRetrievalTrace: 'memory_retrieval_trace',
+  metadata: 'metadata',
+  createdAt: 'created_at',
+  state: 'state',
+  heard: 'heard',
+  interruptedAt: 'interrupted_at',
+  speechEndedAt: 'speech_ended_at',
+  firstAudioAt: 'first_audio_at',
+} as const satisfies Columns
+
+const voiceSessionColumns = {
+  id: 'id',
+  version: 'version',
+  metadata: 'metadata',
+  startedAt: 'started_at',
+  endedAt: 'ended_at',
+} as const satisfies Columns
+
+const segmentColumns = {
+  id: 'id',
+  version: 'version',
+  userMessageId: 'user_message_id',
+  agentResponse: 'agent_response',
+  lineage: 'lineage',
+  ttsAudioUrls: 'tts_audio_urls',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+} as const satisfies Columns
+
+const conversationColumns = {
+  id: 'id',
+  externalId: 'external_id',
+  title: 'title',
+  metadata: 'metadata',
+  version: 'version',
+  selfVersion: 'self_version',
+  lastSeq: 'last_seq',
+  lastMessageAt: 'last_message_at',
+  createdAt: 'created_at',
+  erasedAt: 'erased_at',
+} as const satisfies Columns
+
+type Json = { [name: string]: unknown }
+
+export type MessageRow = {
+  [Name in keyof typeof messageColumns]: Name extends 'createdAt' ? string : Message[Name]
+}
+
+export type SegmentRow = {
+  [Name in keyof typeof segmentColumns]: Name extends 'lineage' ? Lineage | null : Segment[Name]
+}
+
+export type VoiceSessionRow = {
+  [Name in keyof typeof voiceSessionColumns]: VoiceSession[Name]
+}
+
+export type ConversationRow = Conversation & { selfVersion: number }
+
+/** `alias.column AS "name"`, for a select list. */
+const list = (columns: Columns) => (alias: string) =>
+  Object.entries(columns)
+    .map(([name, column]) => `${alias}.${column} AS "${name}"`)
+    .join(', ')
+
+/** `json_build_object(...)`, where rows of several tables travel in one column. */
+const object = (columns: Columns) => (alias: string) =>
+  `json_build_object(${Object.entries(columns)
+    .map(([name, column]) => `'${name}', ${alias}.${column}${name.endsWith('At') ? '::text' : ''}`)
+    .join(', ')})`
+
+export const messageList = list(messageColumns)
+export const messageObject = object(messageColumns)
+export const segmentList = list(segmentColumns)
+export const segmentObject = object(segmentColumns)
+export const voiceSessionList = list(voiceSessionColumns)
+export const voiceSessionObject = object(voiceSessionColumns)
+export const conversationList = list(conversationColumns)
+export const conversationObject = object(conversationColumns)
+
+const timeOrNull = (text: string | null) => (text === null ? null : timeFromPostgres(text))
+
+export const messageFromRow = (conversationId: string, row: MessageRow): Message =>
+  messageOf(conversationId, {
+    ...row,
+    createdAt: timeFromPostgres(row.createdAt),
+    interruptedAt: timeOrNull(row.interruptedAt),
+    speechEndedAt: timeOrNull(row.speechEndedAt),
+    firstAudioAt: timeOrNull(row.firstAudioAt),
+  })
+
+/** Every message is made here, so that its members have one order. Times are the wire's. */
+export function messageOf(conversationId: string, row: MessageRow): Message {
+  return {
+    id: row.id,
+    conversationId,
+    turnId: row.turnId,
+    state: row.state,
+    interruptedAt: row.interruptedAt,
+    seq: row.seq,
+    version: row.version,
+    role: row.role,
+    parts: row.parts,
+    content: joinParts(row.parts),
+    messageType: row.messageType,
+    voiceSessionId: row.voiceSessionId,
+    durationSeconds: row.durationSeconds,
+    segmentId: row.segmentId,
+    ttsAudioUrls: row.ttsAudioUrls,
+    speechEndedAt: row.speechEndedAt,
+    firstAudioAt: row.firstAudioAt,
+    memoryRetrievalTrace: row.memoryRetrievalTrace,
+    metadata: row.metadata,
+    heard: row.heard,
+    createdAt: row.createdAt,
+  }
+}
+
+export function voiceSessionFromRow(conversationId: string, row: VoiceSessionRow): VoiceSession {
+  return {
+    id: row.id,
+    conversationId,
+    version: row.version,
+    metadata: row.metadata,
+    startedAt: timeFromPostgres(row.startedAt),
+    endedAt: timeOrNull(row.endedAt),
+  }
+}
+
+export function segmentFromRow(conversationId: string, row: SegmentRow): Segment {
+  return {
+    id: row.id,
+    conversationId,
+    version: row.version,
+    userMessageId: row.userMessageId,
+    agentResponse: row.agentResponse,
+    lineage: row.lineage,
+    ttsAudioUrls: row.ttsAudioUrls,
+    createdAt: timeFromPostgres(row.createdAt),
+    updatedAt: timeFromPostgres(row.updatedAt),
+  }
+}
+
+export function conversationFromRow(row: ConversationRow): Conversation {
+  return {
+    id: row.id,
+    externalId: row.externalId,
+    title: row.title,
+    metadata: row.metadata as Json | null,
+    version: row.version,
+    lastSeq: row.lastSeq,
+    lastMessageAt: timeOrNull(row.lastMessageAt),
+    createdAt: timeFromPostgres(row.createdAt),
+    erasedAt: timeOrNull(row.erasedAt),
+  }
+}

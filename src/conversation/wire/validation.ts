@@ -1,0 +1,164 @@
+/** A schema, and what no schema can say, held against a value: every broken rule with its place. */
+import type { Static, TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import Format from 'typebox/format'
+import { Settings } from 'typebox/system'
+import { Problem, type ProblemCode, type Violation, violationsMax } from '../../problem.ts'
+import { escapePointer } from './json/exact-numbers.ts'
+import { parseTime } from './time.ts'
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether a text is a UUID in its usual form, of any version. */
+export const isUuid = (text: string): boolean => uuid.test(text)
+
+const isHttpUrl = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
+
+/** An answer that names places must not grow with the names that a caller makes up. */
+const pointerCharactersMax = 200
+
+// Each unknown field takes two of them, and what else is wrong comes after.
+Settings.Set({ maxErrors: 8 * violationsMax })
+
+Format.Set('uuid', isUuid)
+Format.Set('turnlog-time', (text) => parseTime(text) !== undefined)
+Format.Set('http-url', isHttpUrl)
+
+const formats: Record<string, { code: ProblemCode; message: string }> = {
+  uuid: { code: 'id-invalid', message: 'must be a UUID' },
+  'turnlog-time': {
+    code: 'time-invalid',
+    message: 'must be an RFC 3339 time in the years 0001 to 9999',
+  },
+  'http-url': { code: 'url-invalid', message: 'must be an absolute http or https URL' },
+}
+
+/** Whether a place is one where callers may put any JSON, in a body or in a frame. */
+export const isOwnJson = (pointer: string): boolean =>
+  /^(\/turn)?(\/user|\/assistant)?\/(metadata|memoryRetrievalTrace)\//.test(pointer)
+
+export const beyondDouble = 'is beyond the range of a double'
+
+/** A schema -> a function that answers the value, or throws every violation at once. */
+export function shape<T extends TSchema>(
+  schema: T,
+  depthMax: number,
+): (value: unknown) => Static<T> {
+  const compiled = Compile(schema)
+  return (value) => {
+    if (!isClean(value, 0, depthMax)) {
+      const found: Violation[] = []
+      scan(value, '', 0, depthMax, found)
+      refuse(found)
+    }
+    if (compiled.Check(value)) return value as Static<T>
+    const broken = new Map<string, Violation>()
+    // A union tells of every branch; the first word on a place is the one that helps.
+    for (const error of compiled.Errors(value))
+      for (const one of violationsOf(error))
+        if (!broken.has(one.pointer)) broken.set(one.pointer, one)
+    refuse([...broken.values()])
+    // TypeBox lists no more errors than its setting says, and those may all be of the kind left out.
+    throw Problem.of([violation('field-invalid', '', 'does not have the form that is documented')])
+  }
+}
+
+type SchemaError = ReturnType<ReturnType<typeof Compile<TSchema>>['Errors']>[number]
+
+function violationsOf(error: SchemaError): Violation[] {
+  const at = error.instancePath
+  switch (error.keyword) {
+    case 'additionalProperties':
+      // One error lists every unknown name, and a body may have thousands.
+      return error.params.additionalProperties
+        .slice(0, violationsMax + 1)
+        .map((name) =>
+          violation(
+            'field-unknown',
+            `${at}/${escapePointer(String(name))}`,
+            'is not a known field',
+          ),
+        )
+    case 'required':
+      return error.params.requiredProperties.map((name) =>
+        violation('field-missing', `${at}/${escapePointer(name)}`, 'is required'),
+      )
+    // The parent's `additionalProperties` error says the same with the field's name.
+    case 'boolean':
+      return []
+    case 'format': {
+      const format = formats[error.params.format]
+      if (format !== undefined) return [violation(format.code, at, format.message)]
+      break
+    }
+  }
+  return [violation('field-invalid', at, error.message)]
+}
+
+/** Whether `scan` would find nothing; it costs less, for it keeps no places. */
+function isClean(value: unknown, depth: number, depthMax: number): boolean {
+  if (typeof value === 'string') return isStorable(value)
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || value === null) return true
+  if (depth >= depthMax) return false
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isClean(item, depth + 1, depthMax)) return false
+    return true
+  }
+  for (const [name, item] of Object.entries(value))
+    if (!isStorable(name) || !isClean(item, depth + 1, depthMax)) return false
+  return true
+}
+
+/** Finds what JSON can carry and Postgres cannot, and nesting deep enough to exhaust a stack. */
+function scan(
+  value: unknown,
+  pointer: string,
+  depth: number,
+  depthMax: number,
+  found: Violation[],
+): void {
+  if (found.length >= violationsMax) return
+  if (typeof value === 'string') {
+    if (!isStorable(value))
+      found.push(violation('text-invalid', pointer, 'holds NUL or a lone surrogate'))
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) {
+      const code = isOwnJson(pointer) ? 'number-inexact' : 'field-invalid'
+      found.push(violation(code, pointer, beyondDouble))
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth >= depthMax) {
+      found.push(violation('json-too-large', pointer, `nests deeper than ${depthMax} levels`))
+      return
+    }
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries())
+        scan(item, `${pointer}/${index}`, depth + 1, depthMax, found)
+    } else {
+      for (const [name, item] of Object.entries(value)) {
+        if (!isStorable(name))
+          found.push(violation('text-invalid', pointer, 'has a field with such a name'))
+        scan(item, `${pointer}/${escapePointer(name)}`, depth + 1, depthMax, found)
+      }
+    }
+  }
+}
+
+/** Whether Postgres can store a text: neither NUL nor a lone surrogate is in it. */
+export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+
+export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
+  code,
+  pointer:
+    pointer.length > pointerCharactersMax
+      ? `${pointer.slice(0, pointerCharactersMax)}…`.toWellFormed()
+      : pointer.toWellFormed(),
+  in: 'body',
+  message,
+})
+
+export function refuse(found: readonly Violation[]): void {
+  const [first, ...others] = found
+  if (first !== undefined) throw Problem.of([first, ...others])
+}

@@ -1,0 +1,130 @@
+/** The writes of conversations themselves: create, patch, erase. */
+import { Problem } from '../../problem.ts'
+import type { Reader } from '../reading/reader.ts'
+import { type ConversationRow, conversationFromRow, conversationList } from '../sql/rows.ts'
+import type { Store } from '../store.ts'
+import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
+import { mergePatch } from '../wire/json/merge-patch.ts'
+import { storedBytes } from '../wire/json/stored-size.ts'
+import { now, printTime, timeFromPostgres } from '../wire/time.ts'
+import { printedTime, requestHash } from './turn.ts'
+import type { Writes } from './writes.ts'
+
+/** An erasure deletes rows without end, so it gets more time than other writes. */
+const erasureDeadlineMs = 60_000
+
+/** A patch computed from a row that somebody changed meanwhile is computed again. */
+const patchAttempts = 20
+const patchPauseMs = 2
+
+type Written = ConversationRow & { outcome: string }
+
+const calls = {
+  create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
+    $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer) w`,
+  patch: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_patch_v1(
+    $1, $2::uuid, $3::bigint, $4::bigint, $5, $6, $7::text::jsonb, $8::integer) w`,
+  erase: `SELECT outcome, version, erased_at AS "erasedAt", messages, segments
+    FROM turnlog_erase_v1($1, $2::uuid, $3::text::timestamptz, $4::integer)`,
+}
+
+export function createConversationWrites(
+  { write, announce, lockTimeoutMs }: Writes,
+  reader: Reader,
+  metadataBytesMax: number,
+): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
+  return {
+    async createConversation(principal, body) {
+      const row = await write<Written>(
+        calls.create,
+        [
+          principal.tenant,
+          canonicalId(body.id ?? newId()),
+          body.id !== undefined,
+          body.externalId ?? null,
+          body.title ?? null,
+          jsonOf(body.metadata),
+          requestHash(body),
+          printedTime(body.createdAt) ?? printTime(now()),
+          lockTimeoutMs,
+        ],
+        ['created', 'existing'],
+        { isRepeatable: body.id !== undefined || body.externalId !== undefined },
+      )
+      const created = row.outcome === 'created'
+      if (created) announce(principal, row.id, 1, 'conversation')
+      return { conversation: conversationFromRow(row), created }
+    },
+
+    async patchConversation(principal, id, patch, ifMatch) {
+      for (let attempt = 1; attempt <= patchAttempts; attempt += 1) {
+        const old = await reader.conversationRow(principal, id)
+        const externalId = patch.externalId === undefined ? old.externalId : patch.externalId
+        const title = patch.title === undefined ? old.title : patch.title
+        const metadata =
+          patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
+        const metadataText = jsonOf(metadata)
+        const isLarge = storedBytes(metadataText ?? '') > metadataBytesMax
+        if (patch.metadata !== undefined && isLarge)
+          throw Problem.of([
+            {
+              code: 'json-too-large',
+              in: 'body',
+              pointer: '/metadata',
+              message: `is more than ${metadataBytesMax} bytes once merged`,
+            },
+          ])
+        const row = await write<Written>(
+          calls.patch,
+          [
+            principal.tenant,
+            id,
+            old.selfVersion,
+            ifMatch ?? null,
+            externalId,
+            title,
+            metadataText,
+            lockTimeoutMs,
+          ],
+          ['patched', 'unchanged', 'stale'],
+          // Another's change may lie between the two.
+          { isRepeatable: false },
+        )
+        if (row.outcome !== 'stale') {
+          if (row.outcome === 'patched') announce(principal, id, row.version, 'conversation')
+          return conversationFromRow(row)
+        }
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * attempt * patchPauseMs))
+      }
+      throw new Problem('conversation-busy', 'Others keep changing the conversation.')
+    },
+
+    async eraseConversation(principal, id) {
+      type Row = {
+        outcome: string
+        version: number
+        erasedAt: string
+        messages: number
+        segments: number
+      }
+      const { outcome, version, erasedAt, messages, segments } = await write<Row>(
+        calls.erase,
+        [principal.tenant, id, printTime(now()), lockTimeoutMs],
+        ['erased', 'existing'],
+        { isRepeatable: true, deadlineMs: erasureDeadlineMs },
+      )
+      if (outcome === 'erased') announce(principal, id, version, 'erased')
+      return {
+        conversationId: id,
+        erasedAt: timeFromPostgres(erasedAt),
+        version,
+        cursor: encodeCursor(id, version),
+        messages,
+        segments,
+      }
+    },
+  }
+}
+
+const jsonOf = (value: unknown): string | null =>
+  value === undefined || value === null ? null : JSON.stringify(value)

@@ -1,0 +1,69 @@
+/** The writes of turns and segments. */
+import { Problem } from '../../problem.ts'
+import type { Reader } from '../reading/reader.ts'
+import { type SegmentRow, segmentFromRow, segmentList } from '../sql/rows.ts'
+import type { Store } from '../store.ts'
+import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
+import { splitResponses } from '../wire/render.ts'
+import { now, printTime } from '../wire/time.ts'
+import type { Committer } from './committer.ts'
+import { prepareTurn } from './turn.ts'
+import type { Writes } from './writes.ts'
+
+const calls = {
+  segment: `SELECT w.outcome, ${segmentList('(w.segment)')} FROM turnlog_segment_v1(
+    $1, $2::uuid, $3::uuid, $4::text::timestamptz, $5::integer) w`,
+}
+
+export function createTurnWrites(
+  { write, announce, lockTimeoutMs }: Writes,
+  reader: Reader,
+  committer: Committer,
+): Pick<Store, 'recordTurn' | 'recordAiTurn' | 'createSegment'> {
+  const recordTurn: Store['recordTurn'] = async (principal, id, turn, key) => {
+    if (turn.assistant.responses.length === 0) {
+      await reader.head(principal, id)
+      return null
+    }
+    const verdict = await committer.submit(prepareTurn(principal, id, turn, key))
+    const messages =
+      verdict.replayOf === null
+        ? verdict.messages
+        : await reader.turn(principal, id, verdict.replayOf)
+    const assistant = messages.at(-1)
+    // Erased between the replay's answer and the reading of its messages.
+    if (assistant === undefined) throw new Problem('conversation-erased')
+    return {
+      humanMessageId: messages.find(({ role }) => role === 'human')?.id ?? null,
+      assistantMessageId: assistant.id,
+      version: verdict.version,
+      cursor: encodeCursor(id, verdict.head),
+      messages,
+      replayed: verdict.replayOf !== null,
+    }
+  }
+
+  return {
+    recordTurn,
+
+    async recordAiTurn(principal, id, responses) {
+      const recorded = await recordTurn(principal, id, {
+        assistant: { responses: splitResponses(responses) },
+      })
+      return recorded?.assistantMessageId ?? null
+    },
+
+    async createSegment(principal, id, body) {
+      const segmentId = canonicalId(body.id ?? newId())
+      const row = await write<SegmentRow & { outcome: string }>(
+        calls.segment,
+        [principal.tenant, id, segmentId, printTime(now()), lockTimeoutMs],
+        ['created', 'existing'],
+        { isRepeatable: body.id !== undefined },
+      )
+      const created = row.outcome === 'created'
+      if (created) announce(principal, id, row.version, 'more')
+      return { segment: segmentFromRow(id, row), created }
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/** How a write is made: one autocommitted call, its outcome, and the effects of its commit. */
+import type { Events } from '../../events.ts'
+import type { Database, Param, QueryOptions, Statement } from '../../ports/database.ts'
+import { Problem, type ProblemCode } from '../../problem.ts'
+import { problemOf, type StatementKind } from '../sql/database-problems.ts'
+import type { Principal } from '../wire/principal.ts'
+import type { Message } from '../wire/schemas.ts'
+import { type Commit, type Effect, runEffects } from './effects.ts'
+import type { FailedWrites } from './write-health.ts'
+
+export type Writes = {
+  readonly lockTimeoutMs: number
+  /** The answered row, where its outcome is one of those named; else the problem it names. */
+  write<Row extends { outcome: string }>(
+    text: string,
+    params: readonly Param[],
+    good: readonly string[],
+    options: WriteOptions,
+  ): Promise<Row>
+  /** Runs one statement that writes; its failures are problems. */
+  run<Row extends object>(
+    kind: Exclude<StatementKind, 'read'>,
+    statement: Statement,
+    options?: QueryOptions,
+  ): Promise<Row[]>
+  /** Tells the effects of the one version that a call took, or of those after `from`. */
+  announce(
+    principal: Principal,
+    conversationId: string,
+    version: number,
+    touched: Commit['touched'],
+    messages?: readonly Message[],
+    from?: number,
+  ): void
+}
+
+export type WriteOptions = QueryOptions & {
+  /** Whether the same call, sent again, is the same write: by a key, an id, or a whole value. */
+  readonly isRepeatable: boolean
+}
+
+export function createWrites(options: {
+  readonly database: Database
+  readonly effects: readonly Effect[]
+  readonly events: Events
+  readonly lockTimeoutMs: number
+  readonly health?: FailedWrites | undefined
+}): Writes {
+  const { database, effects, events, lockTimeoutMs, health } = options
+
+  const run: Writes['run'] = async <Row extends object>(
+    kind: StatementKind,
+    statement: Statement,
+    given?: QueryOptions,
+  ) => {
+    try {
+      return await database.query<Row>(statement, given)
+    } catch (thrown) {
+      health?.failed(thrown, 1)
+      throw problemOf(thrown, kind)
+    }
+  }
+
+  return {
+    lockTimeoutMs,
+    run,
+
+    async write<Row extends { outcome: string }>(
+      text: string,
+      params: readonly Param[],
+      good: readonly string[],
+      { isRepeatable, ...given }: WriteOptions,
+    ) {
+      const kind = isRepeatable ? 'repeatable' : 'write'
+      const [row] = await run<Row>(kind, { text, params }, given)
+      if (row === undefined) throw new Error('a write answered no row')
+      if (!good.includes(row.outcome)) throw new Problem(row.outcome as ProblemCode)
+      return row
+    },
+
+    announce(principal, conversationId, version, touched, messages = [], from = version - 1) {
+      runEffects(effects, events, {
+        tenant: principal.tenant,
+        conversationId,
+        from,
+        version,
+        messages,
+        touched,
+      })
+    },
+  }
+}

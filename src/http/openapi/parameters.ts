@@ -1,0 +1,128 @@
+/**
+ * Parameters of requests: path, query and headers. One declaration both reads a parameter and
+ * describes it in the OpenAPI document.
+ */
+import { Problem, type ProblemCode, type Violation } from '../../problem.ts'
+import type { JsonSchema } from './component-schemas.ts'
+
+/** Why a value is not taken. */
+export type Refusal = { readonly refused: ProblemCode; readonly message: string }
+
+export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
+
+/** `Given`: whether there is a value in any case, because it is required or has a default. */
+export type Parameter<Value, Given extends boolean = boolean> = {
+  readonly in: 'path' | 'query' | 'header'
+  readonly name: string
+  readonly description: string
+  readonly schema: JsonSchema
+  readonly given: Given
+  readonly fallback?: Value
+  readonly read: (text: string) => Value | Refusal
+}
+
+export type Parameters = { readonly [property: string]: Parameter<string | number> }
+
+type ValueOf<P> = P extends Parameter<infer Value> ? Value : never
+
+/** Read parameters; one that was not sent and has no default is absent. */
+export type Values<Declared extends Parameters> = {
+  readonly [K in keyof Declared as Declared[K]['given'] extends true ? K : never]: ValueOf<
+    Declared[K]
+  >
+} & {
+  readonly [K in keyof Declared as Declared[K]['given'] extends true ? never : K]?: ValueOf<
+    Declared[K]
+  >
+}
+
+export type Inputs<Declared extends Parameters> = {
+  readonly declared: Declared
+  /** Reads all of them, or throws one problem that names every place that breaks a rule. */
+  read(request: Request, path: Readonly<Record<string, string>>): Values<Declared>
+}
+
+export function inputs<const Declared extends Parameters>(declared: Declared): Inputs<Declared> {
+  const entries = Object.entries(declared)
+  const known = new Set(
+    entries.filter(([, parameter]) => parameter.in === 'query').map(([, { name }]) => name),
+  )
+  return {
+    declared,
+    read(request, path) {
+      const violations: Violation[] = []
+      const query = readQuery(request.url, known, violations)
+      const values: Record<string, string | number> = {}
+      for (const [property, parameter] of entries) {
+        const { in: where, name } = parameter
+        const text =
+          where === 'path'
+            ? // What is no percent-encoded UTF-8 arrives as nothing, and is no id.
+              (path[name] ?? '')
+            : where === 'query'
+              ? query?.get(name)
+              : request.headers.get(name)
+        if (text === undefined || text === null) {
+          if (parameter.fallback !== undefined) values[property] = parameter.fallback
+          else if (parameter.given)
+            violations.push(violation(refuse('field-missing', 'is required'), where, name))
+          continue
+        }
+        const value = parameter.read(text)
+        if (typeof value !== 'object') values[property] = value
+        else violations.push(violation(value, where, name))
+      }
+      const [first, ...rest] = violations
+      if (first !== undefined) throw Problem.of([first, ...rest])
+      return values as Values<Declared>
+    },
+  }
+}
+
+const violation = (
+  { refused, message }: Refusal,
+  where: Violation['in'],
+  name: string,
+): Violation => ({
+  code: refused,
+  in: where,
+  // A name can hold anything: it is escaped as RFC 6901 says, and does not grow the answer.
+  pointer: `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
+  message,
+})
+
+/** Undefined where the URL has no query: the usual case, kept free of work. */
+function readQuery(
+  url: string,
+  known: ReadonlySet<string>,
+  violations: Violation[],
+): Map<string, string> | undefined {
+  const start = url.indexOf('?')
+  if (start === -1) return undefined
+  const found = new Map<string, string>()
+  const add = (refusal: Refusal, name: string) => violations.push(violation(refusal, 'query', name))
+  for (const pair of url.slice(start + 1).split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const rawName = equals === -1 ? pair : pair.slice(0, equals)
+    const name = decode(rawName)
+    const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
+    if (name === undefined || value === undefined)
+      add(refuse('field-invalid', 'is not percent-encoded UTF-8'), name ?? rawName)
+    else if (!known.has(name)) add(refuse('field-unknown', 'is not a parameter here'), name)
+    else if (found.has(name)) add(refuse('field-invalid', 'must be given once'), name)
+    else found.set(name, value)
+  }
+  return found
+}
+
+const encoded = /[%+]/
+
+function decode(text: string): string | undefined {
+  if (!encoded.test(text)) return text
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Who may come in at all, judged before anything is routed: under which host name, and from which web
+ * pages. A browser sends any page's form and socket anywhere, unasked, with no more than the page's
+ * origin; a program that is no browser sends none.
+ */
+import { isLoopback } from '../../config.ts'
+import { Problem } from '../../problem.ts'
+import { createHostRule, isLoopbackName, listOf, memo } from './hosts.ts'
+import { pathOf } from './request-url.ts'
+
+export type AccessSettings = {
+  /** The address that the service listens on; of an app that is mounted elsewhere, its setting. */
+  readonly host: string
+  /** Origins with commas between them, or `*`. */
+  readonly allowedOrigins: string
+  /** Host names with commas between them, or `*`. */
+  readonly allowedHosts: string
+  /** Whether callers are not authenticated. */
+  readonly isOpen: boolean
+}
+
+export type Access = {
+  /**
+   * Throws `host-invalid` or `host-refused`; of a write, `origin-refused`, and `media-type-unsupported`
+   * where the type is one that a form may send without asking.
+   */
+  admit(request: Request): void
+  /** Whether a page of another origin may read what is answered. */
+  isShared(origin: string): boolean
+  /** Whether the request comes from a web page that may not write here; false for programs. */
+  isForeign(request: Request): boolean
+}
+
+/** What an operator should know of the settings; `undefined` if nothing. */
+export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): string | undefined =>
+  isOpen && listOf(allowedOrigins).includes('*')
+    ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
+    : undefined
+
+const hostRefused =
+  'The service does not answer under the name in Host: the setting server.allowedHosts does not hold it.'
+const hostRefusedOnLoopback =
+  'The service does not answer under the name in Host: it is not a loopback name, and the setting server.allowedHosts does not hold it.'
+
+/** Of a page that may not write, connect or ask whether it may. */
+export const originRefused = (): Problem =>
+  new Problem(
+    'origin-refused',
+    'This web page may not write or connect: the setting server.allowedOrigins does not hold its origin.',
+  )
+
+/** Paths answered under any Host: an orchestrator probes a node by a name or address of its own. */
+const forAnyHost = new Set(['/healthz', '/readyz', '/healthz/', '/readyz/'])
+
+const reads = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** Media types that a browser sends to any site without a preflight. */
+const formType =
+  /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i
+
+export function createAccess({
+  host,
+  allowedOrigins,
+  allowedHosts,
+  isOpen,
+}: AccessSettings): Access {
+  const isLoopbackAlone = isLoopback(host)
+  const isHostChecked = isOpen && (isLoopbackAlone || allowedHosts !== '')
+  const judgeHost = createHostRule(isHostChecked ? allowedHosts : '*', isLoopbackAlone)
+  const listed = new Set(listOf(allowedOrigins).map(asSent))
+  const isShared = memo(
+    (origin) =>
+      listed.has('*') ||
+      listed.has(origin.toLowerCase()) ||
+      (isLoopbackAlone && isLoopbackPage(origin)),
+  )
+  const isForeign = (request: Request): boolean => {
+    const { headers } = request
+    const origin = headers.get('origin')
+    if (origin !== null) return !isShared(origin) && !isOwn(origin, request)
+    // Without `Origin`, `Sec-Fetch-Site` tells whether the page is another site's.
+    const site = headers.get('sec-fetch-site')
+    return site === 'cross-site' || site === 'same-site'
+  }
+  return {
+    admit(request) {
+      const { headers, method } = request
+      const verdict = judgeHost(headers.get('host'))
+      if (verdict === 'malformed') throw new Problem('host-invalid')
+      if (verdict === 'refused' && !forAnyHost.has(pathOf(request)))
+        throw new Problem('host-refused', isLoopbackAlone ? hostRefusedOnLoopback : hostRefused)
+      if (reads.has(method)) return
+      if (isForeign(request)) throw originRefused()
+      const type = headers.get('content-type')
+      if (type !== null && type !== 'application/json' && formType.test(type))
+        throw new Problem(
+          'media-type-unsupported',
+          'A form cannot be sent here. Send JSON with the header Content-Type: application/json.',
+        )
+    },
+    isShared,
+    isForeign,
+  }
+}
+
+/** The origin as browsers send it: without the scheme's default port. */
+function asSent(origin: string): string {
+  const named = URL.canParse(origin) ? new URL(origin).origin : 'null'
+  return named === 'null' ? origin : named
+}
+
+function isLoopbackPage(origin: string): boolean {
+  if (!URL.canParse(origin)) return false
+  const { protocol, hostname } = new URL(origin)
+  return (protocol === 'http:' || protocol === 'https:') && isLoopbackName(hostname)
+}
+
+/**
+ * Whether the page comes from the host and port that the request came to. A proxy may have ended TLS
+ * on the way, so the scheme tells nothing.
+ */
+function isOwn(origin: string, { headers, url }: Request): boolean {
+  if (!URL.canParse(origin)) return false
+  const { protocol, host } = new URL(origin)
+  const asked = `${protocol}//${headers.get('host') || new URL(url).host}`
+  return host !== '' && URL.canParse(asked) && new URL(asked).host === host
+}

@@ -1,0 +1,61 @@
+/**
+ * Which names this service answers under. A page whose name is pointed at this machine ("DNS
+ * rebinding") is of the same origin as what answers there: nothing but its `Host` gives it away.
+ */
+import { isLoopback } from '../../config.ts'
+
+/** `malformed`: not one host with or without a port. `refused`: well-formed, and not ours. */
+export type HostVerdict = 'taken' | 'refused' | 'malformed'
+
+/** An absent or empty host is taken: every browser sends one, and health checks by HTTP/1.0 do not. */
+export type HostRule = (host: string | null) => HostVerdict
+
+/** A name, an IPv4 address or an IPv6 address in brackets, then perhaps a port. */
+const form = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/
+
+/**
+ * `allowed`: host names with commas between them, or `*` for every well-formed one.
+ * `takesLoopback`: whether loopback names are taken as well.
+ */
+export function createHostRule(allowed: string, takesLoopback: boolean): HostRule {
+  const names = new Set(listOf(allowed).map(bare))
+  const takesAny = names.has('*')
+  const judge = (host: string): HostVerdict => {
+    if (!form.test(host) || !URL.canParse(`http://${host}`)) return 'malformed'
+    const name = nameOf(host)
+    return takesAny || names.has(name) || (takesLoopback && isLoopbackName(name))
+      ? 'taken'
+      : 'refused'
+  }
+  const remembered = memo(judge)
+  return (host) => (host === null || host === '' ? 'taken' : remembered(host))
+}
+
+/** The host without its port, in lower case, an address in its usual form: `127.1` is `127.0.0.1`. */
+const nameOf = (host: string): string => bare(new URL(`http://${host}`).hostname)
+
+const bare = (name: string): string => name.toLowerCase().replace(/^\[|\]$|\.$/g, '')
+
+/** Names below `localhost` are loopback, too (RFC 6761). */
+export const isLoopbackName = (name: string): boolean =>
+  isLoopback(bare(name)) || bare(name).endsWith('.localhost')
+
+export const listOf = (setting: string): string[] =>
+  setting.split(',').flatMap((one) => one.trim().toLowerCase() || [])
+
+/** Remembers up to 64 verdicts: callers repeat a few values, and invented ones must not fill the memory. */
+export function memo<Value>(judge: (text: string) => Value): (text: string) => Value {
+  const known = new Map<string, Value>()
+  return (text) => {
+    let value = known.get(text)
+    if (value === undefined) {
+      value = judge(text)
+      if (known.size >= memoMax) known.clear()
+      if (text.length <= memoTextMax) known.set(text, value)
+    }
+    return value
+  }
+}
+
+const memoMax = 64
+const memoTextMax = 300

@@ -1,0 +1,71 @@
+/** Which answers become a line of the log: failures, slow ones, and every one where that is asked for. */
+import type { Answered, Events } from '../../events.ts'
+import { Problem, toProblem } from '../../problem.ts'
+
+export type RequestLogOptions = {
+  /** Milliseconds from which on a request is logged as slow; 0 turns that off. */
+  readonly slowRequestMs: number
+  /** Whether every request is logged. */
+  readonly requests: boolean
+}
+
+export type Outcome = {
+  readonly status: number
+  readonly ms: number
+  readonly requestId: string
+  /** What was thrown, where the answer is a problem. */
+  readonly error: unknown
+}
+
+export type RequestLog = {
+  /** Called for every request, so it must stay cheap. */
+  wants(status: number, ms: number): boolean
+  /** `path`: without the query, which may hold what no log may. */
+  answered(request: Request, path: string, outcome: Outcome): void
+}
+
+const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/i
+
+/** The maximum length of a logged route, in characters. */
+const routeMax = 200
+
+export function createRequestLog(events: Events, options: RequestLogOptions): RequestLog {
+  const { requests } = options
+  const slowMs = options.slowRequestMs || Number.POSITIVE_INFINITY
+
+  return {
+    wants: (status, ms) => requests || status >= 400 || ms > slowMs,
+
+    answered({ method, headers }, path, { status, ms, requestId, error }) {
+      const answered: Answered = {
+        route: `${method} ${path.slice(0, routeMax)}`,
+        ms: Math.round(ms * 10) / 10,
+        requestId,
+        conversationId: conversation.exec(path)?.[1]?.toLowerCase(),
+      }
+      if (requests) {
+        const length = headers.get('content-length')
+        const bytes = length === null ? undefined : Number(length)
+        events.request({ ...answered, status, bytes })
+      }
+      if (status >= 500) unanswered(events, answered, status, error)
+      else {
+        if (status >= 400 && error instanceof Problem)
+          events.requestRefused({ ...answered, status, code: error.code })
+        if (ms > slowMs) events.requestSlow({ ...answered, status })
+      }
+    },
+  }
+}
+
+/** The only 5xx that is no problem is the report of `/readyz`. */
+function unanswered(events: Events, answered: Answered, status: number, error: unknown): void {
+  if (error === undefined) {
+    events.requestUnserved({ ...answered, status, code: 'not-ready', cause: undefined })
+    return
+  }
+  const { code, cause } = toProblem(error)
+  if (code === 'internal')
+    events.requestFailed({ ...answered, status, code, cause: cause ?? error })
+  else events.requestUnserved({ ...answered, status, code, cause })
+}

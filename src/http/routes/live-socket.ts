@@ -1,0 +1,172 @@
+/** `/v1/live`: where a request becomes a socket. Bun's sockets meet the runtime-agnostic side here alone. */
+import { authenticate } from '../../auth.ts'
+import { canonicalId } from '../../conversation/wire/ids.ts'
+import type { Principal } from '../../conversation/wire/principal.ts'
+import type { Live } from '../../live/live.ts'
+import { type ClientFrames, protocolName, tailMax } from '../../live/protocol/protocol.ts'
+import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
+import { Session } from '../../live/socket/session.ts'
+import { Problem } from '../../problem.ts'
+import { followed, since, tail } from '../openapi/fields.ts'
+import { inputs } from '../openapi/parameters.ts'
+import { originRefused } from '../request/access.ts'
+import type { Router } from '../server.ts'
+
+export const livePath = '/v1/live'
+
+export type LiveServices = {
+  /** Whether the request is that of a web page which may not connect. */
+  isForeign(request: Request): boolean
+  draining(): boolean
+}
+
+/** What Bun's socket carries until it is open; then its session. */
+type Opening = {
+  readonly principal: Principal
+  readonly first: ClientFrames['sub'] | undefined
+}
+
+/** What is used of Bun's `ServerWebSocket`. */
+type BunSocket = {
+  data: unknown
+  sendText(text: string): number
+  getBufferedAmount(): number
+  ping(): number
+  pause(): void
+  resume(): void
+  cork(work: () => void): void
+  close(code: number, reason: string): void
+  terminate(): void
+}
+
+export function addLive(router: Router, { isForeign, draining }: LiveServices): void {
+  const parameters = inputs({
+    conversation: followed,
+    cursor: { ...since, name: 'cursor' },
+    tail: tail(tailMax),
+  })
+  router.get(
+    livePath,
+    ({ request, server }) => {
+      const query = parameters.read(request, {})
+      const { headers } = request
+      if (isForeign(request)) throw originRefused()
+      const offered = headers.get('sec-websocket-protocol')
+      if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
+        throw new Problem('protocol-unsupported')
+      if (draining()) throw new Problem('draining')
+      const opening: Opening = { principal: authenticate(request), first: firstOf(query) }
+      // Last, so that who asks without an upgrade is told what a handshake would be.
+      if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
+        throw new Problem('upgrade-required')
+      const isUpgraded = server?.upgrade(request, {
+        data: opening,
+        // Said only where it was offered: else a browser would close the socket.
+        headers: offered === null ? {} : { 'sec-websocket-protocol': protocolName },
+      })
+      if (isUpgraded !== true)
+        throw new Problem('upgrade-required', 'The handshake is not one of WebSocket.')
+      // The answer has been given; the runtime takes no notice of this one.
+      return new Response(null)
+    },
+    { detail: { hide: true } },
+  )
+}
+
+type Query = { readonly conversation?: string; readonly cursor?: string; readonly tail?: number }
+
+/** A subscription that the address asks for. */
+function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
+  const refuse = (pointer: string, message: string) =>
+    Problem.of([{ code: 'field-invalid', in: 'query', pointer, message }])
+  if (cursor !== undefined && tail !== undefined)
+    throw refuse('/tail', 'cannot stand beside `cursor`')
+  if (conversation === undefined) {
+    if (cursor !== undefined || tail !== undefined)
+      throw refuse('/conversation', 'must be given with `cursor` or `tail`')
+    return undefined
+  }
+  return {
+    t: 'sub',
+    c: canonicalId(conversation),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(tail === undefined ? {} : { tail }),
+  }
+}
+
+/** For `listen`: what Bun calls. */
+export function socketHandlers(live: Live) {
+  const sessionOf = ({ data }: BunSocket) => (data instanceof Session ? data : undefined)
+  return {
+    // Larger frames close the socket with 1009; up to there they are refused by a problem.
+    maxPayloadLength: 4 * live.frameBytesMax,
+    // Our own bound comes first: past Bun's, frames would be dropped.
+    backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
+    closeOnBackpressureLimit: false,
+    perMessageDeflate: false,
+    // Ours are sent with the heartbeat; this is for what is stuck below them.
+    sendPings: false,
+    idleTimeout: 960,
+    open(ws: BunSocket) {
+      const { principal, first } = ws.data as Opening
+      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, first)
+    },
+    message(ws: BunSocket, sent: string | object) {
+      sessionOf(ws)?.receive(sent)
+    },
+    drain(ws: BunSocket) {
+      sessionOf(ws)?.writable()
+    },
+    ping(ws: BunSocket) {
+      sessionOf(ws)?.control()
+    },
+    pong(ws: BunSocket) {
+      sessionOf(ws)?.control()
+    },
+    close(ws: BunSocket) {
+      sessionOf(ws)?.closed()
+    },
+  }
+}
+
+class LiveSocket extends Outbox {
+  readonly #ws: BunSocket
+
+  constructor(ws: BunSocket, marks: Watermarks) {
+    super(marks)
+    this.#ws = ws
+  }
+
+  protected write(text: string): Sent {
+    const sent = this.#ws.sendText(text)
+    return sent > 0 ? 'sent' : sent < 0 ? 'waiting' : 'dropped'
+  }
+
+  protected buffered(): number {
+    return this.#ws.getBufferedAmount()
+  }
+
+  override ping(): void {
+    this.#ws.ping()
+  }
+
+  override pauseReading(): void {
+    this.#ws.pause()
+  }
+
+  override resumeReading(): void {
+    this.#ws.resume()
+  }
+
+  override together(work: () => void): void {
+    this.#ws.cork(work)
+  }
+
+  protected close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
+  }
+
+  protected terminate(): void {
+    this.#ws.terminate()
+  }
+}

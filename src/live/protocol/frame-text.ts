@@ -1,0 +1,70 @@
+/** Server frames as the text that is sent. */
+
+import type { Slice, Snapshot } from '../../conversation/reading/live-reads.ts'
+import { encodeCursor } from '../../conversation/wire/ids.ts'
+import type { Conversation } from '../../conversation/wire/schemas.ts'
+import type { Problem } from '../../problem.ts'
+import { type Closing, closings } from './close-codes.ts'
+import type { Named } from './frame-decoder.ts'
+import type { ServerFrame } from './protocol.ts'
+
+export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
+
+export function changeText(c: string, slice: Slice): string {
+  const { from, version, messages, segments, voiceSessions, conversation } = slice
+  return textOf({
+    t: 'change',
+    c,
+    from,
+    version,
+    cursor: encodeCursor(c, version),
+    messages: [...messages],
+    ...(segments.length > 0 ? { segments: [...segments] } : {}),
+    ...(voiceSessions.length > 0 ? { voiceSessions: [...voiceSessions] } : {}),
+    ...(conversation === undefined ? {} : { conversation }),
+  })
+}
+
+/** The newest `last` messages of a snapshot. */
+export function snapshotText(
+  c: string,
+  { conversation, messages }: Snapshot,
+  last: number,
+): string {
+  const { version } = conversation
+  return textOf({
+    t: 'change',
+    c,
+    from: 0,
+    version,
+    cursor: encodeCursor(c, version),
+    snapshot: true,
+    messages: last === 0 ? [] : messages.slice(-last),
+    conversation,
+  })
+}
+
+/** The erasure is the last change: nothing else is left of the range. */
+export const erasedText = (c: string, from: number, conversation: Conversation): string =>
+  changeText(c, {
+    from,
+    version: conversation.version,
+    messages: [],
+    segments: [],
+    voiceSessions: [],
+    conversation,
+  })
+
+/** What pairs an answer with its frame. */
+export const namesOf = ({ id, c }: Named): Named => ({
+  ...(id === undefined ? {} : { id }),
+  ...(c === undefined ? {} : { c }),
+})
+
+export const problemText = (problem: Problem, named: Named, requestId?: string): string =>
+  textOf({ t: 'problem', ...named, ...problem.body(requestId) })
+
+export function byeText(closing: Closing): string {
+  const { code, retryMs } = closings[closing]
+  return textOf({ t: 'bye', code, reason: closing, retryMs: [retryMs[0], retryMs[1]] })
+}

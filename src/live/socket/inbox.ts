@@ -1,0 +1,163 @@
+/**
+ * What a socket sends, on its way to be handled: at once as long as there is budget and time, else in
+ * its order, later, and the socket is not read meanwhile. What was read before the pause waits here.
+ */
+
+import type { TimeSlice } from '../following/time-slice.ts'
+import { dearTimes, FrameBudget, weightOf } from './frame-budget.ts'
+import type { Outbox } from './outbox.ts'
+
+/** A text frame, or a binary one, which is refused. */
+export type Sent = string | object
+
+export type InboxOptions = {
+  readonly framesPerSecond: number
+  /** The time slice in which the delayed frames of all sockets are handled. */
+  readonly slice: TimeSlice
+}
+
+type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
+
+export type InboxOwner = {
+  take(sent: Sent, weight: number): void
+  /** Called once when the socket sent far more than its budget. */
+  flooded(): void
+}
+
+/** How many frames of one socket are handled before another's turn. */
+const stepMax = 16
+
+type Waiting = { readonly sent: Sent; readonly weight: number }
+
+const sizeOf = (sent: Sent): number =>
+  typeof sent === 'string' ? sent.length : ArrayBuffer.isView(sent) ? sent.byteLength : 0
+
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #owner: InboxOwner
+  readonly #socket: Socket
+  readonly #budget: FrameBudget
+  // Made when the first frame must wait.
+  #waiting: Waiting[] | undefined
+  #handled = 0
+  #waitingWeight = 0
+  #isPaused = false
+  #isWorking = false
+  #isClosed = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: InboxOptions, owner: InboxOwner, socket: Socket) {
+    this.#options = options
+    this.#owner = owner
+    this.#socket = socket
+    this.#budget = new FrameBudget(options.framesPerSecond, performance.now())
+  }
+
+  /** Whether reading is paused: the socket's silence is then no sign of a lost peer. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  message(sent: Sent, now: number): void {
+    const weight = weightOf(sizeOf(sent))
+    if (!this.#count(weight, now)) return
+    const { slice } = this.#options
+    if (!this.#isPaused && !slice.isSpent) {
+      this.#owner.take(sent, weight)
+      slice.spend(performance.now() - now)
+      return
+    }
+    this.#waiting ??= []
+    this.#waiting.push({ sent, weight })
+    this.#waitingWeight += weight
+    this.#pause()
+    this.#work(now)
+  }
+
+  /** A ping or a pong of WebSocket itself, which the runtime answers: it only counts. */
+  control(now: number): void {
+    if (this.#count(1, now) && this.#isPaused) this.#work(now)
+  }
+
+  /** A frame of this weight was refused, or makes the service look for a conversation. */
+  wasDear(weight = 1): void {
+    this.#budget.spend(weight * (dearTimes - 1), performance.now())
+  }
+
+  /** Drops the waiting frames, and takes no more. */
+  close(): void {
+    this.#isClosed = true
+    this.#waiting = undefined
+    clearTimeout(this.#timer)
+  }
+
+  /** Spends the budget for a frame; false if that makes it a flood, or the inbox is closed. */
+  #count(weight: number, now: number): boolean {
+    if (this.#isClosed) return false
+    if (!this.#budget.spend(weight, now)) {
+      this.close()
+      this.#owner.flooded()
+      return false
+    }
+    if (this.#budget.isInDebt) this.#pause()
+    return true
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#socket.pauseReading()
+  }
+
+  /** Handles the waiting frames, then resumes reading the socket. */
+  #work(now: number): void {
+    if (this.#isWorking || this.#timer !== undefined) return
+    const isEmpty = this.#waiting === undefined
+    const wait = isEmpty
+      ? this.#budget.resumeMs(now)
+      : this.#budget.handleMs(this.#waitingWeight, now)
+    if (wait > 0) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        if (!this.#isClosed) this.#work(performance.now())
+      }, Math.ceil(wait))
+    } else if (isEmpty) {
+      this.#isPaused = false
+      this.#socket.resumeReading()
+    } else {
+      this.#isWorking = true
+      this.#options.slice.run(() => this.#step())
+    }
+  }
+
+  #step(): boolean {
+    this.#socket.together(() => this.#handle())
+    if (this.#next !== undefined && this.#mayHandle()) return true
+    if (this.#next === undefined) {
+      this.#waiting = undefined
+      this.#handled = 0
+      this.#waitingWeight = 0
+    }
+    this.#isWorking = false
+    if (!this.#isClosed) this.#work(performance.now())
+    return false
+  }
+
+  #handle(): void {
+    for (let count = 0; count < stepMax && this.#mayHandle(); count += 1) {
+      const next = this.#next
+      if (next === undefined) return
+      this.#handled += 1
+      this.#waitingWeight -= next.weight
+      this.#owner.take(next.sent, next.weight)
+    }
+  }
+
+  get #next(): Waiting | undefined {
+    return this.#waiting?.[this.#handled]
+  }
+
+  #mayHandle(): boolean {
+    return this.#budget.handleMs(this.#waitingWeight, performance.now()) === 0
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * One socket: what its client sends is taken in order, and answered; what it follows is delivered as
+ * far as it reads. Frames are handled one after another, without a pause within one, so that none overtakes another.
+ */
+import type { Principal } from '../../conversation/wire/principal.ts'
+import { Problem, toProblem } from '../../problem.ts'
+import { Speech } from '../following/unfollowed-partials.ts'
+import { type Closing, closings } from '../protocol/close-codes.ts'
+import type { Frame, Named } from '../protocol/frame-decoder.ts'
+import { byeText, namesOf, problemText, textOf } from '../protocol/frame-text.ts'
+import { type ClientFrames, protocolName } from '../protocol/protocol.ts'
+import { Credit } from './credit.ts'
+import type { FrameName } from './frame-log.ts'
+import { Inbox, type InboxOwner, type Sent } from './inbox.ts'
+import type { Outbox } from './outbox.ts'
+import type { SessionOptions } from './session-options.ts'
+import { newHeads, Stream, type StreamOwner } from './stream.ts'
+import { Streams } from './streams.ts'
+import { WriteLines } from './write-lines.ts'
+
+/** So many pings without a sign of life are the end. */
+const silentPings = 2.25
+
+/** A closing socket gets so long to take its last frames. */
+const closingMs = 5000
+
+export class Session implements StreamOwner, InboxOwner {
+  readonly #options: SessionOptions
+  readonly #principal: Principal
+  readonly #outbox: Outbox
+  readonly #inbox: Inbox
+  readonly #streams = new Streams()
+  // Most sockets watch and do nothing else: what others need is made when they need it.
+  #speech: Speech | undefined
+  #lines: WriteLines | undefined
+  #credit: Credit | undefined
+  #heardAt = performance.now()
+  #pingAt: number
+  #isDraining = false
+  #closeBy: number | undefined
+
+  constructor(options: SessionOptions, outbox: Outbox, principal: Principal) {
+    this.#options = options
+    this.#principal = principal
+    this.#outbox = outbox
+    this.#inbox = new Inbox(options.inbox, this, outbox)
+    this.#pingAt = this.#heardAt + options.pingMs * Math.random()
+    const { pingMs, credit, limits } = options
+    this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
+  }
+
+  /** What came in: a text, or something that is none. */
+  receive(sent: Sent): void {
+    this.#heardAt = performance.now()
+    this.#inbox.message(sent, this.#heardAt)
+  }
+
+  /** A ping or a pong of WebSocket itself, which the runtime has answered. */
+  control(): void {
+    this.#heardAt = performance.now()
+    this.#inbox.control(this.#heardAt)
+  }
+
+  flooded(): void {
+    this.close('frames-exceeded')
+  }
+
+  take(sent: Sent, weight: number): void {
+    if (this.#isDraining || this.#closeBy !== undefined) return
+    try {
+      const decoded = this.#options.decoder.decode(sent)
+      if ('problem' in decoded) {
+        this.#inbox.wasDear(weight)
+        this.#refuse(decoded.problem, decoded.named)
+      } else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
+    } catch (thrown) {
+      // A fault of ours: what it leaves behind is not known, so this socket does not go on.
+      this.#options.log.failed(toProblem(thrown), {})
+      this.close('internal')
+    }
+  }
+
+  handle(frame: Frame, size = 0): void {
+    switch (frame.t) {
+      case 'sub':
+        this.#owe(frame, size, () => this.#subscribe(frame))
+        break
+      case 'unsub':
+        this.#streams.get(frame.c)?.stop()
+        this.send(textOf({ ...namesOf(frame), t: 'unsubscribed', c: frame.c }))
+        break
+      case 'record': {
+        const isNothing = frame.turn.assistant.responses.length === 0
+        const { writer } = this.#options
+        this.#write(frame, size, isNothing, () => writer.record(this.#principal, frame))
+        break
+      }
+      case 'attach':
+        this.#write(frame, size, true, () => this.#options.writer.attach(this.#principal, frame))
+        break
+      case 'turn.open':
+      case 'turn.complete':
+      case 'interrupt':
+      case 'voice.start':
+      case 'voice.end': {
+        const { voice } = this.#options
+        this.#write(frame, size, true, () => voice(this.#principal, frame, this))
+        break
+      }
+      case 'partial':
+        this.#speak(frame)
+        break
+      case 'auth':
+        // There is nothing to check yet: everyone who connects may do everything, for good.
+        this.send(textOf({ ...namesOf(frame), t: 'authenticated', until: null }))
+        break
+      case 'pong':
+        break
+    }
+  }
+
+  /** The runtime has room again. */
+  writable(now = performance.now()): void {
+    if (!this.#outbox.emptied(now)) return
+    for (const stream of [...this.#streams]) stream.advance()
+  }
+
+  send(text: string): void {
+    this.#outbox.send(text)
+  }
+
+  ended(stream: Stream): void {
+    this.#streams.delete(stream)
+    this.#options.hub.release(stream.channel)
+  }
+
+  tick(now: number): void {
+    this.writable(now)
+    const state = this.#outbox.state(now)
+    if (state === 'dead') return
+    if (this.#closeBy !== undefined) {
+      if (now > this.#closeBy) this.#outbox.kill()
+      return
+    }
+    const { pingMs } = this.#options
+    if (this.#inbox.isPaused) this.#heardAt = now
+    if (state === 'stuck') this.close('too-slow')
+    else if (now - this.#heardAt > pingMs * silentPings) this.close('silent')
+    else if (now >= this.#pingAt) this.#ping(now, pingMs)
+  }
+
+  /** Takes nothing more, answers what is in hand, and says goodbye. */
+  async drain(): Promise<void> {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    await this.#lines?.ended()
+    this.close('draining')
+  }
+
+  close(reason: Closing): void {
+    if (this.#closeBy !== undefined) return
+    // A close frame may be lost behind what waits; `bye` is what the client goes by.
+    this.send(byeText(reason))
+    this.#closeBy = performance.now() + closingMs
+    this.#outbox.end(closings[reason].code, reason)
+    this.#end(reason)
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.#outbox.gone()
+    this.#closeBy ??= 0
+    this.#end(undefined)
+    this.#options.closed(this, undefined)
+  }
+
+  #end(reason: Closing | undefined): void {
+    this.#inbox.close()
+    for (const stream of [...this.#streams]) stream.stop()
+    this.#speech?.end()
+    if (reason !== undefined) this.#options.closed(this, reason)
+  }
+
+  /** Work whose answer the client waits for; it may have so much of it under way. */
+  #owe(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
+    this.#credit ??= new Credit(this.#options.credit)
+    const credit = this.#credit
+    if (!credit.take(size)) {
+      this.close('credit-exceeded')
+      return
+    }
+    const { log } = this.#options
+    const startedAt = performance.now()
+    const refuse = (thrown: unknown) =>
+      this.#refuse(toProblem(thrown), namesOf(frame), frame, startedAt)
+    void work()
+      .then(() => log.answered(frame, startedAt), refuse)
+      .finally(() => credit.giveBack(size))
+  }
+
+  async #subscribe(frame: ClientFrames['sub']): Promise<void> {
+    const { hub, limits } = this.#options
+    this.#inbox.wasDear()
+    // Again is how a client that found a gap goes on from its own cursor.
+    this.#streams.get(frame.c)?.stop()
+    if (this.#streams.size >= limits.subscriptions)
+      throw new Problem(
+        'subscriptions-too-many',
+        `The socket follows ${limits.subscriptions} conversations, which is the most.`,
+      )
+    const stream = new Stream(hub.hold(this.#principal, frame.c), this.#outbox, this)
+    this.#streams.add(stream)
+    await stream.start(frame)
+  }
+
+  #write(frame: Frame & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
+    this.#lines ??= new WriteLines()
+    const lines = this.#lines
+    this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
+  }
+
+  /** Interim texts are not answered; only where there is nobody to speak to, that is told. */
+  #speak({ c, role, text }: ClientFrames['partial']): void {
+    const followed = this.#streams.get(c)
+    if (followed?.last !== undefined) {
+      followed.channel.partials.say(role, text)
+      return
+    }
+    const { hub, limits } = this.#options
+    this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
+    if (!this.#speech.isOpen(c)) this.#inbox.wasDear()
+    void this.#speech
+      .say(c, role, text)
+      .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))
+  }
+
+  #ping(now: number, pingMs: number): void {
+    this.#pingAt = now + pingMs * (0.9 + Math.random() / 5)
+    this.#outbox.ping()
+    if (!this.#outbox.isFull) this.send(textOf({ t: 'ping', heads: newHeads(this.#streams) }))
+  }
+
+  #refuse(problem: Problem, named: Named, frame: FrameName = named, startedAt?: number): void {
+    const isOurs = problem.status >= 500
+    const requestId = isOurs ? this.#options.log.failed(problem, frame, startedAt) : undefined
+    this.send(problemText(problem, named, requestId))
+    if (this.#outbox.state(performance.now()) === 'stuck') this.close('too-slow')
+  }
+}

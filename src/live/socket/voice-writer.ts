@@ -1,0 +1,71 @@
+/** Speech over the socket: through the same store as REST, answered after the commit. */
+
+import type { Reader } from '../../conversation/reading/reader.ts'
+import type { Store } from '../../conversation/store.ts'
+import type { Principal } from '../../conversation/wire/principal.ts'
+import type { VoiceFrame } from '../protocol/frame-decoder.ts'
+import { textOf } from '../protocol/frame-text.ts'
+import type { Presence } from './presence.ts'
+
+/** Answers the frame to send, and fails as the store does. `socket` is whose frame it is. */
+export type VoiceWriter = (
+  principal: Principal,
+  frame: VoiceFrame,
+  socket: object,
+) => Promise<string>
+
+export function createVoiceWriter(
+  store: () => Store,
+  reader: Reader,
+  presence: Presence,
+): VoiceWriter {
+  return async (principal, frame, socket) => {
+    const { c } = frame
+    const named = frame.id === undefined ? { c } : { id: frame.id, c }
+    switch (frame.t) {
+      case 'turn.open': {
+        const opened = await store().openTurn(principal, c, frame.body, frame.key)
+        const { version, cursor, humanMessageId, seq, replayed } = opened
+        return textOf({
+          ...{ t: 'turn.opened', ...named, version, cursor, humanMessageId, seq, replayed },
+        })
+      }
+      case 'turn.complete': {
+        const completed = await store().completeTurn(principal, c, frame.body, frame.key)
+        const { version, cursor } = completed ?? (await reader.head(principal, c))
+        return textOf({
+          t: 'turn.completed',
+          ...named,
+          version,
+          cursor,
+          humanMessageId: completed?.humanMessageId ?? null,
+          assistantMessageId: completed?.assistantMessageId ?? null,
+          replayed: completed?.replayed ?? false,
+        })
+      }
+      case 'interrupt': {
+        const done = await store().interrupt(principal, c, frame.messageId, frame.body)
+        const { version, cursor, messageId } = done
+        return textOf({ t: 'interrupted', ...named, version, cursor, messageId })
+      }
+      case 'voice.start': {
+        const body = frame.sessionId === undefined ? {} : { id: frame.sessionId }
+        const started = await store().voiceSessions.start(
+          principal,
+          c,
+          { ...body, ...frame.body },
+          true,
+        )
+        const { version, cursor, voiceSession } = started
+        presence.speaks(socket, { tenant: principal.tenant, c, id: voiceSession.id })
+        return textOf({ t: 'voice.started', ...named, version, cursor, sessionId: voiceSession.id })
+      }
+      case 'voice.end': {
+        const { sessionId } = frame
+        const { version, cursor } = await store().voiceSessions.end(principal, c, sessionId)
+        presence.ended({ tenant: principal.tenant, c, id: sessionId })
+        return textOf({ t: 'voice.ended', ...named, version, cursor, sessionId })
+      }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/** A dialogue, of a format with one a line -> the steps that make it a conversation. */
+
+import type { NewTurn } from '../../conversation/wire/schemas.ts'
+import { isUuid } from '../../conversation/wire/validation.ts'
+import { conversationIdOf, idWithin } from './derived-ids.ts'
+import type { TimeReader } from './message-times.ts'
+import { type Block, type LineContext, LineProblem, type Step } from './steps.ts'
+import { type Json, metadataOf, turnsOf, type Utterance } from './utterances.ts'
+
+export type Dialogue = {
+  readonly format: string
+  readonly metadata: Json
+  /** For the summary: `what -> where`. */
+  readonly kept: readonly string[]
+  readonly utterances: readonly Utterance[]
+  /** When the conversation began. */
+  readonly at: string | undefined
+  readonly times: TimeReader
+}
+
+/** The service takes no longer one. */
+const externalIdMax = 255
+
+export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
+  const { format, utterances, at, times } = dialogue
+  const { conversationId, name, earlierId, externalPrefix, split } = context
+  const turnsWithin = (id: string) => {
+    const found = turnsOf(format, utterances, { idOf: (one) => idWithin(id, one), at })
+    const turns = found.turns.map(({ turn, kept }) => ({ turn: withParts(turn, split), kept }))
+    return { ...found, turns }
+  }
+  const { turns, extra, kept } = turnsWithin(conversationId)
+  checkIds(turns.map(({ turn }) => turn))
+  const isOwnId = name !== undefined && isUuid(name.id)
+  // So that it is found by the name it had.
+  const externalId = name === undefined || isOwnId ? undefined : `${externalPrefix}/${name.id}`
+  const isLong = externalId !== undefined && externalId.length > externalIdMax
+  const { metadata } = metadataOf(format, dialogue.metadata, {
+    ...extra,
+    ...(isLong ? { id: name?.id } : {}),
+  })
+  const idByFileName = name === undefined ? undefined : conversationIdOf(externalPrefix, name)
+  const [first] = turns
+  const createdAt = at ?? first?.turn.user?.at ?? first?.turn.assistant.at
+  const create: Step = {
+    do: 'create',
+    body: {
+      id: conversationId,
+      ...(externalId === undefined || isLong ? {} : { externalId }),
+      ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
+      ...(createdAt === undefined ? {} : { createdAt }),
+    },
+    whole: {
+      turns: turns.map(({ turn }) => turn),
+      earlier:
+        earlierId === undefined
+          ? undefined
+          : {
+              conversationId: earlierId,
+              turns: turnsWithin(earlierId).turns.map(({ turn }) => turn),
+            },
+      idByFileName: idByFileName === conversationId ? undefined : idByFileName,
+      hasOwnId: isOwnId,
+      externalPrefix,
+      advice: isOwnId
+        ? 'Give the line another id to import it as a conversation of its own.'
+        : 'Another `--source` imports the line as a conversation of its own.',
+    },
+    kept: new Map([...kept, ...dialogue.kept.map((what) => [what, 1] as const)]),
+  }
+  let seq = 1
+  const records = turns.map(({ turn, kept: keptInTurn }, n): Step => {
+    const step = {
+      do: 'record',
+      key: idWithin(conversationId, `turn ${n}`),
+      turn,
+      seq,
+      kept: keptInTurn,
+    } as const
+    seq += messageIds(turn).length
+    return step
+  })
+  const steps = [create, ...records]
+  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
+}
+
+/** The ids of a turn's messages, in order. */
+export const messageIds = ({ user, assistant }: NewTurn): string[] =>
+  [user?.id, assistant.id].filter((id) => id !== undefined)
+
+const withParts = (turn: NewTurn, split: (text: string) => string[]): NewTurn => ({
+  ...turn,
+  assistant: { ...turn.assistant, responses: turn.assistant.responses.flatMap(split) },
+})
+
+/** The service would refuse the second message, and half of the conversation would be there. */
+function checkIds(turns: readonly NewTurn[]): void {
+  const ids = new Set<string>()
+  for (const id of turns.flatMap(messageIds)) {
+    if (ids.has(id)) throw new LineProblem(`has two messages with the id ${id}`)
+    ids.add(id)
+  }
+}
+
+/** Members that come from outside must not stand in the way of what is kept under the format's name. */
+export const membersOf = (format: string, members: Json): Json =>
+  Object.hasOwn(members, format) ? { [format]: { members } } : members

@@ -1,0 +1,158 @@
+/** A line of an export -> the steps that make it true elsewhere. */
+import { canonicalId } from '../../conversation/wire/ids.ts'
+import type { NewTurn } from '../../conversation/wire/schemas.ts'
+import { idWithin } from './derived-ids.ts'
+import {
+  checkExportLine,
+  type ExportedMessage,
+  type ExportLine,
+  type HalfLine,
+  type TurnLine,
+} from './export-format.ts'
+import { type Block, type Kept, LineProblem, type Step } from './steps.ts'
+
+const nothingKept: Kept = new Map()
+
+export function readExportLine(value: unknown): Block {
+  const line = checkExportLine(value)
+  if ('wrong' in line) throw new LineProblem(line.wrong)
+  const begins = line.type === 'conversation'
+  const conversationId = canonicalId(begins ? line.id : line.conversationId)
+  const goesOn = line.type !== 'end' && line.type !== 'erased'
+  return { conversationId, steps: [stepOf(line, conversationId)], begins, goesOn }
+}
+
+function stepOf(line: ExportLine, conversationId: string): Step {
+  switch (line.type) {
+    case 'conversation': {
+      const { id, externalId, title, metadata, createdAt } = line
+      const body = {
+        id,
+        ...(externalId === null ? {} : { externalId }),
+        ...(title === null ? {} : { title }),
+        ...(metadata === null ? {} : { metadata }),
+        createdAt,
+      }
+      return { do: 'create', body, kept: nothingKept }
+    }
+    case 'segment':
+      return { do: 'segment', segmentId: line.id }
+    case 'turn':
+      return recordOf(line, conversationId)
+    case 'half':
+      return halfOf(line, conversationId)
+    case 'seat':
+      return { do: 'seat', seq: line.seq, key: seatKey(conversationId, line.seq) }
+    case 'heard': {
+      const { messageId, heard, interruptedAt: at } = line
+      return { do: 'heard', report: { messageId, heard, at } }
+    }
+    case 'voiceSession': {
+      const { id, metadata, endedAt } = line
+      const body = { id, ...(metadata === null ? {} : { metadata }) }
+      return { do: 'voiceSession', body, hasEnded: endedAt !== null }
+    }
+    case 'messageAudio': {
+      const { messageId, segmentId, ttsAudioUrls: urls } = line
+      return { do: 'messageAudio', audio: { messageId, segmentId, urls } }
+    }
+    case 'segmentAudio':
+      return { do: 'segmentAudio', segmentId: line.segmentId, urls: line.ttsAudioUrls }
+    case 'end':
+      return { do: 'end', messages: line.messages }
+    case 'erased':
+      return { do: 'withdraw' }
+  }
+}
+
+/**
+ * The request holds what can never change, so that a later export of the same conversation sends the
+ * same one. The audio, and a tag that came with it, are given afterwards. An AI message gets its
+ * first tag with its human message; one that stands alone gets the tag it has.
+ */
+function recordOf(line: TurnLine, conversationId: string): Step {
+  const { messages, completes } = line
+  const human = messages.find(({ role }) => role === 'human')
+  const ai = messages.find(({ role }) => role === 'ai')
+  const [first] = messages
+  if (ai === undefined || first === undefined) throw new LineProblem('is no turn: it has no answer')
+  const tag = first.segmentId
+  if (completes !== undefined && completes.segmentId !== tag)
+    throw new LineProblem('is no turn: it completes a segment that it does not belong to')
+  const turn: NewTurn = {
+    ...(human === undefined ? {} : { user: userOf(human) }),
+    assistant: assistantOf(ai),
+    ...segmentOf(tag, completes),
+  }
+  return {
+    do: 'record',
+    key: idWithin(conversationId, `turn ${canonicalId(first.id)}`),
+    turn,
+    exported: messages,
+    ...laterOf(ai),
+    ...(human === undefined ? {} : { seatKey: seatKey(conversationId, human.seq) }),
+    kept: nothingKept,
+  }
+}
+
+const seatKey = (conversationId: string, seq: number) => idWithin(conversationId, `seat ${seq}`)
+
+/** A human message in a seat has an id of its own there. */
+function halfOf({ seat, message, completes }: HalfLine, conversationId: string): Step {
+  const place = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
+  if (message.role === 'human') {
+    const { id: _, ...user } = userOf(message)
+    return { ...place, halves: { user } }
+  }
+  const halves = { assistant: assistantOf(message), ...segmentOf(message.segmentId, completes) }
+  return { ...place, halves, ...laterOf(message) }
+}
+
+const segmentOf = (id: string | null, completes: TurnLine['completes']) =>
+  id === null
+    ? {}
+    : {
+        segment: {
+          id,
+          ...(completes === undefined ? {} : { agentResponse: completes.agentResponse }),
+        },
+      }
+
+function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
+  const { id, parts: responses, createdAt: at, memoryRetrievalTrace, metadata } = ai
+  const { firstAudioAt = null } = ai
+  return {
+    ...{ id, responses, at },
+    ...(memoryRetrievalTrace === null ? {} : { memoryRetrievalTrace }),
+    ...(metadata === null ? {} : { metadata }),
+    ...(firstAudioAt === null ? {} : { firstAudioAt }),
+  }
+}
+
+/** What may still change of an answer. */
+function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: ExportedMessage) {
+  const { heard = null, interruptedAt: at = null } = message
+  return {
+    ...(urls === null ? {} : { audio: { messageId, urls, segmentId } }),
+    ...(heard === null || at === null ? {} : { report: { messageId, heard, at } }),
+  }
+}
+
+function userOf(human: ExportedMessage): NonNullable<NewTurn['user']> {
+  const { voiceSessionId, durationSeconds, speechEndedAt = null } = human
+  return {
+    id: human.id,
+    text: human.parts.join(''),
+    at: human.createdAt,
+    ...(human.messageType === 'audio'
+      ? {
+          voice: {
+            ...(voiceSessionId === null ? {} : { sessionId: voiceSessionId }),
+            ...(durationSeconds === null ? {} : { durationSeconds }),
+            ...(speechEndedAt === null ? {} : { speechEndedAt }),
+          },
+        }
+      : {}),
+    ...(human.metadata === null ? {} : { metadata: human.metadata }),
+  }
+}

@@ -1,0 +1,32 @@
+/** The formats an import reads, all of them JSON Lines. */
+
+import { dialogueIds, isDialogue, readDialogue } from './dialogues.ts'
+import { isExportLine } from './export-format.ts'
+import { readExportLine } from './export-steps.ts'
+import { isOpenai, openaiIds, readOpenai } from './openai.ts'
+import type { Block, LineContext } from './steps.ts'
+
+export const formatNames = ['turnlog', 'openai', 'dialogues'] as const
+export type FormatName = (typeof formatNames)[number]
+
+export type Format = {
+  readonly name: FormatName
+  /** Whether a line means to be of this format, right or wrong. */
+  readonly claims: (line: unknown) => boolean
+  /** The members of a line that may hold its id; none where a line is no whole conversation. */
+  readonly ids: readonly string[]
+  /** Throws a `LineProblem` where a line is not as it should be. */
+  readonly read: (line: unknown, context: LineContext) => Block
+}
+
+const formats: readonly Format[] = [
+  { name: 'turnlog', claims: isExportLine, ids: [], read: readExportLine },
+  { name: 'openai', claims: isOpenai, ids: openaiIds, read: readOpenai },
+  { name: 'dialogues', claims: isDialogue, ids: dialogueIds, read: readDialogue },
+]
+
+export const formatOf = (line: unknown): Format | undefined =>
+  formats.find(({ claims }) => claims(line))
+
+export const formatNamed = (name: string): Format | undefined =>
+  formats.find((format) => format.name === name)

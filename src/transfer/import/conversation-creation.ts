@@ -1,0 +1,133 @@
+/** Makes the conversation of an import, or finds the one that is there. */
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  Conversation,
+  ConversationList,
+  NewConversation,
+} from '../../conversation/wire/schemas.ts'
+import type { WholeLine } from '../formats/steps.ts'
+import { Refused, type Rest } from '../rest.ts'
+import { findConversation, holdsExactly, shownOf, strangerAt } from './standing.ts'
+import { doubtfulOf, probeTurns } from './turn-probe.ts'
+
+export type Creation =
+  | { readonly outcome: 'new' }
+  | { readonly outcome: 'there' }
+  /** An earlier version imported the line, whole, under an id of its own. */
+  | { readonly outcome: 'earlier' }
+  | { readonly outcome: 'refused'; readonly what: string; readonly reason: string }
+
+export type CreationOptions = {
+  readonly rest: Rest
+  /** Gets a sentence that the user should know, and that is no failure. */
+  readonly note: (text: string) => void
+}
+
+type Body = NewConversation & { readonly id: string }
+
+/** Nothing is made of a line with a turn that the service refuses. Fails with `ServiceAway`. */
+export async function createOrFind(
+  body: Body,
+  whole: WholeLine | undefined,
+  { rest, note }: CreationOptions,
+): Promise<Creation> {
+  const path = pathOf(body.id)
+  try {
+    if (whole?.earlier !== undefined) {
+      const found = await findEarlier(rest, body, whole.earlier)
+      if (found === 'whole') return { outcome: 'earlier' }
+      if (found === 'other')
+        note(
+          `conversation ${whole.earlier.conversationId}, which an earlier version imported from a line of this number, holds other turns or not all: the line is conversation ${body.id}`,
+        )
+    }
+    if (whole !== undefined && (await isAbsent(rest, path, whole))) {
+      const refused = await probeTurns(rest, whole.turns)
+      if (refused !== undefined)
+        return {
+          outcome: 'refused',
+          what: `turns: ${refused.code}`,
+          reason: `conversation ${body.id} was not created, because a turn of it would be refused: ${refused.message}`,
+        }
+    }
+    const { status, body: made } = await rest.send<Conversation>('POST', '/v1/conversations', body)
+    if (status === 201) return { outcome: 'new' }
+    return await joined(rest, body, whole, made)
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    return refusal(rest, body, whole, error)
+  }
+}
+
+const pathOf = (id: string) => `/v1/conversations/${id}`
+
+/** Asked only where it matters: most lines have no turn that a service might refuse. */
+async function isAbsent(rest: Rest, path: string, { turns }: WholeLine): Promise<boolean> {
+  return doubtfulOf(turns).length > 0 && (await findConversation(rest, path)) === undefined
+}
+
+async function findEarlier(
+  rest: Rest,
+  { metadata }: Body,
+  { conversationId, turns }: NonNullable<WholeLine['earlier']>,
+): Promise<'none' | 'whole' | 'other'> {
+  const path = pathOf(conversationId)
+  const found = await findConversation(rest, path)
+  if (found === undefined) return 'none'
+  const isSame = isDeepStrictEqual(found.metadata, metadata ?? null)
+  return isSame && (await holdsExactly(rest, path, turns)) ? 'whole' : 'other'
+}
+
+/** Turns are added only to a conversation that holds nothing but turns of the same line. */
+async function joined(
+  rest: Rest,
+  { id }: Body,
+  whole: WholeLine | undefined,
+  { lastSeq }: Conversation,
+): Promise<Creation> {
+  if (whole === undefined) return { outcome: 'there' }
+  const seq = await strangerAt(rest, pathOf(id), whole.turns, lastSeq)
+  if (seq === undefined) return { outcome: 'there' }
+  return {
+    outcome: 'refused',
+    what: 'conversations: they hold other messages',
+    reason: `conversation ${id} is there, and its message ${seq} is not of this line: nothing was added to it. ${whole.advice}`,
+  }
+}
+
+async function refusal(
+  rest: Rest,
+  body: Body,
+  whole: WholeLine | undefined,
+  error: Refused,
+): Promise<Creation> {
+  const { id, externalId = null, title = null, metadata = null } = body
+  const refused = (reason: string): Creation => ({
+    outcome: 'refused',
+    what: `conversations: ${error.code}`,
+    reason: `conversation ${id}: ${reason}`,
+  })
+  if (error.code === 'conversation-taken') {
+    const found = await rest.get<Conversation>(pathOf(id))
+    // An id that was derived from source and name proves both, and an import gives no title.
+    const isDerived = whole !== undefined && !whole.hasOwnId
+    const shown = isDerived ? { ...found, externalId, title } : found
+    if (isDeepStrictEqual(shownOf(shown), [externalId, title, metadata]))
+      return joined(rest, body, whole, found)
+    const advice = whole === undefined ? '' : ` ${whole.advice}`
+    return refused(
+      `it is there with another external id, title or metadata, and nothing was added to it.${advice}`,
+    )
+  }
+  if (error.code !== 'external-id-taken' || externalId === null) return refused(error.message)
+  const query = `externalId=${encodeURIComponent(externalId)}`
+  const { conversations } = await rest.get<ConversationList>(`/v1/conversations?${query}`)
+  const holder = conversations[0]?.id
+  const isOfFileName = holder !== undefined && holder === whole?.idByFileName
+  const goOn = isOfFileName
+    ? ` An earlier import of a file of this name made that one: \`--source ${whole?.externalPrefix}\` goes on with it.`
+    : ''
+  return refused(
+    `its external id ${JSON.stringify(externalId)} is that of conversation ${holder}.${goOn} ${whole?.advice ?? ''}`.trimEnd(),
+  )
+}

@@ -1,0 +1,195 @@
+/** Speaking through the client while sockets, agents and nodes die: what is left is always the same. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient, Problem, type TurnlogClient } from '../../../src/client/client.ts'
+import { type Node, startNode } from '../../support/servers/node.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
+import { freePort } from '../../support/servers/processes.ts'
+import { startProxy, type TestProxy } from '../../support/servers/proxy.ts'
+import { leftOf, speak } from '../../support/voice/spoken.ts'
+
+let env: Record<string, string>
+let node: Node
+let proxy: TestProxy
+/** Past the proxy, which only the clients under test go through. */
+let direct: TurnlogClient
+let expected: Awaited<ReturnType<typeof leftOf>>
+const steps: string[] = []
+const directory = mkdtempSync(join(tmpdir(), 'turnlog-voice-'))
+/** For a conversation per step, each with new processes or connections, on a busy machine. */
+const killsMs = 300_000
+const backoff = { firstMs: 5, maxMs: 50 }
+const newConversation = async () => (await direct.createConversation()).id
+
+beforeAll(async () => {
+  env = { DATABASE_URL: await testDatabaseUrl(), PORT: String(await freePort()) }
+  node = await startNode(env)
+  proxy = await startProxy(Number(env['PORT']))
+  direct = createClient({ url: node.url, backoff })
+  const id = await newConversation()
+  await speak(direct.voice(id, { sessionId: 'call' }), (step) => steps.push(step))
+  expected = await leftOf(direct, id)
+}, 60_000)
+afterAll(async () => {
+  await direct.close()
+  await proxy[Symbol.asyncDispose]()
+  await node[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+describe('what a voice agent says', () => {
+  test('is in order, heard as far as it was, with its audio, in a session that has ended', () => {
+    expect(expected.messages.map(({ seq, role, content }) => [seq, role, content])).toEqual([
+      [1, 'human', 'Is there a table?'],
+      [2, 'ai', 'Yes, there is.[SPLIT]Shall I take it?'],
+      [3, 'human', 'Yes, for two.'],
+      [4, 'ai', 'For two.[SPLIT]It is done.'],
+    ])
+    expect(expected.messages.map(({ ttsAudioUrls }) => ttsAudioUrls?.length ?? 0)).toEqual([
+      0, 2, 0, 2,
+    ])
+    expect(expected.messages.map(({ voiceSessionId }) => voiceSessionId)).toEqual([
+      'call',
+      null,
+      'call',
+      null,
+    ])
+    expect(expected.heard).toEqual(['Is there a table?', 'Yes, the', 'Yes, for two.', 'For two.'])
+    expect(expected.sessions).toEqual([['call', true]])
+  })
+
+  test(
+    'is the same where the socket is cut in any moment',
+    async () => {
+      for (let n = 0; n < 2 * steps.length + 2; n += 1) {
+        const id = await newConversation()
+        await using client = createClient({ url: `http://127.0.0.1:${proxy.port}`, backoff })
+        let chunks = 0
+        proxy.onServerBytes = () => {
+          chunks += 1
+          return chunks === n ? 'cut' : 'pass'
+        }
+        await speak(client.voice(id, { sessionId: 'call' }), () => {})
+        expect([n, await leftOf(direct, id)]).toEqual([n, expected])
+      }
+      proxy.onServerBytes = undefined
+    },
+    killsMs,
+  )
+
+  test(
+    'is the same where the agent is killed in any step and runs again',
+    async () => {
+      let killed = 0
+      for (const [n, killedAt] of steps.entries()) {
+        const id = await newConversation()
+        const args = [
+          join(import.meta.dir, '../../support/voice/spoken-agent.ts'),
+          node.url,
+          join(directory, `${n}`),
+          id,
+        ]
+        const spawn = () =>
+          Bun.spawn([process.execPath, ...args], { stdout: 'pipe', stderr: 'inherit' })
+        const first = spawn()
+        const decoder = new TextDecoder()
+        let said = ''
+        for await (const chunk of first.stdout) {
+          said += decoder.decode(chunk, { stream: true })
+          if (said.includes(`${killedAt}\n`)) first.kill('SIGKILL')
+        }
+        if ((await first.exited) !== 0) killed += 1
+        const second = spawn()
+        expect(await second.exited).toBe(0)
+        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+      }
+      // The last may have been faster than its death.
+      expect(killed).toBeGreaterThanOrEqual(steps.length - 1)
+    },
+    killsMs,
+  )
+
+  test(
+    'is the same where the node is killed in any step and starts again',
+    async () => {
+      for (const killedAt of steps) {
+        const id = await newConversation()
+        await using client = createClient({ url: node.url, backoff })
+        let restarted: Promise<Node> | undefined
+        await speak(client.voice(id, { sessionId: 'call' }), (step) => {
+          if (step !== killedAt) return
+          node.kill('SIGKILL')
+          restarted = node.exited.then(() => startNode(env))
+        })
+        if (restarted === undefined) throw new Error('it was not killed')
+        node = await restarted
+        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+      }
+    },
+    killsMs,
+  )
+})
+
+describe('a voice', () => {
+  test('speaks in its session again after each reconnect, until it ends it', async () => {
+    const id = await newConversation()
+    await using client = createClient({ url: `http://127.0.0.1:${proxy.port}`, backoff })
+    const voice = client.voice(id, { metadata: { room: 1 } })
+    await voice.started
+    proxy.cut()
+    await voice.open()
+    expect(await direct.getVoiceSession(id, voice.sessionId)).toMatchObject({
+      endedAt: null,
+      metadata: { room: 1 },
+    })
+    await direct.endVoiceSession(id, voice.sessionId)
+    // By whomever: it is done.
+    await voice.end()
+    await client.settled()
+  })
+
+  test('is told why its session cannot start, and records all the same', async () => {
+    const id = await newConversation()
+    await direct.startVoiceSession(id, { id: 'call' })
+    await direct.endVoiceSession(id, 'call')
+    const voice = direct.voice(id, { sessionId: 'call' })
+    const refused = await voice.started.then(
+      () => undefined,
+      (reason) => reason,
+    )
+    expect(refused).toBeInstanceOf(Problem)
+    expect(refused).toMatchObject({ code: 'voice-session-ended' })
+    const { key, seq } = await voice.open()
+    expect(seq).toBe(1)
+    expect(await voice.complete(key, { user: { text: 'Hello?' } })).toMatchObject({
+      replayed: false,
+    })
+  })
+
+  test('is told of what contradicts what was said', async () => {
+    const id = await newConversation()
+    const voice = direct.voice(id)
+    const { key } = await voice.open()
+    await voice.complete(key, { user: { text: 'Tea' } })
+    const refused = async (promise: Promise<unknown>) =>
+      promise.then(
+        () => 'nothing',
+        (reason) => (reason instanceof Problem ? reason.code : reason),
+      )
+    expect(await refused(voice.complete(key, { user: { text: 'Coffee' } }))).toBe(
+      'idempotency-conflict',
+    )
+    expect(await refused(voice.complete('other', { user: { text: 'Tea' } }))).toBe('turn-not-open')
+    const { assistantMessageId } = await voice.complete(key, {
+      assistant: { responses: ['Tea it is.'] },
+    })
+    const audio = { part: 0, text: 'Coffee it is.', ttsAudioUrl: 'https://a.example/1' }
+    expect(await refused(voice.attach({ key, ...audio }))).toBe('audio-stale')
+    expect(await refused(voice.interrupt(assistantMessageId ?? '', { parts: 7 }))).toBe(
+      'heard-out-of-range',
+    )
+    await voice.end()
+  })
+})

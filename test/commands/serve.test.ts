@@ -1,0 +1,405 @@
+/** The command line as a process: what it prints, how it stops, and with which code. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import packageJson from '../../package.json'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
+import { freePort, until } from '../support/servers/processes.ts'
+
+const main = join(import.meta.dir, '../../src/main.ts')
+const directory = mkdtempSync(join(tmpdir(), 'turnlog-serve-'))
+const children: ChildProcess[] = []
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function turnlog(words: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main, ...words], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  const state = { out: '', err: '' }
+  child.stdout?.on('data', (chunk) => {
+    state.out += chunk
+  })
+  child.stderr?.on('data', (chunk) => {
+    state.err += chunk
+  })
+  const ended = once(child, 'close').then(([code]) => code as number)
+  return { child, state, ended }
+}
+
+/** To its end. */
+async function ran(words: readonly string[], env: Record<string, string> = {}) {
+  const { state, ended } = turnlog(words, env)
+  return { code: await ended, ...state }
+}
+
+async function serving(env: Record<string, string>, words: readonly string[] = []) {
+  const { child, state, ended } = turnlog(['serve', '--port', '0', ...words], env)
+  await until('it serves', () => state.err.includes('"started"') || child.exitCode !== null, 45_000)
+  const url = linesOf(state.err).find(({ event }) => event === 'started')?.url
+  if (typeof url !== 'string') throw new Error(`It does not serve: ${state.err}`)
+  return { child, state, ended, url }
+}
+
+/** Every line, which must be one of the log: what is not is thrown. */
+const linesOf = (err: string): Readonly<Record<string, unknown>>[] =>
+  err
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('turnlog serve', () => {
+  test('says where it is, and ends with 0 on SIGTERM, SIGINT and SIGHUP', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      const { child, state, ended, url } = await serving({ DATABASE_URL })
+      expect(linesOf(state.err).at(-1)).toMatchObject({
+        event: 'started',
+        version: packageJson.version,
+        database: expect.stringContaining('Postgres at '),
+        cache: 'memory',
+      })
+      expect(linesOf(state.err).at(-1)?.dataDirectory).toBeUndefined()
+      for (const path of ['/v1/conversations', '/swagger', '/readyz'])
+        expect((await fetch(`${url}${path}`)).status).toBe(200)
+      // Our connections are kept alive and idle now.
+      child.kill(signal)
+      const asked = performance.now()
+      expect(await ended).toBe(0)
+      expect(performance.now() - asked).toBeLessThan(3000)
+      expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'stopping', reason: signal })
+      // Standard output is for what a command was asked for.
+      expect(state.out).toBe('')
+    }
+  }, 60_000)
+
+  test('greets on a terminal with the addresses worth opening, and writes text there', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    let shown = ''
+    const child = Bun.spawn([process.execPath, main, 'serve', '--port', '0'], {
+      cwd: directory,
+      env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+      terminal: {
+        data(_terminal, bytes) {
+          shown += new TextDecoder().decode(bytes)
+        },
+      },
+    })
+    try {
+      await until(
+        'it greets',
+        () => shown.includes('Cache     memory') || child.exitCode !== null,
+        30_000,
+      )
+      const url = /API {7}(http:\S+)\/v1\/conversations/.exec(shown)?.[1] ?? 'none'
+      expect(shown).toContain(`Turnlog ${packageJson.version}\r\n`)
+      for (const path of ['/swagger', '/readyz']) {
+        expect(shown).toContain(`${url}${path}\r\n`)
+        expect((await fetch(`${url}${path}`)).status).toBe(200)
+      }
+      expect(shown).not.toContain('survives')
+      child.kill('SIGTERM')
+      expect(await child.exited).toBe(0)
+      await until('it says why it stops', () => /INFO {2}stopping reason=SIGTERM/.test(shown))
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }, 60_000)
+
+  test('writes the form and the level that the settings name', async () => {
+    const env = {
+      DATABASE_URL: await testDatabaseUrl(),
+      TURNLOG_LOG_FORMAT: 'text',
+      TURNLOG_LOG_LEVEL: 'error',
+    }
+    const url = `http://127.0.0.1:${await freePort()}`
+    const { child, state, ended } = turnlog(['serve', '--port', new URL(url).port], env)
+    await until('it serves', async () => !(await refuses(url)) || child.exitCode !== null, 30_000)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    expect(state).toEqual({ out: '', err: '' })
+  }, 60_000)
+
+  test('goes on where nobody reads its log any more', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl(), TURNLOG_LOG_REQUESTS: 'true' }
+    const { child, ended, url } = await serving(env)
+    child.stderr?.destroy()
+    for (let n = 0; n < 20; n += 1) expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 60_000)
+
+  test('runs embedded without settings, and says what that survives', async () => {
+    const data = join(directory, 'data')
+    const { child, state, ended, url } = await serving({ TURNLOG_DATA: data })
+    expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'started', dataDirectory: data })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    const second = await ran(['serve', '--port', '0'], { TURNLOG_DATA: data })
+    expect([second.code, second.out]).toEqual([1, ''])
+    expect(second.err.trim().split('\n')).toHaveLength(1)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 60_000)
+
+  test('lets requests in flight end before it does', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    const { child, ended, url } = await serving({ DATABASE_URL })
+    const send = (path: string, body: unknown) =>
+      fetch(`${url}${path}`, { method: 'POST', body: new Blob([JSON.stringify(body)]) })
+    const path = String((await send('/v1/conversations', {})).headers.get('location'))
+    await using held = await rowLock(DATABASE_URL)
+    const turn = send(`${path}/turns`, { assistant: { responses: ['late'] } })
+    await held.waitedFor()
+    child.kill('SIGTERM')
+    await until('it takes no more connections', () => refuses(url))
+    expect(child.exitCode).toBeNull()
+    await held.release()
+    expect((await turn).status).toBe(201)
+    expect(await ended).toBe(0)
+  }, 30_000)
+
+  test('ends at once at a second signal, whichever the two are', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    for (const [first, second, code] of [
+      ['SIGINT', 'SIGINT', 130],
+      ['SIGTERM', 'SIGTERM', 143],
+      ['SIGHUP', 'SIGHUP', 129],
+      ['SIGHUP', 'SIGTERM', 143],
+      ['SIGTERM', 'SIGINT', 130],
+      ['SIGINT', 'SIGHUP', 129],
+    ] as const) {
+      const { child, ended, url } = await serving({ DATABASE_URL })
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write(
+        'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{',
+      )
+      expect((await fetch(`${url}/healthz`)).status).toBe(200)
+      child.kill(first)
+      await until('it takes no more connections', () => refuses(url))
+      child.kill(second)
+      expect([first, second, await ended]).toEqual([first, second, code])
+    }
+  }, 120_000)
+
+  test.skipIf(!existsSync('/proc/self/status'))(
+    'outlives its terminal where it was started by nohup',
+    async () => {
+      const DATABASE_URL = await testDatabaseUrl()
+      const words = ['nohup', process.execPath, main, 'serve', '--port', '0']
+      const child = Bun.spawn(words, {
+        cwd: directory,
+        env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+        stdout: 'ignore',
+        stderr: 'pipe',
+      })
+      let err = ''
+      void (async () => {
+        for await (const chunk of child.stderr) err += new TextDecoder().decode(chunk)
+      })()
+      try {
+        await until('it serves', () => err.includes('"started"') || child.exitCode !== null, 45_000)
+        child.kill('SIGHUP')
+        const { url } = linesOf(err).at(-1) ?? {}
+        expect((await fetch(`${String(url)}/readyz`)).status).toBe(200)
+        child.kill('SIGTERM')
+        expect(await child.exited).toBe(0)
+        expect(linesOf(err).at(-1)).toMatchObject({ event: 'stopping', reason: 'SIGTERM' })
+      } finally {
+        child.kill('SIGKILL')
+      }
+    },
+    60_000,
+  )
+
+  test('ends at once while it still waits for its database', async () => {
+    const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })
+    await until('it waits', () => state.err.includes('"notice"') || child.exitCode !== null)
+    child.kill('SIGTERM')
+    const asked = performance.now()
+    expect(await ended).toBe(0)
+    expect(performance.now() - asked).toBeLessThan(3000)
+    expect(state.out).toBe('')
+  })
+
+  test('is refused a port that is taken, in one sentence', async () => {
+    const DATABASE_URL = await testDatabaseUrl()
+    const first = await serving({ DATABASE_URL })
+    const port = new URL(first.url).port
+    const { code, out, err } = await ran(['serve'], { DATABASE_URL, PORT: port })
+    expect([code, out]).toEqual([1, ''])
+    expect(err.trim()).toMatch(/^Port \d+ on 127\.0\.0\.1 is taken by another program: .*$/)
+    first.child.kill('SIGKILL')
+  }, 30_000)
+
+  test('starts without its Redis, says so, and shows no password', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: 'redis://:secret@localhost:1' }
+    const { child, state, ended } = await serving(env)
+    await until('it says so', () => state.err.includes('cache-lost'))
+    expect(linesOf(state.err).find(({ event }) => event === 'started')?.cache).toBe(
+      'Redis at localhost:1',
+    )
+    expect(`${state.out}${state.err}`).not.toContain('secret')
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 30_000)
+
+  test('refuses tables that are out of date where it may not migrate', async () => {
+    const env = {
+      DATABASE_URL: await testDatabaseUrl(),
+      TURNLOG_DATABASE_MIGRATE_AT_START: 'false',
+    }
+    const { code, err } = await ran(['serve', '--port', '0'], env)
+    expect(code).toBe(1)
+    expect(err).toContain('turnlog migrate')
+    expect((await ran(['migrate'], env)).code).toBe(0)
+    const { child, ended } = await serving(env)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 30_000)
+})
+
+describe('what a library does wrong', () => {
+  /** A store of one's own runs in the process of the service, as a library does. */
+  const withLibrary = async (name: string, code: string) => {
+    const memory = join(import.meta.dir, '../../adapters/kv/memory.ts')
+    const file = join(directory, `${name}.ts`)
+    writeFileSync(
+      file,
+      `import { openMemory } from ${JSON.stringify(memory)}
+      export const openKv = () => openMemory({})
+      process.on('SIGUSR2', () => { ${code} })`,
+    )
+    const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `module:${file}` }
+    const { child, state, ended, url } = await serving(env)
+    child.kill('SIGUSR2')
+    const line = (event: string) => linesOf(state.err).find((one) => one.event === event)
+    return { child, ended, line, url }
+  }
+
+  test('becomes a line of the log under its own name, and the service goes on', async () => {
+    const { child, ended, line, url } = await withLibrary(
+      'warns',
+      `setTimeout(() => {}, -5); void Promise.reject(new RangeError('nobody waits'))`,
+    )
+    await until('both are told', () => !!line('process-warning') && !!line('process-failed'))
+    expect(line('process-warning')).toMatchObject({
+      level: 'warn',
+      name: 'TimeoutNegativeWarning',
+      message: expect.stringContaining('-5'),
+    })
+    expect(line('process-failed')).toMatchObject({
+      level: 'error',
+      origin: 'unhandledRejection',
+      error: { name: 'RangeError', message: 'nobody waits' },
+    })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }, 60_000)
+
+  test('stops the service as a signal does where nobody caught it, with 1', async () => {
+    const { ended, line } = await withLibrary('throws', `throw new TypeError('uncaught')`)
+    expect(await ended).toBe(1)
+    expect(line('process-failed')).toMatchObject({
+      origin: 'uncaughtException',
+      error: { name: 'TypeError', message: 'uncaught' },
+    })
+    expect(line('stopping')).toMatchObject({ reason: 'uncaughtException' })
+  }, 60_000)
+})
+
+describe('turnlog migrate', () => {
+  test('says what it did', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl() }
+    const first = await ran(['migrate'], env)
+    expect([first.code, first.out]).toEqual([0, expect.stringContaining('were brought up to date')])
+    const second = await ran(['migrate'], env)
+    expect([second.code, second.out]).toEqual([0, expect.stringContaining('nothing to do')])
+  }, 30_000)
+})
+
+describe('turnlog', () => {
+  test('helps, and says its version', async () => {
+    for (const words of [['--help'], ['serve', '--help'], ['-h']]) {
+      const { code, out } = await ran(words)
+      expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog')])
+    }
+    expect(await ran(['--version'])).toEqual({ code: 0, out: `${packageJson.version}\n`, err: '' })
+    expect((await ran(['config'])).out).toContain('server.port')
+  })
+
+  test('names the nearest verb to one that it does not know', async () => {
+    for (const [word, verb] of [
+      ['server', 'serve'],
+      ['migrat', 'migrate'],
+      ['conf', 'config'],
+    ] as const) {
+      const { code, err } = await ran([word])
+      expect([code, err]).toEqual([2, `There is no verb "${word}"; did you mean ${verb}?\n`])
+    }
+    expect((await ran([])).code).toBe(2)
+    expect((await ran(['serve', 'now'])).code).toBe(2)
+  })
+
+  test('refuses a configuration with every problem named', async () => {
+    writeFileSync(join(directory, 'wrong.toml'), '[server]\nport = "x"\nprot = 1\n')
+    const { code, out, err } = await ran(['serve', '--config', 'wrong.toml'])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toContain('wrong.toml:2')
+    expect(err).toContain('wrong.toml:3')
+    expect(err).not.toContain('    at ')
+  })
+
+  test('refuses a database that cannot be opened, in one sentence', async () => {
+    const env = {
+      DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x',
+      TURNLOG_DATABASE_START_WAIT_SECONDS: '0',
+    }
+    for (const verb of ['serve', 'migrate']) {
+      const { code, err } = await ran([verb, ...(verb === 'serve' ? ['--port', '0'] : [])], env)
+      expect(code).toBe(1)
+      expect(err).not.toMatch(/secret|\n {4}at /)
+    }
+  }, 30_000)
+})
+
+const refuses = (url: string) =>
+  fetch(`${url}/healthz`).then(
+    () => false,
+    () => true,
+  )
+
+/** Holds the rows of all conversations, as a writer elsewhere would. */
+async function rowLock(url: string) {
+  const sql = postgres(url, { max: 2, onnotice: () => {} })
+  const holder = await sql.reserve()
+  await holder`begin`
+  await holder`select 1 from conversations for update`
+  return {
+    async waitedFor() {
+      const waiting = async () =>
+        (
+          await sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        ).length > 0
+      await until('a writer waits for the row', waiting)
+    },
+    async release() {
+      await holder`commit`
+    },
+    async [Symbol.asyncDispose]() {
+      holder.release()
+      await sql.end({ timeout: 1 })
+    },
+  }
+}

@@ -1,0 +1,363 @@
+/**
+ * What a start is refused for, and what a store that cannot be used is called: each in a sentence that
+ * says what to do, without a secret. On real servers with and without TLS, and real processes.
+ */
+import { afterAll, describe, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { KvEvent } from '../../adapters/kv/opened.ts'
+import { openDatabase, openKv } from '../../adapters/open.ts'
+import { refusal } from '../conformance/database/database.ts'
+import { testApp } from '../support/servers/app.ts'
+import { startPostgres, testDatabaseUrl } from '../support/servers/postgres.ts'
+import { freePort, run, until } from '../support/servers/processes.ts'
+import { redisMissing, startRedis } from '../support/servers/redis.ts'
+import { runTurnlog } from '../support/servers/turnlog.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+// The servers of the tests may run as somebody else.
+chmodSync(home, 0o755)
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+const defaults = {
+  directory: '/nowhere',
+  connectionsMax: 4,
+  prepare: true,
+  deadlineMs: 5000,
+  connectTimeoutMs: 2000,
+  startWaitSeconds: 10,
+  allowUnsafe: false,
+}
+
+const migrated = async (url: string) => {
+  await using database = await openDatabase({ ...defaults, url })
+  await database.migrate()
+}
+
+/** A key and a certificate that nobody trusts, readable to who runs the test servers. */
+async function certificate(name: string) {
+  const [key, cert] = [join(home, `${name}.key`), join(home, `${name}.pem`)]
+  const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2']
+  await run('openssl', ['req', '-x509', ...made, '-subj', '/CN=localhost'])
+  if (process.getuid?.() === 0) chownSync(key, 65534, 65534)
+  return { key, cert }
+}
+
+describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
+  test('that Postgres does not offer is a refusal at once', async () => {
+    const url = await testDatabaseUrl()
+    const { host, pathname } = new URL(url)
+    for (const mode of ['require', 'verify-full']) {
+      const started = performance.now()
+      expect(await refusal(migrated(`${url}?sslmode=${mode}`))).toBe(
+        `Postgres at ${host}${pathname} cannot be used: it offers no TLS, and the URL asks for it (sslmode=${mode}): turn ssl on at the server, or leave sslmode out.`,
+      )
+      expect(performance.now() - started).toBeLessThan(9000)
+    }
+    await migrated(`${url}?sslmode=prefer`)
+  }, 60_000)
+
+  test('that Postgres offers is taken, and its certificate is judged where that is asked for', async () => {
+    const { key, cert } = await certificate('postgres')
+    const settings = { ssl: 'on', ssl_key_file: key, ssl_cert_file: cert }
+    await using server = await startPostgres({ settings })
+    await migrated(`${server.url}?sslmode=require`)
+    const untrusted = openDatabase({
+      ...{ ...defaults, startWaitSeconds: 0 },
+      url: `${server.url}?sslmode=verify-full`,
+    }).then(async (database) => {
+      await using opened = database
+      await opened.migrate()
+    })
+    expect(await refusal(untrusted)).toContain('its certificate is not trusted here (')
+  }, 60_000)
+
+  test.skipIf(redisMissing() !== undefined)(
+    'that Redis does not offer, or does not do without, is named in the log',
+    async () => {
+      const { key, cert } = await certificate('redis')
+      if (process.getuid?.() === 0) chownSync(key, 0, 0)
+      const port = await freePort()
+      const tls = {
+        'tls-port': String(port),
+        'tls-key-file': key,
+        'tls-cert-file': cert,
+        'tls-ca-cert-file': cert,
+        'tls-auth-clients': 'no',
+      }
+      await using redis = await startRedis({ settings: tls })
+      for (const [url, expected] of [
+        [
+          redis.url.replace('redis:', 'rediss:'),
+          `Redis at 127.0.0.1:${redis.port} cannot be used: it offers no TLS, and the URL asks for it: write redis:`,
+        ],
+        [
+          `redis://127.0.0.1:${port}`,
+          `Redis at 127.0.0.1:${port} cannot be used: it wants TLS, and the URL asks for none: write rediss:`,
+        ],
+      ] as const) {
+        const events: KvEvent[] = []
+        const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
+        const mistaken = () => events.filter(({ type }) => type === 'mistaken')
+        await until('it is named', () => mistaken().length > 0)
+        expect(mistaken().map(({ message }) => message)).toEqual([expected])
+        kv.close()
+      }
+      // Nor is Postgres at the port of something that speaks TLS alone.
+      expect(await refusal(migrated(`postgres://u:secret@127.0.0.1:${port}/x`))).toBe(
+        `Postgres at 127.0.0.1:${port}/x cannot be used: it wants TLS, and the URL asks for none: write ?sslmode=require, and name the port of Postgres itself.`,
+      )
+    },
+    60_000,
+  )
+})
+
+describe('a % in a URL that encodes nothing', () => {
+  test('is refused with what to write, wherever the URL came from', async () => {
+    const env = [
+      ['--database.url', 'postgres://user:se%cret@localhost/name'],
+      ['--database.migrateUrl', 'postgres://user:secre%t@localhost/name'],
+      ['--cache.url', 'redis://:se%cret@localhost'],
+      ['--cache.url', 'redis-cluster://:secret%@localhost:1,localhost:2'],
+      ['--jobs.url', 'redis://u%ser:secret@localhost/1'],
+    ] as const
+    for (const [flag, url] of env) {
+      const { code, err } = await runTurnlog(['serve', flag, url])
+      expect([code, err]).toEqual([
+        2,
+        `The configuration has a problem:\n  flag ${flag}: ${flag.slice(2)} has a % that encodes nothing: write %25 for a % of a user, a password or a name\n`,
+      ])
+    }
+  }, 60_000)
+
+  test('is refused by the adapters, which others may open', async () => {
+    for (const url of ['redis://:se%cret@localhost', 'redis-cluster://:se%cret@localhost:1'])
+      expect(await refusal(openKv(url))).toBe(
+        'The Redis URL is refused: it has a % that encodes nothing: write %25 for a % of its user or password.',
+      )
+    expect(await refusal(migrated('postgres://u:se%cret@localhost/x'))).toBe(
+      'The database URL has a % that encodes nothing: write %25 for a % of its user, password or name.',
+    )
+  })
+
+  test('is named by the doctor, and one that encodes something is none', async () => {
+    const { out } = await runTurnlog(['doctor', '--cache.url', 'redis://:se%cret@localhost:1'])
+    expect(out).toContain('has a % that encodes nothing')
+    expect(out).not.toContain('cret')
+    const fine = await runTurnlog(['config', '--cache.url', 'redis://:se%25cret@localhost:1'])
+    expect(fine.code).toBe(0)
+  }, 60_000)
+})
+
+describe('a KV module', () => {
+  const secret = 'top-secret-7'
+  const moduleUrl = (name: string, code: string) => {
+    const folder = join(home, secret)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, name), code)
+    return `module:${join(folder, name)}`
+  }
+
+  test('that cannot be opened is refused without its path or what its error says', async () => {
+    const cases = [
+      [`module:${join(home, secret, 'absent.ts')}?token=${secret}`, 'ERR_MODULE_NOT_FOUND'],
+      [moduleUrl('throws.ts', `throw new TypeError(import.meta.url)`), 'TypeError'],
+      [moduleUrl('odd.ts', 'export const openKv = ((('), ''],
+      [
+        moduleUrl('opens.ts', `export const openKv = () => { throw new RangeError('${secret}') }`),
+        'RangeError',
+      ],
+    ] as const
+    for (const [url, kind] of cases) {
+      const said = await refusal(openKv(url))
+      expect(said).toMatch(/^The KV module that the module: URL names cannot be opened \(\w+\): /)
+      expect(said).toContain(kind)
+      expect(said).not.toContain(secret)
+    }
+    expect(await refusal(openKv(moduleUrl('empty.ts', 'export {}')))).toBe(
+      'The KV module exports no openKv.',
+    )
+  })
+
+  test('is named without its path, in the log and in /readyz', async () => {
+    const memory = join(import.meta.dir, '../../adapters/kv/memory.ts')
+    const url = moduleUrl(
+      'fine.ts',
+      `import { openMemory } from ${JSON.stringify(memory)}; export const openKv = () => openMemory({})`,
+    )
+    await using app = await testApp({ overrides: { cache: { url } } })
+    const { text } = await app.ask('GET', '/readyz')
+    expect([app.cacheName, JSON.parse(text).dependencies.cache.name]).toEqual([
+      'KV module',
+      'KV module',
+    ])
+    expect(`${text}${app.log.join()}`).not.toContain(secret)
+    const absent = await runTurnlog([
+      'serve',
+      '--port',
+      '0',
+      '--cache.url',
+      `${url}.not`,
+      '--database.url',
+      await testDatabaseUrl(),
+    ])
+    expect([absent.code, absent.out]).toEqual([1, ''])
+    expect(absent.err).not.toContain(secret)
+  }, 30_000)
+})
+
+test.skipIf(redisMissing() !== undefined)(
+  'a Redis that is no Cluster is named where the URL says that it is one',
+  async () => {
+    await using redis = await startRedis()
+    const events: KvEvent[] = []
+    const url = redis.url.replace('redis:', 'redis-cluster:')
+    const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
+    await until('it is named', () => events.length > 0)
+    expect(events).toEqual([
+      {
+        type: 'mistaken',
+        message: expect.stringMatching(
+          /^Redis at 127\.0\.0\.1:\d+ does not say where the slots of its Cluster are: .*cluster support disabled/,
+        ),
+      },
+    ])
+    kv.close()
+  },
+  30_000,
+)
+
+describe('a data directory', () => {
+  const start = (directory: string) => openDatabase({ ...defaults, directory })
+
+  test('with other files in it is refused by its name alone, and stays as it is', async () => {
+    const directory = join(home, 'papers')
+    mkdirSync(directory)
+    writeFileSync(join(directory, 'diary.txt'), 'secret')
+    const said = await refusal(start(directory))
+    expect(said).toBe(
+      `The data directory ${directory} has other files in it, and no data of Turnlog's: name one that is empty or does not exist yet (database.dataDirectory, TURNLOG_DATA).`,
+    )
+    expect(readdirSync(directory)).toEqual(['diary.txt'])
+    const { out, code } = await runTurnlog(['doctor', '--database.dataDirectory', directory])
+    expect(code).toBe(1)
+    expect(out).toContain(`${directory} has other files in it, and no data of Turnlog's`)
+    expect(out).not.toContain('diary')
+  }, 30_000)
+
+  test('whose place for data holds something else is refused', async () => {
+    const directory = join(home, 'odd')
+    mkdirSync(join(directory, 'pglite'), { recursive: true })
+    writeFileSync(join(directory, 'pglite', 'notes.txt'), '')
+    expect(await refusal(start(directory))).toContain('has other files in it')
+  })
+
+  test('that is empty but for what a file system puts there is taken', async () => {
+    const directory = join(home, 'volume')
+    mkdirSync(join(directory, 'lost+found'), { recursive: true })
+    await (await start(directory))[Symbol.asyncDispose]()
+    expect(existsSync(join(directory, 'pglite', 'PG_VERSION'))).toBe(true)
+    // Once the data is there, other files beside it are in nobody's way.
+    writeFileSync(join(directory, 'README'), '')
+    await (await start(directory))[Symbol.asyncDispose]()
+  }, 60_000)
+})
+
+describe('file descriptors', () => {
+  const limited = async (limit: number, words: readonly string[]) => {
+    const command = [process.execPath, join(import.meta.dir, '../../src/main.ts'), ...words]
+    const child = Bun.spawn(['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...command], {
+      cwd: home,
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdout: 'ignore',
+      stderr: 'pipe',
+    })
+    const err = await new Response(child.stderr).text()
+    return { code: await child.exited, err }
+  }
+
+  test.skipIf(!existsSync('/proc/self/limits'))(
+    'that are fewer than the settings need refuse the start',
+    async () => {
+      const words = ['serve', '--database.url', 'postgres://127.0.0.1:1/x']
+      expect(await limited(150, [...words, '--database.connectionsMax', '100'])).toEqual({
+        code: 1,
+        err: 'This process may open 150 files and connections, and needs 164 for database.connectionsMax of 100: raise the limit (ulimit -n 4096).\n',
+      })
+      const few = await limited(164, [
+        ...words,
+        '--database.connectionsMax',
+        '100',
+        '--database.startWaitSeconds',
+        '0',
+      ])
+      expect(few.err).toContain('ECONNREFUSED')
+    },
+    30_000,
+  )
+
+  test('that are nearly used up are told of, for the runtime refuses callers in silence', async () => {
+    const script = `
+      const { openSync } = await import('node:fs')
+      const { watchDescriptors } = await import(${JSON.stringify(join(import.meta.dir, '../../src/commands/file-descriptors.ts'))})
+      const held = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
+      watchDescriptors({
+        descriptorsLow(used, limit) {
+          process.stderr.write([used > 126, limit, held.length].join(' '))
+          process.exit()
+        },
+      }, 10)
+      setInterval(() => {}, 1000)`
+    const file = join(home, 'nearly.ts')
+    writeFileSync(file, script)
+    const child = Bun.spawn(
+      ['sh', '-c', 'ulimit -n 140; exec "$@"', 'sh', process.execPath, file],
+      {
+        stdout: 'ignore',
+        stderr: 'pipe',
+      },
+    )
+    const said = await new Response(child.stderr).text()
+    expect(said).toBe(existsSync('/proc/self/limits') ? 'true 140 128' : '')
+  }, 30_000)
+
+  test('that are used up are named, where the runtime tells of a refused connection', async () => {
+    const script = `
+      const { openSync } = await import('node:fs')
+      const { openDatabase, openKv } = await import(${JSON.stringify(join(import.meta.dir, '../../adapters/open.ts'))})
+      const options = ${JSON.stringify(defaults)}
+      const database = await openDatabase({ ...options, url: 'postgres://127.0.0.1:1/x' })
+      const ask = () => database.query({ text: 'select 1', params: [] }).catch((error) => error.message)
+      process.stderr.write(await ask() + '\\n')
+      const held = []
+      try { for (;;) held.push(openSync('/dev/null', 'r')) } catch {}
+      // For a moment the pool answers what it has just seen.
+      let said = await ask()
+      while (said.includes('ECONNREFUSED')) said = await ask()
+      process.stderr.write(said + '\\n')
+      process.exit()`
+    const file = join(home, 'exhausted.ts')
+    writeFileSync(file, script)
+    const child = Bun.spawn(
+      ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh', process.execPath, file],
+      {
+        stdout: 'ignore',
+        stderr: 'pipe',
+      },
+    )
+    expect((await new Response(child.stderr).text()).trim().split('\n')).toEqual([
+      'No connection to Postgres at 127.0.0.1:1/x: ECONNREFUSED',
+      'No connection to Postgres at 127.0.0.1:1/x: this process has no file descriptor left (EMFILE): raise its limit (ulimit -n)',
+    ])
+  }, 30_000)
+})

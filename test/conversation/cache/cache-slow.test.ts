@@ -1,0 +1,125 @@
+/** A store that answers late, or never: what a reader waits for it, and when nobody asks it any more. */
+import { describe, expect, test } from 'bun:test'
+import { openKv } from '../../../adapters/open.ts'
+import type { Head } from '../../../src/conversation/cache/rule.ts'
+import { historyKeys } from '../../../src/conversation/cache/rule.ts'
+import type { Kv, KvEntryMaybe, KvKey } from '../../../src/ports/kv.ts'
+import { type TestApp, testApp } from '../../support/servers/app.ts'
+import { until } from '../../support/servers/processes.ts'
+
+/** A store whose calls wait for what `hold` answers; it counts them. */
+async function slowStore() {
+  const opened = await openKv('memory:')
+  const { kv } = opened
+  const store = { hold: async () => {}, calls: 0 }
+  const wait = () => {
+    store.calls += 1
+    return store.hold()
+  }
+  const slow: Kv = {
+    ...kv,
+    async get(key) {
+      await wait()
+      return await kv.get(key)
+    },
+    async getMany<T extends readonly unknown[]>(
+      keys: readonly [...{ [K in keyof T]: KvKey }],
+    ): Promise<{ [K in keyof T]: KvEntryMaybe<T[K]> }> {
+      await wait()
+      return await kv.getMany<T>(keys)
+    },
+    list<T>(...[selector, options]: Parameters<Kv['list']>) {
+      const list = kv.list<T>(selector, options)
+      const next = list.next.bind(list)
+      return Object.assign(list, {
+        async next() {
+          await wait()
+          return await next()
+        },
+      })
+    },
+    atomic() {
+      const commit = kv.atomic()
+      const end = commit.commit.bind(commit)
+      return Object.assign(commit, {
+        async commit() {
+          await wait()
+          return await end()
+        },
+      })
+    },
+  }
+  return { store, opened: { ...opened, kv: slow, shared: true }, fast: kv }
+}
+
+const never = () => new Promise<void>(() => {})
+
+const eventsOf = ({ log }: TestApp) => log.map((line): string => JSON.parse(line).event)
+
+async function newTalk(app: TestApp) {
+  const { body } = await app.ask('POST', '/v1/conversations', {})
+  const id = String(body.id)
+  const turn = { user: { text: 'a' }, assistant: { responses: ['b'] } }
+  const say = async () =>
+    Number((await app.ask('POST', `/v1/conversations/${id}/turns`, turn)).body.version)
+  const read = (rest = '') => app.ask('GET', `/v1/conversations/${id}/history?last=50${rest}`)
+  const isCached = async () =>
+    (await read('&consistency=eventual')).headers.get('turnlog-source') === 'cache'
+  await say()
+  await until('it is cached', isCached)
+  return { id, say, read }
+}
+
+describe('a store that does not answer', () => {
+  test('is asked once for a read, also where a window is at hand', async () => {
+    const { store, opened } = await slowStore()
+    await using app = await testApp({ kv: opened })
+    const { read } = await newTalk(app)
+    store.hold = never
+    const before = store.calls
+    const answer = await read('&consistency=eventual')
+    expect(answer.headers.get('turnlog-source')).toBe('database')
+    expect(store.calls - before).toBe(1)
+    opened.kv.close()
+  }, 30_000)
+
+  test('keeps nobody waiting who does not believe it', async () => {
+    const { store, opened, fast } = await slowStore()
+    await using app = await testApp({ kv: opened, overrides: { cache: { readyBytesMax: 0 } } })
+    const talk = await newTalk(app)
+    const key = historyKeys.head('default', talk.id)
+    const { value } = await fast.get<Head>(key)
+    await fast.set(key, { ...value, version: 40 })
+    store.hold = () => (eventsOf(app).includes('cache-ahead') ? never() : Promise.resolve())
+    const before = store.calls
+    const answer = await talk.read()
+    expect([answer.status, answer.body.version]).toEqual([200, 2])
+    expect(eventsOf(app)).toContain('cache-ahead')
+    expect(store.calls).toBeGreaterThan(before)
+    opened.kv.close()
+  }, 30_000)
+})
+
+describe('a store that answers too late for readers', () => {
+  test('is not asked any more, although it takes what is written', async () => {
+    const { store, opened, fast } = await slowStore()
+    await using app = await testApp({ kv: opened })
+    const talk = await newTalk(app)
+    // Far later than a busy machine keeps this process from its timers.
+    store.hold = () => Bun.sleep(400)
+    const isSkipped = () => eventsOf(app).includes('cache-skipped')
+    for (let n = 0; n < 60 && !isSkipped(); n += 1) {
+      await talk.read('&consistency=eventual')
+      const version = await talk.say()
+      const isStored = async () => {
+        const { value } = await fast.get<Head>(historyKeys.head('default', talk.id))
+        return (value?.version ?? 0) >= version
+      }
+      await until('the write is there', async () => isSkipped() || (await isStored()))
+    }
+    expect(isSkipped()).toBe(true)
+    store.hold = async () => {}
+    await until('it is asked again', () => eventsOf(app).includes('cache-used'))
+    opened.kv.close()
+  }, 90_000)
+})

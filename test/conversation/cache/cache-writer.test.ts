@@ -1,0 +1,102 @@
+/** What the cache does for commits off everybody's path: what it counts, gives up, and leaves behind. */
+import { describe, expect, test } from 'bun:test'
+import { openKv } from '../../../adapters/open.ts'
+import { createCache } from '../../../src/conversation/cache/cache.ts'
+import { createCacheWriter } from '../../../src/conversation/cache/cache-writer.ts'
+import { type CacheEntries, createCacheEntries } from '../../../src/conversation/cache/entries.ts'
+import { type Applied, cacheRule, historyKeys } from '../../../src/conversation/cache/rule.ts'
+import { createEvents } from '../../../src/events.ts'
+import { type Kv, KvError } from '../../../src/ports/kv.ts'
+
+const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
+
+const megabyte = new Uint8Array(1_048_576)
+
+const applied = (version: number, text = megabyte): Applied => ({
+  from: version - 1,
+  version,
+  texts: new Map([[1, text]]),
+})
+
+describe('the writer of the cache', () => {
+  test('counts what waits, however often commits are folded into it', async () => {
+    const dirty: number[] = []
+    let release = Promise.withResolvers<undefined>()
+    const entries = { apply: () => release.promise } as unknown as CacheEntries
+    const writer = createCacheWriter({
+      entries,
+      onStored() {},
+      isOpen: () => true,
+      onAnswer() {},
+      onFailure() {},
+      onDirty: () => dirty.push(1),
+    })
+    for (let round = 0; round < 20; round += 1) {
+      // One is under way, and each of these changes the same message, or does not follow.
+      for (let step = 1; step <= 10; step += 1)
+        writer.committed(tenant, id, applied(round * 20 + step * (round % 2 === 0 ? 1 : 2)))
+      expect(dirty).toEqual([])
+      const idle = writer.drained()
+      release.resolve(undefined)
+      await idle
+      // The store's answer was that others were faster, twice: not that there was too much.
+      expect(dirty.splice(0)).toHaveLength(2)
+      release = Promise.withResolvers()
+    }
+  })
+
+  test('asks for the head before it believes that a commit is late', async () => {
+    const { kv } = await openKv('memory:')
+    const entries = createCacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
+    const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
+    const fill = async (version: number) => {
+      const { seen } = await entries.read(tenant, id, 1)
+      return seen && (await entries.fill(tenant, id, seen, window(version)))
+    }
+    const before = await fill(40)
+    // The database went back, and another node dropped what it found and made the window anew.
+    await entries.forget(tenant, id)
+    await fill(30)
+    const done = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
+    expect(done?.seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
+    expect(await kv.get(historyKeys.head(tenant, id))).toMatchObject({
+      versionstamp: done?.seen?.versionstamp,
+    })
+    kv.close()
+  })
+})
+
+describe('a cache that was disposed of', () => {
+  test('asks its store nothing more, whatever it left undone', async () => {
+    const { kv } = await openKv('memory:')
+    let calls = 0
+    const away: Kv = {
+      ...kv,
+      get() {
+        calls += 1
+        return Promise.reject(new KvError('unknown', 'away'))
+      },
+    }
+    const cache = createCache({
+      kv: away,
+      isShared: true,
+      events: createEvents(() => {}),
+      ttlSeconds: 60,
+      deadlineMs: 15,
+      readyBytesMax: 1_000_000,
+    })
+    cache.effect.committed({
+      tenant,
+      conversationId: id,
+      from: 1,
+      version: 2,
+      messages: [],
+      touched: 'conversation',
+    })
+    await cache[Symbol.asyncDispose]()
+    expect(calls).toBe(1)
+    await Bun.sleep(350)
+    expect(calls).toBe(1)
+    kv.close()
+  })
+})

@@ -1,0 +1,146 @@
+/** The judge of the fault run lets right reads pass, and sees each way in which one can be wrong. */
+import { describe, expect, test } from 'bun:test'
+import type { Message } from '../../../src/conversation/wire/schemas.ts'
+import {
+  digestOf,
+  judgeReads,
+  type KnownChange,
+  type SeenRead,
+} from '../../support/cache/read-judge.ts'
+
+const message = (seq: number, version: number, ttsAudioUrls: string[] | null = null): Message => ({
+  id: `message-${seq}`,
+  conversationId: 'c',
+  turnId: `message-${seq}`,
+  seq,
+  version,
+  role: seq % 2 === 1 ? 'human' : 'ai',
+  parts: [`text ${seq}`],
+  content: `text ${seq}`,
+  messageType: 'text',
+  voiceSessionId: null,
+  durationSeconds: null,
+  segmentId: null,
+  ttsAudioUrls,
+  memoryRetrievalTrace: null,
+  metadata: null,
+  createdAt: '2026-01-01T00:00:00.000000Z',
+  state: 'filled',
+  heard: null,
+  interruptedAt: null,
+  speechEndedAt: null,
+  firstAudioAt: null,
+})
+
+/** Three turns, and audio on the second one's answer: versions 2 to 5. */
+const first = [message(1, 2), message(2, 2)]
+const second = [message(3, 3), message(4, 3)]
+const spoken = message(4, 4, ['https://audio.example/1'])
+const third = [message(5, 5), message(6, 5)]
+const changes: readonly KnownChange[] = [
+  { version: 5, messages: third },
+  { version: 2, messages: first },
+  { version: 4, messages: [spoken] },
+  { version: 3, messages: second },
+]
+const now = [...first, second[0] ?? spoken, spoken, ...third]
+
+const read = (change: Partial<SeenRead> = {}, messages: readonly Message[] = now): SeenRead => ({
+  asked: { last: 50 },
+  mode: 'strong',
+  floor: 5,
+  startedAt: 10,
+  endedAt: 11,
+  version: 5,
+  source: 'cache',
+  messages: messages.map(digestOf),
+  ...change,
+})
+const old = (change: Partial<SeenRead> = {}) =>
+  read({ mode: 'eventual', floor: 0, version: 3, ...change }, [...first, ...second])
+
+const right: Record<string, readonly SeenRead[]> = {
+  'the newest version': [read()],
+  'an old version, where that may be': [old()],
+  'an old one from the database after a newer one from the cache': [
+    read(),
+    old({ source: 'database', startedAt: 20, endedAt: 21 }),
+  ],
+  'an old one that began before a newer one had ended': [
+    read({ startedAt: 10, endedAt: 30 }),
+    old({ startedAt: 20, endedAt: 21 }),
+    old({ startedAt: 29, endedAt: 40 }),
+  ],
+  pages: [
+    read({ asked: { last: 2 } }, third),
+    read({ asked: { newest: 2 } }, [...third].reverse()),
+    read({ asked: { after: 4, limit: 20 } }, third),
+    read({ asked: { after: 0, limit: 2 } }, first),
+    read({ asked: { before: 3, limit: 20 } }, first),
+    read({ asked: { before: 7, limit: 2 } }, third),
+  ],
+}
+
+const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?: number }> = {
+  'a strong read behind what was acknowledged': {
+    reads: [old({ mode: 'strong', floor: 4 })],
+    reason: /strong read .* is behind 4/,
+  },
+  'a read behind its minCursor': {
+    reads: [old({ mode: 'floor', floor: 5 })],
+    reason: /floor read .* is behind 5/,
+  },
+  'the cache going back': {
+    reads: [read(), old({ startedAt: 20, endedAt: 21 })],
+    reason: /version 3 from the cache comes after 5 was shown/,
+  },
+  'the cache going back behind a read of long ago': {
+    reads: [old({ startedAt: 20, endedAt: 21 })],
+    reason: /comes after 4 was shown/,
+    shown: 4,
+  },
+  'an old window under a new version': {
+    reads: [read({}, [...first, ...second, ...third])],
+    reason: /is not what was written/,
+  },
+  'a new message under an old version': {
+    reads: [read({ mode: 'eventual', floor: 0, version: 4 })],
+    reason: /version 4 .* is not what was written/,
+  },
+  'a hole': {
+    reads: [read({}, now.toSpliced(2, 1))],
+    reason: /is not what was written/,
+  },
+  'a window cut short': { reads: [read({}, now.slice(2))], reason: /is not what was written/ },
+  'a message twice': { reads: [read({}, [...now, ...third])], reason: /is not what was written/ },
+  'another order': { reads: [read({}, now.toReversed())], reason: /is not what was written/ },
+  'the page before the one asked for': {
+    reads: [read({ asked: { after: 4, limit: 20 } }, second)],
+    reason: /"after":4.* is not what was written/,
+  },
+  'a version nobody was told of': {
+    reads: [read({ version: 6 })],
+    reason: /version 6 .* is ahead of 5/,
+  },
+}
+
+describe('the judge', () => {
+  for (const [name, reads] of Object.entries(right))
+    test(`passes ${name}`, () => {
+      expect(judgeReads({ changes, reads })).toEqual([])
+    })
+
+  for (const [name, { reads, reason, shown = 0 }] of Object.entries(wrong))
+    test(`sees ${name}`, () => {
+      const found = judgeReads({ changes, reads, shown })
+      expect(found).toHaveLength(1)
+      expect(found[0]).toMatch(reason)
+    })
+
+  test('sees a version that two changes took, and one that none took', () => {
+    const twice = changes.map((change) =>
+      change.version === 4 ? { ...change, version: 3 } : change,
+    )
+    expect(judgeReads({ changes: twice, reads: [] })).toEqual(['change 3 has version 3, not 4'])
+  })
+})

@@ -1,0 +1,175 @@
+/** Random schedules of spoken turns over two nodes, against a model that fits on a page. */
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { newId } from '../../../src/conversation/wire/ids.ts'
+import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
+import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
+import { Problem } from '../../../src/problem.ts'
+import { openPostgres } from '../../support/servers/databases.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
+import { type OpenStore, openStore } from '../../support/store.ts'
+import { VoiceModel } from '../../support/voice/voice-model.ts'
+import { asked, lapsed, lapses, type Step } from '../../support/voice/voice-steps.ts'
+import {
+  answerParts,
+  hashOf,
+  heardAt,
+  nameOf,
+  sessionName,
+  spokenText,
+  urlOf,
+  userOf,
+} from '../../support/voice/voice-words.ts'
+
+const runs = Number(process.env['SCHEDULES'] ?? 150)
+
+const decode = createDecoder({
+  partsMax: 64,
+  traceBytesMax: 65536,
+  metadataBytesMax: 16384,
+  jsonDepthMax: 32,
+  urlsMax: 64,
+  aheadSecondsMax: 300,
+})
+
+const words = fc.integer({ min: 0, max: 2 })
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 19, arbitrary: asked(4, words) },
+  { weight: 1, arbitrary: lapsed },
+)
+
+const schedule = fc.array(
+  fc.record({ step, node: fc.nat(1), how: fc.constantFrom('once', 'again', 'at once') }),
+  { minLength: 6, maxLength: 24, size: 'max' },
+)
+
+async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
+  try {
+    const answer = await work()
+    if (answer === null) return 'nothing'
+    if ('heldUntil' in answer) return 'held'
+    return 'replayed' in answer && answer.replayed === true ? 'replayed' : 'done'
+  } catch (thrown) {
+    if (thrown instanceof Problem) return thrown.code
+    throw thrown
+  }
+}
+
+/** Takes the step on one node; answers as the model does. */
+function taken({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
+  const answer = (words: number) => ({
+    responses: answerParts('key' in step ? step.key : 0, words),
+  })
+  const answerId = (key: number) => ids.get(`${id}/${model.answerOf(key)?.seq}`) ?? newId()
+  const lapse = async (text: string, ...params: (string | null)[]) => {
+    await database.query({ text, params: [me.tenant, id, ...params] })
+    return {}
+  }
+  const work = async (): Promise<object | null> => {
+    switch (step.do) {
+      case 'open':
+        return store.openTurn(me, id, {}, nameOf(step.key))
+      case 'record': {
+        const user = userOf(step.key, step.words)
+        const turn = decode.turn({ user, assistant: answer(step.words) })
+        return store.recordTurn(me, id, turn, nameOf(step.key))
+      }
+      case 'complete': {
+        const halves = decode.halves({
+          ...(step.user === null ? {} : { user: userOf(step.key, step.user) }),
+          ...(step.assistant === null ? {} : { assistant: answer(step.assistant) }),
+        })
+        return store.completeTurn(me, id, halves, nameOf(step.key))
+      }
+      case 'heard': {
+        const body = decode.interruption({ heard: step.heard, at: heardAt(step.at) })
+        return store.interrupt(me, id, answerId(step.key), body)
+      }
+      case 'audio': {
+        const { key, part, words } = step
+        const ttsAudioUrl = urlOf(key, part, words)
+        const audio = { part, ttsAudioUrl, textHash: hashOf(spokenText(key, part, words)) }
+        return step.by === 'key'
+          ? store.attachByKey(me, id, decode.attachByKey({ key: nameOf(key), ...audio }))
+          : store.attachTts(me, id, answerId(key), audio)
+      }
+      case 'start': {
+        const body = { id: sessionName(step.session), metadata: { room: step.session } }
+        return store.voiceSessions.start(me, id, body, true)
+      }
+      case 'end':
+        return store.voiceSessions.end(me, id, sessionName(step.session))
+      case 'expire':
+        return lapse(lapses.expire)
+      case 'lapse':
+        return lapse(lapses.lapse, sessionName(step.session))
+    }
+  }
+  return outcomeOf(work)
+}
+
+/** Message ids by conversation and place. */
+const ids = new Map<string, string>()
+
+const rowsOf = (messages: readonly Message[]) =>
+  messages.map(({ seq, role, state, parts, ttsAudioUrls, heard, voiceSessionId }) => ({
+    ...{ seq, role, state, parts, heard },
+    urls: ttsAudioUrls,
+    session: voiceSessionId,
+  }))
+
+const sessionsOf = (sessions: readonly VoiceSession[]) =>
+  sessions
+    .map(({ id, endedAt }) => ({ id, ended: endedAt !== null }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+
+test('whatever comes in whatever order on whatever node, places, words, audio and what was heard are right', async () => {
+  const url = await testDatabaseUrl()
+  await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  const nodes = [one, other]
+  let steps = 0
+  const property = fc.asyncProperty(schedule, async (schedule) => {
+    const { id } = (await one.store.createConversation(me, {})).conversation
+    const model = new VoiceModel()
+    for (const { step, node, how } of schedule) {
+      steps += 1
+      const first = nodes[node] ?? one
+      const second = nodes[1 - node] ?? other
+      const take = (on: OpenStore) => taken(on, id, model, step)
+      const got =
+        how === 'once'
+          ? [await take(first)]
+          : how === 'again'
+            ? [await take(first), await take(second)]
+            : (await Promise.all([take(first), take(second)])).toSorted()
+      const wanted = got.map(() => model.take(step))
+      expect([step, got]).toEqual([step, how === 'at once' ? wanted.toSorted() : wanted])
+      const changes = await second.reader.changes(me, id, { limit: 1000 })
+      const { messages, version, voiceSessions = [] } = changes
+      expect(version).toBe(model.version)
+      for (const message of messages) ids.set(`${id}/${message.seq}`, message.id)
+      const inOrder = messages.toSorted((a, b) => a.seq - b.seq)
+      expect(rowsOf(inOrder)).toEqual(model.stored())
+      expect(sessionsOf(voiceSessions)).toEqual(model.sessions())
+    }
+    const history = async (view: 'said' | 'heard', pending = false) =>
+      (await first(nodes).reader.history(me, id, { last: 1000, shown: { view, pending } })).messages
+    const isIn = (states: string[]) => model.rows.filter(({ state }) => states.includes(state))
+    const seqs = (rows: readonly { seq: number }[]) => rows.map(({ seq }) => seq)
+    expect(seqs(await history('said'))).toEqual(seqs(isIn(['filled'])))
+    expect(seqs(await history('said', true))).toEqual(seqs(isIn(['filled', 'pending'])))
+    const shown = (await history('heard')).map(({ seq, parts }) => ({ seq, parts }))
+    expect(shown).toEqual(model.heard())
+  })
+  await fc.assert(property, { numRuns: runs })
+  expect(steps).toBeGreaterThan(runs)
+}, 600_000)
+
+const first = (nodes: readonly OpenStore[]): OpenStore => {
+  const [node] = nodes
+  if (node === undefined) throw new Error('there are two')
+  return node
+}

@@ -1,0 +1,71 @@
+/** How many calls the group commit has under way at once, and that all are settled, whatever turns it is given. */
+import { expect, test } from 'bun:test'
+import { newId } from '../../../src/conversation/wire/ids.ts'
+import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
+import { createCommitter } from '../../../src/conversation/writing/committer.ts'
+import { prepareTurn } from '../../../src/conversation/writing/turn.ts'
+import { createEvents } from '../../../src/events.ts'
+import type { Database } from '../../../src/ports/database.ts'
+import { freshPostgres } from '../../support/servers/databases.ts'
+
+const [callers, turnsEach] = [160, 6]
+
+test('turns that Postgres refuses take no more lanes than there are', async () => {
+  await using database = await freshPostgres()
+  await database.migrate()
+  let [now, most] = [0, 0]
+  const counted: Database = {
+    ...database,
+    shared: database.shared,
+    async query(statement) {
+      now += 1
+      most = Math.max(most, now)
+      try {
+        return await database.query(statement)
+      } finally {
+        now -= 1
+      }
+    },
+  }
+  const committer = createCommitter({
+    database: counted,
+    effects: [],
+    events: createEvents(() => {}),
+    bounds: {
+      lanes: 2,
+      batchTurnsMax: 128,
+      batchBytesMax: 1_000_000,
+      waitingTurnsMax: 4096,
+      waitingBytesMax: 100_000_000,
+    },
+    lockTimeoutMs: 1000,
+    waitMs: 30_000,
+  })
+  let [recorded, refused] = [0, 0]
+  const call = async (n: number) => {
+    const id = newId()
+    await database.query({
+      text: `INSERT INTO conversations (id, tenant, version, self_version, last_seq, created_at)
+        VALUES ($1::uuid, 'default', 1, 1, 0, now())`,
+      params: [id],
+    })
+    for (let turn = 0; turn < turnsEach; turn += 1) {
+      // What is no UUID fails the whole call, and the halves of it.
+      const c = (n + turn) % 20 === 0 ? `no id ${n}` : id
+      const body = { assistant: { responses: ['Hello'] } }
+      await committer.submit(prepareTurn(localPrincipal, c, body, undefined)).then(
+        () => {
+          recorded += 1
+        },
+        () => {
+          refused += 1
+        },
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: callers }, (_, n) => call(n)))
+  await committer.drained()
+  expect(refused).toBe((callers * turnsEach) / 20)
+  expect(recorded + refused).toBe(callers * turnsEach)
+  expect(most).toBeLessThanOrEqual(2)
+}, 60_000)

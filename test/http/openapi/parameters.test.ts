@@ -1,0 +1,348 @@
+/** Path, query and header parameters: what is taken, and what is said of the rest. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
+import { type TestApp, testApp } from '../../support/servers/app.ts'
+
+let app: TestApp
+let id: string
+let base: string
+beforeAll(async () => {
+  app = await testApp({ overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } } })
+  id = String((await app.ask('POST', '/v1/conversations', {})).body.id)
+  base = `/v1/conversations/${id}`
+  for (let turn = 1; turn <= 3; turn += 1)
+    await app.ask('POST', `${base}/turns`, { user: { text: 'a' }, assistant: { responses: ['b'] } })
+})
+afterAll(() => app[Symbol.asyncDispose]())
+
+/** The code and the places of a refusal. */
+async function refused(path: string, headers: HeadersInit = {}) {
+  const { status, body } = await app.ask('GET', path, undefined, headers)
+  expect(status).toBe(422)
+  const errors = body.errors as { in: string; pointer: string }[]
+  return [body.code, ...errors.map((error) => `${error.in} ${error.pointer}`)]
+}
+
+describe('an id in a path', () => {
+  const wrong = [
+    'abc',
+    '1',
+    `${'0'.repeat(36)}`,
+    '%00',
+    '%zz',
+    '%ff',
+    "'",
+    '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e0g',
+  ]
+
+  test('that is no UUID is a 422 that names it', async () => {
+    const right = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
+    for (const each of wrong) {
+      for (const rest of ['', '/messages', '/history', '/changes', '/segments'])
+        expect(await refused(`/v1/conversations/${each}${rest}`)).toEqual([
+          'id-invalid',
+          'path /id',
+        ])
+      expect(await refused(`${base}/segments/${each}`)).toEqual(['id-invalid', 'path /sid'])
+      const audio = await app.ask('PUT', `/v1/conversations/${right}/messages/${each}/tts`, {})
+      expect([audio.status, audio.body.code]).toEqual([422, 'id-invalid'])
+    }
+    expect(await refused('/v1/conversations/x/segments/y')).toEqual([
+      'id-invalid',
+      'path /id',
+      'path /sid',
+    ])
+  })
+
+  test('means the same in capitals', async () => {
+    const { status, body } = await app.ask('GET', `/v1/conversations/${id.toUpperCase()}/history`)
+    expect([status, body.conversationId]).toEqual([200, id])
+  })
+})
+
+describe('a query', () => {
+  test('with an unknown parameter is refused on every route of the API', async () => {
+    for (const path of [
+      '',
+      `/${id}`,
+      `/${id}/messages`,
+      `/${id}/history`,
+      `/${id}/changes`,
+      `/${id}/segments`,
+    ])
+      expect(await refused(`/v1/conversations${path}?lmit=1`)).toEqual([
+        'field-unknown',
+        'query /lmit',
+      ])
+    const before = (await app.ask('GET', base)).body.version
+    const turn = { assistant: { responses: ['x'] } }
+    for (const [method, path, body] of [
+      ['POST', '/v1/conversations', {}],
+      ['POST', `${base}/turns`, turn],
+      ['POST', `${base}/segments`, {}],
+      ['PATCH', base, { title: 'x' }],
+      ['DELETE', base, undefined],
+      ['PUT', `${base}/tts`, { ttsAudioUrls: ['https://a.example'] }],
+    ] as const) {
+      const answer = await app.ask(method, `${path}?dryRun=true`, body)
+      expect([answer.status, answer.body.code]).toEqual([422, 'field-unknown'])
+    }
+    expect((await app.ask('GET', base)).body.version).toBe(before)
+  })
+
+  test('may name nothing, and names each parameter once', async () => {
+    expect((await app.ask('GET', `${base}/messages?`)).status).toBe(200)
+    expect((await app.ask('GET', `${base}/messages?&limit=1&&order=desc&`)).status).toBe(200)
+    expect(await refused(`${base}/messages?limit=1&limit=2`)).toEqual([
+      'field-invalid',
+      'query /limit',
+    ])
+    expect(await refused(`${base}/messages?limit=1&li%6dit=1`)).toEqual([
+      'field-invalid',
+      'query /limit',
+    ])
+  })
+
+  test('is percent-encoded UTF-8, or refused', async () => {
+    expect(await refused('/v1/conversations?externalId=%ff')).toEqual([
+      'field-invalid',
+      'query /externalId',
+    ])
+    expect(await refused('/v1/conversations?externalId=%')).toEqual([
+      'field-invalid',
+      'query /externalId',
+    ])
+    expect(await refused('/v1/conversations?%zz=1')).toEqual(['field-invalid', 'query /%zz'])
+    expect(await refused('/v1/conversations?a%2Fb~=1')).toEqual(['field-unknown', 'query /a~1b~0'])
+    expect((await refused(`/v1/conversations?${'x'.repeat(5000)}=1`)).join('').length).toBeLessThan(
+      200,
+    )
+  })
+
+  test('reports every place at once', async () => {
+    const path =
+      '/v1/conversations/x/messages?limit=0&after=-1&before=b&order=up&consistency=&nope&minCursor='
+    expect(await refused(path)).toEqual([
+      'request-invalid',
+      'query /nope',
+      'path /id',
+      'query /after',
+      'query /before',
+      'query /limit',
+      'query /order',
+      'query /consistency',
+      'query /minCursor',
+    ])
+  })
+})
+
+describe('a limit', () => {
+  test('out of its range is a 422 that names the range', async () => {
+    const lists = ['/v1/conversations', `${base}/messages`, `${base}/changes`, `${base}/segments`]
+    for (const list of lists)
+      for (const limit of [
+        '0',
+        '-1',
+        '121',
+        '1e9',
+        '1000000000',
+        'abc',
+        '',
+        '1.0',
+        '+1',
+        '0x1',
+        '%201',
+        '9'.repeat(400),
+      ]) {
+        const { status, body } = await app.ask('GET', `${list}?limit=${limit}`)
+        expect([limit, status, body.code]).toEqual([limit, 422, 'limit-invalid'])
+        expect(body.detail).toContain('from 1 to 120 (the setting limits.pageLimitMax)')
+      }
+  })
+
+  test('at both ends of its range is taken', async () => {
+    for (const limit of [1, 120]) {
+      const { body } = await app.ask('GET', `${base}/messages?limit=${limit}`)
+      expect(body.messages).toHaveLength(Math.min(limit, 6))
+    }
+  })
+
+  test('has a default within the range, even where that is narrow', async () => {
+    await using narrow = await testApp({ overrides: { limits: { pageLimitMax: 2 } } })
+    for (let each = 1; each <= 3; each += 1) await narrow.ask('POST', '/v1/conversations', {})
+    const { status, body } = await narrow.ask('GET', '/v1/conversations')
+    expect([status, (body.conversations as unknown[]).length]).toEqual([200, 2])
+  })
+
+  test('of a history counts from 1 to its own bound', async () => {
+    for (const last of ['0', '-1', '31', 'all']) {
+      const { status, body } = await app.ask('GET', `${base}/history?last=${last}`)
+      expect([status, body.code]).toEqual([422, 'limit-invalid'])
+      expect(body.detail).toContain('from 1 to 30 (the setting limits.historyMessagesMax)')
+    }
+    expect((await app.ask('GET', `${base}/history?last=2`)).body.messages).toHaveLength(2)
+  })
+})
+
+describe('a choice', () => {
+  test('is one of its options, or refused', async () => {
+    expect(await refused(`${base}/messages?order=ASC`)).toEqual(['field-invalid', 'query /order'])
+    expect(await refused(`${base}/messages?consistency=weak`)).toEqual([
+      'field-invalid',
+      'query /consistency',
+    ])
+    expect(await refused(`${base}/history?format=OpenAI`)).toEqual([
+      'field-invalid',
+      'query /format',
+    ])
+    for (const query of ['consistency=strong', 'consistency=eventual'])
+      expect((await app.ask('GET', `${base}/history?${query}`)).status).toBe(200)
+    for (const format of ['turnlog', 'openai', 'langchain'])
+      expect((await app.ask('GET', `${base}/history?format=${format}`)).status).toBe(200)
+  })
+
+  test('of an order turns the page around', async () => {
+    const seqs = async (query: string) => {
+      const { body } = await app.ask('GET', `${base}/messages?${query}`)
+      return (body.messages as { seq: number }[]).map(({ seq }) => seq)
+    }
+    expect(await seqs('limit=2')).toEqual([1, 2])
+    expect(await seqs('order=desc&limit=2')).toEqual([6, 5])
+    expect(await seqs('after=2&limit=2')).toEqual([3, 4])
+    expect(await seqs('before=5&after=0')).toEqual([1, 2, 3, 4])
+    expect(await seqs(`after=${Number.MAX_SAFE_INTEGER}`)).toEqual([])
+  })
+})
+
+describe('a bound of a page', () => {
+  test('is a whole number that can be counted to', async () => {
+    for (const bound of ['-1', '1.5', 'x', '', '9007199254740992', '99999999999999999999'])
+      for (const name of ['after', 'before'])
+        expect(await refused(`${base}/messages?${name}=${bound}`)).toEqual([
+          'field-invalid',
+          `query /${name}`,
+        ])
+  })
+})
+
+describe('a token', () => {
+  test('of a page is one of its list, or refused', async () => {
+    const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    for (const list of ['/v1/conversations', `${base}/segments`])
+      for (const token of [
+        'x',
+        '%20',
+        forged([]),
+        forged({}),
+        forged(['conversations']),
+        forged(['conversations', '\0', '\0']),
+        forged(['segments', "'", "'"]),
+        forged(['conversations', 'infinity', id]),
+      ]) {
+        const { status, body } = await app.ask('GET', `${list}?page=${token}`)
+        expect([token, status, body.code]).toEqual([token, 422, 'page-invalid'])
+      }
+  })
+
+  test('of a cursor is one of its conversation, or refused', async () => {
+    const other = encodeCursor('0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01', 1)
+    const names = [
+      ['messages', 'minCursor'],
+      ['history', 'minCursor'],
+      ['changes', 'since'],
+    ] as const
+    for (const [path, name] of names) {
+      for (const cursor of ['x', other, `${encodeCursor(id, 1)}x`]) {
+        const { status, body } = await app.ask('GET', `${base}/${path}?${name}=${cursor}`)
+        expect([status, body.code]).toEqual([422, 'cursor-invalid'])
+      }
+      const ahead = await app.ask('GET', `${base}/${path}?${name}=${encodeCursor(id, 1000)}`)
+      expect([ahead.status, ahead.body.code]).toEqual([409, 'cursor-ahead'])
+      const { status } = await app.ask('GET', `${base}/${path}?${name}=${encodeCursor(id, 2)}`)
+      expect(status).toBe(200)
+    }
+  })
+})
+
+describe('an external id', () => {
+  test('finds its conversation, whatever characters it is made of', async () => {
+    for (const externalId of ['a', 'a b+c&d=e', 'ü/é', '\u{1f600}'.repeat(255), '%00']) {
+      const { body } = await app.ask('POST', '/v1/conversations', { externalId })
+      const found = await app.ask(
+        'GET',
+        `/v1/conversations?externalId=${encodeURIComponent(externalId)}`,
+      )
+      expect(found.body.conversations).toEqual([body])
+    }
+    expect(
+      (await app.ask('GET', '/v1/conversations?externalId=nobody')).body.conversations,
+    ).toEqual([])
+  })
+
+  test('with NUL is refused', async () => {
+    expect(await refused('/v1/conversations?externalId=a%00')).toEqual([
+      'text-invalid',
+      'query /externalId',
+    ])
+  })
+})
+
+describe('an idempotency key', () => {
+  const turn = { assistant: { responses: ['x'] } }
+
+  test('is 1 to 255 visible ASCII characters', async () => {
+    for (const key of ['k', '!~"', 'x'.repeat(255)]) {
+      const { status } = await app.ask('POST', `${base}/turns`, turn, { 'idempotency-key': key })
+      expect(status).toBe(201)
+    }
+    const before = (await app.ask('GET', base)).body.version
+    for (const key of ['', 'a b', 'x'.repeat(256), 'é', '\t\x7f']) {
+      const answer = await app.ask('POST', `${base}/turns`, turn, { 'idempotency-key': key })
+      expect([answer.status, answer.body.code]).toEqual([422, 'idempotency-key-invalid'])
+      expect(answer.body.errors).toMatchObject([{ in: 'header', pointer: '/Idempotency-Key' }])
+    }
+    const two = new Headers([
+      ['idempotency-key', 'a'],
+      ['idempotency-key', 'b'],
+    ])
+    expect(
+      (await app.ask('POST', `${base}/turns`, turn, [...two, ['content-type', 'application/json']]))
+        .status,
+    ).toBe(422)
+    expect((await app.ask('GET', base)).body.version).toBe(before)
+  })
+})
+
+describe('If-Match', () => {
+  const patch = (ifMatch: string, title: string) =>
+    app.ask('PATCH', base, { title }, { 'if-match': ifMatch })
+
+  test('takes the version bare or quoted, or any', async () => {
+    for (const form of [
+      (tag: string) => tag,
+      (tag: string) => tag.replaceAll('"', ''),
+      () => '*',
+    ]) {
+      const tag = String((await app.ask('GET', base)).headers.get('etag'))
+      const answer = await patch(form(tag), `title ${tag} ${form(tag)}`)
+      expect(answer.status).toBe(200)
+      expect(answer.headers.get('etag')).toBe(`"${String(answer.body.version)}"`)
+    }
+  })
+
+  test('of another version is a 412', async () => {
+    for (const other of ['1', '"1"', '9007199254740991']) {
+      const answer = await patch(other, 'lost')
+      expect([answer.status, answer.body.code]).toEqual([412, 'version-mismatch'])
+    }
+  })
+
+  test('in another form is refused', async () => {
+    for (const form of ['', 'W/"1"', '"1', '1"', '"1", "2"', '-1', 'abc', '9'.repeat(20)]) {
+      const answer = await patch(form, 'lost')
+      expect([form, answer.status, answer.body.code]).toEqual([form, 422, 'field-invalid'])
+      expect(answer.body.errors).toMatchObject([{ in: 'header', pointer: '/If-Match' }])
+    }
+    expect((await app.ask('GET', base)).body.title).not.toBe('lost')
+  })
+})

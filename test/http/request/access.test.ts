@@ -1,0 +1,568 @@
+/** Under which host names, and for which web pages, the service answers. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { ConfigOverrides } from '../../../src/config.ts'
+import { createEvents } from '../../../src/events.ts'
+import type { Listening } from '../../../src/http/listen.ts'
+import { RawSocket, rawAnswer } from '../../support/live/raw-socket.ts'
+import { type Document, documentOf, type TestApp, testApp } from '../../support/servers/app.ts'
+
+const stack = new AsyncDisposableStack()
+type Server = TestApp & Listening
+
+/** On loopback, whatever the settings say. */
+async function serve(overrides: ConfigOverrides): Promise<Server> {
+  const app = stack.use(await testApp({ overrides }))
+  const listening = app.listen({ host: '127.0.0.1', port: 0 })
+  stack.defer(() => listening.stop(0))
+  return { ...app, ...listening }
+}
+
+const everywhere = { host: '0.0.0.0', allowedOrigins: 'https://app.example' }
+
+let loopback: Server
+let named: Server
+let open: Server
+let guarded: Server
+let anybody: Server
+beforeAll(async () => {
+  loopback = await serve({})
+  const auth = { mode: 'none' } as const
+  named = await serve({
+    server: { allowedHosts: 'Turnlog.Example, ::1', allowedOrigins: 'https://app.example:443' },
+  })
+  open = await serve({ auth, server: everywhere })
+  guarded = await serve({ auth, server: { ...everywhere, allowedHosts: 'localhost' } })
+  anybody = await serve({ server: { allowedOrigins: '*', allowedHosts: '*' } })
+}, 60_000)
+afterAll(() => stack.disposeAsync())
+
+const conversations = '/v1/conversations'
+const upgrade = {
+  upgrade: 'websocket',
+  connection: 'Upgrade',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-version': '13',
+}
+
+type Asked = {
+  method?: string
+  host?: string | null
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** As it goes over the wire; a host of null is none. `host` may hold the lines that follow it. */
+async function ask(server: Server, path: string, asked: Asked = {}) {
+  const { method = 'GET', host = 'localhost', headers = {}, body = '' } = asked
+  const lines = [
+    `${method} ${path} HTTP/1.${host === null ? 0 : 1}`,
+    ...(host === null ? [] : [`Host: ${host}`]),
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...(body === '' ? [] : [`content-length: ${Buffer.byteLength(body)}`]),
+  ]
+  const answer = await rawAnswer(server.url, `${lines.join('\r\n')}\r\n\r\n${body}`)
+  const isJson = /json/.test(answer.headers.get('content-type') ?? '')
+  return { ...answer, body: isJson && answer.text !== '' ? JSON.parse(answer.text) : {} }
+}
+
+const outcome = ({ status, body }: { status: number; body: { code?: string } }) =>
+  body.code === undefined ? status : `${status} ${body.code}`
+
+const create = async (server: Server) =>
+  String((await server.ask('POST', conversations, {})).body['id'])
+
+describe('a Host', () => {
+  const foreign = [
+    'evil.example',
+    'evil.example:3000',
+    '0.0.0.0',
+    '10.0.0.1',
+    'localhost.evil.example',
+  ]
+  const own = [
+    'localhost',
+    'LOCALHOST:3000',
+    'localhost.',
+    'app.localhost:5173',
+    '127.0.0.1:80',
+    '127.9.9.9',
+    '127.1',
+    '[::1]:3000',
+    'localhost:',
+  ]
+
+  test('that is not of loopback is refused where the service is on loopback without auth', async () => {
+    const c = await create(loopback)
+    for (const host of foreign) {
+      expect([host, outcome(await ask(loopback, conversations, { host }))]).toEqual([
+        host,
+        '421 host-refused',
+      ])
+      const erasure = await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })
+      expect([host, outcome(erasure)]).toEqual([host, '421 host-refused'])
+      expect(erasure.body.detail + JSON.stringify(erasure.body)).not.toContain(host)
+      const socket = await ask(loopback, '/v1/live', { host, headers: upgrade })
+      expect([host, outcome(socket)]).toEqual([host, '421 host-refused'])
+    }
+    for (const host of own)
+      expect([host, outcome(await ask(loopback, `${conversations}/${c}`, { host }))]).toEqual([
+        host,
+        200,
+      ])
+    for (const server of [loopback, guarded]) {
+      const { body } = await ask(server, conversations, { host: 'evil.example' })
+      expect(body.detail).toContain('server.allowedHosts')
+    }
+    const help = await loopback.ask('GET', '/problems/host-refused')
+    expect(help.text).toContain('server.allowedHosts')
+  })
+
+  test('is answered by the probes whatever it is', async () => {
+    for (const server of [loopback, guarded])
+      for (const path of ['/healthz', '/readyz', '/readyz/'])
+        expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
+    expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
+  })
+
+  test('that the setting names is taken, with any port', async () => {
+    for (const host of ['turnlog.example', 'TURNLOG.example.:8080', '[::1]', '127.0.0.1'])
+      expect([host, outcome(await ask(named, conversations, { host }))]).toEqual([host, 200])
+    expect(outcome(await ask(named, conversations, { host: 'evil.example' }))).toBe(
+      '421 host-refused',
+    )
+    expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
+  })
+
+  test('on an address that is not loopback must be one that the setting names, once it is given', async () => {
+    expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
+    expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
+      '421 host-refused',
+    )
+    expect(outcome(await ask(guarded, conversations, { host: 'localhost:3000' }))).toBe(200)
+    for (const host of ['127.0.0.1', '[::1]:3000', 'app.localhost'])
+      expect([host, outcome(await ask(guarded, conversations, { host }))]).toEqual([
+        host,
+        '421 host-refused',
+      ])
+  })
+
+  test('that is malformed is a 400 before anything is routed', async () => {
+    const c = await create(open)
+    for (const server of [loopback, open])
+      for (const host of [
+        'a b',
+        'u:p@h',
+        'a/b',
+        'a:99999',
+        'a:b',
+        '[::1',
+        '::1',
+        'a?b',
+        'a#b',
+        '%61',
+        'a, b',
+        '/',
+        'é',
+      ]) {
+        const answers = [
+          await ask(server, '/healthz', { host }),
+          await ask(server, '/nowhere', { host }),
+          await ask(server, `/aaaaaa${conversations}/${c}`, { method: 'DELETE', host }),
+        ]
+        expect([host, ...answers.map(outcome)]).toEqual([
+          host,
+          ...Array(3).fill('400 host-invalid'),
+        ])
+      }
+    expect((await open.ask('GET', `${conversations}/${c}`)).status).toBe(200)
+  })
+
+  test('that comes twice is a 400', async () => {
+    for (const host of ['localhost\r\nHost: localhost', 'localhost\r\nHost: evil.example'])
+      expect(outcome(await ask(loopback, conversations, { host }))).toBe('400 host-invalid')
+  })
+
+  test('that is empty or absent is routed like any other', async () => {
+    for (const host of ['', null]) {
+      const c = await create(loopback)
+      expect(outcome(await ask(loopback, '/healthz', { host }))).toBe(200)
+      expect(outcome(await ask(loopback, `${conversations}?limit=1`, { host }))).toBe(200)
+      for (const path of [`/aaaaaa${conversations}/${c}`, `/aaaaaa/x/..${conversations}/${c}`])
+        expect(outcome(await ask(loopback, path, { method: 'DELETE', host }))).toBe(
+          '404 route-not-found',
+        )
+      const turn = JSON.stringify({ assistant: { responses: ['é'.repeat(5000)] } })
+      const json = { 'content-type': 'application/json' }
+      const sent = { method: 'POST', host, headers: json, body: turn }
+      expect(outcome(await ask(loopback, `${conversations}/${c}/turns`, sent))).toBe(201)
+      expect(outcome(await ask(loopback, `${conversations}/${c}/nope`, { host }))).toBe(
+        '404 route-not-found',
+      )
+      expect(outcome(await ask(loopback, `${conversations}/${c}`, { method: 'PUT', host }))).toBe(
+        '405 method-not-allowed',
+      )
+      expect(
+        outcome(await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })),
+      ).toBe(200)
+    }
+  })
+
+  test('may be absent in a request passed to `fetch`, over http and https', async () => {
+    for (const base of ['http://turnlog.test', 'https://turnlog.test', 'https://x', 'http://x'])
+      expect((await loopback.fetch(new Request(`${base}${conversations}`))).status).toBe(200)
+    const headers = { host: 'evil.example' }
+    const mounted = new Request(`https://evil.example${conversations}`, { headers })
+    expect((await loopback.fetch(mounted)).status).toBe(421)
+  })
+
+  test('that is refused is a line of the log, three lines a minute at most', async () => {
+    await using own = await testApp()
+    for (let n = 0; n < 20; n += 1)
+      await own.fetch(new Request(`http://x/?${n}`, { headers: { host: 'evil.example' } }))
+    const lines = own.log.map((line) => JSON.parse(line))
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatchObject({
+      event: 'host-refused',
+      host: 'evil.example',
+      setting: 'server.allowedHosts',
+    })
+  })
+})
+
+describe('a page', () => {
+  const page = (origin: string, more: Record<string, string> = {}) => ({ origin, ...more })
+  const preflight = (origin: string, method: string) =>
+    page(origin, {
+      'access-control-request-method': method,
+      'access-control-request-headers': 'content-type,idempotency-key',
+    })
+  const json = { 'content-type': 'application/json' }
+  const localPages = [
+    'http://localhost:5173',
+    'https://localhost',
+    'http://127.0.0.1:8000',
+    'http://[::1]:1',
+    'http://app.localhost:3',
+  ]
+  const foreignPages = [
+    'https://evil.example',
+    'null',
+    'http://localhost.evil.example',
+    'file://',
+    'x',
+  ]
+
+  test('of localhost may do everything where the service is on loopback alone', async () => {
+    const c = await create(loopback)
+    for (const origin of localPages) {
+      const got = await ask(loopback, `${conversations}/${c}`, { headers: page(origin) })
+      expect([origin, got.status, got.headers.get('access-control-allow-origin')]).toEqual([
+        origin,
+        200,
+        origin,
+      ])
+      const made = await ask(loopback, conversations, {
+        method: 'POST',
+        headers: page(origin, json),
+        body: '{}',
+      })
+      expect([origin, outcome(made)]).toEqual([origin, 201])
+      const socket = await RawSocket.open(loopback.url, '/v1/live', { origin })
+      socket.socket.destroy()
+      const other = await ask(open, conversations, { headers: page(origin) })
+      expect([origin, other.status, other.headers.get('access-control-allow-origin')]).toEqual([
+        origin,
+        200,
+        null,
+      ])
+    }
+  })
+
+  test('of an allowed origin may do everything, and of no other', async () => {
+    const origin = 'https://app.example'
+    for (const server of [named, open]) {
+      const body = JSON.stringify({ title: 'x' })
+      const made = await ask(server, conversations, {
+        method: 'POST',
+        headers: page(origin, json),
+        body,
+      })
+      expect([outcome(made), made.headers.get('access-control-allow-origin')]).toEqual([
+        201,
+        origin,
+      ])
+      ;(await RawSocket.open(server.url, '/v1/live', { origin })).socket.destroy()
+      for (const other of [...foreignPages, 'http://app.example', 'https://app.example:444']) {
+        const refused = await ask(server, conversations, {
+          method: 'POST',
+          headers: page(other, json),
+          body,
+        })
+        expect([other, outcome(refused)]).toEqual([other, '403 origin-refused'])
+        expect(refused.body.detail).toContain('server.allowedOrigins')
+        expect(refused.headers.has('access-control-allow-origin')).toBe(false)
+        const got = await ask(server, conversations, { headers: page(other) })
+        expect([other, got.status, got.headers.has('access-control-allow-origin')]).toEqual([
+          other,
+          200,
+          false,
+        ])
+        const socket = await ask(server, '/v1/live', { headers: { ...upgrade, origin: other } })
+        expect([other, outcome(socket)]).toEqual([other, '403 origin-refused'])
+        expect(socket.body.detail).toContain('server.allowedOrigins')
+      }
+    }
+    const any = await ask(anybody, conversations, {
+      method: 'POST',
+      headers: page('https://evil.example', json),
+      body: '{}',
+    })
+    expect([outcome(any), any.headers.get('access-control-allow-origin')]).toEqual([
+      201,
+      'https://evil.example',
+    ])
+  })
+
+  test('of the host and port of the request may write', async () => {
+    const cases: [origin: string, host: string, isOwn: boolean][] = [
+      ['http://turnlog.example:3000', 'turnlog.example:3000', true],
+      ['https://turnlog.example', 'Turnlog.example', true],
+      ['https://turnlog.example', 'turnlog.example:443', true],
+      ['http://turnlog.example', 'turnlog.example:80', true],
+      ['http://turnlog.example:8080', 'turnlog.example:3000', false],
+      ['http://other.example', 'turnlog.example', false],
+    ]
+    for (const [origin, host, isOwn] of cases) {
+      const made = await ask(open, conversations, {
+        method: 'POST',
+        host,
+        headers: page(origin, json),
+        body: '{}',
+      })
+      expect([origin, host, outcome(made)]).toEqual([
+        origin,
+        host,
+        isOwn ? 201 : '403 origin-refused',
+      ])
+    }
+  })
+
+  test('gets its preflight answered without a credential', async () => {
+    const origin = 'http://localhost:5173'
+    const paths: [path: string, methods: string][] = [
+      [conversations, 'GET, HEAD, POST'],
+      [`${conversations}/${await create(loopback)}`, 'DELETE, GET, HEAD, PATCH'],
+      [`${conversations}/x/turns/`, 'POST'],
+      ['/nowhere', 'GET, HEAD, POST, PUT, PATCH, DELETE'],
+    ]
+    for (const [path, methods] of paths) {
+      const { status, headers, text } = await ask(loopback, path, {
+        method: 'OPTIONS',
+        headers: preflight(origin, 'POST'),
+      })
+      expect([path, status, text]).toEqual([path, 204, ''])
+      expect(headers.get('access-control-allow-methods')).toBe(methods)
+      expect(headers.get('access-control-allow-origin')).toBe(origin)
+      expect(headers.get('access-control-allow-headers')).toBe(
+        'authorization, content-type, idempotency-key, if-match, traceparent, tracestate, turnlog-request-id',
+      )
+      expect(Number(headers.get('access-control-max-age'))).toBeGreaterThan(0)
+      expect(headers.get('vary')).toBe('Origin')
+      expect(headers.has('access-control-allow-credentials')).toBe(false)
+    }
+    for (const foreign of foreignPages) {
+      const refused = await ask(loopback, conversations, {
+        method: 'OPTIONS',
+        headers: preflight(foreign, 'POST'),
+      })
+      expect([foreign, outcome(refused)]).toEqual([foreign, '403 origin-refused'])
+      expect(refused.body.detail).toContain('server.allowedOrigins')
+      expect(refused.headers.has('access-control-allow-origin')).toBe(false)
+    }
+    expect(outcome(await ask(loopback, conversations, { method: 'OPTIONS' }))).toBe(
+      '405 method-not-allowed',
+    )
+  })
+
+  test('can read what went wrong, and every header of an answer', async () => {
+    const origin = 'http://localhost:5173'
+    const c = await create(loopback)
+    const cases: [
+      status: number,
+      method: string,
+      path: string,
+      body?: string | undefined,
+      more?: Record<string, string>,
+    ][] = [
+      [404, 'GET', '/nowhere'],
+      [405, 'PUT', conversations],
+      [415, 'POST', conversations, '{}', { 'content-type': 'text/plain' }],
+      [400, 'POST', conversations, '{'],
+      [422, 'POST', conversations, '{"x":1}'],
+      [409, 'POST', conversations, JSON.stringify({ id: c, title: 'another' })],
+      [412, 'PATCH', `${conversations}/${c}`, '{"title":"x"}', { 'if-match': '"99"' }],
+      [421, 'GET', conversations, undefined, { host: 'evil.example' }],
+    ]
+    for (const [status, method, path, body, { host = 'localhost', ...more } = {}] of cases) {
+      const answer = await ask(loopback, path, {
+        method,
+        host,
+        headers: page(origin, body === undefined ? more : { ...json, ...more }),
+        ...(body === undefined ? {} : { body }),
+      })
+      expect([path, answer.status]).toEqual([path, status])
+      expect(answer.headers.get('access-control-allow-origin')).toBe(origin)
+      expect(answer.headers.get('vary')).toBe('Origin')
+    }
+    const { headers } = await ask(loopback, '/readyz', { headers: page(origin) })
+    const exposed = headers.get('access-control-expose-headers')?.split(', ') ?? []
+    expect(exposed).toEqual(expect.arrayContaining(['retry-after', 'ratelimit', 'etag']))
+    const document = await documentOf(loopback)
+    expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
+  })
+
+  test('of any origin: `server.allowedOrigins = *` logs a warning at start while callers are not authenticated', async () => {
+    for (const [allowedOrigins, warnings] of [
+      ['https://a, *', 1],
+      ['https://a', 0],
+    ] as const) {
+      const lines: string[] = []
+      const events = createEvents((line) => lines.push(line))
+      await using _ = await testApp({ events, overrides: { server: { allowedOrigins } } })
+      expect(lines.filter((line) => line.includes('server.allowedOrigins is *'))).toHaveLength(
+        warnings,
+      )
+    }
+  })
+
+  test('without an Origin is judged by Sec-Fetch-Site', async () => {
+    const c = await create(loopback)
+    const path = `${conversations}/${c}/segments`
+    for (const [site, expected] of [
+      ['cross-site', '403 origin-refused'],
+      ['same-site', '403 origin-refused'],
+      ['same-origin', 201],
+      ['none', 201],
+    ] as const)
+      expect([
+        site,
+        outcome(await ask(loopback, path, { method: 'POST', headers: { 'sec-fetch-site': site } })),
+      ]).toEqual([site, expected])
+  })
+
+  test('whose origin is refused is a line of the log, three lines a minute at most', async () => {
+    await using own = await testApp()
+    for (let n = 0; n < 20; n += 1)
+      await own.ask('POST', conversations, {}, { origin: `https://${n}${'x'.repeat(400)}.example` })
+    const lines = own.log.map((line) => JSON.parse(line))
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatchObject({ event: 'origin-refused', setting: 'server.allowedOrigins' })
+    expect(lines[0].origin.length).toBeLessThan(250)
+  })
+})
+
+/** Of every operation, with ids that name nothing. */
+function writesOf({ paths }: Document): [method: string, path: string][] {
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((method) => method !== 'get')
+      .map((method): [string, string] => [
+        method.toUpperCase(),
+        path.replaceAll(/\{\w+\}/g, '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'),
+      ]),
+  )
+}
+
+const headersOf = ({ paths }: Document): string[] =>
+  Object.values(paths).flatMap((operations) =>
+    Object.values(operations).flatMap(({ responses }) =>
+      Object.values(responses).flatMap(({ headers = {} }) =>
+        Object.keys(headers).map((name) => name.toLowerCase()),
+      ),
+    ),
+  )
+
+describe('a write', () => {
+  const formTypes = [
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'Text/Plain;charset=UTF-8',
+  ]
+
+  test('is refused with the media type of a form, with a body and without', async () => {
+    const writes = writesOf(await documentOf(loopback))
+    expect(writes.length).toBeGreaterThan(10)
+    for (const [method, path] of writes)
+      for (const type of formTypes)
+        for (const body of [undefined, 'a=b']) {
+          const { status, body: problem } = await loopback.ask(method, path, body, {
+            'content-type': type,
+          })
+          expect([method, path, type, status, problem['code']]).toEqual([
+            method,
+            path,
+            type,
+            415,
+            'media-type-unsupported',
+          ])
+        }
+  })
+
+  test('makes no segment and ends no voice session for a form of another site', async () => {
+    const c = await create(loopback)
+    const session = await loopback.ask('POST', `${conversations}/${c}/voice-sessions`)
+    const ending = `${conversations}/${c}/voice-sessions/${String(session.body['id'])}/end`
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    for (const headers of [
+      form,
+      { ...form, origin: 'https://evil.example' },
+      { ...form, origin: 'null' },
+    ])
+      for (const path of [`${conversations}/${c}/segments`, ending])
+        expect((await ask(loopback, path, { method: 'POST', headers })).status).toBeOneOf([
+          403, 415,
+        ])
+    expect((await loopback.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual(
+      [],
+    )
+    // A program that sends neither a body nor a type goes on.
+    expect(outcome(await ask(loopback, ending, { method: 'POST' }))).toBe(200)
+    expect(outcome(await ask(loopback, `${conversations}/${c}/segments`, { method: 'POST' }))).toBe(
+      201,
+    )
+  })
+})
+
+describe('an answer', () => {
+  test('is no-store, except for the files of /swagger', async () => {
+    const c = await create(loopback)
+    const turns = `${conversations}/${c}/turns`
+    await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })
+    const asked: [method: string, path: string, body?: unknown][] = [
+      ['GET', conversations],
+      ['GET', `${conversations}/${c}`],
+      ['GET', `${conversations}/${c}/messages`],
+      ['GET', `${conversations}/${c}/history`],
+      ['HEAD', `${conversations}/${c}/history`],
+      ['GET', `${conversations}/${c}/changes`],
+      ['GET', `${conversations}/${c}/segments`],
+      ['POST', turns, { assistant: { responses: ['Hello'] } }],
+      ['POST', turns, { oops: 1 }],
+      ['PATCH', `${conversations}/${c}`, { title: 'x' }],
+      ['DELETE', `${conversations}/${c}`],
+      ['GET', `${conversations}/${c}`],
+      ['GET', '/nowhere'],
+      ['GET', '/healthz'],
+      ['GET', '/readyz'],
+      ['GET', '/swagger/json'],
+      ['GET', '/problems'],
+    ]
+    for (const [method, path, body] of asked) {
+      const { headers } = await loopback.ask(method, path, body)
+      expect([method, path, headers.get('cache-control')]).toEqual([method, path, 'no-store'])
+      expect(headers.get('vary')).toContain('Origin')
+    }
+    const asset = await loopback.ask('GET', '/swagger/assets/swagger-ui.css')
+    expect(asset.headers.get('cache-control')).toBe('public, max-age=3600')
+  })
+})

@@ -1,0 +1,329 @@
+/** A conversation and its followers, on reads that a test answers when it wants to. */
+
+import { heapStats } from 'bun:jsc'
+import { describe, expect, test } from 'bun:test'
+import type {
+  ChangesRead,
+  HeadRead,
+  LiveReads,
+} from '../../../src/conversation/reading/live-reads.ts'
+import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
+import { localPrincipal as local } from '../../../src/conversation/wire/principal.ts'
+import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
+import type { Channel } from '../../../src/live/following/channel.ts'
+import { createHub, type Hub } from '../../../src/live/following/hub.ts'
+import { parted } from '../../../src/live/following/slices.ts'
+import { TimeSlice } from '../../../src/live/following/time-slice.ts'
+import { Speech } from '../../../src/live/following/unfollowed-partials.ts'
+import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import { Outbox } from '../../../src/live/socket/outbox.ts'
+import { Stream } from '../../../src/live/socket/stream.ts'
+import { WriteLines } from '../../../src/live/socket/write-lines.ts'
+import { until } from '../../support/servers/processes.ts'
+
+const at = (version: number): HeadRead => ({ version, erased: false })
+
+const nothingNew = (from: number): ChangesRead => ({
+  state: 'there',
+  head: from,
+  slice: { from, version: from, messages: [], segments: [], voiceSessions: [] },
+})
+
+function hubOf(reads: Partial<LiveReads>): Hub {
+  return createHub({
+    reads: {
+      heads: async (names) => names.map(() => at(5)),
+      changes: async (_principal, _id, from) => nothingNew(from),
+      snapshot: async () => ({ state: 'missing' }),
+      ...reads,
+    },
+    databaseShared: false,
+    kv: undefined,
+    pollMs: 60_000,
+    silentPollMs: 60_000,
+    page: { limit: 200, bytesMax: 131_072 },
+    slice: new TimeSlice(4, () => {}),
+    events: { headWentBack() {}, workFailed() {} },
+  })
+}
+
+/** A socket that takes everything, or nothing for now. */
+class TestOutbox extends Outbox {
+  readonly frames: ServerFrame[] = []
+  full = false
+  readonly #hub: Hub
+
+  constructor(hub: Hub) {
+    super({ softBytes: 1, hardBytes: 1 })
+    this.#hub = hub
+  }
+
+  override get isFull() {
+    return this.full
+  }
+
+  override write(text: string) {
+    this.frames.push(JSON.parse(text))
+    return 'sent' as const
+  }
+
+  ended({ channel }: Stream) {
+    this.#hub.release(channel)
+  }
+
+  override buffered = () => 0
+  override close() {}
+  override terminate() {}
+  override ping() {}
+  override pauseReading() {}
+  override resumeReading() {}
+  override together(work: () => void) {
+    work()
+  }
+}
+
+const outletOf = (hub: Hub) => new TestOutbox(hub)
+
+const streamOf = (channel: Channel, outlet: TestOutbox) => new Stream(channel, outlet, outlet)
+
+describe('an interim text', () => {
+  test('of another node is not shown to who comes after the message that ended it', async () => {
+    using hub = hubOf({ heads: async (names) => names.map(() => at(6)) })
+    const channel = hub.hold(local, newId())
+    // The cache tells of it as soon as the conversation is watched, and has it for 15 seconds.
+    channel.partials.heard({ role: 'ai', text: 'ended by version 6', after: 5 })
+    channel.partials.heard({ role: 'human', text: 'of now', after: 6 })
+    const outlet = outletOf(hub)
+    await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    channel.partials.heard({ role: 'ai', text: 'ended, and heard late', after: 5 })
+    const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
+    expect(texts).toEqual(['of now'])
+  })
+
+  test('is shown once the version it follows is there, also where others came with that', async () => {
+    using hub = hubOf({})
+    const channel = hub.hold(local, newId())
+    const outlet = outletOf(hub)
+    await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    channel.partials.heard({ role: 'ai', text: 'early', after: 6 })
+    expect(outlet.frames.map(({ t }) => t)).toEqual(['subscribed', 'live'])
+    const { conversationId } = channel
+    const touched = { tenant: local.tenant, conversationId, messages: [], touched: 'segments' }
+    hub.effect.committed({ ...touched, from: 5, version: 8 } as never)
+    hub.effect.committed({ ...touched, from: 8, version: 9 } as never)
+    const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
+    expect(texts).toEqual(['early'])
+  })
+
+  test('that was taken back while a reader was slow is taken back once it reads', async () => {
+    using hub = hubOf({})
+    const channel = hub.hold(local, newId())
+    const outlet = outletOf(hub)
+    const stream = streamOf(channel, outlet)
+    await stream.start({ t: 'sub', c: channel.conversationId })
+    channel.partials.say('human', 'I would')
+    outlet.full = true
+    channel.partials.heard({ role: 'human', text: '', after: 5 })
+    outlet.full = false
+    stream.advance()
+    expect(outlet.frames.slice(2)).toEqual([
+      { t: 'partial', c: channel.conversationId, role: 'human', text: 'I would' },
+      { t: 'live', c: channel.conversationId, version: 5 },
+      { t: 'partial', c: channel.conversationId, role: 'human', text: '' },
+    ])
+  })
+
+  test('ends with a new message of its speaker, and not with audio for an old one', async () => {
+    using hub = hubOf({})
+    const channel = hub.hold(local, newId())
+    await channel.check()
+    const { conversationId } = channel
+    const commit = (version: number, seq: number) =>
+      hub.effect.committed({
+        tenant: local.tenant,
+        conversationId,
+        from: version - 1,
+        version,
+        messages: [{ role: 'ai', seq, version, content: '' } as Message],
+        touched: 'messages',
+      })
+    commit(6, 2)
+    channel.partials.say('ai', 'the next answer')
+    commit(7, 2)
+    expect(channel.partials.current()).toMatchObject([{ text: 'the next answer' }])
+    commit(8, 4)
+    expect(channel.partials.current()).toEqual([])
+  })
+
+  test('follows the versions of other nodes also where its speaker follows nothing', async () => {
+    const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
+    using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
+    const channel = hub.hold(local, newId())
+    await channel.check()
+    // Said with an older version, it would be taken elsewhere for one that a message has ended.
+    channel.hint(6)
+    await until('it is known', () => channel.head === 6, 1000)
+    channel.partials.say('human', 'and')
+    expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
+  })
+
+  test('may be said in any number of conversations, one after the other', async () => {
+    using hub = hubOf({})
+    const speech = new Speech(hub, local, 3)
+    const ids = Array.from({ length: 10 }, newId)
+    for (const id of ids) await speech.say(id, 'ai', 'hello')
+    const [last = ''] = ids.slice(-1)
+    expect(hub.hold(local, last).partials.current()).toMatchObject([{ text: 'hello' }])
+    // Of those that are still looked for, none is given up.
+    const many = Array.from({ length: 5 }, () => speech.say(newId(), 'ai', 'at once'))
+    const outcomes = await Promise.allSettled(many)
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(
+      [
+        ...Array.from({ length: 3 }, () => 'fulfilled' as const),
+        ...Array.from({ length: 2 }, () => 'rejected' as const),
+      ].sort(),
+    )
+    speech.end()
+  })
+})
+
+describe('an erasure', () => {
+  const erased: ChangesRead = {
+    state: 'erased',
+    conversation: { version: 6, erasedAt: '2026-11-23T09:30:00.000000Z' } as Conversation,
+  }
+
+  test('is told to who was about to follow, however late the head is read', async () => {
+    const head = Promise.withResolvers<(HeadRead | undefined)[]>()
+    using hub = hubOf({ heads: () => head.promise, changes: async () => erased })
+    const channel = hub.hold(local, newId())
+    const outlet = outletOf(hub)
+    const started = streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
+    const { conversationId } = channel
+    const { tenant } = local
+    hub.effect.committed({
+      tenant,
+      conversationId,
+      from: 5,
+      version: 6,
+      messages: [],
+      touched: 'erased',
+    })
+    await until('it is known', () => channel.absent !== undefined)
+    head.resolve([at(5)])
+    expect(await started.catch((thrown) => thrown)).toMatchObject({ code: 'conversation-erased' })
+    expect(outlet.frames).toEqual([])
+  })
+
+  test('ends what is being said, and who says more is told', async () => {
+    let isErased = false
+    using hub = hubOf({
+      heads: async (names) => names.map(() => ({ version: isErased ? 6 : 5, erased: isErased })),
+      changes: async () => erased,
+    })
+    const speech = new Speech(hub, local, 3)
+    const c = newId()
+    await speech.say(c, 'human', 'I would')
+    isErased = true
+    const channel = hub.hold(local, c)
+    await channel.check()
+    await until('it is known', () => channel.partials.current().length === 0)
+    const more = await speech.say(c, 'human', 'I would like').catch((thrown) => thrown)
+    expect(more).toMatchObject({ code: 'conversation-erased' })
+    expect(channel.partials.current()).toEqual([])
+    speech.end()
+  })
+})
+
+test('a database that went back is not asked again and again for what it has no more', async () => {
+  let reads = 0
+  using hub = hubOf({
+    heads: async (names) => names.map(() => at(7)),
+    // Restored to version 6 after its head was read.
+    async changes(_principal, _id, from) {
+      reads += 1
+      await new Promise((resolve) => setImmediate(resolve))
+      if (from > 6) return { state: 'behind', head: 6 }
+      return {
+        state: 'there',
+        head: 6,
+        slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
+      }
+    },
+  })
+  const c = newId()
+  const outlet = outletOf(hub)
+  const stream = streamOf(hub.hold(local, c), outlet)
+  await stream.start({ t: 'sub', c, cursor: encodeCursor(c, 5) })
+  await until('it is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
+  expect(outlet.frames.at(-1)).toMatchObject({ version: 6 })
+  expect(reads).toBeLessThan(5)
+})
+
+test('a commit of many turns goes out in parts, whatever makes them large', () => {
+  const message = (version: number, large: Partial<Message>) =>
+    ({ seq: version, version, content: '', metadata: null, ...large }) as Message
+  const text = 'x'.repeat(10_000)
+  const larges: Partial<Message>[] = [
+    // Their number alone.
+    { id: newId(), turnId: newId(), conversationId: newId(), createdAt: 'x'.repeat(300) },
+    { content: text },
+    { metadata: { text } },
+    { memoryRetrievalTrace: { text } },
+    { ttsAudioUrls: [text] },
+  ]
+  for (const large of larges) {
+    const messages = Array.from({ length: 200 }, (_, n) => message(n + 2, large))
+    const parts = parted(
+      { from: 1, version: 201, messages, segments: [], voiceSessions: [] },
+      50_000,
+    )
+    for (const part of parts) expect(JSON.stringify(part).length).toBeLessThan(70_000)
+    expect(parts.flatMap((part) => part.messages)).toEqual(messages)
+    expect(parts.map(({ from }) => from)).toEqual(
+      [1, ...parts.map((one) => one.version)].slice(0, -1),
+    )
+  }
+})
+
+test('a conversation that does not exist leaves nothing behind', async () => {
+  using hub = hubOf({ heads: async (names) => names.map(() => undefined) })
+  const speech = new Speech(hub, local, 3)
+  for (let n = 0; n < 100; n += 1) {
+    const c = newId()
+    await streamOf(hub.hold(local, c), outletOf(hub))
+      .start({ t: 'sub', c })
+      .catch(() => {})
+    await speech.say(newId(), 'ai', 'to nobody').catch(() => {})
+  }
+  expect(hub.size).toBe(0)
+})
+
+test('writes that follow each other without a pause leave nothing behind', async () => {
+  const lines = new WriteLines()
+  const arrays = () => {
+    Bun.gc(true)
+    return heapStats().objectTypeCounts['Array'] ?? 0
+  }
+  let end = () => {}
+  let before: Promise<void> = Promise.resolve()
+  const write = async () => {
+    const gate = Promise.withResolvers<void>()
+    const running = lines.run(
+      'c',
+      false,
+      () => gate.promise,
+      () => {},
+    )
+    end()
+    await before
+    before = running
+    end = gate.resolve
+  }
+  for (let n = 0; n < 100; n += 1) await write()
+  const held = arrays()
+  for (let n = 0; n < 10_000; n += 1) await write()
+  expect(arrays() - held).toBeLessThan(1000)
+  end()
+  await lines.ended()
+})

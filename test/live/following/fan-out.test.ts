@@ -1,0 +1,186 @@
+/** Crowds: everybody is served once, and whoever else waits for the process is served between them. */
+import { describe, expect, test } from 'bun:test'
+import type { ChangesRead } from '../../../src/conversation/reading/live-reads.ts'
+import { newId } from '../../../src/conversation/wire/ids.ts'
+import { localPrincipal as local } from '../../../src/conversation/wire/principal.ts'
+import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
+import { FanOut } from '../../../src/live/following/fan-out.ts'
+import type { Follower } from '../../../src/live/following/follower.ts'
+import { createHub } from '../../../src/live/following/hub.ts'
+import { TimeSlice } from '../../../src/live/following/time-slice.ts'
+import { until } from '../../support/servers/processes.ts'
+
+const busy = (ms: number) => {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+const round = () => new Promise((resolve) => setImmediate(resolve))
+
+const thrower = (cause: unknown) => {
+  throw cause
+}
+
+describe('a fan-out', () => {
+  test('to a crowd gives way to others between its slices, and serves everybody once', async () => {
+    const crowd = new Set(Array.from({ length: 1000 }, (_, n) => n))
+    const served: number[] = []
+    const fanOut = new FanOut(new TimeSlice(2, thrower), crowd, (one) => {
+      busy(0.05)
+      served.push(one)
+    })
+    fanOut.all()
+    // 50 ms of work, of which the caller waits for one slice.
+    expect(served.length).toBeLessThan(500)
+    let rounds = 0
+    for (; served.length < 1000; rounds += 1) await round()
+    expect(rounds).toBeGreaterThan(5)
+    await round()
+    expect(served).toEqual([...crowd])
+  })
+
+  test('that is asked for again while it runs starves nobody', async () => {
+    const crowd = new Set(Array.from({ length: 300 }, (_, n) => n))
+    const served = new Map<number, number>()
+    const fanOut = new FanOut(new TimeSlice(1, thrower), crowd, (one) => {
+      busy(0.1)
+      served.set(one, (served.get(one) ?? 0) + 1)
+    })
+    for (let n = 0; n < 20; n += 1) {
+      fanOut.all()
+      await round()
+    }
+    await until('it has ended', () => !fanOut.isRunning)
+    const counts = [...served.values()]
+    expect(served.size).toBe(300)
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
+  })
+
+  test('serves who joins, and not who leaves, while it runs', async () => {
+    const crowd = new Set(Array.from({ length: 200 }, (_, n) => n))
+    const served: number[] = []
+    const fanOut = new FanOut(new TimeSlice(1, thrower), crowd, (one) => {
+      busy(0.1)
+      served.push(one)
+    })
+    fanOut.all()
+    expect(served.length).toBeLessThan(150)
+    crowd.delete(199)
+    crowd.add(1000)
+    fanOut.joined()
+    await until('it has ended', () => !fanOut.isRunning)
+    expect(served).toContain(1000)
+    expect(served).not.toContain(199)
+  })
+
+  test('goes on where one of the crowd fails, and tells of it', async () => {
+    const failures: unknown[] = []
+    const crowd = new Set(Array.from({ length: 100 }, (_, n) => n))
+    const served: number[] = []
+    const slice = new TimeSlice(2, (cause) => failures.push(cause))
+    const fanOut = new FanOut(slice, crowd, (one) => {
+      if (one === 50) throw new Error('fifty')
+      served.push(one)
+    })
+    fanOut.all()
+    await until('it has ended', () => !fanOut.isRunning)
+    expect([served.length, String(failures)]).toEqual([99, 'Error: fifty'])
+  })
+})
+
+describe('a conversation that a crowd follows', () => {
+  const crowdSize = 200
+
+  /** Followers who take long: a crowd of them needs many slices. */
+  async function crowded(changes?: () => Promise<ChangesRead>) {
+    const hub = createHub({
+      reads: {
+        heads: async (names) => names.map(() => ({ version: 5, erased: false })),
+        changes: changes ?? (() => new Promise(() => {})),
+        snapshot: async () => ({ state: 'missing' }),
+      },
+      databaseShared: false,
+      kv: undefined,
+      pollMs: 60_000,
+      silentPollMs: 60_000,
+      page: { limit: 200, bytesMax: 131_072 },
+      slice: new TimeSlice(1, thrower),
+      events: { headWentBack() {}, workFailed() {} },
+    })
+    const channel = hub.hold(local, newId())
+    await channel.check()
+    const told = Array.from({ length: crowdSize }, (_, n) => {
+      const seen: string[] = []
+      const follower: Follower = {
+        last: 5,
+        advance() {
+          busy(0.1)
+          seen.push(`version ${channel.head}`)
+        },
+        reset(reason) {
+          busy(0.1)
+          seen.push(reason)
+        },
+        show({ text }) {
+          busy(0.1)
+          seen.push(text)
+        },
+      }
+      channel.join(follower)
+      return { n, seen, follower }
+    })
+    const commit = (version: number, fields: Partial<Message> = {}) =>
+      hub.effect.committed({
+        tenant: local.tenant,
+        conversationId: channel.conversationId,
+        from: version - 1,
+        version,
+        messages: [{ role: 'ai', seq: version, version, content: '', ...fields } as Message],
+        touched: 'messages',
+      })
+    return { hub, channel, told, commit }
+  }
+
+  test('is told of a commit after its writer has been answered', async () => {
+    const { hub, told, commit } = await crowded()
+    commit(6)
+    expect(told.filter(({ seen }) => seen.length > 0).length).toBeLessThan(crowdSize / 2)
+    await until('all are told', () => told.every(({ seen }) => seen.length > 0))
+    expect(told.every(({ seen }) => seen.join() === 'version 6')).toBe(true)
+    hub[Symbol.dispose]()
+  })
+
+  test('is shown no interim text that a message has ended meanwhile', async () => {
+    const { hub, channel, told, commit } = await crowded()
+    channel.partials.say('ai', 'so far')
+    expect(told.filter(({ seen }) => seen.length > 0).length).toBeLessThan(crowdSize / 2)
+    commit(6)
+    await until('all are told', () => told.every(({ seen }) => seen.includes('version 6')))
+    await round()
+    for (const { seen } of told) expect(seen.indexOf('so far')).toBeLessThan(1)
+    expect(told.some(({ seen }) => seen.join() === 'version 6')).toBe(true)
+    hub[Symbol.dispose]()
+  })
+
+  test('is shown the latest interim text, and an end of it', async () => {
+    const { hub, channel, told } = await crowded()
+    channel.partials.say('ai', 'so far')
+    channel.partials.say('ai', 'so far so good')
+    await until('all are shown it', () =>
+      told.every(({ seen }) => seen.at(-1) === 'so far so good'),
+    )
+    channel.partials.say('ai', '')
+    await until('it is taken back', () => told.every(({ seen }) => seen.at(-1) === ''))
+    hub[Symbol.dispose]()
+  })
+
+  test('is told of an erasure, all of it', async () => {
+    const conversation = { version: 6, erasedAt: '2026-11-23T09:30:00.000000Z' } as Conversation
+    const { hub, channel, told } = await crowded(async () => ({ state: 'erased', conversation }))
+    channel.hint(6)
+    await until('all are told', () =>
+      told.every(({ seen }) => seen.includes('conversation-erased')),
+    )
+    hub[Symbol.dispose]()
+  })
+})

@@ -1,0 +1,120 @@
+/** What a socket may send, on frames that come at once and a clock that is the real one. */
+import { describe, expect, test } from 'bun:test'
+import { TimeSlice } from '../../../src/live/following/time-slice.ts'
+import { dearTimes, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
+import { Inbox } from '../../../src/live/socket/inbox.ts'
+import { until } from '../../support/servers/processes.ts'
+
+function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: number } = {}) {
+  const { sliceMs = 1000, busyMs = 0 } = options
+  const taken: string[] = []
+  const reading: ('paused' | 'resumed')[] = []
+  let floods = 0
+  const failures: unknown[] = []
+  const slice = new TimeSlice(sliceMs, (cause) => failures.push(cause))
+  const inbox = new Inbox(
+    { framesPerSecond, slice },
+    {
+      take(sent) {
+        const end = performance.now() + busyMs
+        while (performance.now() < end);
+        if (typeof sent === 'string') taken.push(sent)
+      },
+      flooded() {
+        floods += 1
+      },
+    },
+    {
+      pauseReading: () => reading.push('paused'),
+      resumeReading: () => reading.push('resumed'),
+      together: (work) => work(),
+    },
+  )
+  const send = (count: number, text = '') => {
+    for (let n = 0; n < count; n += 1) inbox.message(`${text}${n}`, performance.now())
+  }
+  return { inbox, taken, reading, send, floods: () => floods, failures }
+}
+
+describe('the budget of a socket', () => {
+  test('counts a frame once, and once more for each KiB', () => {
+    expect([0, 1, 1023, 1024, 135_168].map(weightOf)).toEqual([1, 1, 1, 2, 133])
+  })
+
+  test('has a second of frames at once, earns as many in each second, and keeps no more', () => {
+    const budget = new FrameBudget(100, 0)
+    for (let n = 0; n < 100; n += 1) budget.spend(1, 0)
+    expect(budget.isInDebt).toBe(false)
+    budget.spend(1, 0)
+    expect(budget.isInDebt).toBe(true)
+    expect(budget.handleMs(0, 0)).toBe(20)
+    budget.spend(0, 60_000)
+    for (let n = 0; n < 100; n += 1) budget.spend(1, 60_000)
+    expect(budget.isInDebt).toBe(false)
+  })
+
+  test('calls it a flood from two seconds of debt on, and no frame alone', () => {
+    const budget = new FrameBudget(100, 0)
+    // The largest frame that there can be, refused.
+    expect([budget.spend(16_384, 0), budget.spend(16_384 * dearTimes, 0)]).toEqual([true, true])
+    for (let n = 0; n < 101; n += 1) expect(budget.spend(1, 0)).toBe(true)
+    expect(budget.spend(1, 0)).toBe(false)
+  })
+})
+
+describe('frames that come faster than they may', () => {
+  test('are handled in their order, later, and the socket is not read until then', async () => {
+    const { taken, reading, send, floods } = inboxOf(200)
+    send(550)
+    const atOnce = taken.length
+    expect(atOnce).toBeGreaterThanOrEqual(200)
+    expect(atOnce).toBeLessThan(550)
+    expect(reading).toEqual(['paused'])
+    await until('all are handled', () => taken.length === 550)
+    await until('it is read again', () => reading.length === 2)
+    expect(taken).toEqual(Array.from({ length: 550 }, (_, n) => `${n}`))
+    expect([reading, floods()]).toEqual([['paused', 'resumed'], 0])
+  })
+
+  test('close the socket once where the debt is too large, and no more is handled', async () => {
+    const { taken, send, floods } = inboxOf(100)
+    send(1000)
+    expect(floods()).toBe(1)
+    const handled = taken.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(taken.length).toBe(handled)
+  })
+
+  test('pause the socket where they are pings, which wait nowhere', async () => {
+    const { inbox, reading, floods } = inboxOf(100)
+    for (let n = 0; n < 250; n += 1) inbox.control(performance.now())
+    expect([reading, inbox.isPaused, floods()]).toEqual([['paused'], true, 0])
+    await until('it is read again', () => reading.length === 2)
+    for (let n = 0; n < 1000; n += 1) inbox.control(performance.now())
+    expect(floods()).toBe(1)
+  })
+
+  test('wait for the next round of the event loop where they take long, within the budget', async () => {
+    const { taken, reading, send } = inboxOf(10_000, { sliceMs: 2, busyMs: 0.5 })
+    send(100)
+    expect(taken.length).toBeLessThan(20)
+    let rounds = 0
+    while (taken.length < 100) {
+      await new Promise((resolve) => setImmediate(resolve))
+      rounds += 1
+    }
+    expect(rounds).toBeGreaterThan(3)
+    await until('it is read again', () => reading.length === 2)
+    expect(taken).toEqual(Array.from({ length: 100 }, (_, n) => `${n}`))
+  })
+
+  test('are forgotten with their socket', async () => {
+    const { inbox, taken, send } = inboxOf(100)
+    send(200)
+    inbox.close()
+    const handled = taken.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    send(1)
+    expect(taken.length).toBe(handled)
+  })
+})

@@ -1,0 +1,35 @@
+/**
+ * Random schedules of spoken turns over the sockets of two nodes, which are cut, against the model; and
+ * that mistakes would show.
+ */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { Counts } from '../support/voice/voice-frames.ts'
+import { openNodes, type VoiceNodes } from '../support/voice/voice-nodes.ts'
+import { Run, type Wrongs } from '../support/voice/voice-run.ts'
+import { schedule } from '../support/voice/voice-schedule.ts'
+
+const runs = Number(process.env['SCHEDULES'] ?? 40)
+
+let bench: VoiceNodes
+beforeAll(async () => {
+  bench = await openNodes()
+}, 60_000)
+afterAll(() => bench[Symbol.asyncDispose]())
+
+function holds(counts: Counts, wrongs: Wrongs = {}) {
+  let foreign: string | undefined
+  return fc.asyncProperty(schedule, async (schedule) => {
+    const created = await bench.nodes[0]?.ask('POST', '/v1/conversations', {})
+    const c = String(created?.body['id'])
+    counts.count('schedules')
+    foreign = (await new Run(bench, c, { wrongs, counts, foreign }).play(schedule)) ?? foreign
+  })
+}
+
+test('whatever is sent over whatever sockets, cut and sent again, places, words, audio and what was heard are right', async () => {
+  const counts = new Counts()
+  await fc.assert(holds(counts), { numRuns: runs })
+  console.log(`Spoken turns over sockets:\n${counts.table}`)
+  expect(counts.of('schedules')).toBe(runs)
+}, 1_200_000)

@@ -1,0 +1,111 @@
+/** Deadlines of a process whose event loop stalls: what waits in a socket is not late, and silence is. */
+import { expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { Late, within } from '../../src/conversation/cache/breaker.ts'
+import { deadline, isStarved, usableNow } from '../../src/mechanics/loop-delay.ts'
+
+/** Echoes what it is sent, in a process of its own: it answers while this one stands still. */
+async function echoServer() {
+  const program = `const server = require('node:net').createServer((socket) => socket.pipe(socket))
+    server.listen(0, '127.0.0.1', () => process.stdout.write(String(server.address().port) + '\\n'))`
+  const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe' })
+  const { value } = await child.stdout.getReader().read()
+  const socket = connect({ port: Number(new TextDecoder().decode(value)), host: '127.0.0.1' })
+  await once(socket, 'connect')
+  return {
+    socket,
+    async [Symbol.asyncDispose]() {
+      socket.destroy()
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+const block = (ms: number) => {
+  for (const endsAt = performance.now() + ms; performance.now() < endsAt; );
+}
+
+/** Stands still for `eachMs` in every turn of the loop, until it is stopped. */
+function stalls(eachMs: number): Disposable {
+  let timer: ReturnType<typeof setTimeout>
+  const again = () => {
+    block(eachMs)
+    timer = setTimeout(again, 0)
+  }
+  timer = setTimeout(again, 0)
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
+}
+
+const answer = async (socket: Socket) => {
+  const arrived = once(socket, 'data')
+  socket.write('x')
+  await arrived
+}
+
+const never = new Promise<never>(() => {})
+
+test('an answer that arrived while the loop stalled is not late, however long that was', async () => {
+  await using server = await echoServer()
+  for (const ms of [30, 300, 2500]) {
+    const call = within(answer(server.socket), 15)
+    // Sent first, as a busy process would have.
+    setImmediate(() => setImmediate(() => block(ms)))
+    await call
+  }
+})
+
+test('an answer is not late where every turn of the loop takes longer than the deadline', async () => {
+  await using server = await echoServer()
+  using _ = stalls(25)
+  for (let n = 0; n < 10; n += 1) await within(answer(server.socket), 15)
+})
+
+test('a deadline of seconds is moved by the stalls in it', async () => {
+  await using server = await echoServer()
+  const call = within(answer(server.socket), 600)
+  block(1500)
+  await call
+})
+
+test('silence is found within the deadline and a second, however the loop stalls', async () => {
+  using _ = stalls(40)
+  const startedAt = performance.now()
+  const thrown = await within(never, 15).catch((reason: unknown) => reason)
+  expect(thrown).toBeInstanceOf(Late)
+  // The bound, a last look of 15 ms of usable time, and turns of the loop between.
+  expect(performance.now() - startedAt).toBeLessThan(15 + 1000 + 1500)
+})
+
+test('a process that is idle waits for the deadline and no longer', async () => {
+  for (const ms of [15, 600]) {
+    const startedAt = usableNow()
+    await within(never, ms).catch(() => {})
+    const waitedMs = usableNow() - startedAt
+    expect(waitedMs).toBeGreaterThanOrEqual(ms - 1)
+    expect(waitedMs).toBeLessThan(ms + 60)
+  }
+})
+
+test('a deadline that was cancelled never ends', async () => {
+  let isLate = false
+  const cancel = deadline(5, () => {
+    isLate = true
+  })
+  block(20)
+  cancel()
+  await Bun.sleep(30)
+  expect(isLate).toBe(false)
+})
+
+test('a process is starved while its loop stalls, and is not any more when that is over', async () => {
+  {
+    using _ = stalls(40)
+    await within(never, 300).catch(() => {})
+    expect(isStarved()).toBe(true)
+  }
+  // Looked at while somebody waits; a busy machine may take the time from this process.
+  for (let n = 0; n < 20 && isStarved(); n += 1) await within(never, 400).catch(() => {})
+  expect(isStarved()).toBe(false)
+})

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkConversation } from '../support/checker.ts'
+import { recordTurn } from '../support/client.ts'
+import { createConversations, type Node, startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
+import { createWriter, seeded } from '../support/writer.ts'
+
+/** `CRASHES=200` is the long run; one kill and start takes some 6 s on a slow disk. */
+const crashes = Number(process.env['CRASHES'] ?? 8)
+
+/**
+ * Kills the service at random moments under load and starts it again. Patient writers send again,
+ * under the same keys, until they are told; the others do not know, and may not be told a lie.
+ */
+async function crash(env: Record<string, string>): Promise<void> {
+  const random = seeded(7)
+  let node: Node = await startNode(env)
+  const conversations = await createConversations(node.url, 3)
+  let stopped = false
+  const writers = Array.from({ length: 12 }, (_, n) =>
+    createWriter({
+      name: `writer-${n}`,
+      bases: () => [node.url],
+      conversations,
+      random: seeded(100 + n),
+      patient: n % 2 === 0,
+      stopped: () => stopped,
+    }),
+  )
+  const running = Promise.all(writers.map((writer) => writer.run(Number.MAX_SAFE_INTEGER)))
+  for (let n = 0; n < crashes; n += 1) {
+    const turns = writers.map((writer) =>
+      [...writer.told.values()].reduce((sum, one) => sum + one.turns.size, 0),
+    )
+    const before = turns.reduce((sum, count) => sum + count, 0)
+    // Under load: some turns are acknowledged between any two kills.
+    const goal = before + 5 + random() * 60
+    for (;;) {
+      const now = writers
+        .flatMap((writer) => [...writer.told.values()])
+        .reduce((sum, one) => sum + one.turns.size, 0)
+      if (now >= goal) break
+      await Bun.sleep(2)
+    }
+    node.kill('SIGKILL')
+    await node.exited
+    node = await startNode(env)
+  }
+  stopped = true
+  await running
+  for (const id of conversations) {
+    const told = writers.flatMap((writer) => writer.told.get(id) ?? [])
+    await checkConversation(node.url, id, told, { exact: false })
+  }
+  await node[Symbol.asyncDispose]()
+}
+
+describe(`the service killed ${crashes} times under load`, () => {
+  test('keeps every acknowledged turn whole, and no half one, on Postgres', async () => {
+    await crash({ DATABASE_URL: await testDatabaseUrl() })
+  }, 1_800_000)
+
+  test('keeps every acknowledged turn whole, and no half one, on PGlite', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+    await crash({ TURNLOG_DATA: directory })
+    rmSync(directory, { recursive: true, force: true })
+  }, 1_800_000)
+})
+
+describe('a frozen node', () => {
+  test('holds no lock: the other node goes on writing the same conversations', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl() }
+    await using one = await startNode(env)
+    await using two = await startNode(env)
+    const conversations = await createConversations(one.url, 4)
+    let stopped = false
+    const writer = (n: number, base: string) =>
+      createWriter({
+        name: `writer-${n}`,
+        bases: () => [base],
+        conversations,
+        random: seeded(n),
+        patient: false,
+        stopped: () => stopped,
+      })
+    const frozen = Array.from({ length: 16 }, (_, n) => writer(n, one.url))
+    const running = frozen.map((each) => each.run(Number.MAX_SAFE_INTEGER))
+    const acknowledged = () =>
+      frozen
+        .flatMap((each) => [...each.told.values()])
+        .reduce((sum, told) => sum + told.turns.size, 0)
+    for (let round = 0; round < 5; round += 1) {
+      const goal = acknowledged() + 20
+      while (acknowledged() < goal) await Bun.sleep(2)
+      one.kill('SIGSTOP')
+      for (const id of conversations) {
+        for (let n = 0; n < 5; n += 1) {
+          const turn = { user: { text: `${round}/${n}` }, assistant: { responses: ['a'] } }
+          const answer = await recordTurn(two.url, id, turn, `frozen-${round}/${n}`)
+          expect(answer).toMatchObject({ kind: 'answer', status: 201 })
+        }
+      }
+      one.kill('SIGCONT')
+    }
+    stopped = true
+    await Promise.all(running)
+  }, 60_000)
+})

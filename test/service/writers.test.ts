@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkConversation } from '../support/checker.ts'
+import { createConversations, type Node, startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
+import { createWriter, seeded } from '../support/writer.ts'
+
+/** 64 writers over 4 conversations: what they were told is what is there. */
+async function campaign(nodes: readonly Node[], steps: number): Promise<void> {
+  const [first] = nodes
+  if (first === undefined) throw new Error('a campaign needs a node')
+  const conversations = await createConversations(first.url, 4)
+  const writers = Array.from({ length: 64 }, (_, n) =>
+    createWriter({
+      name: `writer-${n}`,
+      bases: () => nodes.map(({ url }) => url),
+      conversations,
+      random: seeded(n + 1),
+      patient: false,
+    }),
+  )
+  await Promise.all(writers.map((writer) => writer.run(steps)))
+  for (const id of conversations) {
+    const told = writers.flatMap((writer) => writer.told.get(id) ?? [])
+    expect(told.reduce((sum, one) => sum + one.unknown.size, 0)).toBe(0)
+    await checkConversation(first.url, id, told, { exact: true })
+  }
+}
+
+describe('64 writers over 4 conversations', () => {
+  test('leave order, versions and turns whole on Postgres, through two nodes', async () => {
+    const env = { DATABASE_URL: await testDatabaseUrl() }
+    await using one = await startNode(env)
+    await using two = await startNode(env)
+    await campaign([one, two], 12)
+  }, 120_000)
+
+  test('leave order, versions and turns whole on PGlite', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+    {
+      await using node = await startNode({ TURNLOG_DATA: directory })
+      await campaign([node], 8)
+    }
+    rmSync(directory, { recursive: true, force: true })
+  }, 120_000)
+})

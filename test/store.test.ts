@@ -1,9 +1,0 @@
-import { storeConformance } from './conformance/store.ts'
-import { voiceConformance } from './conformance/voice.ts'
-import { freshPglite, freshPostgres } from './support/databases.ts'
-
-storeConformance('PGlite', freshPglite)
-storeConformance('Postgres', freshPostgres)
-
-voiceConformance('PGlite', freshPglite)
-voiceConformance('Postgres', freshPostgres)

@@ -1,0 +1,235 @@
+/** Ways to get a cache wrong. Each must be caught by the model, or the model proves nothing. */
+import type { Cache } from '../../../src/conversation/cache/cache.ts'
+import { createOwnCache } from '../../../src/conversation/cache/own-cache.ts'
+import { cacheRule, type Entry, type Head, stubOf } from '../../../src/conversation/cache/rule.ts'
+import { bytesOf, fitted, type Window, windowOf } from '../../../src/conversation/cache/window.ts'
+import { createEvents } from '../../../src/events.ts'
+import { type Kv, KvError } from '../../../src/ports/kv.ts'
+import type { Mistake } from './cache-model.ts'
+
+const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
+  [...texts].sort(([a], [b]) => a - b).map(([, text]) => text)
+
+/** A store whose commits are changed on their way. */
+const withChecks =
+  (change: (kv: Kv, atomic: ReturnType<Kv['atomic']>) => void) =>
+  (kv: Kv): Kv => ({
+    get: (...args) => kv.get(...args),
+    getMany: (...args) => kv.getMany(...args),
+    set: (...args) => kv.set(...args),
+    delete: (...args) => kv.delete(...args),
+    list: (...args) => kv.list(...args),
+    watch: (keys) => kv.watch(keys),
+    atomic() {
+      const atomic = kv.atomic()
+      change(kv, atomic)
+      return atomic
+    },
+    close() {},
+    [Symbol.dispose]() {},
+  })
+
+const withCache = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
+  options: (options) => ({ ...options, cache: { ...options.cache, ...change(options.cache) } }),
+})
+
+export const ownCache = (): Cache =>
+  createOwnCache({
+    events: createEvents(() => {}),
+    ttlSeconds: 600,
+    memoryBytesMax: 1_000_000,
+    readyBytesMax: 0,
+  })
+
+const withOwn = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
+  own() {
+    const cache = ownCache()
+    return { ...cache, ...change(cache) }
+  },
+})
+
+export const mistakes: Readonly<Record<string, Mistake>> = {
+  'the head is not checked': {
+    kv: withChecks((_, atomic) => {
+      atomic.check = () => atomic
+    }),
+  },
+
+  'writers make windows': {
+    rule: {
+      ...cacheRule,
+      apply(head, applied) {
+        const texts = textsOf(applied.texts)
+        const to = Math.max(0, ...applied.texts.keys())
+        return head === undefined && texts.length > 0
+          ? cacheRule.fill(stubOf(0), fitted(applied.version, to, texts))
+          : cacheRule.apply(head, applied)
+      },
+    },
+  },
+
+  'a gap before a commit is not seen': {
+    rule: {
+      ...cacheRule,
+      apply: (head, applied) =>
+        cacheRule.apply(head, { ...applied, from: head?.version ?? applied.from }),
+    },
+  },
+
+  'a late writer takes the version back': {
+    rule: {
+      ...cacheRule,
+      apply(head, applied) {
+        if (head === undefined || head.version <= applied.version)
+          return cacheRule.apply(head, applied)
+        return { head: { ...head, version: applied.version }, put: applied.texts, drop: [] }
+      },
+    },
+  },
+
+  'memory of one process takes any snapshot': withOwn((cache) => ({
+    async fill(tenant, id, seen, snapshot) {
+      const now = await cache.read(tenant, id, 64)
+      await cache.fill(tenant, id, now?.seen ?? seen, snapshot)
+    },
+  })),
+
+  'memory of one process does not see a gap': withOwn(({ effect, ready }) => ({
+    effect: {
+      ...effect,
+      committed(commit) {
+        const version = ready(commit.tenant, commit.conversationId)?.window.version
+        effect.committed({ ...commit, from: version ?? commit.from })
+      },
+    },
+  })),
+
+  'holes are served': {
+    rule: {
+      ...cacheRule,
+      window(head: Head, newestFirst: readonly Entry[], wanted: number) {
+        const found = newestFirst.slice(0, wanted)
+        const texts = found.map(({ text }) => text).reverse()
+        const { version, to } = head
+        return { version, from: to - texts.length + 1, to, texts, bytes: bytesOf(texts) }
+      },
+    },
+  },
+
+  'the snapshot is older than the remembered stamp': {
+    options(options) {
+      // The one that the read before took.
+      let early: Promise<Window> | undefined
+      const take = async (tenant: string, id: string) => {
+        const principal = { tenant, subject: 'local', scopes: 'all' } as const
+        const newest = await options.reader.newest(principal, id, { limit: 64 })
+        return windowOf(newest.version, newest.lastSeq, newest.messages)
+      }
+      const cache: Cache = {
+        ...options.cache,
+        async fill(tenant, id, seen, snapshot) {
+          const before = early
+          early = take(tenant, id)
+          await options.cache.fill(tenant, id, seen, (await before) ?? snapshot)
+        },
+      }
+      return { ...options, cache }
+    },
+  },
+
+  'versionstamps are used again': {
+    kv: withChecks((kv, atomic) => {
+      // As if whatever stands at a place were always the same entry.
+      const { check, commit } = {
+        check: atomic.check.bind(atomic),
+        commit: atomic.commit.bind(atomic),
+      }
+      const checks: Parameters<typeof check> = []
+      atomic.check = (...more) => {
+        checks.push(...more)
+        return atomic
+      }
+      atomic.commit = async () => {
+        for (const { key, versionstamp } of checks) {
+          const now = await kv.get<Head>(key)
+          const isThere = now.value !== null && versionstamp !== null
+          check({ key, versionstamp: isThere ? now.versionstamp : versionstamp })
+        }
+        return await commit()
+      }
+    }),
+  },
+
+  'an old dump is trusted': {
+    async restart(kv, dump) {
+      for (const { key, value } of dump) await kv.set(key, value)
+    },
+  },
+
+  'the version was asked for before the read began': {
+    options(options) {
+      let asked: ReturnType<typeof options.versions.current> | undefined
+      return {
+        ...options,
+        versions: {
+          current(tenant, id) {
+            // Joins a question that is under way.
+            asked ??= options.versions.current(tenant, id).finally(() => {
+              asked = undefined
+            })
+            return asked
+          },
+        },
+      }
+    },
+  },
+
+  'the floor is not looked at': {
+    histories: (histories) => ({
+      ...histories,
+      history: (principal, id, { minCursor, ...ask }) =>
+        histories.history(
+          principal,
+          id,
+          minCursor === undefined ? ask : { ...ask, consistency: 'eventual' },
+        ),
+    }),
+  },
+
+  'ready bytes are served without asking': withCache((cache) => ({
+    version: async (tenant, id) => cache.ready(tenant, id)?.window.version,
+  })),
+}
+
+export const erasureMistakes: Readonly<Record<string, Mistake>> = {
+  'memory of one process keeps what was erased': withOwn(() => ({ erase: async () => true })),
+
+  'an erasure leaves the messages': {
+    kv: withChecks((_, atomic) => {
+      atomic.delete = () => atomic
+    }),
+  },
+}
+
+/** Of a store that refuses whatever is to be written, for some time. */
+export const refusalMistakes: Readonly<Record<string, Mistake>> = {
+  'a refused write does not open the breaker': {
+    refusal: new KvError('refused', 'READONLY'),
+  },
+
+  'what was refused is not made up for': {
+    rule: {
+      ...cacheRule,
+      apply: (head, applied) =>
+        applied.from === undefined && applied.texts.size === 0
+          ? undefined
+          : cacheRule.apply(head, applied),
+    },
+  },
+}
+
+export const listMistakes: Readonly<Record<string, Mistake>> = {
+  'an erased conversation is served by ready bytes': {
+    options: (options) => ({ ...options, isErased: () => false }),
+  },
+}

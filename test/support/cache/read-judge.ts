@@ -1,0 +1,123 @@
+/**
+ * Judges reads of one conversation by what its writers were told. Every durable change is known by
+ * its version, so every answer is known word for word, whatever its version is.
+ */
+import canonicalize from 'canonicalize'
+import type { Message } from '../../../src/conversation/wire/schemas.ts'
+
+/** An acknowledged change: the version it took, and the messages it wrote, as it left them. */
+export type KnownChange = { readonly version: number; readonly messages: readonly Message[] }
+
+/** What was asked for: the newest `last`, or a page. */
+export type Asked =
+  | { readonly last: number }
+  | { readonly after: number; readonly limit: number }
+  | { readonly before: number; readonly limit: number }
+  | { readonly newest: number }
+
+export type SeenRead = {
+  readonly asked: Asked
+  readonly mode: 'strong' | 'eventual' | 'floor'
+  /** The version it must reach, as known before it was sent: 0 for `eventual`. */
+  readonly floor: number
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly version: number
+  readonly source: string
+  /** One digest a message, in the order of the answer. */
+  readonly messages: readonly number[]
+}
+
+/**
+ * So that thousands of answers can be kept. The database keeps the members of what callers gave in
+ * another order than they came.
+ */
+export const digestOf = (message: Message): number =>
+  Bun.hash.xxHash32(
+    JSON.stringify({
+      ...message,
+      memoryRetrievalTrace: canonicalize(message.memoryRetrievalTrace),
+      metadata: canonicalize(message.metadata),
+    }),
+  )
+
+/** One sentence for each read that is wrong, and for each change that is missing. */
+export function judgeReads(options: {
+  readonly changes: readonly KnownChange[]
+  readonly reads: readonly SeenRead[]
+  /** What the cache has shown of it before all of these reads. */
+  readonly shown?: number
+}): string[] {
+  const { changes, reads, shown = 0 } = options
+  const inOrder = [...changes].sort((a, b) => a.version - b.version)
+  return [
+    // Version 1 is the conversation's creation.
+    ...inOrder.flatMap(({ version }, index) =>
+      version === index + 2 ? [] : [`change ${index + 1} has version ${version}, not ${index + 2}`],
+    ),
+    ...wrongContents(inOrder, reads),
+    ...reads.flatMap((read) =>
+      read.version >= read.floor ? [] : [`${nameOf(read)} is behind ${read.floor}`],
+    ),
+    ...backwards(reads, shown),
+  ]
+}
+
+/** The messages after all of the changes up to a version, as digests by seq. */
+export function stateAt(changes: readonly KnownChange[], version: number): number[] {
+  const state: number[] = []
+  for (const change of [...changes].sort((a, b) => a.version - b.version))
+    if (change.version <= version) applyTo(state, change)
+  return state
+}
+
+const applyTo = (state: number[], { messages }: KnownChange) => {
+  for (const message of messages) state[message.seq - 1] = digestOf(message)
+}
+
+const nameOf = ({ mode, version, source, asked }: SeenRead) =>
+  `the ${mode} read of ${JSON.stringify(asked)} at version ${version} from the ${source}`
+
+function wrongContents(inOrder: readonly KnownChange[], reads: readonly SeenRead[]): string[] {
+  const head = inOrder.at(-1)?.version ?? 1
+  const state: number[] = []
+  let next = 0
+  return [...reads]
+    .sort((a, b) => a.version - b.version)
+    .flatMap((read) => {
+      if (read.version > head) return [`${nameOf(read)} is ahead of ${head}`]
+      for (; (inOrder[next]?.version ?? Number.POSITIVE_INFINITY) <= read.version; next += 1)
+        applyTo(state, inOrder[next] ?? { version: 0, messages: [] })
+      const expected = expectedOf(state, read.asked)
+      const isRight =
+        expected.length === read.messages.length &&
+        expected.every((digest, index) => digest === read.messages[index])
+      return isRight ? [] : [`${nameOf(read)} is not what was written`]
+    })
+}
+
+function expectedOf(state: readonly number[], asked: Asked): number[] {
+  if ('last' in asked) return state.slice(-asked.last)
+  if ('after' in asked) return state.slice(asked.after, asked.after + asked.limit)
+  if ('newest' in asked) return state.slice(-asked.newest).reverse()
+  const end = Math.min(asked.before - 1, state.length)
+  return state.slice(Math.max(0, end - asked.limit), end)
+}
+
+/** Answers from the cache that began after another had ended, and are older. */
+function backwards(reads: readonly SeenRead[], shownBefore: number): string[] {
+  const cached = reads.filter(({ source }) => source === 'cache')
+  const byEnd = [...cached].sort((a, b) => a.endedAt - b.endedAt)
+  let shown = shownBefore
+  let ended = 0
+  return [...cached]
+    .sort((a, b) => a.startedAt - b.startedAt)
+    .flatMap((read) => {
+      for (let one = byEnd[ended]; one !== undefined; one = byEnd[ended]) {
+        if (one.endedAt >= read.startedAt) break
+        shown = Math.max(shown, one.version)
+        ended += 1
+      }
+      return read.version >= shown ? [] : [`${nameOf(read)} comes after ${shown} was shown`]
+    })
+}

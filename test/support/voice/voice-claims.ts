@@ -1,0 +1,181 @@
+/**
+ * What holds of spoken turns in whatever order they came, without a model of them: of every state that
+ * anybody was shown, and of everything that was acknowledged.
+ */
+import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
+import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { Step } from './voice-steps.ts'
+import {
+  answerParts,
+  codePoints,
+  heardAt,
+  heardParts,
+  madeFor,
+  sessionName,
+  userText,
+} from './voice-words.ts'
+
+/** `answers`, `stored` and `views` are held against the model, `fold` against what REST reads. */
+export type Rule =
+  | ('lost' | 'doubled' | 'place' | 'said' | 'heard' | 'audio' | 'replay')
+  | ('answers' | 'stored' | 'views' | 'fold')
+
+export class Broken extends Error {
+  readonly rule: Rule
+
+  constructor(rule: Rule, what: string) {
+    super(`${rule}: ${what}`)
+    this.rule = rule
+  }
+}
+
+type Answered = { readonly step: Step; readonly frame: ServerFrame }
+
+export class Claims {
+  /** How often something was held to a rule. */
+  checks = 0
+  readonly #turns = new Set<number>()
+  readonly #seen = new Map<string, Map<number, Message>>()
+  readonly #places = new Map<number, string>()
+  readonly #answered: Answered[] = []
+
+  must(rule: Rule, holds: boolean, what: () => string): void {
+    this.checks += 1
+    if (!holds) throw new Broken(rule, what())
+  }
+
+  same(rule: Rule, found: unknown, wanted: unknown, where: string): void {
+    const text = (value: unknown) => JSON.stringify(value, null, 1)
+    this.must(
+      rule,
+      Bun.deepEquals(found, wanted),
+      () => `${where}: ${text(found)}, and not ${text(wanted)}`,
+    )
+  }
+
+  asked(step: Step): void {
+    if ('key' in step) this.#turns.add(step.key)
+  }
+
+  answered(step: Step, frame: ServerFrame): void {
+    if (frame.t === 'problem') return
+    const name = JSON.stringify(step)
+    const before = this.#answered.find((each) => JSON.stringify(each.step) === name)?.frame
+    if ('replayed' in frame && frame.replayed && before !== undefined && 'version' in before)
+      this.must(
+        'replay',
+        before.version === frame.version,
+        () => `${name} was answered ${JSON.stringify(before)}, then ${JSON.stringify(frame)}`,
+      )
+    this.#answered.push({ step, frame })
+  }
+
+  /** A message as somebody was shown it, in whatever order. */
+  saw(message: Message): void {
+    const { id, seq, version, parts, ttsAudioUrls, heard } = message
+    const place = this.#places.get(seq) ?? id
+    this.#places.set(seq, place)
+    this.must('doubled', place === id, () => `at ${seq} stand ${place} and ${id}`)
+    const versions = this.#seen.get(id) ?? new Map<number, Message>()
+    this.#seen.set(id, versions.set(version, versions.get(version) ?? message))
+    for (const other of versions.values())
+      if (other.version <= version) this.#follows(other, message)
+      else this.#follows(message, other)
+    for (const [part, url] of ttsAudioUrls?.entries() ?? []) {
+      if (url === null) continue
+      const made = madeFor(url)
+      const isRight = made.part === part && made.text === parts[part]
+      this.must('audio', isRight, () => `${url} is at part ${part} of ${JSON.stringify(parts)}`)
+    }
+    const most = codePoints(parts.join('')).length
+    const isWithin = (heard?.parts ?? 0) <= parts.length && (heard?.characters ?? 0) <= most
+    this.must('heard', isWithin, () => `of ${JSON.stringify(parts)}: ${JSON.stringify(heard)}`)
+  }
+
+  #follows(one: Message, later: Message): void {
+    const both = () => `${JSON.stringify(one)}, then ${JSON.stringify(later)}`
+    const isThere = one.seq === later.seq && one.role === later.role && one.turnId === later.turnId
+    this.must('place', isThere, both)
+    const isSaid =
+      one.state !== 'filled' || (later.state === 'filled' && later.content === one.content)
+    this.must('said', isSaid, both)
+    this.must('heard', (one.interruptedAt ?? '') <= (later.interruptedAt ?? ''), both)
+    if (one.version === later.version) this.same('said', one, later, 'one version of a message')
+  }
+
+  /** All there is, in its order. */
+  judge(messages: readonly Message[], sessions: readonly VoiceSession[]): void {
+    for (const [index, message] of messages.entries()) {
+      this.must('lost', message.seq === index + 1, () => `nothing is at ${index + 1}`)
+      this.saw(message)
+    }
+    const humans = messages.filter(({ role }) => role === 'human')
+    const texts = messages.filter(({ state }) => state === 'filled').map(({ content }) => content)
+    this.must('doubled', humans.length <= this.#turns.size, () => `${humans.length} seats`)
+    this.must('doubled', new Set(texts).size === texts.length, () => texts.join('; '))
+    for (const { role, turnId, seq } of messages) {
+      if (role !== 'ai') continue
+      const human = humans.find(({ id }) => id === turnId)
+      const isBefore = human !== undefined && human.seq < seq
+      this.must('place', isBefore, () => `the answer at ${seq} stands before its question`)
+    }
+    for (const answered of this.#answered)
+      this.must('lost', isKept(answered, messages, sessions), () => JSON.stringify(answered))
+  }
+
+  /** The heard view: of what was said a prefix, part by part, unless other words were given. */
+  shown(said: readonly Message[], heard: readonly Message[]): void {
+    const wanted = said.flatMap(({ id, parts, heard }) => {
+      const shown = heardParts(parts, heard)
+      return shown.parts.length === 0 ? [] : [{ id, ...shown }]
+    })
+    this.same('heard', ids(heard), ids(wanted), 'heard is what was not unheard')
+    for (const { id, parts } of heard) {
+      const { isQuoted } = wanted.find((each) => each.id === id) ?? { isQuoted: false }
+      const whole = said.find((each) => each.id === id)?.parts ?? []
+      const isPrefix = parts.every((part, n) =>
+        n < parts.length - 1 ? part === whole[n] : whole[n]?.startsWith(part) === true,
+      )
+      this.must('heard', isQuoted || isPrefix, () => `${parts.join('|')} of ${whole.join('|')}`)
+    }
+  }
+}
+
+const ids = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id)
+
+/** Whether what was acknowledged is there. */
+function isKept(
+  { step, frame }: Answered,
+  messages: readonly Message[],
+  sessions: readonly VoiceSession[],
+): boolean {
+  const found = (id: string | null) => messages.find((message) => message.id === id)
+  switch (frame.t) {
+    case 'turn.opened':
+      return found(frame.humanMessageId)?.seq === frame.seq
+    case 'recorded':
+    case 'turn.completed': {
+      if (step.do !== 'record' && step.do !== 'complete') return false
+      const [user, words] =
+        step.do === 'record' ? [step.words, step.words] : [step.user, step.assistant]
+      const [human, answer] = [found(frame.humanMessageId), found(frame.assistantMessageId)]
+      const isSaid = user === null || human?.content === userText(step.key, user)
+      const parts = words === null ? undefined : answerParts(step.key, words)
+      return isSaid && (parts === undefined || answer?.parts.join('|') === parts.join('|'))
+    }
+    case 'interrupted':
+      return (
+        step.do === 'heard' && (found(frame.messageId)?.interruptedAt ?? '') >= heardAt(step.at)
+      )
+    case 'attached': {
+      if (step.do !== 'audio' || frame.messageId === null) return frame.heldUntil !== undefined
+      return typeof found(frame.messageId)?.ttsAudioUrls?.[step.part] === 'string'
+    }
+    case 'voice.started':
+      return step.do === 'start' && sessions.some(({ id }) => id === sessionName(step.session))
+    case 'voice.ended':
+      return sessions.some(({ id, endedAt }) => id === frame.sessionId && endedAt !== null)
+    default:
+      return false
+  }
+}

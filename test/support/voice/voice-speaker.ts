@@ -1,0 +1,159 @@
+/** One who speaks through a socket that is cut now and then, and sends again what was not answered. */
+import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { LiveClient } from '../live/live.ts'
+import { until } from '../servers/processes.ts'
+import { Broken, type Claims } from './voice-claims.ts'
+import { soon, type VoiceNode } from './voice-nodes.ts'
+import type { Step } from './voice-steps.ts'
+import type { Thread, Told } from './voice-worlds.ts'
+
+export type OutFrame = { readonly t: string; readonly [member: string]: unknown }
+
+/** What stands between a speaker and its socket: a test puts a mistake there. */
+export type Line = (
+  frame: OutFrame,
+  isAgain: boolean,
+  send: (frame: OutFrame) => void,
+  answer: (frame: ServerFrame) => void,
+) => void
+
+/**
+ * When a socket is cut: before anything can have come of what was sent last, while a write is in hand,
+ * or once it is committed and its answer lost.
+ */
+export type Moment = 'at once' | 'in hand' | 'unheard'
+
+export type Cut = { readonly moment: Moment; readonly node: number }
+
+export type Move = { readonly step: Step; readonly frame: OutFrame; readonly cut: Cut | null }
+
+export type Tally = { count(name: string, n?: number): void }
+
+type Sent = { readonly id: string; readonly step: Step; readonly frame: OutFrame; tries: number }
+
+export class Speaker {
+  readonly #nodes: readonly VoiceNode[]
+  readonly #line: Line
+  readonly #claims: Claims
+  readonly #tally: Tally
+  #node: VoiceNode
+  #client: LiveClient | undefined
+  #read = 0
+  #frames = 0
+
+  constructor(
+    nodes: readonly VoiceNode[],
+    node: VoiceNode,
+    { line, claims, tally }: { line: Line; claims: Claims; tally: Tally },
+  ) {
+    this.#nodes = nodes
+    this.#node = node
+    this.#line = line
+    this.#claims = claims
+    this.#tally = tally
+  }
+
+  /** Sends without waiting; resolves when all is answered, with what is known of it. */
+  async play(moves: readonly Move[]): Promise<Thread[]> {
+    this.#client ??= await this.#node.connect()
+    const steps: { step: Step; told: Told }[] = []
+    const own: Thread = { steps, mayStop: false }
+    const threads = [own]
+    const waiting: Sent[] = []
+    for (const { step, frame, cut } of moves) {
+      this.#frames += 1
+      const sent = { id: `${this.#frames}`, step, frame, tries: 0 }
+      waiting.push(sent)
+      if (cut === null) {
+        this.#send(sent)
+        continue
+      }
+      const begun = this.#node.calls.begun
+      if (cut.moment === 'unheard') this.#client.socket.onmessage = null
+      this.#send(sent)
+      await this.#reached(cut.moment, begun)
+      this.#collect(waiting, steps)
+      const unknown = waiting.map((each) => ({ step: each.step }))
+      threads.push({
+        steps: unknown,
+        mayStop: true,
+        after: { thread: own, count: steps.length },
+      })
+      this.end()
+      this.#node = this.#nodes[cut.node] ?? this.#node
+      this.#client = await this.#node.connect()
+      this.#tally.count(`cuts ${cut.moment}`)
+      for (const each of waiting) this.#send(each)
+    }
+    await until('all is answered', () => {
+      this.#collect(waiting, steps)
+      return waiting.length === 0
+    })
+    return threads
+  }
+
+  end(): void {
+    if (this.#client !== undefined) this.#node.cut(this.#client)
+    this.#client = undefined
+    this.#read = 0
+  }
+
+  async #reached(moment: Moment, begun: number): Promise<void> {
+    if (moment === 'at once') return
+    const { calls } = this.#node
+    const client = this.#client
+    const there = () => calls.begun > begun && (moment === 'in hand' || calls.inHand === 0)
+    const end = performance.now() + 10_000
+    // As soon as can be: a write is in hand for a millisecond.
+    while (!there() && client?.closed === undefined) {
+      if (performance.now() > end) throw new Error('no write was begun')
+      await soon()
+    }
+  }
+
+  #send(sent: Sent): void {
+    const client = this.#client
+    if (client === undefined) throw new Error('there is no socket')
+    sent.tries += 1
+    this.#claims.asked(sent.step)
+    this.#tally.count(sent.tries === 1 ? `frames ${sent.frame.t}` : 'resends')
+    this.#line(
+      { ...sent.frame, id: sent.id },
+      sent.tries > 1,
+      (frame) => client.send(frame),
+      (frame) => client.frames.push(frame),
+    )
+  }
+
+  /** Answers come in the order of what they answer. */
+  #collect(waiting: Sent[], steps: { step: Step; told: Told }[]): void {
+    const { frames, wrong, closed } = this.#client ?? {}
+    if (wrong !== undefined) throw wrong
+    for (const frame of frames?.slice(this.#read) ?? []) {
+      this.#read += 1
+      if (!('id' in frame) || frame.id === undefined) continue
+      const sent = waiting.shift()
+      if (sent?.id !== frame.id)
+        throw new Broken('answers', `${frame.id} was answered, and ${sent?.id} was sent before it`)
+      const told = toldBy(frame)
+      steps.push({ step: sent.step, told })
+      this.#claims.answered(sent.step, frame)
+      if (frame.t === 'problem') this.#tally.count(`problems ${frame.code}`)
+      else if (told.outcome === 'replayed')
+        this.#tally.count(sent.tries > 1 ? 'replays after a cut' : 'replays otherwise')
+    }
+    if (closed !== undefined && waiting.length > 0)
+      throw new Broken('answers', `the socket was closed with ${closed.code} ${closed.reason}`)
+  }
+}
+
+function toldBy(frame: ServerFrame): Told {
+  if (frame.t === 'problem') return { outcome: frame.code }
+  if ('replayed' in frame && frame.replayed) return { outcome: 'replayed' }
+  const outcome = frame.t === 'attached' && frame.heldUntil !== undefined ? 'held' : 'done'
+  return {
+    outcome,
+    ...('version' in frame ? { version: frame.version } : {}),
+    ...(frame.t === 'turn.opened' ? { seq: frame.seq } : {}),
+  }
+}

@@ -1,0 +1,74 @@
+/** One who follows a conversation, is cut off now and then, and goes on from its cursor at some node. */
+import { Copy, type LiveClient } from '../live/live.ts'
+import { Broken, type Claims } from './voice-claims.ts'
+import type { VoiceNode } from './voice-nodes.ts'
+
+export class Watcher {
+  readonly #c: string
+  readonly #hears: ((text: string) => string) | undefined
+  readonly copy = new Copy()
+  #node: VoiceNode
+  #client: LiveClient | undefined
+  /** What its sockets showed and nobody has judged. */
+  #shown: LiveClient['frames'] = []
+  #wrong: string | undefined
+
+  constructor(c: string, node: VoiceNode, hears: ((text: string) => string) | undefined) {
+    this.#c = c
+    this.#node = node
+    this.#hears = hears
+  }
+
+  async follow(): Promise<void> {
+    const { cursor } = this.copy
+    const from = cursor === undefined ? '' : `&cursor=${cursor}`
+    const client = await this.#node.connect(
+      `?conversation=${this.#c}${from}`,
+      new Map([[this.#c, this.copy]]),
+    )
+    const [{ socket }, hears] = [client, this.#hears]
+    const usual = socket.onmessage
+    if (hears !== undefined && usual !== null)
+      socket.onmessage = (event) => {
+        const { data }: { data: unknown } = event
+        usual.call(socket, new MessageEvent('message', { data: hears(String(data)) }))
+      }
+    this.#client = client
+    await client.until('live')
+  }
+
+  async moves(node: VoiceNode): Promise<void> {
+    this.end()
+    this.#node = node
+    await this.follow()
+  }
+
+  /** Everything it was shown. */
+  tell(claims: Claims): void {
+    this.#take()
+    if (this.#wrong !== undefined) throw new Broken('fold', this.#wrong)
+    for (const frame of this.#shown.splice(0))
+      if (frame.t === 'change') for (const message of frame.messages) claims.saw(message)
+  }
+
+  async reaches(version: number): Promise<void> {
+    try {
+      await this.#client?.reaches(this.#c, version)
+    } catch (cause) {
+      throw new Broken('fold', `version ${version}: ${String(cause)}`)
+    }
+  }
+
+  end(): void {
+    this.#take()
+    if (this.#client !== undefined) this.#node.cut(this.#client)
+    this.#client = undefined
+  }
+
+  #take(): void {
+    this.#shown.push(...(this.#client?.frames.splice(0) ?? []))
+    const wrong = this.#client?.wrong
+    if (wrong !== undefined)
+      this.#wrong ??= wrong instanceof Error ? wrong.message : JSON.stringify(wrong)
+  }
+}

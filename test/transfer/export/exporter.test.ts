@@ -1,0 +1,303 @@
+/** What an export says while others write, erase and reorder, and what it costs. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { newId } from '../../../src/conversation/wire/ids.ts'
+import type { RecordedTurn, Segment } from '../../../src/conversation/wire/schemas.ts'
+import { exportConversations } from '../../../src/transfer/export/exporter.ts'
+import type { Rest } from '../../../src/transfer/rest.ts'
+import { readAll, readConversation, readSegments } from '../../support/checker.ts'
+import { call, must, recordTurn } from '../../support/client.ts'
+import { folded, toldBy } from '../../support/folded.ts'
+import { createConversations, type Node, startNode } from '../../support/servers/node.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
+import { runTurnlog } from '../../support/servers/turnlog.ts'
+import {
+  exportedFrom,
+  importedInto,
+  lasting,
+  memoryOutput,
+  parsed,
+  printed,
+  restAt,
+  silent,
+} from '../../support/transfer.ts'
+import { seeded } from '../../support/writer.ts'
+
+/** `TRANSFERS=1000` is the long run. */
+const rounds = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)
+
+let databaseUrl: string
+/** Its pages are small, so that an export needs many. */
+let small: Node
+let large: Node
+const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
+
+beforeAll(async () => {
+  databaseUrl = await testDatabaseUrl()
+  small = await startNode({ DATABASE_URL: databaseUrl, TURNLOG_LIMITS_PAGE_LIMIT_MAX: '3' })
+  large = await startNode({ DATABASE_URL: databaseUrl })
+}, 30_000)
+afterAll(async () => {
+  await small[Symbol.asyncDispose]()
+  await large[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const newConversation = async (): Promise<string> => {
+  const [id = ''] = await createConversations(large.url, 1)
+  return id
+}
+const turn = (text: string) => ({ user: { text }, assistant: { responses: [text] } })
+
+async function exportOf(rest: Rest, ids: readonly string[] | undefined, canCut = true) {
+  const output = memoryOutput({ canCut })
+  const done = await exportConversations(rest, ids, output, silent)
+  return { ...done, lines: parsed(output.text()) }
+}
+
+/** The service with small pages, where `before` runs ahead of every GET, one after the other. */
+function meddling(before: (path: string) => Promise<unknown>): Rest {
+  const rest = restAt(small.url)
+  let turns = Promise.resolve<unknown>(undefined)
+  return {
+    ...rest,
+    async get(path) {
+      turns = turns.then(() => before(path))
+      await turns
+      return rest.get(path)
+    },
+  }
+}
+
+/** Once, at the nth path that matches. */
+function onceAt(pattern: RegExp, nth: number, act: () => Promise<unknown>) {
+  let count = 0
+  return async (path: string) => {
+    if (!pattern.test(path)) return
+    count += 1
+    if (count === nth) await act()
+  }
+}
+
+/** Does something to a conversation at each step, and keeps what the API shows at each version. */
+function createMeddler(id: string, random: () => number) {
+  const path = `/v1/conversations/${id}`
+  const shown = new Map<number, ReturnType<typeof toldBy>>()
+  const segments: string[] = []
+  const messages: string[] = []
+  const pick = (ids: readonly string[]) => ids[Math.floor(random() * ids.length)]
+  let n = 0
+  const look = async () => {
+    const { version } = await readConversation(large.url, id)
+    const { segments: now } = await readSegments(large.url, id)
+    shown.set(version, toldBy(await readAll(large.url, id), now))
+  }
+  const record = async (segment: string | undefined) => {
+    const human = random() < 0.7
+    const tag = {
+      id: segment,
+      ...(human && random() < 0.7 ? { agentResponse: `r${n}` } : {}),
+    }
+    const body = {
+      ...(human ? { user: { text: `u${n}` } } : {}),
+      assistant: { responses: [`a${n}`] },
+      ...(segment === undefined ? {} : { segment: tag }),
+    }
+    const recorded = must(await call<RecordedTurn>(large.url, 'POST', `${path}/turns`, body))
+    messages.push(recorded.assistantMessageId)
+  }
+  const attach = async (segmentId: string | undefined) => {
+    const ttsAudioUrls = [`https://audio.example/${n}`, null]
+    const body = { ttsAudioUrls, segmentId, updateSegment: random() < 0.7 }
+    must(await call(large.url, 'PUT', `${path}/messages/${pick(messages)}/tts`, body))
+  }
+  return {
+    shown,
+    look,
+    async step() {
+      n += 1
+      const dice = random()
+      const segment = random() < 0.8 ? pick(segments) : undefined
+      if (dice < 0.15)
+        segments.push(must(await call<Segment>(large.url, 'POST', `${path}/segments`, {})).id)
+      else if (dice < 0.5 || messages.length === 0) await record(segment)
+      else await attach(segment)
+      await look()
+    },
+  }
+}
+
+describe('an export of a conversation', () => {
+  test('is exactly what it was at the version it ends with, while others write', async () => {
+    await using elsewhere = await startNode({ DATABASE_URL: await testDatabaseUrl() })
+    const late = new Set<string>()
+    for (let round = 0; round < rounds; round += 1) {
+      const id = await newConversation()
+      const random = seeded(round)
+      const { shown, step } = createMeddler(id, random)
+      for (let n = 0; n < 15; n += 1) await step()
+      const rest = meddling(async () => {
+        if (random() < 0.5) await step()
+      })
+      const { lines } = await exportOf(rest, [id])
+      const end = lines.at(-1)
+      if (end?.type !== 'end') throw new Error('no end')
+      expect(folded(lines)).toEqual(shown.get(end.version) ?? toldBy([], []))
+      const types = lines.map(({ type }) => type)
+      // Nobody opened a turn before its words.
+      expect(types.filter((type) => type === 'half' || type === 'seat')).toEqual([])
+      if (types.includes('messageAudio')) late.add('audio')
+      if (types.lastIndexOf('turn') > types.indexOf('messageAudio')) late.add('turn')
+      if (types.lastIndexOf('segment') > types.indexOf('turn')) late.add('segment')
+      expect((await importedInto(elsewhere.url, printed(lines))).said).toEqual([])
+      expect(folded(await exportedFrom(elsewhere.url, [id]))).toEqual(folded(lines))
+    }
+    // The writer did get in between.
+    expect([...late].sort((a, b) => (a < b ? -1 : 1))).toEqual(['audio', 'segment', 'turn'])
+  }, 600_000)
+
+  test('has a turn once that came between its first two questions', async () => {
+    const id = await newConversation()
+    const rest = restAt(large.url)
+    const segments = Promise.withResolvers<void>()
+    let asked = 0
+    const { lines } = await exportOf(
+      {
+        ...rest,
+        async get(path) {
+          if (path.includes('/messages') && asked++ === 0) {
+            await segments.promise
+            await recordTurn(large.url, id, {
+              user: { text: 'u' },
+              assistant: { responses: ['a'] },
+            })
+          }
+          const answer = await rest.get<never>(path)
+          if (path.includes('/segments')) segments.resolve()
+          return answer
+        },
+      },
+      [id],
+    )
+    expect(lines.map(({ type }) => type)).toEqual(['conversation', 'turn', 'end'])
+  })
+
+  test('that is erased meanwhile is not in it, or a line says so where a part has left', async () => {
+    for (const canCut of [true, false]) {
+      const [id, other] = [await newConversation(), await newConversation()]
+      for (let n = 0; n < 4; n += 1) must(await recordTurn(large.url, id, turn(`${n}`)))
+      const erase = () => call(large.url, 'DELETE', `/v1/conversations/${id}`)
+      const rest = meddling(onceAt(new RegExp(`${id}/messages`), 3, erase))
+      const { lines, erased, withdrawn, conversations } = await exportOf(rest, [id, other], canCut)
+      expect([erased, withdrawn, conversations]).toEqual([[id], canCut ? [] : [id], 1])
+      const types = lines.map(({ type }) => type)
+      expect(types.slice(-2)).toEqual(['conversation', 'end'])
+      expect(types.includes('erased')).toBe(!canCut)
+      if (canCut) expect(JSON.stringify(lines)).not.toContain(id)
+    }
+  })
+
+  test('that is not there is named, and the others are exported', async () => {
+    const [id, erased, unknown] = [await newConversation(), await newConversation(), newId()]
+    await call(large.url, 'DELETE', `/v1/conversations/${erased}`)
+    const { lines, missing } = await exportOf(restAt(small.url), [unknown, id, erased])
+    expect(lines.map(({ type }) => type)).toEqual(['conversation', 'end'])
+    expect(missing.map(([one]) => one)).toEqual([unknown, erased])
+  })
+})
+
+describe('an export of all', () => {
+  test('has a conversation, too, that a turn moves past the page being read', async () => {
+    const ids = await createConversations(large.url, 10)
+    const [oldest = ''] = ids
+    const touch = () => recordTurn(large.url, oldest, turn('moved'))
+    const { lines } = await exportOf(meddling(onceAt(/conversations\?page/, 1, touch)), undefined)
+    const found = lines.flatMap((line) => (line.type === 'conversation' ? [line.id] : []))
+    expect(found).toEqual([...new Set(found)])
+    for (const id of ids) expect(found).toContain(id)
+  })
+})
+
+describe('an export of a long conversation', () => {
+  test('holds no more after 20,000 messages than after 2,000, and reads as fast as it is written', async () => {
+    const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
+    const id = await newConversation()
+    await sql.begin((one) => [
+      one`INSERT INTO conversation_messages (conversation_id, seq, id, tenant, turn_id, version, role,
+          parts, message_type, created_at)
+        SELECT ${id}, s, md5('m' || s)::uuid, 'default', md5('m' || (s - 1 + s % 2))::uuid, 1,
+          CASE WHEN s % 2 = 1 THEN 'human' ELSE 'ai' END, ARRAY[repeat('x', 1000)], 'text', now()
+        FROM generate_series(1, 20000) s`,
+      one`UPDATE conversations SET last_seq = 20000 WHERE id = ${id}`,
+    ])
+    await sql.end()
+    const rest = restAt(large.url)
+    let pages = 0
+    const counting: Rest = {
+      ...rest,
+      get(path) {
+        if (path.includes('/messages')) pages += 1
+        return rest.get(path)
+      },
+    }
+    let turns = 0
+    const held: number[] = []
+    const output = {
+      ...memoryOutput(),
+      async write(line: string) {
+        if (!line.startsWith('{"type":"turn"')) return
+        turns += 1
+        // The page being written, and the next one.
+        expect(pages).toBeLessThanOrEqual(Math.ceil(turns / 50) + 1)
+        if (turns !== 1000 && turns !== 10_000) return
+        Bun.gc(true)
+        held.push(process.memoryUsage().heapUsed)
+      },
+    }
+    await exportConversations(counting, [id], output, silent)
+    const [early = 0, late = 0] = held
+    // The lines between the two have 23 MB.
+    expect(late - early).toBeLessThan(4e6)
+  }, 60_000)
+})
+
+describe('turnlog export', () => {
+  const at = () => ['--url', large.url]
+
+  test('writes lines to standard output, or a file that appears when it is whole', async () => {
+    const id = await newConversation()
+    must(await recordTurn(large.url, id, turn('hi')))
+    const plain = await runTurnlog(['export', id, ...at()])
+    expect([plain.code, plain.err]).toEqual([0, 'Exported 1 conversation with 2 messages.\n'])
+    const path = join(directory, 'one.jsonl')
+    const filed = await runTurnlog(['export', id, '--output', path, ...at()])
+    expect([filed.code, filed.out]).toEqual([0, ''])
+    expect(lasting(parsed(readFileSync(path, 'utf8')))).toEqual(lasting(parsed(plain.out)))
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(existsSync(`${path}.partial`)).toBe(false)
+  })
+
+  test('ends with 1 where a conversation is not there, and with 2 where it makes no sense', async () => {
+    const unknown = newId()
+    const missing = await runTurnlog(['export', unknown, ...at()])
+    expect([missing.code, missing.out]).toEqual([1, ''])
+    expect(missing.err).toContain(unknown)
+    for (const words of [[], ['--all', unknown], ['--al']]) {
+      const { code, err } = await runTurnlog(['export', ...words])
+      expect([code, err]).toEqual([2, expect.stringContaining('Usage: turnlog export')])
+    }
+    const away = await runTurnlog([
+      'export',
+      '--all',
+      '--url',
+      'http://127.0.0.1:9',
+      '--patience',
+      '0',
+    ])
+    expect([away.code, away.err]).toEqual([1, expect.stringContaining('cannot be reached')])
+    expect((await runTurnlog(['export', '--help'])).out).toContain('Usage: turnlog export')
+  })
+})

@@ -1,0 +1,158 @@
+/** Each file of `../shared/cases`, as it is, into a real service: imported right, or refused by name and whole. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
+import { casePath, casesAreHere } from '../../support/cases.ts'
+import { readAll, readConversations } from '../../support/checker.ts'
+import { type Node, startNode } from '../../support/servers/node.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
+import { runTurnlog } from '../../support/servers/turnlog.ts'
+
+let node: Node
+beforeAll(async () => {
+  node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
+}, 30_000)
+afterAll(async () => {
+  await node[Symbol.asyncDispose]()
+})
+
+type Made = Conversation & { messages: Message[] }
+type Result = { code: number; out: string; said: string[]; made: Made[] }
+
+/** Imports a case, and reads what it made. */
+async function imported(file: string): Promise<Result> {
+  const before = new Set((await readConversations(node.url)).conversations.map(({ id }) => id))
+  const path = casePath(file)
+  const { code, out, err } = await runTurnlog(['import', path, '--url', node.url])
+  const { conversations } = await readConversations(node.url)
+  const made = await Promise.all(
+    conversations
+      .filter(({ id }) => !before.has(id))
+      .map(async (one) => ({ ...one, messages: await readAll(node.url, one.id) })),
+  )
+  made.sort((one, other) => (`${one.externalId}` < `${other.externalId}` ? -1 : 1))
+  const said = err.split('\n').filter((line) => line !== '')
+  return { code, out, made, said: said.map((line) => line.replace(`${path}:`, '')) }
+}
+
+const contents = ({ messages }: Made) => messages.map(({ content }) => content)
+
+describe.skipIf(!casesAreHere)('a case', () => {
+  test('snowflake-merge: ids that differ in the last digit are three conversations', async () => {
+    const { code, made } = await imported('snowflake-merge.jsonl')
+    expect(code).toBe(0)
+    const greeting = 'Hello, how can I help?'
+    expect(made.map((one) => [one.externalId, contents(one)])).toEqual([
+      ['snowflake-merge.jsonl/1234567890123456788', [greeting, 'Card lost', 'Blocked.']],
+      ['snowflake-merge.jsonl/1234567890123456789', [greeting]],
+      [
+        'snowflake-merge.jsonl/1234567890123456790',
+        [greeting, 'Card lost', 'Blocked.', 'My balance, please', '20 euros.'],
+      ],
+    ])
+    const again = await imported('snowflake-merge.jsonl')
+    expect([again.code, again.made]).toEqual([0, []])
+  }, 60_000)
+
+  test('user-id-as-id: a second line with an id is refused by name, in every run', async () => {
+    const first = await imported('user-id-as-id.jsonl')
+    const refusals = [
+      '2: has the id of line 1, "user-42": nothing of it was imported, for one id is one conversation',
+      '3: has the id of line 1, "user-42": nothing of it was imported, for one id is one conversation',
+    ]
+    expect([first.code, first.said]).toEqual([1, refusals])
+    expect(first.made.map(contents)).toEqual([['Hi', 'Hello']])
+    const again = await imported('user-id-as-id.jsonl')
+    expect([again.code, again.said, again.made]).toEqual([1, refusals, []])
+    const [one] = first.made
+    expect(await readAll(node.url, one?.id ?? '')).toEqual(one?.messages ?? [])
+  }, 60_000)
+
+  test('day1, day2: two files of one name are two conversations, and again add nothing', async () => {
+    const days = [await imported('day1/calls.jsonl'), await imported('day2/calls.jsonl')]
+    expect(days.map(({ code }) => code)).toEqual([0, 0])
+    const greeting = 'Hello, how can I help?'
+    expect(days.map(({ made }) => made.map(contents))).toEqual([
+      [[greeting]],
+      [[greeting, 'Another caller: balance?', '20 euros.']],
+    ])
+    for (const file of ['day1/calls.jsonl', 'day2/calls.jsonl', 'day1/calls.jsonl']) {
+      const { code, out, made } = await imported(file)
+      expect([code, made]).toEqual([0, []])
+      expect(out).toMatch(/conversations +1 {2}\(0 new, 1 there before\)/)
+    }
+    for (const { id, messages } of days.flatMap(({ made }) => made))
+      expect(await readAll(node.url, id)).toEqual(messages)
+  }, 60_000)
+
+  test('numbers: what JavaScript cannot hold is refused with its pointer', async () => {
+    expect(await imported('numbers.jsonl')).toMatchObject({
+      code: 1,
+      made: [],
+      said: [
+        '1: /metadata/score is 1e400, which is beyond the range of a double; /metadata/row is the integer 1234567890123456789, which cannot be kept exactly: it would become 1234567890123456800',
+      ],
+    })
+  }, 60_000)
+
+  test('time-names: every message has the time its library wrote', async () => {
+    const { code, out, made } = await imported('time-names.jsonl')
+    expect([code, made.length]).toEqual([0, 1])
+    expect(made[0]?.createdAt).toBe('2024-05-20T10:13:20.000000Z')
+    expect(made[0]?.messages.map(({ content, createdAt }) => [content, createdAt])).toEqual(
+      [
+        ['A', '21.250000'],
+        ['B', '22.000000'],
+        ['C', '23.000000'],
+        ['D', '24.000000'],
+        ['E', '25.000000'],
+        ['F', '26.000000'],
+        ['G', '27.000000'],
+        ['H', '28.000000'],
+        ['I', '29.000000'],
+        ['J', '30.000000'],
+        ['K', '31.500000'],
+        ['L', '32.500000'],
+      ].map(([text = '', second]) => [text, `2024-05-20T10:13:${second}Z`]),
+    )
+    expect(out).not.toContain('times not understood')
+  }, 60_000)
+
+  test('openai-pretty, trailing-commas: a printed document and lists without brackets are read', async () => {
+    const pretty = await imported('openai-pretty.json')
+    expect([pretty.code, pretty.made.map(contents)]).toEqual([0, [['Hi', 'Hello']]])
+    const commas = await imported('trailing-commas.jsonl')
+    expect([commas.code, commas.made.map(contents)]).toEqual([
+      0,
+      [
+        ['Hi', 'Hello'],
+        ['Hi', 'Hello'],
+      ],
+    ])
+  }, 60_000)
+
+  test.each([
+    ['uimessages.jsonl', /^1: .*message 0 has `parts`.*looks like the AI SDK's$/],
+    ['langchain-dump.jsonl', /^1: .*looks like 5 messages of LangChain$/],
+    ['sharegpt.jsonl', /^1: .*looks like a conversation of ShareGPT$/],
+    ['livekit-report.jsonl', /^1: .*looks like a session report of LiveKit$/],
+    ['pipecat-dump.json', /^1: is a list of 8 messages without a conversation around it: `jq/],
+    ['chatgpt-array.json', /^1: .*looks like 1 conversations of a ChatGPT export$/],
+    ['nul-tool.jsonl', /^1: \/messages\/2\/content holds NUL/],
+    [
+      'long-tool.jsonl',
+      /^1: conversation .* was not created, .*\/assistant\/metadata: has \d+ bytes, at most 16384$/,
+    ],
+    ['image-only.jsonl', /^1: .*message 0 has no text, only image_url/],
+  ])(
+    '%s is refused by name, and nothing of it is recorded',
+    async (file, reason) => {
+      const { code, said, made } = await imported(file)
+      expect({ code, said, made }).toEqual({
+        code: 1,
+        said: [expect.stringMatching(reason)],
+        made: [],
+      })
+    },
+    60_000,
+  )
+})
