@@ -4,7 +4,7 @@ import {
   openDatabase,
   openKv,
   readDirectoryState,
-  readSchemaState,
+  readSchema,
 } from '../adapters/open.ts'
 import { cacheEvents, databaseEvents } from './adapter-events.ts'
 import { isOpen } from './auth.ts'
@@ -171,7 +171,7 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
 export type Inspection = {
   /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
   open(url: string | undefined): Promise<Database>
-  schema(database: Database): ReturnType<typeof readSchemaState>
+  schema(database: Database): ReturnType<typeof readSchema>
   directory(): ReturnType<typeof readDirectoryState>
 }
 
@@ -184,7 +184,7 @@ export function inspect(
   const options = { ...rest, ...limits, connectionsMax: 1, directory: dataDirectory }
   return {
     open: (url) => openDatabase({ ...options, url }),
-    schema: readSchemaState,
+    schema: readSchema,
     directory: () => readDirectoryState(dataDirectory),
   }
 }

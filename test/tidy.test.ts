@@ -156,6 +156,8 @@ const arrows: Record<string, string[]> = {
 
   'adapters/': ['adapters/', 'src/ports/', 'src/mechanics/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': ['drizzle/'],
+  // The makers of migrations look at what these make of an embedded database. Nothing imports them.
+  'drizzle/scripts/': ['drizzle/', 'adapters/'],
 }
 
 const importsOf = ({ path, text }: { path: string; text: string }) =>
@@ -243,9 +245,10 @@ describe('the house', () => {
 
   test('opens no transaction outside the domain', () => {
     const openers = code
-      .filter(({ text }) => /\.transaction\(|\.begin\(|\bBEGIN;/.test(text))
+      .filter(({ text }) => /\.transaction\(|\.begin\(|\bBEGIN;|'begin'/.test(text))
       .map(({ path }) => path)
-      .filter((path) => !path.startsWith('src/conversation/'))
+      // An adoption is a migration that drizzle's migrator cannot run: it looks before it commits.
+      .filter((path) => !/^(src\/conversation\/|adapters\/database\/adoption\.ts)/.test(path))
     expect(openers).toEqual([])
   })
 

@@ -226,6 +226,7 @@ function migrationsWith(sql: string): string {
   const idx = 1 + (journal.entries.at(-1)?.idx ?? 0)
   const entry = { idx, version: '7', when: 4e12, tag: 'added', breakpoints: true }
   writeFileSync(file, JSON.stringify({ ...journal, entries: [...journal.entries, entry] }))
-  writeFileSync(join(folder, 'added.sql'), sql)
+  const record = `INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${idx}, 'added', 1);`
+  writeFileSync(join(folder, 'added.sql'), `${sql}\n--> statement-breakpoint\n${record}`)
   return folder
 }
