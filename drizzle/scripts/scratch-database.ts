@@ -1,13 +1,14 @@
-/** An embedded database for as long as a script runs, migrated by a folder of migrations. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** An embedded database in memory, migrated by a folder of migrations. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
 import { getTableName, is } from 'drizzle-orm'
 import { PgTable } from 'drizzle-orm/pg-core'
+import { drizzle } from 'drizzle-orm/pglite'
+import { migrate } from 'drizzle-orm/pglite/migrator'
 import type { Ask } from '../../adapters/database/ask.ts'
 import { type Catalog, catalogFile, readCatalog } from '../../adapters/database/catalog.ts'
 import { readMigrations } from '../../adapters/database/migration-state.ts'
-import { openDatabase } from '../../adapters/open.ts'
 
 export type ScratchDatabase = AsyncDisposable & {
   readonly ask: Ask
@@ -20,26 +21,13 @@ export async function openScratch(migrationsFolder: string): Promise<ScratchData
   const tables = Object.values(schema).flatMap((each) =>
     is(each, PgTable) ? [getTableName(each)] : [],
   )
-  const directory = mkdtempSync(join(tmpdir(), 'turnlog-scratch-'))
-  const database = await openDatabase({
-    directory: join(directory, 'data'),
-    migrationsFolder,
-    connectionsMax: 1,
-    prepare: false,
-    deadlineMs: 60_000,
-    connectTimeoutMs: 60_000,
-    startWaitSeconds: 60,
-    allowUnsafe: false,
-  })
-  await database.migrate()
-  const ask: Ask = (text) => database.query<object>({ text, params: [] })
+  const pglite = await PGlite.create()
+  await migrate(drizzle(pglite), { migrationsFolder })
+  const ask: Ask = async (text) => (await pglite.query<object>(text)).rows
   return {
     ask,
     catalog: () => readCatalog(ask, tables),
-    async [Symbol.asyncDispose]() {
-      await database[Symbol.asyncDispose]()
-      rmSync(directory, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: () => pglite.close(),
   }
 }
 
