@@ -5,8 +5,8 @@
 import type { Kv } from '../../src/ports/kv.ts'
 import { changedValue } from './change.ts'
 import { partitionOf, twoParts } from './key.ts'
+import type { Change, Check, KeyRange, KvStore, Stored } from './kv-store.ts'
 import { createKv } from './shape.ts'
-import type { Change, Check, KeyRange, KvStore, Stored } from './store.ts'
 import { createStamps } from './versionstamp.ts'
 
 export type MemoryOptions = {

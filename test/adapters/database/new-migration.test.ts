@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readCatalogFile, readDifferences } from '../../adapters/database/catalog.ts'
-import type { StartableDatabase } from '../../adapters/database/startable.ts'
-import { openDatabase } from '../../adapters/open.ts'
-import { brokenRules } from '../support/migration-rules.ts'
-import { openPostgres } from '../support/servers/databases.ts'
-import { testDatabaseUrl } from '../support/servers/postgres.ts'
+import { readCatalogFile, readDifferences } from '../../../adapters/database/catalog.ts'
+import type { StartableDatabase } from '../../../adapters/database/startable.ts'
+import { openDatabase } from '../../../adapters/open.ts'
+import { brokenRules } from '../../support/migration-rules.ts'
+import { openPostgres } from '../../support/servers/databases.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 
-const root = join(import.meta.dir, '../..')
+const root = join(import.meta.dir, '../../..')
 const copy = mkdtempSync(join(tmpdir(), 'turnlog-new-migration-'))
 const folder = join(copy, 'drizzle')
 afterAll(() => rmSync(copy, { recursive: true, force: true }))

@@ -6,13 +6,8 @@
 import { parseEnv } from 'node:util'
 import { distance } from 'fastest-levenshtein'
 import { parse, TomlDate, TomlError } from 'smol-toml'
-import {
-  longEnvOf,
-  type NamedSetting,
-  replacedSettings,
-  settingList,
-  settings,
-} from './settings.ts'
+import { longEnvOf, type NamedSetting, replacedSettings, settingList } from './setting-list.ts'
+import { settings } from './settings.ts'
 import { printKey, type TomlLines, tomlLines } from './toml-lines.ts'
 
 /** One thing that is wrong. Never holds the value of a secret. */

@@ -1,10 +1,10 @@
 /** The migrations as they lie in drizzle/. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { readMigrations, recordOf } from '../../adapters/database/migration-state.ts'
-import { codeVersion, defaultMigrationsFolder } from '../../adapters/database/migrations.ts'
-import { readFunctionSources } from '../../drizzle/function-sources.ts'
-import { brokenRules } from '../support/migration-rules.ts'
+import { readMigrations, recordOf } from '../../../adapters/database/migration-state.ts'
+import { codeVersion, defaultMigrationsFolder } from '../../../adapters/database/migrations.ts'
+import { readFunctionSources } from '../../../drizzle/function-sources.ts'
+import { brokenRules } from '../../support/migration-rules.ts'
 
 describe('the migrations', () => {
   test('have dense ids, rising times, a row, a snapshot and a catalog each', () => {

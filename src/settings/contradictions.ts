@@ -1,5 +1,5 @@
 /** Settings that are fine one by one, and cannot stand together. */
-import { type Config, type SettingPath, settingList, settingValue } from './settings.ts'
+import { type Config, type SettingPath, settingList, settingValue } from './setting-list.ts'
 import type { ConfigProblem } from './sources.ts'
 
 type Order = {
