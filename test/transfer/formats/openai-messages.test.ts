@@ -1,50 +1,78 @@
-/** What becomes of each format's lines, and that nothing of them is lost. */
+/** OpenAI messages, as an import reads them. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { NewConversation, NewTurn } from '../../../src/conversation/wire/schemas.ts'
-import { formatNamed, formatOf } from '../../../src/transfer/formats/formats.ts'
-import { sentences } from '../../../src/transfer/formats/sentences.ts'
 import { LineProblem } from '../../../src/transfer/formats/steps.ts'
-import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
-import { contextOf } from '../../support/transfer.ts'
-
-type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, number> }
-
-/** A line as steps; ids and keys are left out, for they are derived. */
-function read(line: unknown, split = (text: string) => [text]): Read {
-  const json = parseSourced(JSON.stringify(line))
-  const format = formatOf(json.value)
-  if (format === undefined) throw new LineProblem('no format')
-  const { steps } = format.read(json.value, contextOf(json, { ids: format.ids, split }))
-  const kept: Record<string, number> = {}
-  const turns: NewTurn[] = []
-  let create: NewConversation = {}
-  for (const step of steps) {
-    if (step.do !== 'create' && step.do !== 'record') throw new Error(step.do)
-    for (const [what, n] of step.kept) kept[what] = (kept[what] ?? 0) + n
-    if (step.do === 'create') create = step.body
-    else turns.push(step.turn)
-  }
-  return { create, turns: turns.map(withoutIds), kept }
-}
-
-function withoutIds({ user, assistant, ...rest }: NewTurn): NewTurn {
-  const { id: _, ...answer } = assistant
-  if (user === undefined) return { assistant: answer, ...rest }
-  const { id: __, ...question } = user
-  return { user: question, assistant: answer, ...rest }
-}
+import { a, answered, kept, read, said } from '../../support/read-lines.ts'
 
 const u = (content: unknown, more: object = {}) => ({ role: 'user', content, ...more })
-const a = (content: unknown, more: object = {}) => ({ role: 'assistant', content, ...more })
-type Json = Record<string, unknown>
-const said = (text: string, metadata?: Json) => ({ text, ...(metadata && { metadata }) })
-const answered = (responses: string[], metadata?: Json) => ({
-  responses,
-  ...(metadata && { metadata }),
-})
+
 const chat = (...messages: unknown[]) => read({ messages })
-const kept = (members: Json): Json => ({ openai: members })
+
+/** Whether a line is imported rather than refused. */
+function isRead(line: unknown): boolean {
+  try {
+    read(line)
+    return true
+  } catch (error) {
+    if (error instanceof LineProblem) return false
+    throw error
+  }
+}
+
+type Kept = { before?: Message[]; after?: Message[]; messages?: Message[]; message?: Message }
+
+type Message = { role?: string; content?: unknown; [name: string]: unknown }
+
+const keptIn = (metadata: NewConversation['metadata']): Kept => (metadata?.openai ?? {}) as Kept
+
+/** The messages that an import was made of. */
+function rebuilt({ metadata }: NewConversation, turns: readonly NewTurn[]): Message[] {
+  const { before = [], after = [] } = keptIn(metadata)
+  const said = turns.flatMap(({ user, assistant }) => {
+    const asked = keptIn(user?.metadata)
+    const answer = keptIn(assistant.metadata)
+    return [
+      ...(asked.before ?? []),
+      ...(asked.messages ?? (user === undefined ? [] : [one('user', [user.text], asked)])),
+      ...(answer.before ?? []),
+      one('assistant', assistant.responses, answer),
+    ]
+  })
+  return [...before, ...said, ...after]
+}
+
+/** Texts left out of a list of content are the message's, in order. */
+function one(role: string, texts: readonly string[], { message = {} }: Kept): Message {
+  const { content, ...rest } = message
+  if (!Array.isArray(content))
+    return { role, ...rest, content: texts.map((text) => ({ type: 'text', text })) }
+  const isWhole = content.some(
+    (item) => 'text' in item || 'refusal' in item || 'transcript' in item,
+  )
+  const left = isWhole ? [] : [...texts]
+  const member: Record<string, string> = { refusal: 'refusal', input_audio: 'transcript' }
+  const filled = content.map((item) =>
+    item.type === 'image_url' || left.length === 0
+      ? item
+      : { ...item, [member[item.type] ?? 'text']: left.shift() },
+  )
+  return { role, ...rest, content: filled }
+}
+
+/** A text and a list of one text say the same; nothing and an empty list, too. */
+function plain({ role, content, ...rest }: Message): unknown {
+  const items =
+    typeof content === 'string' ? [{ type: 'text', text: content }] : ((content ?? []) as object[])
+  const full = items.filter((item) => !('text' in item) || item.text !== '')
+  return {
+    role,
+    rest,
+    content: full.map((item) =>
+      JSON.stringify(Object.entries(item).toSorted(([one], [other]) => (one < other ? -1 : 1))),
+    ),
+  }
+}
 
 describe('OpenAI messages', () => {
   test('in pairs are turns', () => {
@@ -341,169 +369,5 @@ describe('OpenAI messages', () => {
       }),
       { numRuns: 2000 },
     )
-  })
-})
-
-/** Whether a line is imported rather than refused. */
-function isRead(line: unknown): boolean {
-  try {
-    read(line)
-    return true
-  } catch (error) {
-    if (error instanceof LineProblem) return false
-    throw error
-  }
-}
-
-type Kept = { before?: Message[]; after?: Message[]; messages?: Message[]; message?: Message }
-type Message = { role?: string; content?: unknown; [name: string]: unknown }
-
-const keptIn = (metadata: NewConversation['metadata']): Kept => (metadata?.openai ?? {}) as Kept
-
-/** The messages that an import was made of. */
-function rebuilt({ metadata }: NewConversation, turns: readonly NewTurn[]): Message[] {
-  const { before = [], after = [] } = keptIn(metadata)
-  const said = turns.flatMap(({ user, assistant }) => {
-    const asked = keptIn(user?.metadata)
-    const answer = keptIn(assistant.metadata)
-    return [
-      ...(asked.before ?? []),
-      ...(asked.messages ?? (user === undefined ? [] : [one('user', [user.text], asked)])),
-      ...(answer.before ?? []),
-      one('assistant', assistant.responses, answer),
-    ]
-  })
-  return [...before, ...said, ...after]
-}
-
-/** Texts left out of a list of content are the message's, in order. */
-function one(role: string, texts: readonly string[], { message = {} }: Kept): Message {
-  const { content, ...rest } = message
-  if (!Array.isArray(content))
-    return { role, ...rest, content: texts.map((text) => ({ type: 'text', text })) }
-  const isWhole = content.some(
-    (item) => 'text' in item || 'refusal' in item || 'transcript' in item,
-  )
-  const left = isWhole ? [] : [...texts]
-  const member: Record<string, string> = { refusal: 'refusal', input_audio: 'transcript' }
-  const filled = content.map((item) =>
-    item.type === 'image_url' || left.length === 0
-      ? item
-      : { ...item, [member[item.type] ?? 'text']: left.shift() },
-  )
-  return { role, ...rest, content: filled }
-}
-
-/** A text and a list of one text say the same; nothing and an empty list, too. */
-function plain({ role, content, ...rest }: Message): unknown {
-  const items =
-    typeof content === 'string' ? [{ type: 'text', text: content }] : ((content ?? []) as object[])
-  const full = items.filter((item) => !('text' in item) || item.text !== '')
-  return {
-    role,
-    rest,
-    content: full.map((item) =>
-      JSON.stringify(Object.entries(item).toSorted(([one], [other]) => (one < other ? -1 : 1))),
-    ),
-  }
-}
-
-describe('dialogues', () => {
-  const line = {
-    id: '1_00000',
-    services: ['Restaurants_2'],
-    turns: [
-      { speaker: 'user', text: 'A table for two.' },
-      { speaker: 'system', text: 'Where? When?', retrieval: [{ service: 'R', results: 1 }] },
-      { speaker: 'user', text: 'Bye' },
-    ],
-  }
-
-  test('are turns; retrieval is the trace, services are metadata, the unanswered is kept', () => {
-    const { create, turns, kept } = read(line, sentences)
-    expect(create).toMatchObject({
-      externalId: 'f.jsonl/1_00000',
-      metadata: {
-        services: ['Restaurants_2'],
-        dialogues: { after: [{ speaker: 'user', text: 'Bye' }] },
-      },
-    })
-    expect(turns).toEqual([
-      {
-        user: { text: 'A table for two.' },
-        assistant: {
-          responses: ['Where? ', 'When?'],
-          memoryRetrievalTrace: { lookups: [{ service: 'R', results: 1 }] },
-        },
-      },
-    ])
-    expect(kept).toEqual({
-      '`services` of dialogues -> conversation metadata': 1,
-      '`retrieval` -> memoryRetrievalTrace.lookups': 1,
-      'user messages without an answer -> conversation metadata.dialogues.after': 1,
-    })
-  })
-
-  test('keep speakers and members that nobody knows', () => {
-    const { create, turns } = read({
-      turns: [
-        { speaker: 'narrator', text: 'Night.' },
-        { speaker: 'system', text: 'Hello?', mood: 'low', dialogues: 1 },
-        { speaker: 'user', text: 'Hi', retrieval: [] },
-        { speaker: 'wizard', text: '…' },
-        { speaker: 'system', text: 'Ah.' },
-      ],
-      dialogues: 'x',
-      topic: 'y',
-    })
-    expect(create.metadata).toEqual({
-      dialogues: {
-        members: { dialogues: 'x', topic: 'y' },
-        before: [{ speaker: 'narrator', text: 'Night.' }],
-      },
-    })
-    expect(turns).toEqual([
-      {
-        assistant: answered(['Hello?'], { dialogues: { members: { mood: 'low', dialogues: 1 } } }),
-      },
-      {
-        user: said('Hi', { retrieval: [] }),
-        assistant: answered(['Ah.'], { dialogues: { before: [{ speaker: 'wizard', text: '…' }] } }),
-      },
-    ])
-  })
-
-  test.each([
-    [{ turns: [{ speaker: 'user' }] }, 'turns/0 has no `text`'],
-    [{ turns: [{ text: 'a' }] }, 'turns/0 has no `speaker`'],
-    [{ turns: [1] }, 'turns/0 is no object'],
-  ])('%p are refused: %s', (wrong, reason) => {
-    expect(() => read(wrong)).toThrow(reason)
-  })
-})
-
-describe('the format of a line', () => {
-  test.each([
-    [{ type: 'conversation' }, 'turnlog'],
-    [{ type: 'turn', conversationId: 1 }, 'turnlog'],
-    [{ messages: [] }, 'openai'],
-    [{ body: { messages: [] } }, 'openai'],
-    [{ input: 'a', output: [] }, 'openai'],
-    [{ turns: [] }, 'dialogues'],
-    [{ input: 'a', output: 'b', instruction: 'c' }, undefined],
-    [{ type: 'other' }, undefined],
-    [{ prompt: 'a', completion: 'b' }, undefined],
-    [[], undefined],
-    [null, undefined],
-    ['messages', undefined],
-  ])('%p is %p', (line, name) => {
-    expect(formatOf(line)?.name).toBe(name as 'turnlog')
-  })
-
-  test.each(['turnlog', 'openai', 'dialogues'])('refuses lines of others: %s', (name) => {
-    for (const line of [{}, [], 1, null, 'x', { type: 'turn' }, { messages: 1 }, { turns: 1 }])
-      expect(() =>
-        formatNamed(name)?.read(line, contextOf(parseSourced(JSON.stringify(line)))),
-      ).toThrow(LineProblem)
   })
 })
