@@ -9,7 +9,7 @@ import type { TurnHalves } from '../wire/voice-schemas.ts'
 import { printedTime, requestHash } from '../writing/turn.ts'
 import type { Writes } from '../writing/writes.ts'
 
-const calls = {
+export const seatCalls = {
   open: `SELECT w.outcome, w.version AS "at", w.head, ${messageList('(w.message)')} FROM turnlog_open_v1(
     $1, $2::uuid, $3, $4::uuid, $5::text::timestamptz, $6::text::timestamptz, $7::integer, $8::integer) w`,
   complete: `SELECT w.outcome, w.version AS "at", w.head, w.began, w.segment,
@@ -22,6 +22,25 @@ const calls = {
 
 export type SeatBounds = { readonly seatSeconds: number; readonly seatsMax: number }
 
+export type OpenedRow = MessageRow & { outcome: string; at: number; head: number }
+
+export type CompletedRow = {
+  outcome: string
+  at: number
+  head: number
+  began: boolean
+  segment: boolean
+  human: MessageRow
+  answer: { [Name in keyof MessageRow]: MessageRow[Name] | null }
+}
+
+export type InterruptedRow = MessageRow & {
+  outcome: string
+  at: number
+  partCount: number
+  characters: number
+}
+
 export function createSeatWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
@@ -30,9 +49,8 @@ export function createSeatWrites(
   return {
     async openTurn(principal, id, { at }, key) {
       const received = now()
-      type Row = MessageRow & { outcome: string; at: number; head: number }
-      const row = await write<Row>(
-        calls.open,
+      const row = await write<OpenedRow>(
+        seatCalls.open,
         [
           principal.tenant,
           id,
@@ -65,17 +83,8 @@ export function createSeatWrites(
         await reader.head(principal, id)
         return null
       }
-      type Row = {
-        outcome: string
-        at: number
-        head: number
-        began: boolean
-        segment: boolean
-        human: MessageRow
-        answer: { [Name in keyof MessageRow]: MessageRow[Name] | null }
-      }
-      const row = await write<Row>(
-        calls.complete,
+      const row = await write<CompletedRow>(
+        seatCalls.complete,
         [JSON.stringify({ tenant: principal.tenant, c: id, key, ...rowOf(halves) }), lockTimeoutMs],
         ['completed', 'replayed'],
         { isRepeatable: true },
@@ -103,14 +112,8 @@ export function createSeatWrites(
     },
 
     async interrupt(principal, id, messageId, { heard, at }) {
-      type Row = MessageRow & {
-        outcome: string
-        at: number
-        partCount: number
-        characters: number
-      }
-      const row = await write<Row>(
-        calls.interrupt,
+      const row = await write<InterruptedRow>(
+        seatCalls.interrupt,
         [
           principal.tenant,
           id,

@@ -68,7 +68,7 @@ const lease = (until: string) => `WITH named AS (
     UPDATE voice_sessions v SET lease_until = ${until}
     FROM held h WHERE v.conversation_id = h.conversation_id AND v.id = h.id AND v.ended_at IS NULL`
 
-const calls = {
+export const sessionCalls = {
   start: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_start_voice_session_v1(
     $1, $2::uuid, $3, $4::text::jsonb, $5::text::timestamptz, $6::text::timestamptz, $7::integer) w`,
   end: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_end_voice_session_v1(
@@ -90,32 +90,34 @@ const figures = `
   ) a ON true
   WHERE h.conversation_id = $2::uuid AND h.voice_session_id = $3`
 
-const reads = {
+const page = (condition: string) =>
+  beside(
+    voiceSessionList('r'),
+    `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
+     ORDER BY v.started_at, v.id LIMIT $3::integer`,
+    'r.started_at, r.id',
+  )
+
+export const sessionReads = {
   get: beside(
     `${voiceSessionList('r')}, r.turns, r."audioSeconds", r.interruptions, r."responseMilliseconds"`,
     `SELECT v.*, f.* FROM voice_sessions v CROSS JOIN LATERAL (${figures}) f
      WHERE v.conversation_id = $2::uuid AND v.id = $3`,
     'r.id',
   ),
-  list: (condition: string) =>
-    beside(
-      voiceSessionList('r'),
-      `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
-       ORDER BY v.started_at, v.id LIMIT $3::integer`,
-      'r.started_at, r.id',
-    ),
+  list: page(''),
+  listMore: page('AND (v.started_at, v.id) > ($4::timestamptz, $5)'),
 }
 
-const firstPage = reads.list('')
-const nextPages = reads.list('AND (v.started_at, v.id) > ($4::timestamptz, $5)')
+export type WrittenSessionRow = VoiceSessionRow & { outcome: string; head: number }
+
+export type SessionReportRow = VoiceSessionRow & VoiceSessionFigures
 
 export function createVoiceSessions(
   database: Database,
   { write, run, announce, lockTimeoutMs }: Writes,
   { sessionGraceSeconds }: { readonly sessionGraceSeconds: number },
 ): VoiceSessions {
-  type Row = VoiceSessionRow & { outcome: string; head: number }
-
   const leaseUntil = (seconds: number) => printTime(secondsAfter(now(), seconds))
   const spoken = sessionGraceSeconds + stallSeconds
 
@@ -130,15 +132,15 @@ export function createVoiceSessions(
     await run('repeatable', { text, params })
   }
 
-  const sessionAt = (id: string, row: Row): SessionAt => ({
+  const sessionAt = (id: string, row: WrittenSessionRow): SessionAt => ({
     voiceSession: voiceSessionFromRow(id, row),
     version: row.head,
     cursor: encodeCursor(id, row.head),
   })
 
   const end = async (principal: Principal, id: string, sessionId: string, idleAt: string | null) =>
-    await write<Row>(
-      calls.end,
+    await write<WrittenSessionRow>(
+      sessionCalls.end,
       [principal.tenant, id, sessionId, printTime(now()), idleAt, lockTimeoutMs],
       ['ended', 'unchanged'],
       // Sent again, it is answered that the session has ended.
@@ -147,8 +149,8 @@ export function createVoiceSessions(
 
   return {
     async start(principal, id, body, isCarried = false) {
-      const row = await write<Row>(
-        calls.start,
+      const row = await write<WrittenSessionRow>(
+        sessionCalls.start,
         [
           principal.tenant,
           id,
@@ -183,17 +185,17 @@ export function createVoiceSessions(
       }
     },
 
-    carryOn: (names) => renew(calls.carryOn, names, spoken),
+    carryOn: (names) => renew(sessionCalls.carryOn, names, spoken),
 
-    leave: (names) => renew(calls.leave, names, sessionGraceSeconds),
+    leave: (names) => renew(sessionCalls.leave, names, sessionGraceSeconds),
 
     async get(principal, id, sessionId) {
-      const rows = await ask<Beside<VoiceSessionRow & VoiceSessionFigures>>(database, 'read', {
-        text: reads.get,
+      const rows = await ask<Beside<SessionReportRow>>(database, 'read', {
+        text: sessionReads.get,
         params: [principal.tenant, id, sessionId],
       })
       headFrom(id, rows)
-      const [row] = present<VoiceSessionRow & VoiceSessionFigures>(rows)
+      const [row] = present<SessionReportRow>(rows)
       if (row === undefined) throw new Problem('voice-session-not-found')
       const { turns, audioSeconds, interruptions, responseMilliseconds } = row
       return {
@@ -205,7 +207,7 @@ export function createVoiceSessions(
     async list(principal, id, { page, limit }) {
       const isId = (text: string) => text.length <= 255 && !text.includes('\0')
       const rows = await ask<Beside<VoiceSessionRow>>(database, 'read', {
-        text: page === undefined ? firstPage : nextPages,
+        text: page === undefined ? sessionReads.list : sessionReads.listMore,
         params: [
           ...[principal.tenant, id, limit + 1],
           ...(page === undefined ? [] : keyset('voiceSessions', page, isId)),

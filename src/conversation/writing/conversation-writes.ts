@@ -17,15 +17,23 @@ const erasureDeadlineMs = 60_000
 const patchAttempts = 20
 const patchPauseMs = 2
 
-type Written = ConversationRow & { outcome: string }
+export type WrittenConversationRow = ConversationRow & { outcome: string }
 
-const calls = {
+export const conversationCalls = {
   create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
     $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer) w`,
   patch: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_patch_v1(
     $1, $2::uuid, $3::bigint, $4::bigint, $5, $6, $7::text::jsonb, $8::integer) w`,
   erase: `SELECT outcome, version, erased_at AS "erasedAt", messages, segments
     FROM turnlog_erase_v1($1, $2::uuid, $3::text::timestamptz, $4::integer)`,
+}
+
+export type ErasedRow = {
+  outcome: string
+  version: number
+  erasedAt: string
+  messages: number
+  segments: number
 }
 
 export function createConversationWrites(
@@ -35,8 +43,8 @@ export function createConversationWrites(
 ): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
   return {
     async createConversation(principal, body) {
-      const row = await write<Written>(
-        calls.create,
+      const row = await write<WrittenConversationRow>(
+        conversationCalls.create,
         [
           principal.tenant,
           canonicalId(body.id ?? newId()),
@@ -74,8 +82,8 @@ export function createConversationWrites(
               message: `is more than ${metadataBytesMax} bytes once merged`,
             },
           ])
-        const row = await write<Written>(
-          calls.patch,
+        const row = await write<WrittenConversationRow>(
+          conversationCalls.patch,
           [
             principal.tenant,
             id,
@@ -100,15 +108,8 @@ export function createConversationWrites(
     },
 
     async eraseConversation(principal, id) {
-      type Row = {
-        outcome: string
-        version: number
-        erasedAt: string
-        messages: number
-        segments: number
-      }
-      const { outcome, version, erasedAt, messages, segments } = await write<Row>(
-        calls.erase,
+      const { outcome, version, erasedAt, messages, segments } = await write<ErasedRow>(
+        conversationCalls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
         { isRepeatable: true, deadlineMs: erasureDeadlineMs },

@@ -66,7 +66,7 @@ export type Recorder = {
   settle(entries: readonly Entry[]): Promise<void>
 }
 
-type Row = {
+export type RecordedRow = {
   n: number
   outcome: 'recorded' | 'replayed' | 'locked' | ProblemCode
   version: number
@@ -98,11 +98,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   const call = (entries: readonly Entry[], wait: boolean) => {
     const turns = entries.map(({ turn }) => turn)
-    return database.query<Row>(recordCall(turns, wait, options.lockTimeoutMs))
+    return database.query<RecordedRow>(recordCall(turns, wait, options.lockTimeoutMs))
   }
 
   const record: Recorder['record'] = async (entries, options) => {
-    let rows: Row[]
+    let rows: RecordedRow[]
     try {
       rows = await call(entries, options.wait)
     } catch (thrown) {
@@ -148,7 +148,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return nothing
   }
 
-  const answer = (entries: readonly Entry[], rows: readonly Row[]) => {
+  const answer = (entries: readonly Entry[], rows: readonly RecordedRow[]) => {
     const locked: Entry[] = []
     const recorded: Recorded[] = []
     const replies: (() => void)[] = []

@@ -10,10 +10,12 @@ import type { Committer } from './committer.ts'
 import { prepareTurn } from './turn.ts'
 import type { Writes } from './writes.ts'
 
-const calls = {
+export const segmentCalls = {
   segment: `SELECT w.outcome, ${segmentList('(w.segment)')} FROM turnlog_segment_v1(
     $1, $2::uuid, $3::uuid, $4::text::timestamptz, $5::integer) w`,
 }
+
+export type WrittenSegmentRow = SegmentRow & { outcome: string }
 
 export function createTurnWrites(
   { write, announce, lockTimeoutMs }: Writes,
@@ -55,8 +57,8 @@ export function createTurnWrites(
 
     async createSegment(principal, id, body) {
       const segmentId = canonicalId(body.id ?? newId())
-      const row = await write<SegmentRow & { outcome: string }>(
-        calls.segment,
+      const row = await write<WrittenSegmentRow>(
+        segmentCalls.segment,
         [principal.tenant, id, segmentId, printTime(now()), lockTimeoutMs],
         ['created', 'existing'],
         { isRepeatable: body.id !== undefined },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { readCatalogFile, readDifferences } from '../../../adapters/database/catalog.ts'
 import type { StartableDatabase } from '../../../adapters/database/startable.ts'
 import { openDatabase } from '../../../adapters/open.ts'
-import { brokenRules } from '../../support/migration-rules.ts'
+import { brokenRules } from '../../support/database/migration-rules.ts'
 import { openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 

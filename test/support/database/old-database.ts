@@ -2,12 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { readMigrations } from '../../adapters/database/migration-state.ts'
-import { requestHash } from '../../src/conversation/writing/turn.ts'
-import type { Database, Param } from '../../src/ports/database.ts'
+import { readMigrations } from '../../../adapters/database/migration-state.ts'
+import { requestHash } from '../../../src/conversation/writing/turn.ts'
+import type { Database, Param } from '../../../src/ports/database.ts'
 
-const root = join(import.meta.dir, '../..')
-const folder = join(import.meta.dir, '../fixtures/old-migrations')
+const root = join(import.meta.dir, '../../..')
+const folder = join(import.meta.dir, '../../fixtures/old-migrations')
 
 /** The last commit that had the seven migrations. */
 const oldCommit = '09d0654'
