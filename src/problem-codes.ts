@@ -99,4 +99,4 @@ export const problemRows = {
 
 export type ProblemCode = keyof typeof problemRows
 
-export const problemCodes = Object.keys(problemRows) as ProblemCode[]
+export const problemCodes = /* @__PURE__ */ Object.keys(problemRows) as ProblemCode[]

@@ -87,19 +87,6 @@ export class Problem extends Error {
     })
   }
 
-  /** One problem for a list of violations: their common code, else `request-invalid`. */
-  static of(violations: readonly [Violation, ...Violation[]]): Problem {
-    const [first] = violations
-    const common = violations.every((violation) => violation.code === first.code)
-    const place = (violation: Violation) =>
-      `${violation.in === 'body' ? '' : `${violation.in} `}${violation.pointer || 'the body'}: ${violation.message}`
-    return new Problem(
-      common ? first.code : 'request-invalid',
-      violations.slice(0, 3).map(place).join('; ') + (violations.length > 3 ? '; …' : ''),
-      { violations: violations.slice(0, violationsMax) },
-    )
-  }
-
   get status(): number {
     return this.#row.status
   }
@@ -132,6 +119,22 @@ export class Problem extends Error {
       retryable,
     }
   }
+}
+
+/**
+ * One problem for a list of violations: their common code, else `request-invalid`. A function, so that bundles of the
+ * client, which never has a list of them, leave it out.
+ */
+export function violationProblem(violations: readonly [Violation, ...Violation[]]): Problem {
+  const [first] = violations
+  const common = violations.every((violation) => violation.code === first.code)
+  const place = (violation: Violation) =>
+    `${violation.in === 'body' ? '' : `${violation.in} `}${violation.pointer || 'the body'}: ${violation.message}`
+  return new Problem(
+    common ? first.code : 'request-invalid',
+    violations.slice(0, 3).map(place).join('; ') + (violations.length > 3 ? '; …' : ''),
+    { violations: violations.slice(0, violationsMax) },
+  )
 }
 
 /** Anything thrown -> a problem. What is not one of ours is `internal`, and its text stays here. */

@@ -3,7 +3,7 @@
  * still waiting here has certainly sent nothing. Whatever is in doubt is closed and made anew:
  * a connection is cheap, a wrong outcome is not.
  */
-
+import { equalJitterMs } from '../../src/mechanics/backoff.ts'
 import { deadline } from '../../src/mechanics/loop-delay.ts'
 import { DatabaseError } from '../../src/ports/database.ts'
 import type { Connection } from './postgres-connection.ts'
@@ -35,9 +35,8 @@ export type Pool = {
 
 type Waiter = { resolve(connection: Connection): void; reject(error: unknown): void }
 
-/** Milliseconds without a new attempt after the first and after further failed connects. */
-const firstGapMs = 50
-const longestGapMs = 400
+/** Gaps without a new attempt after failed connects. */
+const attemptGaps = { firstMs: 50, maxMs: 400 }
 
 export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool {
   const idle: { connection: Connection; answeredAt: number }[] = []
@@ -90,8 +89,7 @@ export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool 
       const now = performance.now()
       // Attempts made together fail together, and count once.
       if (now >= nextAttemptAt) {
-        const gap = Math.min(firstGapMs * 2 ** failures, longestGapMs)
-        nextAttemptAt = now + gap * (0.5 + Math.random() / 2)
+        nextAttemptAt = now + equalJitterMs(attemptGaps, failures)
         failures += 1
       }
     }

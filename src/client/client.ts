@@ -1,31 +1,31 @@
 /** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
+
+import { createDeferred } from '../mechanics/deferred.ts'
 import { checkedMs, serviceUrl } from './checked-options.ts'
 import type { ClientOptions, TurnlogClient } from './client-api.ts'
-import { createDeferred } from './deferred.ts'
 import type { LiveStart } from './following/live-event.ts'
 import { createSubscription, type Subscription } from './following/subscription.ts'
-import { checkedKey } from './idempotency-key.ts'
 import { createMemoryJournal } from './journal/journal.ts'
-import { checkedId, newId } from './new-ids.ts'
 import { createOwnWrites } from './own-writes.ts'
-import { plainJson, printed } from './plain-json.ts'
 import { createPartials } from './recording/partial-sender.ts'
-import { createSender } from './recording/sender.ts'
+import { Sender } from './recording/sender.ts'
 import { framed } from './recording/speech-entries.ts'
 import { createVoice } from './recording/voice.ts'
 import { runtimeFetch } from './rest/fetch-failure.ts'
-import { createRequester, type RequesterOptions } from './rest/request.ts'
+import { Requester, type RequesterOptions } from './rest/requester.ts'
 import { createRest } from './rest/rest-routes.ts'
 import type { WebSocketClass } from './socket/connection.ts'
 import { handshakeRefusal } from './socket/handshake.ts'
 import { createLink, type Link, type LinkOptions } from './socket/link.ts'
+import { checkedKey } from './wire/idempotency-key.ts'
+import { checkedId, newId } from './wire/new-ids.ts'
+import { plainJson, printed } from './wire/plain-json.ts'
 
 export type * from '../conversation/wire/audio-schemas.ts'
 export type * from '../conversation/wire/schemas.ts'
 export type * from '../conversation/wire/voice-schemas.ts'
 export { Problem, type ProblemCode } from '../problem.ts'
 export type { ClientOptions, LiveOptions, TurnlogClient } from './client-api.ts'
-export type { Role } from './client-frames.ts'
 export { type ConversationState, createConversationState } from './following/conversation-state.ts'
 export type { LiveEvent, LiveStart } from './following/live-event.ts'
 export {
@@ -42,8 +42,9 @@ export type {
   Opened,
   Recorded,
   Written,
-} from './recording/sender.ts'
+} from './recording/outcomes.ts'
 export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './recording/voice.ts'
+export type { CallOptions, Retry } from './rest/call.ts'
 export type {
   Freshness,
   HistoryOptions,
@@ -52,6 +53,7 @@ export type {
   Rest,
 } from './rest/rest-api.ts'
 export type { ConnectionState } from './socket/connection.ts'
+export type { Role } from './wire/client-frames.ts'
 
 const handshakeMs = 10_000
 
@@ -62,12 +64,15 @@ export function createClient(options: ClientOptions): TurnlogClient {
   const ownWrites = createOwnWrites()
   const fetchWith: RequesterOptions['fetch'] = options.fetch ?? runtimeFetch
   const rest = createRest(
-    createRequester({
+    new Requester({
       url,
       fetch: fetchWith,
       headers: options.headers ?? {},
       deadlineMs: checkedMs('deadlineMs', options.deadlineMs ?? 30_000),
       attemptMs: checkedMs('attemptMs', options.attemptMs ?? 10_000),
+      retryForMs:
+        options.retryForMs === undefined ? undefined : checkedMs('retryForMs', options.retryForMs),
+      onRetry: (retry) => aside(() => options.onRetry?.(retry)),
       backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
     }),
     ownWrites,
@@ -104,7 +109,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
     return link
   }
 
-  const sender = createSender({
+  const sender: Sender = new Sender({
     journal,
     backoff,
     ownWrites,
@@ -159,10 +164,10 @@ export function createClient(options: ClientOptions): TurnlogClient {
     },
     voice(conversationId, voiceOptions = {}) {
       mainLink()
-      return createVoice(conversationId, voiceOptions, { ...sender, ...partials })
+      return createVoice(conversationId, voiceOptions, { sender, partials })
     },
     partial: (conversationId, role, text) => partials.put(checkedId(conversationId), role, text),
-    settled: sender.settled,
+    settled: () => sender.settled(),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -34,8 +34,21 @@ export type LiveOptions = {
   readonly reader: Reader
   readonly decoder: Decoder
   readonly events: Events
-  /** Asked for once the first socket comes: it is made with this one's effect. */
-  store(): Store
+  readonly store: Store
+  readonly delivery: DeliverySettings
+  readonly voice: { readonly sessionGraceSeconds: number }
+  readonly limits: {
+    /** A frame is a turn of this many bytes, and what stands around it. */
+    readonly turnBytesMax: number
+  }
+  readonly server: {
+    /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
+    readonly slowRequestMs: number
+  }
+}
+
+/** The section `live` of the settings. */
+export type DeliverySettings = {
   readonly pingSeconds: number
   readonly pollMs: number
   readonly silentPollMs: number
@@ -44,11 +57,6 @@ export type LiveOptions = {
   readonly bufferSoftBytes: number
   readonly bufferHardBytes: number
   readonly pageBytesMax: number
-  /** A frame is a turn of this many bytes, and what stands around it. */
-  readonly turnBytesMax: number
-  readonly sessionGraceSeconds: number
-  /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
-  readonly slowRequestMs: number
 }
 
 export type Live = Disposable & {
@@ -92,33 +100,35 @@ const waveMin = 100
 const wavePauseMs = 100
 
 export function createLive(options: LiveOptions): Live {
-  const { database, kv, store, reader, decoder, events, bufferSoftBytes, bufferHardBytes } = options
-  const pingMs = options.pingSeconds * 1000
-  const log = createFrameLog(events, options.slowRequestMs)
+  const { database, kv, store, reader, decoder, events, delivery } = options
+  const pingMs = delivery.pingSeconds * 1000
+  const log = createFrameLog(events, options.server.slowRequestMs)
   const stepFailed = (thrown: unknown) => void log.failed(toProblem(thrown), {})
   const crowdSlice = new TimeSlice(crowdSliceMs, stepFailed)
   const frameSlice = new TimeSlice(frameSliceMs, stepFailed)
   const hub = createHub({
-    ...options,
+    ...delivery,
+    events,
     reads: createLiveReads(database),
     databaseShared: database.shared,
     kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
-    page: { limit: pageRows, bytesMax: options.pageBytesMax },
+    page: { limit: pageRows, bytesMax: delivery.pageBytesMax },
     slice: crowdSlice,
   })
-  const frameBytesMax = options.turnBytesMax + envelopeBytes
+  const { turnBytesMax } = options.limits
+  const frameBytesMax = turnBytesMax + envelopeBytes
   const sessions = new Set<Session>()
   // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
-  const presence = new Presence(options.sessionGraceSeconds, {
-    carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),
-    leave: (names) => store().voiceSessions.leave(names).catch(leaseFailed),
+  const presence = new Presence(options.voice.sessionGraceSeconds, {
+    carryOn: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
+    leave: (names) => store.voiceSessions.leave(names).catch(leaseFailed),
   })
   const settings: SessionOptions = {
     hub,
     decoder: createFrameDecoder(decoder, {
       frameBytes: frameBytesMax,
-      turnBytes: options.turnBytesMax,
+      turnBytes: turnBytesMax,
     }),
     writer: createWriter(store, reader),
     voice: createVoiceWriter(store, reader, presence),
@@ -126,10 +136,10 @@ export function createLive(options: LiveOptions): Live {
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: {
       frameBytes: frameBytesMax,
-      subscriptions: options.subscriptionsMax,
-      framesPerSecond: options.framesPerSecond,
+      subscriptions: delivery.subscriptionsMax,
+      framesPerSecond: delivery.framesPerSecond,
     },
-    inbox: { framesPerSecond: options.framesPerSecond, slice: frameSlice },
+    inbox: { framesPerSecond: delivery.framesPerSecond, slice: frameSlice },
     log,
     closed(session, reason) {
       // Who says goodbye speaks no more.
@@ -148,7 +158,7 @@ export function createLive(options: LiveOptions): Live {
 
   return {
     effect: hub.effect,
-    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
+    watermarks: { softBytes: delivery.bufferSoftBytes, hardBytes: delivery.bufferHardBytes },
     frameBytesMax,
 
     connect(outbox, principal, first) {

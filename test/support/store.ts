@@ -2,7 +2,7 @@
 
 import { createReader, type Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
-import type { Commit } from '../../src/conversation/writing/effects.ts'
+import { type Commit, Effects } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
@@ -28,12 +28,15 @@ export async function openStore(
   const known = new Set((await exportedStatements()).values())
   const guarded = onlyExported(database, known)
   const commits: Commit[] = []
+  const events = createEvents(() => {})
+  const effects = new Effects(events)
+  effects.register({ name: 'test', committed: (commit) => commits.push(commit) })
   const reader = createReader(guarded, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
     database: guarded,
     reader,
-    effects: [{ name: 'test', committed: (commit) => commits.push(commit) }],
-    events: createEvents(() => {}),
+    effects,
+    events,
     writes: {
       lanes: 2,
       batchTurnsMax: 128,
@@ -49,9 +52,8 @@ export async function openStore(
       sessionGraceSeconds: 60,
       ...bounds,
     },
-    metadataBytesMax: 16384,
-    lockTimeoutMs: 700,
-    waitMs: 5000,
+    limits: { metadataBytesMax: 16384 },
+    timeouts: { lockTimeoutMs: 700, deadlineMs: 5000 },
   })
   return {
     database,

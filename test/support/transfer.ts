@@ -6,14 +6,16 @@ import type { ExportLine } from '../../src/transfer/formats/export-format.ts'
 import { formatNamed } from '../../src/transfer/formats/formats.ts'
 import type { LineContext } from '../../src/transfer/formats/steps.ts'
 import { type ImportSettings, importFiles } from '../../src/transfer/import/importer.ts'
-import { createLineIdentities } from '../../src/transfer/import/line-identities.ts'
-import { createTally, type Tally } from '../../src/transfer/import/tally.ts'
+import { LineIdentities } from '../../src/transfer/import/line-identities.ts'
+import { Tally } from '../../src/transfer/import/tally.ts'
 import type { SourcedJson } from '../../src/transfer/lines/sourced-json.ts'
-import { createRest } from '../../src/transfer/rest.ts'
+import { connect, type ServiceOptions } from '../../src/transfer/service-client.ts'
 
 export const silent = { update: () => {}, say: () => {}, stop: () => {} }
 
-export const restAt = (url: string) => createRest({ url, patienceMs: 10_000 })
+/** The client of an import or export, with a `fetch` of the test's own if given. */
+export const restAt = (url: string, options: Pick<ServiceOptions, 'fetch'> = {}) =>
+  connect({ url, patienceMs: 10_000, ...options })
 
 /** Keeps what is written, and can take it back or not. */
 export function memoryOutput({ canCut = true } = {}): Output & { text(): string } {
@@ -53,7 +55,7 @@ export function contextOf(
   json: SourcedJson,
   { ids = [], split = (text) => [text] }: { ids?: readonly string[] } & Partial<LineContext> = {},
 ): LineContext {
-  const identities = createLineIdentities()
+  const identities = new LineIdentities()
   identities.enter({ source: 'f.jsonl', isChosen: true, file: 'f.jsonl' })
   return {
     ...identities.of(json, JSON.stringify(json.value), 3, ids),
@@ -78,7 +80,7 @@ export async function importedInto(
   const { format, name = 'test.jsonl', chunkBytes = 997, ...settings } = options
   const bytes = Buffer.from(text)
   const said: string[] = []
-  const tally = createTally((line) => said.push(line))
+  const tally = new Tally((line) => said.push(line))
   const file = {
     name,
     source: name,

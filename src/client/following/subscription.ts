@@ -4,9 +4,9 @@
  * or a lost connection is healed by subscribing again from there.
  */
 import type { Change } from '../../conversation/wire/schemas.ts'
+import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem.ts'
-import { type Backoff, fullJitterMs } from '../backoff.ts'
-import type { ChangeFrame, Role, ServerFrame, SubFrame, UnsubFrame } from '../client-frames.ts'
+import type { ChangeFrame, Role, ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
 import { createEventBuffer } from './event-buffer.ts'
 import type { LiveEvent, LiveStart } from './live-event.ts'
 

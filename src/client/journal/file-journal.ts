@@ -4,8 +4,8 @@
  */
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { createDeferred, type Deferred } from '../../mechanics/deferred.ts'
 import { Problem } from '../../problem.ts'
-import { createDeferred, type Deferred } from '../deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
   createHeld,

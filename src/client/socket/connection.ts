@@ -2,10 +2,11 @@
  * One WebSocket at a time to the service, for as long as somebody wants it: connects, notices a dead
  * peer, comes back with full jitter, obeys `bye` and close codes. What travels on it is others' concern.
  */
+
+import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem.ts'
-import { type Backoff, fullJitterMs } from '../backoff.ts'
-import { type ClientFrame, protocol, readFrame, type ServerFrame } from '../client-frames.ts'
 import { shownUrl, withShownUrl } from '../shown-url.ts'
+import { type ClientFrame, protocol, readFrame, type ServerFrame } from '../wire/client-frames.ts'
 
 /** What is used of a WebSocket: the class of browsers, Bun, Deno and Node is one. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket

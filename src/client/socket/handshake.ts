@@ -3,9 +3,12 @@
  * as the handshake is, but for the last step.
  */
 import { Problem } from '../../problem.ts'
-import { isProblem, parsed, type RequesterOptions } from '../rest/request.ts'
+import { isProblem, parsed } from '../wire/problem-json.ts'
 
-export type HandshakeOptions = Pick<RequesterOptions, 'fetch' | 'attemptMs'> & {
+export type HandshakeOptions = {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** How long the question may take, milliseconds. */
+  readonly attemptMs: number
   /** Of the socket, with `http`. */
   readonly url: string
 }

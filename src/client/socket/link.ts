@@ -3,8 +3,8 @@
  * subscription on it, and a new one waits until the service has let go of the old one.
  */
 import type { Problem } from '../../problem.ts'
-import type { Limits, ServerFrame, SubFrame, UnsubFrame } from '../client-frames.ts'
 import type { Subscription } from '../following/subscription.ts'
+import type { Limits, ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
 import { type Connection, type ConnectionOptions, createConnection } from './connection.ts'
 import { type CreditGate, createCreditGate } from './credit-gate.ts'
 

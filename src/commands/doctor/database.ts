@@ -1,6 +1,7 @@
 /** What a doctor says of the database: whether it answers, how soon, and whether it is fit. */
-import type { Inspection } from '../../app.ts'
+
 import type { Config } from '../../config.ts'
+import type { Inspection } from '../../resources.ts'
 import { connectAdvice, reasonOf } from './failure.ts'
 import { type Check, checksOf } from './report.ts'
 import { schemaChecks } from './schema.ts'

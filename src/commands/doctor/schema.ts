@@ -1,7 +1,8 @@
 /** What a doctor says of the tables and functions: whether they are there, of this release, and unchanged. */
-import type { Inspection } from '../../app.ts'
+
 import type { Config } from '../../config.ts'
 import type { Database } from '../../ports/database.ts'
+import type { Inspection } from '../../resources.ts'
 import { type Check, checksOf } from './report.ts'
 
 const { ok, note, wrong } = checksOf('database')

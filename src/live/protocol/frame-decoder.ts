@@ -14,7 +14,7 @@ import type {
   OpenTurn,
   TurnHalves,
 } from '../../conversation/wire/voice-schemas.ts'
-import { Problem, type Violation } from '../../problem.ts'
+import { Problem, type Violation, violationProblem } from '../../problem.ts'
 import { type ClientFrames, clientFrames, keyPattern } from './protocol.ts'
 
 /** Ids are in their canonical form, and what a write takes has been through its decoder. */
@@ -242,6 +242,6 @@ function below<T>(pointer: string, work: () => T): T {
       (one): Violation => ({ ...one, pointer: `${pointer}${one.pointer}` }),
     )
     const [first, ...rest] = moved
-    throw first === undefined ? thrown : Problem.of([first, ...rest])
+    throw first === undefined ? thrown : violationProblem([first, ...rest])
   }
 }

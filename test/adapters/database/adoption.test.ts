@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { catalogFile, readCatalog } from '../../../adapters/database/catalog.ts'
 import { defaultMigrationsFolder } from '../../../adapters/database/migrations.ts'
 import { readSchema } from '../../../adapters/open.ts'
-import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
 import { type Database, StartRefusal } from '../../../src/ports/database.ts'
 import { checkOutOld, fillOld, makeOld, recordedBody } from '../../support/database/old-database.ts'
@@ -14,7 +14,7 @@ import { freshPglite, openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { openStore, refusal } from '../../support/store.ts'
 
-const decode = createDecoder({
+const decode = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,

@@ -9,7 +9,7 @@ import {
   type LiveEvent,
   Problem,
 } from '../../../src/client/client.ts'
-import type { ClientFrame } from '../../../src/client/client-frames.ts'
+import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
 import {
   conversationId as c,
   createTruth,

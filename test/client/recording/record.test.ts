@@ -8,7 +8,7 @@ import {
   type Journal,
   Problem,
 } from '../../../src/client/client.ts'
-import type { ClientFrame } from '../../../src/client/client-frames.ts'
+import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
 import {
   conversationId as c,
   type Peer,

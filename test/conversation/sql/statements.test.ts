@@ -16,20 +16,25 @@ import {
 import { type VersionRow, versionsStatement } from '../../../src/conversation/reading/versions.ts'
 import { type AttachedRow, attachCall } from '../../../src/conversation/speech/audio-writes.ts'
 import {
+  type InterruptedRow,
+  interruptCall,
+} from '../../../src/conversation/speech/interruption-writes.ts'
+import {
   type DueRow,
   type ExpiredSeatRow,
   lapseStatements,
 } from '../../../src/conversation/speech/lapses.ts'
 import {
   type CompletedRow,
-  type InterruptedRow,
   type OpenedRow,
   seatCalls,
 } from '../../../src/conversation/speech/seat-writes.ts'
 import {
   type SessionReportRow,
-  sessionCalls,
   sessionReads,
+} from '../../../src/conversation/speech/voice-session-reads.ts'
+import {
+  sessionCalls,
   type WrittenSessionRow,
 } from '../../../src/conversation/speech/voice-session-store.ts'
 import type {
@@ -194,7 +199,7 @@ has<CompletedRow>(
 )
 has<InterruptedRow>(
   { ...message, ...outcome, at: 'int8', partCount: 'int4', characters: 'int4' },
-  seatCalls.interrupt,
+  interruptCall,
 )
 has<DueRow>({ kind: 'text', tenant: 'text', c: 'uuid', session: 'text' }, lapseStatements.due)
 has<ExpiredSeatRow>({ ...message, at: 'int8' }, lapseStatements.seats)

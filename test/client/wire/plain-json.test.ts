@@ -1,8 +1,8 @@
 /** Inputs as JSON text: equal to JSON.stringify, or refused where JSON.stringify would drop or change a value. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { plainJson, printed } from '../../src/client/plain-json.ts'
-import { Problem } from '../../src/problem.ts'
+import { plainJson, printed } from '../../../src/client/wire/plain-json.ts'
+import { Problem } from '../../../src/problem.ts'
 
 const refusal = (input: unknown): Problem => {
   try {
@@ -84,7 +84,7 @@ describe('the text of an input', () => {
       [{ a: new Error('gone') }, '/a', /an? Error/],
       [{ a: /x/ }, '/a', /RegExp/],
       [cycle, '/list/0/cycle', /contains itself/],
-      [deep(10_000), '/0'.repeat(500), /deeper than 500 levels/],
+      [deep(10_000), '/0'.repeat(600), /deeper than 600 levels/],
       [{ a: { toJSON: throwing(new Error('my own')) } }, '/a', /my own/],
       [
         { a: Object.defineProperty({}, 'b', { get: throwing('text'), enumerable: true }) },

@@ -1,9 +1,9 @@
 /** What is true of every request, whatever becomes of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Database } from '../../src/ports/database.ts'
-import { problemCodes, problems } from '../../src/problem.ts'
-import { type TestApp, testApp } from '../support/servers/app.ts'
-import { freshPostgres } from '../support/servers/databases.ts'
+import type { Database } from '../../../src/ports/database.ts'
+import { problemCodes, problems } from '../../../src/problem.ts'
+import { type TestApp, testApp } from '../../support/servers/app.ts'
+import { freshPostgres } from '../../support/servers/databases.ts'
 
 let app: TestApp
 beforeAll(async () => {

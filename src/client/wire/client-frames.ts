@@ -1,5 +1,5 @@
 /** The frames of `turnlog.v1`, as this client sends and reads them. */
-import type { ClientFrames, ServerFrames } from '../live/protocol/protocol.ts'
+import type { ClientFrames, ServerFrames } from '../../live/protocol/protocol.ts'
 
 export const protocol = 'turnlog.v1'
 
@@ -44,7 +44,7 @@ const version = (value: unknown) => Number.isSafeInteger(value) && Number(value)
 const count = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0
 const list = (value: unknown) => Array.isArray(value)
 const flag = (value: unknown) => typeof value === 'boolean'
-const record = (value: unknown): value is Record<string, unknown> =>
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const optional = (check: (value: unknown) => boolean) => (value: unknown) =>
   value === undefined || value === null || check(value)
@@ -52,12 +52,13 @@ const pair = (value: unknown) =>
   Array.isArray(value) && value.length === 2 && value.every((each) => Number.isFinite(each))
 
 /** What this client relies on; members it does not know are let through. */
-const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
+export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   welcome: {
     v: text,
     pingMs: count,
-    credit: (value) => record(value) && count(value['frames']) && count(value['bytes']),
-    limits: (value) => record(value) && count(value['frameBytes']) && count(value['subscriptions']),
+    credit: (value) => isRecord(value) && count(value['frames']) && count(value['bytes']),
+    limits: (value) =>
+      isRecord(value) && count(value['frameBytes']) && count(value['subscriptions']),
   },
   subscribed: { id: optional(text), c: text, cursor: text },
   change: {
@@ -68,7 +69,7 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     messages: list,
     segments: optional(list),
     voiceSessions: optional(list),
-    conversation: optional(record),
+    conversation: optional(isRecord),
   },
   live: { c: text, version },
   recorded: { id: text, c: text, version, cursor: text, replayed: flag },
@@ -82,7 +83,7 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
     status: count,
     retryable: flag,
   },
-  ping: { heads: optional((value) => record(value) && Object.values(value).every(version)) },
+  ping: { heads: optional((value) => isRecord(value) && Object.values(value).every(version)) },
   unsubscribed: { id: optional(text), c: text },
   authenticated: {},
   reset: { id: optional(text), c: text, reason: text },
@@ -97,6 +98,9 @@ const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
 const isKnown = (t: unknown): t is ServerFrame['t'] =>
   typeof t === 'string' && Object.hasOwn(shapes, t)
 
+export const hasShape = (value: Readonly<Record<string, unknown>>, shape: Shape): boolean =>
+  Object.entries(shape).every(([member, check]) => check(value[member]))
+
 /**
  * A frame of the service. `unknown`: of a type that a later version added, to be passed over.
  * `broken`: whoever sends this does not speak the protocol.
@@ -109,9 +113,8 @@ export function readFrame(data: unknown): ServerFrame | 'unknown' | 'broken' {
   } catch {
     return 'broken'
   }
-  if (!record(frame) || typeof frame['t'] !== 'string') return 'broken'
+  if (!isRecord(frame) || typeof frame['t'] !== 'string') return 'broken'
   const { t } = frame
   if (!isKnown(t)) return 'unknown'
-  const whole = Object.entries(shapes[t]).every(([member, check]) => check(frame[member]))
-  return whole ? (frame as ServerFrame) : 'broken'
+  return hasShape(frame, shapes[t]) ? (frame as ServerFrame) : 'broken'
 }

@@ -1,5 +1,5 @@
 /** Idempotency keys that the service takes and that an HTTP header carries unchanged. */
-import { Problem } from '../problem.ts'
+import { Problem } from '../../problem.ts'
 
 /** Throws `idempotency-key-invalid`. */
 export function checkedKey(key: string): string {

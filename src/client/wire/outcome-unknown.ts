@@ -1,5 +1,5 @@
 /** The problem of a write that may have been carried out. */
-import { Problem } from '../problem.ts'
+import { Problem } from '../../problem.ts'
 
 /** `isRepeatable`: if the caller sends it again, it is the same write. The detail says whether to do so. */
 export function unknownOutcomeWithAdvice(

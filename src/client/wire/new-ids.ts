@@ -1,6 +1,6 @@
 /** Ids made here, so that a request can be sent again and mean the same. */
-
-import { Problem } from '../problem.ts'
+import { Problem } from '../../problem.ts'
+import { hexOf } from './hex.ts'
 
 /** A UUIDv7: the time in milliseconds, then chance. New rows stand side by side in their index. */
 export function newId(): string {
@@ -9,7 +9,7 @@ export function newId(): string {
   for (let n = 0; n < 6; n += 1) bytes[n] = Math.floor(now / 2 ** (8 * (5 - n))) % 256
   bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f)
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f)
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  const hex = hexOf(bytes)
   return [0, 8, 12, 16, 20].map((from, n, starts) => hex.slice(from, starts[n + 1])).join('-')
 }
 

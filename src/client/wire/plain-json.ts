@@ -2,12 +2,12 @@
  * Reads the caller's input once, during the call, so that later changes to it have no effect. The text
  * made of it is what is journalled, sent and compared. Values that JSON would drop or change are refused.
  */
-import { Problem, type ProblemCode } from '../problem.ts'
+import { Problem, type ProblemCode, type Violation } from '../../problem.ts'
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json }
 
-/** The service takes fewer levels, and the recursion here stays far below the limit of the stack. */
-const depthMax = 500
+/** More than the 512 levels and their frame that a service can be set to take, and far below the limit of the stack. */
+const depthMax = 600
 
 class Refusal extends Error {}
 
@@ -33,7 +33,13 @@ export const fieldFault = (
   pointer: string,
   message: string,
   code: ProblemCode = 'field-invalid',
-): Problem => Problem.of([{ code, pointer, in: 'body', message }])
+): Problem => faultAt(pointer || 'the body', { code, pointer, in: 'body', message })
+
+const faultAt = (place: string, violation: Violation, options: { cause?: unknown } = {}) =>
+  new Problem(violation.code, `${place}: ${violation.message}`, {
+    violations: [violation],
+    ...options,
+  })
 
 function from<Result>(input: unknown, made: (json: Json) => Result): Result {
   const path: string[] = []
@@ -125,9 +131,9 @@ function refused(path: readonly string[], reason: unknown): Problem {
   const pointer = path.map((key) => `/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
   const told = reason instanceof Error ? reason.message : 'what was thrown is no Error'
   const message = reason instanceof Refusal ? told : `it cannot be read: ${told}`
-  const code = 'input-not-json'
-  return new Problem(code, `${pointer || 'the input'}: ${message}`, {
-    violations: [{ code, pointer, in: 'body', message }],
-    ...(reason instanceof Refusal ? {} : { cause: reason }),
-  })
+  return faultAt(
+    pointer || 'the input',
+    { code: 'input-not-json', pointer, in: 'body', message },
+    reason instanceof Refusal ? {} : { cause: reason },
+  )
 }
