@@ -6,7 +6,7 @@ import { conversationIdOf, idWithin } from './derived-ids.ts'
 import type { Json } from './json-value.ts'
 import type { TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem, type Step } from './steps.ts'
-import { metadataOf, turnsOf, type Utterance } from './utterances.ts'
+import { metadataOf, type Turns, turnsOf, type Utterance } from './utterances.ts'
 
 export type Dialogue = {
   readonly format: string
@@ -69,20 +69,18 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
     },
     kept: new Map([...kept, ...dialogue.kept.map((what) => [what, 1] as const)]),
   }
+  const steps = [create, ...recordsOf(conversationId, turns)]
+  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
+}
+
+function recordsOf(conversationId: string, turns: Turns['turns']): Step[] {
   let seq = 1
-  const records = turns.map(({ turn, kept: keptInTurn }, n): Step => {
-    const step = {
-      do: 'record',
-      key: idWithin(conversationId, `turn ${n}`),
-      turn,
-      seq,
-      kept: keptInTurn,
-    } as const
+  return turns.map(({ turn, kept }, n) => {
+    const key = idWithin(conversationId, `turn ${n}`)
+    const step = { do: 'record', key, turn, seq, kept } as const
     seq += messageIds(turn).length
     return step
   })
-  const steps = [create, ...records]
-  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
 }
 
 /** The ids of a turn's messages, in order. */

@@ -8,12 +8,10 @@ import type { Rest } from '../../../src/client/client.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { RecordedTurn, Segment } from '../../../src/conversation/wire/schemas.ts'
 import { exportConversations } from '../../../src/transfer/export/exporter.ts'
-import { readAll, readConversation, readSegments } from '../../support/checker.ts'
-import { call, must, recordTurn } from '../../support/client.ts'
-import { folded, toldBy } from '../../support/folded.ts'
 import { createConversations, type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
+import { folded, toldBy } from '../../support/transfer/folded.ts'
 import {
   exportedFrom,
   importedInto,
@@ -23,8 +21,10 @@ import {
   printed,
   restAt,
   silent,
-} from '../../support/transfer.ts'
-import { seeded } from '../../support/writer.ts'
+} from '../../support/transfer/transfer.ts'
+import { readAll, readConversation, readSegments } from '../../support/writing/checker.ts'
+import { call, must, recordTurn } from '../../support/writing/client.ts'
+import { seeded } from '../../support/writing/writer.ts'
 
 /** `TRANSFERS=1000` is the long run. */
 const rounds = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)

@@ -8,12 +8,12 @@ import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { ConversationList, NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import { conversationIdOf, idWithin } from '../../../src/transfer/formats/derived-ids.ts'
 import { IdTable } from '../../../src/transfer/lines/id-table.ts'
-import { readAll, readConversation } from '../../support/checker.ts'
-import { call, must, recordTurn } from '../../support/client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { type Ran, runTurnlog } from '../../support/servers/turnlog.ts'
-import { importedInto, printed } from '../../support/transfer.ts'
+import { importedInto, printed } from '../../support/transfer/transfer.ts'
+import { readAll, readConversation } from '../../support/writing/checker.ts'
+import { call, must, recordTurn } from '../../support/writing/client.ts'
 
 let node: Node
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'turnlog-test-')))

@@ -1,8 +1,8 @@
 /** The REST API as the tests' writers use it: an answer, a problem, or nobody knows. */
 
-import type { AttachedAudio } from '../../src/conversation/wire/audio-schemas.ts'
-import type { NewTurn, RecordedTurn, Segment } from '../../src/conversation/wire/schemas.ts'
-import type { ProblemBody } from '../../src/problem.ts'
+import type { AttachedAudio } from '../../../src/conversation/wire/audio-schemas.ts'
+import type { NewTurn, RecordedTurn, Segment } from '../../../src/conversation/wire/schemas.ts'
+import type { ProblemBody } from '../../../src/problem.ts'
 
 export type Answer<T> =
   | { kind: 'answer'; status: number; body: T }

@@ -1,6 +1,6 @@
 /** The lines of an export -> the conversation they tell of, as a reader of the format would. */
-import type { Message, Segment } from '../../src/conversation/wire/schemas.ts'
-import type { ExportLine } from '../../src/transfer/formats/export-format.ts'
+import type { Message, Segment } from '../../../src/conversation/wire/schemas.ts'
+import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
 
 type Told = {
   readonly messages: readonly object[]

@@ -1,7 +1,7 @@
-import type { NewConversation, NewTurn } from '../../src/conversation/wire/schemas.ts'
-import { formatOf } from '../../src/transfer/formats/formats.ts'
-import { LineProblem } from '../../src/transfer/formats/steps.ts'
-import { parseSourced } from '../../src/transfer/lines/sourced-json.ts'
+import type { NewConversation, NewTurn } from '../../../src/conversation/wire/schemas.ts'
+import { formatOf } from '../../../src/transfer/formats/formats.ts'
+import { LineProblem } from '../../../src/transfer/formats/steps.ts'
+import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 import { contextOf } from './transfer.ts'
 
 export type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, number> }

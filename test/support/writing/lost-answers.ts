@@ -1,11 +1,11 @@
 import postgres from 'postgres'
-import { openDatabase } from '../../adapters/open.ts'
-import { localPrincipal as me } from '../../src/conversation/wire/principal.ts'
-import type { NewTurn } from '../../src/conversation/wire/schemas.ts'
-import { Problem } from '../../src/problem.ts'
-import { testDatabaseUrl } from './servers/postgres.ts'
-import { startProxy } from './servers/proxy.ts'
-import { type OpenStore, openStore } from './store.ts'
+import { openDatabase } from '../../../adapters/open.ts'
+import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
+import type { NewTurn } from '../../../src/conversation/wire/schemas.ts'
+import { Problem } from '../../../src/problem.ts'
+import { testDatabaseUrl } from '../servers/postgres.ts'
+import { startProxy } from '../servers/proxy.ts'
+import { type OpenStore, openStore } from '../store.ts'
 
 export const options = {
   directory: '.turnlog',

@@ -1,6 +1,6 @@
 /** A writer that does what agents do, at random, and keeps what it was told. */
 import { expect } from 'bun:test'
-import type { NewTurn, RecordedTurn } from '../../src/conversation/wire/schemas.ts'
+import type { NewTurn, RecordedTurn } from '../../../src/conversation/wire/schemas.ts'
 import { newTold, type Told } from './checker.ts'
 import { type Answer, attach, createSegment, recordTurn } from './client.ts'
 

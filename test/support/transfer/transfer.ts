@@ -1,15 +1,15 @@
 /** Imports and exports in this process, and what of an export is to be equal elsewhere. */
 import { Buffer } from 'node:buffer'
-import { exportConversations } from '../../src/transfer/export/exporter.ts'
-import type { Output } from '../../src/transfer/export/output.ts'
-import type { ExportLine } from '../../src/transfer/formats/export-format.ts'
-import { formatNamed } from '../../src/transfer/formats/formats.ts'
-import type { LineContext } from '../../src/transfer/formats/steps.ts'
-import { type ImportSettings, importFiles } from '../../src/transfer/import/importer.ts'
-import { LineIdentities } from '../../src/transfer/import/line-identities.ts'
-import { Tally } from '../../src/transfer/import/tally.ts'
-import type { SourcedJson } from '../../src/transfer/lines/sourced-json.ts'
-import { connect, type ServiceOptions } from '../../src/transfer/service-client.ts'
+import { exportConversations } from '../../../src/transfer/export/exporter.ts'
+import type { Output } from '../../../src/transfer/export/output.ts'
+import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
+import { formatNamed } from '../../../src/transfer/formats/formats.ts'
+import type { LineContext } from '../../../src/transfer/formats/steps.ts'
+import { type ImportSettings, importFiles } from '../../../src/transfer/import/importer.ts'
+import { LineIdentities } from '../../../src/transfer/import/line-identities.ts'
+import { Tally } from '../../../src/transfer/import/tally.ts'
+import type { SourcedJson } from '../../../src/transfer/lines/sourced-json.ts'
+import { connect, type ServiceOptions } from '../../../src/transfer/service-client.ts'
 
 export const silent = { update: () => {}, say: () => {}, stop: () => {} }
 

@@ -11,7 +11,7 @@ import type {
   NewTurn,
   RecordedTurn,
   SegmentList,
-} from '../../src/conversation/wire/schemas.ts'
+} from '../../../src/conversation/wire/schemas.ts'
 import { call, must } from './client.ts'
 
 /** What one writer was told of one conversation. */

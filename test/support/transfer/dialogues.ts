@@ -1,10 +1,10 @@
 /** The real dialogues that lie beside the project, as turns. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NewTurn } from '../../src/conversation/wire/schemas.ts'
+import type { NewTurn } from '../../../src/conversation/wire/schemas.ts'
 
 /** `DIALOGUES` is another place than beside the project. */
-const folder = process.env['DIALOGUES'] ?? join(import.meta.dir, '..', '..', '..', 'shared', 'data')
+const folder = process.env['DIALOGUES'] ?? join(import.meta.dir, '../../../../shared/data')
 
 export const dialogueFiles = ['sgd-dev.jsonl', 'crosswoz-zh.jsonl']
 
