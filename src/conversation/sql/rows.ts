@@ -33,7 +33,7 @@ type Taking<Select, Row> = {
     : never
 }
 
-const messageColumns = {
+export const messageColumns = {
   id: 'id',
   turnId: 'turn_id',
   seq: 'seq',
@@ -55,7 +55,7 @@ const messageColumns = {
   firstAudioAt: 'first_audio_at',
 } as const satisfies ColumnsOf<typeof schema.conversationMessages>
 
-const voiceSessionColumns = {
+export const voiceSessionColumns = {
   id: 'id',
   version: 'version',
   metadata: 'metadata',
@@ -63,7 +63,7 @@ const voiceSessionColumns = {
   endedAt: 'ended_at',
 } as const satisfies ColumnsOf<typeof schema.voiceSessions>
 
-const segmentColumns = {
+export const segmentColumns = {
   id: 'id',
   version: 'version',
   userMessageId: 'user_message_id',
@@ -74,7 +74,7 @@ const segmentColumns = {
   updatedAt: 'updated_at',
 } as const satisfies ColumnsOf<typeof schema.segments>
 
-const conversationColumns = {
+export const conversationColumns = {
   id: 'id',
   externalId: 'external_id',
   title: 'title',

@@ -1,6 +1,9 @@
 /** Every statement, prepared on a migrated database: its columns are the fields of its row's type. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { getTableColumns } from 'drizzle-orm'
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
+import * as schema from '../../../drizzle/schema.ts'
 import { type AuditedRow, auditStatements } from '../../../src/conversation/cache/audit.ts'
 import {
   erasureStatements,
@@ -37,11 +40,15 @@ import {
   sessionCalls,
   type WrittenSessionRow,
 } from '../../../src/conversation/speech/voice-session-store.ts'
-import type {
-  ConversationRow,
-  MessageRow,
-  SegmentRow,
-  VoiceSessionRow,
+import {
+  type ConversationRow,
+  conversationColumns,
+  type MessageRow,
+  messageColumns,
+  type SegmentRow,
+  segmentColumns,
+  type VoiceSessionRow,
+  voiceSessionColumns,
 } from '../../../src/conversation/sql/rows.ts'
 import {
   type Beside,
@@ -104,56 +111,30 @@ const has = <Row>(columns: Columns<Row>, ...texts: string[]) => {
   for (const text of texts) table.set(text, { ...columns })
 }
 
-const message: Columns<MessageRow> = {
-  id: 'uuid',
-  turnId: 'uuid',
-  seq: 'int8',
-  version: 'int8',
-  role: 'text',
-  parts: 'text[]',
-  messageType: 'text',
-  voiceSessionId: 'text',
-  durationSeconds: 'int4',
-  segmentId: 'uuid',
-  ttsAudioUrls: 'text[]',
-  memoryRetrievalTrace: 'jsonb',
-  metadata: 'jsonb',
-  createdAt: 'timestamptz',
-  state: 'text',
-  heard: 'jsonb',
-  interruptedAt: 'timestamptz',
-  speechEndedAt: 'timestamptz',
-  firstAudioAt: 'timestamptz',
+/** What drizzle's schema calls the types of columns. */
+const typesInSchema: Record<string, string> = {
+  bigint: 'int8',
+  integer: 'int4',
+  'timestamp(6) with time zone': 'timestamptz',
 }
-const segment: Columns<SegmentRow> = {
-  id: 'uuid',
-  version: 'int8',
-  userMessageId: 'uuid',
-  agentResponse: 'text',
-  lineage: 'jsonb',
-  ttsAudioUrls: 'text[]',
-  createdAt: 'timestamptz',
-  updatedAt: 'timestamptz',
+
+/** The columns of a table's row, by the list of columns in rows.ts and the types in schema.ts. */
+function columnsOf<Row extends object>(
+  list: Record<keyof Row, string>,
+  table: PgTable,
+): Columns<Row> {
+  const columns: Record<string, PgColumn> = getTableColumns(table)
+  const types = Object.keys(list).map((name) => {
+    const type = columns[name]?.getSQLType() ?? 'no column'
+    return [name, typesInSchema[type] ?? type]
+  })
+  return Object.fromEntries(types) as Columns<Row>
 }
-const session: Columns<VoiceSessionRow> = {
-  id: 'text',
-  version: 'int8',
-  metadata: 'jsonb',
-  startedAt: 'timestamptz',
-  endedAt: 'timestamptz',
-}
-const conversation: Columns<ConversationRow> = {
-  id: 'uuid',
-  externalId: 'text',
-  title: 'text',
-  metadata: 'jsonb',
-  version: 'int8',
-  selfVersion: 'int8',
-  lastSeq: 'int8',
-  lastMessageAt: 'timestamptz',
-  createdAt: 'timestamptz',
-  erasedAt: 'timestamptz',
-}
+
+const message = columnsOf<MessageRow>(messageColumns, schema.conversationMessages)
+const segment = columnsOf<SegmentRow>(segmentColumns, schema.segments)
+const session = columnsOf<VoiceSessionRow>(voiceSessionColumns, schema.voiceSessions)
+const conversation = columnsOf<ConversationRow>(conversationColumns, schema.conversations)
 const head: Columns<HeadRow> = { headVersion: 'int8', headSeq: 'int8', headErased: 'timestamptz' }
 const outcome = { outcome: 'text' } as const
 const nothing: Columns<object> = {}
