@@ -65,18 +65,24 @@ export type LiveReads = {
   heads(names: readonly HeadName[]): Promise<(HeadRead | undefined)[]>
 }
 
-const snapshotStatement = `
+export const snapshotStatement = `
   SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
   FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid
   UNION ALL
   (SELECT 'message', ${messageObject('m')} FROM conversation_messages m
    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid ORDER BY m.seq DESC LIMIT $3::integer)`
 
-const headsStatement = `
+export const headsStatement = `
   SELECT n.place::integer AS place, c.version, c.erased_at IS NOT NULL AS erased
   FROM unnest($1::text[], $2::text[]::uuid[]) WITH ORDINALITY AS n(tenant, id, place)
   CROSS JOIN LATERAL (SELECT c.version, c.erased_at FROM conversations c
     WHERE c.tenant = n.tenant AND c.id = n.id LIMIT 1) c`
+
+export type SnapshotRow =
+  | { kind: 'conversation'; row: ConversationRow }
+  | { kind: 'message'; row: MessageRow }
+
+export type PlacedHeadRow = { place: number; version: number; erased: boolean }
 
 export function createLiveReads(database: Database): LiveReads {
   return {
@@ -97,10 +103,7 @@ export function createLiveReads(database: Database): LiveReads {
 
     async snapshot({ tenant }, id, { limit, bytesMax }) {
       const statement = { text: snapshotStatement, params: [tenant, id, limit] }
-      type Row =
-        | { kind: 'conversation'; row: ConversationRow }
-        | { kind: 'message'; row: MessageRow }
-      const rows = await ask<Row>(database, 'read', statement)
+      const rows = await ask<SnapshotRow>(database, 'read', statement)
       const head = rows.find((row) => row.kind === 'conversation')?.row
       if (head === undefined) return { state: 'missing' }
       const conversation = conversationFromRow(head)
@@ -117,8 +120,7 @@ export function createLiveReads(database: Database): LiveReads {
         names.map(({ tenant }) => tenant),
         names.map(({ conversationId }) => conversationId),
       ]
-      type Row = { place: number; version: number; erased: boolean }
-      const rows = await ask<Row>(database, 'read', { text: headsStatement, params })
+      const rows = await ask<PlacedHeadRow>(database, 'read', { text: headsStatement, params })
       const found: (HeadRead | undefined)[] = names.map(() => undefined)
       for (const { place, version, erased } of rows) found[place - 1] = { version, erased }
       return found

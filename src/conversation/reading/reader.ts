@@ -13,7 +13,13 @@ import {
   type SegmentRow,
   segmentFromRow,
 } from '../sql/rows.ts'
-import { type Beside, type HeadRow, lists, statements } from '../sql/statements.ts'
+import {
+  type Beside,
+  type HeadRow,
+  type ListedConversationRow,
+  lists,
+  statements,
+} from '../sql/statements.ts'
 import { decodeCursor, encodePage } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import type * as wire from '../wire/schemas.ts'
@@ -156,8 +162,7 @@ export function createReader(database: Database, limits: ReadLimits): Reader {
         ])
         return { conversations: found.map(conversationFromRow), nextPage: null }
       }
-      type Row = ConversationRow & { activity: string }
-      const rows = await rowsOf<Row>(
+      const rows = await rowsOf<ListedConversationRow>(
         page === undefined ? lists.conversations : lists.conversationsMore,
         [principal.tenant, limit + 1, ...(page === undefined ? [] : keyset('conversations', page))],
       )

@@ -22,10 +22,10 @@ const lanes = 2
 const lingerMs = 10
 const askedMax = 1000
 
-const statement = `SELECT n, version, is_erased AS "isErased"
+export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
-type Row = Current & { n: number }
+export type VersionRow = Current & { n: number }
 
 /** Callers that ask for the same share one answer, if they came before it was asked for. */
 type Question = {
@@ -71,7 +71,7 @@ export function createVersions(database: Database): Versions {
     sentAt = performance.now()
     try {
       const params = [questions.map(({ tenant }) => tenant), questions.map(({ id }) => id)]
-      const rows = await ask<Row>(database, 'read', { text: statement, params })
+      const rows = await ask<VersionRow>(database, 'read', { text: versionsStatement, params })
       const found = new Map(rows.map((row) => [row.n, row]))
       for (const [index, question] of questions.entries()) question.resolve(found.get(index + 1))
     } catch (thrown) {
