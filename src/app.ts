@@ -15,13 +15,13 @@ import {
   createAudit,
   report,
 } from './conversation/cache/audit.ts'
-import { createCache } from './conversation/cache/cache.ts'
-import { createCacheEntries } from './conversation/cache/entries.ts'
+import { CacheEntries } from './conversation/cache/entries.ts'
 import { createErasures } from './conversation/cache/erasures.ts'
-import { createOwnCache } from './conversation/cache/own-cache.ts'
+import { KvCache } from './conversation/cache/kv-cache.ts'
+import { OwnCache } from './conversation/cache/own-cache.ts'
 import { cacheRule } from './conversation/cache/rule.ts'
-import { createHistories } from './conversation/histories.ts'
-import { createReader } from './conversation/reading/reader.ts'
+import { Histories } from './conversation/histories.ts'
+import { DatabaseReader } from './conversation/reading/database-reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
 import { createStore, type Store } from './conversation/store.ts'
 import { createDecoder } from './conversation/wire/decode.ts'
@@ -68,19 +68,19 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const kv = overrides.kv ?? (await openCache(config, events))
   if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
 
-  const reader = createReader(database, config.limits)
+  const reader = new DatabaseReader(database, config.limits)
   const caching = { events, ...config.cache }
   // Memory of this process needs no store between: a window is at hand there as it is.
   const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
   const cache = opened.use(
     isOwn
-      ? createOwnCache(caching)
-      : createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
+      ? new OwnCache(caching)
+      : new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
   )
   const erasures = opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
   // Before the first request: what was erased while this node was not there is not shown by it.
   await erasures.refresh()
-  const histories = createHistories({
+  const histories = new Histories({
     reader,
     cache,
     versions: createVersions(database),
@@ -235,8 +235,8 @@ export async function auditCache(
   const database = opened.use(await open(config, events))
   await database.verify()
   const ttlMs = config.cache.ttlSeconds * 1000
-  const entries = createCacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
-  const audit = createAudit(entries, createReader(database, config.limits), database)
+  const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
+  const audit = createAudit(entries, new DatabaseReader(database, config.limits), database)
   await connected(kv, config.database.connectTimeoutMs)
   return await report(audit, localPrincipal, asked)
 }

@@ -1,6 +1,7 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
 
-import { createReader, type Reader } from '../../src/conversation/reading/reader.ts'
+import { DatabaseReader } from '../../src/conversation/reading/database-reader.ts'
+import type { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import type { Commit } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
@@ -21,7 +22,7 @@ export async function openStore(
 ): Promise<OpenStore> {
   await database.migrate()
   const commits: Commit[] = []
-  const reader = createReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
+  const reader = new DatabaseReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
     database,
     reader,

@@ -1,6 +1,6 @@
 /** What was said: by page, as canonical history, and as changes since a cursor. */
 import { authenticate } from '../../auth.ts'
-import type { Printed } from '../../conversation/cache/printed.ts'
+import type { PrintedPage } from '../../conversation/cache/printed-page.ts'
 import { parseMessage } from '../../conversation/wire/message-text.ts'
 import { renderHistory, renderMessage } from '../../conversation/wire/render.ts'
 import { mapInSlices } from '../../mechanics/time-slices.ts'
@@ -39,7 +39,7 @@ const readProblems = [
   'conversation-erased',
 ] as const satisfies readonly ProblemCode[]
 
-const readHeaders = ({ version, source }: Pick<Printed, 'version' | 'source'>) => ({
+const readHeaders = ({ version, source }: Pick<PrintedPage, 'version' | 'source'>) => ({
   'turnlog-source': source,
   'turnlog-version': String(version),
 })
@@ -50,7 +50,7 @@ const readHeadersTold = {
 }
 
 /** Of a history that many ask for, one body: its pieces are put together once. */
-const bodies = new WeakMap<Printed, Uint8Array<ArrayBuffer>>()
+const bodies = new WeakMap<PrintedPage, Uint8Array<ArrayBuffer>>()
 
 export function addMessages(router: Router, { reader, histories, limits }: Services): void {
   const pageLimit = limit(limits.pageLimitMax, 100)
