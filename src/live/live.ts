@@ -1,25 +1,26 @@
-/** Live delivery, put together: every socket of this node, and how they come to an end. */
+/** Live delivery, put together: every socket of this node, and how all of them end. */
 
 import { createLiveReads } from '../conversation/reading/live-reads.ts'
 import type { Reader } from '../conversation/reading/reader.ts'
+import { createVersions } from '../conversation/reading/versions.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Decoder } from '../conversation/wire/decode.ts'
 import type { Principal } from '../conversation/wire/principal.ts'
 import type { Effect } from '../conversation/writing/effects.ts'
 import type { Events } from '../events.ts'
+import { LoopShare } from '../mechanics/loop-share.ts'
 import type { Database } from '../ports/database.ts'
 import type { Kv } from '../ports/kv.ts'
 import { toProblem } from '../problem.ts'
 import { FanOut } from './following/fan-out.ts'
-import { createHub } from './following/hub.ts'
-import { TimeSlice } from './following/time-slice.ts'
+import { Hub } from './following/hub.ts'
 import { createFrameDecoder, type Frame } from './protocol/frame-decoder.ts'
 import { createFrameLog } from './socket/frame-log.ts'
 import type { Outbox, Watermarks } from './socket/outbox.ts'
 import { Presence } from './socket/presence.ts'
 import { createWriter } from './socket/record-writer.ts'
 import { Session } from './socket/session.ts'
-import type { SessionOptions } from './socket/session-options.ts'
+import type { NodeSession, SessionOptions } from './socket/session-options.ts'
 import { createVoiceWriter } from './socket/voice-writer.ts'
 
 export type LiveOptions = {
@@ -52,7 +53,7 @@ export type LiveOptions = {
 }
 
 export type Live = Disposable & {
-  /** Tells those who follow of this node's commits. */
+  /** Wakes the followers of what this node commits. */
   readonly effect: Effect
   /** What an outbox goes by. */
   readonly watermarks: Watermarks
@@ -81,11 +82,11 @@ const creditBytesMin = 1_048_576
 const tickMs = 1000
 
 /**
- * What may wait gets so much of each round of the event loop, in milliseconds: frames that came faster
- * than they could be handled, and news for crowds with what is done once a second for every socket.
+ * Milliseconds of each round of the event loop for work that may wait: frames that came faster than they
+ * could be handled, and news for crowds with what is done once a second for every socket.
  */
-const frameSliceMs = 4
-const crowdSliceMs = 4
+const frameShareMs = 4
+const crowdShareMs = 4
 
 /** Sockets of one wave, and milliseconds between two. */
 const waveMin = 100
@@ -96,18 +97,19 @@ export function createLive(options: LiveOptions): Live {
   const pingMs = options.pingSeconds * 1000
   const log = createFrameLog(events, options.slowRequestMs)
   const stepFailed = (thrown: unknown) => void log.failed(toProblem(thrown), {})
-  const crowdSlice = new TimeSlice(crowdSliceMs, stepFailed)
-  const frameSlice = new TimeSlice(frameSliceMs, stepFailed)
-  const hub = createHub({
+  const crowdShare = new LoopShare(crowdShareMs, stepFailed)
+  const frameShare = new LoopShare(frameShareMs, stepFailed)
+  const hub = new Hub({
     ...options,
     reads: createLiveReads(database),
+    versions: createVersions(database),
     databaseShared: database.shared,
-    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
+    kv: kv.shared ? { kv: kv.kv, hintsArrive: () => kv.ready() && kv.listening() } : undefined,
     page: { limit: pageRows, bytesMax: options.pageBytesMax },
-    slice: crowdSlice,
+    share: crowdShare,
   })
   const frameBytesMax = options.turnBytesMax + envelopeBytes
-  const sessions = new Set<Session>()
+  const sessions = new Set<NodeSession>()
   // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.sessionGraceSeconds, {
@@ -129,16 +131,16 @@ export function createLive(options: LiveOptions): Live {
       subscriptions: options.subscriptionsMax,
       framesPerSecond: options.framesPerSecond,
     },
-    inbox: { framesPerSecond: options.framesPerSecond, slice: frameSlice },
+    inbox: { framesPerSecond: options.framesPerSecond, share: frameShare },
     log,
     closed(session, reason) {
-      // Who says goodbye speaks no more.
+      // A session that says goodbye speaks no more.
       presence.gone(session)
       if (reason === undefined) sessions.delete(session)
       else if (reason !== 'draining') events.socketClosed(reason)
     },
   }
-  const ticking = new FanOut(crowdSlice, sessions, (session) => session.tick(performance.now()))
+  const ticking = new FanOut(crowdShare, sessions, (session) => session.tick(performance.now()))
   const timer = setInterval(() => {
     ticking.all()
     hub.tick()
