@@ -14,7 +14,8 @@ import type { Kv } from '../ports/kv.ts'
 import { toProblem } from '../problem.ts'
 import { FanOut } from './following/fan-out.ts'
 import { Hub } from './following/hub.ts'
-import { createFrameDecoder, type Frame } from './protocol/frame-decoder.ts'
+import type { Frame } from './protocol/frame.ts'
+import { FrameDecoder } from './protocol/frame-decoder.ts'
 import { createFrameLog } from './socket/frame-log.ts'
 import type { Outbox, Watermarks } from './socket/outbox.ts'
 import { Presence } from './socket/presence.ts'
@@ -118,7 +119,7 @@ export function createLive(options: LiveOptions): Live {
   })
   const settings: SessionOptions = {
     hub,
-    decoder: createFrameDecoder(decoder, {
+    decoder: new FrameDecoder(decoder, {
       frameBytes: frameBytesMax,
       turnBytes: options.turnBytesMax,
     }),

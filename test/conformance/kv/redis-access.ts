@@ -139,7 +139,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
           },
         })
         const script = `
-        const { openRedis } = await import('./adapters/kv/redis.ts')
+        const { openRedis } = await import('./adapters/kv/redis/redis.ts')
         const plain = openRedis({ url: '${secure.url}', deadlineMs: 2000 })
         const { kv, ready } = openRedis({ url: 'rediss://localhost:${port}/1', deadlineMs: 2000 })
         while (!ready()) await Bun.sleep(5)

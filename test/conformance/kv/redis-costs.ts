@@ -189,7 +189,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
 
     test('lets the process end once it is closed, connected or not', async () => {
       const script = `
-        const { openRedis } = await import('./adapters/kv/redis.ts')
+        const { openRedis } = await import('./adapters/kv/redis/redis.ts')
         const opened = openRedis({ url: process.argv[1], deadlineMs: 60_000 })
         void opened.kv.watch([['a', 'b']]).getReader().read()
         const call = opened.kv.get(['a', 'b']).catch(() => {})
