@@ -2,7 +2,7 @@
  * The tables. `tenant` stands on every one, and every unique and foreign key contains the
  * conversation's id (or the tenant), so that they can be distributed as they are.
  *
- * The writes are functions of the database, in the migrations beside this file. They alone give out
+ * The writes are functions of the database, whose sources are in functions/. They alone give out
  * `seq` and `version`, under the conversation's row lock.
  */
 import { sql } from 'drizzle-orm'
@@ -84,7 +84,7 @@ const segmentKey = (): [AnyPgColumn, AnyPgColumn] => [segments.conversationId, s
 export const conversationMessages = pgTable(
   'conversation_messages',
   {
-    /** No foreign key, which costs each message a look: see `turnlog_keep_conversation` in 0005. */
+    /** No foreign key, which costs each message a look: see functions/turnlog_keep_conversation.sql. */
     conversationId: uuid('conversation_id').notNull(),
     seq: counter('seq').notNull(),
     id: uuid('id').notNull(),

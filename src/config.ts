@@ -6,14 +6,14 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Check } from 'typebox/value'
-import { contradictions } from './contradictions.ts'
+import { contradictions } from './settings/contradictions.ts'
 import {
   type Config,
   type ConfigOverrides,
   type NamedSetting,
   type SettingPath,
   settingList,
-} from './settings.ts'
+} from './settings/setting-list.ts'
 import {
   type ConfigProblem,
   type Entry,
@@ -22,9 +22,9 @@ import {
   readEnv,
   readFlags,
   readToml,
-} from './sources.ts'
+} from './settings/sources.ts'
 
-export { isLoopback } from './contradictions.ts'
+export { isLoopback } from './settings/contradictions.ts'
 export type { Config, ConfigOverrides, ConfigProblem, SettingPath }
 
 export type ConfigInput = {

@@ -8,7 +8,8 @@ import { parse } from 'smol-toml'
 import Schema from 'typebox/schema'
 import { configReference } from '../src/commands/config-reference.ts'
 import { configSchema } from '../src/commands/config-schema.ts'
-import { settingList, settings } from '../src/settings.ts'
+import { settingList } from '../src/settings/setting-list.ts'
+import { settings } from '../src/settings/settings.ts'
 
 const root = join(import.meta.dir, '..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')

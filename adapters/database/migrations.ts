@@ -5,7 +5,7 @@ import { StartRefusal } from '../../src/ports/database.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
 /** Raised with every migration that older code cannot live with. */
-export const codeVersion = 1
+export const codeVersion = 2
 
 export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 

@@ -1,6 +1,7 @@
 /** Collects checks and changes, and judges them when they are to be committed. */
 import type { KvAtomic, KvCommitError, KvCommitResult } from '../../src/ports/kv.ts'
 import { encodeKey } from './key.ts'
+import type { Change, Check } from './kv-store.ts'
 import {
   checkCommit,
   checkExpireIn,
@@ -10,7 +11,6 @@ import {
   checkVersionstamp,
   checkWrittenKey,
 } from './limits.ts'
-import type { Change, Check } from './store.ts'
 import { encodeValue, valueSize } from './value.ts'
 
 /** Bytes of a counter. */

@@ -1,5 +1,5 @@
 /** What a change makes of an entry: the same arithmetic for every store that has none of its own. */
-import type { Change } from './store.ts'
+import type { Change } from './kv-store.ts'
 import { decodeCounter, encodeCounter, isCounter } from './value.ts'
 
 /** The value after the change; `undefined` if there is none. Throws a TypeError and changes nothing. */

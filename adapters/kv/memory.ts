@@ -6,8 +6,8 @@ import { BoundedMap } from '../../src/mechanics/bounded-map.ts'
 import type { Kv } from '../../src/ports/kv.ts'
 import { changedValue } from './change.ts'
 import { partitionOf, twoParts } from './key.ts'
+import type { Change, Check, KeyRange, KvStore, Scanned, Stored } from './kv-store.ts'
 import { createKv } from './shape.ts'
-import type { Change, Check, KeyRange, KvStore, Scanned, Stored } from './store.ts'
 import { createStamps } from './versionstamp.ts'
 
 export type MemoryOptions = {

@@ -9,9 +9,9 @@ import {
 } from '../../src/ports/kv.ts'
 import { createAtomic } from './atomic.ts'
 import { encodeKey, goesOn, keyDecoder } from './key.ts'
+import type { KvStore, Stored } from './kv-store.ts'
 import { checkConsistency, checkReadCount, checkReadKey } from './limits.ts'
 import { cursorOf, type Selected, select } from './selector.ts'
-import type { KvStore, Stored } from './store.ts'
 import { decodeValue } from './value.ts'
 import { createWatches } from './watch.ts'
 

@@ -1,6 +1,6 @@
 /** A watch: what a store tells of changes becomes a stream of the entries as they are. */
 import { KvError } from '../../src/ports/kv.ts'
-import type { KvStore, Stored } from './store.ts'
+import type { KvStore, Stored } from './kv-store.ts'
 
 /** Milliseconds until entries that could not be read are read again, if nothing happens before. */
 const retryMs = 250

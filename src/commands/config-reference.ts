@@ -1,5 +1,6 @@
 /** `turnlog config --reference`: the whole table of settings as Markdown, for documents. */
-import { type NamedSetting, settingList, settings } from '../settings.ts'
+import { type NamedSetting, settingList } from '../settings/setting-list.ts'
+import { settings } from '../settings/settings.ts'
 
 const columns = ['setting', 'environment', 'flag', 'value', 'default', 'what it does']
 

@@ -2,7 +2,8 @@
  * `turnlog config --schema`: what editors check and complete `turnlog.toml` with. Editors of TOML
  * know JSON Schema as it was in draft 4; the keywords here mean the same in every draft since.
  */
-import { type NamedSetting, settingList, settings } from '../settings.ts'
+import { type NamedSetting, settingList } from '../settings/setting-list.ts'
+import { settings } from '../settings/settings.ts'
 
 type JsonSchema = { readonly [keyword: string]: unknown }
 

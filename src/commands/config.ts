@@ -1,7 +1,7 @@
 /** `turnlog config`: what is in force, and where it came from. */
 
 import type { LoadedConfig } from '../config.ts'
-import { settingList, settingValue } from '../settings.ts'
+import { settingList, settingValue } from '../settings/setting-list.ts'
 
 /** A table of every setting, its value and its source. Secrets are masked. */
 export function configCommand({

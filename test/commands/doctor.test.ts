@@ -104,7 +104,7 @@ describe('with Postgres down', () => {
     const DATABASE_URL = `postgres://u:hunter2@127.0.0.1:${port}/turnlog`
     const started = performance.now()
     const { by, code, text } = await examined({ DATABASE_URL, MIGRATE_DATABASE_URL: DATABASE_URL })
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(performance.now() - started).toBeLessThan(15_000)
     expect(code).toBe(1)
     expect(by['database server']).toEqual({
       area: 'database',
@@ -125,7 +125,7 @@ describe('with Postgres down', () => {
       DATABASE_URL: server.url,
       TURNLOG_DATABASE_CONNECT_TIMEOUT_MS: '600000',
     })
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(performance.now() - started).toBeLessThan(20_000)
     expect(code).toBe(1)
     // The driver's own timer may end it first, and has another word for it.
     expect(by['database server']?.finding).toMatch(/^No connection to Postgres at \S+: CONNECT\w+$/)

@@ -1,9 +1,8 @@
-import { storeConformance } from '../conformance/store.ts'
-import { voiceConformance } from '../conformance/voice.ts'
+import { speechConformance, storeConformance } from '../conformance/store/store.ts'
 import { freshPglite, freshPostgres } from '../support/servers/databases.ts'
 
 storeConformance('PGlite', freshPglite)
 storeConformance('Postgres', freshPostgres)
 
-voiceConformance('PGlite', freshPglite)
-voiceConformance('Postgres', freshPostgres)
+speechConformance('PGlite', freshPglite)
+speechConformance('Postgres', freshPostgres)

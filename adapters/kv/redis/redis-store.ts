@@ -2,7 +2,7 @@
 import { KvError } from '../../../src/ports/kv.ts'
 import { notACounter } from '../change.ts'
 import { keyEnd, partitionOf, twoParts } from '../key.ts'
-import type { Change, KeyRange, KvStore, Stored } from '../store.ts'
+import type { Change, KeyRange, KvStore, Stored } from '../kv-store.ts'
 import { encodeCounter } from '../value.ts'
 import { createStamps, randomDigits } from '../versionstamp.ts'
 import type { Carrier } from './redis-connection.ts'

@@ -1,5 +1,5 @@
 /** What an adapter on a server does while that is away, and after. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import type { DatabaseEvent, StartableDatabase } from '../../../adapters/database/startable.ts'
 import { usableNow } from '../../../src/mechanics/loop-delay.ts'
@@ -43,30 +43,26 @@ export function databaseOutages(
         return new Set(pids).size === connectionsMax
       })
 
-    beforeAll(async () => {
+    // A server of its own for each test: what one leaves broken cannot take another with it.
+    beforeEach(async () => {
       server = await startPostgres()
       admin = postgres(server.url, { max: 2, onnotice: () => {}, backoff: () => 0.01 })
-    }, 30_000)
-    afterAll(async () => {
-      await admin.end({ timeout: 1 })
-      await server[Symbol.asyncDispose]()
-    })
-    beforeEach(async () => {
       events = []
       proxy = await startProxy(server.port)
       const url = server.url.replace(`:${server.port}`, `:${proxy.port}`)
       const onEvent = ({ type }: DatabaseEvent) => events.push(type)
       const connectTimeoutMs = 300
       database = await open({ url, deadlineMs, connectTimeoutMs, connectionsMax, onEvent })
-      await admin`drop table if exists notes`
       await admin`create table notes (text text)`
-    })
+    }, 30_000)
     afterEach(async () => {
-      // A test that failed may have left it frozen, and all after it would fail as well.
+      // A frozen server ends no session.
       server.thaw()
       await database[Symbol.asyncDispose]()
       await proxy[Symbol.asyncDispose]()
-    })
+      await admin.end({ timeout: 1 })
+      await server[Symbol.asyncDispose]()
+    }, 30_000)
 
     const isRunning = (text: string) =>
       until(`the server runs: ${text}`, async () => {

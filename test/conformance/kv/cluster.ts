@@ -1,5 +1,5 @@
 /** What the adapter on a Redis Cluster does while slots move and servers go. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../../adapters/kv/opened.ts'
 import { slotOf } from '../../../adapters/kv/redis/redis-slots.ts'
 import type { Kv } from '../../../src/ports/kv.ts'
@@ -36,16 +36,17 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       return node
     }
 
-    beforeAll(async () => {
-      cluster = await startRedisCluster()
-    }, 40_000)
-    afterAll(() => cluster[Symbol.asyncDispose]())
+    // A cluster of its own for each test: they move its slots and kill its servers.
     beforeEach(async () => {
+      cluster = await startRedisCluster()
       opened = open({ url: cluster.url, deadlineMs })
       kv = opened.kv
       await until('it is ready', () => opened.ready())
-    })
-    afterEach(() => kv.close())
+    }, 60_000)
+    afterEach(async () => {
+      kv.close()
+      await cluster[Symbol.asyncDispose]()
+    }, 30_000)
 
     test('finds the slot of a key as the servers do', () => {
       for (const key of ['', 'a', 'turnlog:{a}b', '{}x', 'a{b', 'x{é}y', 'x}{y}']) {

@@ -1,8 +1,8 @@
 /** What the adapter in memory promises beside the port: bounds, and what calls cost. */
 import { describe, expect, test } from 'bun:test'
+import type { Stored } from '../../../adapters/kv/kv-store.ts'
 import type { MemoryOptions } from '../../../adapters/kv/memory.ts'
 import { createKv } from '../../../adapters/kv/shape.ts'
-import type { Stored } from '../../../adapters/kv/store.ts'
 import type { Kv } from '../../../src/ports/kv.ts'
 import { until } from '../../support/servers/processes.ts'
 

@@ -202,9 +202,10 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
           stderr: 'pipe',
         })
         const startedAt = performance.now()
+        // The call's deadline would hold it for a minute.
         expect(await new Response(child.stderr).text()).toBe('')
         expect(await child.exited).toBe(0)
-        expect(performance.now() - startedAt).toBeLessThan(4000)
+        expect(performance.now() - startedAt).toBeLessThan(30_000)
       }
     })
   })

@@ -1,5 +1,5 @@
 /** What the adapter on Redis makes of a server that becomes a replica, and a master again. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../../adapters/kv/opened.ts'
 import type { KvError } from '../../../src/ports/kv.ts'
 import { until } from '../../support/servers/processes.ts'
@@ -26,15 +26,15 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       await until('it is ready', () => opened.ready())
       return opened.kv
     }
-    beforeAll(async () => {
+    beforeEach(async () => {
       // Without it, the first replica is waited for five seconds, that others may come.
       const settings = { 'repl-diskless-sync-delay': '0' }
       first = await startRedis({ settings })
       second = await startRedis({ settings })
     }, 30_000)
-    afterAll(async () => {
+    afterEach(async () => {
       for (const each of both()) await each[Symbol.asyncDispose]()
-    })
+    }, 30_000)
 
     test('that change roles and back answer nothing of the time before', async () => {
       const [a, b] = both()

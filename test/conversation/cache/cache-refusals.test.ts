@@ -2,7 +2,7 @@
  * A Redis that can be read and not written: what it shows grows old, and nobody may be shown that, nor
  * what was erased meanwhile. Two nodes: one writes, the other only reads.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { beforeAll, describe, expect, test } from 'bun:test'
 import { type Refusal, refusals } from '../../support/cache/cache-faults.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
@@ -71,7 +71,6 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
         (server) => server.ask('CLIENT', 'LIST').match(/^id=\d+ .* cmd=(?!client)/gm)?.length,
       )
     await using restored = new AsyncDisposableStack()
-    // A test that failed may not leave its Redis as it is to the next one.
     for (const server of servers) restored.defer(() => end(server))
     for (const server of servers) await begin(server)
     const before = connections()
@@ -122,14 +121,9 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
   }
 
   describe('one Redis:', () => {
-    let redis: TestRedis
-    beforeAll(async () => {
-      redis = await startRedis({ settings: { 'enable-protected-configs': 'yes' } })
-    }, 30_000)
-    afterAll(() => redis[Symbol.asyncDispose]())
-
     for (const refusal of refusals)
       test(`${refusal.name}: nobody is shown what was before, and what was erased stays erased`, async () => {
+        await using redis = await startRedis({ settings: { 'enable-protected-configs': 'yes' } })
         await refused(redis.url, [redis], refusal)
       }, 60_000)
   })

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { Listening } from '../../../src/http/listen.ts'
-import { settings } from '../../../src/settings.ts'
+import { settings } from '../../../src/settings/settings.ts'
 import { longestHold } from '../../support/cache/loop-hold.ts'
 import { RawSocket } from '../../support/live/raw-socket.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'

@@ -1,6 +1,7 @@
 /** Whether the service lives and can do its work, and what it says while it cannot. */
 import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
+import { usableNow } from '../../../src/mechanics/loop-delay.ts'
 import { testApp } from '../../support/servers/app.ts'
 import { freshPglite } from '../../support/servers/databases.ts'
 import { startPostgres } from '../../support/servers/postgres.ts'
@@ -110,11 +111,11 @@ describe('health', () => {
     await using server = await startPostgres()
     await using app = await testApp({ overrides: { database: { url: server.url } } })
     server.freeze()
-    const asked = performance.now()
+    const asked = usableNow()
     const { status, body } = await app.ask('GET', '/readyz')
     expect([status, body.status]).toEqual([503, 'unavailable'])
     // The check gives up after a second, and not after the deadline of a statement.
-    expect(performance.now() - asked).toBeLessThan(3000)
+    expect(usableNow() - asked).toBeLessThan(3000)
     server.thaw()
   }, 30_000)
 })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { inexactNumbers } from '../../../../src/conversation/wire/json/exact-numbers.ts'
 import { jsonBounds } from '../../../../src/conversation/wire/json/json-scan.ts'
 import { refuseInexact } from '../../../../src/conversation/wire/json-text.ts'
-import { settings } from '../../../../src/settings.ts'
+import { settings } from '../../../../src/settings/settings.ts'
 
 const pointers = (text: string) => inexactNumbers(text).map(({ pointer }) => pointer)
 

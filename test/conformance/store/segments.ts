@@ -1,0 +1,109 @@
+/** What the store promises of segments. */
+import { describe, expect, test } from 'bun:test'
+import { newId } from '../../../src/conversation/wire/ids.ts'
+import { refusal, some } from '../../support/store.ts'
+import { aiTurn, decode, me, type StoreSubject } from './subject.ts'
+
+export function keepsSegments(subject: StoreSubject): void {
+  const { store, reader, conversation, record, commitsOf } = subject
+
+  describe('a segment', () => {
+    const complete = (segmentId: string, text: string, agentResponse: string) =>
+      decode.turn({
+        user: { text },
+        assistant: { responses: [text] },
+        segment: { id: segmentId, agentResponse },
+      })
+
+    test('is created once', async () => {
+      const id = await conversation()
+      const body = { id: newId() }
+      const { segment, created } = await store().createSegment(me, id, body)
+      expect(created).toBe(true)
+      expect(segment).toMatchObject({
+        id: body.id,
+        conversationId: id,
+        version: 2,
+        userMessageId: null,
+        agentResponse: null,
+        lineage: null,
+        ttsAudioUrls: null,
+      })
+      expect(await store().createSegment(me, id, body)).toEqual({ segment, created: false })
+      expect((await reader().head(me, id)).version).toBe(2)
+    })
+
+    test('is completed with its lineage by the turn that says so, and again by the next', async () => {
+      const id = await conversation()
+      const { segment } = await store().createSegment(me, id, {})
+      for (const text of ['one', 'two']) {
+        const recorded = await record(id, complete(segment.id, text, `${text}!`))
+        expect(recorded.messages.map((one) => one.segmentId)).toEqual([segment.id, segment.id])
+        expect(await reader().segment(me, id, segment.id)).toMatchObject({
+          version: recorded.version,
+          userMessageId: some(recorded.humanMessageId),
+          agentResponse: `${text}!`,
+          lineage: {
+            conversationId: id,
+            userMessageId: some(recorded.humanMessageId),
+            assistantMessageId: recorded.assistantMessageId,
+            segmentIds: [segment.id],
+          },
+        })
+        expect(commitsOf(id).at(-1)?.touched).toBe('more')
+      }
+    })
+
+    test('is left to the last of the turns that complete it in one batch', async () => {
+      const id = await conversation()
+      const { segment } = await store().createSegment(me, id, {})
+      const recorded = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => record(id, complete(segment.id, `${n}`, `${n}`))),
+      )
+      const last = some(recorded.at(-1))
+      expect(await reader().segment(me, id, segment.id)).toMatchObject({
+        agentResponse: '19',
+        userMessageId: some(last.humanMessageId),
+        version: last.version,
+      })
+    })
+
+    test('is tagged without being completed', async () => {
+      const id = await conversation()
+      const { segment } = await store().createSegment(me, id, {})
+      const body = decode.turn({ assistant: { responses: ['a'] }, segment: { id: segment.id } })
+      expect((await record(id, body)).messages.map((one) => one.segmentId)).toEqual([segment.id])
+      expect(await reader().segment(me, id, segment.id)).toEqual(segment)
+    })
+
+    test('of another conversation is not found', async () => {
+      const id = await conversation()
+      const { segment } = await store().createSegment(me, await conversation(), {})
+      expect(await refusal(store().recordTurn(me, id, complete(segment.id, 'a', 'b')))).toBe(
+        'segment-not-found',
+      )
+      expect(await refusal(reader().segment(me, id, segment.id))).toBe('segment-not-found')
+      await record(id, aiTurn('a'))
+      const body = { ttsAudioUrls: ['http://a'], segmentId: segment.id }
+      expect(await refusal(store().attachTts(me, id, undefined, body))).toBe('segment-not-found')
+      expect((await reader().head(me, id)).version).toBe(2)
+    })
+
+    test('is listed with the others in the order of their creation, page by page', async () => {
+      const id = await conversation()
+      const made: string[] = []
+      for (let n = 0; n < 7; n += 1) made.push((await store().createSegment(me, id, {})).segment.id)
+      const seen: string[] = []
+      let page: string | null = null
+      do {
+        const list = await reader().segments(me, id, {
+          limit: 3,
+          ...(page === null ? {} : { page }),
+        })
+        seen.push(...list.segments.map((one) => one.id))
+        page = list.nextPage
+      } while (page !== null)
+      expect(seen).toEqual(made)
+    })
+  })
+}

@@ -1,0 +1,29 @@
+import { ConfigError, type LoadedConfig, loadConfig } from '../../src/config.ts'
+
+export type Given = {
+  argv?: string[]
+  env?: Record<string, string>
+  files?: Record<string, string>
+}
+
+export const load = ({ argv = [], env = {}, files = {} }: Given): LoadedConfig =>
+  loadConfig({
+    argv,
+    env,
+    directory: '/work',
+    readFile: (path) => files[path.replace('/work/', '')],
+  })
+
+export function refusal(run: () => unknown): ConfigError {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+/** Each problem as one line. */
+export const wrong = (given: Given) =>
+  refusal(() => load(given)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)
