@@ -47,21 +47,33 @@ const arrows: Record<string, string[]> = {
     // One rule decides what may be printed of a service's URL.
     'src/client/shown-url.ts',
     'src/conversation/wire/',
+    'src/mechanics/',
     'src/problem.ts',
   ],
 
-  'src/live/live.ts': ['src/live/', 'src/conversation/', ...foundations, 'src/auth.ts'],
+  'src/live/live.ts': [
+    'src/live/',
+    'src/conversation/store.ts',
+    'src/conversation/reading/',
+    'src/conversation/wire/',
+    'src/conversation/writing/effects.ts',
+    ...foundations,
+  ],
   'src/live/socket/': [
     'src/live/socket/',
     'src/live/following/',
     'src/live/protocol/',
-    'src/conversation/',
+    'src/conversation/store.ts',
+    'src/conversation/speech/voice-session-store.ts',
+    'src/conversation/reading/reader.ts',
+    'src/conversation/wire/',
     ...foundations,
   ],
   'src/live/following/': [
     'src/live/following/',
     'src/live/protocol/',
-    'src/conversation/reading/',
+    'src/conversation/reading/live-reads.ts',
+    'src/conversation/reading/versions.ts',
     'src/conversation/wire/',
     'src/conversation/writing/effects.ts',
     ...foundations,
@@ -73,9 +85,10 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
 
-  // Runs in browsers: of the service it knows types, and what a problem is.
+  // Runs in browsers: of the service it knows types, what a problem is, and mechanics without a domain.
   'src/client/': [
     'src/client/',
+    'src/mechanics/',
     'src/conversation/wire/',
     'src/live/protocol/protocol.ts',
     'src/problem.ts',
@@ -101,8 +114,8 @@ const arrows: Record<string, string[]> = {
   'src/conversation/cache/': [
     'src/conversation/cache/',
     'src/conversation/writing/effects.ts',
-    'src/conversation/reading/',
-    'src/conversation/sql/',
+    'src/conversation/reading/reader.ts',
+    'src/conversation/sql/database-problems.ts',
     'src/conversation/wire/',
     ...foundations,
   ],
@@ -155,6 +168,18 @@ const importsOf = ({ path, text }: { path: string; text: string }) =>
     relative(root, join(root, dirname(path), target)),
   )
 
+/** Each circle among files and what they import, as a path. */
+function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>()
+  const walk = (path: string, above: string[]): string[] => {
+    if (above.includes(path)) return [[...above.slice(above.indexOf(path)), path].join(' -> ')]
+    if (done.has(path)) return []
+    done.add(path)
+    return (edges.get(path) ?? []).flatMap((next) => walk(next, [...above, path]))
+  }
+  return [...edges.keys()].flatMap((path) => walk(path, []))
+}
+
 /** A type is no dependency at run time. */
 const valuesOnly = (text: string) => text.replace(/^(import|export) type [^;]*?from '[^']+'$/gm, '')
 
@@ -174,29 +199,26 @@ describe('the house', () => {
     expect(wrong).toEqual([])
   })
 
-  test('takes nothing but types of the service into its client', () => {
+  test('takes nothing of the service into its client but types, problems and mechanics', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/client/'))
       .flatMap(({ path, text }) =>
         importsOf({ path, text: valuesOnly(text) })
-          .filter((target) => !/^src\/(client\/|problem\.ts$)/.test(target))
+          .filter((target) => !/^src\/(client\/|mechanics\/|problem\.ts$)/.test(target))
           .map((target) => `${path} -> ${target}`),
       )
     expect(values).toEqual([])
   })
 
   test('has no circle of imports', () => {
-    const edges = new Map(
-      code.map(({ path, text }) => [path, importsOf({ path, text: valuesOnly(text) })]),
-    )
-    const done = new Set<string>()
-    const walk = (path: string, above: string[]): string[] => {
-      if (above.includes(path)) return [[...above.slice(above.indexOf(path)), path].join(' -> ')]
-      if (done.has(path)) return []
-      done.add(path)
-      return (edges.get(path) ?? []).flatMap((next) => walk(next, [...above, path]))
-    }
-    expect([...edges.keys()].flatMap((path) => walk(path, []))).toEqual([])
+    const values = code.map(({ path, text }) => ({ path, text: valuesOnly(text) }))
+    expect(circlesOf(new Map(values.map((file) => [file.path, importsOf(file)])))).toEqual([])
+  })
+
+  test('has no circle of imports, types included, in the rooms of reading, caching and following', () => {
+    const rooms = ['src/live/', 'src/conversation/cache/', 'src/conversation/reading/', 'adapters/']
+    const within = code.filter(({ path }) => rooms.some((room) => path.startsWith(room)))
+    expect(circlesOf(new Map(within.map((file) => [file.path, importsOf(file)])))).toEqual([])
   })
 
   test('has sources of at most 260 lines', () => {

@@ -75,7 +75,8 @@ describe('the bundle for browsers', () => {
   test('has the client alone in it, and is small', async () => {
     const { text, inputs } = await bundle('src/client/client.ts', 'browser', true)
     const others = inputs.filter(
-      (path) => !/(^|\/)src\/(client\/[a-z-]+|problem|problem-codes)\.ts$/.test(path),
+      (path) =>
+        !/(^|\/)src\/(client\/[a-z/-]+|mechanics\/[a-z-]+|problem|problem-codes)\.ts$/.test(path),
     )
     expect(others).toEqual([])
     expect(inputs.filter((path) => path.includes('file-'))).toEqual([])

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AttachedAudio } from '../../conversation/wire/audio-schemas.ts'
 import type { Segment } from '../../conversation/wire/schemas.ts'
+import { BoundedMap } from '../../mechanics/bounded-map.ts'
 import type { Audio } from '../formats/steps.ts'
 import { Refused, type Rest } from '../rest.ts'
 
@@ -27,7 +28,7 @@ export type Attachments = {
 
 export function createAttachments(rest: Rest, conversationPath: string): Attachments {
   /** Messages with audio and a tag, by their tag. */
-  const carriers = new Map<string, Audio>()
+  const carriers = new BoundedMap<string, Audio>({ max: carriersMax })
 
   const put = (messageId: string, body: unknown) =>
     rest.send<AttachedAudio>('PUT', `${conversationPath}/messages/${messageId}/tts`, body)
@@ -62,11 +63,7 @@ export function createAttachments(rest: Rest, conversationPath: string): Attachm
   }
 
   const carry = (audio: Audio) => {
-    if (audio.segmentId === null) return
-    carriers.delete(audio.segmentId)
-    carriers.set(audio.segmentId, audio)
-    const [oldest] = carriers.keys()
-    if (carriers.size > carriersMax && oldest !== undefined) carriers.delete(oldest)
+    if (audio.segmentId !== null) carriers.set(audio.segmentId, audio)
   }
   const toMessage = async (audio: Audio) => {
     const { messageId, urls, segmentId } = audio

@@ -5,8 +5,8 @@ import { cacheRule, type Entry, type Head, stubOf } from '../../../src/conversat
 import { bytesOf, fitted, type Window, windowOf } from '../../../src/conversation/cache/window.ts'
 import { createEvents } from '../../../src/events.ts'
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
-import { changed } from '../changed.ts'
 import type { Mistake } from './cache-model.ts'
+import { changed } from './changed.ts'
 
 const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
   [...texts].sort(([a], [b]) => a - b).map(([, text]) => text)
