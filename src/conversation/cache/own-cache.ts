@@ -51,10 +51,8 @@ export class OwnCache implements Cache {
 
   ready(tenant: string, id: string): Ready | undefined {
     const name = conversationName(tenant, id)
-    const window = this.#find(name)?.window
-    if (window === undefined) return undefined
-    this.#held.use(name)
-    return { window, isStored: true }
+    const window = this.#alive(name, this.#held.use(name))?.window
+    return window === undefined ? undefined : { window, isStored: true }
   }
 
   isWriting(): boolean {
@@ -67,8 +65,7 @@ export class OwnCache implements Cache {
 
   read(tenant: string, id: string): Promise<CacheRead> {
     const name = conversationName(tenant, id)
-    const held = this.#find(name) ?? this.#put(name, 0)
-    this.#held.use(name)
+    const held = this.#alive(name, this.#held.use(name)) ?? this.#put(name, 0)
     const seen = seenOf(held)
     const { window } = held
     return Promise.resolve(
@@ -129,7 +126,11 @@ export class OwnCache implements Cache {
   }
 
   #find(name: string): Held | undefined {
-    const held = this.#held.get(name)
+    return this.#alive(name, this.#held.get(name))
+  }
+
+  /** `held`, unless its time is over: then it is dropped. */
+  #alive(name: string, held: Held | undefined): Held | undefined {
     if (held === undefined || performance.now() < held.dueAt) return held
     this.#held.delete(name)
     return undefined
