@@ -1,38 +1,24 @@
 /** The composition root: a configuration -> a service that answers requests. */
-import {
-  type OpenedKv,
-  openDatabase,
-  openKv,
-  readDirectoryState,
-  readSchemaState,
-} from '../adapters/open.ts'
-import { cacheEvents, databaseEvents } from './adapter-events.ts'
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
-import {
-  type AuditAsked,
-  type AuditReport,
-  createAudit,
-  report,
-} from './conversation/cache/audit.ts'
-import { CacheEntries } from './conversation/cache/entries.ts'
+import type { Cache } from './conversation/cache/cache.ts'
 import { createErasures } from './conversation/cache/erasures.ts'
 import { KvCache } from './conversation/cache/kv-cache.ts'
 import { OwnCache } from './conversation/cache/own-cache.ts'
-import { cacheRule } from './conversation/cache/rule.ts'
 import { Histories } from './conversation/histories.ts'
 import { DatabaseReader } from './conversation/reading/database-reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
-import { createStore, type Store } from './conversation/store.ts'
-import { createDecoder } from './conversation/wire/decode.ts'
-import { localPrincipal } from './conversation/wire/principal.ts'
-import type { Effect } from './conversation/writing/effects.ts'
-import { createWriteHealth } from './conversation/writing/write-health.ts'
+import { createStore } from './conversation/store.ts'
+import { Decoder } from './conversation/wire/decode.ts'
+import { type Effect, Effects } from './conversation/writing/effects.ts'
+import { WriteHealth } from './conversation/writing/write-health.ts'
 import { createEvents, type Events } from './events.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
+import type { Health } from './http/services.ts'
 import { createLive } from './live/live.ts'
-import { type Database, StartRefusal } from './ports/database.ts'
+import type { Database } from './ports/database.ts'
+import { type OpenedKv, openCacheKv, openServiceDatabase } from './resources.ts'
 
 export type App = AsyncDisposable & {
   /** Where the database is, without secrets. */
@@ -53,32 +39,60 @@ export type AppOverrides = {
   readonly kv?: OpenedKv
   readonly events?: Events
   readonly effects?: readonly Effect[]
-  /** Milliseconds between two probes of writes: a test has less patience. */
+  /** Milliseconds between two probes of writes. */
   readonly probes?: { readonly everyMs: number }
-  /** Makes live delivery: a test makes it with a mistake in it. */
+  /** Makes live delivery. */
   readonly live?: typeof createLive
 }
 
 /** Ready to answer once it resolves. Disposing lets writes in flight end, then closes what it opened. */
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
-  const events = overrides.events ?? createEvents()
   await using opened = new AsyncDisposableStack()
-  const database = overrides.database ?? opened.use(await openConfigured(config, events))
-  if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
-  const kv = overrides.kv ?? (await openCache(config, events))
-  if (overrides.kv === undefined) opened.defer(() => kv.kv.close())
+  const parts = await createParts(config, overrides, opened)
+  let isDraining = false
+  const draining = () => isDraining
+  const health = { ...healthOf(config, parts), draining }
+  const router = createServer({
+    ...parts,
+    limits: config.limits,
+    live: { draining },
+    access: { ...config.server, isOpen: isOpen(config.auth) },
+    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
+    health,
+  })
+  // Compiled now, and not while the first request waits.
+  router.compile()
+  const closing = opened.move()
+  return {
+    databaseName: parts.database.name,
+    cacheName: health.cacheName,
+    fetch: async (request) => router.fetch(request),
+    listen: (at) => listen(router, at, parts.live),
+    drain() {
+      isDraining = true
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
 
-  const reader = new DatabaseReader(database, config.limits)
-  const caching = { events, ...config.cache }
-  // Memory of this process needs no store between: a window is at hand there as it is.
-  const isOwn = overrides.kv === undefined && /^memory:/.test(config.cache.url ?? 'memory:')
-  const cache = opened.use(
-    isOwn
-      ? new OwnCache(caching)
-      : new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, ...caching }),
-  )
-  const erasures = opened.use(createErasures({ database, cache, isShared: kv.shared, ...caching }))
-  // Before the first request: what was erased while this node was not there is not shown by it.
+type Parts = Awaited<ReturnType<typeof createParts>>
+
+/** Makes every part, each with the sections of the settings that it goes by; `opened` disposes of them. */
+async function createParts(config: Config, overrides: AppOverrides, opened: AsyncDisposableStack) {
+  const { limits, voice, writes } = config
+  const events = overrides.events ?? createEvents()
+  const database = overrides.database ?? opened.use(await openServiceDatabase(config, events))
+  if (overrides.database !== undefined && config.database.migrateAtStart) await database.migrate()
+  const kv =
+    overrides.kv ?? opened.adopt(await openCacheKv(config, events), (own) => own.kv.close())
+  const effects = new Effects(events)
+  const decoder = new Decoder(limits)
+  const reader = new DatabaseReader(database, limits)
+  const isOwnKv = overrides.kv === undefined
+  const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
+  const caching = { ...config.cache, database, cache, isShared: kv.shared, events }
+  const erasures = opened.use(createErasures(caching))
+  // Before the first request: this node must not show what was erased while it was not there.
   await erasures.refresh()
   const histories = new Histories({
     reader,
@@ -87,164 +101,45 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     isErased: erasures.isListed,
     // Memory of this process knows the commits of this process, and there are no others.
     isCoherent: kv.shared || !database.shared,
-    historyMessagesMax: config.limits.historyMessagesMax,
+    historyMessagesMax: limits.historyMessagesMax,
   })
-  const decoder = createDecoder(config.limits)
+  const health = opened.use(new WriteHealth({ database, events, ...overrides.probes }))
+  const parts = { database, kv, reader, decoder, events }
+  const timeouts = config.database
+  const store = createStore({ ...parts, effects, health, writes, voice, limits, timeouts })
+  const { live: delivery, server } = config
   const live = opened.use(
-    (overrides.live ?? createLive)({
-      ...{ ...config.live, ...config.voice, ...config.limits },
-      slowRequestMs: config.server.slowRequestMs,
-      database,
-      kv,
-      reader,
-      decoder,
-      events,
-      store: () => store,
-    }),
+    (overrides.live ?? createLive)({ ...parts, store, delivery, voice, limits, server }),
   )
-  // `/readyz` answers anybody: it shows no path of this machine.
-  const cacheName = config.cache.url?.startsWith('module:') ? 'KV module' : kv.name
-  const health = opened.use(createWriteHealth({ database, events, ...overrides.probes }))
-  // Those who listen here first: the cache's news are for the other nodes.
-  const afterCommit = [live, erasures, cache, health].map(({ effect }) => effect)
-  const store: Store = opened.use(
-    createStore({
-      database,
-      reader,
-      effects: [...afterCommit, ...(overrides.effects ?? [])],
-      health,
-      events,
-      writes: config.writes,
-      voice: config.voice,
-      metadataBytesMax: config.limits.metadataBytesMax,
-      lockTimeoutMs: config.database.lockTimeoutMs,
-      waitMs: config.database.deadlineMs,
-    }),
-  )
-  let draining = false
-  const router = createServer({
-    store,
-    reader,
-    histories,
-    decoder,
-    events,
-    limits: config.limits,
-    live: { draining: () => draining },
-    access: { ...config.server, isOpen: isOpen(config.auth) },
-    log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
-    health: {
-      databaseName: database.shared ? database.name : 'embedded Postgres',
-      databaseState: health.state,
-      cacheName,
-      cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
-      draining: () => draining,
-    },
-  })
-  // Compiled now, and not while the first request waits.
-  router.compile()
-  const closing = opened.move()
-  return {
-    databaseName: database.name,
-    cacheName,
-    fetch: async (request) => router.fetch(request),
-    listen: (at) => listen(router, at, live),
-    drain() {
-      draining = true
-    },
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
-  }
+  // Disposed of before live delivery, so that sockets are sent the last commits.
+  opened.use(store)
+  // Sockets of this node hear first: what the cache publishes is for the other nodes.
+  for (const { effect } of [live, erasures, cache, health]) effects.register(effect)
+  for (const effect of overrides.effects ?? []) effects.register(effect)
+  return { ...parts, cache, histories, writeHealth: health, store, live }
 }
 
-/** Brings the tables up to date; answers what was done. */
-export async function migrateDatabase(config: Config, events: Events): Promise<string> {
-  let migrated = false
-  await using database = await open(config, events, () => {
-    migrated = true
-  })
-  await database.migrate()
-  return migrated
-    ? `The tables of the ${database.name} were brought up to date.`
-    : `The tables of the ${database.name} are up to date; there was nothing to do.`
-}
-
-/** What can be looked at without a start: nothing here waits, migrates or refuses. */
-export type Inspection = {
-  /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
-  open(url: string | undefined): Promise<Database>
-  schema(database: Database): ReturnType<typeof readSchemaState>
-  directory(): ReturnType<typeof readDirectoryState>
-}
-
-/** Connects within `connectTimeoutMs`, and gives a statement `deadlineMs`. */
-export function inspect(
-  config: Config,
-  limits: { readonly connectTimeoutMs: number; readonly deadlineMs: number },
-): Inspection {
-  const { dataDirectory, connectionsMax: _, url: __, migrateUrl: ___, ...rest } = config.database
-  const options = { ...rest, ...limits, connectionsMax: 1, directory: dataDirectory }
-  return {
-    open: (url) => openDatabase({ ...options, url }),
-    schema: readSchemaState,
-    directory: () => readDirectoryState(dataDirectory),
-  }
-}
-
-/** A database that this release can run on. */
-async function openConfigured(config: Config, events: Events): Promise<Database> {
-  await using opened = new AsyncDisposableStack()
-  const database = opened.use(await open(config, events))
-  await (config.database.migrateAtStart ? database.migrate() : database.verify())
-  opened.move()
-  return database
-}
-
-function open({ database: settings }: Config, events: Events, onMigrated = () => {}) {
-  const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
-  return openDatabase({
-    ...rest,
-    directory: dataDirectory,
-    onEvent: databaseEvents(events, onMigrated),
-  })
-}
-
-/** Without waiting for a server: it may be away now, and the service starts all the same. */
-function openCache({ cache }: Config, events: Events): Promise<OpenedKv> {
-  return openKv(cache.url, {
-    deadlineMs: cacheCallMs,
-    bytesMax: cache.memoryBytesMax,
-    onEvent: cacheEvents(events),
-  })
-}
-
-/** What a write to the cache may take; nobody waits for it. A read has `cache.deadlineMs`. */
-const cacheCallMs = 250
-
-/** Holds the cache against the database, the newest `limit` conversations or all. */
-export async function auditCache(
-  config: Config,
+/** Memory of this process needs no KV between: it keeps windows as they are. */
+function createCacheOn(
+  kv: OpenedKv,
+  isOwnKv: boolean,
+  settings: Config['cache'],
   events: Events,
-  asked: AuditAsked,
-): Promise<AuditReport> {
-  await using opened = new AsyncDisposableStack()
-  const kv = await openCache(config, events)
-  opened.defer(() => kv.kv.close())
-  if (!kv.shared)
-    throw new StartRefusal(
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
-    )
-  const database = opened.use(await open(config, events))
-  await database.verify()
-  const ttlMs = config.cache.ttlSeconds * 1000
-  const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
-  const audit = createAudit(entries, new DatabaseReader(database, config.limits), database)
-  await connected(kv, config.database.connectTimeoutMs)
-  return await report(audit, localPrincipal, asked)
+): Cache {
+  if (isOwnKv && /^memory:/.test(settings.url ?? 'memory:'))
+    return new OwnCache({ events, ...settings })
+  return new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
 }
 
-async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
-  const until = performance.now() + withinMs
-  while (!ready()) {
-    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+/** What `/readyz` says of the dependencies. It answers anybody, so it shows no path of this machine. */
+function healthOf(
+  config: Config,
+  { database, kv, cache, writeHealth }: Parts,
+): Omit<Health, 'draining'> {
+  return {
+    databaseName: database.shared ? database.name : 'embedded Postgres',
+    databaseState: () => writeHealth.state(),
+    cacheName: config.cache.url?.startsWith('module:') ? 'KV module' : kv.name,
+    cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
   }
 }

@@ -1,5 +1,6 @@
 /** What happened and what to do about it: the texts of the problems' pages, which no client needs. */
 import { type ProblemCode, type ProblemRow, problemCodes, problemRows } from './problem-codes.ts'
+import { problemTitles } from './problem-titles.ts'
 
 const help: Readonly<Record<ProblemCode, string>> = {
   'body-not-json':
@@ -119,6 +120,7 @@ const retries: Readonly<Partial<Record<ProblemCode, string>>> = {
 
 /** A row with its texts. */
 export type ExplainedProblem = ProblemRow & {
+  readonly title: string
   readonly help: string
   readonly retry: string | undefined
 }
@@ -127,6 +129,6 @@ export type ExplainedProblem = ProblemRow & {
 export const problems = Object.fromEntries(
   problemCodes.map((code) => [
     code,
-    { ...problemRows[code], help: help[code], retry: retries[code] },
+    { ...problemRows[code], title: problemTitles[code], help: help[code], retry: retries[code] },
   ]),
 ) as Readonly<Record<ProblemCode, ExplainedProblem>>

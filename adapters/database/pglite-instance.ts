@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { PGlite } from '@electric-sql/pglite'
+import { boundMs } from '../../src/mechanics/backoff.ts'
 import { DatabaseError } from '../../src/ports/database.ts'
 import { dataIn } from './directory-state.ts'
 import { isLastAnswer, statementFailure } from './failure.ts'
@@ -19,9 +20,8 @@ export type PgliteInstance = {
   close(): Promise<void>
 }
 
-/** Milliseconds between two failed attempts to open: each holds the whole thread for about a second. */
-const firstGapMs = 1000
-const longestGapMs = 60_000
+/** Gaps between failed attempts to open: each attempt holds the whole thread for about a second. */
+const attemptGaps = { firstMs: 1000, maxMs: 60_000 }
 
 /** Free bytes that an attempt to open needs: a file of the write-ahead log has 16 MiB. */
 const roomBytes = 32 * 1024 * 1024
@@ -37,13 +37,13 @@ export async function openInstance(
   /** What the last attempt to open it anew failed with; undefined before the first. */
   let unopened: { readonly cause: unknown; readonly text: string } | undefined
   let nextAttemptAt = 0
-  let gapMs = firstGapMs
+  let failures = 0
 
   const end = (failure: DatabaseError) => {
     pglite = undefined
     ended = failure
     unopened = undefined
-    gapMs = firstGapMs
+    failures = 0
     nextAttemptAt = 0
     onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened anew` })
   }
@@ -66,8 +66,8 @@ export async function openInstance(
 
   /** Reports the first failed attempt, and a later one that failed for another reason. */
   const failAttempt = (cause: unknown): DatabaseError => {
-    nextAttemptAt = performance.now() + gapMs
-    gapMs = Math.min(gapMs * 2, longestGapMs)
+    nextAttemptAt = performance.now() + boundMs(attemptGaps, failures)
+    failures += 1
     const failure = notOpened(cause)
     const text = cause instanceof Error ? cause.message : String(cause)
     if (text !== unopened?.text)

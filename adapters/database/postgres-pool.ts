@@ -3,7 +3,7 @@
  * still waiting here has certainly sent nothing. Whatever is in doubt is closed and made anew:
  * a connection is cheap, a wrong outcome is not.
  */
-
+import { equalJitterMs } from '../../src/mechanics/backoff.ts'
 import { deadline } from '../../src/mechanics/loop-delay.ts'
 import { DatabaseError } from '../../src/ports/database.ts'
 import type { Connection } from './postgres-connection.ts'
@@ -24,9 +24,8 @@ type Idle = { readonly connection: Connection; readonly answeredAt: number }
 
 type Waiter = { resolve(connection: Connection): void; reject(error: unknown): void }
 
-/** Milliseconds without a new attempt after the first and after further failed connects. */
-const firstGapMs = 50
-const longestGapMs = 400
+/** Gaps without a new attempt after failed connects. */
+const attemptGaps = { firstMs: 50, maxMs: 400 }
 
 /** Counts attempts that failed one after another, and when the next is due. */
 class Outage {
@@ -39,8 +38,7 @@ class Outage {
     this.reason = reason
     const now = performance.now()
     if (now < this.nextAttemptAt) return
-    const gap = Math.min(firstGapMs * 2 ** this.failures, longestGapMs)
-    this.nextAttemptAt = now + gap * (0.5 + Math.random() / 2)
+    this.nextAttemptAt = now + equalJitterMs(attemptGaps, this.failures)
     this.failures += 1
   }
 }

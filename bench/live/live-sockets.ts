@@ -1,8 +1,9 @@
 /** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
-import { must, recordTurn } from '../../test/support/client.ts'
+
 import { createConversations, type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startRedis } from '../../test/support/servers/redis.ts'
+import { must, recordTurn } from '../../test/support/writing/client.ts'
 import { cpuSeconds } from '../load/cpu.ts'
 import { anonymousBytes } from '../load/process-memory.ts'
 import { seconds, turn } from '../load/scene.ts'

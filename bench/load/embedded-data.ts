@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { dataIn } from '../../adapters/database/directory-state.ts'
-import { call, must } from '../../test/support/client.ts'
 import { type Node, startNode } from '../../test/support/servers/node.ts'
+import { call, must } from '../../test/support/writing/client.ts'
 import { conversationId, turn } from './scene.ts'
 
 export const embeddedConversations = 100

@@ -1,9 +1,10 @@
 /** A turn at the end of a long conversation beside one at the end of a short one: time, and bytes to Redis. */
-import { must, recordTurn } from '../../test/support/client.ts'
+
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { until } from '../../test/support/servers/processes.ts'
 import { startRedis, type TestRedis } from '../../test/support/servers/redis.ts'
+import { must, recordTurn } from '../../test/support/writing/client.ts'
 import { conversationId, runs, turn } from '../load/scene.ts'
 import { seed } from '../load/seed.ts'
 import { median, type Sample } from '../report/comparison.ts'

@@ -2,16 +2,17 @@
 
 import type { Attach } from '../conversation/wire/audio-schemas.ts'
 import type { NewTurn } from '../conversation/wire/schemas.ts'
-import type { Problem } from '../problem.ts'
-import type { Backoff } from './backoff.ts'
-import type { Role } from './client-frames.ts'
+import type { Backoff } from '../mechanics/backoff.ts'
+import type { Problem } from '../problem-error.ts'
 import type { LiveEvent, LiveStart } from './following/live-event.ts'
 import type { Journal, JournalEntry } from './journal/journal.ts'
-import type { Attached, Recorded, Written } from './recording/sender.ts'
+import type { Attached, Recorded, Written } from './recording/outcomes.ts'
 import type { Voice, VoiceOptions } from './recording/voice.ts'
-import type { RequesterOptions } from './rest/request.ts'
+import type { Retry } from './rest/call.ts'
+import type { RequesterOptions } from './rest/requester.ts'
 import type { Rest } from './rest/rest-api.ts'
 import type { ConnectionState, WebSocketClass } from './socket/connection.ts'
+import type { Role } from './wire/client-frames.ts'
 
 export type ClientOptions = {
   /**
@@ -28,6 +29,13 @@ export type ClientOptions = {
   readonly deadlineMs?: number
   /** How long one attempt of a REST call may take, milliseconds; default 10,000. */
   readonly attemptMs?: number
+  /**
+   * How long a REST call is tried again, milliseconds from its start: no attempt begins later, and one that has begun
+   * is not cut short. 0: one attempt. Default: as long as `deadlineMs` allows; a longer time than that has no effect.
+   */
+  readonly retryForMs?: number
+  /** Called when an attempt of a REST call has failed and the client is about to wait for the next one. */
+  readonly onRetry?: (retry: Retry) => void
   /** Bounds of the random waits between attempts and between connections; default 500 ms, doubling up to 30 s. */
   readonly backoff?: Backoff
   /** Where turns and speech are kept until they are recorded; default: in memory. */

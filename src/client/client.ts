@@ -1,31 +1,32 @@
 /** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
+
+import type { Backoff } from '../mechanics/backoff.ts'
+import { createDeferred } from '../mechanics/deferred.ts'
 import { checkedMs, serviceUrl } from './checked-options.ts'
 import type { ClientOptions, TurnlogClient } from './client-api.ts'
-import { createDeferred } from './deferred.ts'
 import type { LiveStart } from './following/live-event.ts'
-import { createSubscription, type Subscription } from './following/subscription.ts'
-import { checkedKey } from './idempotency-key.ts'
+import { Subscription } from './following/subscription.ts'
 import { createMemoryJournal } from './journal/journal.ts'
-import { checkedId, newId } from './new-ids.ts'
 import { createOwnWrites } from './own-writes.ts'
-import { plainJson, printed } from './plain-json.ts'
-import { createPartials } from './recording/partial-sender.ts'
-import { createSender } from './recording/sender.ts'
+import { createPartials, type Partials } from './recording/partial-sender.ts'
+import { Sender } from './recording/sender.ts'
 import { framed } from './recording/speech-entries.ts'
 import { createVoice } from './recording/voice.ts'
 import { runtimeFetch } from './rest/fetch-failure.ts'
-import { createRequester, type RequesterOptions } from './rest/request.ts'
+import { Requester, type RequesterOptions } from './rest/requester.ts'
 import { createRest } from './rest/rest-routes.ts'
 import type { WebSocketClass } from './socket/connection.ts'
 import { handshakeRefusal } from './socket/handshake.ts'
-import { createLink, type Link, type LinkOptions } from './socket/link.ts'
+import { Links } from './socket/links.ts'
+import { checkedKey } from './wire/idempotency-key.ts'
+import { checkedId, newId } from './wire/new-ids.ts'
+import { plainJson, printed } from './wire/plain-json.ts'
 
 export type * from '../conversation/wire/audio-schemas.ts'
 export type * from '../conversation/wire/schemas.ts'
 export type * from '../conversation/wire/voice-schemas.ts'
-export { Problem, type ProblemCode } from '../problem.ts'
+export { Problem, type ProblemCode } from '../problem-error.ts'
 export type { ClientOptions, LiveOptions, TurnlogClient } from './client-api.ts'
-export type { Role } from './client-frames.ts'
 export { type ConversationState, createConversationState } from './following/conversation-state.ts'
 export type { LiveEvent, LiveStart } from './following/live-event.ts'
 export {
@@ -42,8 +43,9 @@ export type {
   Opened,
   Recorded,
   Written,
-} from './recording/sender.ts'
+} from './recording/outcomes.ts'
 export type { PartAudio, SpokenHalves, Voice, VoiceOptions } from './recording/voice.ts'
+export type { CallOptions, Retry } from './rest/call.ts'
 export type {
   Freshness,
   HistoryOptions,
@@ -52,88 +54,81 @@ export type {
   Rest,
 } from './rest/rest-api.ts'
 export type { ConnectionState } from './socket/connection.ts'
+export type { Role } from './wire/client-frames.ts'
 
 const handshakeMs = 10_000
 
+/**
+ * Makes a client of the service at `options.url`. Nothing is connected before the first call. Its functions may be
+ * taken out of it: `const { record } = createClient({ url })`.
+ *
+ * Throws a TypeError for a `url` that no path can be added to, and a RangeError for a time that is no number of
+ * milliseconds.
+ *
+ * @example
+ * await using turnlog = createClient({ url: 'http://localhost:3000' })
+ * const { id } = await turnlog.createConversation()
+ */
 export function createClient(options: ClientOptions): TurnlogClient {
-  const { backoff = { firstMs: 500, maxMs: 30_000 }, journal = createMemoryJournal() } = options
-  const url = serviceUrl(options.url)
-  for (const ms of [backoff.firstMs, backoff.maxMs]) checkedMs('backoff', ms)
+  const { journal = createMemoryJournal() } = options
+  const settings = settingsOf(options)
   const ownWrites = createOwnWrites()
-  const fetchWith: RequesterOptions['fetch'] = options.fetch ?? runtimeFetch
-  const rest = createRest(
-    createRequester({
-      url,
-      fetch: fetchWith,
-      headers: options.headers ?? {},
-      deadlineMs: checkedMs('deadlineMs', options.deadlineMs ?? 30_000),
-      attemptMs: checkedMs('attemptMs', options.attemptMs ?? 10_000),
-      backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
-    }),
-    ownWrites,
-  )
+  const rest = createRest(new Requester(requesterOptions(options, settings)), ownWrites)
   let frames = 0
   const newFrameId = () => {
     frames += 1
     return String(frames)
   }
-  let closed = false
-  const ended = createDeferred<void>()
-
-  const liveUrl = `${url}/v1/live`
-  const linkOptions = (): Omit<LinkOptions, 'recording'> => ({
-    url: liveUrl.replace(/^http/, 'ws'),
-    webSocket: options.webSocket ?? nativeWebSocket(),
-    backoff,
-    handshakeMs,
-    onCrowded: onStart,
-    refusal: () => handshakeRefusal({ url: liveUrl, fetch: fetchWith, attemptMs: handshakeMs }),
-    onState: () => {},
+  const links: Links = new Links({
+    linkOptions: () => linkOptions(options, settings),
+    recording: () => sender.queues,
+    onState: (state) => aside(() => options.onConnection?.(state)),
   })
-  /** The first one records; more are made when one conversation is followed twice. */
-  const links: Link[] = []
-  const mainLink = (): Link => {
-    const link =
-      links[0] ??
-      createLink({
-        ...linkOptions(),
-        recording: sender,
-        onState: (state) => aside(() => options.onConnection?.(state)),
-      })
-    links[0] = link
-    return link
-  }
-
-  const sender = createSender({
+  const sender: Sender = new Sender({
     journal,
-    backoff,
+    backoff: settings.backoff,
     ownWrites,
     newFrameId,
-    send: (frame) => links[0]?.send(frame) ?? false,
-    connect: () => {
-      // What a caller gives runs code of the caller when it is printed, which may close the client.
-      if (!closed) mainLink().open()
-    },
+    send: (frame) => links.send(frame),
+    // What a caller gives runs code of the caller when it is printed, which may close the client.
+    connect: () => links.open(),
     onRecovered: (entry, outcome) => aside(() => options.onRecovered?.(entry, outcome)),
   })
   const partials = createPartials({
-    send: (frame) => links[0]?.send(frame) ?? false,
-    waiting: () => links[0]?.waiting() ?? 0,
+    send: (frame) => links.send(frame),
+    waiting: () => links.waiting(),
   })
-  if (journal.recovered.length > 0) mainLink().open()
+  let isClosed = false
+  const ended = createDeferred<void>()
+  const closeAll = async () => {
+    const reason = new DOMException('The client was closed.', 'AbortError')
+    partials.close()
+    sender.close(reason)
+    links.close(reason)
+    await journal[Symbol.asyncDispose]()
+  }
+  const close = () => {
+    if (!isClosed) {
+      isClosed = true
+      closeAll().then(ended.resolve, ended.reject)
+    }
+    return ended.promise
+  }
+  if (journal.recovered.length > 0) links.open()
 
   return {
     ...rest,
+    ...recordingFunctions({ links, sender, partials }),
     live(conversationId, { signal, ...given } = {}) {
       const subscriptionFrom = (c: string, start: LiveStart) =>
-        createSubscription({
+        new Subscription({
           conversationId: c,
           start,
-          backoff,
+          backoff: settings.backoff,
           bufferCharacters: options.bufferCharacters ?? 2 ** 20,
           newFrameId,
           signal,
-          onStart,
+          onStart: (subscription) => links.add(subscription),
         })
       try {
         return subscriptionFrom(checkedId(conversationId), plainJson(given))
@@ -143,57 +138,80 @@ export function createClient(options: ClientOptions): TurnlogClient {
         return refused
       }
     },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The client's functions of what is written over the socket. */
+function recordingFunctions({
+  links,
+  sender,
+  partials,
+}: {
+  readonly links: Links
+  readonly sender: Sender
+  readonly partials: Partials
+}): Pick<TurnlogClient, 'record' | 'attach' | 'voice' | 'partial' | 'settled'> {
+  return {
     async record(conversationId, turn, { key = newId() } = {}) {
       const c = checkedId(conversationId)
       const entry = { conversationId: c, key: checkedKey(key), turn: printed(turn) }
       partials.forget(c)
-      mainLink()
+      links.main()
       return sender.record(entry)
     },
     async attach(conversationId, audio) {
       const c = checkedId(conversationId)
       const { messageId, ...rest } = framed(audio)
       const text = JSON.stringify({ t: 'attach', messageId, ...rest })
-      mainLink()
+      links.main()
       return sender.attach(c, messageId, text)
     },
     voice(conversationId, voiceOptions = {}) {
-      mainLink()
-      return createVoice(conversationId, voiceOptions, { ...sender, ...partials })
+      links.main()
+      return createVoice(conversationId, voiceOptions, { sender, partials })
     },
     partial: (conversationId, role, text) => partials.put(checkedId(conversationId), role, text),
-    settled: sender.settled,
-    close,
-    [Symbol.asyncDispose]: close,
+    settled: () => sender.queues.empty(),
   }
+}
 
-  function onStart(subscription: Subscription): void {
-    if (closed) subscription.fail(wasClosed())
-    else {
-      mainLink()
-      if (links.some((link) => link.add(subscription))) return
-      const another = createLink(linkOptions())
-      links.push(another)
-      another.add(subscription)
-    }
+type Settings = {
+  readonly url: string
+  readonly backoff: Backoff
+  readonly fetch: RequesterOptions['fetch']
+}
+
+function settingsOf(options: ClientOptions): Settings {
+  const { backoff = { firstMs: 500, maxMs: 30_000 }, fetch = runtimeFetch } = options
+  const url = serviceUrl(options.url)
+  for (const ms of [backoff.firstMs, backoff.maxMs]) checkedMs('backoff', ms)
+  return { url, backoff, fetch }
+}
+
+function requesterOptions(options: ClientOptions, settings: Settings): RequesterOptions {
+  const { deadlineMs = 30_000, attemptMs = 10_000, retryForMs } = options
+  const { backoff } = settings
+  return {
+    ...settings,
+    headers: options.headers ?? {},
+    deadlineMs: checkedMs('deadlineMs', deadlineMs),
+    attemptMs: checkedMs('attemptMs', attemptMs),
+    retryForMs: retryForMs === undefined ? undefined : checkedMs('retryForMs', retryForMs),
+    onRetry: (retry) => aside(() => options.onRetry?.(retry)),
+    backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
   }
+}
 
-  function close(): Promise<void> {
-    if (!closed) {
-      closed = true
-      closeAll().then(ended.resolve, ended.reject)
-    }
-    return ended.promise
-  }
-
-  async function closeAll(): Promise<void> {
-    partials.close()
-    sender.close(wasClosed())
-    for (const link of links) {
-      for (const subscription of link.subscriptions()) subscription.fail(wasClosed())
-      link.close()
-    }
-    await journal[Symbol.asyncDispose]()
+function linkOptions(options: ClientOptions, { url, backoff, fetch }: Settings) {
+  const liveUrl = `${url}/v1/live`
+  return {
+    url: liveUrl.replace(/^http/, 'ws'),
+    webSocket: options.webSocket ?? nativeWebSocket(),
+    backoff,
+    handshakeMs,
+    refusal: () => handshakeRefusal({ url: liveUrl, fetch, attemptMs: handshakeMs }),
   }
 }
 
@@ -207,8 +225,6 @@ function aside(callback: () => void): void {
     })
   }
 }
-
-const wasClosed = () => new DOMException('The client was closed.', 'AbortError')
 
 function nativeWebSocket(): WebSocketClass {
   if (typeof WebSocket === 'undefined')

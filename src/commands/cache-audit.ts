@@ -1,6 +1,6 @@
 /** `turnlog cache audit`: holds what is cached against the database. */
-import { auditCache } from '../app.ts'
 import type { Config } from '../config.ts'
+import { auditCache } from '../maintenance.ts'
 import { openLog } from './log.ts'
 
 /** The newest by activity that are looked at, unless all are. */

@@ -1,7 +1,7 @@
 /** `turnlog doctor`: what the settings point to, how it is, and what to do about what is wrong. */
 import packageJson from '../../package.json' with { type: 'json' }
-import { inspect } from '../app.ts'
 import type { Config, ExaminedConfig } from '../config.ts'
+import { inspect } from '../resources.ts'
 import { maskedUrl } from './config.ts'
 import { databaseChecks } from './doctor/database.ts'
 import { askRedis, RedisFailure } from './doctor/redis.ts'

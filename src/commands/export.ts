@@ -2,7 +2,6 @@
 import { parseArgs } from 'node:util'
 import {
   conversationIds,
-  Misuse,
   run,
   serviceHelp,
   serviceOptions,
@@ -12,8 +11,9 @@ import {
 } from '../transfer/command-line.ts'
 import { counted, exportConversations } from '../transfer/export/exporter.ts'
 import { fileOutput, ReaderGone, streamOutput } from '../transfer/export/output.ts'
+import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
-import { createRest } from '../transfer/rest.ts'
+import { connect } from '../transfer/service-client.ts'
 
 const usage = `Usage: turnlog export [<conversation id> ...] [--all]
 
@@ -43,7 +43,7 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
     const path = values.output === '-' ? undefined : values.output
     const toTerminal = path === undefined && process.stdout.isTTY
     const progress = createProgress(process.stderr, { silent: toTerminal })
-    const rest = createRest({
+    await using rest = connect({
       url: serviceUrl(values.url),
       patienceMs,
       onRetry: waitNotice(progress.say),

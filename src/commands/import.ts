@@ -2,8 +2,8 @@
 import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Problem } from '../problem.ts'
 import {
-  Misuse,
   run,
   serviceHelp,
   serviceOptions,
@@ -13,10 +13,12 @@ import {
 } from '../transfer/command-line.ts'
 import { formatNamed, formatNames } from '../transfer/formats/formats.ts'
 import { sentences } from '../transfer/formats/sentences.ts'
-import { type ImportFile, importFiles } from '../transfer/import/importer.ts'
-import { createTally, type Tally } from '../transfer/import/tally.ts'
+import type { ImportFile } from '../transfer/import/block-reader.ts'
+import { importFiles } from '../transfer/import/importer.ts'
+import { Tally } from '../transfer/import/tally.ts'
+import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
-import { createRest, ServiceAway } from '../transfer/rest.ts'
+import { connect, refusalOf } from '../transfer/service-client.ts'
 
 const usage = `Usage: turnlog import <file> ...   (- is standard input)
 
@@ -66,18 +68,19 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     refuseTwice(files, positionals)
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const progress = createProgress(process.stderr)
-    const rest = createRest({
+    await using rest = connect({
       url: serviceUrl(values.url),
       patienceMs,
       onRetry: waitNotice(progress.say),
     })
-    const tally = createTally(progress.say)
+    const tally = new Tally(progress.say)
     try {
       // A wrong URL is reported before a line is read.
-      await rest.get('/v1/conversations?limit=1')
+      await rest.listConversations({ limit: 1 })
       await importFiles(files, settings, { rest, tally, progress })
     } catch (error) {
-      if (error instanceof ServiceAway && tally.of('lines') > 0)
+      const isAway = error instanceof Problem && refusalOf(error) === undefined
+      if (isAway && tally.of('lines') > 0)
         progress.say('The service went away. The same command again goes on where this one was.')
       progress.stop()
       const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.of('lines') > 0

@@ -1,6 +1,6 @@
 /** `turnlog migrate`: brings the tables up to date, and starts nothing. */
-import { migrateDatabase } from '../app.ts'
 import type { Config } from '../config.ts'
+import { migrateDatabase } from '../maintenance.ts'
 import { openLog } from './log.ts'
 
 /** What was done, in one line. */

@@ -1,12 +1,11 @@
-/** Serving on a port, through what Elysia has for the runtime. */
-
+/** Serving on a port, with the server that Elysia has for the runtime. */
 import type { Live } from '../live/live.ts'
 import { StartRefusal } from '../ports/database.ts'
 import { socketHandlers } from './routes/live-socket.ts'
-import type { Router } from './server.ts'
+import type { Router } from './services.ts'
 
 export type Listening = {
-  /** Of this machine, for people and tests: never a wildcard address. */
+  /** The address on this machine, for people and tests: never a wildcard address. */
   readonly url: string
   /**
    * Takes no more connections, closes idle ones, says goodbye to sockets, lets requests in flight end
@@ -15,7 +14,7 @@ export type Listening = {
   stop(graceMs: number): Promise<void>
 }
 
-/** How often a stop looks whether the last request has ended. */
+/** Milliseconds between two looks of a stop at the requests in flight. */
 const lookMs = 10
 
 export function listen(
@@ -27,12 +26,12 @@ export function listen(
     router.listen({
       hostname: host,
       port,
-      // Else a second server on the port starts without a word and takes some of the requests.
+      // With `reusePort`, a second server on the port would start silently and take some of the requests.
       reusePort: false,
       development: false,
       // Longer than the longest answer takes (an erasure), and than load balancers keep connections.
       idleTimeout: 75,
-      // The bound is ours: the runtime would answer without a problem.
+      // `request/body.ts` bounds bodies: the runtime would refuse them without a problem.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       websocket: socketHandlers(live),
     })

@@ -36,8 +36,21 @@ export type LiveOptions = {
   readonly reader: Reader
   readonly decoder: Decoder
   readonly events: Events
-  /** Asked for once the first socket comes: it is made with this one's effect. */
-  store(): Store
+  readonly store: Store
+  readonly delivery: DeliverySettings
+  readonly voice: { readonly sessionGraceSeconds: number }
+  readonly limits: {
+    /** A frame is a turn of this many bytes, and what stands around it. */
+    readonly turnBytesMax: number
+  }
+  readonly server: {
+    /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
+    readonly slowRequestMs: number
+  }
+}
+
+/** The section `live` of the settings. */
+export type DeliverySettings = {
   readonly pingSeconds: number
   readonly pollMs: number
   readonly silentPollMs: number
@@ -46,11 +59,6 @@ export type LiveOptions = {
   readonly bufferSoftBytes: number
   readonly bufferHardBytes: number
   readonly pageBytesMax: number
-  /** A frame is a turn of this many bytes, and what stands around it. */
-  readonly turnBytesMax: number
-  readonly sessionGraceSeconds: number
-  /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
-  readonly slowRequestMs: number
 }
 
 export type Live = Disposable & {
@@ -94,34 +102,36 @@ const waveMin = 100
 const wavePauseMs = 100
 
 export function createLive(options: LiveOptions): Live {
-  const { database, kv, store, reader, decoder, events, bufferSoftBytes, bufferHardBytes } = options
-  const pingMs = options.pingSeconds * 1000
-  const log = createFrameLog(events, options.slowRequestMs)
+  const { database, kv, store, reader, decoder, events, delivery } = options
+  const pingMs = delivery.pingSeconds * 1000
+  const log = createFrameLog(events, options.server.slowRequestMs)
   const stepFailed = (thrown: unknown) => void log.failed(toProblem(thrown), {})
   const crowdShare = new LoopShare(crowdShareMs, stepFailed)
   const frameShare = new LoopShare(frameShareMs, stepFailed)
   const hub = new Hub({
-    ...options,
+    ...delivery,
+    events,
     reads: createLiveReads(database),
     versions: createVersions(database),
     databaseShared: database.shared,
     kv: kv.shared ? { kv: kv.kv, hintsArrive: () => kv.ready() && kv.listening() } : undefined,
-    page: { limit: pageRows, bytesMax: options.pageBytesMax },
+    page: { limit: pageRows, bytesMax: delivery.pageBytesMax },
     share: crowdShare,
   })
-  const frameBytesMax = options.turnBytesMax + envelopeBytes
+  const { turnBytesMax } = options.limits
+  const frameBytesMax = turnBytesMax + envelopeBytes
   const sessions = new Set<NodeSession>()
   // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
-  const presence = new Presence(options.sessionGraceSeconds, {
-    carryOn: (names) => store().voiceSessions.carryOn(names).catch(leaseFailed),
-    leave: (names) => store().voiceSessions.leave(names).catch(leaseFailed),
+  const presence = new Presence(options.voice.sessionGraceSeconds, {
+    carryOn: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
+    leave: (names) => store.voiceSessions.leave(names).catch(leaseFailed),
   })
   const settings: SessionOptions = {
     hub,
     decoder: new FrameDecoder(decoder, {
       frameBytes: frameBytesMax,
-      turnBytes: options.turnBytesMax,
+      turnBytes: turnBytesMax,
     }),
     writer: createWriter(store, reader),
     voice: createVoiceWriter(store, reader, presence),
@@ -129,10 +139,10 @@ export function createLive(options: LiveOptions): Live {
     credit: { frames: creditFrames, bytes: Math.max(creditBytesMin, 2 * frameBytesMax) },
     limits: {
       frameBytes: frameBytesMax,
-      subscriptions: options.subscriptionsMax,
-      framesPerSecond: options.framesPerSecond,
+      subscriptions: delivery.subscriptionsMax,
+      framesPerSecond: delivery.framesPerSecond,
     },
-    inbox: { framesPerSecond: options.framesPerSecond, share: frameShare },
+    inbox: { framesPerSecond: delivery.framesPerSecond, share: frameShare },
     log,
     closed(session, reason) {
       // A session that says goodbye speaks no more.
@@ -151,7 +161,7 @@ export function createLive(options: LiveOptions): Live {
 
   return {
     effect: hub.effect,
-    watermarks: { softBytes: bufferSoftBytes, hardBytes: bufferHardBytes },
+    watermarks: { softBytes: delivery.bufferSoftBytes, hardBytes: delivery.bufferHardBytes },
     frameBytesMax,
 
     connect(outbox, principal, first) {

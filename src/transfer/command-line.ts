@@ -1,14 +1,10 @@
-/** What the transferring verbs share of the command line. */
-
+/** The options and exit codes that `turnlog import` and `turnlog export` share. */
+import { Problem } from '../client/client.ts'
 import { shownUrl } from '../client/shown-url.ts'
 import { canonicalId } from '../conversation/wire/ids.ts'
 import { isUuid } from '../conversation/wire/validation.ts'
-import { Refused, ServiceAway } from './rest.ts'
-
-/** A command line that makes no sense: what is wrong with it. */
-export class Misuse extends Error {
-  override readonly name = 'Misuse'
-}
+import { Misuse } from './misuse.ts'
+import { endedBy } from './service-client.ts'
 
 export const serviceOptions = {
   url: { type: 'string', default: 'http://localhost:3000' },
@@ -20,14 +16,14 @@ export const serviceHelp = `  --url <url>         the service; http://localhost:
   --patience <s>      seconds to wait for a service that is away; 60
 `
 
-/** Of any use in a `fetch`. */
+/** The address of a service, to which a path can be added. */
 export function serviceUrl(text: string): string {
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+  if (!/^https?:\/\/[^?#]*$/i.test(text) || !URL.canParse(text))
     throw new Misuse(`--url must be an http or https URL, not ${shownUrl(text)}`)
   return text
 }
 
-/** Each once. */
+/** The ids of the words, each once. */
 export function conversationIds(words: readonly string[]): string[] {
   const strange = words.find((word) => !isUuid(word))
   if (strange !== undefined) throw new Misuse(`${strange} is no conversation id: those are UUIDs`)
@@ -41,7 +37,7 @@ export function wholeNumber(name: string, text: string, minimum: number, maximum
   return number
 }
 
-/** Says why it waits: now and then, for many requests wait for the same reason. */
+/** Says why a request waits, at most every 5 seconds: many requests wait for the same reason. */
 export function waitNotice(say: (line: string) => void): (reason: string) => void {
   let last = Number.NEGATIVE_INFINITY
   return (reason) => {
@@ -51,7 +47,7 @@ export function waitNotice(say: (line: string) => void): (reason: string) => voi
   }
 }
 
-/** Runs a verb: its exit code, with what a person can do something about said in one line. */
+/** The exit code of a verb: 1 after a problem of the service, 2 for a misuse, each said in one line. */
 export async function run(usage: string, verb: () => Promise<number>): Promise<number> {
   const complain = (text: string, code: number) => {
     process.stderr.write(text)
@@ -60,8 +56,7 @@ export async function run(usage: string, verb: () => Promise<number>): Promise<n
   try {
     return await verb()
   } catch (error) {
-    if (error instanceof ServiceAway || error instanceof Refused)
-      return complain(`${error.message}\n`, 1)
+    if (error instanceof Problem) return complain(`${endedBy(error)}\n`, 1)
     const isArgument =
       error instanceof Misuse ||
       (error instanceof TypeError && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code)))

@@ -1,6 +1,6 @@
-/** Pages of a list, the next one asked for while the last is still being used. */
+/** Pages of a list: the next page is asked for while the last one is still being used. */
 
-/** `next` answers undefined after the last page. */
+/** `next` asks for the page after one; undefined after the last page. */
 export async function* pagesFrom<Page>(
   first: Page,
   next: (page: Page) => Promise<Page> | undefined,
@@ -9,7 +9,7 @@ export async function* pagesFrom<Page>(
   while (coming !== undefined) {
     const page: Page = await coming
     coming = next(page)
-    // Whoever stops early does not wait for it; whoever goes on awaits it above.
+    // A reader that stops early never awaits it; one that goes on awaits it above.
     coming?.catch(() => {})
     yield page
   }

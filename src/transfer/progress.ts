@@ -1,10 +1,10 @@
-/** How far a transfer is: a bar on a terminal, a line now and then elsewhere. */
+/** The progress of a transfer: a bar on a terminal, a line every 5 seconds elsewhere. */
 import { MultiBar, type SingleBar } from 'cli-progress'
 
 export type Progress = {
   /** `share` from 0 to 1, where the whole is known. */
   update(share: number | undefined, text: string): void
-  /** A line that stays. */
+  /** Writes a line that stays. */
   say(line: string): void
   stop(): void
 }
@@ -14,7 +14,7 @@ export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean 
 const lineEveryMs = 5000
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-/** `silent`: lines that stay, and nothing else. */
+/** `silent`: writes lines that stay, and no progress. */
 export function createProgress(
   stream: ProgressStream,
   { silent = false }: { readonly silent?: boolean } = {},
@@ -33,7 +33,7 @@ function barOn(stream: ProgressStream): Progress {
     barsize: 30,
   })
   let bar: SingleBar | undefined
-  // The terminal is left as it was found, and the process ends as if nobody had listened.
+  // Restores the terminal, then ends the process by the same signal.
   const onSignal = (signal: NodeJS.Signals) => {
     stop()
     process.kill(process.pid, signal)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { gzipSync } from 'bun'
 import { type TestApp, testApp } from '../support/servers/app.ts'
 import { freePort } from '../support/servers/processes.ts'
@@ -76,7 +76,9 @@ describe('the bundle for browsers', () => {
     const { text, inputs } = await bundle('src/client/client.ts', 'browser', true)
     const others = inputs.filter(
       (path) =>
-        !/(^|\/)src\/(client\/[a-z/-]+|mechanics\/[a-z-]+|problem|problem-codes)\.ts$/.test(path),
+        !/(^|\/)src\/(client\/([a-z-]+\/)?[a-z-]+|mechanics\/[a-z-]+|problem-error|problem-codes)\.ts$/.test(
+          path,
+        ),
     )
     expect(others).toEqual([])
     expect(inputs.filter((path) => path.includes('file-'))).toEqual([])
@@ -97,9 +99,9 @@ describe('the client in other runtimes', () => {
   test('records, watches and tells of problems as it does in Bun', async () => {
     await using app: TestApp = await testApp()
     const server = app.listen({ host: '127.0.0.1', port: 0 })
-    for (const name of ['client', 'file-journal']) {
-      const { text } = await bundle(`src/client/${name}.ts`, 'node')
-      writeFileSync(join(directory, `${name}.js`), text)
+    for (const entry of ['client', 'journal/file-journal']) {
+      const { text } = await bundle(`src/client/${entry}.ts`, 'node')
+      writeFileSync(join(directory, `${basename(entry)}.js`), text)
     }
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}')
     writeFileSync(join(directory, 'program.js'), program)

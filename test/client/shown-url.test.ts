@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { createClient } from '../../src/client/client.ts'
 import { shownUrl, withShownUrl } from '../../src/client/shown-url.ts'
 import { serviceUrl, waitNotice } from '../../src/transfer/command-line.ts'
-import { createRest } from '../../src/transfer/rest.ts'
+import { connect } from '../../src/transfer/service-client.ts'
 import { freePort } from '../support/servers/processes.ts'
 
 const messageOf = async (action: () => unknown): Promise<string> => {
@@ -40,17 +40,17 @@ describe('a URL that is printed', () => {
 
   test('is shown so by the client, and by the commands, in retries as in errors', async () => {
     const base = `http://u:s3cret@127.0.0.1:${await freePort()}/base`
-    const url = `${base}?token=s3cret`
     const said: string[] = []
-    const rest = createRest({
-      url,
+    const rest = connect({
+      url: base,
       patienceMs: 300,
       onRetry: waitNotice((line) => said.push(line)),
     })
     const client = createClient({ url: base, deadlineMs: 300 })
     const broken = () => createClient({ url: 'http://u:s3cret@127.0.0.1:99999' })
     const messages = [
-      await messageOf(() => rest.get('/v1/conversations')),
+      await messageOf(() => rest.listConversations()),
+      await messageOf(() => serviceUrl(`${base}?token=s3cret`)),
       await messageOf(() => client.listConversations()),
       await messageOf(() => Promise.resolve(broken())),
       await messageOf(() => serviceUrl('htp://u:s3cret@h')),

@@ -4,7 +4,6 @@ import { createApp } from '../../src/app.ts'
 import { configWith } from '../../src/config.ts'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
 import { createEvents, type Events } from '../../src/events.ts'
-import { must, recordTurn } from '../support/client.ts'
 import { answered, arrive } from '../support/live/campaign.ts'
 import type { ProducerHistory } from '../support/live/live-history.ts'
 import {
@@ -22,7 +21,8 @@ import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
 import { startProxy } from '../support/servers/proxy.ts'
 import { startRedis, type TestRedis } from '../support/servers/redis.ts'
-import { seeded } from '../support/writer.ts'
+import { must, recordTurn } from '../support/writing/client.ts'
+import { seeded } from '../support/writing/writer.ts'
 
 let redis: TestRedis
 let databaseUrl: string

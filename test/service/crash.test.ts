@@ -2,11 +2,11 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkConversation } from '../support/checker.ts'
-import { recordTurn } from '../support/client.ts'
 import { createConversations, type Node, startNode } from '../support/servers/node.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
-import { createWriter, seeded } from '../support/writer.ts'
+import { checkConversation } from '../support/writing/checker.ts'
+import { recordTurn } from '../support/writing/client.ts'
+import { createWriter, seeded } from '../support/writing/writer.ts'
 
 /** `CRASHES=200` is the long run; one kill and start takes some 6 s on a slow disk. */
 const crashes = Number(process.env['CRASHES'] ?? 8)

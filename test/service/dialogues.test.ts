@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { History, NewConversation } from '../../src/conversation/wire/schemas.ts'
-import { call, must, recordTurn } from '../support/client.ts'
+import { type Node, startNode } from '../support/servers/node.ts'
+import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import {
   dialogueFiles,
   dialoguesAreHere,
   readDialogues,
   sentences,
   turnsOf,
-} from '../support/dialogues.ts'
-import { type Node, startNode } from '../support/servers/node.ts'
-import { testDatabaseUrl } from '../support/servers/postgres.ts'
-import { seeded } from '../support/writer.ts'
+} from '../support/transfer/dialogues.ts'
+import { call, must, recordTurn } from '../support/writing/client.ts'
+import { seeded } from '../support/writing/writer.ts'
 
 describe('over REST', () => {
   let node: Node

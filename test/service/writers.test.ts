@@ -2,10 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkConversation } from '../support/checker.ts'
 import { createConversations, type Node, startNode } from '../support/servers/node.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
-import { createWriter, seeded } from '../support/writer.ts'
+import { checkConversation } from '../support/writing/checker.ts'
+import { createWriter, seeded } from '../support/writing/writer.ts'
 
 /** 64 writers over 4 conversations: what they were told is what is there. */
 async function campaign(nodes: readonly Node[], steps: number): Promise<void> {

@@ -3,7 +3,7 @@
 import { DatabaseReader } from '../../src/conversation/reading/database-reader.ts'
 import type { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
-import type { Commit } from '../../src/conversation/writing/effects.ts'
+import { type Commit, Effects } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
@@ -22,12 +22,15 @@ export async function openStore(
 ): Promise<OpenStore> {
   await database.migrate()
   const commits: Commit[] = []
+  const events = createEvents(() => {})
+  const effects = new Effects(events)
+  effects.register({ name: 'test', committed: (commit) => commits.push(commit) })
   const reader = new DatabaseReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
     database,
     reader,
-    effects: [{ name: 'test', committed: (commit) => commits.push(commit) }],
-    events: createEvents(() => {}),
+    effects,
+    events,
     writes: {
       lanes: 2,
       batchTurnsMax: 128,
@@ -43,9 +46,8 @@ export async function openStore(
       sessionGraceSeconds: 60,
       ...bounds,
     },
-    metadataBytesMax: 16384,
-    lockTimeoutMs: 700,
-    waitMs: 5000,
+    limits: { metadataBytesMax: 16384 },
+    timeouts: { lockTimeoutMs: 700, deadlineMs: 5000 },
   })
   return {
     database,

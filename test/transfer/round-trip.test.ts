@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newId } from '../../src/conversation/wire/ids.ts'
 import type { RecordedTurn, Segment } from '../../src/conversation/wire/schemas.ts'
-import { readConversation } from '../support/checker.ts'
-import { call } from '../support/client.ts'
 import { type Node, startNode } from '../support/servers/node.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
-import { exportedFrom, importedInto, lasting, printed } from '../support/transfer.ts'
+import { exportedFrom, importedInto, lasting, printed } from '../support/transfer/transfer.ts'
+import { readConversation } from '../support/writing/checker.ts'
+import { call } from '../support/writing/client.ts'
 
 /** `TRANSFERS=1000` is the long run. */
 const numRuns = Number(process.env['TRANSFERS'] ?? 40)

@@ -4,6 +4,7 @@
  * what is sent as such a sign, and a stall of this process as silence.
  */
 import { createClient } from 'redis'
+import { equalJitterMs } from '../../../src/mechanics/backoff.ts'
 import { deadline, usableNow } from '../../../src/mechanics/loop-delay.ts'
 
 /** Milliseconds of silence after which a connection is given up; a ping is due well before. */
@@ -14,6 +15,9 @@ const connectMs = 2000
 /** Longer than ours: node-redis' own counts stalls of this process, too. */
 const connectTimeoutMs = 30_000
 
+/** Waits before a reconnect; spread, so that nodes do not come back in step. */
+const reconnects = { firstMs: 50, maxMs: 1000 }
+
 /** node-redis' own defaults wait, and give up, for ever. */
 const optionsOf = (url: string) => ({
   url,
@@ -23,13 +27,9 @@ const optionsOf = (url: string) => ({
   commandOptions: { timeout: 0 },
   socket: {
     connectTimeout: connectTimeoutMs,
-    reconnectStrategy: (attempts: number) => reconnectDelay(attempts),
+    reconnectStrategy: (attempts: number) => equalJitterMs(reconnects, attempts),
   },
 })
-
-/** Milliseconds; spread, so that nodes do not come back in step. */
-const reconnectDelay = (attempts: number) =>
-  Math.min(50 * 2 ** attempts, 1000) * (0.5 + Math.random() / 2)
 
 const connectTo = (url: string) => createClient(optionsOf(url))
 

@@ -1,6 +1,6 @@
 /** A conversation as its changes add up: what an app shows, and what a test compares. */
 import type { Change, Conversation, Message, Segment } from '../../conversation/wire/schemas.ts'
-import type { Role } from '../client-frames.ts'
+import type { Role } from '../wire/client-frames.ts'
 import type { LiveEvent } from './live-event.ts'
 
 export type ConversationState = {

@@ -1,6 +1,6 @@
 /** What a live conversation gives, and where it may begin. */
 import type { Change } from '../../conversation/wire/schemas.ts'
-import type { Role } from '../client-frames.ts'
+import type { Role } from '../wire/client-frames.ts'
 
 export type LiveEvent =
   /** Upsert its rows by id, then keep `cursor`. `snapshot`: drop what you hold first. */

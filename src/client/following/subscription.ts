@@ -1,14 +1,15 @@
 /**
- * One conversation as it changes: every change once and in order, over any number of connections.
- * The position is the cursor of the last change that was taken into the buffer; a gap, a full buffer
- * or a lost connection is healed by subscribing again from there.
+ * Subscription is one conversation as it changes: every change once and in order, over any number of connections.
+ * Its position is that of the last change that was taken into the buffer; a gap, a full buffer or a lost connection is
+ * healed by subscribing again from there.
  */
-import type { Change } from '../../conversation/wire/schemas.ts'
-import { Problem } from '../../problem.ts'
-import { type Backoff, fullJitterMs } from '../backoff.ts'
-import type { ChangeFrame, Role, ServerFrame, SubFrame, UnsubFrame } from '../client-frames.ts'
-import { createEventBuffer } from './event-buffer.ts'
+import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
+import { Problem } from '../../problem-error.ts'
+import type { Carrier, Subscriber } from '../socket/link-users.ts'
+import type { Role, ServerFrame } from '../wire/client-frames.ts'
+import { createEventBuffer, type EventBuffer } from './event-buffer.ts'
 import type { LiveEvent, LiveStart } from './live-event.ts'
+import { Position } from './position.ts'
 
 export type SubscriptionOptions = {
   readonly conversationId: string
@@ -19,35 +20,12 @@ export type SubscriptionOptions = {
   readonly newFrameId: () => string
   readonly signal: AbortSignal | undefined
   /** The consumer asks for its first event: takes the subscription to a connection. */
-  readonly onStart: (subscription: Subscription) => void
-}
-
-/** The connection it is on. */
-export type Carrier = {
-  /** Sent when the service takes more of this connection. */
-  ask(frame: SubFrame): void
-  /** Sent at once, and in place of an `ask` that was not sent. */
-  leave(frame: UnsubFrame): void
-  /** The subscription has ended. `confirms`: the service has been asked, and will say `unsubscribed`. */
-  release(confirms: boolean): void
-}
-
-export type Subscription = AsyncIterableIterator<LiveEvent, void, void> & {
-  readonly conversationId: string
-  /** Once, when it is started. */
-  attach(carrier: Carrier): void
-  /** There is a connection: from now on its frames of this conversation come to `receive`. */
-  welcomed(): void
-  lost(): void
-  receive(frame: ServerFrame, length: number): void
-  /** The version that the service says the conversation has. */
-  head(version: number): void
-  fail(reason: unknown): void
+  readonly onStart: (subscription: Subscriber) => void
 }
 
 /** More events than this do not wait for the consumer, however small. */
 const bufferEventsMax = 1000
-/** A head that was told and not reached in this time, without any progress, was missed. */
+/** A pinged version that was not reached in this time, without any progress, was missed. */
 const missedMs = 2000
 
 /**
@@ -57,193 +35,189 @@ const missedMs = 2000
  */
 type Phase = 'off' | 'asked' | 'on' | 'leaving' | 'full' | 'later' | 'ended'
 
-export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { conversationId: c, backoff, signal } = options
-  const { tail } = options.start
-  let { cursor } = options.start
-  let phase: Phase = 'off'
-  let started = false
-  let carrier: Carrier | undefined
+export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent, void, void> {
+  readonly conversationId: string
+  readonly #options: SubscriptionOptions
+  readonly #position: Position
+  readonly #buffer: EventBuffer
+  #phase: Phase = 'off'
+  #isStarted = false
+  #carrier: Carrier | undefined
   /** Of the last `sub` or `unsub`: older answers are of no interest. */
-  let askId = ''
-  /** The version at `cursor`; not known until the service has named one. */
-  let last = cursor === undefined ? undefined : options.start.version
-  let caughtUp = false
+  #askId = ''
+  #caughtUp = false
   /** Whose words the consumer shows that are not durable. */
-  const saying = new Set<Role>()
+  readonly #speaking = new Set<Role>()
   /** Attempts since the last progress. */
-  let stumbles = 0
-  let later: ReturnType<typeof setTimeout> | undefined
-  let missed: ReturnType<typeof setTimeout> | undefined
+  #stumbles = 0
+  #later: ReturnType<typeof setTimeout> | undefined
+  #missed: ReturnType<typeof setTimeout> | undefined
 
-  const buffer = createEventBuffer({
-    characters: options.bufferCharacters,
-    events: bufferEventsMax,
-    onDrained: () => phase === 'full' && ask(),
-  })
+  constructor(options: SubscriptionOptions) {
+    this.#options = options
+    this.conversationId = options.conversationId
+    this.#position = new Position(options.start)
+    this.#buffer = createEventBuffer({
+      characters: options.bufferCharacters,
+      events: bufferEventsMax,
+      onDrained: () => this.#phase === 'full' && this.#ask(),
+    })
+    options.signal?.addEventListener('abort', this.#abort)
+    if (options.signal?.aborted === true) this.#abort()
+  }
+
+  async next(): Promise<IteratorResult<LiveEvent, void>> {
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      if (this.#phase !== 'ended') this.#options.onStart(this)
+    }
+    return this.#buffer.next()
+  }
+
+  async return(): Promise<IteratorResult<LiveEvent, void>> {
+    this.#end('consumer')
+    this.#buffer.stop()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  attach(carrier: Carrier): void {
+    this.#carrier = carrier
+  }
+
+  welcomed(): void {
+    if (this.#phase !== 'ended') this.#ask()
+  }
+
+  lost(): void {
+    this.#clearTimers()
+    this.#takeBackPartials()
+    if (this.#phase !== 'ended') this.#phase = 'off'
+  }
+
+  receive(frame: ServerFrame, length: number): void {
+    const isAnswer = 'id' in frame && frame.id === this.#askId
+    if (frame.t === 'reset' && this.#phase !== 'ended') {
+      this.#buffer.push({ type: 'reset', reason: frame.reason }, length)
+      this.#end('service')
+      this.#buffer.end()
+    } else if (this.#phase === 'on') this.#event(frame, length)
+    else if (isAnswer) this.#answer(frame)
+  }
+
+  head(version: number): void {
+    const known = this.#position.version
+    if (this.#phase !== 'on' || !this.#caughtUp || known === undefined || version <= known) return
+    this.#missed ??= setTimeout(() => {
+      this.#missed = undefined
+      if (this.#phase === 'on' && this.#position.version === known) this.#stumble()
+    }, missedMs)
+  }
+
+  fail(reason: unknown): void {
+    this.#end('consumer')
+    this.#buffer.stop({ reason })
+  }
+
+  readonly #abort = () => this.fail(this.#options.signal?.reason)
+
+  /** The answer to the last `sub` or `unsub`. */
+  #answer(frame: ServerFrame): void {
+    if (this.#phase === 'leaving' && frame.t === 'unsubscribed') {
+      if (this.#stumbles > 1) this.#askLater()
+      else this.#ask()
+    } else if (this.#phase === 'asked' && frame.t === 'subscribed') {
+      this.#phase = 'on'
+      this.#position.confirm(frame.cursor)
+    } else if (/asked|leaving/.test(this.#phase) && frame.t === 'problem') {
+      const problem = Problem.told(frame)
+      this.#stumbles += 1
+      if (problem.retryable) this.#askLater()
+      else {
+        this.#end('service')
+        this.#buffer.stop({ reason: problem })
+      }
+    }
+  }
+
+  #event(frame: ServerFrame, length: number): void {
+    if (frame.t === 'change') {
+      const event = this.#position.take(frame)
+      if (event === 'gap') this.#stumble()
+      else if (event !== 'old') this.#progress(event, length)
+    } else if (frame.t === 'live') {
+      if (this.#position.reach(frame.version)) {
+        this.#caughtUp = true
+        this.#progress({ type: 'live', version: this.#position.version ?? frame.version }, 0)
+      } else this.#stumble()
+    } else if (frame.t === 'partial') {
+      const { role, text } = frame
+      this.#speaking[text === '' ? 'delete' : 'add'](role)
+      this.#buffer.push({ type: 'partial', role, text }, length)
+    }
+  }
+
+  #progress(event: LiveEvent, length: number): void {
+    this.#stumbles = 0
+    this.#buffer.push(event, length)
+    if (event.type === 'change' && this.#buffer.isFull()) this.#leave()
+  }
 
   /** Nobody will say that they are taken back, once their subscription is gone. */
-  const unsay = () => {
-    for (const role of saying) buffer.push({ type: 'partial', role, text: '' }, 0)
-    saying.clear()
+  #takeBackPartials(): void {
+    for (const role of this.#speaking) this.#buffer.push({ type: 'partial', role, text: '' }, 0)
+    this.#speaking.clear()
   }
 
-  const ask = () => {
-    if (buffer.isFull()) {
-      phase = 'full'
+  #ask(): void {
+    if (this.#buffer.isFull()) {
+      this.#phase = 'full'
       return
     }
-    phase = 'asked'
-    caughtUp = false
-    unsay()
-    askId = options.newFrameId()
-    const start = cursor !== undefined ? { cursor } : tail !== undefined ? { tail } : {}
-    carrier?.ask({ t: 'sub', id: askId, c, ...start })
+    this.#phase = 'asked'
+    this.#caughtUp = false
+    this.#takeBackPartials()
+    this.#askId = this.#options.newFrameId()
+    const start = this.#position.start()
+    this.#carrier?.ask({ t: 'sub', id: this.#askId, c: this.conversationId, ...start })
   }
 
-  const askLater = () => {
-    phase = 'later'
-    later = setTimeout(ask, fullJitterMs(backoff, stumbles - 1))
+  #askLater(): void {
+    this.#phase = 'later'
+    const waitMs = fullJitterMs(this.#options.backoff, this.#stumbles - 1)
+    this.#later = setTimeout(() => this.#ask(), waitMs)
   }
 
-  const leave = () => {
-    phase = 'leaving'
-    askId = options.newFrameId()
-    carrier?.leave({ t: 'unsub', id: askId, c })
+  #leave(): void {
+    this.#phase = 'leaving'
+    this.#askId = this.#options.newFrameId()
+    this.#carrier?.leave({ t: 'unsub', id: this.#askId, c: this.conversationId })
   }
 
-  /** Something is missing: again, from the last that is known. */
-  const stumble = () => {
-    stumbles += 1
-    leave()
+  /** Something is missing: again, from the last change that is known. */
+  #stumble(): void {
+    this.#stumbles += 1
+    this.#leave()
   }
 
-  const quiet = () => {
-    clearTimeout(later)
-    clearTimeout(missed)
-    missed = undefined
+  #clearTimers(): void {
+    clearTimeout(this.#later)
+    clearTimeout(this.#missed)
+    this.#missed = undefined
   }
 
-  /** `toldBy` the service: it has ended the subscription on its side. */
-  const end = (toldBy: 'service' | 'consumer') => {
-    if (phase === 'ended') return
-    const subscribed = phase === 'asked' || phase === 'on'
-    if (toldBy === 'consumer' && subscribed) leave()
-    const confirms = toldBy === 'consumer' && phase === 'leaving'
-    phase = 'ended'
-    quiet()
-    signal?.removeEventListener('abort', abort)
-    carrier?.release(confirms)
-  }
-
-  const fail = (reason: unknown, toldBy: 'service' | 'consumer' = 'consumer') => {
-    end(toldBy)
-    buffer.stop({ reason })
-  }
-
-  const abort = () => fail(signal?.reason)
-  signal?.addEventListener('abort', abort)
-  if (signal?.aborted === true) abort()
-
-  const change = (frame: ChangeFrame, length: number) => {
-    const { t: _, c: __, snapshot = false, ...range } = frame
-    if (last !== undefined && range.version <= last) return
-    const isFirstOfTail = cursor === undefined && tail !== undefined
-    if (!snapshot && (isFirstOfTail || (last !== undefined && range.from > last))) return stumble()
-    const trimmed = snapshot || last === undefined ? range : after(last, range)
-    last = range.version
-    cursor = range.cursor
-    stumbles = 0
-    buffer.push({ type: 'change', snapshot, ...trimmed }, length)
-    if (buffer.isFull()) leave()
-  }
-
-  const live = (version: number) => {
-    if (cursor === undefined || (last !== undefined && version > last)) return stumble()
-    last ??= version
-    stumbles = 0
-    caughtUp = true
-    buffer.push({ type: 'live', version: last }, 0)
-  }
-
-  const on = (frame: ServerFrame, length: number) => {
-    if (frame.t === 'change') change(frame, length)
-    else if (frame.t === 'live') live(frame.version)
-    else if (frame.t === 'partial') {
-      saying[frame.text === '' ? 'delete' : 'add'](frame.role)
-      buffer.push({ type: 'partial', role: frame.role, text: frame.text }, length)
-    }
-  }
-
-  const receive = (frame: ServerFrame, length: number) => {
-    if (frame.t === 'reset' && phase !== 'ended') {
-      buffer.push({ type: 'reset', reason: frame.reason }, length)
-      end('service')
-      buffer.end()
-    } else if (phase === 'on') on(frame, length)
-    else if (phase === 'leaving' && frame.t === 'unsubscribed' && frame.id === askId)
-      if (stumbles > 1) askLater()
-      else ask()
-    else if (phase === 'asked' && frame.t === 'subscribed' && frame.id === askId) {
-      phase = 'on'
-      // A tail's place is known only when it has come.
-      if (tail === undefined) cursor ??= frame.cursor
-    } else if (/asked|leaving/.test(phase) && frame.t === 'problem' && frame.id === askId) {
-      const problem = Problem.told(frame)
-      stumbles += 1
-      if (problem.retryable) askLater()
-      else fail(problem, 'service')
-    }
-  }
-
-  return {
-    conversationId: c,
-    attach(by) {
-      carrier = by
-    },
-    welcomed: () => phase !== 'ended' && ask(),
-    lost() {
-      quiet()
-      unsay()
-      if (phase !== 'ended') phase = 'off'
-    },
-    receive,
-    head(version) {
-      const known = last
-      if (phase !== 'on' || !caughtUp || known === undefined || version <= known) return
-      missed ??= setTimeout(() => {
-        missed = undefined
-        if (phase === 'on' && last === known) stumble()
-      }, missedMs)
-    },
-    fail: (reason) => fail(reason),
-    async next() {
-      if (!started) {
-        started = true
-        if (phase !== 'ended') options.onStart(this)
-      }
-      return buffer.next()
-    },
-    async return() {
-      end('consumer')
-      buffer.stop()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
-}
-
-/** Without what was given before: rows that a later change touched are in a later range. */
-function after(last: number, range: Change): Change {
-  const newer = <Row extends { readonly version: number }>(rows: readonly Row[]) =>
-    rows.filter(({ version }) => version > last)
-  const { messages, segments } = range
-  return {
-    ...range,
-    from: last,
-    messages: newer(messages),
-    ...(segments === undefined ? {} : { segments: newer(segments) }),
+  /** `by` the service: it has ended the subscription on its side. */
+  #end(by: 'service' | 'consumer'): void {
+    if (this.#phase === 'ended') return
+    const subscribed = this.#phase === 'asked' || this.#phase === 'on'
+    if (by === 'consumer' && subscribed) this.#leave()
+    const confirms = by === 'consumer' && this.#phase === 'leaving'
+    this.#phase = 'ended'
+    this.#clearTimers()
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#carrier?.release(confirms)
   }
 }

@@ -1,5 +1,5 @@
 /** Journal entries as JSON text, which is compared with other writes of the same name and sent. */
-import { frameText } from '../client-frames.ts'
+import { frameText } from '../wire/client-frames.ts'
 import type { JournalEntry } from './journal.ts'
 
 export const textOf = (entry: JournalEntry): string => ('turn' in entry ? entry.turn : entry.speech)

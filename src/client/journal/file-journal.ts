@@ -2,10 +2,8 @@
  * A send journal in a file, for Bun, Node and Deno: turns outlive the process, and with `sync` the machine.
  * Of its own entry point, for browsers have no files.
  */
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { Problem } from '../../problem.ts'
-import { createDeferred, type Deferred } from '../deferred.ts'
 import { lockFile } from './file-lock.ts'
 import {
   createHeld,
@@ -17,6 +15,7 @@ import {
   type Kept,
 } from './journal.ts'
 import { addLine, doneLine, readLines } from './journal-lines.ts'
+import { LineFile } from './line-file.ts'
 
 export type FileJournalOptions = JournalBounds & {
   /**
@@ -25,11 +24,6 @@ export type FileJournalOptions = JournalBounds & {
    */
   readonly sync?: boolean
 }
-
-type Write = { readonly text: string; readonly kept?: Deferred<void> }
-
-/** A file of less is not written anew. */
-const compactFromBytes = 262_144
 
 /**
  * Opens the journal at `path`, or makes it; its directory, too. Rejects with an `Error`, and leaves the file
@@ -49,15 +43,9 @@ export async function openFileJournal(
     const held = createHeld(options)
     const { handle, size, recovered } = await openLines(at)
     for (const entry of recovered) held.restore(entry, keptOf(entry))
-    return createFileJournal({
-      at,
-      handle,
-      size,
-      recovered,
-      held,
-      unlock,
-      sync: options.sync ?? true,
-    })
+    const { sync = true } = options
+    const file = new LineFile({ path: at, handle, size, held, sync })
+    return journalOver(file, held, recovered, unlock)
   } catch (reason) {
     await unlock()
     throw reason
@@ -96,93 +84,24 @@ async function openLines(at: string) {
   }
 }
 
-function createFileJournal(opened: {
-  readonly at: string
-  readonly handle: FileHandle
-  readonly size: number
-  readonly recovered: readonly JournalEntry[]
-  readonly held: Held
-  readonly unlock: () => Promise<void>
-  readonly sync: boolean
-}): Journal {
-  const { at, held, sync } = opened
-  let { handle, size } = opened
-  let writes: Write[] = []
-  let writing: Promise<void> | undefined
-  let closed = false
-  /** What a failed write has left behind `size` could not be cut off. */
-  let isLeftover = false
-
-  const cut = async () => {
-    isLeftover = true
-    await handle.truncate(size)
-    isLeftover = false
-  }
-
-  /** All that waits, in one write and one sync. */
-  const flush = async () => {
-    // What is appended in this very moment comes along.
-    await Promise.resolve()
-    while (writes.length > 0) {
-      const batch = writes
-      writes = []
-      try {
-        const bytes = Buffer.from(batch.map(({ text }) => text).join(''))
-        if (isLeftover) await cut()
-        await writeAll(handle, bytes, size)
-        if (sync && batch.some(({ kept }) => kept !== undefined)) await handle.datasync()
-        size += bytes.length
-        for (const { kept } of batch) kept?.resolve()
-        if (size > compactFromBytes && size > 2 * held.bytes()) await compact()
-      } catch (reason) {
-        // The next write tries again.
-        await cut().catch(() => {})
-        for (const { kept } of batch) kept?.reject(unwritten(at, reason))
-      }
-    }
-    writing = undefined
-  }
-
-  const write = (text: string, kept?: Deferred<void>) => {
-    writes.push({ text, ...(kept === undefined ? {} : { kept }) })
-    writing ??= flush()
-  }
-
+/** The journal's functions, which work unbound. */
+function journalOver(
+  file: LineFile,
+  held: Held,
+  recovered: readonly JournalEntry[],
+  unlock: () => Promise<void>,
+): Journal {
   const remove = (entry: JournalEntry) => {
-    if (held.delete(entry) && !closed) write(doneLine(entry))
+    if (held.delete(entry) && !file.isClosed) file.write(doneLine(entry))
   }
-
-  /** The entries that are left, in a file that takes the place of this one. */
-  const compact = async () => {
-    const text = [...held.entries.values()].map(({ json }) => addLine(json)).join('')
-    const bytes = Buffer.from(text)
-    const fresh = await open(`${at}.new`, 'w+')
-    try {
-      await writeAll(fresh, bytes, 0)
-      await fresh.sync()
-      await rename(`${at}.new`, at)
-    } catch {
-      // The old one is as good; the next write tries again.
-      await fresh.close()
-      await unlink(`${at}.new`)
-      return
-    }
-    await handle.close()
-    handle = fresh
-    size = bytes.length
-    // The lines that wait have entries that are in the new file already: a line twice is one entry.
-  }
-
   return {
-    recovered: opened.recovered,
+    recovered,
     async append(entry) {
-      if (closed) throw new Error(`The journal ${at} is closed.`)
-      const printed = keptOf(entry)
-      held.add(entry, printed)
-      const kept = createDeferred<void>()
-      write(addLine(printed.json), kept)
+      if (file.isClosed) throw new Error(`The journal ${file.path} is closed.`)
+      const kept = keptOf(entry)
+      held.add(entry, kept)
       try {
-        await kept.promise
+        await file.keep(addLine(kept.json))
       } catch (reason) {
         // It may be in a file that was written anew meanwhile.
         remove(entry)
@@ -191,42 +110,14 @@ function createFileJournal(opened: {
     },
     remove,
     async [Symbol.asyncDispose]() {
-      if (closed) return
-      closed = true
-      while (writing !== undefined) await writing
-      await handle.close()
-      if (held.entries.size === 0) await unlink(at)
-      await opened.unlock()
+      if (file.isClosed) return
+      await file.close()
+      await unlock()
     },
   }
-}
-
-const fullDisk = ['ENOSPC', 'EDQUOT', 'EFBIG']
-
-/** `journal-full` where the disk has no room, else `journal-failed`. */
-function unwritten(at: string, cause: unknown): Problem {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const isFull = cause instanceof Error && 'code' in cause && fullDisk.includes(String(cause.code))
-  return new Problem(
-    isFull ? 'journal-full' : 'journal-failed',
-    `The write could not be kept in ${at}: ${reason}`,
-    { cause },
-  )
 }
 
 function keptOf(entry: JournalEntry): Kept {
   const json = JSON.stringify(entry)
   return { json, bytes: Buffer.byteLength(json) }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    const { bytesWritten } = await handle.write(
-      bytes,
-      written,
-      bytes.length - written,
-      position + written,
-    )
-    written += bytesWritten
-  }
 }

@@ -1,7 +1,7 @@
 /** One process at a time on a file, as far as a file can tell: its lock names the process that holds it. */
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import process from 'node:process'
-import { newId } from '../new-ids.ts'
+import { newId } from '../wire/new-ids.ts'
 
 /**
  * Takes the lock, or throws an `Error` that names the holder. The lock of a process that has ended is taken

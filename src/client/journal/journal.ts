@@ -1,5 +1,5 @@
 /** Write-ahead journal: each write is stored here before it is sent, and sent again until the service has it. */
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../problem-error.ts'
 
 export type TurnEntry = {
   readonly conversationId: string

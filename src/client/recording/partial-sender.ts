@@ -1,7 +1,7 @@
 /** Words on their way that are not durable yet: the latest of each speaker, at a bounded rate. */
 
-import type { ClientFrame, Role } from '../client-frames.ts'
-import { fieldFault, printed } from '../plain-json.ts'
+import type { ClientFrame, Role } from '../wire/client-frames.ts'
+import { fieldFault, printed } from '../wire/plain-json.ts'
 
 /** At most 25 a second of one speaker: the service takes no more. */
 const intervalMs = 40

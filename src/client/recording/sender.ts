@@ -1,10 +1,9 @@
 /**
- * Turns, speech and audio on their way to the service. A write is in the journal before it is sent, and
- * until the service has answered for good; the same write under the same name is one.
+ * Sender brings turns, speech and audio to the service. A write is in the journal before it is sent, and until the
+ * service has answered for good; the same write under the same name is one.
  */
-import { Problem } from '../../problem.ts'
-import { frameText } from '../client-frames.ts'
-import { createDeferred, type Deferred } from '../deferred.ts'
+import { createDeferred, type Deferred } from '../../mechanics/deferred.ts'
+import { Problem } from '../../problem-error.ts'
 import { asText, frameOf, isSameText, textOf } from '../journal/entry-text.ts'
 import {
   entryName,
@@ -14,25 +13,19 @@ import {
   type TurnEntry,
 } from '../journal/journal.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import type { Recording } from '../socket/link.ts'
-import { type Answer, createLanes, type Job, type LanesOptions } from './lanes.ts'
-import { createSessions, type Sessions } from './session-announcer.ts'
+import { frameText } from '../wire/client-frames.ts'
+import {
+  type Attached,
+  type Inner,
+  inner,
+  type Recorded,
+  recoveredOutcome,
+  type Written,
+} from './outcomes.ts'
+import { createSessions, type NewSession, type Sessions } from './session-announcer.ts'
+import { type Answer, type Job, WriteQueues, type WriteQueuesOptions } from './write-queues.ts'
 
-/** Without what belongs to the socket. */
-type Inner<T extends Answer['t']> = Omit<Extract<Answer, { t: T }>, 't' | 'id' | 'c'>
-
-/** `replayed`: the key had recorded it before. Null ids: without responses, nothing was recorded. */
-export type Recorded = Inner<'recorded'>
-/** A null id: there was nothing to attach, or no AI message; with `heldUntil`, the audio waits for its turn. */
-export type Attached = Inner<'attached'>
-/** `replayed`: the key had opened it before. */
-export type Opened = Inner<'turn.opened'>
-/** `replayed`: all that was sent was there before. */
-export type Completed = Inner<'turn.completed'>
-export type Interrupted = Inner<'interrupted'>
-export type Written = Recorded | Attached | Opened | Completed | Interrupted
-
-export type SenderOptions = LanesOptions & {
+export type SenderOptions = Omit<WriteQueuesOptions, 'onWelcomed' | 'isWanted'> & {
   readonly journal: Journal
   readonly ownWrites: OwnWrites
   /** Something waits for the service: there must be a connection, unless the client is closed. */
@@ -41,208 +34,187 @@ export type SenderOptions = LanesOptions & {
   readonly onRecovered: (entry: JournalEntry, outcome: Written | Problem) => void
 }
 
-export type Sender = Recording &
-  Pick<Sessions, 'start' | 'end'> & {
-    record(entry: TurnEntry): Promise<Recorded>
-    /** `completed`: the entry as it is kept and sent, where that is not known at once. */
-    speak<T extends Answer['t']>(
-      entry: SpeechEntry,
-      answer: T,
-      completed?: Promise<SpeechEntry>,
-    ): Promise<Inner<T>>
-    /** `text`: the frame without `id` and `c`. */
-    attach(c: string, messageId: string | undefined, text: string): Promise<Attached>
-    /** Resolves when nothing waits for the service. */
-    settled(): Promise<void>
-    /** Sends nothing more; what waits rejects with `reason`, and stays in the journal. */
-    close(reason: unknown): void
-  }
+/** A write that holds a name. */
+type Holder = {
+  readonly text: string | Promise<string>
+  /** Undefined once its connection was refused: only the journal has the write then. */
+  answer: Promise<Answer> | undefined
+}
 
-/** The write that holds a name. `answer` is undefined once its connection was refused: only the journal has it then. */
-type Waiting = { readonly text: string | Promise<string>; answer: Promise<Answer> | undefined }
-
+/** A write on its way. */
 type Started = {
+  readonly name: string
+  readonly holder: Holder
+  /** As it is journalled and sent: an entry that was completed takes the place of the first one. */
+  entry: JournalEntry
   readonly job: Job
-  readonly kept: { entry: JournalEntry }
-  readonly answer: Promise<Answer>
-  /** To be called if the journal does not take the entry. */
-  readonly notKept: (reason: unknown) => void
+  readonly outcome: Deferred<Answer>
 }
 
-function written(entry: JournalEntry, answer: Answer): Written {
-  if ('turn' in entry) return inner(answer, 'recorded')
-  // The key of a speech entry begins with the type of its frame.
-  switch (entry.key.split(' ')[0]) {
-    case 'turn.open':
-      return inner(answer, 'turn.opened')
-    case 'turn.complete':
-      return inner(answer, 'turn.completed')
-    case 'interrupt':
-      return inner(answer, 'interrupted')
-    default:
-      return inner(answer, 'attached')
-  }
-}
+export class Sender {
+  /** What waits for the service. */
+  readonly queues: WriteQueues
+  readonly #options: SenderOptions
+  readonly #sessions: Sessions
+  /** By the name of the entry. */
+  readonly #holders = new Map<string, Holder>()
+  #closed: { readonly reason: unknown } | undefined
 
-export function createSender(options: SenderOptions): Sender {
-  const { journal, ownWrites } = options
-  const lanes = createLanes(options)
-  const sessions = createSessions(lanes)
-  const waiting = new Map<string, Waiting>()
-  let closed: { readonly reason: unknown } | undefined
-
-  const settle = (c: string, outcome: Answer | Problem, { resolve, reject }: Deferred<Answer>) => {
-    if (outcome instanceof Problem) return reject(outcome)
-    ownWrites.note(c, outcome.version, outcome.cursor)
-    resolve(outcome)
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.queues = new WriteQueues({
+      ...options,
+      onWelcomed: () => this.#sessions.welcomed(),
+      isWanted: () => this.#sessions.busy(),
+    })
+    this.#sessions = createSessions(this.queues)
+    for (const left of options.journal.recovered) this.#recover(asText(left))
   }
 
-  /** Puts the write into its lane and takes its name, both at once, so that order and name are kept. */
-  const start = (first: JournalEntry, text: Waiting['text'], ready: boolean): Started => {
-    const name = entryName(first)
-    const c = first.conversationId
+  async record(entry: TurnEntry): Promise<Recorded> {
+    return inner(await this.#write(entry), 'recorded')
+  }
+
+  /** `completed`: the entry as it is kept and sent, where that is not known at once. */
+  async speak<T extends Answer['t']>(
+    entry: SpeechEntry,
+    answer: T,
+    completed?: Promise<SpeechEntry>,
+  ): Promise<Inner<T>> {
+    return inner(await this.#write(entry, completed), answer)
+  }
+
+  /** `text`: the frame without `id` and `c`. */
+  async attach(c: string, messageId: string | undefined, text: string): Promise<Attached> {
     const outcome = createDeferred<Answer>()
-    const mine: Waiting = { text, answer: outcome.promise }
-    const kept = { entry: first }
-    const job: Job = {
+    this.queues.add({
       c,
-      frame: (id) => frameOf(kept.entry, id),
-      onlyOnce: false,
-      ready,
-      settled(answer) {
-        waiting.delete(name)
-        journal.remove(first)
-        settle(c, answer, outcome)
-      },
-      dropped(reason) {
-        // It stays in the journal, so its name stays taken: another write under it is a conflict.
-        mine.answer = undefined
-        outcome.reject(reason)
-      },
-    }
-    lanes.add(job)
-    waiting.set(name, mine)
-    const notKept = (reason: unknown) => {
-      lanes.remove(job)
-      if (waiting.get(name) === mine) waiting.delete(name)
-      outcome.reject(reason)
-    }
-    return { job, kept, answer: outcome.promise, notKept }
+      frame: (id) => frameText(text, id, c),
+      // By the second time, another message may be the latest.
+      onlyOnce: messageId === undefined,
+      ready: true,
+      settled: (answer) => this.#settle(c, answer, outcome),
+      dropped: outcome.reject,
+    })
+    this.#push()
+    return inner(await outcome.promise, 'attached')
   }
 
-  const write = async (
-    { job, kept, notKept }: Started,
-    completed: Promise<JournalEntry> | undefined,
-  ) => {
-    try {
-      if (completed !== undefined) kept.entry = await completed
-      if (closed !== undefined) throw closed.reason
-      await journal.append(kept.entry)
-      job.ready = true
-    } catch (reason) {
-      notKept(reason)
+  async startSession(session: NewSession): Promise<void> {
+    const started = this.#sessions.start(session)
+    this.#push()
+    return started
+  }
+
+  async endSession(c: string, sessionId: string): Promise<void> {
+    const ended = this.#sessions.end(c, sessionId)
+    this.#push()
+    return ended
+  }
+
+  /** Sends nothing more; what waits rejects with `reason`, and stays in the journal. */
+  close(reason: unknown): void {
+    this.#closed = { reason }
+    this.#sessions.close()
+    this.queues.close(reason)
+  }
+
+  #push(): void {
+    this.#options.connect()
+    this.queues.pump()
+  }
+
+  #settle(c: string, outcome: Answer | Problem, { resolve, reject }: Deferred<Answer>): void {
+    if (outcome instanceof Problem) reject(outcome)
+    else {
+      this.#options.ownWrites.note(c, outcome.version, outcome.cursor)
+      resolve(outcome)
     }
-    lanes.pump()
   }
 
-  const begin = (
-    entry: JournalEntry,
-    text: Waiting['text'],
-    completed: Promise<JournalEntry> | undefined,
-  ): Promise<Answer> => {
-    // Again: the client may have been closed while the texts were compared.
-    if (closed !== undefined) return Promise.reject(closed.reason)
-    const started = start(entry, text, false)
-    options.connect()
-    void write(started, completed)
-    return started.answer
+  #recover(entry: JournalEntry): void {
+    const report = (outcome: Written | Problem) => this.#options.onRecovered(entry, outcome)
+    void this.#start(entry, textOf(entry), true)
+      .outcome.promise.then((answer) => report(recoveredOutcome(entry, answer)))
+      .catch((reason) => reason instanceof Problem && report(reason))
   }
 
-  const send = (entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> => {
-    if (closed !== undefined) return Promise.reject(closed.reason)
+  /** A second write under a name is the first one if it has the same text, else a conflict. */
+  #write(entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed.reason)
     const text = completed === undefined ? textOf(entry) : completed.then(textOf)
     // Marks the rejection as handled; both consumers of this promise handle it themselves.
     if (typeof text !== 'string') text.catch(() => {})
-    const known = waiting.get(entryName(entry))
-    const conflict = () =>
-      Promise.reject(
-        new Problem('idempotency-conflict', `Another write waits under the name ${entry.key}.`),
-      )
-    const sendAs = (same: boolean) =>
-      same ? (known?.answer ?? begin(entry, text, completed)) : conflict()
-    if (known === undefined) return begin(entry, text, completed)
-    const same = isSameText(known.text, text)
-    return typeof same === 'boolean' ? sendAs(same) : same.then(sendAs)
+    const holder = this.#holders.get(entryName(entry))
+    if (holder === undefined) return this.#begin(entry, text, completed)
+    const joinOrRefuse = (isSame: boolean) => {
+      if (isSame) return holder.answer ?? this.#begin(entry, text, completed)
+      const detail = `Another write waits under the name ${entry.key}.`
+      return Promise.reject(new Problem('idempotency-conflict', detail))
+    }
+    const isSame = isSameText(holder.text, text)
+    return typeof isSame === 'boolean' ? joinOrRefuse(isSame) : isSame.then(joinOrRefuse)
   }
 
-  for (const left of journal.recovered) {
-    const entry = asText(left)
-    const told = (outcome: Written | Problem) => options.onRecovered(entry, outcome)
-    void start(entry, textOf(entry), true)
-      .answer.then((answer) => told(written(entry, answer)))
-      .catch((reason) => reason instanceof Problem && told(reason))
+  #begin(
+    entry: JournalEntry,
+    text: Holder['text'],
+    completed: Promise<JournalEntry> | undefined,
+  ): Promise<Answer> {
+    // Again: the client may have been closed while the texts were compared.
+    if (this.#closed !== undefined) return Promise.reject(this.#closed.reason)
+    const started = this.#start(entry, text, false)
+    this.#options.connect()
+    void this.#journal(started, completed)
+    return started.outcome.promise
   }
 
-  return {
-    record: async (entry) => inner(await send(entry), 'recorded'),
-    speak: async (entry, type, completed) => inner(await send(entry, completed), type),
-    async attach(c, messageId, text) {
-      const outcome = createDeferred<Answer>()
-      lanes.add({
+  /** Queues the write and takes its name, both at once, so that order and name are kept. */
+  #start(first: JournalEntry, text: Holder['text'], ready: boolean): Started {
+    const outcome = createDeferred<Answer>()
+    const name = entryName(first)
+    const holder: Holder = { text, answer: outcome.promise }
+    const { conversationId: c } = first
+    const started: Started = {
+      name,
+      holder,
+      entry: first,
+      outcome,
+      job: {
         c,
-        frame: (id) => frameText(text, id, c),
-        // By the second time, another message may be the latest.
-        onlyOnce: messageId === undefined,
-        ready: true,
-        settled: (answer) => settle(c, answer, outcome),
-        dropped: outcome.reject,
-      })
-      options.connect()
-      lanes.pump()
-      return inner(await outcome.promise, 'attached')
-    },
-    async start(session) {
-      const started = sessions.start(session)
-      options.connect()
-      lanes.pump()
-      return started
-    },
-    async end(c, sessionId) {
-      const ended = sessions.end(c, sessionId)
-      options.connect()
-      lanes.pump()
-      return ended
-    },
-    settled: lanes.empty,
-    welcomed(gate, limits) {
-      sessions.welcomed()
-      lanes.welcomed(gate, limits)
-    },
-    pump: lanes.pump,
-    lost: lanes.lost,
-    receive: lanes.receive,
-    refused: lanes.dropAll,
-    busy: () => lanes.busy() || sessions.busy(),
-    close(reason) {
-      closed = { reason }
-      sessions.close()
-      lanes.close(reason)
-    },
+        frame: (id) => frameOf(started.entry, id),
+        onlyOnce: false,
+        ready,
+        settled: (answer) => {
+          this.#holders.delete(name)
+          this.#options.journal.remove(first)
+          this.#settle(c, answer, outcome)
+        },
+        dropped: (reason) => {
+          // It stays in the journal, so its name stays taken: another write under it is a conflict.
+          holder.answer = undefined
+          outcome.reject(reason)
+        },
+      },
+    }
+    this.queues.add(started.job)
+    this.#holders.set(name, holder)
+    return started
   }
-}
 
-const isOf = <T extends Answer['t']>(
-  answer: Answer,
-  type: T,
-): answer is Extract<Answer, { t: T }> => answer.t === type
-
-function inner<T extends Answer['t']>(answer: Answer, type: T): Inner<T> {
-  if (!isOf(answer, type)) throw new Problem('answer-unusable')
-  return bare(answer)
-}
-
-/** An answer without what belongs to the socket. */
-function bare<Frame extends Answer>(frame: Frame): Omit<Frame, 't' | 'id' | 'c'> {
-  const { t: _, id: __, c: ___, ...rest } = frame
-  return rest
+  /** Sends the write once it is in the journal; one that the journal does not take is given up. */
+  async #journal(started: Started, completed: Promise<JournalEntry> | undefined): Promise<void> {
+    const { name, holder, job, outcome } = started
+    try {
+      if (completed !== undefined) started.entry = await completed
+      if (this.#closed !== undefined) throw this.#closed.reason
+      await this.#options.journal.append(started.entry)
+      job.ready = true
+    } catch (reason) {
+      this.queues.remove(job)
+      if (this.#holders.get(name) === holder) this.#holders.delete(name)
+      outcome.reject(reason)
+    }
+    this.queues.pump()
+  }
 }

@@ -1,9 +1,10 @@
 /** Voice sessions that this client speaks in: each new connection says so again, before all that waits. */
-import { Problem } from '../../problem.ts'
-import { frameText } from '../client-frames.ts'
-import { createDeferred } from '../deferred.ts'
-import { printed } from '../plain-json.ts'
-import type { Answer, Job, Lanes } from './lanes.ts'
+
+import { createDeferred } from '../../mechanics/deferred.ts'
+import { Problem } from '../../problem-error.ts'
+import { frameText } from '../wire/client-frames.ts'
+import { printed } from '../wire/plain-json.ts'
+import type { Answer, Job, WriteQueues } from './write-queues.ts'
 
 export type NewSession = {
   readonly c: string
@@ -26,7 +27,7 @@ export type Sessions = {
   close(): void
 }
 
-export function createSessions(lanes: Lanes): Sessions {
+export function createSessions(queues: WriteQueues): Sessions {
   const spoken = new Map<string, { readonly start: Start; job: Job | undefined }>()
   const nameOf = (c: string, sessionId: string) => `${c} ${sessionId}`
 
@@ -74,7 +75,7 @@ export function createSessions(lanes: Lanes): Sessions {
       const start = { c, name: nameOf(c, sessionId), text }
       const { job, started } = startJob(start)
       spoken.set(start.name, { start, job })
-      lanes.add(job)
+      queues.add(job)
       return started
     },
     end(c, sessionId) {
@@ -86,7 +87,7 @@ export function createSessions(lanes: Lanes): Sessions {
         if (isDone) ended.resolve()
         else ended.reject(outcome)
       }
-      lanes.add(jobOf(c, text, settled, ended.reject))
+      queues.add(jobOf(c, text, settled, ended.reject))
       return ended.promise
     },
     welcomed() {
@@ -94,9 +95,9 @@ export function createSessions(lanes: Lanes): Sessions {
         if (one.job !== undefined) continue
         const { job, started } = startJob(one.start)
         one.job = job
-        // Whoever started it was told then; what is recorded goes on without it.
+        // The caller of `start` has its answer already; what is recorded goes on without the session.
         started.catch(() => {})
-        lanes.addFirst(job)
+        queues.addFirst(job)
       }
     },
     busy: () => spoken.size > 0,

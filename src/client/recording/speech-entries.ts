@@ -1,7 +1,8 @@
 /** Writes of speech: what they are sent as, and under which names they wait. */
 import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import type { SpeechEntry } from '../journal/journal.ts'
-import { fieldFault, plainObject, printed } from '../plain-json.ts'
+import { hexOf } from '../wire/hex.ts'
+import { fieldFault, plainObject, printed } from '../wire/plain-json.ts'
 
 type Frames = ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'attach']
 type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
@@ -47,5 +48,5 @@ export function framed<T extends object>(input: T, also: readonly string[] = [])
 /** SHA-256 of a part's text, as the service wants it said with its audio. */
 export async function textHashOf(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hexOf(new Uint8Array(bytes))
 }

@@ -1,11 +1,13 @@
 /** One conversation as a voice agent speaks in it. */
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import type { Interruption, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
-import type { Role } from '../client-frames.ts'
-import { checkedKey } from '../idempotency-key.ts'
-import { checkedId, newId } from '../new-ids.ts'
-import { fieldFault } from '../plain-json.ts'
-import type { Attached, Completed, Interrupted, Opened, Sender } from './sender.ts'
+import type { Role } from '../wire/client-frames.ts'
+import { checkedKey } from '../wire/idempotency-key.ts'
+import { checkedId, newId } from '../wire/new-ids.ts'
+import { fieldFault } from '../wire/plain-json.ts'
+import type { Attached, Completed, Interrupted, Opened } from './outcomes.ts'
+import type { Partials } from './partial-sender.ts'
+import type { Sender } from './sender.ts'
 import { framed, type SpeechFrame, speechEntry, textHashOf } from './speech-entries.ts'
 
 type UserVoice = NonNullable<NonNullable<NewTurn['user']>['voice']>
@@ -61,46 +63,46 @@ export type VoiceOptions = {
 }
 
 /** What a voice needs of the client it belongs to. */
-export type VoiceCalls = Pick<Sender, 'start' | 'end' | 'speak'> & {
-  put(c: string, role: Role, text: string): void
-  /** A durable write is coming: what was held back of partials is out of date. */
-  forget(c: string): void
+export type VoiceParts = {
+  readonly sender: Pick<Sender, 'startSession' | 'endSession' | 'speak'>
+  readonly partials: Pick<Partials, 'put' | 'forget'>
 }
 
 export function createVoice(
   conversationId: string,
   options: VoiceOptions,
-  { start, end, speak, put, forget }: VoiceCalls,
+  { sender, partials }: VoiceParts,
 ): Voice {
   const { sessionId = newId() } = options
   // Each method checks the id, because `voice()` itself never throws.
   const checked = () => checkedId(conversationId)
   // Async, so that unprintable metadata rejects `started` and `voice()` never throws.
-  const startSession = async () => start({ c: checked(), sessionId, metadata: options.metadata })
+  const startSession = async () =>
+    sender.startSession({ c: checked(), sessionId, metadata: options.metadata })
   const started = startSession()
-  // It is told to whoever asks; the writes go on without it.
+  // Handled by whoever awaits `started`; the writes go on without it.
   started.catch(() => {})
   const now = () => new Date().toISOString()
   const entry = (speech: SpeechFrame) => speechEntry(checked(), speech)
-  const endSession = async () => end(checked(), sessionId)
+  const endSession = async () => sender.endSession(checked(), sessionId)
 
   return {
     sessionId,
     started,
     async open({ key = newId(), at = now() } = {}) {
       const opening = entry({ t: 'turn.open', key: checkedKey(key), at })
-      return { ...(await speak(opening, 'turn.opened')), key }
+      return { ...(await sender.speak(opening, 'turn.opened')), key }
     },
-    partial: (role, text) => put(checked(), role, text),
+    partial: (role, text) => partials.put(checked(), role, text),
     async complete(key, given) {
       const { user, ...halves } = framed(given, ['key'])
       const half = user === undefined ? {} : { user: inSession(user, sessionId) }
       const completion = entry({ t: 'turn.complete', key: checkedKey(key), ...half, ...halves })
-      forget(checked())
-      return speak(completion, 'turn.completed')
+      partials.forget(checked())
+      return sender.speak(completion, 'turn.completed')
     },
     interrupt: async (messageId, heard, { at = now() } = {}) =>
-      speak(entry({ t: 'interrupt', messageId, heard, at }), 'interrupted'),
+      sender.speak(entry({ t: 'interrupt', messageId, heard, at }), 'interrupted'),
     async attach(given) {
       const { text, ...audio } = framed(given, ['textHash'])
       if ('key' in audio) checkedKey(audio.key)
@@ -109,7 +111,7 @@ export function createVoice(
       const hashed = textHashOf(text).then((textHash) => entry({ ...speech, textHash }))
       // Handled by the sender; this only prevents an unhandled rejection.
       hashed.catch(() => {})
-      return speak(entry(speech), 'attached', hashed)
+      return sender.speak(entry(speech), 'attached', hashed)
     },
     end: endSession,
     [Symbol.asyncDispose]: endSession,

@@ -34,7 +34,7 @@ import type {
   VoiceSessionList,
   VoiceSessionReport,
 } from '../../conversation/wire/voice-schemas.ts'
-import type { CallOptions } from './request.ts'
+import type { CallOptions } from './call.ts'
 
 /**
  * How new an answer must be. `strong` (the default): everything committed before. `eventual`: perhaps a

@@ -1,11 +1,11 @@
 /**
- * One WebSocket at a time to the service, for as long as somebody wants it: connects, notices a dead
- * peer, comes back with full jitter, obeys `bye` and close codes. What travels on it is others' concern.
+ * Connection keeps one WebSocket at a time to the service, for as long as it is wanted: it connects, notices a dead
+ * peer, comes back with full jitter, obeys `bye` and close codes. It knows nothing of what travels on it.
  */
-import { Problem } from '../../problem.ts'
-import { type Backoff, fullJitterMs } from '../backoff.ts'
-import { type ClientFrame, protocol, readFrame, type ServerFrame } from '../client-frames.ts'
+import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
+import { Problem } from '../../problem-error.ts'
 import { shownUrl, withShownUrl } from '../shown-url.ts'
+import { type ClientFrame, protocol, readFrame, type ServerFrame } from '../wire/client-frames.ts'
 
 /** What is used of a WebSocket: the class of browsers, Bun, Deno and Node is one. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
@@ -30,16 +30,11 @@ export type ConnectionOptions = {
   readonly refusal: () => Promise<Problem | undefined>
 }
 
-export type Connection = {
-  /** Connects where nothing is under way. */
-  open(): void
-  /** The text of a frame. False: there is no open connection that has been welcomed, and nothing was sent. */
-  send(text: string): boolean
-  /** Gives up this socket and makes another. */
-  restart(): void
-  /** Characters that were sent and have not left this machine. */
-  waiting(): number
-  close(): void
+/** Why a socket was closed, by its close frame or by a `bye` before it. */
+type Closing = {
+  readonly code: number
+  readonly reason: string
+  readonly retryMs?: readonly number[]
 }
 
 /** Without any frame for this many intervals of its pings, the peer is dead. */
@@ -49,154 +44,167 @@ const stableMs = 5000
 
 const pong = JSON.stringify({ t: 'pong' } satisfies ClientFrame)
 
-/** So many handshakes in a row fail for what may pass, a restart or a lost network. */
+/** This many handshakes in a row fail for what may pass, a restart or a lost network. */
 const handshakesLost = 1
 
-export function createConnection(options: ConnectionOptions): Connection {
-  let socket: WebSocket | undefined
-  let welcomed = false
-  let failures = 0
-  let unopened = 0
-  let openedAt = 0
-  let silenceMs = options.handshakeMs
-  let silence: ReturnType<typeof setTimeout> | undefined
-  let retry: ReturnType<typeof setTimeout> | undefined
-  let bye: { code: number; reason: string; retryMs?: readonly number[] } | undefined
+export class Connection {
+  readonly #options: ConnectionOptions
+  #socket: WebSocket | undefined
+  #welcomed = false
+  /** Connections in a row that were lost before they were stable, and handshakes that failed. */
+  #failures = 0
+  #unopened = 0
+  #openedAt = 0
+  #silenceMs = 0
+  #silence: ReturnType<typeof setTimeout> | undefined
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #bye: Closing | undefined
 
-  const listen = () => {
-    clearTimeout(silence)
-    silence = setTimeout(() => lose(), silenceMs)
+  constructor(options: ConnectionOptions) {
+    this.#options = options
   }
 
-  const connect = () => {
-    bye = undefined
-    silenceMs = options.handshakeMs
-    openedAt = performance.now()
-    let made: WebSocket
-    try {
-      made = new options.webSocket(options.url, [protocol])
-    } catch (cause) {
-      // In a later task, as all other refusals: `open` itself refuses nobody.
-      retry = setTimeout(() => {
-        retry = undefined
-        refuse(unconnectable(options.url, cause))
-      }, 0)
-      return options.onState('connecting')
-    }
-    socket = made
-    listen()
-    made.onmessage = ({ data }) => made === socket && receive(data)
-    made.onclose = ({ code, reason }) => made === socket && lose({ code, reason })
-    // A close follows, and tells more.
-    made.onerror = () => {}
-    // Last: its listener may close this connection, and with it the socket.
-    options.onState('connecting')
+  /** Connects where nothing is under way. */
+  open(): void {
+    if (this.#socket === undefined && this.#retry === undefined) this.#connect()
   }
 
-  const receive = (data: unknown) => {
-    const frame = readFrame(data)
-    if (frame === 'broken') return lose({ code: 4100, reason: 'the service sent a broken frame' })
-    listen()
-    if (frame === 'unknown') return
-    if (frame.t === 'welcome') {
-      silenceMs = frame.pingMs * silentPings
-      listen()
-      welcomed = true
-      unopened = 0
-      options.onState('open')
-    } else if (frame.t === 'bye') bye = frame
-    else if (frame.t === 'ping') send(pong)
-    if (welcomed) options.onFrame(frame, String(data).length)
-  }
-
-  const send = (text: string): boolean => {
-    if (socket === undefined || !welcomed || socket.readyState !== 1) return false
-    socket.send(text)
+  /** The text of a frame. False: there is no open connection that has been welcomed, and nothing was sent. */
+  send(text: string): boolean {
+    if (!this.#welcomed || this.#socket?.readyState !== 1) return false
+    this.#socket.send(text)
     return true
   }
 
-  const drop = () => {
-    const dropped = socket
-    clearTimeout(silence)
-    socket = undefined
-    welcomed = false
+  /** Characters that were sent and have not left this machine. */
+  waiting(): number {
+    return this.#socket?.bufferedAmount ?? 0
+  }
+
+  close(): void {
+    clearTimeout(this.#retry)
+    this.#drop()
+    this.#stop()
+  }
+
+  #connect(): void {
+    const { url, webSocket, handshakeMs, onState } = this.#options
+    this.#bye = undefined
+    this.#silenceMs = handshakeMs
+    this.#openedAt = performance.now()
+    try {
+      const socket = new webSocket(url, [protocol])
+      this.#socket = socket
+      this.#listen()
+      socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data)
+      socket.onclose = (closing) => socket === this.#socket && this.#lose(closing)
+      // A close follows, and tells more.
+      socket.onerror = () => {}
+    } catch (cause) {
+      // In a later task, as all other refusals: `open` itself refuses nobody.
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined
+        this.#refuse(unconnectable(url, cause))
+      }, 0)
+    }
+    // Last: its listener may close this connection, and with it the socket.
+    onState('connecting')
+  }
+
+  #listen(): void {
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(() => this.#lose(), this.#silenceMs)
+  }
+
+  #receive(data: unknown): void {
+    const frame = readFrame(data)
+    if (frame === 'broken') this.#lose({ code: 4100, reason: 'the service sent a broken frame' })
+    else {
+      this.#listen()
+      if (frame !== 'unknown') this.#take(frame, String(data).length)
+    }
+  }
+
+  #take(frame: ServerFrame, length: number): void {
+    if (frame.t === 'welcome') {
+      this.#silenceMs = frame.pingMs * silentPings
+      this.#listen()
+      this.#welcomed = true
+      this.#unopened = 0
+      this.#options.onState('open')
+    } else if (frame.t === 'bye') this.#bye = frame
+    else if (frame.t === 'ping') this.send(pong)
+    if (this.#welcomed) this.#options.onFrame(frame, length)
+  }
+
+  #drop(): void {
+    const dropped = this.#socket
+    clearTimeout(this.#silence)
+    this.#socket = undefined
+    this.#welcomed = false
     // On a dead line the closing handshake never ends: nobody waits for it.
     dropped?.close()
   }
 
-  const lose = (close?: { code: number; reason: string }) => {
-    const said = bye ?? close
-    if (performance.now() - openedAt > stableMs) failures = 0
-    if (!welcomed) unopened += 1
-    drop()
-    options.onLost()
-    if (said !== undefined && said.code >= 4000 && said.code < 4100) {
-      refuse(closedWith(said))
-    } else if (options.wanted()) {
-      const wait = waitMs(said)
-      failures += 1
-      retry = setTimeout(() => void again(), wait)
-      options.onState('waiting')
-    } else options.onState('closed')
+  #lose(close?: Closing): void {
+    const closing = this.#bye ?? close
+    if (performance.now() - this.#openedAt > stableMs) this.#failures = 0
+    if (!this.#welcomed) this.#unopened += 1
+    this.#drop()
+    this.#options.onLost()
+    if (closing !== undefined && closing.code >= 4000 && closing.code < 4100)
+      this.#refuse(
+        refusedWith(`The service closed the connection: ${closing.code} ${closing.reason}`),
+      )
+    else if (this.#options.wanted()) {
+      this.#retry = setTimeout(() => void this.#again(), this.#waitMs(closing))
+      this.#failures += 1
+      this.#options.onState('waiting')
+    } else this.#options.onState('closed')
   }
 
-  const again = async () => {
-    const mine = retry
-    if (!options.wanted()) return stop()
-    const refusal = unopened > handshakesLost ? await options.refusal() : undefined
+  async #again(): Promise<void> {
+    const { wanted } = this.#options
+    const mine = this.#retry
+    if (!wanted()) return this.#stop()
+    const refusal = this.#unopened > handshakesLost ? await this.#options.refusal() : undefined
     // It was closed meanwhile.
-    if (retry !== mine) return
-    if (!options.wanted()) return stop()
-    if (refusal === undefined) return connect()
-    retry = undefined
-    refuse(refusal)
+    if (this.#retry !== mine) return
+    if (!wanted()) return this.#stop()
+    this.#retry = undefined
+    if (refusal === undefined) this.#connect()
+    else this.#refuse(refusal)
   }
 
   /** Nobody wants it any more. */
-  const stop = () => {
-    retry = undefined
-    options.onState('closed')
+  #stop(): void {
+    this.#retry = undefined
+    this.#options.onState('closed')
   }
 
-  const refuse = (problem: Problem) => {
-    options.onState('closed')
-    options.onRefused(problem)
+  #refuse(problem: Problem): void {
+    this.#options.onState('closed')
+    this.#options.onRefused(problem)
   }
 
   /** 42xx: at once, or when the service says; the rest: later and later. */
-  const waitMs = (said: typeof bye): number => {
-    if (said?.retryMs !== undefined) {
-      const [least = 0, most = least] = said.retryMs
-      return Math.max(0, least + Math.random() * (most - least))
+  #waitMs(closing: Closing | undefined): number {
+    const { code = 0, retryMs } = closing ?? {}
+    if (retryMs !== undefined) {
+      const [minMs = 0, maxMs = minMs] = retryMs
+      return Math.max(0, minMs + Math.random() * (maxMs - minMs))
     }
-    const resumeNow = said !== undefined && said.code >= 4200 && said.code < 4300
-    return resumeNow && failures === 0 ? 0 : fullJitterMs(options.backoff, failures)
-  }
-
-  return {
-    open() {
-      if (socket === undefined && retry === undefined) connect()
-    },
-    send,
-    restart() {
-      if (socket !== undefined) lose()
-    },
-    waiting: () => socket?.bufferedAmount ?? 0,
-    close() {
-      clearTimeout(retry)
-      retry = undefined
-      if (socket !== undefined) drop()
-      options.onState('closed')
-    },
+    const resumeNow = code >= 4200 && code < 4300
+    return resumeNow && this.#failures === 0
+      ? 0
+      : fullJitterMs(this.#options.backoff, this.#failures)
   }
 }
 
 function unconnectable(url: string, cause: unknown): Problem {
   const reason = withShownUrl(cause instanceof Error ? cause.message : String(cause), url)
-  const detail = `No socket can be made to ${shownUrl(url)}: ${reason}`
-  return new Problem('connection-refused', detail, { cause })
+  return refusedWith(`No socket can be made to ${shownUrl(url)}: ${reason}`, { cause })
 }
 
-function closedWith({ code, reason }: { code: number; reason: string }): Problem {
-  return new Problem('connection-refused', `The service closed the connection: ${code} ${reason}`)
-}
+const refusedWith = (detail: string, options: { readonly cause?: unknown } = {}) =>
+  new Problem('connection-refused', detail, options)

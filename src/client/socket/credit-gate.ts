@@ -1,5 +1,5 @@
 /** How much the service takes of one connection before it answers: beyond that, it closes the socket. */
-import type { Credit } from '../client-frames.ts'
+import type { Credit } from '../wire/client-frames.ts'
 
 export type CreditGate = {
   /** False: not before something is answered. */

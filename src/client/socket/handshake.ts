@@ -2,10 +2,13 @@
  * Why a handshake failed: a WebSocket does not tell. Its address is asked with `fetch`, which is answered
  * as the handshake is, but for the last step.
  */
-import { Problem } from '../../problem.ts'
-import { isProblem, parsed, type RequesterOptions } from '../rest/request.ts'
+import { Problem } from '../../problem-error.ts'
+import { isProblem, parsed } from '../wire/problem-json.ts'
 
-export type HandshakeOptions = Pick<RequesterOptions, 'fetch' | 'attemptMs'> & {
+export type HandshakeOptions = {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** How long the question may take, milliseconds. */
+  readonly attemptMs: number
   /** Of the socket, with `http`. */
   readonly url: string
 }

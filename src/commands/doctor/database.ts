@@ -1,7 +1,8 @@
 /** What a doctor says of the database: whether it answers, how soon, and whether it is fit. */
-import type { Inspection } from '../../app.ts'
+
 import type { Config } from '../../config.ts'
 import type { Database } from '../../ports/database.ts'
+import type { Inspection } from '../../resources.ts'
 import { connectAdvice, reasonOf } from './failure.ts'
 import { type Check, checksOf } from './report.ts'
 import { clockCheck, factsOf, latencyCheck, measure, type ServerFacts } from './server-facts.ts'

@@ -4,6 +4,7 @@
  * a probe in the background; when that is answered, what was missed meanwhile is healed, and only then is
  * the KV asked again.
  */
+import { boundMs } from '../../mechanics/backoff.ts'
 import { deadline, isStarved, usableNow } from '../../mechanics/loop-delay.ts'
 
 export type Breaker = {
@@ -31,14 +32,13 @@ const failuresMax = 5
 const starvedFactor = 10
 /** Milliseconds that a row of failures must last there: whoever has the processor keeps the KV from it, too. */
 const starvedSilenceMs = 250
-const probeEveryMs = 100
+const probes = { firstMs: 100, maxMs: 2000 }
 
 /**
  * A KV that answers the probe, and fails again this soon, is given twice the time before the next:
  * else it is in everybody's way, and in the log, every tenth of a second.
  */
 const steadyMs = 1000
-const probeSlowestMs = 2000
 
 export function createBreaker(options: {
   /** Writes and reads; rejects while the KV is away. */
@@ -66,7 +66,9 @@ export function createBreaker(options: {
   let silentSince = Number.NEGATIVE_INFINITY
   let answeredAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
-  let waitMs = probeEveryMs
+  /** How often in a row the store failed again soon after it had answered a probe. */
+  let relapses = 0
+  const waitMs = () => boundMs(probes, relapses)
   let cancel = () => {}
 
   const close = async () => {
@@ -76,7 +78,7 @@ export function createBreaker(options: {
     } catch (thrown) {
       if (isStopped) return
       probeFailed(thrown)
-      cancel = later(() => void close(), waitMs)
+      cancel = later(() => void close(), waitMs())
       return
     }
     failures = 0
@@ -98,9 +100,9 @@ export function createBreaker(options: {
     isClosed = false
     refusesWrites = isRefusal(reason)
     const isSteady = performance.now() - closedAt > steadyMs
-    waitMs = isSteady ? probeEveryMs : Math.min(waitMs * 2, probeSlowestMs)
+    relapses = isSteady ? 0 : relapses + 1
     options.onOpen(reason)
-    cancel = later(() => void close(), waitMs)
+    cancel = later(() => void close(), waitMs())
   }
 
   return {

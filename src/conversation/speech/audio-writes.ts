@@ -1,9 +1,8 @@
 /** The audio of answers: by message, for the latest one, or by the turn's key before there is a turn. */
-import { Problem } from '../../problem.ts'
+import { type Problem, violationProblem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
-import type { Attach, AttachByKey } from '../wire/audio-schemas.ts'
+import type { Attach, AttachByKey, AttachedAudio, HeldAudio } from '../wire/audio-schemas.ts'
 import { encodeCursor } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
@@ -15,13 +14,36 @@ const call = `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${mes
 
 type Row = MessageRow & { outcome: string; at: number; partCount: number }
 
+export type AudioWrites = {
+  /**
+   * Attaches audio to the AI message named, or to the latest. Null where there is nothing to attach,
+   * or no AI message yet. Fails with `message-not-found`, `message-not-ai`, `part-out-of-range` or
+   * `segment-not-found`.
+   */
+  attachTts(
+    principal: Principal,
+    id: string,
+    messageId: string | undefined,
+    body: Attach,
+  ): Promise<AttachedAudio | null>
+  /**
+   * Attaches audio to a part of the answer of the turn that the key names; where there is no answer
+   * yet, it waits for it. Fails with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
+   */
+  attachByKey(
+    principal: Principal,
+    id: string,
+    body: AttachByKey,
+  ): Promise<AttachedAudio | HeldAudio>
+}
+
 export type AudioBounds = { readonly heldAudioSeconds: number; readonly heldAudioMax: number }
 
 export function createAudioWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   { heldAudioSeconds, heldAudioMax }: AudioBounds,
-): Pick<Store, 'attachTts' | 'attachByKey'> {
+): AudioWrites {
   const attach = async (
     principal: Principal,
     id: string,
@@ -37,12 +59,7 @@ export function createAudioWrites(
         id,
         target.messageId ?? null,
         target.key ?? null,
-        'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
-        'part' in body ? body.part : null,
-        'ttsAudioUrl' in body ? body.ttsAudioUrl : null,
-        'textHash' in body ? (body.textHash ?? null) : null,
-        'segmentId' in body ? (body.segmentId ?? null) : null,
-        'updateSegment' in body ? (body.updateSegment ?? true) : true,
+        ...columnsOf(body),
         printTime(received),
         heldUntil,
         heldAudioMax,
@@ -52,15 +69,7 @@ export function createAudioWrites(
       // By the second time, another message may be the latest.
       { isRepeatable: target.messageId !== undefined || target.key !== undefined },
     )
-    if (row.outcome === 'part-out-of-range')
-      throw Problem.of([
-        {
-          code: 'part-out-of-range',
-          in: 'body',
-          pointer: '/part',
-          message: `the message has ${row.partCount} parts, counted from 0`,
-        },
-      ])
+    if (row.outcome === 'part-out-of-range') throw partOutOfRange(row)
     if (row.outcome === 'nothing') return null
     const at = { version: row.at, cursor: encodeCursor(id, row.at) }
     if (row.outcome === 'held') return { heldUntil, ...at }
@@ -94,3 +103,23 @@ export function createAudioWrites(
     },
   }
 }
+
+/** What was sent, as the function takes it. */
+const columnsOf = (body: Attach | AttachByKey) => [
+  'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
+  'part' in body ? body.part : null,
+  'ttsAudioUrl' in body ? body.ttsAudioUrl : null,
+  'textHash' in body ? (body.textHash ?? null) : null,
+  'segmentId' in body ? (body.segmentId ?? null) : null,
+  'updateSegment' in body ? (body.updateSegment ?? true) : true,
+]
+
+const partOutOfRange = ({ partCount }: Row): Problem =>
+  violationProblem([
+    {
+      code: 'part-out-of-range',
+      in: 'body',
+      pointer: '/part',
+      message: `the message has ${partCount} parts, counted from 0`,
+    },
+  ])

@@ -13,8 +13,8 @@ import type { VoiceSessions } from './voice-session-store.ts'
 
 const everyMs = 1000
 
-/** Conversations, sessions and rows of one look. */
-const most = 100
+/** The most conversations, sessions and rows of one look. */
+const rowsMax = 100
 
 const statements = {
   due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
@@ -49,7 +49,7 @@ export function createLapses(options: {
   const expireSeats = async (principal: Principal, id: string, at: string) => {
     const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
       text: statements.seats,
-      params: [principal.tenant, id, at, most, writes.lockTimeoutMs],
+      params: [principal.tenant, id, at, rowsMax, writes.lockTimeoutMs],
     })
     const [first, last] = [rows[0], rows.at(-1)]
     if (first === undefined || last === undefined) return
@@ -61,7 +61,7 @@ export function createLapses(options: {
     const at = printTime(now())
     let conversationId: string | undefined
     try {
-      const due = await database.query<Due>({ text: statements.due, params: [at, most] })
+      const due = await database.query<Due>({ text: statements.due, params: [at, rowsMax] })
       for (const { kind, tenant, c, session } of due) {
         const principal = { ...localPrincipal, tenant }
         conversationId = c

@@ -1,11 +1,10 @@
-/** Turns whose words come after their place: open, complete in two halves, and what was heard. */
-import { Problem } from '../../problem.ts'
+/** The writes of turns whose words come after their place: opened, and completed in two halves. */
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
 import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
+import type { Principal } from '../wire/principal.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
-import type { TurnHalves } from '../wire/voice-schemas.ts'
+import type { CompletedTurn, OpenedTurn, OpenTurn, TurnHalves } from '../wire/voice-schemas.ts'
 import { printedTime, requestHash } from '../writing/turn.ts'
 import type { Writes } from '../writing/writes.ts'
 
@@ -15,9 +14,24 @@ const calls = {
   complete: `SELECT w.outcome, w.version AS "at", w.head, w.began, w.segment,
     ${messageObject('(w.human)')} AS human, ${messageObject('(w.answer)')} AS answer
     FROM turnlog_complete_v1($1::text::jsonb, $2::integer) w`,
-  interrupt: `SELECT w.outcome, w.version AS "at", w.parts AS "partCount", w.characters, ${messageList('(w.message)')}
-    FROM turnlog_interrupt_v1(
-    $1, $2::uuid, $3::uuid, $4::text::jsonb, $5::text::timestamptz, $6::boolean, $7::integer) w`,
+}
+
+export type SeatWrites = {
+  /**
+   * Gives a turn's human message its place before there are words for it. The same key again answers
+   * the seat. Fails with `idempotency-conflict` or `seats-too-many`.
+   */
+  openTurn(principal: Principal, id: string, body: OpenTurn, key: string): Promise<OpenedTurn>
+  /**
+   * Gives an opened turn one half or both. Null where neither says anything. Fails with
+   * `turn-not-open`, `idempotency-conflict`, `segment-not-found` or `id-taken`.
+   */
+  completeTurn(
+    principal: Principal,
+    id: string,
+    halves: TurnHalves,
+    key: string,
+  ): Promise<CompletedTurn | null>
 }
 
 export type SeatBounds = { readonly seatSeconds: number; readonly seatsMax: number }
@@ -26,7 +40,7 @@ export function createSeatWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   { seatSeconds, seatsMax }: SeatBounds,
-): Pick<Store, 'openTurn' | 'completeTurn' | 'interrupt'> {
+): SeatWrites {
   return {
     async openTurn(principal, id, { at }, key) {
       const received = now()
@@ -101,34 +115,6 @@ export function createSeatWrites(
         replayed: !completed,
       }
     },
-
-    async interrupt(principal, id, messageId, { heard, at }) {
-      type Row = MessageRow & {
-        outcome: string
-        at: number
-        partCount: number
-        characters: number
-      }
-      const row = await write<Row>(
-        calls.interrupt,
-        [
-          principal.tenant,
-          id,
-          messageId,
-          JSON.stringify(heard),
-          printedTime(at) ?? printTime(now()),
-          at !== undefined,
-          lockTimeoutMs,
-        ],
-        ['interrupted', 'unchanged', 'heard-out-of-range'],
-        // Without a time of its own, a second report would be a later one.
-        { isRepeatable: at !== undefined },
-      )
-      if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)
-      const message = messageFromRow(id, row)
-      if (row.outcome === 'interrupted') announce(principal, id, row.at, 'messages', [message])
-      return { messageId: message.id, version: row.at, cursor: encodeCursor(id, row.at), message }
-    },
   }
 }
 
@@ -169,20 +155,3 @@ function rowOf({ user, assistant, segment }: TurnHalves) {
 }
 
 const isThere = (row: { id: string | null }): row is MessageRow => row.id !== null
-
-function outOfRange(
-  heard: { readonly parts?: number; readonly characters?: number },
-  { partCount, characters }: { partCount: number; characters: number },
-): Problem {
-  const isParts = (heard.parts ?? 0) > partCount
-  return Problem.of([
-    {
-      code: 'heard-out-of-range',
-      in: 'body',
-      pointer: isParts ? '/heard/parts' : '/heard/characters',
-      message: isParts
-        ? `the message has ${partCount} parts`
-        : `the message has ${characters} characters`,
-    },
-  ])
-}

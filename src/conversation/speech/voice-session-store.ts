@@ -1,22 +1,14 @@
 /** Voice sessions: started and ended, carried on by the sockets that speak in them, and read back. */
 import type { Database } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
-import type { PageQuery } from '../reading/reader.ts'
-import { ask } from '../sql/database-problems.ts'
-import { headFrom, keyset, present } from '../sql/head-row.ts'
 import { type VoiceSessionRow, voiceSessionFromRow, voiceSessionList } from '../sql/rows.ts'
-import { type Beside, beside } from '../sql/statements.ts'
-import { encodeCursor, encodePage, newId } from '../wire/ids.ts'
+import { encodeCursor, newId } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import type { VoiceSession } from '../wire/schemas.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
-import type {
-  NewVoiceSession,
-  VoiceSessionFigures,
-  VoiceSessionList,
-  VoiceSessionReport,
-} from '../wire/voice-schemas.ts'
+import type { NewVoiceSession } from '../wire/voice-schemas.ts'
 import type { Writes } from '../writing/writes.ts'
+import { createVoiceSessionReads, type VoiceSessionReads } from './voice-session-reads.ts'
 
 /** A session, and the conversation's cursor after the call. */
 export type SessionAt = {
@@ -27,8 +19,8 @@ export type SessionAt = {
 
 export type SessionName = { readonly tenant: string; readonly c: string; readonly id: string }
 
-/** Each fails as the store's writes or the reader's reads do, and with what is said beside it. */
-export type VoiceSessions = {
+/** Each write fails as the store's writes do, and with what is said beside it. */
+export type VoiceSessions = VoiceSessionReads & {
   /**
    * The same again answers the session as it is. With `isCarried` it ends by itself once nobody has
    * carried it on for the grace. Fails with `voice-session-ended` or `voice-session-taken`.
@@ -47,9 +39,11 @@ export type VoiceSessions = {
   carryOn(names: readonly SessionName[]): Promise<void>
   /** Nobody speaks in them here any more: they end after the grace, unless another node carries them on. */
   leave(names: readonly SessionName[]): Promise<void>
-  /** Fails with `voice-session-not-found`. */
-  get(principal: Principal, id: string, sessionId: string): Promise<VoiceSessionReport>
-  list(principal: Principal, id: string, query: PageQuery): Promise<VoiceSessionList>
+}
+
+export type SessionBounds = {
+  /** How long a session goes on after nobody speaks in it any more. */
+  readonly sessionGraceSeconds: number
 }
 
 /** A node may be held up for so long, and has not lost its sockets. */
@@ -77,42 +71,10 @@ const calls = {
   leave: lease('$4::text::timestamptz'),
 }
 
-const figures = `
-  SELECT count(*)::integer AS turns, coalesce(sum(h.duration_seconds), 0)::integer AS "audioSeconds",
-    count(a.interrupted_at)::integer AS interruptions,
-    (percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.first_audio_at - h.speech_ended_at) * 1000)
-      )::float8 AS "responseMilliseconds"
-  FROM conversation_messages h
-  LEFT JOIN LATERAL (
-    SELECT a.* FROM conversation_messages a
-    WHERE a.conversation_id = h.conversation_id AND a.turn_id = h.turn_id AND a.role = 'ai'
-      AND a.seq = CASE WHEN h.opened_version IS NULL THEN h.seq + 1 ELSE h.answer_seq END
-  ) a ON true
-  WHERE h.conversation_id = $2::uuid AND h.voice_session_id = $3`
-
-const reads = {
-  get: beside(
-    `${voiceSessionList('r')}, r.turns, r."audioSeconds", r.interruptions, r."responseMilliseconds"`,
-    `SELECT v.*, f.* FROM voice_sessions v CROSS JOIN LATERAL (${figures}) f
-     WHERE v.conversation_id = $2::uuid AND v.id = $3`,
-    'r.id',
-  ),
-  list: (condition: string) =>
-    beside(
-      voiceSessionList('r'),
-      `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
-       ORDER BY v.started_at, v.id LIMIT $3::integer`,
-      'r.started_at, r.id',
-    ),
-}
-
-const firstPage = reads.list('')
-const nextPages = reads.list('AND (v.started_at, v.id) > ($4::timestamptz, $5)')
-
 export function createVoiceSessions(
   database: Database,
   { write, run, announce, lockTimeoutMs }: Writes,
-  { sessionGraceSeconds }: { readonly sessionGraceSeconds: number },
+  { sessionGraceSeconds }: SessionBounds,
 ): VoiceSessions {
   type Row = VoiceSessionRow & { outcome: string; head: number }
 
@@ -187,40 +149,6 @@ export function createVoiceSessions(
 
     leave: (names) => renew(calls.leave, names, sessionGraceSeconds),
 
-    async get(principal, id, sessionId) {
-      const rows = await ask<Beside<VoiceSessionRow & VoiceSessionFigures>>(database, 'read', {
-        text: reads.get,
-        params: [principal.tenant, id, sessionId],
-      })
-      headFrom(id, rows)
-      const [row] = present<VoiceSessionRow & VoiceSessionFigures>(rows)
-      if (row === undefined) throw new Problem('voice-session-not-found')
-      const { turns, audioSeconds, interruptions, responseMilliseconds } = row
-      return {
-        ...voiceSessionFromRow(id, row),
-        figures: { turns, audioSeconds, interruptions, responseMilliseconds },
-      }
-    },
-
-    async list(principal, id, { page, limit }) {
-      const isId = (text: string) => text.length <= 255 && !text.includes('\0')
-      const rows = await ask<Beside<VoiceSessionRow>>(database, 'read', {
-        text: page === undefined ? firstPage : nextPages,
-        params: [
-          ...[principal.tenant, id, limit + 1],
-          ...(page === undefined ? [] : keyset('voiceSessions', page, isId)),
-        ],
-      })
-      const { version, cursor } = headFrom(id, rows)
-      const found = present<VoiceSessionRow>(rows)
-      const last = found.length > limit ? found[limit - 1] : undefined
-      return {
-        voiceSessions: found.slice(0, limit).map((row) => voiceSessionFromRow(id, row)),
-        nextPage:
-          last === undefined ? null : encodePage('voiceSessions', [last.startedAt, last.id]),
-        version,
-        cursor,
-      }
-    },
+    ...createVoiceSessionReads(database),
   }
 }

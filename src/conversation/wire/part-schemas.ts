@@ -52,21 +52,25 @@ export const SessionId = Type.String({
   description: 'The voice session: yours, or one made here.',
 })
 
-const most = 2147483647
+const integerMax = 2147483647
 
 const heard = {
   parts: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: most, description: 'So many whole parts.' }),
+    Type.Integer({ minimum: 0, maximum: integerMax, description: 'So many whole parts.' }),
   ),
   characters: Type.Optional(
     Type.Integer({
       minimum: 0,
-      maximum: most,
+      maximum: integerMax,
       description: 'So many Unicode code points of the parts one after another.',
     }),
   ),
   milliseconds: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: most, description: 'So much of the audio. Cuts nothing.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: integerMax,
+      description: 'So much of the audio. Cuts nothing.',
+    }),
   ),
   text: Type.Optional(
     Type.String({ description: 'In your own words, in place of what was said.' }),

@@ -3,7 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import Format from 'typebox/format'
 import { Settings } from 'typebox/system'
-import { Problem, type ProblemCode, type Violation, violationsMax } from '../../problem.ts'
+import { type ProblemCode, type Violation, violationProblem, violationsMax } from '../../problem.ts'
 import { escapePointer } from './json/exact-numbers.ts'
 import { parseTime } from './time.ts'
 
@@ -59,7 +59,9 @@ export function shape<T extends TSchema>(
         if (!broken.has(one.pointer)) broken.set(one.pointer, one)
     refuse([...broken.values()])
     // TypeBox lists no more errors than its setting says, and those may all be of the kind left out.
-    throw Problem.of([violation('field-invalid', '', 'does not have the form that is documented')])
+    throw violationProblem([
+      violation('field-invalid', '', 'does not have the form that is documented'),
+    ])
   }
 }
 
@@ -160,5 +162,5 @@ export const violation = (code: ProblemCode, pointer: string, message: string): 
 
 export function refuse(found: readonly Violation[]): void {
   const [first, ...others] = found
-  if (first !== undefined) throw Problem.of([first, ...others])
+  if (first !== undefined) throw violationProblem([first, ...others])
 }

@@ -7,44 +7,47 @@
 /** Fewer than these in a batch, and what each batch costs is more than is won by a second one. */
 const halfMin = 32
 
-/** What a crowd that has left counts for less with each batch. */
+/** Per-batch decay of the remembered number of concurrent callers. */
 const decay = 0.02
 
-export type BatchSize = {
-  /** Beside those in flight. Worth a batch of its own while another is in flight, and the most of one. */
-  of(waiting: number): number
-  /** So many go now; the answer is to be called once they are back, and calls `back` the first time. */
-  sent(turns: number, back: () => void): () => void
-  /** Of the last batch. */
-  readonly last: number
-}
-
-/** `overlaps`: whether the service goes on while the database works. */
-export function createBatchSize(turnsMax: number, overlaps = true): BatchSize {
-  let inFlight = 0
+export class BatchSize {
+  readonly #turnsMax: number
+  readonly #overlaps: boolean
+  #inFlight = 0
   /** Callers at a time, lately. */
-  let crowd = 0
-  let last = 1
-  return {
-    of(waiting) {
-      crowd = Math.max(crowd, inFlight + waiting)
-      const half = Math.ceil(crowd / 2)
-      return half < halfMin || !overlaps ? turnsMax : Math.min(half, turnsMax)
-    },
-    sent(turns, back) {
-      last = turns
-      inFlight += turns
-      crowd -= (crowd - inFlight) * decay
-      let isBack = false
-      return () => {
-        if (isBack) return
-        isBack = true
-        inFlight -= turns
-        back()
-      }
-    },
-    get last() {
-      return last
-    },
+  #crowd = 0
+  #last = 1
+
+  /** `overlaps`: whether the service goes on while the database works. */
+  constructor(turnsMax: number, overlaps = true) {
+    this.#turnsMax = turnsMax
+    this.#overlaps = overlaps
+  }
+
+  /** Turns of the last batch; 1 before the first. */
+  get last(): number {
+    return this.#last
+  }
+
+  /**
+   * The most turns of the next batch, where `waiting` turns wait beside those in flight. As many are worth a
+   * batch of their own while another is in flight.
+   */
+  of(waiting: number): number {
+    this.#crowd = Math.max(this.#crowd, this.#inFlight + waiting)
+    const half = Math.ceil(this.#crowd / 2)
+    return half < halfMin || !this.#overlaps ? this.#turnsMax : Math.min(half, this.#turnsMax)
+  }
+
+  /** Counts a batch that goes now. */
+  sent(turns: number): void {
+    this.#last = turns
+    this.#inFlight += turns
+    this.#crowd -= (this.#crowd - this.#inFlight) * decay
+  }
+
+  /** Counts a batch that is back; to be called once for each. */
+  back(turns: number): void {
+    this.#inFlight -= turns
   }
 }

@@ -1,14 +1,37 @@
 /** The writes of conversations themselves: create, patch, erase. */
-import { Problem } from '../../problem.ts'
+import { Problem, violationProblem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type ConversationRow, conversationFromRow, conversationList } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
 import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
 import { mergePatch } from '../wire/json/merge-patch.ts'
 import { storedBytes } from '../wire/json/stored-size.ts'
+import type { Principal } from '../wire/principal.ts'
+import type {
+  Conversation,
+  ConversationPatch,
+  ErasureReceipt,
+  NewConversation,
+} from '../wire/schemas.ts'
 import { now, printTime, timeFromPostgres } from '../wire/time.ts'
 import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
+
+export type ConversationWrites = {
+  /** Fails with `conversation-taken` or `external-id-taken`; the same body again is no failure. */
+  createConversation(
+    principal: Principal,
+    body: NewConversation,
+  ): Promise<{ conversation: Conversation; created: boolean }>
+  /** Fails with `version-mismatch` where `ifMatch` is not the version, and `external-id-taken`. */
+  patchConversation(
+    principal: Principal,
+    id: string,
+    patch: ConversationPatch,
+    ifMatch?: number,
+  ): Promise<Conversation>
+  /** Repeatable: answers the first erasure's receipt again. */
+  eraseConversation(principal: Principal, id: string): Promise<ErasureReceipt>
+}
 
 /** An erasure deletes rows without end, so it gets more time than other writes. */
 const erasureDeadlineMs = 60_000
@@ -18,6 +41,14 @@ const patchAttempts = 20
 const patchPauseMs = 2
 
 type Written = ConversationRow & { outcome: string }
+
+type Erased = {
+  outcome: string
+  version: number
+  erasedAt: string
+  messages: number
+  segments: number
+}
 
 const calls = {
   create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
@@ -32,7 +63,7 @@ export function createConversationWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   metadataBytesMax: number,
-): Pick<Store, 'createConversation' | 'patchConversation' | 'eraseConversation'> {
+): ConversationWrites {
   return {
     async createConversation(principal, body) {
       const row = await write<Written>(
@@ -59,21 +90,7 @@ export function createConversationWrites(
     async patchConversation(principal, id, patch, ifMatch) {
       for (let attempt = 1; attempt <= patchAttempts; attempt += 1) {
         const old = await reader.conversationRow(principal, id)
-        const externalId = patch.externalId === undefined ? old.externalId : patch.externalId
-        const title = patch.title === undefined ? old.title : patch.title
-        const metadata =
-          patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
-        const metadataText = jsonOf(metadata)
-        const isLarge = storedBytes(metadataText ?? '') > metadataBytesMax
-        if (patch.metadata !== undefined && isLarge)
-          throw Problem.of([
-            {
-              code: 'json-too-large',
-              in: 'body',
-              pointer: '/metadata',
-              message: `is more than ${metadataBytesMax} bytes once merged`,
-            },
-          ])
+        const { externalId, title, metadata } = patched(old, patch, metadataBytesMax)
         const row = await write<Written>(
           calls.patch,
           [
@@ -83,7 +100,7 @@ export function createConversationWrites(
             ifMatch ?? null,
             externalId,
             title,
-            metadataText,
+            metadata,
             lockTimeoutMs,
           ],
           ['patched', 'unchanged', 'stale'],
@@ -100,14 +117,7 @@ export function createConversationWrites(
     },
 
     async eraseConversation(principal, id) {
-      type Row = {
-        outcome: string
-        version: number
-        erasedAt: string
-        messages: number
-        segments: number
-      }
-      const { outcome, version, erasedAt, messages, segments } = await write<Row>(
+      const { outcome, version, erasedAt, messages, segments } = await write<Erased>(
         calls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
@@ -123,6 +133,27 @@ export function createConversationWrites(
         segments,
       }
     },
+  }
+}
+
+/** The columns after a patch, metadata as JSON. */
+function patched(old: ConversationRow, patch: ConversationPatch, metadataBytesMax: number) {
+  const merged =
+    patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)
+  const metadata = jsonOf(merged)
+  if (patch.metadata !== undefined && storedBytes(metadata ?? '') > metadataBytesMax)
+    throw violationProblem([
+      {
+        code: 'json-too-large',
+        in: 'body',
+        pointer: '/metadata',
+        message: `is more than ${metadataBytesMax} bytes once merged`,
+      },
+    ])
+  return {
+    externalId: patch.externalId === undefined ? old.externalId : patch.externalId,
+    title: patch.title === undefined ? old.title : patch.title,
+    metadata,
   }
 }
 

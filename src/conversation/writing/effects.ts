@@ -1,4 +1,4 @@
-/** What happens after a commit: the history cache and live delivery plug in here. */
+/** What happens after a commit: the history cache and live delivery register here. */
 import type { Events } from '../../events.ts'
 import type { Message } from '../wire/schemas.ts'
 
@@ -26,13 +26,28 @@ export type Effect = {
   committed(commit: Commit): void
 }
 
-/** Tells every effect of a commit. */
-export function runEffects(effects: readonly Effect[], events: Events, commit: Commit): void {
-  for (const effect of effects) {
-    try {
-      effect.committed(commit)
-    } catch (error) {
-      events.effectFailed(effect.name, commit.conversationId, error)
+/** Effects holds what happens after every commit. Parts register with it; whoever commits runs it. */
+export class Effects {
+  readonly #events: Pick<Events, 'effectFailed'>
+  readonly #effects: Effect[] = []
+
+  constructor(events: Pick<Events, 'effectFailed'>) {
+    this.#events = events
+  }
+
+  /** Adds an effect. Effects run in the order in which they were registered. */
+  register(effect: Effect): void {
+    this.#effects.push(effect)
+  }
+
+  /** Tells every effect of a commit. One that fails is logged, and the others run. */
+  run(commit: Commit): void {
+    for (const effect of this.#effects) {
+      try {
+        effect.committed(commit)
+      } catch (error) {
+        this.#events.effectFailed(effect.name, commit.conversationId, error)
+      }
     }
   }
 }

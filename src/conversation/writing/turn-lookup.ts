@@ -1,6 +1,6 @@
 /** After a lost connection: which of the turns that were sent are there. */
 import type { Database } from '../../ports/database.ts'
-import type { Entry, Place } from './recorder.ts'
+import type { PendingTurn, TurnPosition } from './pending-turn.ts'
 
 const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head",
     a.tts_audio_urls AS "urls", true AS "began"
@@ -20,12 +20,13 @@ const lookupPauseMs = 100
 /** Where turns stand, by an id of theirs. Undefined where the database could not be asked in time. */
 export async function lookUp(
   database: Database,
-  entries: readonly Entry[],
-): Promise<Map<string, Place> | undefined> {
+  sent: readonly PendingTurn[],
+): Promise<Map<string, TurnPosition> | undefined> {
   const until = performance.now() + lookupMs
-  const known = entries.flatMap((entry) => {
-    const id = ownId(entry)
-    return id === undefined ? [] : [{ tenant: entry.turn.row.tenant, c: entry.turn.row.c, id }]
+  const known = sent.flatMap((pending) => {
+    const id = ownId(pending)
+    const { tenant, c } = pending.turn.row
+    return id === undefined ? [] : [{ tenant, c, id }]
   })
   const params = [
     known.map(({ tenant }) => tenant),
@@ -35,12 +36,12 @@ export async function lookUp(
   for (;;) {
     try {
       // Whether a voice session began is not known any more: it may have.
-      type Found = Place & { id: string }
+      type Found = TurnPosition & { id: string }
       const rows = await database.query<Found>(
         { text: lookupStatement, params },
         { deadlineMs: Math.max(1, until - performance.now()) },
       )
-      return new Map(rows.map(({ id, ...place }) => [id, place]))
+      return new Map(rows.map(({ id, ...position }) => [id, position]))
     } catch {
       if (performance.now() + lookupPauseMs >= until) return undefined
       await new Promise((resolve) => setTimeout(resolve, lookupPauseMs))
@@ -52,5 +53,5 @@ export async function lookUp(
  * An id of the turn that was made here: whoever has it is this very turn. Ids that the caller gave
  * may have been recorded long before; of a turn that has no others, only its key can tell.
  */
-export const ownId = ({ turn: { row } }: Entry): string | undefined =>
+export const ownId = ({ turn: { row } }: PendingTurn): string | undefined =>
   [row.a_id, row.h_id ?? undefined].find((id) => id !== undefined && !row.given?.includes(id))

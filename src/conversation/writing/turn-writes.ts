@@ -2,13 +2,35 @@
 import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type SegmentRow, segmentFromRow, segmentList } from '../sql/rows.ts'
-import type { Store } from '../store.ts'
 import { canonicalId, encodeCursor, newId } from '../wire/ids.ts'
+import type { Principal } from '../wire/principal.ts'
 import { splitResponses } from '../wire/render.ts'
+import type { NewSegment, NewTurn, RecordedTurn, Segment } from '../wire/schemas.ts'
 import { now, printTime } from '../wire/time.ts'
 import type { Committer } from './committer.ts'
 import { prepareTurn } from './turn.ts'
 import type { Writes } from './writes.ts'
+
+export type TurnWrites = {
+  /**
+   * Records a human message and its answer, or an AI message alone. Null where the answer has no
+   * parts: nothing is written, and the key stays free. Fails with `idempotency-conflict`,
+   * `segment-not-found`, `id-taken` or `overloaded`.
+   */
+  recordTurn(
+    principal: Principal,
+    id: string,
+    turn: NewTurn,
+    key?: string,
+  ): Promise<RecordedTurn | null>
+  /** Records an AI message alone; answers its id. */
+  recordAiTurn(principal: Principal, id: string, responses: string[]): Promise<string | null>
+  createSegment(
+    principal: Principal,
+    id: string,
+    body: NewSegment,
+  ): Promise<{ segment: Segment; created: boolean }>
+}
 
 const calls = {
   segment: `SELECT w.outcome, ${segmentList('(w.segment)')} FROM turnlog_segment_v1(
@@ -19,8 +41,8 @@ export function createTurnWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
   committer: Committer,
-): Pick<Store, 'recordTurn' | 'recordAiTurn' | 'createSegment'> {
-  const recordTurn: Store['recordTurn'] = async (principal, id, turn, key) => {
+): TurnWrites {
+  const recordTurn: TurnWrites['recordTurn'] = async (principal, id, turn, key) => {
     if (turn.assistant.responses.length === 0) {
       await reader.head(principal, id)
       return null

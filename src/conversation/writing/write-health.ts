@@ -12,15 +12,6 @@ import { type DatabaseState, databaseState, writeRefusal } from './probe.ts'
 /** Where writers report failed writes. */
 export type FailedWrites = Pick<WriteHealth, 'failed'>
 
-export type WriteHealth = Disposable & {
-  /** Each commit resets the count of consecutive failures. */
-  readonly effect: Effect
-  /** Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not count. */
-  failed(thrown: unknown, writes: number): void
-  /** Asks the database; where reads and writes work by its answer, the last probe's code counts for writes. Never rejects. */
-  state(): Promise<DatabaseState>
-}
-
 export type WriteHealthOptions = {
   readonly database: Database
   readonly events: Pick<Events, 'writesLost' | 'writesBack' | 'workFailed'>
@@ -36,71 +27,87 @@ const failuresMin = 3
 /** Probes in a row that must succeed after one that failed. */
 const successesMin = 2
 
-export function createWriteHealth(options: WriteHealthOptions): WriteHealth {
-  const { database, events, everyMs = 2000 } = options
-  let failures = 0
-  let refusal: DatabaseCode | undefined
-  let successes = 0
-  let isStopped = false
-  let isProbing = false
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let nextAt = 0
+export class WriteHealth implements Disposable {
+  readonly #database: Database
+  readonly #events: WriteHealthOptions['events']
+  readonly #everyMs: number
+  #failures = 0
+  #refusal: DatabaseCode | undefined
+  #successes = 0
+  #isStopped = false
+  #isProbing = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #nextAt = 0
 
-  const schedule = () => {
-    if (isStopped || isProbing || timer !== undefined) return
-    timer = setTimeout(() => void probe(), Math.max(0, nextAt - performance.now()))
+  /** Each commit resets the count of consecutive failures. */
+  readonly effect: Effect = {
+    name: 'write-health',
+    committed: () => {
+      this.#failures = 0
+    },
+  }
+
+  constructor({ database, events, everyMs = 2000 }: WriteHealthOptions) {
+    this.#database = database
+    this.#events = events
+    this.#everyMs = everyMs
+  }
+
+  /** Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not count. */
+  failed(thrown: unknown, writes: number): void {
+    if (databaseCodeOf(thrown) === undefined) return
+    this.#failures += writes
+    if (this.#failures >= failuresMin) this.#schedule()
+  }
+
+  /** Asks the database; where reads and writes work by its answer, the last probe's code counts for writes. Never rejects. */
+  async state(): Promise<DatabaseState> {
+    const { reads, writes = this.#refusal } = await databaseState(this.#database)
+    return { reads, writes }
+  }
+
+  [Symbol.dispose](): void {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(): void {
+    if (this.#isStopped || this.#isProbing || this.#timer !== undefined) return
+    const inMs = Math.max(0, this.#nextAt - performance.now())
+    this.#timer = setTimeout(() => void this.#probe(), inMs)
     // It alone keeps no process alive.
-    if (typeof timer === 'object') timer.unref()
+    if (typeof this.#timer === 'object') this.#timer.unref()
   }
 
-  const probe = async () => {
-    timer = undefined
-    isProbing = true
-    const thrown = await writeRefusal(database)
-    isProbing = false
-    nextAt = performance.now() + everyMs * (0.75 + Math.random() / 2)
-    judge(thrown)
-    if (refusal !== undefined) schedule()
+  async #probe(): Promise<void> {
+    this.#timer = undefined
+    this.#isProbing = true
+    const thrown = await writeRefusal(this.#database)
+    this.#isProbing = false
+    this.#nextAt = performance.now() + this.#everyMs * (0.75 + Math.random() / 2)
+    this.#judge(thrown)
+    if (this.#refusal !== undefined) this.#schedule()
   }
 
-  const judge = (thrown: unknown) => {
+  #judge(thrown: unknown): void {
     const code = databaseCodeOf(thrown)
     if (code !== undefined) {
-      successes = 0
-      if (code !== refusal) events.writesLost(code, thrown)
-      refusal = code
+      this.#successes = 0
+      if (code !== this.#refusal) this.#events.writesLost(code, thrown)
+      this.#refusal = code
       return
     }
-    // A lock wait, or a fault of the service: it tells nothing of whether the database takes writes.
-    if (thrown !== undefined) return events.workFailed('write-probe', thrown)
-    failures = 0
-    if (refusal === undefined) return
-    successes += 1
-    if (successes < successesMin) return
-    refusal = undefined
-    successes = 0
-    events.writesBack()
-  }
-
-  return {
-    effect: {
-      name: 'write-health',
-      committed() {
-        failures = 0
-      },
-    },
-    failed(thrown, writes) {
-      if (databaseCodeOf(thrown) === undefined) return
-      failures += writes
-      if (failures >= failuresMin) schedule()
-    },
-    async state() {
-      const { reads, writes = refusal } = await databaseState(database)
-      return { reads, writes }
-    },
-    [Symbol.dispose]() {
-      isStopped = true
-      clearTimeout(timer)
-    },
+    // A lock wait or a fault of the service says nothing of whether the database takes writes.
+    if (thrown !== undefined) {
+      this.#events.workFailed('write-probe', thrown)
+      return
+    }
+    this.#failures = 0
+    if (this.#refusal === undefined) return
+    this.#successes += 1
+    if (this.#successes < successesMin) return
+    this.#refusal = undefined
+    this.#successes = 0
+    this.#events.writesBack()
   }
 }

@@ -1,11 +1,10 @@
 /** How a write is made: one autocommitted call, its outcome, and the effects of its commit. */
-import type { Events } from '../../events.ts'
 import type { Database, Param, QueryOptions, Statement } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 import { problemOf, type StatementKind } from '../sql/database-problems.ts'
 import type { Principal } from '../wire/principal.ts'
 import type { Message } from '../wire/schemas.ts'
-import { type Commit, type Effect, runEffects } from './effects.ts'
+import type { Commit, Effects } from './effects.ts'
 import type { FailedWrites } from './write-health.ts'
 
 export type Writes = {
@@ -41,12 +40,11 @@ export type WriteOptions = QueryOptions & {
 
 export function createWrites(options: {
   readonly database: Database
-  readonly effects: readonly Effect[]
-  readonly events: Events
+  readonly effects: Effects
   readonly lockTimeoutMs: number
   readonly health?: FailedWrites | undefined
 }): Writes {
-  const { database, effects, events, lockTimeoutMs, health } = options
+  const { database, effects, lockTimeoutMs, health } = options
 
   const run: Writes['run'] = async <Row extends object>(
     kind: StatementKind,
@@ -79,7 +77,7 @@ export function createWrites(options: {
     },
 
     announce(principal, conversationId, version, touched, messages = [], from = version - 1) {
-      runEffects(effects, events, {
+      effects.run({
         tenant: principal.tenant,
         conversationId,
         from,

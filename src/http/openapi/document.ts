@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document: what is common to all operations, and how one operation is told. */
+/** The OpenAPI 3.1 document: what all operations have in common, and the description of one operation. */
 import { openapi } from '@elysiajs/openapi'
 import type { DocumentDecoration } from 'elysia'
 import packageJson from '../../../package.json' with { type: 'json' }
@@ -6,6 +6,7 @@ import { Problem, type ProblemCode, problemCodes, problems } from '../../problem
 import { type ComponentName, componentSchemas, reference } from './component-schemas.ts'
 import { exampleIds } from './examples.ts'
 import type { Parameter, Parameters } from './parameters.ts'
+import { commonProblems } from './problem-lists.ts'
 
 export const openapiPath = '/swagger/json'
 
@@ -44,51 +45,19 @@ export type Operation = {
   readonly problems: readonly ProblemCode[]
 }
 
-/** Problems that every operation of the API can answer with. */
-const common: readonly ProblemCode[] = [
-  'host-invalid',
-  'host-refused',
-  'request-invalid',
-  'field-invalid',
-  'field-unknown',
-  'database-unavailable',
-  'database-slow',
-  'database-full',
-  'database-read-only',
-  'database-refused',
-  'internal',
-]
-
-/** Problems of every write, whether it has a body or not. */
-export const writeProblems = [
-  'origin-refused',
-  'media-type-unsupported',
-] as const satisfies readonly ProblemCode[]
-
-/** Problems of reading a body, wherever there is one. */
-export const bodyProblems = [
-  ...writeProblems,
-  'body-not-json',
-  'body-too-large',
-  'field-missing',
-  'json-too-large',
-  'number-inexact',
-  'text-invalid',
-] as const satisfies readonly ProblemCode[]
-
 /** A route's `detail`, which the OpenAPI plugin puts into the document as it is. */
-export function operation(told: Operation): DocumentDecoration {
-  const { id, tag, summary, description, parameters, body, answers } = told
+export function operation(described: Operation): DocumentDecoration {
+  const { id, tag, summary, description, parameters, body, answers } = described
   const codes =
     tag === 'Operations'
-      ? (['host-invalid', ...told.problems] as const)
-      : [...new Set([...told.problems, ...common])]
+      ? (['host-invalid', ...described.problems] as const)
+      : [...new Set([...described.problems, ...commonProblems])]
   const detail = {
     operationId: id,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    parameters: [...Object.values(parameters ?? {}).map(toldParameter), requestIdParameter],
+    parameters: [...Object.values(parameters ?? {}).map(parameterOf), requestIdParameter],
     ...(body === undefined
       ? {}
       : {
@@ -97,14 +66,14 @@ export function operation(told: Operation): DocumentDecoration {
             content: Object.fromEntries(
               body.mediaTypes.map((mediaType) => [
                 mediaType,
-                { schema: reference(body.schema), examples: toldExamples(body.examples) },
+                { schema: reference(body.schema), examples: examplesOf(body.examples) },
               ]),
             ),
           },
         }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(answers).map(([status, told]) => [status, toldAnswer(told)]),
+        Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)]),
       ),
       ...problemResponses(codes),
     },
@@ -133,7 +102,7 @@ const pathExamples: Readonly<Record<string, string>> = {
   vid: exampleIds.voiceSessionId,
 }
 
-function toldParameter(parameter: Parameter<string | number>) {
+function parameterOf(parameter: Parameter<string | number>) {
   const { in: where, name, description, schema, given, fallback } = parameter
   const example = pathExamples[name]
   return {
@@ -147,17 +116,17 @@ function toldParameter(parameter: Parameter<string | number>) {
   }
 }
 
-const toldExamples = (values: Readonly<Record<string, unknown>>) =>
+const examplesOf = (values: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]))
 
-const toldAnswer = ({ description, schema, example, examples, headers = {} }: Answer) => ({
+const responseOf = ({ description, schema, example, examples, headers = {} }: Answer) => ({
   description,
   headers: {
     'Turnlog-Request-Id': requestIdHeader,
     ...Object.fromEntries(
-      Object.entries(headers).map(([name, told]) => [
+      Object.entries(headers).map(([name, text]) => [
         name,
-        { description: told, schema: { type: 'string' } },
+        { description: text, schema: { type: 'string' } },
       ]),
     ),
   },
@@ -167,7 +136,7 @@ const toldAnswer = ({ description, schema, example, examples, headers = {} }: An
         content: {
           'application/json': {
             schema: reference(schema),
-            ...(examples === undefined ? { example } : { examples: toldExamples(examples) }),
+            ...(examples === undefined ? { example } : { examples: examplesOf(examples) }),
           },
         },
       }),
@@ -176,10 +145,10 @@ const toldAnswer = ({ description, schema, example, examples, headers = {} }: An
 /** One response per status, with an example per code. */
 function problemResponses(codes: readonly ProblemCode[]) {
   const byStatus = Map.groupBy(codes, (code) => problems[code].status)
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, toldProblems(some)]))
+  return Object.fromEntries([...byStatus].map(([status, some]) => [status, problemResponse(some)]))
 }
 
-function toldProblems(codes: readonly ProblemCode[]) {
+function problemResponse(codes: readonly ProblemCode[]) {
   const retryAfter = codes.some((code) => new Problem(code).retryAfterSeconds !== undefined)
   return {
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join('\n\n'),

@@ -1,4 +1,4 @@
-/** One small conversation, told in the examples of the OpenAPI document. */
+/** The examples of the OpenAPI document: all of one small conversation. */
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'

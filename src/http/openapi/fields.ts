@@ -170,7 +170,7 @@ export const voiceSessionId: Parameter<string, true> = {
   },
 }
 
-/** For the address of a socket. */
+/** A parameter of the socket's address. */
 export const followed: Parameter<string, false> = {
   in: 'query',
   name: 'conversation',
@@ -183,7 +183,7 @@ export const followed: Parameter<string, false> = {
 export const tail = (max: number): Parameter<number, false> => ({
   in: 'query',
   name: 'tail',
-  description: 'Begin with the newest so many messages.',
+  description: 'Start with the newest N messages.',
   schema: { type: 'integer', minimum: 0, maximum: max },
   given: false,
   read: (value) => {
@@ -207,10 +207,10 @@ export const idempotencyKey: Parameter<string, false> = {
       : refuse('idempotency-key-invalid', 'must be 1 to 255 visible ASCII characters'),
 }
 
-/** Where a turn has no other name. */
+/** The key where it is the turn's only name. */
 export const turnKey: Parameter<string, true> = { ...idempotencyKey, given: true }
 
-/** `*` asks for no version in particular and reads as -1. */
+/** The value of `If-Match: *`, which any version satisfies. */
 export const anyVersion = -1
 
 export const ifMatch: Parameter<number, false> = {

@@ -2,15 +2,15 @@
  * Parameters of requests: path, query and headers. One declaration both reads a parameter and
  * describes it in the OpenAPI document.
  */
-import { Problem, type ProblemCode, type Violation } from '../../problem.ts'
+import { type ProblemCode, type Violation, violationProblem } from '../../problem.ts'
 import type { JsonSchema } from './component-schemas.ts'
 
-/** Why a value is not taken. */
+/** Why a value is refused. */
 export type Refusal = { readonly refused: ProblemCode; readonly message: string }
 
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
-/** `Given`: whether there is a value in any case, because it is required or has a default. */
+/** `Given`: whether there always is a value, because the parameter is required or has a default. */
 export type Parameter<Value, Given extends boolean = boolean> = {
   readonly in: 'path' | 'query' | 'header'
   readonly name: string
@@ -38,7 +38,7 @@ export type Values<Declared extends Parameters> = {
 
 export type Inputs<Declared extends Parameters> = {
   readonly declared: Declared
-  /** Reads all of them, or throws one problem that names every place that breaks a rule. */
+  /** Reads all parameters. Throws one problem that names every place that breaks a rule. */
   read(request: Request, path: Readonly<Record<string, string>>): Values<Declared>
 }
 
@@ -57,7 +57,7 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
         const { in: where, name } = parameter
         const text =
           where === 'path'
-            ? // What is no percent-encoded UTF-8 arrives as nothing, and is no id.
+            ? // The router leaves out a segment that is no percent-encoded UTF-8.
               (path[name] ?? '')
             : where === 'query'
               ? query?.get(name)
@@ -73,7 +73,7 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
         else violations.push(violation(value, where, name))
       }
       const [first, ...rest] = violations
-      if (first !== undefined) throw Problem.of([first, ...rest])
+      if (first !== undefined) throw violationProblem([first, ...rest])
       return values as Values<Declared>
     },
   }
@@ -86,12 +86,12 @@ const violation = (
 ): Violation => ({
   code: refused,
   in: where,
-  // A name can hold anything: it is escaped as RFC 6901 says, and does not grow the answer.
+  // A name can hold anything: it is escaped as RFC 6901 says, and cut to bound the answer.
   pointer: `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
   message,
 })
 
-/** Undefined where the URL has no query: the usual case, kept free of work. */
+/** Undefined where the URL has no query: the common case, which allocates nothing. */
 function readQuery(
   url: string,
   known: ReadonlySet<string>,

@@ -1,4 +1,4 @@
-/** The same small conversation, told in the examples of what is spoken. */
+/** The examples of speech, of the same small conversation. */
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'

@@ -1,7 +1,7 @@
 /**
- * Who may come in at all, judged before anything is routed: under which host name, and from which web
- * pages. A browser sends any page's form and socket anywhere, unasked, with no more than the page's
- * origin; a program that is no browser sends none.
+ * Admission, checked before routing: by the host name of the request and the origin of its web page. A
+ * browser sends any page's forms and sockets to any address without asking; only the page's origin tells
+ * them apart. Programs that are no browsers send no origin.
  */
 import { isLoopback } from '../../config.ts'
 import { Problem } from '../../problem.ts'
@@ -31,7 +31,7 @@ export type Access = {
   isForeign(request: Request): boolean
 }
 
-/** What an operator should know of the settings; `undefined` if nothing. */
+/** A warning to the operator about the settings, if one is due. */
 export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): string | undefined =>
   isOpen && listOf(allowedOrigins).includes('*')
     ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
@@ -42,7 +42,7 @@ const hostRefused =
 const hostRefusedOnLoopback =
   'The service does not answer under the name in Host: it is not a loopback name, and the setting server.allowedHosts does not hold it.'
 
-/** Of a page that may not write, connect or ask whether it may. */
+/** The problem of a page that may not write, connect or send a preflight. */
 export const originRefused = (): Problem =>
   new Problem(
     'origin-refused',

@@ -33,7 +33,7 @@ export function textAnswer(
   return new Response(bytes.byteLength < streamFromBytes ? text : streamOf(bytes), init)
 }
 
-/** The same as bytes, which must not change any more. */
+/** JSON that is printed as bytes. The bytes must not change afterwards. */
 export const printedAnswer = (
   bytes: Uint8Array<ArrayBuffer>,
   status = 200,
@@ -44,7 +44,7 @@ export const printedAnswer = (
     headers: { 'content-type': json, ...headers },
   })
 
-/** The same, from items that arrive one by one. */
+/** JSON from a stream. */
 export const streamedAnswer = (
   stream: ReadableStream<Uint8Array>,
   status = 200,
@@ -71,7 +71,7 @@ export function textWithMessages(texts: readonly string[], before: Members, afte
   return `${start}${texts.join(',')}${end}`
 }
 
-/** The same of any list, and of items as bytes. The members before and after them are ASCII. */
+/** An object with the list `name` of printed items, as bytes. The members before and after it must be ASCII. */
 export function bodyWithList(
   name: string,
   texts: readonly Uint8Array[],
@@ -81,7 +81,7 @@ export function bodyWithList(
   const { start, end } = around(name, before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
-  // Of its own, and not of the shared pool: it may be kept for as long as its window.
+  // Not from the shared pool: the body may be kept for as long as its window.
   const body = Buffer.allocUnsafeSlow(length)
   let at = body.write(start, 0, 'latin1')
   let isFirst = true
@@ -95,7 +95,7 @@ export function bodyWithList(
   return body
 }
 
-/** One chunk. Bun has a kind of stream of its own for that, which costs a tenth less of the whole answer. */
+/** A stream of one chunk. Bun's `direct` kind of stream makes the whole answer a tenth cheaper. */
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
   isDirectKnown
     ? directStreamOf(bytes)
@@ -114,14 +114,14 @@ function directStreamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
       controller.close()
     },
   }
-  // No web standard, so no type of it is. Until the mark it is held back: so all of it is there at the
-  // end, and goes with its length in one write to the socket, instead of as a chunk and an end.
+  // The kind is no web standard, so it has no type. Bun holds data back up to the mark: here all of it,
+  // which then goes out with its length in one write, instead of as a chunk and an end.
   return new ReadableStream(source as unknown as UnderlyingDefaultSource<Uint8Array>, {
     highWaterMark: bytes.byteLength + 1,
   })
 }
 
-/** Other runtimes refuse a kind that they do not know. */
+/** False on other runtimes, which throw for an unknown kind of stream. */
 const isDirectKnown = (() => {
   try {
     directStreamOf(new Uint8Array(1))
@@ -131,7 +131,7 @@ const isDirectKnown = (() => {
   }
 })()
 
-/** 204: there was nothing to do. */
+/** A 204: there was nothing to do. */
 export const nothing = (): Response => new Response(null, { status: 204 })
 
 /** A conversation's version as an entity tag, to be sent back as `If-Match`. */

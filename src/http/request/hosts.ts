@@ -1,6 +1,6 @@
 /**
- * Which names this service answers under. A page whose name is pointed at this machine ("DNS
- * rebinding") is of the same origin as what answers there: nothing but its `Host` gives it away.
+ * The host names that this service answers under. A page whose name is pointed at this machine ("DNS
+ * rebinding") has the same origin as the service for its browser: only its `Host` tells them apart.
  */
 import { isLoopback } from '../../config.ts'
 import { BoundedMap } from '../../mechanics/bounded-map.ts'

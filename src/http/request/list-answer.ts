@@ -23,13 +23,13 @@ export function printedListAnswer(
     : streamedAnswer(piecesOf(name, texts, before, after), 200, headers)
 }
 
-/** As `printedListAnswer`, for items that are not printed yet. */
+/** Like `printedListAnswer`, for items that are no JSON yet. */
 export async function listAnswer(
   name: string,
   items: readonly unknown[],
   after: Members,
 ): Promise<Response> {
-  return printedListAnswer(name, await mapInSlices(items, printed), {}, after)
+  return printedListAnswer(name, await mapInSlices(items, jsonBytes), {}, after)
 }
 
 /** Whether a list of these items is small enough to be sent in one piece. */
@@ -39,7 +39,7 @@ export function isWhole(texts: readonly Uint8Array[]): boolean {
   return bytes <= wholeBytesMax
 }
 
-export const printed = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+export const jsonBytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 
 function piecesOf(
   name: string,

@@ -1,4 +1,4 @@
-/** Which answers become a line of the log: failures, slow ones, and every one where that is asked for. */
+/** The lines of the log about requests: failures, slow requests, and every request where the setting asks for it. */
 import type { Answered, Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 

@@ -1,4 +1,4 @@
-/** The URL of a request, in the one form that the router and we cut the path from. */
+/** The URL of a request, in the one form that the router and this code cut the path from. */
 
 /**
  * The same request with a URL that begins with `http://` and an authority. Bun gives a request without

@@ -5,7 +5,7 @@ import { closings } from '../../live/protocol/close-codes.ts'
 import { clientFrames, protocolName, serverFrames, tailMax } from '../../live/protocol/protocol.ts'
 import { componentSchemas, type JsonSchema, published } from '../openapi/component-schemas.ts'
 import { answer } from '../request/answer.ts'
-import type { Router } from '../server.ts'
+import type { Router } from '../services.ts'
 import { livePath } from './live-socket.ts'
 
 export const asyncapiPath = '/asyncapi.json'

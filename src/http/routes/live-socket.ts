@@ -6,11 +6,11 @@ import type { Live } from '../../live/live.ts'
 import { type ClientFrames, protocolName, tailMax } from '../../live/protocol/protocol.ts'
 import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
 import { Session } from '../../live/socket/session.ts'
-import { Problem } from '../../problem.ts'
+import { Problem, violationProblem } from '../../problem.ts'
 import { followed, since, tail } from '../openapi/fields.ts'
 import { inputs } from '../openapi/parameters.ts'
 import { originRefused } from '../request/access.ts'
-import type { Router } from '../server.ts'
+import type { Router } from '../services.ts'
 
 export const livePath = '/v1/live'
 
@@ -20,13 +20,13 @@ export type LiveServices = {
   draining(): boolean
 }
 
-/** What Bun's socket carries until it is open; then its session. */
+/** The `data` of Bun's socket until it is open; then it is the session. */
 type Opening = {
   readonly principal: Principal
   readonly first: ClientFrames['sub'] | undefined
 }
 
-/** What is used of Bun's `ServerWebSocket`. */
+/** The part of Bun's `ServerWebSocket` that is used here. */
 type BunSocket = {
   data: unknown
   sendText(text: string): number
@@ -56,17 +56,17 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
         throw new Problem('protocol-unsupported')
       if (draining()) throw new Problem('draining')
       const opening: Opening = { principal: authenticate(request), first: firstOf(query) }
-      // Last, so that who asks without an upgrade is told what a handshake would be.
+      // Checked last, so that a plain GET gets the same error as a handshake.
       if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem('upgrade-required')
       const isUpgraded = server?.upgrade(request, {
         data: opening,
-        // Said only where it was offered: else a browser would close the socket.
+        // A browser closes a socket whose answer names a subprotocol that it did not offer.
         headers: offered === null ? {} : { 'sec-websocket-protocol': protocolName },
       })
       if (isUpgraded !== true)
         throw new Problem('upgrade-required', 'The handshake is not one of WebSocket.')
-      // The answer has been given; the runtime takes no notice of this one.
+      // The upgrade has answered; the runtime ignores this response.
       return new Response(null)
     },
     { detail: { hide: true } },
@@ -75,10 +75,10 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
 
 type Query = { readonly conversation?: string; readonly cursor?: string; readonly tail?: number }
 
-/** A subscription that the address asks for. */
+/** The subscription that the address asks for, if any. */
 function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
   const refuse = (pointer: string, message: string) =>
-    Problem.of([{ code: 'field-invalid', in: 'query', pointer, message }])
+    violationProblem([{ code: 'field-invalid', in: 'query', pointer, message }])
   if (cursor !== undefined && tail !== undefined)
     throw refuse('/tail', 'cannot stand beside `cursor`')
   if (conversation === undefined) {
@@ -94,17 +94,17 @@ function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | u
   }
 }
 
-/** For `listen`: what Bun calls. */
+/** The callbacks that Bun's server calls, for `listen`. */
 export function socketHandlers(live: Live) {
   const sessionOf = ({ data }: BunSocket) => (data instanceof Session ? data : undefined)
   return {
     // Larger frames close the socket with 1009; up to there they are refused by a problem.
     maxPayloadLength: 4 * live.frameBytesMax,
-    // Our own bound comes first: past Bun's, frames would be dropped.
+    // Higher than the outbox's bound: past Bun's own bound, frames would be dropped.
     backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
-    // Ours are sent with the heartbeat; this is for what is stuck below them.
+    // The heartbeat sends its own pings; `idleTimeout` closes sockets that are stuck below it.
     sendPings: false,
     idleTimeout: 960,
     open(ws: BunSocket) {

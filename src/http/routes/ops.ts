@@ -1,25 +1,11 @@
-/** For whoever runs the service: whether it lives, whether it is ready, and where things are. */
+/** Operations: whether the process lives, whether the service is ready, and where things are. */
 import packageJson from '../../../package.json' with { type: 'json' }
-import type { DatabaseState } from '../../conversation/writing/probe.ts'
 import type { ProblemCode } from '../../problem.ts'
 import { openapiPath, operation } from '../openapi/document.ts'
 import type { Parameters } from '../openapi/parameters.ts'
 import { answer } from '../request/answer.ts'
-import type { Router } from '../server.ts'
+import type { Health, Router } from '../services.ts'
 import { asyncapiPath } from './asyncapi.ts'
-
-export type Health = {
-  /** Where the database is, without secrets. */
-  readonly databaseName: string
-  /** Settles soon, whatever the database does; never rejects. */
-  databaseState(): Promise<DatabaseState>
-  /** Where the cache is, without secrets. */
-  readonly cacheName: string
-  /** `read-only`: it answers, and takes no writes, so nothing is read from it. */
-  cacheState(): CacheDependency['status']
-  /** Whether the service is about to stop and wants no more requests. */
-  draining(): boolean
-}
 
 /** `reason`: a code of the table of problems. */
 type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
@@ -27,7 +13,7 @@ type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
 /** Which requests the caller wants to send to this node. */
 type Purpose = 'writes' | 'reads'
 
-type CacheDependency = { name: string; status: 'up' | 'down' | 'read-only' }
+type CacheDependency = { name: string; status: ReturnType<Health['cacheState']> }
 
 type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable' | 'draining'

@@ -1,7 +1,7 @@
-/** `/problems/<code>`: where the `type` of a problem leads. A page for people, JSON for the rest. */
+/** `/problems/<code>`: the address in the `type` of a problem. HTML for browsers, JSON for other clients. */
 import { Problem, type ProblemCode, problemCodes, problems } from '../../problem.ts'
 import { answer } from '../request/answer.ts'
-import type { Router } from '../server.ts'
+import type { Router } from '../services.ts'
 
 export function addProblemPages(router: Router): void {
   const hidden = { detail: { hide: true } }
@@ -34,7 +34,7 @@ const wantsHtml = ({ headers }: Request): boolean =>
 
 const entry = (code: ProblemCode) => ({ type: `/problems/${code}`, code, ...problems[code] })
 
-/** The table's texts are ours; still they may hold `<code>`. */
+/** The texts of the table, safe in HTML: they may hold `<code>`. */
 const escaped = (text: string): string =>
   text
     .replaceAll('&', '&amp;')

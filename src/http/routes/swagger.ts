@@ -1,11 +1,11 @@
-/** Swagger UI from the package installed here: it needs no network beyond this service. */
+/** Swagger UI from the installed package: the page needs no network beyond this service. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Problem } from '../../problem.ts'
 import { openapiPath } from '../openapi/document.ts'
-import type { Router } from '../server.ts'
+import type { Router } from '../services.ts'
 
-/** What may be served, and as what; nothing else of the package is reachable. */
+/** The files that are served, with their media types; nothing else of the package is reachable. */
 const files: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -15,7 +15,7 @@ const files: Readonly<Record<string, string>> = {
 const settings = {
   url: openapiPath,
   dom_id: '#swagger-ui',
-  // Else the page shows a badge fetched from a server on the internet.
+  // Without this, the page shows a badge fetched from a server on the internet.
   validatorUrl: 'none',
   deepLinking: true,
   displayRequestDuration: true,
@@ -42,7 +42,7 @@ const page = `<!doctype html>
 
 const start = `window.ui = SwaggerUIBundle(${JSON.stringify(settings)})\n`
 
-/** The browser itself keeps the page from reaching anything but this service. */
+/** Makes the browser keep the page from reaching anything but this service. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'"
 

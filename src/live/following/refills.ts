@@ -3,6 +3,7 @@
  * the one that has waited longest stands, or a little before, where others stand.
  */
 import type { ChangesRead } from '../../conversation/reading/live-reads.ts'
+import { equalJitterMs } from '../../mechanics/backoff.ts'
 
 /** Who waits for changes after `last`. */
 export type Waiting = { readonly last: number | undefined }
@@ -23,8 +24,7 @@ export type RefillOptions<W extends Waiting> = {
 const lookBack = 100
 
 const crowdedMs = 1000
-const retryMinMs = 100
-const retryMaxMs = 2000
+const retries = { firstMs: 200, maxMs: 2000 }
 
 export class Refills<W extends Waiting> {
   readonly #options: RefillOptions<W>
@@ -91,10 +91,9 @@ export class Refills<W extends Waiting> {
       if (!this.#isClosed) this.#options.done(read, from, before)
     } catch {
       // The reader logs the failure. Followers get only what was read.
-      this.#failures += 1
       this.#isProbing = true
-      const most = Math.min(retryMaxMs, retryMinMs * 2 ** this.#failures)
-      if (!this.#isClosed) this.#later(most * (0.5 + Math.random() / 2))
+      if (!this.#isClosed) this.#later(equalJitterMs(retries, this.#failures))
+      this.#failures += 1
     }
     this.#isReading = false
     if (!this.#isClosed) this.#options.wake(waiters)

@@ -6,7 +6,7 @@ import { canonicalId } from '../../conversation/wire/ids.ts'
 import { outermostStrings } from '../../conversation/wire/json/json-scan.ts'
 import { parseJson, refuseInexact } from '../../conversation/wire/json-text.ts'
 import { isUuid, refuse, shape, violation } from '../../conversation/wire/validation.ts'
-import { Problem, type Violation } from '../../problem.ts'
+import { Problem, type Violation, violationProblem } from '../../problem.ts'
 import type { Frame, Named } from './frame.ts'
 import { clientFrames, keyPattern } from './protocol.ts'
 
@@ -221,6 +221,6 @@ function below<T>(pointer: string, work: () => T): T {
       (one): Violation => ({ ...one, pointer: `${pointer}${one.pointer}` }),
     )
     const [first, ...rest] = moved
-    throw first === undefined ? thrown : Problem.of([first, ...rest])
+    throw first === undefined ? thrown : violationProblem([first, ...rest])
   }
 }

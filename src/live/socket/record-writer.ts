@@ -14,13 +14,13 @@ export type Writer = {
   attach(principal: Principal, frame: FrameOf<'attach'>): Promise<string>
 }
 
-export function createWriter(store: () => Store, reader: Reader): Writer {
+export function createWriter(store: Store, reader: Reader): Writer {
   const named = ({ id, c }: { readonly id?: string; readonly c: string }) =>
     id === undefined ? { c } : { id, c }
   return {
     async record(principal, frame) {
       const { c, turn, key } = frame
-      const recorded = await store().recordTurn(principal, c, turn, key)
+      const recorded = await store.recordTurn(principal, c, turn, key)
       const { version, cursor } = recorded ?? (await reader.head(principal, c))
       return textOf({
         t: 'recorded',
@@ -37,8 +37,8 @@ export function createWriter(store: () => Store, reader: Reader): Writer {
       const { c, messageId, audio } = frame
       const attached =
         'key' in audio
-          ? await store().attachByKey(principal, c, audio)
-          : await store().attachTts(principal, c, messageId, audio)
+          ? await store.attachByKey(principal, c, audio)
+          : await store.attachTts(principal, c, messageId, audio)
       const { version, cursor } = attached ?? (await reader.head(principal, c))
       return textOf({
         t: 'attached',

@@ -14,24 +14,20 @@ export type VoiceWriter = (
   socket: object,
 ) => Promise<string>
 
-export function createVoiceWriter(
-  store: () => Store,
-  reader: Reader,
-  presence: Presence,
-): VoiceWriter {
+export function createVoiceWriter(store: Store, reader: Reader, presence: Presence): VoiceWriter {
   return async (principal, frame, socket) => {
     const { c } = frame
     const named = frame.id === undefined ? { c } : { id: frame.id, c }
     switch (frame.t) {
       case 'turn.open': {
-        const opened = await store().openTurn(principal, c, frame.body, frame.key)
+        const opened = await store.openTurn(principal, c, frame.body, frame.key)
         const { version, cursor, humanMessageId, seq, replayed } = opened
         return textOf({
           ...{ t: 'turn.opened', ...named, version, cursor, humanMessageId, seq, replayed },
         })
       }
       case 'turn.complete': {
-        const completed = await store().completeTurn(principal, c, frame.body, frame.key)
+        const completed = await store.completeTurn(principal, c, frame.body, frame.key)
         const { version, cursor } = completed ?? (await reader.head(principal, c))
         return textOf({
           t: 'turn.completed',
@@ -44,13 +40,13 @@ export function createVoiceWriter(
         })
       }
       case 'interrupt': {
-        const done = await store().interrupt(principal, c, frame.messageId, frame.body)
+        const done = await store.interrupt(principal, c, frame.messageId, frame.body)
         const { version, cursor, messageId } = done
         return textOf({ t: 'interrupted', ...named, version, cursor, messageId })
       }
       case 'voice.start': {
         const body = frame.sessionId === undefined ? {} : { id: frame.sessionId }
-        const started = await store().voiceSessions.start(
+        const started = await store.voiceSessions.start(
           principal,
           c,
           { ...body, ...frame.body },
@@ -62,7 +58,7 @@ export function createVoiceWriter(
       }
       case 'voice.end': {
         const { sessionId } = frame
-        const { version, cursor } = await store().voiceSessions.end(principal, c, sessionId)
+        const { version, cursor } = await store.voiceSessions.end(principal, c, sessionId)
         presence.ended({ tenant: principal.tenant, c, id: sessionId })
         return textOf({ t: 'voice.ended', ...named, version, cursor, sessionId })
       }

@@ -1,15 +1,14 @@
 /** One conversation, several, or all of them, as lines, in constant memory. */
-import type { Conversation, ConversationList } from '../../conversation/wire/schemas.ts'
+import type { Rest } from '../../client/client.ts'
+import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { Progress } from '../progress.ts'
-import { Refused, type Rest } from '../rest.ts'
+import { type Refusal, refusalOf } from '../service-client.ts'
 import { conversationLines, type Opened, openConversation } from './conversation-export.ts'
+import { everyConversation } from './conversation-list.ts'
 import type { Output } from './output.ts'
 
-/** So many conversations are being asked for while one is written. */
+/** How many conversations are asked for while one is written. */
 const ahead = 4
-
-/** A list that changes while it is read may hide some; it is read again this often at most. */
-const listingsMax = 20
 
 export type Exported = {
   readonly conversations: number
@@ -23,7 +22,7 @@ export type Exported = {
 }
 
 type Wanted = { readonly id: string; readonly known?: Conversation }
-type Coming = { readonly id: string; readonly opened: Promise<Opened | Refused> }
+type Coming = { readonly id: string; readonly opened: Promise<Opened | Refusal> }
 
 /** `ids` undefined: every conversation that is there when the export begins. */
 export async function exportConversations(
@@ -32,86 +31,91 @@ export async function exportConversations(
   output: Output,
   progress: Progress,
 ): Promise<Exported> {
-  let conversations = 0
-  let messages = 0
-  const erased: string[] = []
-  const withdrawn: string[] = []
-  const missing: [string, string][] = []
-  const say = () =>
-    progress.update(
-      undefined,
-      `${counted(conversations, 'conversation')}, ${counted(messages, 'message')}`,
-    )
-
-  const write = async ({ id, opened }: Coming) => {
-    const found = await opened
-    if (found instanceof Refused) {
-      if (ids === undefined && found.code === 'conversation-erased') erased.push(id)
-      else missing.push([id, found.message])
-      return
-    }
-    const begin = output.position()
-    const before = messages
-    for await (const line of conversationLines(rest, found)) {
-      if (line.type === 'erased') {
-        erased.push(id)
-        messages = before
-        if (await output.cut(begin)) return
-        withdrawn.push(id)
-      }
-      await output.write(`${JSON.stringify(line)}\n`)
-      if (line.type === 'turn' || line.type === 'half') {
-        messages += line.type === 'turn' ? line.messages.length : 1
-        say()
-      }
-    }
-    if (withdrawn.at(-1) !== id) conversations += 1
-    say()
-  }
-
+  const writer = new ExportWriter(rest, output, progress, ids === undefined)
   const coming: Coming[] = []
-  const wanted = ids === undefined ? everyConversation(rest) : ids.map((id) => ({ id }))
-  for await (const { id, known } of wanted as AsyncIterable<Wanted>) {
+  for await (const { id, known } of wantedOf(rest, ids)) {
     coming.push({ id, opened: opening(rest, id, known) })
     const first = coming.length > ahead ? coming.shift() : undefined
-    if (first !== undefined) await write(first)
+    if (first !== undefined) await writer.write(first)
   }
-  for (const one of coming) await write(one)
-  return { conversations, messages, erased, withdrawn, missing }
+  for (const one of coming) await writer.write(one)
+  return writer.exported()
 }
 
-/** A refusal is an answer here: nobody waits for it yet. */
-function opening(rest: Rest, id: string, known?: Conversation): Promise<Opened | Refused> {
+async function* wantedOf(rest: Rest, ids: readonly string[] | undefined): AsyncGenerator<Wanted> {
+  if (ids === undefined)
+    for await (const known of everyConversation(rest)) yield { id: known.id, known }
+  else for (const id of ids) yield { id }
+}
+
+/** Resolves with a refusal: until its turn to be written, nobody awaits it. */
+function opening(rest: Rest, id: string, known?: Conversation): Promise<Opened | Refusal> {
   const opened = openConversation(rest, id, known).catch((error: unknown) => {
-    if (error instanceof Refused) return error
+    const refusal = refusalOf(error)
+    if (refusal !== undefined) return refusal
     throw error
   })
   opened.catch(() => {})
   return opened
 }
 
-/**
- * The list is ordered by activity, so a conversation that gets a turn can move past the page being
- * read. The list is read again until it shows no conversation that was there at the beginning.
- */
-async function* everyConversation(rest: Rest): AsyncGenerator<Wanted> {
-  const seen = new Set<string>()
-  const begun = new Date().toISOString()
-  for (let listing = 0; listing < listingsMax; listing += 1) {
-    let missed = false
-    let page: string | null = ''
-    while (page !== null) {
-      const query = page === '' ? '' : `?page=${encodeURIComponent(page)}`
-      const list: ConversationList = await rest.get(`/v1/conversations${query}`)
-      for (const known of list.conversations) {
-        if (seen.has(known.id)) continue
-        seen.add(known.id)
-        missed ||= known.createdAt <= begun
-        yield { id: known.id, known }
-      }
-      page = list.nextPage
+class ExportWriter {
+  readonly #rest: Rest
+  readonly #output: Output
+  readonly #progress: Progress
+  readonly #isOfAll: boolean
+  readonly #erased: string[] = []
+  readonly #withdrawn: string[] = []
+  readonly #missing: [string, string][] = []
+  #conversations = 0
+  #messages = 0
+
+  constructor(rest: Rest, output: Output, progress: Progress, isOfAll: boolean) {
+    this.#rest = rest
+    this.#output = output
+    this.#progress = progress
+    this.#isOfAll = isOfAll
+  }
+
+  exported(): Exported {
+    return {
+      conversations: this.#conversations,
+      messages: this.#messages,
+      erased: this.#erased,
+      withdrawn: this.#withdrawn,
+      missing: this.#missing,
     }
-    if (listing > 0 && !missed) return
+  }
+
+  async write({ id, opened }: Coming): Promise<void> {
+    const found = await opened
+    if ('code' in found) {
+      if (this.#isOfAll && found.code === 'conversation-erased') this.#erased.push(id)
+      else this.#missing.push([id, found.message])
+      return
+    }
+    const begin = this.#output.position()
+    const before = this.#messages
+    for await (const line of conversationLines(this.#rest, found)) {
+      if (line.type === 'erased') {
+        this.#erased.push(id)
+        this.#messages = before
+        if (await this.#output.cut(begin)) return
+        this.#withdrawn.push(id)
+      }
+      await this.#output.write(`${JSON.stringify(line)}\n`)
+      if (line.type === 'turn' || line.type === 'half') {
+        this.#messages += line.type === 'turn' ? line.messages.length : 1
+        this.#say()
+      }
+    }
+    if (this.#withdrawn.at(-1) !== id) this.#conversations += 1
+    this.#say()
+  }
+
+  #say(): void {
+    const conversations = counted(this.#conversations, 'conversation')
+    this.#progress.update(undefined, `${conversations}, ${counted(this.#messages, 'message')}`)
   }
 }
 

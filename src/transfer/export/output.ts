@@ -1,4 +1,4 @@
-/** Where an export is written: a file, which is there only when it is whole, or a stream. */
+/** The output of an export: a file, which appears only when it is whole, or a stream. */
 import { Buffer } from 'node:buffer'
 import { open, rename, stat } from 'node:fs/promises'
 
@@ -7,9 +7,9 @@ export type Output = {
   write(line: string): Promise<void>
   /** How many bytes were written so far. */
   position(): number
-  /** Takes back what was written after a position; false where it has left already. */
+  /** Takes back what was written after a position; false where it was sent to the stream already. */
   cut(position: number): Promise<boolean>
-  /** Writes what is still held. A file gets its name only now. */
+  /** Writes what is still buffered. A file gets its name only now. */
   finish(): Promise<void>
 }
 
@@ -21,13 +21,13 @@ type Target = {
   finish(): Promise<void>
 }
 
-/** The reader of the stream went away, as `head` does when it has enough. */
+/** The reader closed the stream, as `head` does after its last line. */
 export class ReaderGone extends Error {
   override readonly name = 'ReaderGone'
 }
 
 export function streamOutput(stream: NodeJS.WritableStream): Output {
-  // It is told to the writer, too.
+  // The writer's callback reports the error.
   stream.on('error', () => {})
   return createOutput({
     write: (bytes) =>
@@ -38,7 +38,7 @@ export function streamOutput(stream: NodeJS.WritableStream): Output {
   })
 }
 
-/** Readable by its owner alone: conversations are nobody else's business. */
+/** Only the owner may read the file: conversations are private. */
 export async function fileOutput(path: string): Promise<Output> {
   const isSpecial = await stat(path).then(
     (found) => !found.isFile(),

@@ -1,53 +1,57 @@
-/** What segments look like at a version, for the turns that complete them: bounded memory. */
+/** The states of segments at a version, for the turns that complete them. Memory is bounded. */
+import type { Rest } from '../../client/client.ts'
 import type { Segment } from '../../conversation/wire/schemas.ts'
-import type { Rest } from '../rest.ts'
 
-/** Far more than a conversation usually has; what does not fit is asked for when it is needed. */
+/** Far more than a conversation usually has; a segment that was dropped is asked for again. */
 const charactersMax = 4 * 1024 * 1024
 const perEntry = 200
 
 type State = { readonly userMessageId: string | null; readonly agentResponse: string | null }
 
-export type SegmentStates = {
-  /** Notes segments as they were read at a version. */
-  learn(segments: readonly Segment[], version: number): void
-  /** The segment as it was at this version or later. */
-  since(segmentId: string, version: number): Promise<State>
-  /** The newest version that any of them showed. */
-  newest(): number
-}
+export class SegmentStates {
+  readonly #rest: Rest
+  readonly #conversationId: string
+  readonly #known = new Map<string, State & { readonly version: number }>()
+  #characters = 0
+  #newest = 0
 
-export function createSegmentStates(rest: Rest, conversationPath: string): SegmentStates {
-  const known = new Map<string, State & { readonly version: number }>()
-  let characters = 0
-  let newest = 0
-
-  const forget = (id: string) => {
-    characters -= perEntry + (known.get(id)?.agentResponse?.length ?? 0)
-    known.delete(id)
+  constructor(rest: Rest, conversationId: string) {
+    this.#rest = rest
+    this.#conversationId = conversationId
   }
-  const note = ({ id, userMessageId, agentResponse }: Segment, version: number) => {
-    if (known.has(id)) forget(id)
-    known.set(id, { userMessageId, agentResponse, version })
-    characters += perEntry + (agentResponse?.length ?? 0)
-    for (const oldest of known.keys()) {
-      if (characters <= charactersMax) break
-      forget(oldest)
+
+  /** The newest version that a segment asked for here has shown. */
+  get newest(): number {
+    return this.#newest
+  }
+
+  /** Notes segments as they were read at a version. */
+  learn(segments: readonly Segment[], version: number): void {
+    for (const segment of segments) this.#note(segment, version)
+  }
+
+  /** The segment as it was at this version or later. */
+  async since(segmentId: string, version: number): Promise<State> {
+    const state = this.#known.get(segmentId)
+    if (state !== undefined && state.version >= version) return state
+    const segment = await this.#rest.getSegment(this.#conversationId, segmentId)
+    this.#note(segment, version)
+    this.#newest = Math.max(this.#newest, segment.version)
+    return segment
+  }
+
+  #note({ id, userMessageId, agentResponse }: Segment, version: number): void {
+    if (this.#known.has(id)) this.#forget(id)
+    this.#known.set(id, { userMessageId, agentResponse, version })
+    this.#characters += perEntry + (agentResponse?.length ?? 0)
+    for (const oldest of this.#known.keys()) {
+      if (this.#characters <= charactersMax) break
+      this.#forget(oldest)
     }
   }
 
-  return {
-    learn(segments, version) {
-      for (const segment of segments) note(segment, version)
-    },
-    async since(segmentId, version) {
-      const state = known.get(segmentId)
-      if (state !== undefined && state.version >= version) return state
-      const segment = await rest.get<Segment>(`${conversationPath}/segments/${segmentId}`)
-      note(segment, version)
-      newest = Math.max(newest, segment.version)
-      return segment
-    },
-    newest: () => newest,
+  #forget(id: string): void {
+    this.#characters -= perEntry + (this.#known.get(id)?.agentResponse?.length ?? 0)
+    this.#known.delete(id)
   }
 }

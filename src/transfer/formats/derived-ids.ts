@@ -1,18 +1,18 @@
 /**
  * Ids and keys that an import makes itself: UUIDv5, so that the same source gives the same ones in
- * every run, and a run that was cut off goes on where it was.
+ * every run, and a run after an interrupted one continues it.
  */
 import { createHash } from 'node:crypto'
 import { v5 } from 'uuid'
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
 
-/** Ours alone, made once at random. */
+/** The namespace of these ids, made once at random. */
 const namespace = '5b1a0a86-53a2-4a1c-9a0e-6c1f6d1c9e2b'
 
 /**
- * What a source calls a dialogue; where it has no name, its text, and how many lines before it are
- * equal. Earlier versions took the number of its line.
+ * The name that a source gives a dialogue; without a name, its text and the number of equal lines before
+ * it. Earlier versions used the number of its line.
  */
 export type DialogueName =
   | { readonly id: string }

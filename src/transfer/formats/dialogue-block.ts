@@ -1,11 +1,12 @@
-/** A dialogue, of a format with one a line -> the steps that make it a conversation. */
+/** A dialogue that is one line -> the steps that make it a conversation. */
 
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
 import { conversationIdOf, idWithin } from './derived-ids.ts'
+import type { Json } from './json-value.ts'
 import type { TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem, type Step } from './steps.ts'
-import { type Json, metadataOf, turnsOf, type Utterance } from './utterances.ts'
+import { metadataOf, type Turns, turnsOf, type Utterance } from './utterances.ts'
 
 export type Dialogue = {
   readonly format: string
@@ -13,12 +14,12 @@ export type Dialogue = {
   /** For the summary: `what -> where`. */
   readonly kept: readonly string[]
   readonly utterances: readonly Utterance[]
-  /** When the conversation began. */
+  /** The time at which the conversation began. */
   readonly at: string | undefined
   readonly times: TimeReader
 }
 
-/** The service takes no longer one. */
+/** The service refuses longer external ids. */
 const externalIdMax = 255
 
 export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
@@ -32,7 +33,7 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
   const { turns, extra, kept } = turnsWithin(conversationId)
   checkIds(turns.map(({ turn }) => turn))
   const isOwnId = name !== undefined && isUuid(name.id)
-  // So that it is found by the name it had.
+  // The external id makes the conversation findable by the name it had.
   const externalId = name === undefined || isOwnId ? undefined : `${externalPrefix}/${name.id}`
   const isLong = externalId !== undefined && externalId.length > externalIdMax
   const { metadata } = metadataOf(format, dialogue.metadata, {
@@ -68,20 +69,18 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
     },
     kept: new Map([...kept, ...dialogue.kept.map((what) => [what, 1] as const)]),
   }
+  const steps = [create, ...recordsOf(conversationId, turns)]
+  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
+}
+
+function recordsOf(conversationId: string, turns: Turns['turns']): Step[] {
   let seq = 1
-  const records = turns.map(({ turn, kept: keptInTurn }, n): Step => {
-    const step = {
-      do: 'record',
-      key: idWithin(conversationId, `turn ${n}`),
-      turn,
-      seq,
-      kept: keptInTurn,
-    } as const
+  return turns.map(({ turn, kept }, n) => {
+    const key = idWithin(conversationId, `turn ${n}`)
+    const step = { do: 'record', key, turn, seq, kept } as const
     seq += messageIds(turn).length
     return step
   })
-  const steps = [create, ...records]
-  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
 }
 
 /** The ids of a turn's messages, in order. */
@@ -93,7 +92,7 @@ const withParts = (turn: NewTurn, split: (text: string) => string[]): NewTurn =>
   assistant: { ...turn.assistant, responses: turn.assistant.responses.flatMap(split) },
 })
 
-/** The service would refuse the second message, and half of the conversation would be there. */
+/** Throws for an id that two messages have: the service would refuse the second one in the middle of the conversation. */
 function checkIds(turns: readonly NewTurn[]): void {
   const ids = new Set<string>()
   for (const id of turns.flatMap(messageIds)) {
@@ -102,6 +101,6 @@ function checkIds(turns: readonly NewTurn[]): void {
   }
 }
 
-/** Members that come from outside must not stand in the way of what is kept under the format's name. */
+/** The members without a conflict: one that has the format's own name is moved below it. */
 export const membersOf = (format: string, members: Json): Json =>
   Object.hasOwn(members, format) ? { [format]: { members } } : members

@@ -1,9 +1,10 @@
 /** Lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }] }`: real dialogues. */
 import { dialogueBlock, membersOf } from './dialogue-block.ts'
-import { createTimeReader, type TimeReader } from './message-times.ts'
+import { isJson, type Json } from './json-value.ts'
+import { TimeReader } from './message-times.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
 import { checkRoles } from './unread-messages.ts'
-import { isJson, type Json, type Utterance } from './utterances.ts'
+import type { Utterance } from './utterances.ts'
 
 const format = 'dialogues'
 
@@ -19,7 +20,7 @@ export function readDialogue(line: unknown, context: LineContext): Block {
   if (!isDialogue(line)) throw new LineProblem('is no dialogue: it has no list `turns`')
   const { id, turns, ...rest } = line
   const members = context.name !== undefined || id === undefined ? rest : { id, ...rest }
-  const times = createTimeReader(context.numberText)
+  const times = new TimeReader(context.numberText)
   const utterances = turns.map((turn, index) => utteranceOf(turn, index, times))
   const speakerOf = (turn: unknown) => (isJson(turn) ? turn.speaker : undefined)
   checkRoles(turns, utterances, speakers, speakerOf)

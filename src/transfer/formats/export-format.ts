@@ -1,14 +1,14 @@
 /**
- * The lines of an export, version 1: JSON Lines, several to a conversation, so that one of any
- * length can be streamed. `docs/export-format.md` tells of them.
+ * The lines of an export, version 1: JSON Lines, several for each conversation, so that a conversation of
+ * any length can be streamed. `docs/export-format.md` describes them.
  */
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-// The formats of ids and URLs are registered there.
+// Registers the formats of ids and URLs.
 import '../../conversation/wire/validation.ts'
 import * as wire from '../../conversation/wire/schemas.ts'
 
-/** Raised when a reader of the version before would misread a line. */
+/** Raised when a reader of the previous version would misread a line. */
 export const exportVersion = 1
 
 const closed = { additionalProperties: false } as const
@@ -17,7 +17,7 @@ const urls = ttsAudioUrls.anyOf[0]
 
 const { state, heard, interruptedAt, speechEndedAt, firstAudioAt } = wire.Message.properties
 
-/** As the API shows it, without what follows from the lines around it. Files from before speech have none of it. */
+/** A message of the API without what the lines around it imply. Files of earlier versions have no members of speech. */
 const ExportedMessage = Type.Object(
   {
     ...Type.Omit(wire.Message, [
@@ -66,10 +66,10 @@ const completes = Type.Optional(
   Type.Object({ segmentId: wire.Uuid, agentResponse: Type.String() }, closed),
 )
 
-/** A place in the order that has no words. */
+/** A seat without words. */
 const SeatLine = Type.Object({ type: Type.Literal('seat'), conversationId, seq }, closed)
 
-/** A message whose partner does not stand beside it; `seat` is the `seq` of the turn's human message. */
+/** A message whose turn's other message is not next to it; `seat` is the `seq` of the turn's human message. */
 const HalfLine = Type.Object(
   {
     type: Type.Literal('half'),
@@ -129,13 +129,13 @@ const SegmentAudioLine = Type.Object(
   closed,
 )
 
-/** What came before is the conversation, whole, at this version. */
+/** The lines before this one are the whole conversation at this version. */
 const EndLine = Type.Object(
   { type: Type.Literal('end'), conversationId, version, messages: Type.Integer({ minimum: 0 }) },
   closed,
 )
 
-/** In the place of an end: what came before must not be kept. */
+/** Takes the place of an end: the lines before this one must not be kept. */
 const ErasedLine = Type.Object({ type: Type.Literal('erased'), conversationId }, closed)
 
 export type ConversationLine = Static<typeof ConversationLine>
@@ -174,7 +174,7 @@ const checks = {
 const isType = (type: unknown): type is ExportLine['type'] =>
   typeof type === 'string' && Object.hasOwn(checks, type)
 
-/** Whether a value means to be a line of an export, right or wrong. */
+/** Whether a value is meant as a line of an export, valid or not. */
 export const isExportLine = (value: unknown): value is { type: ExportLine['type'] } =>
   typeof value === 'object' && value !== null && 'type' in value && isType(value.type)
 

@@ -1,4 +1,4 @@
-/** A line of an export -> the steps that make it true elsewhere. */
+/** A line of an export -> the step that reproduces it in another service. */
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { idWithin } from './derived-ids.ts'
@@ -66,8 +66,8 @@ function stepOf(line: ExportLine, conversationId: string): Step {
 }
 
 /**
- * The request holds what can never change, so that a later export of the same conversation sends the
- * same one. The audio, and a tag that came with it, are given afterwards. An AI message gets its
+ * The request holds only what can never change, so that a later export of the same conversation sends the
+ * same request. The audio, and a tag that came with it, are sent afterwards. An AI message gets its
  * first tag with its human message; one that stands alone gets the tag it has.
  */
 function recordOf(line: TurnLine, conversationId: string): Step {
@@ -97,7 +97,7 @@ function recordOf(line: TurnLine, conversationId: string): Step {
 
 const seatKey = (conversationId: string, seq: number) => idWithin(conversationId, `seat ${seq}`)
 
-/** A human message in a seat has an id of its own there. */
+/** A human message in a seat gets its id from the service. */
 function halfOf({ seat, message, completes }: HalfLine, conversationId: string): Step {
   const place = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
   if (message.role === 'human') {
@@ -129,7 +129,7 @@ function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
   }
 }
 
-/** What may still change of an answer. */
+/** The parts of an answer that may still change. */
 function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: ExportedMessage) {
   const { heard = null, interruptedAt: at = null } = message
   return {

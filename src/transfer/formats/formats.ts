@@ -11,11 +11,11 @@ export type FormatName = (typeof formatNames)[number]
 
 export type Format = {
   readonly name: FormatName
-  /** Whether a line means to be of this format, right or wrong. */
+  /** Whether a line is meant as one of this format, valid or not. */
   readonly claims: (line: unknown) => boolean
   /** The members of a line that may hold its id; none where a line is no whole conversation. */
   readonly ids: readonly string[]
-  /** Throws a `LineProblem` where a line is not as it should be. */
+  /** Throws a `LineProblem` for a line that is not valid. */
   readonly read: (line: unknown, context: LineContext) => Block
 }
 

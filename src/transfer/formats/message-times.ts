@@ -6,18 +6,8 @@ import {
   printTime,
   secondsAfter,
 } from '../../conversation/wire/time.ts'
+import { isJson, type Json } from './json-value.ts'
 import { timeOfNumber, timeOfValue } from './time-forms.ts'
-import { isJson, type Json } from './utterances.ts'
-
-/** Reads the times of one line; it needs the literals of that line's numbers. */
-export type TimeReader = {
-  /** A message's own time, for `at`; undefined where it has none that is understood. */
-  ofMessage(message: Json): string | undefined
-  /** The conversation's own time. */
-  ofConversation(line: Json): string | undefined
-  /** Values under the name of a time that could not be read as one. */
-  readonly strange: StrangeTimes
-}
 
 export type StrangeTimes = { readonly count: number; readonly example: string | undefined }
 
@@ -37,10 +27,10 @@ const plainName = (name: string) => name.toLowerCase().replace(/[_-]/g, '')
 /** Whether a member of this name may hold a time. */
 export const isTimeName = (name: string): boolean => ofConversations.includes(plainName(name))
 
-/** Later times are not taken for times. The service's own default, which allows for clocks that run fast. */
+/** How far in the future a time may lie, seconds: the service's default, which allows for clocks that run fast. */
 const aheadSecondsMax = 300
 
-/** A later time is not used. */
+/** The latest time that is used. */
 const latestTime = (): Micros => secondsAfter(now(), aheadSecondsMax)
 
 /** Whether the text of a number is a time that is used. */
@@ -51,37 +41,55 @@ export function isUsableTime(numberText: string): boolean {
 
 const exampleCharactersMax = 80
 
-export function createTimeReader(numberText: (holder: object, name: string) => string): TimeReader {
-  let count = 0
-  let example: string | undefined
+/** Reads the times of one line; it needs the literals of that line's numbers. */
+export class TimeReader {
+  readonly #numberText: (holder: object, name: string) => string
+  #count = 0
+  #example: string | undefined
 
-  const find = (holder: Json, names: readonly string[]): string | undefined => {
+  constructor(numberText: (holder: object, name: string) => string) {
+    this.#numberText = numberText
+  }
+
+  /** Values under the name of a time that could not be read as one. */
+  get strange(): StrangeTimes {
+    return { count: this.#count, example: this.#example }
+  }
+
+  /** A message's own time, for `at`; undefined where it has none that is understood. */
+  ofMessage(message: Json): string | undefined {
+    return this.#own(message, ofMessages)
+  }
+
+  /** The conversation's own time. */
+  ofConversation(line: Json): string | undefined {
+    return this.#own(line, ofConversations)
+  }
+
+  #own(holder: Json, names: readonly string[]): string | undefined {
+    const { metadata } = holder
+    return (
+      this.#find(holder, names) ?? (isJson(metadata) ? this.#find(metadata, ofMetadata) : undefined)
+    )
+  }
+
+  #find(holder: Json, names: readonly string[]): string | undefined {
     const latest = latestTime()
     const candidates = Object.entries(holder)
       .map(([name, value]) => ({ name, value, rank: names.indexOf(plainName(name)) }))
       .filter(({ value, rank }) => rank >= 0 && mayBeTime(value))
       .sort((one, other) => one.rank - other.rank)
     for (const { name, value } of candidates) {
-      const time = timeOfValue(value, numberText(holder, name))
+      const time = timeOfValue(value, this.#numberText(holder, name))
       if (time !== undefined && time <= latest) return printedAs(value, time)
     }
     const [first] = candidates
     if (first === undefined) return undefined
-    count += 1
-    const text =
-      typeof first.value === 'number' ? numberText(holder, first.name) : JSON.stringify(first.value)
-    example ??= `${text.slice(0, exampleCharactersMax)} in \`${first.name}\``.toWellFormed()
+    this.#count += 1
+    const { name, value } = first
+    const text = typeof value === 'number' ? this.#numberText(holder, name) : JSON.stringify(value)
+    this.#example ??= `${text.slice(0, exampleCharactersMax)} in \`${name}\``.toWellFormed()
     return undefined
-  }
-  const own = (holder: Json, names: readonly string[]) =>
-    find(holder, names) ?? (isJson(holder.metadata) ? find(holder.metadata, ofMetadata) : undefined)
-
-  return {
-    ofMessage: (message) => own(message, ofMessages),
-    ofConversation: (line) => own(line, ofConversations),
-    get strange() {
-      return { count, example }
-    },
   }
 }
 

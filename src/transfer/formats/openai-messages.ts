@@ -2,10 +2,11 @@
 
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
+import { isJson, type Json } from './json-value.ts'
 import type { TimeReader } from './message-times.ts'
 import { resemblance } from './resemblance.ts'
 import { LineProblem } from './steps.ts'
-import { isJson, type Json, joinTexts, type Utterance } from './utterances.ts'
+import { joinTexts, type Utterance } from './utterances.ts'
 
 const format = 'openai'
 

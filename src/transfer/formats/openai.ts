@@ -4,11 +4,11 @@
  * answers of the Responses API (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
-import { createTimeReader } from './message-times.ts'
+import { isJson, type Json } from './json-value.ts'
+import { TimeReader } from './message-times.ts'
 import { utteranceOf } from './openai-messages.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
 import { checkRoles } from './unread-messages.ts'
-import { isJson, type Json } from './utterances.ts'
 
 const format = 'openai'
 
@@ -51,7 +51,7 @@ export function readOpenai(line: unknown, context: LineContext): Block {
     ...(metadata === undefined ? [] : ['metadata']),
   ])
   const names = Object.keys(members)
-  const times = createTimeReader(context.numberText)
+  const times = new TimeReader(context.numberText)
   const utterances = list.map((message, index) => utteranceOf(message, index, times))
   const roleOf = (message: unknown) => (isJson(message) ? message.role : undefined)
   checkRoles(list, utterances, speakers, roleOf)

@@ -1,5 +1,5 @@
 /** What a value that cannot be imported looks like, so that its owner knows what to do with it. */
-import { isJson, type Json } from './utterances.ts'
+import { isJson, type Json } from './json-value.ts'
 
 /** A value of no known format -> what is wrong with it. */
 export function strangerOf(value: unknown): string {

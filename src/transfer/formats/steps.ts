@@ -1,7 +1,6 @@
-/** What an import has to do, as a format's reader says it and as it is then carried out. */
+/** The steps of an import: readers of formats make them, and the import carries them out. */
 import type { Message, NewConversation, NewTurn } from '../../conversation/wire/schemas.ts'
 import type { NewVoiceSession, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
-import type { LineIdentity } from '../import/line-identities.ts'
 import type { ExportedMessage } from './export-format.ts'
 import type { StrangeTimes } from './message-times.ts'
 
@@ -22,15 +21,15 @@ export type Report = {
 /** The turns of a line that is a whole conversation. */
 export type WholeLine = {
   readonly turns: readonly NewTurn[]
-  /** The same under the id that earlier versions derived. */
+  /** The same turns under the conversation id that earlier versions derived. */
   readonly earlier:
     | { readonly conversationId: string; readonly turns: readonly NewTurn[] }
     | undefined
-  /** The id that a `--source` of the file's name would give; undefined where it is the same one. */
+  /** The id that `--source <file name>` would derive; undefined where it is the same id. */
   readonly idByFileName: string | undefined
   /** What to do where the conversation that is there is another one: a sentence. */
   readonly advice: string
-  /** Whether the id stands in the line, as a UUID. */
+  /** Whether the line itself gives the id, as a UUID. */
   readonly hasOwnId: boolean
   readonly externalPrefix: string
 }
@@ -46,14 +45,14 @@ export type Step =
       readonly do: 'record'
       readonly key: string
       readonly turn: NewTurn
-      /** Where it stands in a conversation that is one line, from 1. */
+      /** The `seq` of its first message, in a conversation that is one line. */
       readonly seq?: number
-      /** What an export says the turn's messages are, their order included. */
+      /** The turn's messages as an export has them, in order. */
       readonly exported?: readonly ExportedMessage[]
-      /** Given afterwards: what may still change is no part of a turn's request. */
+      /** Sent after the turn: what may still change is no part of the turn's request. */
       readonly audio?: Audio
       readonly report?: Report
-      /** Under which half of it may have been brought before. */
+      /** The key of a seat under which an earlier import may have brought the human half. */
       readonly seatKey?: string
       readonly kept: Kept
     }
@@ -61,7 +60,7 @@ export type Step =
   | {
       readonly do: 'half'
       readonly seq: number
-      /** Of the turn's seat. */
+      /** The key of the turn's seat. */
       readonly key: string
       readonly halves: TurnHalves
       readonly audio?: Audio
@@ -79,7 +78,7 @@ export type Step =
   | { readonly do: 'end'; readonly messages: number }
   | { readonly do: 'withdraw' }
 
-/** What was kept in another place than a turn's own: `what -> where`, and how many. */
+/** Counts of what was kept in another place than its own, by `what -> where`. */
 export type Kept = ReadonlyMap<string, number>
 
 /** The steps of one line, all of one conversation. */
@@ -89,11 +88,21 @@ export type Block = {
   /** Whether the conversation begins here, and whether other lines belong to it, too. */
   readonly begins: boolean
   readonly goesOn: boolean
-  /** Times that a dialogue has and that are none. */
+  /** Values under the name of a time that are no times. */
   readonly strangeTimes?: StrangeTimes
 }
 
-/** What is known of a line beside its content. */
+/** The id that a line gives its conversation, and the member that holds it. */
+export type LineName = { readonly member: string; readonly id: string }
+
+export type LineIdentity = {
+  readonly conversationId: string
+  readonly name: LineName | undefined
+  /** The id that earlier versions derived from the line's number. */
+  readonly earlierId: string | undefined
+}
+
+/** What a format needs to know of a line beside its content. */
 export type LineContext = LineIdentity & {
   /** What external ids begin with. */
   readonly externalPrefix: string

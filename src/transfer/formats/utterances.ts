@@ -1,13 +1,12 @@
 /**
- * Messages of a format that knows no turns -> turns. Pure. What a turn has no place for is kept word
- * for word: with the conversation where it came before the first message or after the last, in
- * between with the message it came before.
+ * Messages of a format without turns -> turns. Pure. What a turn has no member for is kept unchanged in
+ * metadata: of the conversation if it stands before the first message or after the last, else of the
+ * message that follows it.
  */
 import { splitResponses } from '../../conversation/wire/render.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
+import { isJson, type Json } from './json-value.ts'
 import type { Kept } from './steps.ts'
-
-export type Json = { readonly [name: string]: unknown }
 
 type Said = {
   /** The message as it came. */
@@ -40,7 +39,7 @@ export type Turns = {
   readonly kept: Kept
 }
 
-/** Texts that were several become one with a blank line between them. */
+/** Joins several texts to one, with a blank line between them. */
 export const joinTexts = (texts: readonly string[]): string => texts.join('\n\n')
 
 export type TurnDefaults = {
@@ -75,13 +74,13 @@ export function turnsOf(
   return { turns, extra, kept }
 }
 
-/** An answer without text is no message here. */
+/** An answer without text becomes an `other`: a turn needs text. */
 const withText = (one: Utterance): Utterance =>
   one.by === 'ai' && splitResponses(one.parts).length === 0
     ? { by: 'other', what: 'answers without text', original: one.original }
     : one
 
-/** An answer, and what came between it and the one before. */
+/** The turn of an answer and of what came between it and the answer before. */
 function turnOf(
   format: string,
   asked: readonly Utterance[],
@@ -99,7 +98,7 @@ function turnOf(
   const user = isAlone
     ? undefined
     : userOf(format, asked.slice(0, begin), asked.slice(begin, end), idOf('human'), kept)
-  // A message without a time takes that of the other one, not that of the import.
+  // A message without a time takes the time of the other one, not the time of the import.
   const userAt = user?.at ?? at ?? defaultAt
   // The service puts an answer without a time right behind its question.
   const answerAt = user === undefined ? (at ?? defaultAt) : at
@@ -159,9 +158,6 @@ export function metadataOf(
   if (Object.keys(merged).length === 0) return metadata === undefined ? {} : { metadata }
   return { metadata: { ...metadata, [format]: merged } }
 }
-
-export const isJson = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const plural = (one: Utterance, member: string): string => {
   if (one.by === 'other') return one.what

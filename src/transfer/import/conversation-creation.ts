@@ -1,12 +1,9 @@
 /** Makes the conversation of an import, or finds the one that is there. */
 import { isDeepStrictEqual } from 'node:util'
-import type {
-  Conversation,
-  ConversationList,
-  NewConversation,
-} from '../../conversation/wire/schemas.ts'
+import type { Rest } from '../../client/client.ts'
+import type { Conversation, NewConversation } from '../../conversation/wire/schemas.ts'
 import type { WholeLine } from '../formats/steps.ts'
-import { Refused, type Rest } from '../rest.ts'
+import { type Refusal, refusalOf, withNovelty } from '../service-client.ts'
 import { findConversation, holdsExactly, shownOf, strangerAt } from './standing.ts'
 import { doubtfulOf, probeTurns } from './turn-probe.ts'
 
@@ -25,13 +22,12 @@ export type CreationOptions = {
 
 type Body = NewConversation & { readonly id: string }
 
-/** Nothing is made of a line with a turn that the service refuses. Fails with `ServiceAway`. */
+/** Nothing is made of a line with a turn that the service refuses. Throws the problem of a service that is away. */
 export async function createOrFind(
   body: Body,
   whole: WholeLine | undefined,
   { rest, note }: CreationOptions,
 ): Promise<Creation> {
-  const path = pathOf(body.id)
   try {
     if (whole?.earlier !== undefined) {
       const found = await findEarlier(rest, body, whole.earlier)
@@ -41,29 +37,27 @@ export async function createOrFind(
           `conversation ${whole.earlier.conversationId}, which an earlier version imported from a line of this number, holds other turns or not all: the line is conversation ${body.id}`,
         )
     }
-    if (whole !== undefined && (await isAbsent(rest, path, whole))) {
-      const refused = await probeTurns(rest, whole.turns)
-      if (refused !== undefined)
+    if (whole !== undefined && (await isAbsent(rest, body.id, whole))) {
+      const probed = await probeTurns(rest, whole.turns)
+      if (probed !== undefined)
         return {
           outcome: 'refused',
-          what: `turns: ${refused.code}`,
-          reason: `conversation ${body.id} was not created, because a turn of it would be refused: ${refused.message}`,
+          what: `turns: ${probed.code}`,
+          reason: `conversation ${body.id} was not created, because a turn of it would be refused: ${probed.message}`,
         }
     }
-    const { status, body: made } = await rest.send<Conversation>('POST', '/v1/conversations', body)
-    if (status === 201) return { outcome: 'new' }
-    return await joined(rest, body, whole, made)
+    const { result, isNew } = await withNovelty((options) => rest.createConversation(body, options))
+    return isNew ? { outcome: 'new' } : await joined(rest, body, whole, result)
   } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    return refusal(rest, body, whole, error)
+    const refusal = refusalOf(error)
+    if (refusal === undefined) throw error
+    return await refused(rest, body, whole, refusal)
   }
 }
 
-const pathOf = (id: string) => `/v1/conversations/${id}`
-
 /** Asked only where it matters: most lines have no turn that a service might refuse. */
-async function isAbsent(rest: Rest, path: string, { turns }: WholeLine): Promise<boolean> {
-  return doubtfulOf(turns).length > 0 && (await findConversation(rest, path)) === undefined
+async function isAbsent(rest: Rest, id: string, { turns }: WholeLine): Promise<boolean> {
+  return doubtfulOf(turns).length > 0 && (await findConversation(rest, id)) === undefined
 }
 
 async function findEarlier(
@@ -71,11 +65,10 @@ async function findEarlier(
   { metadata }: Body,
   { conversationId, turns }: NonNullable<WholeLine['earlier']>,
 ): Promise<'none' | 'whole' | 'other'> {
-  const path = pathOf(conversationId)
-  const found = await findConversation(rest, path)
+  const found = await findConversation(rest, conversationId)
   if (found === undefined) return 'none'
   const isSame = isDeepStrictEqual(found.metadata, metadata ?? null)
-  return isSame && (await holdsExactly(rest, path, turns)) ? 'whole' : 'other'
+  return isSame && (await holdsExactly(rest, conversationId, turns)) ? 'whole' : 'other'
 }
 
 /** Turns are added only to a conversation that holds nothing but turns of the same line. */
@@ -86,7 +79,7 @@ async function joined(
   { lastSeq }: Conversation,
 ): Promise<Creation> {
   if (whole === undefined) return { outcome: 'there' }
-  const seq = await strangerAt(rest, pathOf(id), whole.turns, lastSeq)
+  const seq = await strangerAt(rest, id, whole.turns, lastSeq)
   if (seq === undefined) return { outcome: 'there' }
   return {
     outcome: 'refused',
@@ -95,39 +88,38 @@ async function joined(
   }
 }
 
-async function refusal(
+async function refused(
   rest: Rest,
   body: Body,
   whole: WholeLine | undefined,
-  error: Refused,
+  { code, message }: Refusal,
 ): Promise<Creation> {
   const { id, externalId = null, title = null, metadata = null } = body
-  const refused = (reason: string): Creation => ({
+  const because = (reason: string): Creation => ({
     outcome: 'refused',
-    what: `conversations: ${error.code}`,
+    what: `conversations: ${code}`,
     reason: `conversation ${id}: ${reason}`,
   })
-  if (error.code === 'conversation-taken') {
-    const found = await rest.get<Conversation>(pathOf(id))
+  if (code === 'conversation-taken') {
+    const found = await rest.getConversation(id)
     // An id that was derived from source and name proves both, and an import gives no title.
     const isDerived = whole !== undefined && !whole.hasOwnId
     const shown = isDerived ? { ...found, externalId, title } : found
     if (isDeepStrictEqual(shownOf(shown), [externalId, title, metadata]))
       return joined(rest, body, whole, found)
     const advice = whole === undefined ? '' : ` ${whole.advice}`
-    return refused(
+    return because(
       `it is there with another external id, title or metadata, and nothing was added to it.${advice}`,
     )
   }
-  if (error.code !== 'external-id-taken' || externalId === null) return refused(error.message)
-  const query = `externalId=${encodeURIComponent(externalId)}`
-  const { conversations } = await rest.get<ConversationList>(`/v1/conversations?${query}`)
+  if (code !== 'external-id-taken' || externalId === null) return because(message)
+  const { conversations } = await rest.listConversations({ externalId })
   const holder = conversations[0]?.id
   const isOfFileName = holder !== undefined && holder === whole?.idByFileName
   const goOn = isOfFileName
     ? ` An earlier import of a file of this name made that one: \`--source ${whole?.externalPrefix}\` goes on with it.`
     : ''
-  return refused(
+  return because(
     `its external id ${JSON.stringify(externalId)} is that of conversation ${holder}.${goOn} ${whole?.advice ?? ''}`.trimEnd(),
   )
 }

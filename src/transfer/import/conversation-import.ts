@@ -1,20 +1,15 @@
-/** Carries out the steps of one conversation, in order; after a refused turn, the rest waits for its place. */
+/** Carries out the steps of one conversation, in order. After a refused turn, no later step is tried. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Message, RecordedTurn, Segment } from '../../conversation/wire/schemas.ts'
+import type { Rest } from '../../client/client.ts'
+import type { Message } from '../../conversation/wire/schemas.ts'
 import type { Audio, Report, Step } from '../formats/steps.ts'
-import { Refused, type Rest } from '../rest.ts'
-import { createAttachments } from './attachment.ts'
+import { type Refusal, refusalOf, withNovelty } from '../service-client.ts'
+import { Attachments } from './attachment.ts'
 import { createOrFind } from './conversation-creation.ts'
-import { createSegmentAudio } from './segment-audio.ts'
-import { createSpeechImport } from './speech-import.ts'
-import { standing } from './standing.ts'
+import { SegmentAudio } from './segment-audio.ts'
+import { SpeechImport } from './speech-import.ts'
 import type { Place, Tally } from './tally.ts'
-
-export type ConversationImport = {
-  apply(step: Step, place: Place): Promise<void>
-  /** After the last step. */
-  finish(): void
-}
+import { type RecordStep, TurnImport, withSegment } from './turn-import.ts'
 
 export type ImportOptions = {
   readonly id: string
@@ -26,225 +21,219 @@ export type ImportOptions = {
   readonly allowGaps: boolean
 }
 
-type RecordStep = Step & { do: 'record' }
+export class ConversationImport {
+  readonly #options: ImportOptions
+  readonly #attachments: Attachments
+  readonly #segmentAudio: SegmentAudio
+  readonly #speech: SpeechImport
+  readonly #turns: TurnImport
+  /** Whether the conversation was there before this import. */
+  #isThere = false
+  #isUnderEarlierId = false
+  /** What to do where the conversation that is there is another one: a sentence. */
+  #advice = ''
+  /** Whether a refusal ended the import of this conversation. */
+  #isStopped = false
+  #nextSeq = 1
+  #hasEnded = false
+  #lastPlace: Place | undefined
 
-export function createConversationImport({
-  id,
-  needsEnd,
-  rest,
-  tally,
-  allowGaps,
-}: ImportOptions): ConversationImport {
-  const path = `/v1/conversations/${id}`
-  const attachments = createAttachments(rest, path)
-  const speech = createSpeechImport(rest, path)
-  let isThere = false
-  const segmentAudio = createSegmentAudio(attachments, tally)
-  let stopped = false
-  /** What to do where the conversation that is there is another one. */
-  let advice = ''
-  let isUnderEarlierId = false
-  let nextSeq = 1
-  let hasEnded = false
-  let lastPlace: Place | undefined
-
-  const stop = (place: Place, what: string, reason: string, isLine = false): undefined => {
-    stopped = true
-    tally.refused(place, what, reason, isLine)
+  constructor(options: ImportOptions) {
+    const { id, rest, tally } = options
+    this.#options = options
+    this.#attachments = new Attachments(rest, id)
+    this.#segmentAudio = new SegmentAudio(this.#attachments, tally)
+    this.#speech = new SpeechImport(rest, id)
+    this.#turns = new TurnImport(rest, id, this.#speech)
   }
 
-  const create = async ({ body, whole, kept }: Step & { do: 'create' }, place: Place) => {
-    const made = await createOrFind(body, whole, { rest, note: (text) => tally.noted(place, text) })
-    if (made.outcome === 'refused') return stop(place, made.what, made.reason, true)
-    isThere = made.outcome !== 'new'
-    isUnderEarlierId = made.outcome === 'earlier'
-    advice = whole?.advice ?? ''
-    tally.count(isThere ? 'conversations there' : 'conversations new')
+  async apply(step: Step, place: Place): Promise<void> {
+    this.#lastPlace = place
+    if (step.do === 'end' || step.do === 'withdraw') this.#hasEnded = true
+    else if (this.#isStopped) return this.#options.tally.held()
+    if (this.#isStopped && step.do === 'end') return
+    try {
+      await this.#carryOut(step, place)
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      const reason = `conversation ${this.#options.id}: ${refusal.message}`
+      this.#stop(place, `${step.do}: ${refusal.code}`, reason, step.do === 'create')
+    }
+  }
+
+  /** Called after the last step. */
+  finish(): void {
+    const { id, needsEnd, tally } = this.#options
+    if (needsEnd && !this.#hasEnded && this.#lastPlace !== undefined)
+      tally.failed(this.#lastPlace, `the lines of conversation ${id} end here, without an \`end\``)
+  }
+
+  #carryOut(step: Step, place: Place): Promise<void> | void {
+    switch (step.do) {
+      case 'create':
+        return this.#create(step, place)
+      case 'record':
+        return this.#record(step, place)
+      case 'seat':
+        return this.#seat(step.seq, step.key, place)
+      case 'half':
+        return this.#half(step, place)
+      case 'heard':
+        return this.#speech.report(step.report)
+      case 'voiceSession':
+        return this.#speech.session(step)
+      case 'segment':
+        return this.#segment(step.segmentId)
+      case 'messageAudio':
+        return this.#tryAudio(place, () => this.#attach(step.audio))
+      case 'segmentAudio': {
+        const { segmentId, urls } = step
+        return this.#tryAudio(place, () => this.#segmentAudio.give(segmentId, urls, place))
+      }
+      case 'end':
+        return this.#end(step.messages, place)
+      case 'withdraw':
+        return this.#withdraw(place)
+    }
+  }
+
+  async #create({ body, whole, kept }: Step & { do: 'create' }, place: Place): Promise<void> {
+    const { rest, tally } = this.#options
+    const note = (text: string) => tally.noted(place, text)
+    const made = await createOrFind(body, whole, { rest, note })
+    if (made.outcome === 'refused') return this.#stop(place, made.what, made.reason, true)
+    this.#isThere = made.outcome !== 'new'
+    this.#isUnderEarlierId = made.outcome === 'earlier'
+    this.#advice = whole?.advice ?? ''
+    tally.count(this.#isThere ? 'conversations there' : 'conversations new')
     tally.kept(kept)
   }
 
-  const createSegment = async (segmentId: string, isCounted: boolean) => {
-    const { status } = await rest.send<Segment>('POST', `${path}/segments`, { id: segmentId })
-    if (isCounted) tally.count(status === 201 ? 'segments new' : 'segments there')
-  }
-
-  const send = async ({ turn, key }: RecordStep) =>
-    rest.send<RecordedTurn | undefined>('POST', `${path}/turns`, turn, key)
-
-  /** Segments may be named before their line, where they were made while the export ran. */
-  const sendWithSegments = async (step: RecordStep) => {
-    try {
-      return await send(step)
-    } catch (error) {
-      if (!(error instanceof Refused) || error.code !== 'segment-not-found') throw error
-      await createSegment(step.turn.segment?.id ?? '', false)
-      return send(step)
+  async #record(step: RecordStep, place: Place): Promise<void> {
+    const { tally } = this.#options
+    const { exported, audio, report, kept } = step
+    if (this.#isUnderEarlierId) return tally.count('turns replayed')
+    const seq = exported?.[0]?.seq
+    if (this.#isGap(seq, place)) return
+    const outcome = await this.#turns.recordOrFind(step, this.#isThere)
+    if ('refusal' in outcome) {
+      const { refusal } = outcome
+      return this.#stop(place, `turns: ${refusal.code}`, this.#reasonOf(step, refusal))
     }
-  }
-
-  const attach = async (audio: Audio) => {
-    try {
-      await attachments.toMessage(audio)
-    } catch (error) {
-      if (!(error instanceof Refused) || error.code !== 'segment-not-found') throw error
-      await createSegment(audio.segmentId ?? '', false)
-      await attachments.toMessage(audio)
-    }
-    tally.count('audio')
-  }
-
-  /** Audio has no order that a refusal could break: the rest goes on. */
-  const tryAudio = async (place: Place, attaching: () => Promise<void>) => {
-    try {
-      await attaching()
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      tally.refused(place, `audio: ${error.code}`, `conversation ${id}: ${error.message}`)
-    }
-  }
-
-  const reasonOf = ({ seq }: RecordStep, { code, message }: Refused): string =>
-    code === 'idempotency-conflict' && seq !== undefined
-      ? `conversation ${id} was imported with another message ${seq} than this line has (${code}): nothing was added from there on. ${advice}`
-      : `conversation ${id}: ${message}`
-
-  /** The turn's messages as they now stand; undefined where it was refused. */
-  const recordOrFind = async (step: RecordStep, place: Place): Promise<Message[] | undefined> => {
-    try {
-      const before = isThere ? await speech.goOn(step) : undefined
-      if (before !== undefined) {
-        tally.count(before.replayed ? 'turns replayed' : 'turns new')
-        return before.messages
-      }
-      const { status, body } = await sendWithSegments(step)
-      if (body === undefined) return stop(place, 'turns: no answer', 'the answer has no parts')
-      tally.count(status === 201 ? 'turns new' : 'turns replayed')
-      return body.messages
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      const isTaken = error.code === 'idempotency-conflict' || error.code === 'id-taken'
-      const found = isTaken ? await standing(rest, path, step) : undefined
-      if (found === undefined) return stop(place, `turns: ${error.code}`, reasonOf(step, error))
-      tally.count('turns replayed')
-      return found
-    }
-  }
-
-  const isGap = (seq: number | undefined, place: Place): boolean => {
-    if (seq === undefined || seq <= nextSeq || allowGaps) return false
-    stop(
-      place,
-      'turns: one before them is missing',
-      `message ${nextSeq} of conversation ${id} is missing before this one, ${seq}`,
-    )
-    return true
-  }
-
-  const placed = (seq: number, count: number, there: number | undefined) => {
-    nextSeq = Math.max(nextSeq, seq + count)
-    if (there !== seq) tally.count('turns moved')
-  }
-
-  const half = async (step: Step & { do: 'half' }, place: Place) => {
-    const { seq, key, halves, audio, report } = step
-    if (isGap(seq, place)) return
-    let there = halves.user === undefined ? undefined : await speech.open(key, halves.user.at)
-    const { messages, replayed } = await speech.complete(step)
-    there ??= messages.find(({ role }) => role === 'ai')?.seq
+    const { messages, replayed } = outcome
     tally.count(replayed ? 'turns replayed' : 'turns new')
-    placed(seq, 1, there)
-    await laterOf(messages.at(-1), audio, report, place)
+    tally.kept(kept)
+    if (exported !== undefined && seq !== undefined)
+      this.#placed(seq, exported.length, messages[0]?.seq)
+    else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
+    await this.#laterOf(messages.at(-1), audio, report, place)
   }
 
-  const seat = async (seq: number, key: string, place: Place) => {
-    if (!isGap(seq, place)) placed(seq, 1, await speech.open(key, undefined))
+  #reasonOf({ seq }: RecordStep, { code, message }: Refusal): string {
+    const { id } = this.#options
+    if (code === 'no answer') return message
+    return code === 'idempotency-conflict' && seq !== undefined
+      ? `conversation ${id} was imported with another message ${seq} than this line has (${code}): nothing was added from there on. ${this.#advice}`
+      : `conversation ${id}: ${message}`
+  }
+
+  async #seat(seq: number, key: string, place: Place): Promise<void> {
+    if (!this.#isGap(seq, place)) this.#placed(seq, 1, await this.#speech.open(key, undefined))
+  }
+
+  async #half(step: Step & { do: 'half' }, place: Place): Promise<void> {
+    const { seq, key, halves, audio, report } = step
+    if (this.#isGap(seq, place)) return
+    let there = halves.user === undefined ? undefined : await this.#speech.open(key, halves.user.at)
+    const turn = await this.#speech.complete(step)
+    if (turn === null) return this.#stop(place, 'turns: no answer', 'the answer has no parts')
+    const { messages, replayed } = turn
+    there ??= messages.find(({ role }) => role === 'ai')?.seq
+    this.#options.tally.count(replayed ? 'turns replayed' : 'turns new')
+    this.#placed(seq, 1, there)
+    await this.#laterOf(messages.at(-1), audio, report, place)
   }
 
   /** What may have come to an answer after it was recorded. */
-  const laterOf = async (
+  async #laterOf(
     now: Message | undefined,
     audio: Audio | undefined,
     report: Report | undefined,
     place: Place,
-  ) => {
-    if (report !== undefined) await speech.report(report)
+  ): Promise<void> {
+    if (report !== undefined) await this.#speech.report(report)
     if (audio === undefined) return
     if (isDeepStrictEqual([now?.ttsAudioUrls, now?.segmentId], [audio.urls, audio.segmentId]))
-      attachments.carry(audio)
-    else await tryAudio(place, () => attach(audio))
+      this.#attachments.carry(audio)
+    else await this.#tryAudio(place, () => this.#attach(audio))
   }
 
-  const record = async (step: RecordStep, place: Place) => {
-    const { exported, audio, report, kept } = step
-    if (isUnderEarlierId) return tally.count('turns replayed')
-    const seq = exported?.[0]?.seq
-    if (isGap(seq, place)) return
-    const messages = await recordOrFind(step, place)
-    if (messages === undefined) return
-    tally.kept(kept)
-    if (exported !== undefined && seq !== undefined) placed(seq, exported.length, messages[0]?.seq)
-    else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
-    await laterOf(messages.at(-1), audio, report, place)
+  async #segment(segmentId: string): Promise<void> {
+    const { id, rest, tally } = this.#options
+    const { isNew } = await withNovelty((options) =>
+      rest.createSegment(id, { id: segmentId }, options),
+    )
+    tally.count(isNew ? 'segments new' : 'segments there')
   }
 
-  const close = async (messages: number, place: Place) => {
-    await segmentAudio.close(tryAudio)
-    if (messages !== nextSeq - 1 && !allowGaps)
-      tally.refused(
-        place,
-        'conversations: messages are missing',
-        `conversation ${id} has ${messages} messages, and ${nextSeq - 1} were there to import`,
-      )
+  async #attach(audio: Audio): Promise<void> {
+    const { id, rest, tally } = this.#options
+    await withSegment(audio.segmentId, {
+      write: () => this.#attachments.toMessage(audio),
+      createSegment: (segmentId) => rest.createSegment(id, { id: segmentId }),
+    })
+    tally.count('audio')
   }
 
-  const carryOut = (step: Step, place: Place): Promise<void> | void => {
-    switch (step.do) {
-      case 'create':
-        return create(step, place)
-      case 'record':
-        return record(step, place)
-      case 'seat':
-        return seat(step.seq, step.key, place)
-      case 'half':
-        return half(step, place)
-      case 'heard':
-        return speech.report(step.report)
-      case 'voiceSession':
-        return speech.session(step)
-      case 'segment':
-        return createSegment(step.segmentId, true)
-      case 'messageAudio':
-        return tryAudio(place, () => attach(step.audio))
-      case 'segmentAudio':
-        return tryAudio(place, () => segmentAudio.give(step.segmentId, step.urls, place))
-      case 'end':
-        return close(step.messages, place)
-      case 'withdraw':
-        return stop(
-          place,
-          'conversations: erased while they were exported',
-          `conversation ${id} was erased at its source: erase what was imported of it`,
-        )
+  /** Audio has no order that a refusal could break: the rest goes on. */
+  async #tryAudio(place: Place, attaching: () => Promise<void>): Promise<void> {
+    const { id, tally } = this.#options
+    try {
+      await attaching()
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      tally.refused(place, `audio: ${refusal.code}`, `conversation ${id}: ${refusal.message}`)
     }
   }
 
-  return {
-    async apply(step, place) {
-      lastPlace = place
-      if (step.do === 'end' || step.do === 'withdraw') hasEnded = true
-      else if (stopped) return tally.held()
-      if (stopped && step.do === 'end') return
-      try {
-        await carryOut(step, place)
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error
-        const reason = `conversation ${id}: ${error.message}`
-        stop(place, `${step.do}: ${error.code}`, reason, step.do === 'create')
-      }
-    },
-    finish() {
-      if (needsEnd && !hasEnded && lastPlace !== undefined)
-        tally.failed(lastPlace, `the lines of conversation ${id} end here, without an \`end\``)
-    },
+  async #end(messages: number, place: Place): Promise<void> {
+    const { id, tally, allowGaps } = this.#options
+    await this.#segmentAudio.close((at, giving) => this.#tryAudio(at, giving))
+    if (messages !== this.#nextSeq - 1 && !allowGaps)
+      tally.refused(
+        place,
+        'conversations: messages are missing',
+        `conversation ${id} has ${messages} messages, and ${this.#nextSeq - 1} were there to import`,
+      )
+  }
+
+  #withdraw(place: Place): void {
+    this.#stop(
+      place,
+      'conversations: erased while they were exported',
+      `conversation ${this.#options.id} was erased at its source: erase what was imported of it`,
+    )
+  }
+
+  #isGap(seq: number | undefined, place: Place): boolean {
+    if (seq === undefined || seq <= this.#nextSeq || this.#options.allowGaps) return false
+    this.#stop(
+      place,
+      'turns: one before them is missing',
+      `message ${this.#nextSeq} of conversation ${this.#options.id} is missing before this one, ${seq}`,
+    )
+    return true
+  }
+
+  #placed(seq: number, count: number, there: number | undefined): void {
+    this.#nextSeq = Math.max(this.#nextSeq, seq + count)
+    if (there !== seq) this.#options.tally.count('turns moved')
+  }
+
+  #stop(place: Place, what: string, reason: string, isLine = false): void {
+    this.#isStopped = true
+    this.#options.tally.refused(place, what, reason, isLine)
   }
 }

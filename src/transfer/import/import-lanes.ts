@@ -1,24 +1,15 @@
 /**
- * Conversations side by side, the steps of each in order. What waits is bounded, so whoever reads a
- * file waits with it.
+ * Imports conversations side by side, and the steps of each in order. The queued lines are bounded, so the
+ * reader of a file waits with them.
  */
 
 import type { Block } from '../formats/steps.ts'
 import type { ConversationImport } from './conversation-import.ts'
 import type { Place } from './tally.ts'
 
-export type Lanes = {
-  /** Resolves when there is room for more. Throws what stopped the work of any conversation. */
-  push(block: Block, place: Place, bytes: number): Promise<void>
-  /** The conversation whose lines go on, if any. */
-  current(): string | undefined
-  /** Resolves when everything was carried out. */
-  finish(): Promise<void>
-}
-
 export type LaneBounds = {
   readonly conversations: number
-  /** Of lines that wait to be carried out. One line may exceed it. */
+  /** The maximum of queued lines, in bytes. One line may exceed it. */
   readonly waitingBytesMax: number
 }
 
@@ -26,80 +17,90 @@ type Lane = { readonly id: string; readonly work: ConversationImport; done: Prom
 
 const waitingBlocksMax = 1024
 
-export function createLanes(
-  { conversations, waitingBytesMax }: LaneBounds,
-  start: (block: Block) => ConversationImport,
-): Lanes {
-  const lanes = new Map<string, Lane>()
-  let open: Lane | undefined
-  let waitingBlocks = 0
-  let waitingBytes = 0
-  let failure: { readonly error: unknown } | undefined
-  /** Wakes whoever waits for something to end. */
-  let ended = Promise.withResolvers<void>()
+export class ImportLanes {
+  readonly #bounds: LaneBounds
+  readonly #start: (block: Block) => ConversationImport
+  readonly #lanes = new Map<string, Lane>()
+  /** The lane of the conversation whose lines go on. */
+  #open: Lane | undefined
+  #waitingBlocks = 0
+  #waitingBytes = 0
+  #failure: { readonly error: unknown } | undefined
+  /** Resolves when any work ends. */
+  #ended = Promise.withResolvers<void>()
 
-  const tell = () => {
-    const waiter = ended
-    ended = Promise.withResolvers()
-    waiter.resolve()
+  constructor(bounds: LaneBounds, start: (block: Block) => ConversationImport) {
+    this.#bounds = bounds
+    this.#start = start
   }
-  const until = async (condition: () => boolean) => {
-    while (failure === undefined && !condition()) await ended.promise
-    if (failure !== undefined) throw failure.error
+
+  /** The conversation whose lines go on, if any. */
+  current(): string | undefined {
+    return this.#open?.id
   }
-  const append = (lane: Lane, work: () => Promise<void> | void) => {
-    lane.done = lane.done
-      .then(() => (failure === undefined ? work() : undefined))
-      .catch((error: unknown) => {
-        failure ??= { error }
-      })
-      .finally(tell)
-  }
-  const close = (lane: Lane) =>
-    append(lane, () => {
-      lane.work.finish()
-      lanes.delete(lane.id)
+
+  /** Resolves when there is room for more. Throws what stopped the work of any conversation. */
+  async push(block: Block, place: Place, bytes: number): Promise<void> {
+    if (block.begins) this.#closeOpen()
+    const lane = block.begins ? await this.#begin(block) : this.#open
+    if (lane?.id !== block.conversationId) throw new Error('A block lies outside its conversation.')
+    this.#waitingBlocks += 1
+    this.#waitingBytes += bytes
+    this.#append(lane, async () => {
+      for (const step of block.steps) await lane.work.apply(step, place)
+      this.#waitingBlocks -= 1
+      this.#waitingBytes -= bytes
     })
+    this.#open = lane
+    if (!block.goesOn) this.#closeOpen()
+    const { waitingBytesMax } = this.#bounds
+    await this.#until(
+      () => this.#waitingBlocks < waitingBlocksMax && this.#waitingBytes < waitingBytesMax,
+    )
+  }
 
-  const begin = async (block: Block): Promise<Lane> => {
+  /** Resolves when everything was carried out. */
+  async finish(): Promise<void> {
+    this.#closeOpen()
+    await this.#until(() => this.#lanes.size === 0)
+  }
+
+  async #begin(block: Block): Promise<Lane> {
     const id = block.conversationId
-    // The same conversation again comes after itself, never beside itself.
-    await until(() => lanes.size < conversations && !lanes.has(id))
-    const lane: Lane = { id, work: start(block), done: Promise.resolve() }
-    lanes.set(id, lane)
+    // A conversation that comes again is imported after itself, never beside itself.
+    await this.#until(() => this.#lanes.size < this.#bounds.conversations && !this.#lanes.has(id))
+    const lane: Lane = { id, work: this.#start(block), done: Promise.resolve() }
+    this.#lanes.set(id, lane)
     return lane
   }
 
-  return {
-    current: () => open?.id,
+  #closeOpen(): void {
+    const lane = this.#open
+    this.#open = undefined
+    if (lane === undefined) return
+    this.#append(lane, () => {
+      lane.work.finish()
+      this.#lanes.delete(lane.id)
+    })
+  }
 
-    async push(block, place, bytes) {
-      if (block.begins && open !== undefined) {
-        close(open)
-        open = undefined
-      }
-      const lane = block.begins ? await begin(block) : open
-      if (lane?.id !== block.conversationId)
-        throw new Error('A block lies outside its conversation.')
-      waitingBlocks += 1
-      waitingBytes += bytes
-      append(lane, async () => {
-        for (const step of block.steps) await lane.work.apply(step, place)
-        waitingBlocks -= 1
-        waitingBytes -= bytes
+  #append(lane: Lane, work: () => Promise<void> | void): void {
+    lane.done = lane.done
+      .then(() => (this.#failure === undefined ? work() : undefined))
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
       })
-      if (block.goesOn) open = lane
-      else {
-        close(lane)
-        open = undefined
-      }
-      await until(() => waitingBlocks < waitingBlocksMax && waitingBytes < waitingBytesMax)
-    },
+      .finally(() => this.#wake())
+  }
 
-    async finish() {
-      if (open !== undefined) close(open)
-      open = undefined
-      await until(() => lanes.size === 0)
-    },
+  #wake(): void {
+    const waiting = this.#ended
+    this.#ended = Promise.withResolvers()
+    waiting.resolve()
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (this.#failure === undefined && !condition()) await this.#ended.promise
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 }

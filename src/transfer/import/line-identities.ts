@@ -4,13 +4,10 @@
  */
 
 import { conversationIdOf } from '../formats/derived-ids.ts'
-import { LineProblem } from '../formats/steps.ts'
-import { isJson } from '../formats/utterances.ts'
-import { createIdTable } from '../lines/id-table.ts'
+import { isJson } from '../formats/json-value.ts'
+import { type LineIdentity, type LineName, LineProblem } from '../formats/steps.ts'
+import { IdTable } from '../lines/id-table.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
-
-/** The id that a line gives its conversation, and the member that holds it. */
-export type LineName = { readonly member: string; readonly id: string }
 
 export type LineSource = {
   /** What ids are derived from. */
@@ -20,66 +17,57 @@ export type LineSource = {
   readonly file: string
 }
 
-export type LineIdentity = {
-  readonly conversationId: string
-  readonly name: LineName | undefined
-  /** What earlier versions derived from the line's number. */
-  readonly earlierId: string | undefined
-}
-
-export type LineIdentities = {
-  /**
-   * `members`: where the format has ids; the first that holds one counts. Throws a `LineProblem` for
-   * an id that an earlier line of this run has, whatever became of that line, and for one that is no
-   * text and no whole number.
-   */
-  of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity
-  /** Sets the source of the lines that follow. */
-  enter(source: LineSource): void
-}
-
 const idCharactersMax = 100
 
 /** Line numbers of several files in one double: exact up to 2^21 files of 2^32 lines. */
 const linesMax = 2 ** 32
 
-export function createLineIdentities(): LineIdentities {
-  const seen = createIdTable()
-  const repeats = createIdTable()
-  const files: string[] = []
-  let current: LineSource = { source: '', isChosen: true, file: '' }
+export class LineIdentities {
+  /** The line of each conversation id, as file number and line number in one double. */
+  readonly #seen = new IdTable()
+  /** How many lines without an id were equal, by the id of the first one. */
+  readonly #repeats = new IdTable()
+  readonly #files: string[] = []
+  #current: LineSource = { source: '', isChosen: true, file: '' }
 
-  const take = (conversationId: string, id: string, number: number) => {
-    const before = seen.get(conversationId)
-    if (before === undefined)
-      return seen.set(conversationId, (files.length - 1) * linesMax + number)
-    const file = files[Math.floor(before / linesMax)]
-    const where = file === current.file ? '' : ` of ${file}`
+  /** Sets the source of the lines that follow. */
+  enter(source: LineSource): void {
+    this.#current = source
+    this.#files.push(source.file)
+  }
+
+  /**
+   * `members`: where the format has ids; the first that holds one counts. Throws a `LineProblem` for
+   * an id that an earlier line of this run has, whatever became of that line, and for one that is no
+   * text and no whole number.
+   */
+  of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity {
+    const name = nameIn(json, members)
+    const { source, isChosen } = this.#current
+    if (name !== undefined) {
+      const conversationId = conversationIdOf(source, { id: name.id })
+      this.#take(conversationId, name.id, number)
+      return { conversationId, name, earlierId: undefined }
+    }
+    const first = conversationIdOf(source, { text, repeat: 0 })
+    const repeat = this.#repeats.get(first) ?? 0
+    this.#repeats.set(first, repeat + 1)
+    const conversationId = repeat === 0 ? first : conversationIdOf(source, { text, repeat })
+    const earlierId = isChosen ? conversationIdOf(source, { line: number }) : undefined
+    return { conversationId, name, earlierId }
+  }
+
+  #take(conversationId: string, id: string, number: number): void {
+    const before = this.#seen.get(conversationId)
+    if (before === undefined) {
+      this.#seen.set(conversationId, (this.#files.length - 1) * linesMax + number)
+      return
+    }
+    const file = this.#files[Math.floor(before / linesMax)]
+    const where = file === this.#current.file ? '' : ` of ${file}`
     throw new LineProblem(
       `has the id of line ${before % linesMax}${where}, ${JSON.stringify(id.slice(0, idCharactersMax))}: nothing of it was imported, for one id is one conversation`,
     )
-  }
-
-  return {
-    of(json, text, number, members) {
-      const name = nameIn(json, members)
-      const { source, isChosen } = current
-      if (name !== undefined) {
-        const conversationId = conversationIdOf(source, { id: name.id })
-        take(conversationId, name.id, number)
-        return { conversationId, name, earlierId: undefined }
-      }
-      const first = conversationIdOf(source, { text, repeat: 0 })
-      const repeat = repeats.get(first) ?? 0
-      repeats.set(first, repeat + 1)
-      const conversationId = repeat === 0 ? first : conversationIdOf(source, { text, repeat })
-      const earlierId = isChosen ? conversationIdOf(source, { line: number }) : undefined
-      return { conversationId, name, earlierId }
-    },
-    enter(source) {
-      current = source
-      files.push(source.file)
-    },
   }
 }
 

@@ -14,7 +14,7 @@ import type { SourcedJson } from '../lines/sourced-json.ts'
 export const tooDeep = (): LineProblem =>
   new LineProblem(`nests deeper than ${jsonBounds.levels} levels`)
 
-/** At most so many places are named in a message, each cut to so many characters. */
+/** The maximum of places that a message names, and of characters of each. */
 const placesMax = 3
 const placeCharactersMax = 200
 

@@ -1,11 +1,11 @@
-/** A name that stands twice in one object of a line: `JSON.parse` keeps the last member and drops the first. */
+/** Refuses a name that occurs twice in one object of a line: `JSON.parse` would drop the first member. */
 import { escapePointer } from '../../conversation/wire/json/exact-numbers.ts'
 import { countMembers, endOfString } from '../../conversation/wire/json/json-scan.ts'
 import { LineProblem } from '../formats/steps.ts'
 
 /**
- * Throws a `LineProblem` that names the first such name and its object. `members`: how many the parsed
- * text has. Only where the text has more is it searched.
+ * Throws a `LineProblem` with the first such name and its object. `members`: how many members the parsed
+ * text has; only a text that has more is searched.
  */
 export function refuseRepeated(text: string, members: number): void {
   if (countMembers(text) === members) return
@@ -18,14 +18,14 @@ export function refuseRepeated(text: string, members: number): void {
 
 const charactersMax = 200
 
-/** Escaped as in JSON: a name may hold a line end, or what a terminal obeys. */
+/** Escapes as JSON does: a name may hold line ends or control codes of a terminal. */
 const shown = (text: string) => JSON.stringify(text.slice(0, charactersMax)).slice(1, -1)
 
 type Open = {
   readonly pointer: string
-  /** Those of an object so far; undefined in an array. */
+  /** The names of an object so far; undefined in an array. */
   readonly names: Set<string> | undefined
-  /** Of the member or element that is read. */
+  /** The name or index of the member that is read. */
   at: string | number
 }
 

@@ -1,55 +1,55 @@
-/** Seats, halves, reports and voice sessions of one conversation, brought through the routes of speech. */
-import type { CompletedTurn, OpenedTurn } from '../../conversation/wire/voice-schemas.ts'
+/** Seats, halves, reports and voice sessions of one conversation, by the routes of speech. */
+import type { Rest } from '../../client/client.ts'
+import type { CompletedTurn } from '../../conversation/wire/voice-schemas.ts'
 import type { Report, Step } from '../formats/steps.ts'
-import { Refused, type Rest } from '../rest.ts'
+import { refusalOf } from '../service-client.ts'
 
-export type SpeechImport = {
-  /** The `seq` that the seat has there. */
-  open(key: string, at: string | undefined): Promise<number>
-  complete(step: Step & { do: 'half' }): Promise<CompletedTurn>
-  /** The turn as it stands, where its human half was brought before; else undefined. */
-  goOn(step: Step & { do: 'record' }): Promise<CompletedTurn | undefined>
-  report(report: Report): Promise<void>
-  session(step: Step & { do: 'voiceSession' }): Promise<void>
-}
+/** Every method fails with what the service refuses. */
+export class SpeechImport {
+  readonly #rest: Rest
+  readonly #conversationId: string
 
-/** Every function fails with what the service refuses. */
-export function createSpeechImport(rest: Rest, path: string): SpeechImport {
-  const unless = async (code: string, work: () => Promise<unknown>) => {
+  constructor(rest: Rest, conversationId: string) {
+    this.#rest = rest
+    this.#conversationId = conversationId
+  }
+
+  /** Opens a seat; resolves with the `seq` that it has in the service. */
+  async open(key: string, at: string | undefined): Promise<number> {
+    const body = at === undefined ? {} : { at }
+    return (await this.#rest.openTurn(this.#conversationId, key, body)).seq
+  }
+
+  /** Null: the half has no responses, and nothing was written. */
+  complete({ halves, key }: Step & { do: 'half' }): Promise<CompletedTurn | null> {
+    return this.#rest.completeTurn(this.#conversationId, key, halves)
+  }
+
+  /** The turn as it stands, where its human half was imported before; else undefined. */
+  async goOn(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
+    const { turn, seatKey } = step
+    if (seatKey === undefined) return undefined
+    const { assistant, segment } = turn
+    const halves = { assistant, ...(segment === undefined ? {} : { segment }) }
     try {
-      await work()
+      return await this.#rest.completeTurn(this.#conversationId, seatKey, halves)
     } catch (error) {
-      if (!(error instanceof Refused) || error.code !== code) throw error
+      if (refusalOf(error)?.code === 'turn-not-open') return undefined
+      throw error
     }
   }
-  return {
-    async open(key, at) {
-      const body = at === undefined ? {} : { at }
-      return (await rest.send<OpenedTurn>('POST', `${path}/turns/open`, body, key)).body.seq
-    },
-    async complete({ halves, key }) {
-      return (await rest.send<CompletedTurn>('POST', `${path}/turns/complete`, halves, key)).body
-    },
-    async goOn({ turn: { assistant, segment }, seatKey }) {
-      if (seatKey === undefined) return undefined
-      const halves = { assistant, ...(segment === undefined ? {} : { segment }) }
-      try {
-        const sent = rest.send<CompletedTurn>('POST', `${path}/turns/complete`, halves, seatKey)
-        return (await sent).body
-      } catch (error) {
-        if (error instanceof Refused && error.code === 'turn-not-open') return undefined
-        throw error
-      }
-    },
-    async report({ messageId, heard, at }) {
-      await rest.send('POST', `${path}/messages/${messageId}/interrupt`, { heard, at })
-    },
-    async session({ body, hasEnded }) {
-      await unless('voice-session-ended', async () => {
-        await rest.send('POST', `${path}/voice-sessions`, body)
-        const name = encodeURIComponent(body.id ?? '')
-        if (hasEnded) await rest.send('POST', `${path}/voice-sessions/${name}/end`, {})
-      })
-    },
+
+  async report({ messageId, heard, at }: Report): Promise<void> {
+    await this.#rest.interrupt(this.#conversationId, messageId, { heard, at })
+  }
+
+  async session({ body, hasEnded }: Step & { do: 'voiceSession' }): Promise<void> {
+    try {
+      const { id } = await this.#rest.startVoiceSession(this.#conversationId, body)
+      // A second try is safe: a session that has ended is refused, and that is the aim.
+      if (hasEnded) await this.#rest.endVoiceSession(this.#conversationId, id, { resend: true })
+    } catch (error) {
+      if (refusalOf(error)?.code !== 'voice-session-ended') throw error
+    }
   }
 }

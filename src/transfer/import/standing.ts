@@ -1,59 +1,55 @@
-/** Compares what a service has stored already with what an import is about to write. */
+/** Compares what a service has stored with what an import is about to write. */
 import { isDeepStrictEqual } from 'node:util'
+import type { Rest } from '../../client/client.ts'
 import { splitResponses } from '../../conversation/wire/render.ts'
-import type {
-  Conversation,
-  Message,
-  MessagePage,
-  NewTurn,
-} from '../../conversation/wire/schemas.ts'
+import type { Conversation, Message, NewTurn } from '../../conversation/wire/schemas.ts'
 import { messageIds } from '../formats/dialogue-block.ts'
 import type { ExportedMessage } from '../formats/export-format.ts'
 import type { Step } from '../formats/steps.ts'
-import { Refused, type Rest } from '../rest.ts'
+import { refusalOf } from '../service-client.ts'
 
-/** The messages of a step that was refused, where they stand there although it would not record them. */
+/** The stored messages of a turn that was refused, where they are the ones that it would record. */
 export async function standing(
   rest: Rest,
-  path: string,
+  conversationId: string,
   { exported, turn, seq }: Pick<Step & { do: 'record' }, 'exported' | 'turn' | 'seq'>,
 ): Promise<Message[] | undefined> {
-  if (exported !== undefined) return standingExport(rest, path, exported)
-  return seq === undefined ? undefined : standingTurn(rest, path, turn, seq)
+  if (exported !== undefined) return standingExport(rest, conversationId, exported)
+  return seq === undefined ? undefined : standingTurn(rest, conversationId, turn, seq)
 }
 
-/** The same messages: recorded under another key, or completing otherwise. */
+/** The stored messages that equal these: they were recorded under another key, or complete their segment differently. */
 async function standingExport(
   rest: Rest,
-  path: string,
+  conversationId: string,
   exported: readonly ExportedMessage[],
 ): Promise<Message[] | undefined> {
-  const messages = await messagesAt(rest, path, exported[0]?.seq ?? 1, exported.length)
+  const messages = await messagesAt(rest, conversationId, exported[0]?.seq ?? 1, exported.length)
   return isDeepStrictEqual(messages.map(lasting), exported.map(lasting)) ? messages : undefined
 }
 
-/** The same messages but for their times: which times an import understands may change with versions. */
+/** The stored messages that equal these but for their times, because versions differ in the times they understand. */
 async function standingTurn(
   rest: Rest,
-  path: string,
+  conversationId: string,
   turn: NewTurn,
   seq: number,
 ): Promise<Message[] | undefined> {
   const expected = contentsOf(turn)
-  const messages = await messagesAt(rest, path, seq, expected.length)
+  const messages = await messagesAt(rest, conversationId, seq, expected.length)
   return isDeepStrictEqual(messages.map(contentOf), expected) ? messages : undefined
 }
 
 /** Whether a conversation holds these turns and no others. */
 export async function holdsExactly(
   rest: Rest,
-  path: string,
+  conversationId: string,
   turns: readonly NewTurn[],
 ): Promise<boolean> {
   const expected = turns.flatMap(contentsOf)
   let count = 0
   for (;;) {
-    const { messages, hasMore } = await rest.get<MessagePage>(`${path}/messages?after=${count}`)
+    const { messages, hasMore } = await rest.listMessages(conversationId, { after: count })
     const part = expected.slice(count, count + messages.length)
     if (!isDeepStrictEqual(messages.map(contentOf), part)) return false
     count += messages.length
@@ -62,42 +58,42 @@ export async function holdsExactly(
 }
 
 /**
- * The `seq` of the last message of these turns that must be there, where another one is: then the
- * conversation has turns of somebody else. Turns are recorded in order, so this one tells of all.
+ * The `seq` of the last of these turns' messages that must be stored, if another message has it: then the
+ * conversation has turns of another source. Turns are recorded in order, so one message is enough.
  */
 export async function strangerAt(
   rest: Rest,
-  path: string,
+  conversationId: string,
   turns: readonly NewTurn[],
   lastSeq: number,
 ): Promise<number | undefined> {
   const ids = turns.flatMap(messageIds)
   const seq = Math.min(ids.length, lastSeq)
   if (seq === 0) return undefined
-  const [message] = await messagesAt(rest, path, seq, 1)
+  const [message] = await messagesAt(rest, conversationId, seq, 1)
   return message?.id === ids[seq - 1] ? undefined : seq
 }
 
-/** The conversation, or undefined where none is, or was, of this id. */
+/** The conversation; undefined where no conversation has, or had, this id. */
 export async function findConversation(
   rest: Rest,
-  path: string,
+  conversationId: string,
 ): Promise<Conversation | undefined> {
   try {
-    return await rest.get<Conversation>(path)
+    return await rest.getConversation(conversationId)
   } catch (error) {
-    if (error instanceof Refused && error.code === 'conversation-not-found') return undefined
+    if (refusalOf(error)?.code === 'conversation-not-found') return undefined
     throw error
   }
 }
 
 async function messagesAt(
   rest: Rest,
-  path: string,
+  conversationId: string,
   seq: number,
   limit: number,
 ): Promise<Message[]> {
-  const page = await rest.get<MessagePage>(`${path}/messages?after=${seq - 1}&limit=${limit}`)
+  const page = await rest.listMessages(conversationId, { after: seq - 1, limit })
   return page.messages
 }
 

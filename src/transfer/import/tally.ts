@@ -1,8 +1,8 @@
-/** What an import did, counted, and what it could not do, named by file and line. */
+/** Counts what an import did, and names what it could not do by file and line. */
 import type { StrangeTimes } from '../formats/message-times.ts'
 import type { Kept } from '../formats/steps.ts'
 
-/** Where a step came from. */
+/** The line that a step came from. */
 export type Place = { readonly file: string; readonly line: number }
 
 export type Counter =
@@ -16,107 +16,114 @@ export type Counter =
   | 'audio'
   | 'lines'
 
-export type Tally = {
-  count(what: Counter): void
-  of(what: Counter): number
-  kept(kept: Kept): void
+export class Tally {
+  readonly #say: (line: string) => void
+  readonly #counts = new Map<Counter, number>()
+  readonly #kept = new Map<string, number>()
+  readonly #refusals = new Map<string, number>()
+  #failures = 0
+  #strangeTimes = 0
+  #strangeExample = ''
+  #held = 0
+
+  /** `say` gets a line for each thing that goes wrong, when it does. */
+  constructor(say: (line: string) => void) {
+    this.#say = say
+  }
+
+  count(what: Counter): void {
+    add(this.#counts, what)
+  }
+
+  of(...counters: readonly Counter[]): number {
+    return counters.reduce((sum, what) => sum + (this.#counts.get(what) ?? 0), 0)
+  }
+
+  kept(kept: Kept): void {
+    for (const [what, n] of kept) add(this.#kept, what, n)
+  }
+
   /** A line that cannot be used. */
-  failed(place: Place, reason: string): void
+  failed(place: Place, reason: string): void {
+    this.#failures += 1
+    this.#say(`${at(place)}: ${reason}`)
+  }
+
   /** What the service, or the order of things, does not allow. `isLine`: nothing of the line was recorded. */
-  refused(place: Place, what: string, reason: string, isLine?: boolean): void
+  refused(place: Place, what: string, reason: string, isLine = false): void {
+    if (isLine) this.#failures += 1
+    add(this.#refusals, what)
+    this.#say(`${at(place)}: ${reason}`)
+  }
+
   /** What a user should know, and what is no failure. */
-  noted(place: Place, text: string): void
+  noted(place: Place, text: string): void {
+    this.#say(`${at(place)}: ${text}`)
+  }
+
   /** Times that were found and not understood. */
-  strangeTimes(place: Place, times: StrangeTimes): void
-  /** What was not even tried, for what came before it in its conversation was refused. */
-  held(): void
+  strangeTimes(place: Place, { count, example = '' }: StrangeTimes): void {
+    this.#strangeTimes += count
+    if (count > 0 && this.#strangeExample === '') this.#strangeExample = `${example}, ${at(place)}`
+  }
+
+  /** A step that was not tried, because an earlier one of its conversation was refused. */
+  held(): void {
+    this.#held += 1
+  }
+
   /** Whether everything went well. */
-  clean(): boolean
-  summary(): string
-}
+  clean(): boolean {
+    return this.#failures + this.#held + this.#refusals.size === 0
+  }
 
-/** `say` gets a line for each thing that went wrong, when it does. */
-export function createTally(say: (line: string) => void): Tally {
-  const counts = new Map<Counter, number>()
-  const keptCounts = new Map<string, number>()
-  const refusals = new Map<string, number>()
-  let failures = 0
-  let strangeTimes = 0
-  let strangeExample = ''
-  let held = 0
+  summary(): string {
+    const rows = [
+      ['lines read', number(this.of('lines'))],
+      this.#newAndThere('conversations', 'conversations new', 'conversations there'),
+      this.#newAndThere('turns', 'turns new', 'turns replayed'),
+      ...this.#optionalRows(),
+      ['failed lines', number(this.#failures)],
+    ] as const
+    return `${rows.map(([name, value]) => `  ${name.padEnd(15)} ${value}`).join('\n')}\n`
+  }
 
-  const of = (what: Counter) => counts.get(what) ?? 0
-  const add = <Key>(map: Map<Key, number>, key: Key, n = 1) => map.set(key, (map.get(key) ?? 0) + n)
-  const at = ({ file, line }: Place) => `${file}:${line}`
+  #newAndThere(name: string, made: Counter, found: Counter): Row {
+    const all = number(this.of(made, found))
+    return [name, `${all}  (${number(this.of(made))} new, ${number(this.of(found))} there before)`]
+  }
 
-  return {
-    count: (what) => void add(counts, what),
-    of,
-    kept(kept) {
-      for (const [what, n] of kept) add(keptCounts, what, n)
-    },
-    failed(place, reason) {
-      failures += 1
-      say(`${at(place)}: ${reason}`)
-    },
-    refused(place, what, reason, isLine = false) {
-      if (isLine) failures += 1
-      add(refusals, what)
-      say(`${at(place)}: ${reason}`)
-    },
-    noted: (place, text) => say(`${at(place)}: ${text}`),
-    strangeTimes(place, { count, example = '' }) {
-      strangeTimes += count
-      if (count > 0 && strangeExample === '') strangeExample = `${example}, ${at(place)}`
-    },
-    held() {
-      held += 1
-    },
-    clean: () => failures + held + refusals.size === 0,
-    summary() {
-      const conversations = of('conversations new') + of('conversations there')
-      const turns = of('turns new') + of('turns replayed')
-      const segments = of('segments new') + of('segments there')
-      const rows: [string, string][] = [
-        ['lines read', number(of('lines'))],
-        [
-          'conversations',
-          `${number(conversations)}  (${number(of('conversations new'))} new, ${number(of('conversations there'))} there before)`,
-        ],
-        [
-          'turns',
-          `${number(turns)}  (${number(of('turns new'))} new, ${number(of('turns replayed'))} there before)`,
-        ],
+  /** The rows that only some imports have. */
+  *#optionalRows(): Generator<Row> {
+    if (this.of('segments new', 'segments there') > 0)
+      yield this.#newAndThere('segments', 'segments new', 'segments there')
+    if (this.of('audio') > 0) yield ['audio attached', number(this.of('audio'))]
+    // Conversations are imported side by side, so the order of arrival tells nothing.
+    const inOrder = [...this.#kept].sort(([one], [other]) => (one < other ? -1 : 1))
+    for (const [what, n] of inOrder) yield ['kept', `${number(n)}  ${what}`]
+    if (this.#strangeTimes > 0)
+      yield [
+        'times not understood',
+        `${number(this.#strangeTimes)}  kept as they came, and not used: ${this.#strangeExample}`,
       ]
-      if (segments > 0)
-        rows.push([
-          'segments',
-          `${number(segments)}  (${number(of('segments new'))} new, ${number(of('segments there'))} there before)`,
-        ])
-      if (of('audio') > 0) rows.push(['audio attached', number(of('audio'))])
-      // Conversations go side by side: which comes first is nobody's order.
-      const inOrder = [...keptCounts].sort(([one], [other]) => (one < other ? -1 : 1))
-      for (const [what, n] of inOrder) rows.push(['kept', `${number(n)}  ${what}`])
-      if (strangeTimes > 0)
-        rows.push([
-          'times not understood',
-          `${number(strangeTimes)}  kept as they came, and not used: ${strangeExample}`,
-        ])
-      if (of('turns moved') > 0)
-        rows.push([
-          'moved',
-          `${number(of('turns moved'))}  turns stand at another seq: their conversation had turns of its own`,
-        ])
-      for (const [what, n] of refusals) rows.push(['refused', `${number(n)}  ${what}`])
-      if (held > 0)
-        rows.push([
-          'not tried',
-          `${number(held)}  turns and what belongs to them, after a refusal in their conversation: correct it and run again`,
-        ])
-      rows.push(['failed lines', number(failures)])
-      return `${rows.map(([name, value]) => `  ${name.padEnd(15)} ${value}`).join('\n')}\n`
-    },
+    if (this.of('turns moved') > 0)
+      yield [
+        'moved',
+        `${number(this.of('turns moved'))}  turns stand at another seq: their conversation had turns of its own`,
+      ]
+    for (const [what, n] of this.#refusals) yield ['refused', `${number(n)}  ${what}`]
+    if (this.#held > 0)
+      yield [
+        'not tried',
+        `${number(this.#held)}  turns and what belongs to them, after a refusal in their conversation: correct it and run again`,
+      ]
   }
 }
+
+type Row = readonly [name: string, value: string]
+
+const add = <Key>(map: Map<Key, number>, key: Key, n = 1) => map.set(key, (map.get(key) ?? 0) + n)
+
+const at = ({ file, line }: Place): string => `${file}:${line}`
 
 const number = (n: number): string => n.toLocaleString('en')

@@ -1,8 +1,9 @@
 /** Asks the service whether it would accept the largest turns of a line, before the import writes any of it. */
 import { Buffer } from 'node:buffer'
+import type { Rest } from '../../client/client.ts'
 import { newId } from '../../conversation/wire/ids.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
-import { Refused, type Rest } from '../rest.ts'
+import { type Refusal, refusalOf } from '../service-client.ts'
 
 /** Turns within all of these need no probe: the default limits of a service are higher. */
 const sure = { bytes: 4096, parts: 32, depth: 8 } as const
@@ -14,13 +15,14 @@ const sure = { bytes: 4096, parts: 32, depth: 8 } as const
 export async function probeTurns(
   rest: Rest,
   turns: readonly NewTurn[],
-): Promise<Refused | undefined> {
+): Promise<Refusal | undefined> {
   for (const turn of doubtfulOf(turns)) {
     try {
-      await rest.send('POST', `/v1/conversations/${newId()}/turns`, turn)
+      await rest.recordTurn(newId(), turn)
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      if (error.code !== 'conversation-not-found') return error
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      if (refusal.code !== 'conversation-not-found') return refusal
     }
   }
   return undefined

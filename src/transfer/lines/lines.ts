@@ -1,15 +1,15 @@
-/** Lines out of a stream of bytes, each within a bound, whatever the size of the whole. */
+/** Splits a stream of bytes of any length into lines of bounded length. */
 
-/** A line as text, or why it cannot be used. Blank lines are counted and not told of. */
+/** A line as text, or why it cannot be used. Blank lines are counted and not yielded. */
 export type Line = {
-  /** From 1. */
+  /** Counts from 1. */
   readonly number: number
   readonly bytes: number
 } & ({ readonly text: string } | { readonly unusable: string })
 
 const newline = 0x0a
 
-/** A line above the bound is passed over without being held; what follows it is read on. */
+/** A line above the bound is skipped without being kept in memory; the lines after it are read. */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
   bytesMax: number,

@@ -2,7 +2,7 @@
 
 export type SourcedJson = {
   readonly value: unknown
-  /** How many members the objects of the value have: of two with one name, the first is not in it. */
+  /** How many members the objects of the value have. Of two members with one name, only the last one counts. */
   readonly members: number
   /** The source text of the number `holder[name]`. */
   numberText(holder: object, name: string): string
@@ -18,7 +18,7 @@ type Reviver = (
 /** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for some thousand levels of nesting. */
 export function parseSourced(text: string): SourcedJson {
   const texts = new WeakMap<object, Map<string, string>>()
-  // The root is called as a member of an object around it.
+  // The reviver sees the root as a member of an object around it.
   let members = -1
   const note: Reviver = function (name, value, context) {
     if (!Array.isArray(this)) members += 1

@@ -1,6 +1,12 @@
 /** The client's REST half, on the real app: what it answers, what it tries again, and what it does not. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type ClientOptions, createClient, Problem } from '../../../src/client/client.ts'
+import {
+  type ClientOptions,
+  createClient,
+  Problem,
+  type Retry,
+} from '../../../src/client/client.ts'
+import { newId } from '../../../src/client/wire/new-ids.ts'
 import { documentOf, type TestApp, testApp } from '../../support/servers/app.ts'
 
 let app: TestApp
@@ -220,6 +226,67 @@ describe('the client over REST', () => {
     // An attempt before the last one may have recorded it.
     expect(unsure.code).toBe('outcome-unknown')
     expect(unsure.cause).toMatchObject({ code: 'database-unavailable' })
+  })
+
+  test('with retryForMs begins no attempt later, and cuts none that has begun', async () => {
+    const id = crypto.randomUUID()
+    const gone = meeting('unreached', 'unreached')
+    const once = clientOver(gone.fetch, { retryForMs: 0 })
+    expect((await failure(once.getConversation(id))).code).toBe('service-unreachable')
+    expect(gone.sent.length).toBe(1)
+    const busy = meeting(problem('overloaded', { 'retry-after': '2' }))
+    const hurried = clientOver(busy.fetch, { retryForMs: 1500 })
+    expect((await failure(hurried.getConversation(id))).code).toBe('overloaded')
+    expect(busy.sent.length).toBe(1)
+    const slow: Fetch = async (url, init) => {
+      await Bun.sleep(50)
+      return direct(url, init)
+    }
+    expect(await clientOver(slow, { retryForMs: 0 }).getHealth()).toEqual({ status: 'ok' })
+    expect(() => clientOver(slow, { retryForMs: -1 })).toThrow(RangeError)
+  })
+
+  test('calls onRetry with the problem, the failures and the wait before each further attempt', async () => {
+    const retries: Retry[] = []
+    const { fetch } = meeting('unreached', problem('overloaded', { 'retry-after': '1' }))
+    const client = clientOver(fetch, { onRetry: (retry) => retries.push(retry) })
+    await client.getHealth()
+    expect(retries.map((retry) => [retry.problem.code, retry.failures])).toEqual([
+      ['service-unreachable', 1],
+      ['overloaded', 2],
+    ])
+    expect(retries[0]?.waitMs).toBeLessThanOrEqual(backoff.maxMs)
+    expect(retries[1]?.waitMs).toBe(1000)
+  })
+
+  test('calls onStatus with the status it resolves with: 201 for what it made, 200 for what was there', async () => {
+    const { fetch, sent } = meeting(
+      'lost',
+      'reached',
+      problem('overloaded', { 'retry-after': '0' }),
+    )
+    const client = clientOver(fetch)
+    const id = crypto.randomUUID()
+    const statuses: number[] = []
+    const onStatus = (status: number) => statuses.push(status)
+    await client.createConversation({ id: newId() }, { onStatus })
+    await client.createConversation({ id: newId() }, { onStatus })
+    await failure(client.getConversation(id, { onStatus }))
+    await client.listConversations({ limit: 1, onStatus, resend: true })
+    expect(statuses).toEqual([200, 201, 200])
+    expect(sent.at(-1)?.path).toBe('/v1/conversations?limit=1')
+  })
+
+  test('with resend sends again what it would send once, after an answer that was lost', async () => {
+    const { id } = await clientOver(direct).createConversation()
+    const { fetch, sent } = meeting('lost', problem('internal'), 'reached')
+    const patched = await clientOver(fetch).patchConversation(
+      id,
+      { title: 'again' },
+      { resend: true },
+    )
+    expect(patched).toMatchObject({ title: 'again' })
+    expect(sent.length).toBe(3)
   })
 
   test('stops with the reason of the signal that ends it', async () => {

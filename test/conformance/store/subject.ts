@@ -2,7 +2,7 @@
 import { afterAll, beforeAll } from 'bun:test'
 import type { Reader } from '../../../src/conversation/reading/reader.ts'
 import type { Store } from '../../../src/conversation/store.ts'
-import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
 import type { Message, NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import type { Commit } from '../../../src/conversation/writing/effects.ts'
@@ -11,7 +11,7 @@ import { type OpenStore, openStore, some } from '../../support/store.ts'
 
 export { me }
 
-export const decode = createDecoder({
+export const decode = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,

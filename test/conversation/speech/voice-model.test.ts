@@ -1,7 +1,7 @@
 /** Random schedules of spoken turns over two nodes, against a model that fits on a page. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
@@ -24,7 +24,7 @@ import {
 
 const runs = Number(process.env['SCHEDULES'] ?? 150)
 
-const decode = createDecoder({
+const decode = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { Problem, type ProblemCode } from '../../../src/problem.ts'
 
-const decoder = createDecoder({
+const decoder = new Decoder({
   partsMax: 64,
   traceBytesMax: 65536,
   metadataBytesMax: 16384,
@@ -23,9 +23,9 @@ const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(leve
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString()
 
 /** Parsed, as a body is, so that escapes and `__proto__` come through as JSON has them. */
-const problemOf = (decode: (body: unknown) => unknown, body: unknown): Problem => {
+const problemOf = (name: keyof Decoder, body: unknown): Problem => {
   try {
-    decode(body)
+    decoder[name](body)
   } catch (error) {
     if (error instanceof Problem) return error
     throw error
@@ -159,7 +159,7 @@ describe('a turn is refused', () => {
       '/segment/agentResponse',
     ],
   ])('%s', (_, body, code, pointer) => {
-    const problem = problemOf(decoder.turn, body)
+    const problem = problemOf('turn', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
     expect(problem.status).toBeGreaterThanOrEqual(400)
@@ -167,7 +167,7 @@ describe('a turn is refused', () => {
   })
 
   test('with every place named, when several rules are broken', () => {
-    const problem = problemOf(decoder.turn, {
+    const problem = problemOf('turn', {
       user: { id: 'x', text: 'hi', at: 'y' },
       assistant: { responses: [], ttsAudioUrls: ['z'] },
     })
@@ -181,7 +181,7 @@ describe('a turn is refused', () => {
 
   test('without exhausting the stack, however deep it nests', () => {
     const text = `{"assistant":{"responses":["a"],"metadata":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`
-    const problem = problemOf(decoder.turn, JSON.parse(text))
+    const problem = problemOf('turn', JSON.parse(text))
     expect(problem.code).toBe('json-too-large')
   })
 
@@ -190,31 +190,26 @@ describe('a turn is refused', () => {
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`junk${n}`, n]))
     for (let count = 1; count <= 600; count = count < 30 ? count + 1 : count * 2) {
       const body = { user: { text: 5 }, assistant: { responses: 5 }, ...junk(count) }
-      const problem = problemOf(decoder.turn, body)
+      const problem = problemOf('turn', body)
       expect(problem.violations.length).toBeGreaterThan(0)
       if (count < 40)
         expect(new Set(problem.violations.map(({ code }) => code))).toEqual(
           new Set(['field-unknown', 'field-invalid']),
         )
-      for (const decode of [
-        decoder.conversation,
-        decoder.conversationPatch,
-        decoder.segment,
-        decoder.attach,
-      ])
-        expect(problemOf(decode, { ttsAudioUrls: [], ...junk(count) }).status).toBe(422)
+      for (const name of ['conversation', 'conversationPatch', 'segment', 'attach'] as const)
+        expect(problemOf(name, { ttsAudioUrls: [], ...junk(count) }).status).toBe(422)
     }
   })
 
   test('with pointers of bounded length, whatever the names', () => {
     const body = { ['漢'.repeat(40_000)]: Array(1000).fill('\0'), assistant: { responses: ['a'] } }
-    const problem = problemOf(decoder.turn, body)
+    const problem = problemOf('turn', body)
     expect(problem.violations).toHaveLength(50)
     expect(JSON.stringify(problem.body()).length).toBeLessThan(50_000)
   })
 
   test('with no more than fifty places named', () => {
-    const problem = problemOf(decoder.turn, assistant({ responses: Array(500).fill('\0') }))
+    const problem = problemOf('turn', assistant({ responses: Array(500).fill('\0') }))
     expect(problem.violations).toHaveLength(50)
   })
 })
@@ -271,7 +266,7 @@ describe('audio is refused', () => {
     ['65 times', { ttsAudioUrls: Array(65).fill(null) }, 'urls-too-many', '/ttsAudioUrls'],
     ['for a segment of no UUID', { ttsAudioUrls: [], segmentId: 's' }, 'id-invalid', '/segmentId'],
   ])('%s', (_, body, code, pointer) => {
-    const problem = problemOf(decoder.attach, body)
+    const problem = problemOf('attach', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
   })
@@ -295,12 +290,12 @@ describe('a conversation is refused', () => {
       '/metadata',
     ],
   ])('%s', (_, body, code, pointer) => {
-    const problem = problemOf(decoder.conversation, body)
+    const problem = problemOf('conversation', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
   })
 
   test('as a patch of its id', () => {
-    expect(problemOf(decoder.conversationPatch, { id }).code).toBe('field-unknown')
+    expect(problemOf('conversationPatch', { id }).code).toBe('field-unknown')
   })
 })

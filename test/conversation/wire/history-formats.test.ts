@@ -16,14 +16,14 @@ import type {
   OpenaiHistory,
 } from '../../../src/conversation/wire/history-formats.ts'
 import type { History, NewTurn } from '../../../src/conversation/wire/schemas.ts'
+import { type TestApp, testApp } from '../../support/servers/app.ts'
 import {
   dialogueFiles,
   dialoguesAreHere,
   readDialogues,
   sentences,
   turnsOf,
-} from '../../support/dialogues.ts'
-import { type TestApp, testApp } from '../../support/servers/app.ts'
+} from '../../support/transfer/dialogues.ts'
 
 let app: TestApp
 beforeAll(async () => {

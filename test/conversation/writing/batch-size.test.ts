@@ -1,29 +1,30 @@
 /** How large batches are, by how many there are who send turns. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createBatchSize } from '../../../src/conversation/writing/batch-size.ts'
+import { BatchSize } from '../../../src/conversation/writing/batch-size.ts'
 
 /** `callers` who send a turn as soon as theirs is recorded, in at most two batches at a time. */
-function run(callers: number, turnsMax: number, batches: number, overlaps = true) {
-  const size = createBatchSize(turnsMax, overlaps)
-  const away: { turns: number; back: () => void }[] = []
+function run(callers: number, bound: number, batches: number, overlaps = true) {
+  const size = new BatchSize(bound, overlaps)
+  const away: number[] = []
   const sizes: number[] = []
   let waiting = callers
   while (sizes.length < batches) {
-    const most = size.of(waiting)
-    const isWorthIt = waiting > 0 && (away.length === 0 || (away.length < 2 && waiting >= most))
+    const turnsMax = size.of(waiting)
+    const isWorthIt = waiting > 0 && (away.length === 0 || (away.length < 2 && waiting >= turnsMax))
     if (isWorthIt) {
-      const turns = Math.min(waiting, most)
-      away.push({ turns, back: size.sent(turns, () => {}) })
+      const turns = Math.min(waiting, turnsMax)
+      size.sent(turns)
+      away.push(turns)
       sizes.push(turns)
       waiting -= turns
     } else {
-      const first = away.shift()
-      first?.back()
-      waiting += first?.turns ?? 0
+      const turns = away.shift() ?? 0
+      size.back(turns)
+      waiting += turns
     }
   }
-  for (const { back } of away) back()
+  for (const turns of away) size.back(turns)
   return { sizes, size }
 }
 
@@ -64,19 +65,10 @@ describe('a batch', () => {
   test('is whole again some time after the crowd has left', () => {
     const { size } = run(200, 128, 10)
     expect(size.of(1)).toBe(100)
-    for (let batches = 0; batches < 100; batches += 1) size.sent(1, () => {})()
+    for (let batches = 0; batches < 100; batches += 1) {
+      size.sent(1)
+      size.back(1)
+    }
     expect(size.of(1)).toBe(128)
-  })
-
-  test('that is back twice counts once', () => {
-    const size = createBatchSize(128)
-    let times = 0
-    const back = size.sent(100, () => {
-      times += 1
-    })
-    back()
-    back()
-    expect(times).toBe(1)
-    expect(size.of(100)).toBe(50)
   })
 })

@@ -2,7 +2,8 @@
 import { expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
-import { createCommitter } from '../../../src/conversation/writing/committer.ts'
+import { Committer } from '../../../src/conversation/writing/committer.ts'
+import { Effects } from '../../../src/conversation/writing/effects.ts'
 import { prepareTurn } from '../../../src/conversation/writing/turn.ts'
 import { createEvents } from '../../../src/events.ts'
 import type { Database } from '../../../src/ports/database.ts'
@@ -13,13 +14,13 @@ const [callers, turnsEach] = [160, 6]
 test('turns that Postgres refuses take no more lanes than there are', async () => {
   await using database = await freshPostgres()
   await database.migrate()
-  let [now, most] = [0, 0]
+  let [now, max] = [0, 0]
   const counted: Database = {
     ...database,
     shared: database.shared,
     async query(statement) {
       now += 1
-      most = Math.max(most, now)
+      max = Math.max(max, now)
       try {
         return await database.query(statement)
       } finally {
@@ -27,10 +28,11 @@ test('turns that Postgres refuses take no more lanes than there are', async () =
       }
     },
   }
-  const committer = createCommitter({
+  const events = createEvents(() => {})
+  const committer = new Committer({
     database: counted,
-    effects: [],
-    events: createEvents(() => {}),
+    effects: new Effects(events),
+    events,
     bounds: {
       lanes: 2,
       batchTurnsMax: 128,
@@ -67,5 +69,5 @@ test('turns that Postgres refuses take no more lanes than there are', async () =
   await committer.drained()
   expect(refused).toBe((callers * turnsEach) / 20)
   expect(recorded + refused).toBe(callers * turnsEach)
-  expect(most).toBeLessThanOrEqual(2)
+  expect(max).toBeLessThanOrEqual(2)
 }, 60_000)

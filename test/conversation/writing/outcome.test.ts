@@ -5,6 +5,9 @@ import { openDatabase } from '../../../adapters/open.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
 import { DatabaseError } from '../../../src/ports/database.ts'
+import { testDatabaseUrl } from '../../support/servers/postgres.ts'
+import type { TestProxy } from '../../support/servers/proxy.ts'
+import { openStore } from '../../support/store.ts'
 import {
   codeOf,
   hold,
@@ -14,10 +17,7 @@ import {
   texts,
   turn,
   waiters,
-} from '../../support/lost-answers.ts'
-import { testDatabaseUrl } from '../../support/servers/postgres.ts'
-import type { TestProxy } from '../../support/servers/proxy.ts'
-import { openStore } from '../../support/store.ts'
+} from '../../support/writing/lost-answers.ts'
 
 /** Cuts every connection when the record function's answer comes by, after its commit. */
 function cutTheAnswer(proxy: TestProxy, times = 1): () => number {

@@ -11,7 +11,7 @@ import {
   texts,
   turn,
   waiters,
-} from '../../support/lost-answers.ts'
+} from '../../support/writing/lost-answers.ts'
 
 describe('a database that is away', () => {
   test('refuses writes and reads for a while, and needs no restart when it is back', async () => {

@@ -1,7 +1,7 @@
 /** Which outcomes of the write probe count as success, as failure, and as neither. */
 import { expect, test } from 'bun:test'
 import type { DatabaseCode } from '../../../src/conversation/sql/database-problems.ts'
-import { createWriteHealth } from '../../../src/conversation/writing/write-health.ts'
+import { WriteHealth } from '../../../src/conversation/writing/write-health.ts'
 import { DatabaseError } from '../../../src/ports/database.ts'
 import { freshPostgres } from '../../support/servers/databases.ts'
 import { until } from '../../support/servers/processes.ts'
@@ -19,7 +19,7 @@ test('a probe that fails for a fault of its statement or a lock wait is neither 
   const lost: DatabaseCode[] = []
   let unjudged = 0
   let back = 0
-  using health = createWriteHealth({
+  using health = new WriteHealth({
     database,
     everyMs: 10,
     events: {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { validate } from '@readme/openapi-parser'
 import packageJson from '../../../package.json'
-import { createDecoder } from '../../../src/conversation/wire/decode.ts'
+import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { problemCodes } from '../../../src/problem.ts'
 import {
   type Document,
@@ -164,21 +164,21 @@ describe('the document', () => {
       urlsMax: 64,
       aheadSecondsMax: 10 ** 9,
     }
-    const decoder = createDecoder(limits)
+    const decoder = new Decoder(limits)
     const decoders: Record<string, (body: unknown) => unknown> = {
-      createConversation: decoder.conversation,
-      patchConversation: decoder.conversationPatch,
-      recordTurn: decoder.turn,
-      createSegment: decoder.segment,
-      attachTts: decoder.attach,
+      createConversation: (body) => decoder.conversation(body),
+      patchConversation: (body) => decoder.conversationPatch(body),
+      recordTurn: (body) => decoder.turn(body),
+      createSegment: (body) => decoder.segment(body),
+      attachTts: (body) => decoder.attach(body),
       attachTtsToLatest: (body) =>
         typeof body === 'object' && body !== null && 'key' in body
           ? decoder.attachByKey(body)
           : decoder.attach(body),
-      openTurn: decoder.openTurn,
-      completeTurn: decoder.halves,
-      interrupt: decoder.interruption,
-      startVoiceSession: decoder.voiceSession,
+      openTurn: (body) => decoder.openTurn(body),
+      completeTurn: (body) => decoder.halves(body),
+      interrupt: (body) => decoder.interruption(body),
+      startVoiceSession: (body) => decoder.voiceSession(body),
     }
     for (const { operation } of operations()) {
       const examples = Object.values(operation.requestBody?.content ?? {}).flatMap((each) =>

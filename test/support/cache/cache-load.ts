@@ -6,9 +6,15 @@
 import type { AttachedAudio } from '../../../src/conversation/wire/audio-schemas.ts'
 import { decodeCursor } from '../../../src/conversation/wire/ids.ts'
 import type { Message, NewTurn, RecordedTurn } from '../../../src/conversation/wire/schemas.ts'
-import { dialogueFiles, dialoguesAreHere, readDialogues, sentences, turnsOf } from '../dialogues.ts'
 import { createConversations, type Node } from '../servers/node.ts'
-import { seeded } from '../writer.ts'
+import {
+  dialogueFiles,
+  dialoguesAreHere,
+  readDialogues,
+  sentences,
+  turnsOf,
+} from '../transfer/dialogues.ts'
+import { seeded } from '../writing/writer.ts'
 import { type Asked, digestOf, type KnownChange, type SeenRead } from './read-judge.ts'
 
 /** A conversation, and all that was told of it. */

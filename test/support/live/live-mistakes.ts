@@ -60,10 +60,10 @@ const withStore =
   (options: LiveOptions): Live => {
     const live: Live = createLive({
       ...options,
-      store: () => ({
-        ...options.store(),
+      store: {
+        ...options.store,
         recordTurn: (...turn) => recordTurn(options, live, ...turn),
-      }),
+      },
     })
     return live
   }
@@ -183,10 +183,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     live: withStore(async (options, _, principal, c, turn, key) => {
       const { ids, turn: sent } = named(turn)
       const { version } = await nextOf(options, principal, c)
-      options
-        .store()
-        .recordTurn(principal, c, sent, key)
-        .catch(() => {})
+      options.store.recordTurn(principal, c, sent, key).catch(() => {})
       const told = { humanMessageId: ids.human, assistantMessageId: ids.ai, messages: [] }
       return { ...told, version, cursor: 'x', replayed: false }
     }),
@@ -208,7 +205,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
         ...{ tenant, conversationId: c, from, version, messages },
         touched: 'messages',
       })
-      return options.store().recordTurn(principal, c, sent, key)
+      return options.store.recordTurn(principal, c, sent, key)
     }),
   },
 
@@ -290,7 +287,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   'the key of a turn is not kept': {
     rules: ['doubled'],
     live: withStore((options, _, principal, c, turn) =>
-      options.store().recordTurn(principal, c, turn),
+      options.store.recordTurn(principal, c, turn),
     ),
   },
 

@@ -1,5 +1,5 @@
 /** Callers who do what callers do while somebody else misbehaves: how long each is kept waiting. */
-import { must, recordTurn } from '../client.ts'
+import { must, recordTurn } from '../writing/client.ts'
 import { LiveClient } from './live.ts'
 
 export type Waits = {

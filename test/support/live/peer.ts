@@ -3,7 +3,7 @@
  * speaks the frames of `turnlog.v1` and nothing else of the service.
  */
 import type { ServerWebSocket } from 'bun'
-import type { ClientFrame } from '../../../src/client/client-frames.ts'
+import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
 import type { Change, Message } from '../../../src/conversation/wire/schemas.ts'
 
 export type PeerSocket = {

@@ -1,6 +1,6 @@
 /** The service as its users run it: a process of its own. */
 import { join } from 'node:path'
-import { call } from '../client.ts'
+import { call } from '../writing/client.ts'
 
 const root = join(import.meta.dir, '../../..')
 

@@ -73,7 +73,7 @@ async function openNode(url: string, cacheUrl: string) {
       voice,
     },
     live(options) {
-      live = createLive({ ...options, store: () => counted(options.store(), calls) })
+      live = createLive({ ...options, store: counted(options.store, calls) })
       return live
     },
   })

@@ -4,16 +4,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
+import type { Rest } from '../../../src/client/client.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { RecordedTurn, Segment } from '../../../src/conversation/wire/schemas.ts'
 import { exportConversations } from '../../../src/transfer/export/exporter.ts'
-import type { Rest } from '../../../src/transfer/rest.ts'
-import { readAll, readConversation, readSegments } from '../../support/checker.ts'
-import { call, must, recordTurn } from '../../support/client.ts'
-import { folded, toldBy } from '../../support/folded.ts'
 import { createConversations, type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
+import { folded, toldBy } from '../../support/transfer/folded.ts'
 import {
   exportedFrom,
   importedInto,
@@ -23,8 +21,10 @@ import {
   printed,
   restAt,
   silent,
-} from '../../support/transfer.ts'
-import { seeded } from '../../support/writer.ts'
+} from '../../support/transfer/transfer.ts'
+import { readAll, readConversation, readSegments } from '../../support/writing/checker.ts'
+import { call, must, recordTurn } from '../../support/writing/client.ts'
+import { seeded } from '../../support/writing/writer.ts'
 
 /** `TRANSFERS=1000` is the long run. */
 const rounds = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)
@@ -60,16 +60,14 @@ async function exportOf(rest: Rest, ids: readonly string[] | undefined, canCut =
 
 /** The service with small pages, where `before` runs ahead of every GET, one after the other. */
 function meddling(before: (path: string) => Promise<unknown>): Rest {
-  const rest = restAt(small.url)
   let turns = Promise.resolve<unknown>(undefined)
-  return {
-    ...rest,
-    async get(path) {
-      turns = turns.then(() => before(path))
+  return restAt(small.url, {
+    async fetch(url, init) {
+      turns = turns.then(() => before(url.slice(small.url.length)))
       await turns
-      return rest.get(path)
+      return fetch(url, init)
     },
-  }
+  })
 }
 
 /** Once, at the nth path that matches. */
@@ -161,27 +159,23 @@ describe('an export of a conversation', () => {
 
   test('has a turn once that came between its first two questions', async () => {
     const id = await newConversation()
-    const rest = restAt(large.url)
     const segments = Promise.withResolvers<void>()
     let asked = 0
-    const { lines } = await exportOf(
-      {
-        ...rest,
-        async get(path) {
-          if (path.includes('/messages') && asked++ === 0) {
-            await segments.promise
-            await recordTurn(large.url, id, {
-              user: { text: 'u' },
-              assistant: { responses: ['a'] },
-            })
-          }
-          const answer = await rest.get<never>(path)
-          if (path.includes('/segments')) segments.resolve()
-          return answer
-        },
+    const rest = restAt(large.url, {
+      async fetch(url, init) {
+        if (url.includes('/messages') && asked++ === 0) {
+          await segments.promise
+          await recordTurn(large.url, id, {
+            user: { text: 'u' },
+            assistant: { responses: ['a'] },
+          })
+        }
+        const answer = await fetch(url, init)
+        if (url.includes('/segments')) segments.resolve()
+        return answer
       },
-      [id],
-    )
+    })
+    const { lines } = await exportOf(rest, [id])
     expect(lines.map(({ type }) => type)).toEqual(['conversation', 'turn', 'end'])
   })
 
@@ -234,15 +228,13 @@ describe('an export of a long conversation', () => {
       one`UPDATE conversations SET last_seq = 20000 WHERE id = ${id}`,
     ])
     await sql.end()
-    const rest = restAt(large.url)
     let pages = 0
-    const counting: Rest = {
-      ...rest,
-      get(path) {
-        if (path.includes('/messages')) pages += 1
-        return rest.get(path)
+    const counting = restAt(large.url, {
+      fetch(url, init) {
+        if (url.includes('/messages')) pages += 1
+        return fetch(url, init)
       },
-    }
+    })
     let turns = 0
     const held: number[] = []
     const output = {

@@ -4,8 +4,8 @@ import { formatNamed, formatOf } from '../../../src/transfer/formats/formats.ts'
 import { sentences } from '../../../src/transfer/formats/sentences.ts'
 import { LineProblem } from '../../../src/transfer/formats/steps.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
-import { answered, read, said } from '../../support/read-lines.ts'
-import { contextOf } from '../../support/transfer.ts'
+import { answered, read, said } from '../../support/transfer/read-lines.ts'
+import { contextOf } from '../../support/transfer/transfer.ts'
 
 describe('dialogues', () => {
   const line = {

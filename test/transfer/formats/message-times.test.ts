@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { printTime } from '../../../src/conversation/wire/time.ts'
-import { createTimeReader, isTimeName } from '../../../src/transfer/formats/message-times.ts'
+import type { Json } from '../../../src/transfer/formats/json-value.ts'
+import { isTimeName, TimeReader } from '../../../src/transfer/formats/message-times.ts'
 import { timeOfNumber, timeOfValue } from '../../../src/transfer/formats/time-forms.ts'
-import type { Json } from '../../../src/transfer/formats/utterances.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 
 /** A time as it stands in a line: `text` is JSON. */
@@ -92,7 +92,7 @@ describe('a time', () => {
 describe('the time of a message', () => {
   const read = (message: string, of: 'ofMessage' | 'ofConversation' = 'ofMessage') => {
     const json = parseSourced(message)
-    const reader = createTimeReader(json.numberText)
+    const reader = new TimeReader(json.numberText)
     return [reader[of](json.value as Json), reader.strange] as const
   }
 

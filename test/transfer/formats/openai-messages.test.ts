@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { NewConversation, NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import { LineProblem } from '../../../src/transfer/formats/steps.ts'
-import { a, answered, kept, read, said } from '../../support/read-lines.ts'
+import { a, answered, kept, read, said } from '../../support/transfer/read-lines.ts'
 
 const u = (content: unknown, more: object = {}) => ({ role: 'user', content, ...more })
 

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import { casePath, casesAreHere } from '../../support/cases.ts'
-import { readAll, readConversations } from '../../support/checker.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
+import { readAll, readConversations } from '../../support/writing/checker.ts'
 
 let node: Node
 beforeAll(async () => {

@@ -3,19 +3,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Problem } from '../../../src/client/client.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { conversationIdOf } from '../../../src/transfer/formats/derived-ids.ts'
 import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
-import { createRest, Refused, ServiceAway } from '../../../src/transfer/rest.ts'
-import { readAll, readConversation } from '../../support/checker.ts'
-import { call, recordTurn } from '../../support/client.ts'
+import { connect, endedBy, refusalOf } from '../../../src/transfer/service-client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { freePort } from '../../support/servers/processes.ts'
 import { startProxy } from '../../support/servers/proxy.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
-import { exportedFrom, importedInto, lasting, printed } from '../../support/transfer.ts'
-import { seeded } from '../../support/writer.ts'
+import { exportedFrom, importedInto, lasting, printed } from '../../support/transfer/transfer.ts'
+import { readAll, readConversation } from '../../support/writing/checker.ts'
+import { call, recordTurn } from '../../support/writing/client.ts'
+import { seeded } from '../../support/writing/writer.ts'
 
 let node: Node
 /** Where exports come from. */
@@ -310,6 +311,18 @@ describe('what the service refuses', () => {
   })
 })
 
+/** What a fake problem has beside its code. */
+const told = { title: 'Fake', status: 503 }
+const turn = { assistant: { responses: ['a'] } }
+
+/** How a call ends: with a refusal of this one request, or with a service that is away. */
+const endOf = (call: Promise<unknown>): Promise<unknown> =>
+  call.catch((error: unknown) => {
+    if (!(error instanceof Problem)) throw error
+    const refused = refusalOf(error)
+    return refused === undefined ? { away: endedBy(error) } : { refused }
+  })
+
 describe('a service that fails for a while', () => {
   test('is asked again with the same key, and everything is there once', async () => {
     const url = new URL(node.url)
@@ -334,7 +347,7 @@ describe('a service that fails for a while', () => {
 
   test('is waited for as long as it says, and given up when patience ends', async () => {
     const times: number[] = []
-    const problem = { code: 'overloaded', detail: 'Too many.', retryable: true }
+    const problem = { ...told, code: 'overloaded', detail: 'Too many.', retryable: true }
     const fake = Bun.serve({
       port: 0,
       fetch: () => {
@@ -344,20 +357,20 @@ describe('a service that fails for a while', () => {
           : Response.json(problem, { status: 503, headers: { 'retry-after': '1' } })
       },
     })
-    const rest = createRest({ url: `${fake.url}`, patienceMs: 1500 })
-    expect(await rest.get<unknown>('/')).toEqual({ fine: true })
+    const rest = connect({ url: `${fake.url}`, patienceMs: 1500 })
+    expect(await rest.getHealth()).toEqual({ fine: true } as never)
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(1000)
-    expect(await rest.get('/').catch((error: unknown) => error)).toEqual(
-      new ServiceAway('Too many.'),
-    )
+    expect(await endOf(rest.getHealth())).toEqual({ away: 'Too many.' })
     await fake.stop(true)
-    const gone = createRest({ url: `${fake.url}`, patienceMs: 0 })
-    expect(await gone.get('/').catch((error: unknown) => error)).toBeInstanceOf(ServiceAway)
+    const gone = connect({ url: `${fake.url}`, patienceMs: 0 })
+    expect(await endOf(gone.getHealth())).toEqual({
+      away: expect.stringContaining('cannot be reached'),
+    })
   })
 
   test('and does not know an outcome is asked again, for every request of an import may be repeated', async () => {
     let count = 0
-    const problem = { code: 'outcome-unknown', detail: 'Lost.', retryable: false }
+    const problem = { ...told, code: 'outcome-unknown', detail: 'Lost.', retryable: false }
     const fake = Bun.serve({
       port: 0,
       fetch: () => {
@@ -365,31 +378,39 @@ describe('a service that fails for a while', () => {
         return count === 1 ? Response.json(problem, { status: 503 }) : Response.json({})
       },
     })
-    const rest = createRest({ url: `${fake.url}`, patienceMs: 10_000 })
-    expect((await rest.send<unknown>('POST', '/v1/conversations', {})).status).toBe(200)
-    expect(count).toBe(2)
+    const rest = connect({ url: `${fake.url}`, patienceMs: 10_000 })
+    for (const write of [
+      () => rest.createConversation({ id: newId() }),
+      () => rest.recordTurn(newId(), turn, { key: 'k' }),
+      () => rest.endVoiceSession(newId(), 's', { resend: true }),
+    ]) {
+      count = 0
+      expect(await write()).toEqual({} as never)
+      expect(count).toBe(2)
+    }
     await fake.stop(true)
   })
 
   test('for good on one request costs that one', async () => {
-    const problem = { code: 'internal', detail: 'Sorry.', retryable: true }
+    const problem = { ...told, code: 'internal', detail: 'Sorry.', retryable: true }
     let count = 0
     const fake = Bun.serve({
       port: 0,
       fetch: ({ url }) => {
         count += 1
-        return url.endsWith('/proxy')
+        return url.includes('/proxy')
           ? new Response('<html>', { status: 413 })
           : Response.json(problem, { status: 500 })
       },
     })
-    const rest = createRest({ url: `${fake.url}`, patienceMs: 60_000 })
-    expect(await rest.get('/').catch((error: unknown) => error)).toEqual(
-      new Refused('internal', 'Sorry.'),
-    )
+    const rest = connect({ url: `${fake.url}`, patienceMs: 60_000 })
+    const refused = { refused: { code: 'internal', message: 'Sorry.' } }
+    expect(await endOf(rest.getHealth())).toEqual(refused)
     expect(count).toBe(5)
-    const refused = await rest.get('/proxy').catch((error: unknown) => error)
-    expect(refused).toMatchObject({ name: 'Refused', code: 'http-413' })
+    expect(await endOf(rest.recordTurn(newId(), turn, { key: 'k' }))).toEqual(refused)
+    expect(count).toBe(10)
+    const proxy = connect({ url: `${fake.url}proxy`, patienceMs: 60_000 })
+    expect(await endOf(proxy.getHealth())).toMatchObject({ refused: { code: 'http-413' } })
     await fake.stop(true)
   }, 20_000)
 })

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
-import { call, must } from '../../support/client.ts'
-import { dialogueFiles, dialoguePath, dialoguesAreHere } from '../../support/dialogues.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { until } from '../../support/servers/processes.ts'
 import { runTurnlog, startTurnlog } from '../../support/servers/turnlog.ts'
-import { exportedFrom, lasting, printed } from '../../support/transfer.ts'
-import { seeded } from '../../support/writer.ts'
+import { dialogueFiles, dialoguePath, dialoguesAreHere } from '../../support/transfer/dialogues.ts'
+import { exportedFrom, lasting, printed } from '../../support/transfer/transfer.ts'
+import { call, must } from '../../support/writing/client.ts'
+import { seeded } from '../../support/writing/writer.ts'
 
 /** `TRANSFERS=1000` is the long run: more kills, and whole files. */
 const long = process.env['TRANSFERS']

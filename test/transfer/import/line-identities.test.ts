@@ -7,13 +7,13 @@ import fc from 'fast-check'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { ConversationList, NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import { conversationIdOf, idWithin } from '../../../src/transfer/formats/derived-ids.ts'
-import { createIdTable } from '../../../src/transfer/lines/id-table.ts'
-import { readAll, readConversation } from '../../support/checker.ts'
-import { call, must, recordTurn } from '../../support/client.ts'
+import { IdTable } from '../../../src/transfer/lines/id-table.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { type Ran, runTurnlog } from '../../support/servers/turnlog.ts'
-import { importedInto, printed } from '../../support/transfer.ts'
+import { importedInto, printed } from '../../support/transfer/transfer.ts'
+import { readAll, readConversation } from '../../support/writing/checker.ts'
+import { call, must, recordTurn } from '../../support/writing/client.ts'
 
 let node: Node
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'turnlog-test-')))
@@ -147,7 +147,7 @@ describe('an id', () => {
       fc.property(
         fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 3000, size: 'max' }),
         (pairs) => {
-          const [table, map] = [createIdTable(), new Map<string, number>()]
+          const [table, map] = [new IdTable(), new Map<string, number>()]
           for (const [id, value] of pairs) {
             expect(table.get(id)).toBe(map.get(id))
             table.set(id, value)

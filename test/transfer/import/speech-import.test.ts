@@ -4,7 +4,7 @@ import { createClient, type TurnlogClient } from '../../../src/client/client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { until } from '../../support/servers/processes.ts'
-import { exportedFrom, importedInto, printed } from '../../support/transfer.ts'
+import { exportedFrom, importedInto, printed } from '../../support/transfer/transfer.ts'
 import { speak } from '../../support/voice/spoken.ts'
 
 let [source, target]: (Node | undefined)[] = []

@@ -1,0 +1,79 @@
+/** The write of an interruption: what the listener heard of an AI message. */
+import { type Problem, violationProblem } from '../../problem.ts'
+import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
+import { encodeCursor } from '../wire/ids.ts'
+import type { Principal } from '../wire/principal.ts'
+import { now, printTime } from '../wire/time.ts'
+import type { InterruptedMessage, Interruption } from '../wire/voice-schemas.ts'
+import { printedTime } from '../writing/turn.ts'
+import type { Writes } from '../writing/writes.ts'
+
+const call = `SELECT w.outcome, w.version AS "at", w.parts AS "partCount", w.characters, ${messageList('(w.message)')}
+  FROM turnlog_interrupt_v1(
+    $1, $2::uuid, $3::uuid, $4::text::jsonb, $5::text::timestamptz, $6::boolean, $7::integer) w`
+
+export type InterruptionWrites = {
+  /**
+   * What the listener heard of an AI message. Fails with `message-not-found`, `message-not-ai` or
+   * `heard-out-of-range`.
+   */
+  interrupt(
+    principal: Principal,
+    id: string,
+    messageId: string,
+    body: Interruption,
+  ): Promise<InterruptedMessage>
+}
+
+export function createInterruptionWrites({
+  write,
+  announce,
+  lockTimeoutMs,
+}: Writes): InterruptionWrites {
+  return {
+    async interrupt(principal, id, messageId, { heard, at }) {
+      type Row = MessageRow & {
+        outcome: string
+        at: number
+        partCount: number
+        characters: number
+      }
+      const row = await write<Row>(
+        call,
+        [
+          principal.tenant,
+          id,
+          messageId,
+          JSON.stringify(heard),
+          printedTime(at) ?? printTime(now()),
+          at !== undefined,
+          lockTimeoutMs,
+        ],
+        ['interrupted', 'unchanged', 'heard-out-of-range'],
+        // Without a time of its own, a second report would be a later one.
+        { isRepeatable: at !== undefined },
+      )
+      if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)
+      const message = messageFromRow(id, row)
+      if (row.outcome === 'interrupted') announce(principal, id, row.at, 'messages', [message])
+      return { messageId: message.id, version: row.at, cursor: encodeCursor(id, row.at), message }
+    },
+  }
+}
+
+function outOfRange(
+  heard: { readonly parts?: number; readonly characters?: number },
+  { partCount, characters }: { partCount: number; characters: number },
+): Problem {
+  const isParts = (heard.parts ?? 0) > partCount
+  return violationProblem([
+    {
+      code: 'heard-out-of-range',
+      in: 'body',
+      pointer: isParts ? '/heard/parts' : '/heard/characters',
+      message: isParts
+        ? `the message has ${partCount} parts`
+        : `the message has ${characters} characters`,
+    },
+  ])
+}

@@ -1,0 +1,57 @@
+/** What an operator has done without a start of the service: migrations, and an audit of the cache. */
+import type { Config } from './config.ts'
+import {
+  type AuditAsked,
+  type AuditReport,
+  createAudit,
+  report,
+} from './conversation/cache/audit.ts'
+import { CacheEntries } from './conversation/cache/entries.ts'
+import { cacheRule } from './conversation/cache/rule.ts'
+import { DatabaseReader } from './conversation/reading/database-reader.ts'
+import { localPrincipal } from './conversation/wire/principal.ts'
+import type { Events } from './events.ts'
+import { StartRefusal } from './ports/database.ts'
+import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
+
+/** Brings the tables up to date; answers what was done. */
+export async function migrateDatabase(config: Config, events: Events): Promise<string> {
+  let migrated = false
+  await using database = await openDatabase(config, events, () => {
+    migrated = true
+  })
+  await database.migrate()
+  return migrated
+    ? `The tables of the ${database.name} were brought up to date.`
+    : `The tables of the ${database.name} are up to date; there was nothing to do.`
+}
+
+/** Compares the cache with the database: the newest `limit` conversations, or all. */
+export async function auditCache(
+  config: Config,
+  events: Events,
+  asked: AuditAsked,
+): Promise<AuditReport> {
+  await using opened = new AsyncDisposableStack()
+  const kv = await openCacheKv(config, events)
+  opened.defer(() => kv.kv.close())
+  if (!kv.shared)
+    throw new StartRefusal(
+      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
+    )
+  const database = opened.use(await openDatabase(config, events))
+  await database.verify()
+  const ttlMs = config.cache.ttlSeconds * 1000
+  const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
+  const audit = createAudit(entries, new DatabaseReader(database, config.limits), database)
+  await connected(kv, config.database.connectTimeoutMs)
+  return await report(audit, localPrincipal, asked)
+}
+
+async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
+  const until = performance.now() + withinMs
+  while (!ready()) {
+    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

@@ -1,0 +1,73 @@
+/** Records the turns of one conversation, or finds them where they stand already. */
+import type { Rest } from '../../client/client.ts'
+import type { Message, RecordedTurn } from '../../conversation/wire/schemas.ts'
+import type { Step } from '../formats/steps.ts'
+import { type Refusal, refusalOf } from '../service-client.ts'
+import type { SpeechImport } from './speech-import.ts'
+import { standing } from './standing.ts'
+
+export type RecordStep = Step & { do: 'record' }
+
+/** The turn's messages as they now stand, or why there are none. */
+export type TurnOutcome =
+  | { readonly messages: readonly Message[]; readonly replayed: boolean }
+  | { readonly refusal: Refusal }
+
+const withoutAnswer: TurnOutcome = {
+  refusal: { code: 'no answer', message: 'the answer has no parts' },
+}
+
+export class TurnImport {
+  readonly #rest: Rest
+  readonly #conversationId: string
+  readonly #speech: SpeechImport
+
+  constructor(rest: Rest, conversationId: string, speech: SpeechImport) {
+    this.#rest = rest
+    this.#conversationId = conversationId
+    this.#speech = speech
+  }
+
+  /** `mayHaveSeat`: whether an earlier import may have brought the turn's human half to a seat. */
+  async recordOrFind(step: RecordStep, mayHaveSeat: boolean): Promise<TurnOutcome> {
+    try {
+      const completed = mayHaveSeat ? await this.#speech.goOn(step) : undefined
+      const turn = completed === undefined ? await this.#record(step) : completed
+      return turn ?? withoutAnswer
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      const isTaken = refusal.code === 'idempotency-conflict' || refusal.code === 'id-taken'
+      const found = isTaken ? await standing(this.#rest, this.#conversationId, step) : undefined
+      return found === undefined ? { refusal } : { messages: found, replayed: true }
+    }
+  }
+
+  async #record(step: RecordStep): Promise<RecordedTurn | null> {
+    const { turn, key } = step
+    return withSegment(turn.segment?.id, {
+      write: () => this.#rest.recordTurn(this.#conversationId, turn, { key }),
+      createSegment: (id) => this.#rest.createSegment(this.#conversationId, { id }),
+    })
+  }
+}
+
+/**
+ * Repeats a write that is refused because its segment is missing, once the segment is made. A segment may
+ * be named before its line, where it was made while the export ran.
+ */
+export async function withSegment<Result>(
+  segmentId: string | null | undefined,
+  steps: {
+    readonly write: () => Promise<Result>
+    readonly createSegment: (id: string) => Promise<unknown>
+  },
+): Promise<Result> {
+  try {
+    return await steps.write()
+  } catch (error) {
+    if (refusalOf(error)?.code !== 'segment-not-found') throw error
+    await steps.createSegment(segmentId ?? '')
+    return await steps.write()
+  }
+}

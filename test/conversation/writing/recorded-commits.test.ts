@@ -1,0 +1,47 @@
+/** What the effects are told of a batch. */
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
+import { commitsOf, type Recorded } from '../../../src/conversation/writing/recorded-commits.ts'
+import { messagesOf, prepareTurn } from '../../../src/conversation/writing/turn.ts'
+
+const body = { assistant: { responses: ['a'] } }
+
+function recordedAt(conversation: string, version: number): Recorded {
+  const turn = prepareTurn(localPrincipal, conversation, body, undefined)
+  const position = { version, seq: version, head: version, urls: null, began: false }
+  const pending = { turn, since: 0, resolve: () => {}, reject: () => {} }
+  return { pending, position, messages: messagesOf(turn, position) }
+}
+
+test('commits hold every turn once, by conversation, in versions that follow each other', () => {
+  const turns = fc.uniqueArray(
+    fc.record({
+      conversation: fc.constantFrom('a', 'b'),
+      version: fc.integer({ min: 2, max: 30 }),
+    }),
+    { selector: ({ conversation, version }) => `${conversation}${version}` },
+  )
+  fc.assert(
+    fc.property(turns, (given) => {
+      const commits = commitsOf(
+        given.map(({ conversation, version }) => recordedAt(conversation, version)),
+      )
+      const seen = commits.map(({ messages }) =>
+        messages.map(({ conversationId, version }) => `${conversationId}${version}`),
+      )
+      expect(seen.flat().sort()).toEqual(
+        given.map((one) => `${one.conversation}${one.version}`).sort(),
+      )
+      for (const { conversationId, from, version, messages } of commits) {
+        expect(version - from).toBe(messages.length)
+        messages.forEach((message, n) => {
+          expect(message.version).toBe(from + 1 + n)
+          expect(message.conversationId).toBe(conversationId)
+        })
+        // No commit could have held more versions.
+        expect(seen.flat()).not.toContain(`${conversationId}${from}`)
+      }
+    }),
+  )
+})

@@ -1,0 +1,56 @@
+/** Exponential backoff: the bounds and the spread of its waits. */
+import { describe, expect, test } from 'bun:test'
+import { boundMs, equalJitterMs, fullJitterMs, pause } from '../../src/mechanics/backoff.ts'
+
+const backoff = { firstMs: 100, maxMs: 1500 }
+const failures = [0, 1, 2, 3, 4, 5, 2000]
+const bounds = [100, 200, 400, 800, 1500, 1500, 1500]
+
+/** Waits of many callers that have failed as often. */
+const waitsOf = (wait: typeof boundMs, failed: number) =>
+  Array.from({ length: 500 }, () => wait(backoff, failed))
+
+describe('a backoff', () => {
+  test('has a bound that doubles with every failure, up to its maximum', () => {
+    expect(failures.map((failed) => boundMs(backoff, failed))).toEqual(bounds)
+  })
+
+  test.each([
+    { name: 'full', wait: fullJitterMs, least: 0 },
+    { name: 'equal', wait: equalJitterMs, least: 0.5 },
+  ])(
+    'with $name jitter spreads its waits between $least of the bound and the bound',
+    ({ wait, least }) => {
+      for (const [n, failed] of failures.entries()) {
+        const bound = bounds[n] ?? 0
+        const waits = waitsOf(wait, failed)
+        expect(Math.min(...waits)).toBeGreaterThanOrEqual(least * bound)
+        expect(Math.max(...waits)).toBeLessThanOrEqual(bound)
+        // All 500 in the same half of the range happens once in 2 ** 499 runs.
+        const middle = ((1 + least) / 2) * bound
+        expect(waits.some((ms) => ms < middle) && waits.some((ms) => ms > middle)).toBe(true)
+      }
+    },
+  )
+
+  test('of a first wait of 0 never waits', () => {
+    expect(equalJitterMs({ firstMs: 0, maxMs: 100 }, 20)).toBe(0)
+  })
+})
+
+describe('a pause', () => {
+  test('ends after its time', async () => {
+    const begun = performance.now()
+    await pause(20, new AbortController().signal)
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(19)
+  })
+
+  test('rejects with the reason of its signal, before and while it waits', async () => {
+    const reason = new Error('enough')
+    const given = new AbortController()
+    const waiting = pause(60_000, given.signal)
+    given.abort(reason)
+    expect(await waiting.catch((thrown) => thrown)).toBe(reason)
+    expect(await pause(0, given.signal).catch((thrown) => thrown)).toBe(reason)
+  })
+})

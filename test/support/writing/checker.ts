@@ -1,0 +1,128 @@
+/**
+ * Judges a conversation by what its writers were told: order, versions, nothing lost, nothing twice,
+ * no half turn.
+ */
+import { expect } from 'bun:test'
+import type {
+  Conversation,
+  ConversationList,
+  Message,
+  MessagePage,
+  NewTurn,
+  RecordedTurn,
+  SegmentList,
+} from '../../../src/conversation/wire/schemas.ts'
+import { call, must } from './client.ts'
+
+/** What one writer was told of one conversation. */
+export type Told = {
+  /** Acknowledged turns, by their unique text. */
+  turns: Map<string, { sent: NewTurn; told: RecordedTurn }>
+  /** Texts sent whose outcome nobody told: they may be there once, or not at all. */
+  unknown: Set<string>
+  /** The version each acknowledged change took. */
+  versions: number[]
+  /** The last audio each message was given, by the version that gave it. */
+  audio: Map<string, { version: number; urls: string[] }>
+}
+
+export const newTold = (): Told => ({
+  turns: new Map(),
+  unknown: new Set(),
+  versions: [],
+  audio: new Map(),
+})
+
+export async function readAll(base: string, id: string): Promise<Message[]> {
+  const messages: Message[] = []
+  for (;;) {
+    const after = messages.at(-1)?.seq ?? 0
+    const page = must(
+      await call<MessagePage>(
+        base,
+        'GET',
+        `/v1/conversations/${id}/messages?after=${after}&limit=200`,
+      ),
+    )
+    messages.push(...page.messages)
+    if (!page.hasMore) return messages
+  }
+}
+
+export const readConversation = async (base: string, id: string): Promise<Conversation> =>
+  must(await call<Conversation>(base, 'GET', `/v1/conversations/${id}`))
+
+export const readSegments = async (base: string, id: string): Promise<SegmentList> =>
+  must(await call<SegmentList>(base, 'GET', `/v1/conversations/${id}/segments?limit=200`))
+
+export const readConversations = async (base: string): Promise<ConversationList> =>
+  must(await call<ConversationList>(base, 'GET', '/v1/conversations?limit=200'))
+
+/** The text by which a turn is known: its first message's. */
+const nameOf = (turn: Message[]) => turn[0]?.content ?? ''
+
+/** `exact`: every outcome is known, so the versions told are all there are. */
+export async function checkConversation(
+  base: string,
+  id: string,
+  told: readonly Told[],
+  { exact }: { exact: boolean },
+): Promise<void> {
+  const messages = await readAll(base, id)
+  const conversation = await readConversation(base, id)
+
+  // Dense order, and versions within the conversation's.
+  expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1))
+  expect(conversation.lastSeq).toBe(messages.length)
+  for (const { version } of messages) expect(version).toBeLessThanOrEqual(conversation.version)
+
+  // Whole turns: a human message directly followed by its answer, or an answer alone.
+  const turns = [...Map.groupBy(messages, ({ turnId }) => turnId).values()]
+  for (const turn of turns) {
+    const [first, second] = turn
+    expect(turn.map(({ role }) => role)).toEqual(turn.length === 1 ? ['ai'] : ['human', 'ai'])
+    expect(turn[0]?.turnId).toBe(turn[0]?.id)
+    if (first !== undefined && second !== undefined) expect(second.seq).toBe(first.seq + 1)
+  }
+
+  // Every acknowledged turn once, word for word; nothing that nobody sent.
+  const byName = Map.groupBy(turns, nameOf)
+  const sentNames = new Set(told.flatMap((one) => [...one.turns.keys(), ...one.unknown]))
+  for (const [name, found] of byName) {
+    if (!sentNames.has(name)) throw new Error(`nobody sent the turn ${name}`)
+    expect(found).toHaveLength(1)
+  }
+  for (const one of told) {
+    for (const [name, { sent, told: recorded }] of one.turns) {
+      const [turn] = byName.get(name) ?? []
+      if (turn === undefined) throw new Error(`the acknowledged turn ${name} is not there`)
+      expect(turn.map((message) => message.id)).toEqual(recorded.messages.map(({ id }) => id))
+      expect(turn.at(-1)?.parts).toEqual(sent.assistant.responses)
+      expect(turn.map(({ seq }) => seq)).toEqual(recorded.messages.map(({ seq }) => seq))
+    }
+    for (const [messageId, { version, urls }] of one.audio) {
+      const message = messages.find((candidate) => candidate.id === messageId)
+      const newest = Math.max(...told.map((other) => other.audio.get(messageId)?.version ?? 0))
+      if (version !== newest || message === undefined) continue
+      // A later change whose writer was never told stands in its place.
+      expect(message.version).toBeGreaterThanOrEqual(version)
+      if (exact || message.version === version) expect(message.ttsAudioUrls).toEqual(urls)
+    }
+  }
+
+  // Time is the latest answer's.
+  const latest =
+    messages
+      .map(({ createdAt }) => createdAt)
+      .sort()
+      .at(-1) ?? null
+  expect(conversation.lastMessageAt).toBe(latest)
+
+  const versions = told.flatMap((one) => one.versions)
+  expect(new Set(versions).size).toBe(versions.length)
+  if (exact) {
+    expect(versions.sort((a, b) => a - b)).toEqual(
+      Array.from({ length: conversation.version - 1 }, (_, index) => index + 2),
+    )
+  }
+}
