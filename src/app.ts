@@ -6,7 +6,7 @@ import { createErasures } from './conversation/cache/erasures.ts'
 import { KvCache } from './conversation/cache/kv-cache.ts'
 import { OwnCache } from './conversation/cache/own-cache.ts'
 import { Histories } from './conversation/histories.ts'
-import { DatabaseReader } from './conversation/reading/database-reader.ts'
+import { Reader } from './conversation/reading/reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
 import { createStore } from './conversation/store.ts'
 import { Decoder } from './conversation/wire/decode.ts'
@@ -87,7 +87,7 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
     overrides.kv ?? opened.adopt(await openCacheKv(config, events), (own) => own.kv.close())
   const effects = new Effects(events)
   const decoder = new Decoder(limits)
-  const reader = new DatabaseReader(database, limits)
+  const reader = new Reader(database, limits)
   const isOwnKv = overrides.kv === undefined
   const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
   const caching = { ...config.cache, database, cache, isShared: kv.shared, events }

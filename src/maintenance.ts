@@ -8,7 +8,7 @@ import {
 } from './conversation/cache/audit.ts'
 import { CacheEntries } from './conversation/cache/entries.ts'
 import { cacheRule } from './conversation/cache/rule.ts'
-import { DatabaseReader } from './conversation/reading/database-reader.ts'
+import { Reader } from './conversation/reading/reader.ts'
 import { localPrincipal } from './conversation/wire/principal.ts'
 import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
@@ -43,7 +43,7 @@ export async function auditCache(
   await database.verify()
   const ttlMs = config.cache.ttlSeconds * 1000
   const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
-  const audit = createAudit(entries, new DatabaseReader(database, config.limits), database)
+  const audit = createAudit(entries, new Reader(database, config.limits), database)
   await connected(kv, config.database.connectTimeoutMs)
   return await report(audit, localPrincipal, asked)
 }

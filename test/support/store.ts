@@ -1,7 +1,6 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
 
-import { DatabaseReader } from '../../src/conversation/reading/database-reader.ts'
-import type { Reader } from '../../src/conversation/reading/reader.ts'
+import { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import { type Commit, Effects } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
@@ -25,7 +24,7 @@ export async function openStore(
   const events = createEvents(() => {})
   const effects = new Effects(events)
   effects.register({ name: 'test', committed: (commit) => commits.push(commit) })
-  const reader = new DatabaseReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
+  const reader = new Reader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
     database,
     reader,
