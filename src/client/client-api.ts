@@ -23,28 +23,36 @@ export type ClientOptions = {
   /** Sent with every REST request, and not with the WebSocket, because browsers cannot set headers there. */
   readonly headers?: Readonly<Record<string, string>>
   /**
-   * How long a REST call may take with all its attempts, milliseconds; default 30,000. Here and below, what
-   * is no number from 0 to 2,147,483,647 is a RangeError.
+   * How long a REST call may take with all its attempts, milliseconds. Here and below, what is no number from 0 to
+   * 2,147,483,647 is a RangeError.
+   *
+   * @default 30_000
    */
   readonly deadlineMs?: number
-  /** How long one attempt of a REST call may take, milliseconds; default 10,000. */
+  /** How long one attempt of a REST call may take, milliseconds. @default 10_000 */
   readonly attemptMs?: number
   /**
    * How long a REST call is tried again, milliseconds from its start: no attempt begins later, and one that has begun
-   * is not cut short. 0: one attempt. Default: as long as `deadlineMs` allows; a longer time than that has no effect.
+   * is not cut short. 0: one attempt. A longer time than `deadlineMs` has no effect.
+   *
+   * @default as long as `deadlineMs` allows
    */
   readonly retryForMs?: number
   /** Called when an attempt of a REST call has failed and the client is about to wait for the next one. */
   readonly onRetry?: (retry: Retry) => void
-  /** Bounds of the random waits between attempts and between connections; default 500 ms, doubling up to 30 s. */
+  /**
+   * Bounds of the random waits between attempts and between connections; they double with each failure.
+   *
+   * @default { firstMs: 500, maxMs: 30_000 }
+   */
   readonly backoff?: Backoff
-  /** Where turns and speech are kept until they are recorded; default: in memory. */
+  /** Where turns and speech are kept until they are recorded. @default createMemoryJournal() */
   readonly journal?: Journal
   /** Called with the outcome of each write that an earlier run left in the journal. */
   readonly onRecovered?: (entry: JournalEntry, outcome: Written | Problem) => void
   /** Called at each change of the connection over which turns are recorded. */
   readonly onConnection?: (state: ConnectionState) => void
-  /** How much text may wait for a slow consumer of `live()`, per iteration, characters; default 1,048,576. */
+  /** How much text may wait for a slow consumer of `live()`, per iteration, characters. @default 1_048_576 */
   readonly bufferCharacters?: number
   readonly fetch?: RequesterOptions['fetch']
   /** The WebSocket class to use; needed in runtimes without a global `WebSocket`. */
@@ -63,6 +71,8 @@ export type TurnlogClient = Rest &
      * go on later, keep the `cursor` of the last change you have dealt with. The first `next()` subscribes.
      * The iteration ends with `break` and after `reset`, and throws a `Problem` that is not retryable
      * (`conversation-not-found`, `conversation-erased`, `cursor-invalid`; `id-invalid` before anything is sent).
+     *
+     * @example for await (const event of client.live(id, { tail: 20 })) state.apply(event)
      */
     live(
       conversationId: string,
@@ -75,6 +85,8 @@ export type TurnlogClient = Rest &
      * waits under the key, `idempotency-conflict`; with `journal-full` or `journal-failed`; and with any `Problem` of the
      * service that is not retryable. After `close` it rejects, and the turn stays in the journal.
      * `key`: 1 to 255 visible ASCII characters; made here by default.
+     *
+     * @example await client.record(id, { user: { text: 'Hi' }, assistant: { responses: ['Hello!'] } })
      */
     record(
       conversationId: string,
@@ -85,6 +97,8 @@ export type TurnlogClient = Rest &
      * Attaches audio over the socket, in order with the turns. Without `messageId` it goes to the latest
      * AI message, and rejects with `outcome-unknown`, not retryable, where the connection is lost between
      * the sending and the answer. Rejects at once with `input-not-json`.
+     *
+     * @example await client.attach(id, { messageId, ttsAudioUrls: ['https://cdn.example/1.mp3'] })
      */
     attach(
       conversationId: string,
@@ -94,19 +108,29 @@ export type TurnlogClient = Rest &
      * Speaks in the conversation as a voice agent does, in a voice session that goes on over
      * reconnects until `end()`, or until the service ends it some time after the connection is lost. Does
      * not throw: if the options cannot be sent, `started` rejects.
+     *
+     * @example const { key } = await client.voice(id).open()
      */
     voice(conversationId: string, options?: VoiceOptions): Voice
     /**
      * Shows words that are not recorded yet: `text` is all of the text so far, and an empty text takes it
      * back. May be lost. Throws `id-invalid`, `input-not-json` if `text` cannot be printed as JSON, and
      * `field-invalid` if it is no string.
+     *
+     * @example client.partial(id, 'human', 'Is there a tab')
      */
     partial(conversationId: string, role: Role, text: string): void
-    /** Resolves when every write over the socket has its answer, or the client is closed. */
+    /**
+     * Resolves when every write over the socket has its answer, or the client is closed.
+     *
+     * @example await client.settled()
+     */
     settled(): Promise<void>
     /**
      * Ends iterations and the connection, and rejects writes over the socket that have no answer; what is in
      * the journal stays there. REST calls go on to their end. A second call gives the same promise.
+     *
+     * @example await client.close()
      */
     close(): Promise<void>
   }

@@ -51,8 +51,8 @@ export type {
   HistoryOptions,
   MessageOptions,
   ReadOptions,
-  Rest,
-} from './rest/rest-api.ts'
+} from './rest/read-options.ts'
+export type { Rest } from './rest/rest-api.ts'
 export type { ConnectionState } from './socket/connection.ts'
 export type { Role } from './wire/client-frames.ts'
 

@@ -25,6 +25,13 @@ export type ConversationFold = ConversationState & {
   snapshot(): ConversationState
 }
 
+/**
+ * Makes an empty state, to which the events of `live()` and pages of `listChanges()` are added.
+ *
+ * @example
+ * const state = createConversationState()
+ * for await (const event of client.live(id, { tail: 20 })) state.apply(event)
+ */
 export function createConversationState(): ConversationFold {
   const messages = new Map<string, Message>()
   const segments = new Map<string, Segment>()

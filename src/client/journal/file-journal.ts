@@ -20,7 +20,9 @@ import { LineFile } from './line-file.ts'
 export type FileJournalOptions = JournalBounds & {
   /**
    * Whether a turn is on the disk before it is sent, so that it outlives a crash of the machine and not
-   * only of the process; true unless said otherwise.
+   * only of the process.
+   *
+   * @default true
    */
   readonly sync?: boolean
 }
@@ -31,6 +33,8 @@ export type FileJournalOptions = JournalBounds & {
  * file, or one whose lines that end in a newline are all of a journal. The last line may lack its newline,
  * because a crash cut it short: it is dropped, for it was not sent. Where that is the only line, it must be
  * the beginning of a line of a journal.
+ *
+ * @example createClient({ url, journal: await openFileJournal('turns.journal') })
  */
 export async function openFileJournal(
   path: string,

@@ -29,9 +29,9 @@ export type Journal = AsyncDisposable & {
 }
 
 export type JournalBounds = {
-  /** 10,000 unless said otherwise. */
+  /** How many writes may wait. @default 10_000 */
   readonly entriesMax?: number
-  /** Of all entries together, as JSON; 64 MiB unless said otherwise. */
+  /** How many bytes all of them may have together, as JSON. @default 67_108_864 */
   readonly bytesMax?: number
 }
 
@@ -90,7 +90,11 @@ const sizeOf = (entry: JournalEntry) =>
   entry.key.length +
   ('turn' in entry ? entry.turn : entry.speech).length
 
-/** Lasts as long as the process: for browsers, and where a crash may lose the last turns. */
+/**
+ * A journal that lasts as long as the process: for browsers, and where a crash may lose the last turns.
+ *
+ * @example createClient({ url, journal: createMemoryJournal({ entriesMax: 500 }) })
+ */
 export function createMemoryJournal(bounds: JournalBounds = {}): Journal {
   const held = createHeld(bounds)
   return {

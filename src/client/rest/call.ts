@@ -5,7 +5,7 @@ import type { Sending } from './fetch-failure.ts'
 export type CallOptions = {
   /** Ends the call: it rejects with the signal's reason. A write may have been carried out. */
   readonly signal?: AbortSignal | undefined
-  /** How long the call may take with all its attempts, milliseconds. @default the client's `deadlineMs` */
+  /** How long the call may take with all its attempts, milliseconds. @default the client's */
   readonly deadlineMs?: number | undefined
   /**
    * Whether to send the call again after an attempt whose answer was lost. By default that is done for reads and for

@@ -3,8 +3,8 @@ import { Problem } from '../../problem-error.ts'
 import type { OwnWrites } from '../own-writes.ts'
 import { plainObject, printed } from '../wire/plain-json.ts'
 import type { Call, CallOptions } from './call.ts'
+import type { ReadOptions } from './read-options.ts'
 import type { Requester } from './requester.ts'
-import type { ReadOptions } from './rest-api.ts'
 
 /** A path below `/v1/conversations`. Throws `id-invalid`. */
 export const path = (...segments: readonly string[]) =>

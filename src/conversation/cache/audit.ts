@@ -87,16 +87,18 @@ const pauseMs = 50
 /** Conversations fetched at a time. */
 const batch = 1000
 
-const statements = {
+export const auditStatements = {
   newest: `SELECT c.id FROM conversations c WHERE c.tenant = $1
     ORDER BY greatest(c.last_message_at, c.created_at, c.erased_at) DESC LIMIT $2::integer`,
   all: `SELECT c.id FROM conversations c WHERE c.tenant = $1 AND c.id > $2::uuid
     ORDER BY c.id LIMIT ${batch}`,
 }
 
+export type AuditedRow = { id: string }
+
 export function createAudit(entries: CacheEntries, reader: Reader, database: Database): Audit {
   const idsOf = async (text: string, params: readonly Param[]) =>
-    (await ask<{ id: string }>(database, 'read', { text, params })).map(({ id }) => id)
+    (await ask<AuditedRow>(database, 'read', { text, params })).map(({ id }) => id)
 
   const once = async (principal: Principal, id: string): Promise<Finding> => {
     // The cache first: whatever the database has then, it had all that the cache has.
@@ -127,11 +129,11 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
   return {
     async *conversations({ tenant }, limit) {
       if (limit !== undefined) {
-        yield* await idsOf(statements.newest, [tenant, limit])
+        yield* await idsOf(auditStatements.newest, [tenant, limit])
         return
       }
       for (let last: string | undefined = '00000000-0000-0000-0000-000000000000'; last; ) {
-        const ids: string[] = await idsOf(statements.all, [tenant, last])
+        const ids: string[] = await idsOf(auditStatements.all, [tenant, last])
         yield* ids
         last = ids.length === batch ? ids.at(-1) : undefined
       }

@@ -59,12 +59,16 @@ export type LiveReads = {
   snapshot(principal: Principal, id: string, page: PageBounds): Promise<SnapshotRead>
 }
 
-const snapshotStatement = `
+export const snapshotStatement = `
   SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
   FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid
   UNION ALL
   (SELECT 'message', ${messageObject('m')} FROM conversation_messages m
    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid ORDER BY m.seq DESC LIMIT $3::integer)`
+
+export type SnapshotRow =
+  | { kind: 'conversation'; row: ConversationRow }
+  | { kind: 'message'; row: MessageRow }
 
 export function createLiveReads(database: Database): LiveReads {
   return {
@@ -85,10 +89,7 @@ export function createLiveReads(database: Database): LiveReads {
 
     async snapshot({ tenant }, id, { limit, bytesMax }) {
       const statement = { text: snapshotStatement, params: [tenant, id, limit] }
-      type Row =
-        | { kind: 'conversation'; row: ConversationRow }
-        | { kind: 'message'; row: MessageRow }
-      const rows = await ask<Row>(database, 'read', statement)
+      const rows = await ask<SnapshotRow>(database, 'read', statement)
       const head = rows.find((row) => row.kind === 'conversation')?.row
       if (head === undefined) return { state: 'missing' }
       const conversation = conversationFromRow(head)

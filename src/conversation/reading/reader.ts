@@ -13,7 +13,13 @@ import {
   type SegmentRow,
   segmentFromRow,
 } from '../sql/rows.ts'
-import { type Beside, type HeadRow, lists, statements } from '../sql/statements.ts'
+import {
+  type Beside,
+  type HeadRow,
+  type ListedConversationRow,
+  lists,
+  statements,
+} from '../sql/statements.ts'
 import { decodeCursor, encodePage } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import type * as wire from '../wire/schemas.ts'
@@ -99,7 +105,7 @@ export class Reader {
       const found = await this.#rows<ConversationRow>(statements.byExternalId, [tenant, externalId])
       return { conversations: found.map(conversationFromRow), nextPage: null }
     }
-    const rows = await this.#rows<ConversationRow & { activity: string }>(
+    const rows = await this.#rows<ListedConversationRow>(
       page === undefined ? lists.conversations : lists.conversationsMore,
       [tenant, limit + 1, ...(page === undefined ? [] : keyset('conversations', page))],
     )

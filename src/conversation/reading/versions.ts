@@ -25,10 +25,10 @@ const lingerMs = 10
 const batchMax = 1000
 
 /** A function that forbids scans: a plan made while the table was small would scan it once it is large. */
-const statement = `SELECT n, version, is_erased AS "isErased"
+export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
-type Row = Current & { n: number }
+export type VersionRow = Current & { n: number }
 
 type Named = { readonly tenant: string; readonly id: string }
 
@@ -41,7 +41,7 @@ export function createVersions(database: Database): Versions {
     nameOf: ({ tenant, id }) => conversationName(tenant, id),
     async ask(named) {
       const params = [named.map(({ tenant }) => tenant), named.map(({ id }) => id)]
-      const rows = await ask<Row>(database, 'read', { text: statement, params })
+      const rows = await ask<VersionRow>(database, 'read', { text: versionsStatement, params })
       const found: (Current | undefined)[] = named.map(() => undefined)
       for (const row of rows) found[row.n - 1] = row
       return found

@@ -194,8 +194,9 @@ export class Decoder {
   }
 
   #urls(found: Violation[], pointer: string, list: readonly unknown[] | undefined): void {
+    if (list === undefined) return
     const { urlsMax } = this.#limits
-    if (list !== undefined && list.length > urlsMax)
+    if (list.length > urlsMax)
       found.push(violation('urls-too-many', pointer, `has ${list.length}, at most ${urlsMax}`))
   }
 
@@ -207,8 +208,9 @@ export class Decoder {
   }
 
   #time(found: Violation[], pointer: string, text: string | undefined): void {
+    if (text === undefined) return
     const { aheadSecondsMax } = this.#limits
-    const at = text === undefined ? undefined : parseTime(text)
+    const at = parseTime(text)
     if (at !== undefined && at > secondsAfter(now(), aheadSecondsMax))
       found.push(violation('time-ahead', pointer, `lies more than ${aheadSecondsMax} s ahead`))
   }

@@ -5,17 +5,17 @@ import type { PreparedTurn } from './turn.ts'
 const answer = 'n, outcome, version, seq, head, turn_id AS "turnId", urls, began'
 
 /** The rules for every turn, whatever it asks for. */
-const anyTurns = `SELECT ${answer}
+export const anyTurns = `SELECT ${answer}
   FROM turnlog_record_v2($1::text::jsonb, $2::boolean, $3::integer)`
 
 /** A turn by itself that names no segment, no session and no ids of its own, and brings no audio. */
-const loneTurn = `SELECT ${answer}
+export const loneTurn = `SELECT ${answer}
   FROM turnlog_record_one_v1($1::text, $2::uuid, $3::text, $4::text, $5::uuid, $6::text, $7::text,
     $8::text::jsonb, $9::text::timestamptz, $10::uuid, $11::text[], $12::text::jsonb, $13::text::jsonb,
     $14::text::timestamptz, $15::integer)`
 
 /** Several turns at once that name no segment and no ids of their own, where nobody is waited for. */
-const plainTurns = `SELECT ${answer}
+export const plainTurns = `SELECT ${answer}
   FROM turnlog_record_v3($1::text::jsonb, $2::boolean, $3::text[]::uuid[], $4::text[],
     $5::text[]::integer[], $6::text[]::integer[], $7::text[]::timestamptz[],
     $8::text[]::integer[], $9::text[]::integer[], $10::text[]::integer[], $11::integer)`

@@ -38,7 +38,12 @@ const attachTts: RouteFactory = ({ store, decoder, limits }) =>
     summary: 'Attach audio to an AI message',
     description,
     parameters: { id: conversationId, mid: messageId },
-    body: { schema: 'Attach', examples: bodyExamples, limits, decode: decoder.attach },
+    body: {
+      schema: 'Attach',
+      examples: bodyExamples,
+      limits,
+      decode: (json) => decoder.attach(json),
+    },
     answers: { 200: attachedNow, 204: nothingAttached },
     problems: [
       ...bodyProblems,

@@ -28,7 +28,7 @@ const createConversation: RouteFactory = ({ store, decoder, limits }) =>
       schema: 'NewConversation',
       examples: { named: examples.newConversation, bare: {} },
       limits,
-      decode: decoder.conversation,
+      decode: (json) => decoder.conversation(json),
     },
     answers: {
       201: {
@@ -122,7 +122,7 @@ const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
       mediaTypes: ['application/json', 'application/merge-patch+json'],
       examples: { patch: examples.conversationPatch },
       limits,
-      decode: decoder.conversationPatch,
+      decode: (json) => decoder.conversationPatch(json),
     },
     answers: {
       200: {

@@ -20,7 +20,7 @@ const openTurn: RouteFactory = ({ store, decoder, limits }) =>
       required: false,
       examples: { now: {}, since: { at: '2026-11-23T09:30:00.123456Z' } },
       limits,
-      decode: decoder.openTurn,
+      decode: (json) => decoder.openTurn(json),
     },
     answers: {
       201: { description: 'Opened.', schema: 'OpenedTurn', example: voiceExamples.openedTurn },
@@ -63,7 +63,7 @@ const completeTurn: RouteFactory = ({ store, decoder, limits }) =>
         both: voiceExamples.halves,
       },
       limits,
-      decode: decoder.halves,
+      decode: (json) => decoder.halves(json),
     },
     answers: {
       200: {
@@ -110,7 +110,7 @@ const interrupt: RouteFactory = ({ store, decoder, limits }) =>
         words: { heard: { text: 'There is one' } },
       },
       limits,
-      decode: decoder.interruption,
+      decode: (json) => decoder.interruption(json),
     },
     answers: {
       200: {

@@ -22,7 +22,7 @@ const createSegment: RouteFactory = ({ store, decoder, limits }) =>
       required: false,
       examples: { named: examples.newSegment, bare: {} },
       limits,
-      decode: decoder.segment,
+      decode: (json) => decoder.segment(json),
     },
     answers: {
       201: {

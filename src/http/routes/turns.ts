@@ -24,7 +24,7 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
         aiOnly: { assistant: { responses: ['Are you still there?'] } },
       },
       limits,
-      decode: decoder.turn,
+      decode: (json) => decoder.turn(json),
     },
     answers: {
       201: {

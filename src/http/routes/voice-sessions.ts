@@ -26,7 +26,7 @@ const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
       required: false,
       examples: { named: voiceExamples.newVoiceSession, bare: {} },
       limits,
-      decode: decoder.voiceSession,
+      decode: (json) => decoder.voiceSession(json),
     },
     answers: {
       201: {
