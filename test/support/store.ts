@@ -1,6 +1,6 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
 
-import { createReader, type Reader } from '../../src/conversation/reading/reader.ts'
+import { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import { type Commit, Effects } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
@@ -31,7 +31,7 @@ export async function openStore(
   const events = createEvents(() => {})
   const effects = new Effects(events)
   effects.register({ name: 'test', committed: (commit) => commits.push(commit) })
-  const reader = createReader(guarded, { historyMessagesMax: 20, changesBytesMax: 8000 })
+  const reader = new Reader(guarded, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
     database: guarded,
     reader,

@@ -5,8 +5,8 @@ import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { ask } from '../sql/database-problems.ts'
 import type { Principal } from '../wire/principal.ts'
-import { isRefusal } from './cache-writer.ts'
 import type { CacheEntries } from './entries.ts'
+import { isRefusal } from './kv-refusal.ts'
 import { type Window, windowBounds, windowOf } from './window.ts'
 
 /**
@@ -16,7 +16,7 @@ import { type Window, windowBounds, windowOf } from './window.ts'
  * - `ahead`: a version that the database does not have.
  * - `different`: the same version, other bytes.
  * - `erased`: messages of a conversation that was erased.
- * - `unreadable`: the store refused to read it, as where another program has written under its key.
+ * - `unreadable`: the KV refused to read it, as where another program has written under its key.
  */
 export const findings = [
   'equal',
@@ -29,13 +29,13 @@ export const findings = [
 ] as const
 export type Finding = (typeof findings)[number]
 
-/** `reason`: what the store answered in place of what was `unreadable`. */
+/** `reason`: what the KV answered in place of what was `unreadable`. */
 export type Look = { readonly finding: Finding; readonly reason?: string }
 
 export type Audit = {
   /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
   conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
-  /** Fails with a `database-` code, and with what the store fails with. */
+  /** Fails with a `database-` code, and with what the KV fails with. */
   look(principal: Principal, id: string): Promise<Look>
   /**
    * Takes a window away, so that the next read makes one; false where others were faster, or where
@@ -74,7 +74,7 @@ export async function report(
 
 const isOdd = (finding: Finding) => finding !== 'equal' && finding !== 'absent'
 
-/** What the store refused; whatever else failed is thrown on. */
+/** What the KV refused; whatever else failed is thrown on. */
 function refusalOf(thrown: unknown): string {
   if (isRefusal(thrown) && thrown instanceof Error) return thrown.message
   throw thrown

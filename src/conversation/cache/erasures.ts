@@ -1,14 +1,14 @@
 /**
  * Conversations that were erased while a cache may still have them: the erasing call leaves a row,
  * and every node looks for rows. What they name is read from no cache, and is erased in it, so that
- * neither a store that takes no writes nor a crash in between shows what was erased.
+ * neither a KV that takes no writes nor a crash in between shows what was erased.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
 import type { Database } from '../../ports/database.ts'
+import { conversationName } from '../wire/kv-keys.ts'
 import type { Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
-import { nameOf } from './cache-writer.ts'
 
 export type Erasures = Rounds & {
   /** Lists what this node erases, at once. */
@@ -66,7 +66,7 @@ export function createErasures(options: {
     isOverfull = rows.length > namesMax
     // What was erased here while the rows were on their way may not be among them.
     const later = [...listed].filter(([, before]) => before >= look)
-    const named = rows.map(({ tenant, id }): [string, number] => [nameOf(tenant, id), 0])
+    const named = rows.map(({ tenant, id }): [string, number] => [conversationName(tenant, id), 0])
     listed = new Map([...named, ...later])
     return rows
   }
@@ -95,10 +95,11 @@ export function createErasures(options: {
     effect: {
       name: 'erasures',
       committed({ tenant, conversationId, touched }) {
-        if (touched === 'erased' && isShared) listed.set(nameOf(tenant, conversationId), looks)
+        if (touched === 'erased' && isShared)
+          listed.set(conversationName(tenant, conversationId), looks)
       },
     },
-    isListed: (tenant, id) => isOverfull || listed.has(nameOf(tenant, id)),
+    isListed: (tenant, id) => isOverfull || listed.has(conversationName(tenant, id)),
     async refresh() {
       await list().catch((thrown: unknown) => events.workFailed('cache-erasures', thrown))
     },

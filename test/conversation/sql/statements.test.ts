@@ -11,8 +11,6 @@ import {
 } from '../../../src/conversation/cache/erasures.ts'
 import { type ChangeRow, changesStatement } from '../../../src/conversation/reading/changes.ts'
 import {
-  headsStatement,
-  type PlacedHeadRow,
   type SnapshotRow,
   snapshotStatement,
 } from '../../../src/conversation/reading/live-reads.ts'
@@ -156,7 +154,6 @@ has<ListedConversationRow>(
 )
 has<ChangeRow>({ kind: 'text', row: 'json' }, changesStatement)
 has<SnapshotRow>({ kind: 'text', row: 'json' }, snapshotStatement)
-has<PlacedHeadRow>({ place: 'int4', version: 'int8', erased: 'bool' }, headsStatement)
 has<VersionRow>({ n: 'int8', version: 'int8', isErased: 'bool' }, versionsStatement)
 has<PendingErasureRow>(
   { tenant: 'text', id: 'uuid', version: 'int8', isPast: 'bool' },
