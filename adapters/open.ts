@@ -2,7 +2,7 @@
 import { type Database, StartRefusal } from '../src/ports/database.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import type { DirectoryState } from './database/directory-state.ts'
-import type { SchemaState } from './database/migrations.ts'
+import type { SchemaReport } from './database/migrations.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './database/startable.ts'
 import type { OnKvEvent, OpenedKv } from './kv/opened.ts'
 
@@ -42,10 +42,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<StartableD
   )
 }
 
-/** How the tables stand beside those this release brings. */
-export async function readSchemaState(database: Database): Promise<SchemaState> {
-  const { defaultMigrationsFolder, schemaState } = await import('./database/migrations.ts')
-  return await schemaState(
+/** How the tables stand beside those this release brings, and what was changed of them. */
+export async function readSchema(database: Database): Promise<SchemaReport> {
+  const { defaultMigrationsFolder, schemaReport } = await import('./database/migrations.ts')
+  return await schemaReport(
     (text) => database.query<object>({ text, params: [] }),
     defaultMigrationsFolder,
   )

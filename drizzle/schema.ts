@@ -30,7 +30,7 @@ const time = customType<{ data: string; driverData: string }>({
 
 const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' })
 
-const counter = (name: string) => bigint(name, { mode: 'number' })
+const counter = <Name extends string>(name: Name) => bigint(name, { mode: 'number' })
 
 export const conversations = pgTable(
   'conversations',

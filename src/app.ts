@@ -1,11 +1,12 @@
 /** The composition root: a configuration -> a service that answers requests. */
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
-import { type Cache, createCache } from './conversation/cache/cache.ts'
+import type { Cache } from './conversation/cache/cache.ts'
 import { createErasures } from './conversation/cache/erasures.ts'
-import { createOwnCache } from './conversation/cache/own-cache.ts'
-import { createHistories } from './conversation/histories.ts'
-import { createReader } from './conversation/reading/reader.ts'
+import { KvCache } from './conversation/cache/kv-cache.ts'
+import { OwnCache } from './conversation/cache/own-cache.ts'
+import { Histories } from './conversation/histories.ts'
+import { Reader } from './conversation/reading/reader.ts'
 import { createVersions } from './conversation/reading/versions.ts'
 import { createStore } from './conversation/store.ts'
 import { Decoder } from './conversation/wire/decode.ts'
@@ -86,14 +87,14 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
     overrides.kv ?? opened.adopt(await openCacheKv(config, events), (own) => own.kv.close())
   const effects = new Effects(events)
   const decoder = new Decoder(limits)
-  const reader = createReader(database, limits)
+  const reader = new Reader(database, limits)
   const isOwnKv = overrides.kv === undefined
   const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
   const caching = { ...config.cache, database, cache, isShared: kv.shared, events }
   const erasures = opened.use(createErasures(caching))
   // Before the first request: this node must not show what was erased while it was not there.
   await erasures.refresh()
-  const histories = createHistories({
+  const histories = new Histories({
     reader,
     cache,
     versions: createVersions(database),
@@ -126,8 +127,8 @@ function createCacheOn(
   events: Events,
 ): Cache {
   if (isOwnKv && /^memory:/.test(settings.url ?? 'memory:'))
-    return createOwnCache({ events, ...settings })
-  return createCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
+    return new OwnCache({ events, ...settings })
+  return new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
 }
 
 /** What `/readyz` says of the dependencies. It answers anybody, so it shows no path of this machine. */

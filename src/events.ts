@@ -58,7 +58,7 @@ export type Events = {
    * takes a probe.
    */
   cacheSkipped(reason: unknown): void
-  cacheUsed(): void
+  cacheResumed(): void
   /** The cache held a version that the database does not have: it was dropped. */
   cacheAhead(conversationId: string, version: number): void
   /** `log.requests`: every request, whatever became of it. `bytes`: of its body, as announced. */
@@ -171,7 +171,7 @@ export function createEvents(
       emit('cache-deaf', { reason, times: deafTimes })
     },
     cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
-    cacheUsed: () => emit('cache-used', {}),
+    cacheResumed: () => emit('cache-used', {}),
     cacheAhead: (conversationId, version) =>
       limited('cache-ahead', {}, () => ({ conversationId, version })),
     request: (answered) => emit('request', answered),

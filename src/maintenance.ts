@@ -6,9 +6,9 @@ import {
   createAudit,
   report,
 } from './conversation/cache/audit.ts'
-import { createCacheEntries } from './conversation/cache/entries.ts'
+import { CacheEntries } from './conversation/cache/entries.ts'
 import { cacheRule } from './conversation/cache/rule.ts'
-import { createReader } from './conversation/reading/reader.ts'
+import { Reader } from './conversation/reading/reader.ts'
 import { localPrincipal } from './conversation/wire/principal.ts'
 import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
@@ -42,8 +42,8 @@ export async function auditCache(
   const database = opened.use(await openDatabase(config, events))
   await database.verify()
   const ttlMs = config.cache.ttlSeconds * 1000
-  const entries = createCacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
-  const audit = createAudit(entries, createReader(database, config.limits), database)
+  const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
+  const audit = createAudit(entries, new Reader(database, config.limits), database)
   await connected(kv, config.database.connectTimeoutMs)
   return await report(audit, localPrincipal, asked)
 }

@@ -4,7 +4,7 @@ import {
   openDatabase as openAdapter,
   openKv,
   readDirectoryState,
-  readSchemaState,
+  readSchema,
 } from '../adapters/open.ts'
 import { cacheEvents, databaseEvents } from './adapter-events.ts'
 import type { Config } from './config.ts'
@@ -52,7 +52,7 @@ export function openCacheKv({ cache }: Config, events: Events): Promise<OpenedKv
 export type Inspection = {
   /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
   open(url: string | undefined): Promise<Database>
-  schema(database: Database): ReturnType<typeof readSchemaState>
+  schema(database: Database): ReturnType<typeof readSchema>
   directory(): ReturnType<typeof readDirectoryState>
 }
 
@@ -65,7 +65,7 @@ export function inspect(
   const options = { ...rest, ...limits, connectionsMax: 1, directory: dataDirectory }
   return {
     open: (url) => openAdapter({ ...options, url }),
-    schema: readSchemaState,
+    schema: readSchema,
     directory: () => readDirectoryState(dataDirectory),
   }
 }

@@ -1,16 +1,24 @@
 /** What must hold of a database before this release runs on it: the same rules for every adapter. */
 import { fileURLToPath } from 'node:url'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { StartRefusal } from '../../src/ports/database.ts'
+import { adopt, exportAdvice } from './adoption.ts'
+import { type Ask, askOne } from './ask.ts'
+import { readCatalogFile, readDifferences } from './catalog.ts'
+import {
+  foreignText,
+  type MigrationState,
+  type Recorded,
+  readMigrations,
+  readRecorded,
+  stateOf,
+  whyNotRun,
+} from './migration-state.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
 /** Raised with every migration that older code cannot live with. */
 export const codeVersion = 2
 
 export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
-
-/** Runs one parameterless query; rows as the port says. */
-export type Ask = (text: string) => Promise<object[]>
 
 /** Refuses Postgres below 14, another encoding or isolation level, and one that may lose what it confirmed. */
 export async function verifyServer(
@@ -68,51 +76,70 @@ export async function verifyCode(ask: Ask, place: string): Promise<void> {
   }
 }
 
-/** Whether every migration in the folder has run. */
-export async function isMigrated(ask: Ask, folder: string): Promise<boolean> {
-  const { known } = await askOne(
-    ask,
-    `select to_regclass('drizzle.__drizzle_migrations') is not null as known`,
-  )
-  const wanted = Math.max(
-    ...readMigrationFiles({ migrationsFolder: folder }).map((each) => each.folderMillis),
-  )
-  if (known !== true) return false
-  const { last } = await askOne(
-    ask,
-    'select max(created_at)::int8 as last from drizzle.__drizzle_migrations',
-  )
-  return typeof last === 'number' && last >= wanted
+/** How the tables and functions stand beside those that this release's migrations make. */
+export type SchemaReport = {
+  /** `newer`: a newer release has changed them beyond what this one works with. */
+  readonly state: MigrationState | 'newer'
+  /**
+   * How they differ, a sentence's part for each object. Undefined where that says nothing: migrations are
+   * missing, or a newer release has run its own.
+   */
+  readonly drift?: readonly string[]
 }
 
-/** The tables as this release finds them: `newer` is beyond what it can live with. */
-export type SchemaState = 'missing' | 'behind' | 'current' | 'newer'
-
-/** What `verifyCode` and `verifySchema` judge by, in one word. */
-export async function schemaState(ask: Ask, folder: string): Promise<SchemaState> {
-  const { known } = await askOne(
-    ask,
-    `select to_regclass('turnlog_migrations') is not null as known`,
-  )
-  if (known !== true) return 'missing'
+export async function schemaReport(ask: Ask, folder: string): Promise<SchemaReport> {
   try {
     await verifyCode(ask, '')
   } catch (thrown) {
-    if (thrown instanceof StartRefusal) return 'newer'
+    if (thrown instanceof StartRefusal) return { state: 'newer' }
     throw thrown
   }
-  return (await isMigrated(ask, folder)) ? 'current' : 'behind'
+  const migrations = readMigrations(folder)
+  const recorded = await readRecorded(ask)
+  const state = stateOf(recorded, migrations)
+  const last = migrations.at(-1)
+  if (state !== 'current' || last === undefined || recorded.ids.some((id) => id > last.id))
+    return { state }
+  return { state, drift: await readDifferences(ask, readCatalogFile(folder, last.tag)) }
 }
+
+/** Whether every migration in the folder has run, by their ids. */
+export const isMigrated = async (ask: Ask, folder: string): Promise<boolean> =>
+  stateOf(await readRecorded(ask), readMigrations(folder)) === 'current'
 
 /** Refuses a database whose schema is missing or behind. */
 export async function verifySchema(ask: Ask, place: string, folder: string): Promise<void> {
-  if (await isMigrated(ask, folder)) return
+  const recorded = await readRecorded(ask)
+  const state = stateOf(recorded, readMigrations(folder))
+  if (state === 'current') return
+  if (state === 'foreign') throw foreign(place, recorded)
   throw new StartRefusal(
     `The schema of ${place} is missing or out of date: run \`turnlog migrate\`.`,
   )
 }
 
-async function askOne(ask: Ask, text: string): Promise<Record<string, unknown>> {
-  const [row] = await ask(text)
-  return { ...row }
+/**
+ * Runs the migrations that are missing, and answers whether there were any. `run` is drizzle's migrator.
+ * The caller sees to it that nobody else does the same.
+ */
+export async function runMigrations(
+  ask: Ask,
+  options: { place: string; folder: string; run: () => Promise<void> },
+): Promise<boolean> {
+  const { place, folder, run } = options
+  const migrations = readMigrations(folder)
+  const recorded = await readRecorded(ask)
+  const state = stateOf(recorded, migrations)
+  if (state === 'current') return false
+  if (state === 'foreign') throw foreign(place, recorded)
+  if (state === 'old') await adopt(ask, { place, folder, migrations })
+  const why = whyNotRun(state === 'old' ? await readRecorded(ask) : recorded, migrations)
+  if (why !== undefined) throw new StartRefusal(`${place} is not migrated: ${why}.`)
+  await run()
+  return true
 }
+
+const foreign = (place: string, recorded: Recorded) =>
+  new StartRefusal(
+    `${place} was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)}): ${exportAdvice}.`,
+  )

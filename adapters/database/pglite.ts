@@ -10,7 +10,7 @@ import {
 import { lockDirectory } from './directory-lock.ts'
 import { refuseForeignDirectory } from './directory-state.ts'
 import { migrationFailure } from './failure.ts'
-import { defaultMigrationsFolder, isMigrated, verifyCode, verifySchema } from './migrations.ts'
+import { defaultMigrationsFolder, runMigrations, verifyCode, verifySchema } from './migrations.ts'
 import { openInstance } from './pglite-instance.ts'
 import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
 import { paramText } from './values.ts'
@@ -88,12 +88,14 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     migrate: () =>
       turns.take(async () => {
         await verifyCode(ask, place)
-        if (await isMigrated(ask, migrationsFolder)) return
-        await migrate(drizzle(await instance.open()), { migrationsFolder }).catch(
-          (thrown: unknown) => {
-            throw migrationFailure(thrown, place)
-          },
-        )
+        const run = async () => {
+          await migrate(drizzle(await instance.open()), { migrationsFolder }).catch(
+            (thrown: unknown) => {
+              throw migrationFailure(thrown, place)
+            },
+          )
+        }
+        if (!(await runMigrations(ask, { place, folder: migrationsFolder, run }))) return
         onEvent({ type: 'migrated', message: `The schema of the ${place} was brought up to date` })
       }),
     [Symbol.asyncDispose]() {

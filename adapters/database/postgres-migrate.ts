@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
 import { DatabaseError, StartRefusal } from '../../src/ports/database.ts'
+import type { Ask } from './ask.ts'
 import { migrationFailure } from './failure.ts'
-import { type Ask, isMigrated, verifyCode, verifySchema, verifyServer } from './migrations.ts'
+import { isMigrated, runMigrations, verifyCode, verifySchema, verifyServer } from './migrations.ts'
 import { type Connection, openConnection } from './postgres-connection.ts'
 import { postgresTlsMismatch } from './postgres-tls.ts'
 import type { OnDatabaseEvent } from './startable.ts'
@@ -46,8 +47,8 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
-      if (await isMigrated(ask, migrationsFolder)) return
-      await migrate(drizzle(client), { migrationsFolder })
+      const run = () => migrate(drizzle(client), { migrationsFolder })
+      if (!(await runMigrations(ask, { place, folder: migrationsFolder, run }))) return
       onEvent({ type: 'migrated', message: `The schema of ${place} was brought up to date` })
     } finally {
       // Also ends with the session, which is over soon; a pooler may hold that longer.

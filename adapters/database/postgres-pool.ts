@@ -1,5 +1,5 @@
 /**
- * The connections to one Postgres. A caller holds a connection for one statement, and a caller
+ * Pool is the connections to one Postgres. A caller holds a connection for one statement, and a caller
  * still waiting here has certainly sent nothing. Whatever is in doubt is closed and made anew:
  * a connection is cheap, a wrong outcome is not.
  */
@@ -20,162 +20,187 @@ export type PoolOptions = {
   readonly onEvent: OnDatabaseEvent
 }
 
-export type Pool = {
-  /** An idle connection, else the next one to be free. Rejects with `not-sent`. */
-  take(waitMs: number): Connection | Promise<Connection>
-  /** Gives back a connection that has answered. */
-  release(connection: Connection): void
-  /** Closes a connection in doubt. */
-  discard(connection: Connection): void
-  /** Closes the idle connections that have not answered since then (`performance.now()`). */
-  distrust(since: number): void
-  /** Refuses what waits, waits for what runs, closes all. */
-  close(): Promise<void>
-}
+type Idle = { readonly connection: Connection; readonly answeredAt: number }
 
 type Waiter = { resolve(connection: Connection): void; reject(error: unknown): void }
 
 /** Gaps without a new attempt after failed connects. */
 const attemptGaps = { firstMs: 50, maxMs: 400 }
 
-export function createPool({ place, max, connect, onEvent }: PoolOptions): Pool {
-  const idle: { connection: Connection; answeredAt: number }[] = []
-  const busy = new Set<Connection>()
-  const waiters = new Set<Waiter>()
-  const closing = new AbortController()
-  const drained = Promise.withResolvers<void>()
-  let connecting = 0
-  let failures = 0
-  let failure: unknown
-  let nextAttemptAt = 0
-  let retry: ReturnType<typeof setTimeout> | undefined
+/** Counts attempts that failed one after another, and when the next is due. */
+class Outage {
+  failures = 0
+  reason: unknown
+  nextAttemptAt = 0
 
-  const refuse = (waiter: Waiter, error: unknown) => {
-    waiters.delete(waiter)
+  /** Attempts made together fail together, and count once. */
+  failed(reason: unknown): void {
+    this.reason = reason
+    const now = performance.now()
+    if (now < this.nextAttemptAt) return
+    this.nextAttemptAt = now + equalJitterMs(attemptGaps, this.failures)
+    this.failures += 1
+  }
+}
+
+export class Pool {
+  readonly #options: PoolOptions
+  readonly #idle: Idle[] = []
+  readonly #busy = new Set<Connection>()
+  /** The one that has waited longest stands first. */
+  readonly #waiters = new Set<Waiter>()
+  readonly #closing = new AbortController()
+  readonly #drained = Promise.withResolvers<void>()
+  readonly #outage = new Outage()
+  #connecting = 0
+  #isRetrying = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** An idle connection, else the next one to be free within `waitMs`. Rejects with `not-sent`. */
+  take(waitMs: number): Connection | Promise<Connection> {
+    if (this.#closing.signal.aborted) throw closed(this.#options.place)
+    const entry = this.#idle.pop()
+    if (entry === undefined) return this.#wait(waitMs)
+    this.#busy.add(entry.connection)
+    return entry.connection
+  }
+
+  /** Gives back a connection that has answered. */
+  release(connection: Connection): void {
+    this.#busy.delete(connection)
+    this.#offer(connection)
+    this.#settle()
+  }
+
+  /** Closes a connection in doubt. */
+  discard(connection: Connection): void {
+    this.#busy.delete(connection)
+    connection.close()
+    this.#settle()
+  }
+
+  /** Closes the idle connections that have not answered since then (`performance.now()`). */
+  distrust(since: number): void {
+    for (const { connection, answeredAt } of [...this.#idle])
+      if (answeredAt < since) connection.close()
+  }
+
+  /** Refuses callers that wait, waits for statements that run, closes all. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    for (const waiter of this.#waiters) this.#refuse(waiter, closed(this.#options.place))
+    this.#settle()
+    await this.#drained.promise
+    for (const { connection } of [...this.#idle]) connection.close()
+  }
+
+  #wait(waitMs: number): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const stop = deadline(waitMs, () => this.#giveUp(waiter, waitMs))
+      const waiter: Waiter = {
+        resolve(connection) {
+          stop()
+          resolve(connection)
+        },
+        reject(error) {
+          stop()
+          reject(error)
+        },
+      }
+      this.#waiters.add(waiter)
+      this.#grow()
+    })
+  }
+
+  /** Reports why no connection can be made rather than that all are in use. */
+  #giveUp(waiter: Waiter, waitMs: number): void {
+    const { failures, reason } = this.#outage
+    const cause = failures > 0 && reason instanceof DatabaseError ? reason : undefined
+    this.#refuse(waiter, late(this.#options.place, waitMs, cause))
+  }
+
+  #refuse(waiter: Waiter, error: unknown): void {
+    this.#waiters.delete(waiter)
     waiter.reject(error)
   }
 
-  const offer = (connection: Connection) => {
-    const [waiter] = waiters
-    if (!connection.alive() || closing.signal.aborted) return connection.close()
-    if (performance.now() > connection.expiresAt) return connection.close()
-    if (waiter === undefined) {
-      idle.push({ connection, answeredAt: performance.now() })
+  /** Hands the connection to the first waiter, or keeps it idle. */
+  #offer(connection: Connection): void {
+    const isOver = this.#closing.signal.aborted || performance.now() > connection.expiresAt
+    if (!connection.alive() || isOver) {
+      connection.close()
       return
     }
-    waiters.delete(waiter)
-    busy.add(connection)
+    const [waiter] = this.#waiters
+    if (waiter === undefined) {
+      this.#idle.push({ connection, answeredAt: performance.now() })
+      return
+    }
+    this.#waiters.delete(waiter)
+    this.#busy.add(connection)
     waiter.resolve(connection)
   }
 
-  const onClose = (connection: Connection) => {
-    const at = idle.findIndex((entry) => entry.connection === connection)
-    if (at >= 0) idle.splice(at, 1)
-  }
-
-  const attempt = async () => {
-    try {
-      const connection = await connect(onClose, closing.signal)
-      connecting -= 1
-      if (failures > 0) onEvent({ type: 'reachable', message: `${place} can be reached again` })
-      failures = 0
-      offer(connection)
-    } catch (thrown) {
-      connecting -= 1
-      if (closing.signal.aborted) return
-      failure = thrown
-      const message = thrown instanceof Error ? thrown.message : String(thrown)
-      if (failures === 0) onEvent({ type: 'unreachable', message })
-      const now = performance.now()
-      // Attempts made together fail together, and count once.
-      if (now >= nextAttemptAt) {
-        nextAttemptAt = now + equalJitterMs(attemptGaps, failures)
-        failures += 1
-      }
-    }
-    grow()
-  }
-
-  const onRetry = () => {
-    retry = undefined
-    grow()
-  }
-
-  /** Makes the connections that those who wait could use, or tells them that none can be had. */
-  const grow = () => {
+  /** Makes the connections that waiters could use, or refuses the waiters where none can be had. */
+  #grow(): void {
+    const { failures, nextAttemptAt, reason } = this.#outage
     if (failures === 0 || performance.now() >= nextAttemptAt) {
       // While it fails, one attempt at a time tells as much as many.
-      const wanted = failures === 0 ? waiters.size : Math.min(waiters.size, 1)
-      while (connecting < wanted && busy.size + idle.length + connecting < max) {
-        connecting += 1
-        void attempt()
+      const wanted = failures === 0 ? this.#waiters.size : Math.min(this.#waiters.size, 1)
+      while (this.#connecting < wanted && this.#hasRoom()) {
+        this.#connecting += 1
+        void this.#attempt()
       }
     }
-    if (failures === 0 || connecting > 0 || waiters.size === 0) return
-    if (busy.size === 0) {
-      for (const waiter of waiters) refuse(waiter, failure)
-    } else if (retry === undefined) {
-      // A connection in use may be free before; another attempt is due all the same.
-      retry = setTimeout(onRetry, Math.max(0, nextAttemptAt - performance.now()))
+    if (failures === 0 || this.#connecting > 0 || this.#waiters.size === 0) return
+    if (this.#busy.size === 0) for (const waiter of this.#waiters) this.#refuse(waiter, reason)
+    // A connection in use may be free before; another attempt is due all the same.
+    else this.#retryIn(Math.max(0, nextAttemptAt - performance.now()))
+  }
+
+  #retryIn(ms: number): void {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    setTimeout(() => {
+      this.#isRetrying = false
+      this.#grow()
+    }, ms)
+  }
+
+  #hasRoom(): boolean {
+    return this.#busy.size + this.#idle.length + this.#connecting < this.#options.max
+  }
+
+  async #attempt(): Promise<void> {
+    const { place, connect, onEvent } = this.#options
+    try {
+      const connection = await connect((lost) => this.#lost(lost), this.#closing.signal)
+      this.#connecting -= 1
+      if (this.#outage.failures > 0)
+        onEvent({ type: 'reachable', message: `${place} can be reached again` })
+      this.#outage.failures = 0
+      this.#offer(connection)
+    } catch (thrown) {
+      this.#connecting -= 1
+      if (this.#closing.signal.aborted) return
+      const message = thrown instanceof Error ? thrown.message : String(thrown)
+      if (this.#outage.failures === 0) onEvent({ type: 'unreachable', message })
+      this.#outage.failed(thrown)
     }
+    this.#grow()
   }
 
-  const settle = () => {
-    if (closing.signal.aborted && busy.size === 0) drained.resolve()
-    else if (waiters.size > 0) grow()
+  #lost(connection: Connection): void {
+    const at = this.#idle.findIndex((entry) => entry.connection === connection)
+    if (at >= 0) this.#idle.splice(at, 1)
   }
 
-  return {
-    take(waitMs) {
-      if (closing.signal.aborted) throw closed(place)
-      const entry = idle.pop()
-      if (entry !== undefined) {
-        busy.add(entry.connection)
-        return entry.connection
-      }
-      return new Promise((resolve, reject) => {
-        const giveUp = () => {
-          // Report why no connection can be made rather than that all are in use.
-          const cause = failures > 0 && failure instanceof DatabaseError ? failure : undefined
-          refuse(waiter, late(place, waitMs, cause))
-        }
-        const stop = deadline(waitMs, giveUp)
-        const waiter: Waiter = {
-          resolve(connection) {
-            stop()
-            resolve(connection)
-          },
-          reject(error) {
-            stop()
-            reject(error)
-          },
-        }
-        waiters.add(waiter)
-        grow()
-      })
-    },
-    release(connection) {
-      busy.delete(connection)
-      offer(connection)
-      settle()
-    },
-    discard(connection) {
-      busy.delete(connection)
-      connection.close()
-      settle()
-    },
-    distrust(since) {
-      for (const { connection, answeredAt } of [...idle]) {
-        if (answeredAt < since) connection.close()
-      }
-    },
-    async close() {
-      closing.abort()
-      for (const waiter of waiters) refuse(waiter, closed(place))
-      settle()
-      await drained.promise
-      for (const { connection } of [...idle]) connection.close()
-    },
+  #settle(): void {
+    if (this.#closing.signal.aborted && this.#busy.size === 0) this.#drained.resolve()
+    else if (this.#waiters.size > 0) this.#grow()
   }
 }
 

@@ -6,7 +6,7 @@ import { createClient } from 'redis'
 import { openDatabase } from '../../adapters/open.ts'
 import { type App, createApp } from '../../src/app.ts'
 import { type Config, configWith } from '../../src/config.ts'
-import { createReader } from '../../src/conversation/reading/reader.ts'
+import { Reader } from '../../src/conversation/reading/reader.ts'
 import { localPrincipal } from '../../src/conversation/wire/principal.ts'
 import type { Effect } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
@@ -42,7 +42,7 @@ export async function benchLatency(ledger: Ledger): Promise<void> {
   const other = opened.use(await createApp(config, { events }))
   const raw = await byHand(redis.url)
   opened.defer(() => raw.close())
-  const reader = createReader(database, config.limits)
+  const reader = new Reader(database, config.limits)
 
   for (const app of [writing, other]) {
     const isLocal = app === writing

@@ -2,6 +2,7 @@
  * What this client has written: the newest cursor of each conversation, to be sent as `minCursor`
  * with a read that must show the client's own writes and may be served from a cache.
  */
+import { BoundedMap } from '../mechanics/bounded-map.ts'
 
 export type OwnWrites = {
   /** `cursor` is at or after `version`, which the write took. */
@@ -14,15 +15,14 @@ export type OwnWrites = {
 const conversationsMax = 1000
 
 export function createOwnWrites(): OwnWrites {
-  const newest = new Map<string, { version: number; cursor: string }>()
+  const newest = new BoundedMap<string, { version: number; cursor: string }>({
+    max: conversationsMax,
+  })
   return {
     note(conversationId, version, cursor) {
       const id = conversationId.toLowerCase()
       const known = newest.get(id)
-      newest.delete(id)
       newest.set(id, known !== undefined && known.version > version ? known : { version, cursor })
-      const [oldest] = newest.keys()
-      if (newest.size > conversationsMax && oldest !== undefined) newest.delete(oldest)
     },
     cursorOf: (conversationId) => newest.get(conversationId.toLowerCase())?.cursor,
   }

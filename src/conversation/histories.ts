@@ -4,7 +4,7 @@ import { mapInSlices } from '../mechanics/time-slices.ts'
 import { Problem } from '../problem.ts'
 import type { Cache } from './cache/cache.ts'
 import type { CacheRead, Seen } from './cache/entries.ts'
-import { type Printed, printed } from './cache/printed.ts'
+import { type PrintedPage, pageFrom } from './cache/printed-page.ts'
 import {
   historyAsk,
   newestNeeded,
@@ -30,23 +30,9 @@ export type ReadOptions = {
   readonly minCursor?: string
 }
 
-/**
- * Reads fail with `conversation-not-found`, `conversation-erased`, a `database-` code,
- * `cursor-invalid` and `cursor-ahead`.
- */
-export type Histories = {
-  page(
-    principal: Principal,
-    id: string,
-    ask: Omit<PageAsk, 'shown'> & ReadOptions & { readonly shown?: Shown },
-  ): Promise<Printed>
-  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
-  history(
-    principal: Principal,
-    id: string,
-    ask: ReadOptions & { readonly last?: number; readonly shown?: Shown },
-  ): Promise<Printed>
-}
+export type PageRead = Omit<PageAsk, 'shown'> & ReadOptions & { readonly shown?: Shown }
+
+export type HistoryRead = ReadOptions & { readonly last?: number; readonly shown?: Shown }
 
 export type HistoriesOptions = {
   readonly reader: Reader
@@ -67,118 +53,62 @@ type Query = {
   readonly floor: number
   readonly minCursor: string | undefined
   readonly isStrong: boolean
-  fromDatabase(): Promise<Printed>
+  fromDatabase(): Promise<PrintedPage>
 }
 
-export function createHistories(options: HistoriesOptions): Histories {
-  const { reader, cache, versions } = options
+/**
+ * Reads fail with `conversation-not-found`, `conversation-erased`, a `database-` code,
+ * `cursor-invalid` and `cursor-ahead`.
+ */
+export class Histories {
+  readonly #options: HistoriesOptions
 
-  const read = (query: Query) => (query.isStrong ? strong(query) : eventual(query))
+  constructor(options: HistoriesOptions) {
+    this.#options = options
+  }
 
-  /** The version is asked for beside the window, and decides. */
-  const strong = async (query: Query): Promise<Printed> => {
-    const { principal, id, ask } = query
-    const ready = cache.ready(principal.tenant, id)
-    // Readers of the cache alone may still be shown the version before: it is the database's word.
-    const source = ready?.isStored === true ? 'cache' : 'database'
-    const atHand = ready === undefined ? undefined : printed(id, ask, ready.window, source)
-    // What is neither in the store nor on its way there needs a reader to bring it.
-    const isEnough =
-      atHand !== undefined && (source === 'cache' || cache.isWriting(principal.tenant, id))
-    const asked = versions.current(principal.tenant, id)
-    const [current, found] = isEnough
-      ? [await asked, undefined]
-      : await Promise.all([asked, cache.read(principal.tenant, id, newestNeeded(ask))])
-    if (current?.isErased === true) cache.forget(principal.tenant, id)
-    // What is at hand was committed before the question was asked: the database went back.
-    if (ready !== undefined && ready.window.version > checked(query, current))
-      return await distrusted(query, ready.window)
-    const isServed = atHand?.version === checked(query, current)
-    if (isServed && (isEnough || found === undefined)) return atHand
-    const read = isEnough ? await cache.read(principal.tenant, id, newestNeeded(ask)) : found
-    if (read?.kind !== 'window') {
-      checked(query, current)
-      return await fromSnapshot(query, read?.seen)
+  async page(principal: Principal, id: string, page: PageRead): Promise<PrintedPage> {
+    const { consistency, minCursor, shown = said, ...rest } = page
+    const floor = minCursor === undefined ? {} : { minCursor }
+    const ask = { ...rest, shown }
+    const fromDatabase = async (): Promise<PrintedPage> => {
+      const query = { ...ask, ...floor }
+      const found = await this.#options.reader.messages(principal, id, query)
+      const { messages, hasMore, version, cursor } = found
+      const texts = await mapInSlices(messages, printMessage)
+      return { version, cursor, texts, hasMore, source: 'database' }
     }
-    let version = checked(query, current)
-    // It may have been committed after the question was answered.
-    if (read.window.version > version)
-      version = checked(query, await versions.current(principal.tenant, id))
-    if (read.window.version > version) return await distrusted(query, read.window)
-    return await fromWindow(query, read, version)
+    return await this.#read(this.#query(principal, id, ask, consistency, minCursor, fromDatabase))
   }
 
-  const distrusted = async (query: Query, { version }: Window): Promise<Printed> => {
-    await cache.distrust(query.principal.tenant, query.id, version)
-    return await fromSnapshot(query, undefined)
-  }
-
-  /** The cache's version is good enough, where it reaches the floor. */
-  const eventual = async (query: Query): Promise<Printed> => {
-    const { principal, id, ask } = query
-    if (options.isErased(principal.tenant, id)) return await query.fromDatabase()
-    const ready = cache.ready(principal.tenant, id)
-    if (ready !== undefined && ready.window.version >= query.floor) {
-      const answer = printed(id, query.ask, ready.window)
-      const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
-      // One deadline is enough to wait for a store that does not answer.
-      if (version === undefined) return await query.fromDatabase()
-      if (answer !== undefined && version === ready.window.version) return answer
+  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
+  async history(principal: Principal, id: string, history: HistoryRead): Promise<PrintedPage> {
+    const { last, consistency, minCursor, shown = said } = history
+    const fromDatabase = async (): Promise<PrintedPage> => {
+      const floor = minCursor === undefined ? {} : { minCursor }
+      const query = { ...(last === undefined ? {} : { last }), shown, ...floor }
+      const { messages, version, cursor } = await this.#options.reader.history(principal, id, query)
+      const texts = await mapInSlices(messages, printMessage)
+      return { version, cursor, texts, hasMore: false, source: 'database' }
     }
-    const read = await cache.read(principal.tenant, id, newestNeeded(ask))
-    if (read?.kind !== 'window') return await fromSnapshot(query, read?.seen)
-    return await fromWindow(query, read, query.floor)
+    const ask = historyAsk(last, shown)
+    const query = this.#query(principal, id, ask, consistency, minCursor, fromDatabase)
+    // More than may be given at once is the database's to refuse.
+    return last === undefined && this.#options.historyMessagesMax < windowBounds.messages
+      ? await fromDatabase()
+      : await this.#read(query)
   }
 
-  /** From a window at `version` or later; what is older is brought up to date. */
-  const fromWindow = async (
-    query: Query,
-    { window, seen }: Extract<CacheRead, { kind: 'window' }>,
-    version: number,
-  ): Promise<Printed> => {
-    if (window.version < version) return await fromSnapshot(query, seen)
-    return (
-      printed(query.id, query.ask, window) ??
-      (await wider(query, window)) ??
-      (await query.fromDatabase())
-    )
-  }
-
-  /** As many as were asked for were not enough, for some are not shown: the window may hold more. */
-  const wider = async ({ principal, id, ...query }: Query, window: Window) => {
-    const held = window.texts.length
-    if (window.from === 1 || held < newestNeeded(query.ask) || held === windowBounds.messages)
-      return undefined
-    const read = await cache.read(principal.tenant, id, windowBounds.messages)
-    if (read?.kind !== 'window' || read.window.version !== window.version) return undefined
-    return printed(id, query.ask, read.window)
-  }
-
-  /** From the database. Where a head was seen before, its window is made of the same snapshot. */
-  const fromSnapshot = async (query: Query, seen: Seen | undefined): Promise<Printed> => {
-    if (seen === undefined) return await query.fromDatabase()
-    const { principal, id } = query
-    const snapshot = await newest(principal, id, query.minCursor)
-    void cache.fill(principal.tenant, id, seen, snapshot)
-    return printed(id, query.ask, snapshot, 'database') ?? (await query.fromDatabase())
-  }
-
-  const newest = async (principal: Principal, id: string, minCursor?: string): Promise<Window> => {
-    const { messages, version, lastSeq } = await reader.newest(principal, id, {
-      limit: windowBounds.messages,
-      ...(minCursor === undefined ? {} : { minCursor }),
-    })
-    return windowOf(version, lastSeq, messages)
-  }
-
-  const queryOf = (
+  #query(
     principal: Principal,
     id: string,
     ask: PageAsk,
-    { consistency, minCursor }: ReadOptions,
-    fromDatabase: () => Promise<Printed>,
-  ): Query => {
-    const isEventual = consistency === 'eventual' ? options.isCoherent : minCursor !== undefined
+    consistency: Consistency | undefined,
+    minCursor: string | undefined,
+    fromDatabase: () => Promise<PrintedPage>,
+  ): Query {
+    const { isCoherent } = this.#options
+    const isEventual = consistency === 'eventual' ? isCoherent : minCursor !== undefined
     return {
       principal,
       id,
@@ -190,42 +120,112 @@ export function createHistories(options: HistoriesOptions): Histories {
     }
   }
 
-  return {
-    async page(principal, id, { consistency, minCursor, shown = said, ...rest }) {
-      const floor = minCursor === undefined ? {} : { minCursor }
-      const ask = { ...rest, shown }
-      const fromDatabase = async (): Promise<Printed> => {
-        const { messages, hasMore, version, cursor } = await reader.messages(principal, id, {
-          ...rest,
-          shown,
-          ...floor,
-        })
-        const texts = await mapInSlices(messages, printMessage)
-        return { version, cursor, texts, hasMore, source: 'database' }
-      }
-      const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
-      return await read(queryOf(principal, id, ask, given, fromDatabase))
-    },
+  #read(query: Query): Promise<PrintedPage> {
+    return query.isStrong ? this.#strong(query) : this.#eventual(query)
+  }
 
-    async history(principal, id, { last, consistency, minCursor, shown = said }) {
-      const floor = minCursor === undefined ? {} : { minCursor }
-      const fromDatabase = async (): Promise<Printed> => {
-        const { messages, version, cursor } = await reader.history(principal, id, {
-          ...(last === undefined ? {} : { last }),
-          shown,
-          ...floor,
-        })
-        const texts = await mapInSlices(messages, printMessage)
-        return { version, cursor, texts, hasMore: false, source: 'database' }
-      }
-      // More than may be given at once is the database's to refuse.
-      const ask = historyAsk(last, shown)
-      const given = { ...(consistency === undefined ? {} : { consistency }), ...floor }
-      const query = queryOf(principal, id, ask, given, fromDatabase)
-      return last === undefined && options.historyMessagesMax < windowBounds.messages
-        ? await fromDatabase()
-        : await read(query)
-    },
+  /** The version is asked for beside the window, and decides. */
+  async #strong(query: Query): Promise<PrintedPage> {
+    const { cache, versions } = this.#options
+    const { principal, id, ask } = query
+    const { tenant } = principal
+    const ready = cache.ready(tenant, id)
+    // Readers of the cache alone may still be shown the version before: it is the database's word.
+    const source = ready?.isStored === true ? 'cache' : 'database'
+    const atHand = ready === undefined ? undefined : pageFrom(id, ask, ready.window, source)
+    // A window that is neither in the KV nor on its way there needs a reader to bring it.
+    const isEnough = atHand !== undefined && (source === 'cache' || cache.isWriting(tenant, id))
+    const asked = versions.current(tenant, id)
+    const [current, found] = isEnough
+      ? [await asked, undefined]
+      : await Promise.all([asked, cache.read(tenant, id, newestNeeded(ask))])
+    if (current?.isErased === true) cache.forget(tenant, id)
+    // What is at hand was committed before the question was asked: the database went back.
+    if (ready !== undefined && ready.window.version > checked(query, current))
+      return await this.#distrusted(query, ready.window)
+    const isServed = atHand?.version === checked(query, current)
+    if (isServed && (isEnough || found === undefined)) return atHand
+    const read = isEnough ? await cache.read(tenant, id, newestNeeded(ask)) : found
+    return await this.#fromRead(query, read, checked(query, current))
+  }
+
+  /** From the cache where it is at `current`, which is the database's version, and else from a snapshot. */
+  async #fromRead(
+    query: Query,
+    read: CacheRead | undefined,
+    current: number,
+  ): Promise<PrintedPage> {
+    if (read?.kind !== 'window') return await this.#fromSnapshot(query, read?.seen)
+    let version = current
+    // It may have been committed after the question was answered.
+    if (read.window.version > version)
+      version = checked(
+        query,
+        await this.#options.versions.current(query.principal.tenant, query.id),
+      )
+    if (read.window.version > version) return await this.#distrusted(query, read.window)
+    return await this.#fromWindow(query, read, version)
+  }
+
+  async #distrusted(query: Query, { version }: Window): Promise<PrintedPage> {
+    await this.#options.cache.distrust(query.principal.tenant, query.id, version)
+    return await this.#fromSnapshot(query, undefined)
+  }
+
+  /** The cache's version is good enough, where it reaches the floor. */
+  async #eventual(query: Query): Promise<PrintedPage> {
+    const { cache, isErased } = this.#options
+    const { principal, id, ask } = query
+    if (isErased(principal.tenant, id)) return await query.fromDatabase()
+    const ready = cache.ready(principal.tenant, id)
+    if (ready !== undefined && ready.window.version >= query.floor) {
+      const answer = pageFrom(id, ask, ready.window)
+      const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
+      // One deadline is enough to wait for a KV that does not answer.
+      if (version === undefined) return await query.fromDatabase()
+      if (answer !== undefined && version === ready.window.version) return answer
+    }
+    const read = await cache.read(principal.tenant, id, newestNeeded(ask))
+    if (read?.kind !== 'window') return await this.#fromSnapshot(query, read?.seen)
+    return await this.#fromWindow(query, read, query.floor)
+  }
+
+  /** From a window at `version` or later; what is older is brought up to date. */
+  async #fromWindow(
+    query: Query,
+    { window, seen }: Extract<CacheRead, { kind: 'window' }>,
+    version: number,
+  ): Promise<PrintedPage> {
+    if (window.version < version) return await this.#fromSnapshot(query, seen)
+    return (
+      pageFrom(query.id, query.ask, window) ??
+      (await this.#wider(query, window)) ??
+      (await query.fromDatabase())
+    )
+  }
+
+  /** The page of a whole window: some of the messages that were asked for are not shown. */
+  async #wider({ principal, id, ask }: Query, window: Window): Promise<PrintedPage | undefined> {
+    const held = window.texts.length
+    if (window.from === 1 || held < newestNeeded(ask) || held === windowBounds.messages)
+      return undefined
+    const read = await this.#options.cache.read(principal.tenant, id, windowBounds.messages)
+    if (read?.kind !== 'window' || read.window.version !== window.version) return undefined
+    return pageFrom(id, ask, read.window)
+  }
+
+  /** From the database. Where a head was seen before, its window is made of the same snapshot. */
+  async #fromSnapshot(query: Query, seen: Seen | undefined): Promise<PrintedPage> {
+    if (seen === undefined) return await query.fromDatabase()
+    const { principal, id, ask, minCursor } = query
+    const { reader, cache } = this.#options
+    const { messages, version, lastSeq } = await reader.newest(principal, id, {
+      limit: windowBounds.messages,
+      ...(minCursor === undefined ? {} : { minCursor }),
+    })
+    const snapshot = windowOf(version, lastSeq, messages)
+    void cache.fill(principal.tenant, id, seen, snapshot)
+    return pageFrom(id, ask, snapshot, 'database') ?? (await query.fromDatabase())
   }
 }
 

@@ -1,25 +1,27 @@
-/** Live delivery, put together: every socket of this node, and how they come to an end. */
+/** Live delivery, put together: every socket of this node, and how all of them end. */
 
 import { createLiveReads } from '../conversation/reading/live-reads.ts'
 import type { Reader } from '../conversation/reading/reader.ts'
+import { createVersions } from '../conversation/reading/versions.ts'
 import type { Store } from '../conversation/store.ts'
 import type { Decoder } from '../conversation/wire/decode.ts'
 import type { Principal } from '../conversation/wire/principal.ts'
 import type { Effect } from '../conversation/writing/effects.ts'
 import type { Events } from '../events.ts'
+import { LoopShare } from '../mechanics/loop-share.ts'
 import type { Database } from '../ports/database.ts'
 import type { Kv } from '../ports/kv.ts'
 import { toProblem } from '../problem.ts'
 import { FanOut } from './following/fan-out.ts'
-import { createHub } from './following/hub.ts'
-import { TimeSlice } from './following/time-slice.ts'
-import { createFrameDecoder, type Frame } from './protocol/frame-decoder.ts'
+import { Hub } from './following/hub.ts'
+import type { Frame } from './protocol/frame.ts'
+import { FrameDecoder } from './protocol/frame-decoder.ts'
 import { createFrameLog } from './socket/frame-log.ts'
 import type { Outbox, Watermarks } from './socket/outbox.ts'
 import { Presence } from './socket/presence.ts'
 import { createWriter } from './socket/record-writer.ts'
 import { Session } from './socket/session.ts'
-import type { SessionOptions } from './socket/session-options.ts'
+import type { NodeSession, SessionOptions } from './socket/session-options.ts'
 import { createVoiceWriter } from './socket/voice-writer.ts'
 
 export type LiveOptions = {
@@ -60,7 +62,7 @@ export type DeliverySettings = {
 }
 
 export type Live = Disposable & {
-  /** Tells those who follow of this node's commits. */
+  /** Wakes the followers of what this node commits. */
   readonly effect: Effect
   /** What an outbox goes by. */
   readonly watermarks: Watermarks
@@ -89,11 +91,11 @@ const creditBytesMin = 1_048_576
 const tickMs = 1000
 
 /**
- * What may wait gets so much of each round of the event loop, in milliseconds: frames that came faster
- * than they could be handled, and news for crowds with what is done once a second for every socket.
+ * Milliseconds of each round of the event loop for work that may wait: frames that came faster than they
+ * could be handled, and news for crowds with what is done once a second for every socket.
  */
-const frameSliceMs = 4
-const crowdSliceMs = 4
+const frameShareMs = 4
+const crowdShareMs = 4
 
 /** Sockets of one wave, and milliseconds between two. */
 const waveMin = 100
@@ -104,20 +106,21 @@ export function createLive(options: LiveOptions): Live {
   const pingMs = delivery.pingSeconds * 1000
   const log = createFrameLog(events, options.server.slowRequestMs)
   const stepFailed = (thrown: unknown) => void log.failed(toProblem(thrown), {})
-  const crowdSlice = new TimeSlice(crowdSliceMs, stepFailed)
-  const frameSlice = new TimeSlice(frameSliceMs, stepFailed)
-  const hub = createHub({
+  const crowdShare = new LoopShare(crowdShareMs, stepFailed)
+  const frameShare = new LoopShare(frameShareMs, stepFailed)
+  const hub = new Hub({
     ...delivery,
     events,
     reads: createLiveReads(database),
+    versions: createVersions(database),
     databaseShared: database.shared,
-    kv: kv.shared ? { kv: kv.kv, heard: () => kv.ready() && kv.listening() } : undefined,
+    kv: kv.shared ? { kv: kv.kv, hintsArrive: () => kv.ready() && kv.listening() } : undefined,
     page: { limit: pageRows, bytesMax: delivery.pageBytesMax },
-    slice: crowdSlice,
+    share: crowdShare,
   })
   const { turnBytesMax } = options.limits
   const frameBytesMax = turnBytesMax + envelopeBytes
-  const sessions = new Set<Session>()
+  const sessions = new Set<NodeSession>()
   // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.voice.sessionGraceSeconds, {
@@ -126,7 +129,7 @@ export function createLive(options: LiveOptions): Live {
   })
   const settings: SessionOptions = {
     hub,
-    decoder: createFrameDecoder(decoder, {
+    decoder: new FrameDecoder(decoder, {
       frameBytes: frameBytesMax,
       turnBytes: turnBytesMax,
     }),
@@ -139,16 +142,16 @@ export function createLive(options: LiveOptions): Live {
       subscriptions: delivery.subscriptionsMax,
       framesPerSecond: delivery.framesPerSecond,
     },
-    inbox: { framesPerSecond: delivery.framesPerSecond, slice: frameSlice },
+    inbox: { framesPerSecond: delivery.framesPerSecond, share: frameShare },
     log,
     closed(session, reason) {
-      // Who says goodbye speaks no more.
+      // A session that says goodbye speaks no more.
       presence.gone(session)
       if (reason === undefined) sessions.delete(session)
       else if (reason !== 'draining') events.socketClosed(reason)
     },
   }
-  const ticking = new FanOut(crowdSlice, sessions, (session) => session.tick(performance.now()))
+  const ticking = new FanOut(crowdShare, sessions, (session) => session.tick(performance.now()))
   const timer = setInterval(() => {
     ticking.all()
     hub.tick()

@@ -193,10 +193,24 @@ describe('a server that does not fit', () => {
       await sql.unsafe(`drop role ${user}`)
       await migrated(url)
       expect(await schema(byHand)).toMatchObject({ level: 'ok' })
-      const [last] = await sql`delete from drizzle.__drizzle_migrations where id =
-        (select max(id) from drizzle.__drizzle_migrations) returning hash, created_at`
+      const [last] = await sql`delete from turnlog_migrations where id =
+        (select max(id) from turnlog_migrations) returning *`
       expect(await schema()).toMatchObject({ level: 'note', finding: 'older than this release' })
-      await sql`insert into drizzle.__drizzle_migrations ${sql(last ?? {})}`
+      const [first] = await sql`delete from turnlog_migrations returning *`
+      await sql`insert into turnlog_migrations values (5, 'mine', 1)`
+      expect(await schema()).toMatchObject({
+        level: 'wrong',
+        advice: expect.stringContaining('Export it with the commit that made it'),
+      })
+      await sql`delete from turnlog_migrations`
+      await sql`insert into turnlog_migrations ${sql([first ?? {}, last ?? {}])}`
+      expect((await examined({ DATABASE_URL: url })).by['database drift']?.level).toBe('ok')
+      await sql`drop index segments_by_version`
+      expect((await examined({ DATABASE_URL: url })).by['database drift']).toMatchObject({
+        level: 'wrong',
+        finding: 'index segments_by_version is missing',
+        advice: expect.stringContaining('Undo what changed it'),
+      })
       await sql`insert into turnlog_migrations values (99, 'later', 99)`
       expect(await schema()).toMatchObject({ level: 'wrong', advice: 'Run the newer release.' })
     } finally {

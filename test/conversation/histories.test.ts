@@ -1,10 +1,11 @@
 /** Where a history is read from, when the store or the database is not what it was. */
 import { expect, test } from 'bun:test'
 import { openKv } from '../../adapters/open.ts'
-import { type Cache, createCache } from '../../src/conversation/cache/cache.ts'
-import { type Head, historyKeys } from '../../src/conversation/cache/rule.ts'
-import { createHistories, type HistoriesOptions } from '../../src/conversation/histories.ts'
+import { KvCache } from '../../src/conversation/cache/kv-cache.ts'
+import type { Head } from '../../src/conversation/cache/rule.ts'
+import { Histories, type HistoriesOptions } from '../../src/conversation/histories.ts'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
+import { kvKeys } from '../../src/conversation/wire/kv-keys.ts'
 import type { Message } from '../../src/conversation/wire/schemas.ts'
 import type { Commit } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
@@ -22,7 +23,7 @@ const messageAt = (seq: number, text: string): Message =>
 function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () => {}) {
   const erased = { isListed: false }
   const log: string[] = []
-  const cache: Cache = createCache({
+  const cache = new KvCache({
     kv,
     isShared: true,
     events: createEvents((line) => log.push(line)),
@@ -37,7 +38,7 @@ function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () =
     const cursor = encodeCursor(id, version)
     return { version, lastSeq: said.length, cursor, messages }
   }
-  const histories = createHistories({
+  const histories = new Histories({
     // Only what the reads of histories use is there.
     reader: { newest: snapshot, history: snapshot } as unknown as HistoriesOptions['reader'],
     cache,
@@ -81,7 +82,7 @@ test('what a node keeps of a future that a restored database does not have is ne
   expect((await node.read('strong')).spoken).toHaveLength(4)
   // Restored from a backup, and the store emptied, as is wise; the node goes on.
   said.length = 2
-  for await (const { key } of kv.list({ prefix: ['history', `${principal.tenant}/${id}`] }))
+  for await (const { key } of kv.list({ prefix: kvKeys.history(principal.tenant, id) }))
     await kv.delete(key)
   expect((await node.read('strong')).spoken).toEqual(['one', 'two'])
   expect(node.log.join()).toContain('cache-ahead')
@@ -120,7 +121,7 @@ test('a store that hangs costs a read one deadline', async () => {
 
 test('a window that lost its race into the store comes there with a later read', async () => {
   const { kv } = await openKv('memory:')
-  const headOf = async () => (await kv.get<Head>(historyKeys.head(principal.tenant, id))).value
+  const headOf = async () => (await kv.get<Head>(kvKeys.head(principal.tenant, id))).value
   let snapshots = 0
   // A commit lands between the miss of the first reader and its window.
   const node = nodeOn(kv, ['one'], async () => {

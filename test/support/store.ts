@@ -1,11 +1,12 @@
 /** A store and a reader over a database, with every commit that the effects were told of. */
 
-import { createReader, type Reader } from '../../src/conversation/reading/reader.ts'
+import { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
 import { type Commit, Effects } from '../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database } from '../../src/ports/database.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
+import { exportedStatements, onlyExported } from './database/statements.ts'
 
 export type OpenStore = AsyncDisposable & {
   readonly database: Database
@@ -14,19 +15,25 @@ export type OpenStore = AsyncDisposable & {
   readonly commits: Commit[]
 }
 
-/** Bounds are small where a test wants to reach them. Disposing it closes the database, too. */
+/**
+ * Fails every statement that no module of the domain exports: those that are exported are prepared in
+ * test/conversation/sql/statements.test.ts. Bounds are small where a test wants to reach
+ * them. Disposing it closes the database, too.
+ */
 export async function openStore(
   database: Database,
   bounds: Partial<StoreOptions['voice']> = {},
 ): Promise<OpenStore> {
   await database.migrate()
+  const known = new Set((await exportedStatements()).values())
+  const guarded = onlyExported(database, known)
   const commits: Commit[] = []
   const events = createEvents(() => {})
   const effects = new Effects(events)
   effects.register({ name: 'test', committed: (commit) => commits.push(commit) })
-  const reader = createReader(database, { historyMessagesMax: 20, changesBytesMax: 8000 })
+  const reader = new Reader(guarded, { historyMessagesMax: 20, changesBytesMax: 8000 })
   const store = createStore({
-    database,
+    database: guarded,
     reader,
     effects,
     events,

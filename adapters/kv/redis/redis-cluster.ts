@@ -13,7 +13,7 @@ import { emptyList } from './redis-frames.ts'
 import { createListeners, type Ears } from './redis-listeners.ts'
 import { slotOf } from './redis-slots.ts'
 import { redisKeyOf, redisStore } from './redis-store.ts'
-import { createSubscriber, type Subscriber } from './redis-subscriber.ts'
+import { RedisSubscriber, type Subscriber } from './redis-subscriber.ts'
 import { addressOf, createTopology, type Topology } from './redis-topology.ts'
 
 export type RedisClusterOptions = Omit<RedisOptions, 'url'> & {
@@ -32,15 +32,17 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   const topology = createTopology({ addresses, urlOf, deadlineMs, onEvent })
   const carrier = clusterCarrier(topology)
   const listeners = createListeners((heardBy) =>
-    clusterEars(topology, (address, moved) =>
-      createSubscriber({
-        ...heardBy,
-        url: urlOf(address),
-        sharded: true,
-        onMoved: moved,
-        onConnection: earEvents(`Redis at ${address}`, onEvent),
-        echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
-      }),
+    clusterEars(
+      topology,
+      (address, moved) =>
+        new RedisSubscriber({
+          ...heardBy,
+          url: urlOf(address),
+          sharded: true,
+          onMoved: moved,
+          onConnection: earEvents(`Redis at ${address}`, onEvent),
+          echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
+        }),
     ),
   )
   const kv = createKv(redisStore(carrier, listeners, namespace))

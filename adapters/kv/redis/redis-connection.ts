@@ -1,8 +1,9 @@
 /**
- * The connection to a single Redis. It is made and made again in the background; while there is none,
- * calls are refused at once. Each connection asks its server which run it is, which goes into every
- * call: what another run has written reads as absent. Who was a replica meanwhile is another run
- * too, though the process is the same: its data came from elsewhere. So it is asked again and again.
+ * ServerConnection is the connection to a single Redis. It is made and made again in the background; while
+ * there is none, calls are refused at once. Each connection asks its server which run it is, which goes
+ * into every call: what another run has written reads as absent. A server that was a replica meanwhile is
+ * another run too, though the process is the same: its data came from elsewhere. So it is asked again and
+ * again.
  */
 
 import { Buffer } from 'node:buffer'
@@ -11,7 +12,7 @@ import { RESP_TYPES } from 'redis'
 import { KvError } from '../../../src/ports/kv.ts'
 import { createDeadlines, type Deadlines } from '../deadlines.ts'
 import type { OnKvEvent } from '../opened.ts'
-import { createRenewableClient } from './redis-client.ts'
+import { createRenewableClient, type RenewableClient } from './redis-client.ts'
 import {
   callFailure,
   closedHere,
@@ -59,132 +60,173 @@ const outstandingMax = { calls: 10_000, bytes: 67_108_864 }
 /** Replies as they came: entries are bytes. */
 const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
-export function connectServer(url: string, options: CarrierOptions): ServerCarrier {
-  const { place, deadlineMs, onEvent } = options
-  const deadlines = createDeadlines(deadlineMs, () => lateAnswer(place))
+/** Connects in the background. */
+export class ServerConnection implements ServerCarrier {
+  readonly sharded = false
+  readonly #url: string
+  readonly #options: CarrierOptions
+  readonly #deadlines: Deadlines
+  readonly #client: RenewableClient
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
-  let connection = 0
-  let run: string | undefined
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let isIdentifying = false
-  let isAway = false
-  let isClosed = false
-  let wasReady = false
-  let renewedAt = Number.NEGATIVE_INFINITY
+  #connection = 0
+  #run: string | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #isIdentifying = false
+  #isAway = false
+  #isClosed = false
+  #wasReady = false
+  #renewedAt = Number.NEGATIVE_INFINITY
 
-  const lose = () => {
-    connection += 1
-    run = undefined
-    clearTimeout(timer)
-    deadlines.renew()
+  constructor(url: string, options: CarrierOptions) {
+    this.#url = url
+    this.#options = options
+    this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.place))
+    this.#client = createRenewableClient(url, {
+      connect: () => this.#lose(),
+      ready: () => void this.#identify(),
+      error: (thrown) => {
+        // Some errors leave the connection as it is.
+        if (!this.#client.current.isReady) this.#lose()
+        this.#report(thrown)
+      },
+    })
+    this.#client.connect()
   }
-  const report = (thrown: unknown) => {
-    if (isAway || isClosed) return
-    isAway = true
+
+  run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Buffer> {
+    return this.#call(args, (run) =>
+      this.#send(script, [String(keys.length), ...keys, run, ...args], false),
+    )
+  }
+
+  runAsking(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Buffer> {
+    return this.#call(args, (run) =>
+      this.#send(script, [String(keys.length), ...keys, run, ...args], true),
+    )
+  }
+
+  command(...args: Arg[]): Promise<unknown> {
+    return this.#call(args, () => this.#client.current.sendCommand(args))
+  }
+
+  ready(): boolean {
+    return this.#run !== undefined && !this.#deadlines.silent()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#lose()
+    this.#deadlines.close(closedHere(this.#options.place))
+    this.#client.close()
+  }
+
+  #lose(): void {
+    this.#connection += 1
+    this.#run = undefined
+    clearTimeout(this.#timer)
+    this.#deadlines.renew()
+  }
+
+  #report(thrown: unknown): void {
+    if (this.#isAway || this.#isClosed) return
+    this.#isAway = true
+    const { place, onEvent } = this.#options
     onEvent({ type: 'unreachable', message: `${place} cannot be reached: ${reasonOf(thrown)}` })
-    if (!wasReady) void advise()
+    if (!this.#wasReady) void this.#advise()
   }
+
   /** A URL that asks for the wrong thing fails from the start, and the reason does not say so. */
-  const advise = async () => {
-    const mismatch = await redisTlsMismatch(url)
-    if (mismatch !== undefined && !isClosed)
+  async #advise(): Promise<void> {
+    const { place, onEvent } = this.#options
+    const mismatch = await redisTlsMismatch(this.#url)
+    if (mismatch !== undefined && !this.#isClosed)
       onEvent({ type: 'mistaken', message: `${place} cannot be used: ${mismatch}` })
   }
-  const identify = async () => {
-    const at = connection
-    clearTimeout(timer)
-    isIdentifying = true
+
+  /** Asks which run the server is, at once and then again and again. */
+  async #identify(): Promise<void> {
+    const at = this.#connection
+    clearTimeout(this.#timer)
+    this.#isIdentifying = true
     try {
-      const { current } = client
-      const id = runOf(await Promise.all([current.info('server'), current.info('replication')]))
-      if (at !== connection) return
-      // Answers on their way are of whoever it was.
-      if (run !== undefined && run !== id) connection += 1
-      run = id
-      wasReady = true
-      if (isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
-      isAway = false
+      const { current } = this.#client
+      const run = runOf(await Promise.all([current.info('server'), current.info('replication')]))
+      if (at !== this.#connection) return
+      this.#identified(run)
     } catch (thrown) {
-      if (at !== connection) return
-      if (run === undefined) report(thrown)
+      if (at !== this.#connection) return
+      if (this.#run === undefined) this.#report(thrown)
     } finally {
-      isIdentifying = false
+      this.#isIdentifying = false
     }
-    timer = setTimeout(() => void identify(), identifyMs)
-    timer.unref()
+    this.#timer = setTimeout(() => void this.#identify(), identifyMs)
+    this.#timer.unref()
   }
-  const client = createRenewableClient(url, {
-    connect: lose,
-    ready: () => void identify(),
-    error(thrown) {
-      // Some errors leave the connection as it is.
-      if (!client.current.isReady) lose()
-      report(thrown)
-    },
-  })
-  client.connect()
 
-  /** Behind a name or a balancer there may be another master by now. */
-  const onReplica = () => {
+  #identified(run: string): void {
+    const { place, onEvent } = this.#options
+    // Answers on their way are of the run before.
+    if (this.#run !== undefined && this.#run !== run) this.#connection += 1
+    this.#run = run
+    this.#wasReady = true
+    if (this.#isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
+    this.#isAway = false
+  }
+
+  /** Dials anew: behind a name or a balancer there may be another master by now. */
+  #onReplica(): void {
     const now = performance.now()
-    if (isClosed || now - renewedAt < renewEveryMs) return
-    renewedAt = now
-    lose()
-    client.renew()
+    if (this.#isClosed || now - this.#renewedAt < renewEveryMs) return
+    this.#renewedAt = now
+    this.#lose()
+    this.#client.renew()
   }
 
-  const send = async (script: Script, args: readonly Arg[], isAsking: boolean) => {
-    const evaluate = (command: string, text: string) => {
-      // Sent in one go, so nothing comes between; its answer says nothing.
-      if (isAsking) client.current.sendCommand(['ASKING']).catch(() => {})
-      return client.current.sendCommand<Buffer>([command, text, ...args], asBytes)
-    }
+  async #send(script: Script, args: readonly Arg[], isAsking: boolean): Promise<Buffer> {
     try {
-      return await evaluate('EVALSHA', script.sha)
+      return await this.#evaluate('EVALSHA', script.sha, args, isAsking)
     } catch (thrown) {
       if (!isMissingScript(thrown)) throw thrown
-      return await evaluate('EVAL', script.text)
+      return await this.#evaluate('EVAL', script.text, args, isAsking)
     }
   }
+
+  #evaluate(
+    command: string,
+    text: string,
+    args: readonly Arg[],
+    isAsking: boolean,
+  ): Promise<Buffer> {
+    const { current } = this.#client
+    // Sent in one go, so nothing comes between; its answer says nothing.
+    if (isAsking) current.sendCommand(['ASKING']).catch(() => {})
+    return current.sendCommand<Buffer>([command, text, ...args], asBytes)
+  }
+
   /** Sends to the server that is connected now, and takes no other one's answer. */
-  const call = async <T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> => {
-    const at = connection
-    if (run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
-    checkRoom(deadlines, place)
-    const reply = await deadlines.within(
-      sendTo(run).catch((thrown: unknown) => {
-        if (at === connection && isReplicaReply(thrown)) onReplica()
-        // No master any more, perhaps.
-        else if (!isIdentifying && /\bMOVED\b/.test(reasonOf(thrown))) void identify()
-        throw callFailure(thrown, place)
-      }),
-      args.reduce((sum, { length }) => sum + length, 0),
-    )
-    if (at !== connection) throw new KvError('unknown', `The connection to ${place} was lost`)
-    client.alive()
+  async #call<T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> {
+    const { place } = this.#options
+    const at = this.#connection
+    if (this.#run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
+    checkRoom(this.#deadlines, place)
+    let bytes = 0
+    for (const { length } of args) bytes += length
+    const sent = sendTo(this.#run).catch((thrown: unknown) => this.#failed(thrown, at))
+    const reply = await this.#deadlines.within(sent, bytes)
+    if (at !== this.#connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+    this.#client.alive()
     return reply
   }
-  const runWith =
-    (isAsking: boolean): Carrier['run'] =>
-    (script, keys, args) =>
-      call(args, (id) => send(script, [String(keys.length), ...keys, id, ...args], isAsking))
 
-  return {
-    sharded: false,
-    run: runWith(false),
-    runAsking: runWith(true),
-    command: (...args) => call(args, () => client.current.sendCommand(args)),
-    ready: () => run !== undefined && !deadlines.silent(),
-    close() {
-      isClosed = true
-      lose()
-      deadlines.close(closedHere(place))
-      client.close()
-    },
+  #failed(thrown: unknown, at: number): never {
+    if (at === this.#connection && isReplicaReply(thrown)) this.#onReplica()
+    // It may be no master any more.
+    else if (!this.#isIdentifying && /\bMOVED\b/.test(reasonOf(thrown))) void this.#identify()
+    throw callFailure(thrown, this.#options.place)
   }
 }
 
-/** Of the server's process, and of the line of replication that it leads or follows. */
+/** Names the server's process, and the line of replication that it leads or follows. */
 function runOf(infos: readonly string[]): string {
   const info = infos.join('\n')
   const [, process] = /^run_id:(\w{40})/m.exec(info) ?? []

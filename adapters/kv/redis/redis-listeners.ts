@@ -1,4 +1,4 @@
-/** Who is told when a partition's channel has something to say. */
+/** Listeners to partitions: which of them a message on a channel concerns. */
 import type { Buffer } from 'node:buffer'
 import { unpackList } from './redis-frames.ts'
 
@@ -66,7 +66,7 @@ export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
         ears.drop(channel)
       }
     },
-    ready: ears.ready,
-    close: ears.close,
+    ready: () => ears.ready(),
+    close: () => ears.close(),
   }
 }

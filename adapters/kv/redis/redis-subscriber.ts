@@ -1,11 +1,11 @@
 /**
- * One connection that hears changes, of thousands of channels. What is wanted and what the server has
- * confirmed are kept apart, and brought together one round at a time. A connection that hears nothing
- * is held to something published on purpose: it may answer pings, and have stopped hearing.
+ * RedisSubscriber is one connection that receives changes, of thousands of channels. Wanted and confirmed
+ * channels are kept apart, and brought together one round at a time. A connection that receives nothing is
+ * tested with a message that is published on purpose: it may answer pings, and have stopped receiving.
  */
 import type { Buffer } from 'node:buffer'
 import { deadline } from '../../../src/mechanics/loop-delay.ts'
-import { createRenewableClient } from './redis-client.ts'
+import { createRenewableClient, type RenewableClient } from './redis-client.ts'
 
 export type Subscriber = {
   want(channel: string): void
@@ -44,164 +44,196 @@ const roundRetryMs = 250
 const echoEveryMs = 2000
 const echoWithinMs = 1000
 
-export function createSubscriber(options: SubscriberOptions): Subscriber {
-  const { sharded, onMessage, onHeard, onMoved, onConnection } = options
-  const wanted = new Set<string>()
-  const registered = new Set<string>()
+/** Connects once something is wanted. */
+export class RedisSubscriber implements Subscriber {
+  readonly #options: SubscriberOptions
+  readonly #client: RenewableClient
+  readonly #wanted = new Set<string>()
+  readonly #registered = new Set<string>()
   /** Wanted and registered may differ for these. */
-  const changed = new Set<string>()
-  let isConnecting = false
-  /** The connection stands, and the server will not tell what is wanted. */
-  let isRefused = false
-  let isRunning = false
-  let isClosed = false
-  /** Messages of this connection. */
-  let heard = 0
-  let heardBefore = 0
-  let listening: ReturnType<typeof setTimeout> | undefined
-  let stopListening = () => {}
-  let onHeardAny = () => {}
-
-  const listener = (message: Buffer, channel: Buffer) => {
-    heard += 1
-    onHeardAny()
-    client.alive()
-    onMessage(channel.toString(), message)
+  readonly #changed = new Set<string>()
+  #isConnecting = false
+  /** The connection stands, and the server refuses what is wanted. */
+  #isRefused = false
+  #isRunning = false
+  #isClosed = false
+  /** Messages of this connection, and how many there were at the last look. */
+  #messages = 0
+  #messagesBefore = 0
+  #echoing: ReturnType<typeof setTimeout> | undefined
+  #stopWaiting = () => {}
+  #onAnyMessage = () => {}
+  readonly #listener = (message: Buffer, channel: Buffer): void => {
+    this.#messages += 1
+    this.#onAnyMessage()
+    this.#client.alive()
+    this.#options.onMessage(channel.toString(), message)
   }
 
-  const subscribe = async (channels: string[]) => {
-    if (!sharded) await client.current.subscribe(channels, listener, true)
-    // A cluster takes channels of one slot at a time.
-    else await Promise.all(channels.map((channel) => subscribeSharded(channel)))
+  constructor(options: SubscriberOptions) {
+    this.#options = options
+    this.#client = createRenewableClient(options.url, {
+      ready: () => this.#ready(),
+      error: (thrown) => this.#isClosed || options.onConnection(thrown),
+      shardedChannelMoved: (channel) => this.#move(channel),
+    })
+    this.#echoLater()
   }
-  const subscribeSharded = async (channel: string) => {
-    try {
-      await client.current.sSubscribe(channel, listener, true)
-    } catch (thrown) {
-      if (!(thrown instanceof Error && /^(MOVED|CLUSTERDOWN|ASK)/.test(thrown.message)))
-        throw thrown
-      move(channel)
+
+  want(channel: string): void {
+    this.#wanted.add(channel)
+    this.#changed.add(channel)
+    void this.#run()
+  }
+
+  drop(channel: string): void {
+    if (!this.#wanted.delete(channel)) return
+    this.#changed.add(channel)
+    void this.#run()
+  }
+
+  idle(): boolean {
+    return this.#wanted.size === 0
+  }
+
+  ready(): boolean {
+    return !this.#isConnecting || this.#isHearing()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#wanted.clear()
+    this.#changed.clear()
+    this.#stopWaiting()
+    clearTimeout(this.#echoing)
+    this.#client.close()
+  }
+
+  #isHearing(): boolean {
+    return this.#client.current.isReady && !this.#isRefused
+  }
+
+  #ready(): void {
+    // node-redis has subscribed again to what it knew; asking for that again costs nothing.
+    for (const channel of [...this.#registered, ...this.#wanted]) this.#changed.add(channel)
+    for (const channel of this.#wanted) this.#registered.delete(channel)
+    this.#isRefused = false
+    this.#options.onConnection(undefined)
+    void this.#run()
+  }
+
+  /** Subscribes and unsubscribes, round after round, until nothing differs. */
+  async #run(): Promise<void> {
+    if (this.#isRunning || this.#isClosed) return
+    if (!this.#isConnecting && this.#wanted.size > 0) {
+      this.#isConnecting = true
+      this.#client.connect()
     }
-  }
-  const unsubscribe = async (channels: string[]) => {
-    if (!sharded) await client.current.unsubscribe(channels, listener, true)
-    else
-      await Promise.all(
-        channels.map((channel) => client.current.sUnsubscribe(channel, listener, true)),
-      )
-  }
-  const move = (channel: string) => {
-    registered.delete(channel)
-    if (wanted.delete(channel)) onMoved(channel)
+    this.#isRunning = true
+    // Channels that are wanted in the same moment share a round.
+    await Promise.resolve()
+    while (this.#client.current.isReady && this.#changed.size > 0) {
+      if (!(await this.#round())) await new Promise((resolve) => setTimeout(resolve, roundRetryMs))
+    }
+    this.#isRunning = false
   }
 
-  const round = async () => {
+  async #round(): Promise<boolean> {
+    const [wanted, registered, changed] = [this.#wanted, this.#registered, this.#changed]
+    const { onConnection, onHeard } = this.#options
     const channels = [...changed].slice(0, channelsPerRound)
     for (const channel of channels) changed.delete(channel)
     const more = channels.filter((each) => wanted.has(each) && !registered.has(each))
     const less = channels.filter((each) => !wanted.has(each) && registered.has(each))
     try {
-      if (more.length > 0) await subscribe(more)
+      if (more.length > 0) await this.#subscribe(more)
       for (const each of more) registered.add(each)
-      if (less.length > 0) await unsubscribe(less)
+      if (less.length > 0) await this.#unsubscribe(less)
       for (const each of less) registered.delete(each)
     } catch (thrown) {
       // The connection broke, and the next one begins with everything; or a right is missing.
       for (const each of channels) changed.add(each)
-      if (client.current.isReady && !isRefused) onConnection(thrown)
-      isRefused = client.current.isReady
+      const { isReady } = this.#client.current
+      if (isReady && !this.#isRefused) onConnection(thrown)
+      this.#isRefused = isReady
       return false
     }
-    if (isRefused) onConnection(undefined)
-    isRefused = false
+    if (this.#isRefused) onConnection(undefined)
+    this.#isRefused = false
     // Also those that were given up and wanted again before this round.
     for (const each of channels) if (wanted.has(each)) onHeard(each)
     return true
   }
-  const run = async () => {
-    if (isRunning || isClosed) return
-    if (!isConnecting && wanted.size > 0) {
-      isConnecting = true
-      client.connect()
-    }
-    isRunning = true
-    // Those who ask in the same moment share a round.
-    await Promise.resolve()
-    while (client.current.isReady && changed.size > 0) {
-      if (!(await round())) await new Promise((resolve) => setTimeout(resolve, roundRetryMs))
-    }
-    isRunning = false
-  }
-  const client = createRenewableClient(options.url, {
-    ready() {
-      // node-redis has subscribed again to what it knew; asking for that again costs nothing.
-      for (const channel of [...registered, ...wanted]) changed.add(channel)
-      for (const channel of wanted) registered.delete(channel)
-      isRefused = false
-      onConnection(undefined)
-      void run()
-    },
-    error: (thrown) => isClosed || onConnection(thrown),
-    shardedChannelMoved: move,
-  })
-  const isHearing = () => client.current.isReady && !isRefused
 
-  /** Holds the connection to a message, where none came since the last look. */
-  const listen = async () => {
-    const [channel] = registered
-    const isQuiet = heard === heardBefore
-    heardBefore = heard
-    if (!isQuiet || !isHearing() || channel === undefined) return
-    const { current } = client
+  async #subscribe(channels: string[]): Promise<void> {
+    if (!this.#options.sharded) await this.#client.current.subscribe(channels, this.#listener, true)
+    // A cluster takes channels of one slot at a time.
+    else await Promise.all(channels.map((channel) => this.#subscribeSharded(channel)))
+  }
+
+  async #subscribeSharded(channel: string): Promise<void> {
     try {
-      await options.echo(channel)
+      await this.#client.current.sSubscribe(channel, this.#listener, true)
+    } catch (thrown) {
+      if (!(thrown instanceof Error && /^(MOVED|CLUSTERDOWN|ASK)/.test(thrown.message)))
+        throw thrown
+      this.#move(channel)
+    }
+  }
+
+  async #unsubscribe(channels: string[]): Promise<void> {
+    const { current } = this.#client
+    if (!this.#options.sharded) await current.unsubscribe(channels, this.#listener, true)
+    else
+      await Promise.all(
+        channels.map((channel) => current.sUnsubscribe(channel, this.#listener, true)),
+      )
+  }
+
+  #move(channel: string): void {
+    this.#registered.delete(channel)
+    if (this.#wanted.delete(channel)) this.#options.onMoved(channel)
+  }
+
+  #echoLater(): void {
+    if (this.#isClosed) return
+    this.#echoing = setTimeout(() => void this.#echo().then(() => this.#echoLater()), echoEveryMs)
+    this.#echoing.unref()
+  }
+
+  /** Publishes a message where none came since the last look, and makes the connection anew if it does not arrive. */
+  async #echo(): Promise<void> {
+    const [channel] = this.#registered
+    const isQuiet = this.#messages === this.#messagesBefore
+    this.#messagesBefore = this.#messages
+    if (!isQuiet || !this.#isHearing() || channel === undefined) return
+    const { current } = this.#client
+    try {
+      await this.#options.echo(channel)
     } catch {
       // A failed publish says nothing about this connection: it went over another one.
       return
     }
-    const isSame = () => client.current === current && isHearing() && registered.has(channel)
-    await new Promise<void>((resolve) => {
-      stopListening = deadline(echoWithinMs, resolve)
-      onHeardAny = resolve
-      if (heard > heardBefore) resolve()
-    })
-    stopListening()
-    onHeardAny = () => {}
-    const hasHeard = heard > heardBefore
-    heardBefore = heard
-    if (isClosed || hasHeard || !isSame() || !wanted.has(channel)) return
+    const isSame = () =>
+      this.#client.current === current && this.#isHearing() && this.#registered.has(channel)
+    const arrived = await this.#messageArrives()
+    if (this.#isClosed || arrived || !isSame() || !this.#wanted.has(channel)) return
     // A new client has no subscriptions: subscribe again.
-    registered.clear()
-    onConnection(new Deaf('what was published there does not arrive'))
-    client.renew()
+    this.#registered.clear()
+    this.#options.onConnection(new Deaf('what was published there does not arrive'))
+    this.#client.renew()
   }
-  const listenAgain = () => {
-    if (isClosed) return
-    listening = setTimeout(() => void listen().then(listenAgain), echoEveryMs)
-    listening.unref()
-  }
-  listenAgain()
 
-  return {
-    want(channel) {
-      wanted.add(channel)
-      changed.add(channel)
-      void run()
-    },
-    drop(channel) {
-      if (!wanted.delete(channel)) return
-      changed.add(channel)
-      void run()
-    },
-    idle: () => wanted.size === 0,
-    ready: () => !isConnecting || isHearing(),
-    close() {
-      isClosed = true
-      wanted.clear()
-      changed.clear()
-      stopListening()
-      clearTimeout(listening)
-      client.close()
-    },
+  async #messageArrives(): Promise<boolean> {
+    await new Promise<void>((resolve) => {
+      this.#stopWaiting = deadline(echoWithinMs, resolve)
+      this.#onAnyMessage = resolve
+      if (this.#messages > this.#messagesBefore) resolve()
+    })
+    this.#stopWaiting()
+    this.#onAnyMessage = () => {}
+    const arrived = this.#messages > this.#messagesBefore
+    this.#messagesBefore = this.#messages
+    return arrived
   }
 }

@@ -3,7 +3,7 @@
  * once when a server says that a slot has moved.
  */
 import { KvError } from '../../../src/ports/kv.ts'
-import { type CarrierOptions, connectServer, type ServerCarrier } from './redis-connection.ts'
+import { type CarrierOptions, type ServerCarrier, ServerConnection } from './redis-connection.ts'
 
 export type Topology = {
   /** The server of a slot's master; `undefined` while that is not known. */
@@ -47,7 +47,7 @@ export function createTopology(options: TopologyOptions): Topology {
     const known = servers.get(address)
     if (known !== undefined) return known
     const place = `Redis at ${address}`
-    const made = connectServer(urlOf(address), { place, deadlineMs, onEvent })
+    const made = new ServerConnection(urlOf(address), { place, deadlineMs, onEvent })
     servers.set(address, made)
     return made
   }

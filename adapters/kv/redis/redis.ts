@@ -2,12 +2,12 @@
 
 import type { OnKvEvent, OpenedKv } from '../opened.ts'
 import { createKv } from '../shape.ts'
-import { type CarrierOptions, connectServer } from './redis-connection.ts'
+import { type CarrierOptions, ServerConnection } from './redis-connection.ts'
 import { reasonOf } from './redis-failure.ts'
 import { emptyList } from './redis-frames.ts'
 import { createListeners, type HeardBy } from './redis-listeners.ts'
 import { redisStore } from './redis-store.ts'
-import { createSubscriber, Deaf } from './redis-subscriber.ts'
+import { Deaf, RedisSubscriber } from './redis-subscriber.ts'
 
 export type RedisOptions = {
   /** `redis:` or `rediss:`, with the index of the database as its path. */
@@ -30,18 +30,19 @@ export function openRedis(options: RedisOptions): OpenedKv {
   }
   const place = `Redis at ${placeOf(url)}`
   const settings: CarrierOptions = { place, deadlineMs, onEvent }
-  const carrier = connectServer(url, settings)
+  const carrier = new ServerConnection(url, settings)
   const onConnection = earEvents(place, onEvent)
-  const listeners = createListeners((heardBy: HeardBy) =>
-    createSubscriber({
-      ...heardBy,
-      url,
-      sharded: false,
-      // A server that is no cluster moves nothing.
-      onMoved: () => {},
-      onConnection,
-      echo: (channel) => carrier.command('PUBLISH', channel, emptyList),
-    }),
+  const listeners = createListeners(
+    (heardBy: HeardBy) =>
+      new RedisSubscriber({
+        ...heardBy,
+        url,
+        sharded: false,
+        // A server that is no cluster moves nothing.
+        onMoved: () => {},
+        onConnection,
+        echo: (channel) => carrier.command('PUBLISH', channel, emptyList),
+      }),
   )
   const kv = createKv(redisStore(carrier, listeners, namespace))
   return {
@@ -49,7 +50,7 @@ export function openRedis(options: RedisOptions): OpenedKv {
     name: place,
     shared: true,
     probe: () => kv.set(probeKeyOf(0), 0, probeExpiry),
-    ready: carrier.ready,
+    ready: () => carrier.ready(),
     listening: listeners.ready,
   }
 }

@@ -1,10 +1,10 @@
 /** What a doctor says of the database: whether it answers, how soon, and whether it is fit. */
 
 import type { Config } from '../../config.ts'
-import type { Database } from '../../ports/database.ts'
 import type { Inspection } from '../../resources.ts'
 import { connectAdvice, reasonOf } from './failure.ts'
 import { type Check, checksOf } from './report.ts'
+import { schemaChecks } from './schema.ts'
 import { clockCheck, factsOf, latencyCheck, measure, type ServerFacts } from './server-facts.ts'
 
 const { ok, note, wrong } = checksOf('database')
@@ -30,7 +30,7 @@ async function serverChecks(config: Config, inspection: Inspection, url: string)
       ok('server', `${place} answers`),
       latencyCheck(latencyMs),
       ...fitness(facts, config),
-      await schemaCheck(database, config, inspection, facts.mayCreate),
+      ...(await schemaChecks(database, config, inspection, facts.mayCreate)),
       clockCheck(clockMs),
     ]
   } catch (thrown) {
@@ -105,32 +105,6 @@ function roomCheck(facts: ServerFacts, { database: { connectionsMax } }: Config)
   return ok('connections', used)
 }
 
-async function schemaCheck(
-  database: Database,
-  { database: { migrateAtStart, migrateUrl } }: Config,
-  inspection: Inspection,
-  mayCreate: boolean,
-): Promise<Check> {
-  const state = await inspection.schema(database)
-  if (state === 'current') return ok('schema', 'up to date')
-  if (state === 'newer')
-    return wrong(
-      'schema',
-      'a newer release has changed it beyond what this one works with',
-      'Run the newer release.',
-    )
-  const finding = state === 'missing' ? 'not there yet' : 'older than this release'
-  if (!migrateAtStart)
-    return wrong('schema', finding, 'Run `turnlog migrate`: database.migrateAtStart is off.')
-  if (!mayCreate && migrateUrl === undefined)
-    return wrong(
-      'schema',
-      `${finding}, and this user may not create it`,
-      'Grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may.',
-    )
-  return note('schema', finding, 'The next start brings it up to date; so does `turnlog migrate`.')
-}
-
 async function migrationChecks(inspection: Inspection, migrateUrl: string): Promise<Check[]> {
   let place = 'the database for migrations'
   try {
@@ -179,7 +153,7 @@ async function embeddedChecks(config: Config, inspection: Inspection): Promise<C
       ok('directory', `${dataDirectory} is free; ${size}`),
       ok('server', `${place} opens: version ${version}`),
       latencyCheck(latencyMs),
-      await schemaCheck(database, config, inspection, mayCreate),
+      ...(await schemaChecks(database, config, inspection, mayCreate)),
     ]
   } catch (thrown) {
     return [

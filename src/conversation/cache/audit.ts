@@ -5,8 +5,8 @@ import { Problem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { ask } from '../sql/database-problems.ts'
 import type { Principal } from '../wire/principal.ts'
-import { isRefusal } from './cache-writer.ts'
 import type { CacheEntries } from './entries.ts'
+import { isRefusal } from './kv-refusal.ts'
 import { type Window, windowBounds, windowOf } from './window.ts'
 
 /**
@@ -16,7 +16,7 @@ import { type Window, windowBounds, windowOf } from './window.ts'
  * - `ahead`: a version that the database does not have.
  * - `different`: the same version, other bytes.
  * - `erased`: messages of a conversation that was erased.
- * - `unreadable`: the store refused to read it, as where another program has written under its key.
+ * - `unreadable`: the KV refused to read it, as where another program has written under its key.
  */
 export const findings = [
   'equal',
@@ -29,13 +29,13 @@ export const findings = [
 ] as const
 export type Finding = (typeof findings)[number]
 
-/** `reason`: what the store answered in place of what was `unreadable`. */
+/** `reason`: what the KV answered in place of what was `unreadable`. */
 export type Look = { readonly finding: Finding; readonly reason?: string }
 
 export type Audit = {
   /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
   conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
-  /** Fails with a `database-` code, and with what the store fails with. */
+  /** Fails with a `database-` code, and with what the KV fails with. */
   look(principal: Principal, id: string): Promise<Look>
   /**
    * Takes a window away, so that the next read makes one; false where others were faster, or where
@@ -74,7 +74,7 @@ export async function report(
 
 const isOdd = (finding: Finding) => finding !== 'equal' && finding !== 'absent'
 
-/** What the store refused; whatever else failed is thrown on. */
+/** What the KV refused; whatever else failed is thrown on. */
 function refusalOf(thrown: unknown): string {
   if (isRefusal(thrown) && thrown instanceof Error) return thrown.message
   throw thrown
@@ -87,16 +87,18 @@ const pauseMs = 50
 /** Conversations fetched at a time. */
 const batch = 1000
 
-const statements = {
+export const auditStatements = {
   newest: `SELECT c.id FROM conversations c WHERE c.tenant = $1
     ORDER BY greatest(c.last_message_at, c.created_at, c.erased_at) DESC LIMIT $2::integer`,
   all: `SELECT c.id FROM conversations c WHERE c.tenant = $1 AND c.id > $2::uuid
     ORDER BY c.id LIMIT ${batch}`,
 }
 
+export type AuditedRow = { id: string }
+
 export function createAudit(entries: CacheEntries, reader: Reader, database: Database): Audit {
   const idsOf = async (text: string, params: readonly Param[]) =>
-    (await ask<{ id: string }>(database, 'read', { text, params })).map(({ id }) => id)
+    (await ask<AuditedRow>(database, 'read', { text, params })).map(({ id }) => id)
 
   const once = async (principal: Principal, id: string): Promise<Finding> => {
     // The cache first: whatever the database has then, it had all that the cache has.
@@ -127,11 +129,11 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
   return {
     async *conversations({ tenant }, limit) {
       if (limit !== undefined) {
-        yield* await idsOf(statements.newest, [tenant, limit])
+        yield* await idsOf(auditStatements.newest, [tenant, limit])
         return
       }
       for (let last: string | undefined = '00000000-0000-0000-0000-000000000000'; last; ) {
-        const ids: string[] = await idsOf(statements.all, [tenant, last])
+        const ids: string[] = await idsOf(auditStatements.all, [tenant, last])
         yield* ids
         last = ids.length === batch ? ids.at(-1) : undefined
       }

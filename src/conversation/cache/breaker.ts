@@ -1,14 +1,14 @@
 /**
- * Keeps callers from waiting for a store that does not answer, and from reading one that takes no
- * writes: what it shows grows old. After some failures in a row, or one refusal, nothing is asked of
- * it but a probe, off everybody's path; when that is answered, what was missed meanwhile is made up
- * for, and only then is the store asked again.
+ * Breaker keeps callers from waiting for a KV that does not answer, and from reading one that takes no
+ * writes: what it shows grows old. After some failures in a row, or one refusal, nothing is asked of it but
+ * a probe in the background; when that is answered, what was missed meanwhile is healed, and only then is
+ * the KV asked again.
  */
 import { boundMs } from '../../mechanics/backoff.ts'
 import { deadline, isStarved, usableNow } from '../../mechanics/loop-delay.ts'
 
 export type Breaker = {
-  /** Whether the store may be asked. */
+  /** Whether the KV may be asked. */
   readonly closed: boolean
   /** Whether the breaker is open because the KV answers and refuses writes. */
   readonly refusesWrites: boolean
@@ -17,7 +17,7 @@ export type Breaker = {
    * `askedAt` is when it was sent, of `usableNow`.
    */
   failed(reason: unknown, askedAt?: number): void
-  /** The store refused to write, whatever was to be written: opens at once. */
+  /** The KV refused to write, whatever was to be written: opens at once. */
   refused(reason: unknown): void
   /** A call was answered after `ms` milliseconds of usable time. */
   answered(ms: number): void
@@ -30,28 +30,28 @@ export type Later = (work: () => void, ms: number) => () => void
 const failuresMax = 5
 /** How much later an answer may come to a starved process, and end a row of failures all the same. */
 const starvedFactor = 10
-/** Milliseconds that a row of failures must last there: who has the processor keeps the store from it, too. */
+/** Milliseconds that a row of failures must last there: whoever has the processor keeps the KV from it, too. */
 const starvedSilenceMs = 250
 const probes = { firstMs: 100, maxMs: 2000 }
 
 /**
- * A store that answers the probe, and fails again this soon, is given twice the time before the next:
+ * A KV that answers the probe, and fails again this soon, is given twice the time before the next:
  * else it is in everybody's way, and in the log, every tenth of a second.
  */
 const steadyMs = 1000
 
 export function createBreaker(options: {
-  /** Writes and reads; rejects while the store is away. */
+  /** Writes and reads; rejects while the KV is away. */
   probe(): Promise<unknown>
-  /** Makes up for what was missed; rejects where the store is away again. */
+  /** Heals what was missed; rejects where the KV is away again. */
   heal(): Promise<unknown>
-  /** Whether a failure means that the store takes no writes. */
+  /** Whether a failure means that the KV takes no writes. */
   isRefusal?(reason: unknown): boolean
   /** Failures nearer to each other are one: a stall of this process ends many calls at once. */
   readonly apartMs?: number
   /** A slower answer does not reset the count of consecutive failures. */
   readonly slowMs?: number
-  /** The store is asked nothing from now on; called again if it turns out to refuse writes. */
+  /** The KV is asked nothing from now on; called again if it turns out to refuse writes. */
   onOpen(reason: unknown): void
   onClose(): void
   readonly later?: Later
@@ -113,10 +113,10 @@ export function createBreaker(options: {
       return refusesWrites
     },
     failed(reason, askedAt = Number.POSITIVE_INFINITY) {
-      // A busy process is late itself: a store that goes on answering is not silent.
+      // A busy process is late itself: a KV that goes on answering is not silent.
       if (answeredAt > askedAt && isStarved()) return
       const now = usableNow()
-      // Of many calls that wait through one pause of the store, the first to fail has told it.
+      // Of many calls that wait through one pause of the KV, only the first to fail counts.
       if (askedAt < failedAt || now - failedAt < (options.apartMs ?? 0)) return
       failedAt = now
       if (failures === 0) silentSince = now

@@ -1,14 +1,14 @@
 /**
  * Conversations that were erased while a cache may still have them: the erasing call leaves a row,
  * and every node looks for rows. What they name is read from no cache, and is erased in it, so that
- * neither a store that takes no writes nor a crash in between shows what was erased.
+ * neither a KV that takes no writes nor a crash in between shows what was erased.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
 import type { Database } from '../../ports/database.ts'
+import { conversationName } from '../wire/kv-keys.ts'
 import type { Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
-import { nameOf } from './cache-writer.ts'
 
 export type Erasures = Rounds & {
   /** Lists what this node erases, at once. */
@@ -25,14 +25,14 @@ const most = 100
 /** Names that a node remembers. Where there are more rows, no conversation is read from a cache. */
 const listedMax = 10_000
 
-const statements = {
+export const erasureStatements = {
   list: `SELECT tenant, conversation_id AS "id", version,
       erased_at < now() - make_interval(secs => $1::integer) AS "isPast"
     FROM cache_erasures ORDER BY erased_at LIMIT $2::integer`,
   done: `DELETE FROM cache_erasures WHERE tenant = $1 AND conversation_id = $2::uuid AND version = $3::bigint`,
 }
 
-type Row = { tenant: string; id: string; version: number; isPast: boolean }
+export type PendingErasureRow = { tenant: string; id: string; version: number; isPast: boolean }
 
 export function createErasures(options: {
   readonly database: Database
@@ -53,11 +53,11 @@ export function createErasures(options: {
   let isOverfull = false
   let looks = 0
 
-  const list = async (): Promise<readonly Row[]> => {
+  const list = async (): Promise<readonly PendingErasureRow[]> => {
     looks += 1
     const look = looks
-    const rows = await database.query<Row>({
-      text: statements.list,
+    const rows = await database.query<PendingErasureRow>({
+      text: erasureStatements.list,
       // By then, whatever was in a cache has expired. What was erased here stays in the list for the
       // other nodes, and must not stand before the rest.
       params: [2 * ttlSeconds, isShared ? namesMax + 1 : most + erasedHere.size],
@@ -66,7 +66,7 @@ export function createErasures(options: {
     isOverfull = rows.length > namesMax
     // What was erased here while the rows were on their way may not be among them.
     const later = [...listed].filter(([, before]) => before >= look)
-    const named = rows.map(({ tenant, id }): [string, number] => [nameOf(tenant, id), 0])
+    const named = rows.map(({ tenant, id }): [string, number] => [conversationName(tenant, id), 0])
     listed = new Map([...named, ...later])
     return rows
   }
@@ -82,7 +82,7 @@ export function createErasures(options: {
         if (isErased && !isShared) erasedHere.add(id)
         if (isPast) erasedHere.delete(id)
         if (isPast || (isErased && isShared))
-          await database.query({ text: statements.done, params: [tenant, id, version] })
+          await database.query({ text: erasureStatements.done, params: [tenant, id, version] })
       }
     } catch (thrown) {
       // The rows are there the next time.
@@ -95,10 +95,11 @@ export function createErasures(options: {
     effect: {
       name: 'erasures',
       committed({ tenant, conversationId, touched }) {
-        if (touched === 'erased' && isShared) listed.set(nameOf(tenant, conversationId), looks)
+        if (touched === 'erased' && isShared)
+          listed.set(conversationName(tenant, conversationId), looks)
       },
     },
-    isListed: (tenant, id) => isOverfull || listed.has(nameOf(tenant, id)),
+    isListed: (tenant, id) => isOverfull || listed.has(conversationName(tenant, id)),
     async refresh() {
       await list().catch((thrown: unknown) => events.workFailed('cache-erasures', thrown))
     },

@@ -1,12 +1,11 @@
 /**
  * The rule that keeps a cached history from ever going backwards. Pure: what to do is decided here and
- * done in `cache-entries.ts`, always under a check of the head that the decision was made from.
+ * done in `entries.ts`, always under a check of the head that the decision was made from.
  *
  * A conversation in the cache is a head and one entry per message. Writers extend a window that they
  * know to be the one before their commit, or mark it as not full (a stub); only a reader whose
  * remembered head has not changed since before its snapshot makes one. A stub's version is a floor.
  */
-import type { KvKey } from '../../ports/kv.ts'
 import { printMessage, wireNumber } from '../wire/message-text.ts'
 import type { Commit } from '../writing/effects.ts'
 import { appended, bytesOf, fitted, keptOf, type Window, windowBounds } from './window.ts'
@@ -23,15 +22,6 @@ export type Head = {
   readonly from: number
   readonly to: number
   readonly sizes: string
-}
-
-const prefixOf = (tenant: string, id: string): [string, string] => ['history', `${tenant}/${id}`]
-
-/** A reverse list of the prefix gives the head, then the newest message, and on. */
-export const historyKeys = {
-  prefix: prefixOf,
-  head: (tenant: string, id: string): KvKey => [...prefixOf(tenant, id), true],
-  message: (tenant: string, id: string, seq: number): KvKey => [...prefixOf(tenant, id), seq],
 }
 
 export const isHead = (value: unknown): value is Head =>
@@ -165,7 +155,7 @@ export const cacheRule: CacheRule = {
 }
 
 /**
- * Of a store that no other node sees: a stub wakes nobody, so a commit leaves nothing where there is no
+ * For a KV that no other node sees: a stub wakes nobody, so a commit leaves nothing where there is no
  * head. No reader needs it: one leaves a head before it takes its snapshot, so a writer that finds none
  * after its commit is before every snapshot that may yet become a window, or its head is gone since.
  */

@@ -1,6 +1,6 @@
 /**
- * The reads of live delivery. They answer states in place of failures: an erased conversation, or a
- * position that is ahead of it, is something that a reader who follows has to be told.
+ * The reads of live delivery. They answer states in place of failures: a follower is sent that its
+ * conversation was erased, or that its position is ahead of it.
  */
 import { Buffer } from 'node:buffer'
 import type { Database } from '../../ports/database.ts'
@@ -49,10 +49,6 @@ export type SnapshotRead =
   | { readonly state: 'erased'; readonly conversation: Conversation }
   | { readonly state: 'there'; readonly snapshot: Snapshot }
 
-export type HeadName = { readonly tenant: string; readonly conversationId: string }
-
-export type HeadRead = { readonly version: number; readonly erased: boolean }
-
 /** Bounds of one page; it holds one version at least, whatever its bytes. */
 export type PageBounds = { readonly limit: number; readonly bytesMax: number }
 
@@ -61,22 +57,18 @@ export type LiveReads = {
   /** What changed after version `from`, up to the end of the page or the head. */
   changes(principal: Principal, id: string, from: number, page: PageBounds): Promise<ChangesRead>
   snapshot(principal: Principal, id: string, page: PageBounds): Promise<SnapshotRead>
-  /** In the order asked; undefined for what is not there. */
-  heads(names: readonly HeadName[]): Promise<(HeadRead | undefined)[]>
 }
 
-const snapshotStatement = `
+export const snapshotStatement = `
   SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
   FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid
   UNION ALL
   (SELECT 'message', ${messageObject('m')} FROM conversation_messages m
    WHERE m.tenant = $1 AND m.conversation_id = $2::uuid ORDER BY m.seq DESC LIMIT $3::integer)`
 
-const headsStatement = `
-  SELECT n.place::integer AS place, c.version, c.erased_at IS NOT NULL AS erased
-  FROM unnest($1::text[], $2::text[]::uuid[]) WITH ORDINALITY AS n(tenant, id, place)
-  CROSS JOIN LATERAL (SELECT c.version, c.erased_at FROM conversations c
-    WHERE c.tenant = n.tenant AND c.id = n.id LIMIT 1) c`
+export type SnapshotRow =
+  | { kind: 'conversation'; row: ConversationRow }
+  | { kind: 'message'; row: MessageRow }
 
 export function createLiveReads(database: Database): LiveReads {
   return {
@@ -97,10 +89,7 @@ export function createLiveReads(database: Database): LiveReads {
 
     async snapshot({ tenant }, id, { limit, bytesMax }) {
       const statement = { text: snapshotStatement, params: [tenant, id, limit] }
-      type Row =
-        | { kind: 'conversation'; row: ConversationRow }
-        | { kind: 'message'; row: MessageRow }
-      const rows = await ask<Row>(database, 'read', statement)
+      const rows = await ask<SnapshotRow>(database, 'read', statement)
       const head = rows.find((row) => row.kind === 'conversation')?.row
       if (head === undefined) return { state: 'missing' }
       const conversation = conversationFromRow(head)
@@ -110,18 +99,6 @@ export function createLiveReads(database: Database): LiveReads {
         .sort((one, other) => other.seq - one.seq)
       const messages = newest.slice(0, fitting(newest, bytesMax)).reverse()
       return { state: 'there', snapshot: { conversation, messages } }
-    },
-
-    async heads(names) {
-      const params = [
-        names.map(({ tenant }) => tenant),
-        names.map(({ conversationId }) => conversationId),
-      ]
-      type Row = { place: number; version: number; erased: boolean }
-      const rows = await ask<Row>(database, 'read', { text: headsStatement, params })
-      const found: (HeadRead | undefined)[] = names.map(() => undefined)
-      for (const { place, version, erased } of rows) found[place - 1] = { version, erased }
-      return found
     },
   }
 }

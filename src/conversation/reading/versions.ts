@@ -1,7 +1,8 @@
 /** The version of many conversations, asked for together: one narrow row each. */
+import { Batcher } from '../../mechanics/batcher.ts'
 import type { Database } from '../../ports/database.ts'
 import { ask } from '../sql/database-problems.ts'
-import { whenGathered } from './gather.ts'
+import { conversationName } from '../wire/kv-keys.ts'
 
 export type Current = {
   readonly version: number
@@ -16,81 +17,35 @@ export type Versions = {
   current(tenant: string, id: string): Promise<Current | undefined>
 }
 
-/** Statements in flight; who comes meanwhile waits for the next. The second is for when one takes long. */
+/** The most statements in flight. The second is for when one takes long. */
 const lanes = 2
-/** So long the next one waits for that in flight, in milliseconds: what many ask at once costs least. */
+/** Milliseconds that the next statement waits for that in flight: what many ask at once costs least. */
 const lingerMs = 10
-const askedMax = 1000
+/** The most conversations in one statement. */
+const batchMax = 1000
 
-const statement = `SELECT n, version, is_erased AS "isErased"
+/** A function that forbids scans: a plan made while the table was small would scan it once it is large. */
+export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
-type Row = Current & { n: number }
+export type VersionRow = Current & { n: number }
 
-/** Callers that ask for the same share one answer, if they came before it was asked for. */
-type Question = {
-  readonly tenant: string
-  readonly id: string
-  readonly answer: Promise<Current | undefined>
-  resolve(current: Current | undefined): void
-  reject(thrown: unknown): void
-}
+type Named = { readonly tenant: string; readonly id: string }
 
+/** Each has statements of its own: what one asks does not wait for what another asks. */
 export function createVersions(database: Database): Versions {
-  let waiting = new Map<string, Question>()
-  let inFlight = 0
-  let isScheduled = false
-  let sentAt = 0
-  let isLingering = false
-
-  const schedule = () => {
-    if (isScheduled || inFlight >= lanes) return
-    isScheduled = true
-    const gathered = () => {
-      isScheduled = false
-      if (waiting.size === 0 || inFlight >= lanes) return
-      if (inFlight === 0 || performance.now() - sentAt >= lingerMs) void send()
-      else linger()
-    }
-    whenGathered(() => waiting.size, gathered)
-  }
-
-  const linger = () => {
-    if (isLingering) return
-    isLingering = true
-    setTimeout(() => {
-      isLingering = false
-      schedule()
-    }, lingerMs)
-  }
-
-  const send = async () => {
-    const questions = [...waiting.values()].slice(0, askedMax)
-    waiting = new Map([...waiting].slice(askedMax))
-    inFlight += 1
-    sentAt = performance.now()
-    try {
-      const params = [questions.map(({ tenant }) => tenant), questions.map(({ id }) => id)]
-      const rows = await ask<Row>(database, 'read', { text: statement, params })
-      const found = new Map(rows.map((row) => [row.n, row]))
-      for (const [index, question] of questions.entries()) question.resolve(found.get(index + 1))
-    } catch (thrown) {
-      for (const question of questions) question.reject(thrown)
-    } finally {
-      inFlight -= 1
-      if (waiting.size > 0) schedule()
-    }
-  }
-
-  return {
-    current(tenant, id) {
-      const name = `${tenant}/${id}`
-      const asked = waiting.get(name)
-      if (asked !== undefined) return asked.answer
-      const { promise, resolve, reject } = Promise.withResolvers<Current | undefined>()
-      waiting.set(name, { tenant, id, answer: promise, resolve, reject })
-      schedule()
-      return promise
+  const batcher = new Batcher<Named, Current | undefined>({
+    lanes,
+    lingerMs,
+    batchMax,
+    nameOf: ({ tenant, id }) => conversationName(tenant, id),
+    async ask(named) {
+      const params = [named.map(({ tenant }) => tenant), named.map(({ id }) => id)]
+      const rows = await ask<VersionRow>(database, 'read', { text: versionsStatement, params })
+      const found: (Current | undefined)[] = named.map(() => undefined)
+      for (const row of rows) found[row.n - 1] = row
+      return found
     },
-  }
+  })
+  return { current: (tenant, id) => batcher.ask({ tenant, id }) }
 }

@@ -8,11 +8,11 @@ import type { Principal } from '../wire/principal.ts'
 import { now, printTime, secondsAfter } from '../wire/time.ts'
 import type { Writes } from '../writing/writes.ts'
 
-const call = `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${messageList('(a.message)')}
+export const attachCall = `SELECT a.outcome, a.version AS "at", a.parts AS "partCount", ${messageList('(a.message)')}
   FROM turnlog_attach_v2($1, $2::uuid, $3::uuid, $4, $5::text[], $6::integer, $7, decode($8, 'hex'),
     $9::uuid, $10::boolean, $11::text::timestamptz, $12::text::timestamptz, $13::integer, $14::integer) a`
 
-type Row = MessageRow & { outcome: string; at: number; partCount: number }
+export type AttachedRow = MessageRow & { outcome: string; at: number; partCount: number }
 
 export type AudioWrites = {
   /**
@@ -52,8 +52,8 @@ export function createAudioWrites(
   ) => {
     const received = now()
     const heldUntil = printTime(secondsAfter(received, heldAudioSeconds))
-    const row = await write<Row>(
-      call,
+    const row = await write<AttachedRow>(
+      attachCall,
       [
         principal.tenant,
         id,
@@ -114,7 +114,7 @@ const columnsOf = (body: Attach | AttachByKey) => [
   'updateSegment' in body ? (body.updateSegment ?? true) : true,
 ]
 
-const partOutOfRange = ({ partCount }: Row): Problem =>
+const partOutOfRange = ({ partCount }: AttachedRow): Problem =>
   violationProblem([
     {
       code: 'part-out-of-range',

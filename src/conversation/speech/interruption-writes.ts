@@ -8,9 +8,16 @@ import type { InterruptedMessage, Interruption } from '../wire/voice-schemas.ts'
 import { printedTime } from '../writing/turn.ts'
 import type { Writes } from '../writing/writes.ts'
 
-const call = `SELECT w.outcome, w.version AS "at", w.parts AS "partCount", w.characters, ${messageList('(w.message)')}
+export const interruptCall = `SELECT w.outcome, w.version AS "at", w.parts AS "partCount", w.characters, ${messageList('(w.message)')}
   FROM turnlog_interrupt_v1(
     $1, $2::uuid, $3::uuid, $4::text::jsonb, $5::text::timestamptz, $6::boolean, $7::integer) w`
+
+export type InterruptedRow = MessageRow & {
+  outcome: string
+  at: number
+  partCount: number
+  characters: number
+}
 
 export type InterruptionWrites = {
   /**
@@ -32,14 +39,8 @@ export function createInterruptionWrites({
 }: Writes): InterruptionWrites {
   return {
     async interrupt(principal, id, messageId, { heard, at }) {
-      type Row = MessageRow & {
-        outcome: string
-        at: number
-        partCount: number
-        characters: number
-      }
-      const row = await write<Row>(
-        call,
+      const row = await write<InterruptedRow>(
+        interruptCall,
         [
           principal.tenant,
           id,

@@ -16,7 +16,7 @@ const everyMs = 1000
 /** The most conversations, sessions and rows of one look. */
 const rowsMax = 100
 
-const statements = {
+export const lapseStatements = {
   due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
       SELECT * FROM conversation_messages m WHERE m.state = 'pending' AND m.seat_until <= $1::text::timestamptz
       ORDER BY m.seat_until LIMIT $2::integer) m GROUP BY m.tenant, m.conversation_id)
@@ -31,12 +31,14 @@ const statements = {
   audio: 'DELETE FROM held_audio WHERE expires_at <= $1::text::timestamptz',
 }
 
-type Due = {
+export type DueRow = {
   kind: 'seats' | 'session' | 'audio'
   tenant: string
   c: string
   session: string | null
 }
+
+export type ExpiredSeatRow = MessageRow & { at: number }
 
 export function createLapses(options: {
   readonly database: Database
@@ -47,8 +49,8 @@ export function createLapses(options: {
   const { database, writes, voiceSessions, events } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
-    const rows = await writes.run<MessageRow & { at: number }>('repeatable', {
-      text: statements.seats,
+    const rows = await writes.run<ExpiredSeatRow>('repeatable', {
+      text: lapseStatements.seats,
       params: [principal.tenant, id, at, rowsMax, writes.lockTimeoutMs],
     })
     const [first, last] = [rows[0], rows.at(-1)]
@@ -61,13 +63,13 @@ export function createLapses(options: {
     const at = printTime(now())
     let conversationId: string | undefined
     try {
-      const due = await database.query<Due>({ text: statements.due, params: [at, rowsMax] })
+      const due = await database.query<DueRow>({ text: lapseStatements.due, params: [at, rowsMax] })
       for (const { kind, tenant, c, session } of due) {
         const principal = { ...localPrincipal, tenant }
         conversationId = c
         if (kind === 'seats') await expireSeats(principal, c, at)
         else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
-        else await writes.run('repeatable', { text: statements.audio, params: [at] })
+        else await writes.run('repeatable', { text: lapseStatements.audio, params: [at] })
       }
     } catch (thrown) {
       // What is due is due the next time.

@@ -15,7 +15,7 @@ import {
 } from '../writing/turn.ts'
 import type { Writes } from '../writing/writes.ts'
 
-const calls = {
+export const seatCalls = {
   open: `SELECT w.outcome, w.version AS "at", w.head, ${messageList('(w.message)')} FROM turnlog_open_v1(
     $1, $2::uuid, $3, $4::uuid, $5::text::timestamptz, $6::text::timestamptz, $7::integer, $8::integer) w`,
   complete: `SELECT w.outcome, w.version AS "at", w.head, w.began, w.segment,
@@ -43,6 +43,18 @@ export type SeatWrites = {
 
 export type SeatBounds = { readonly seatSeconds: number; readonly seatsMax: number }
 
+export type OpenedRow = MessageRow & { outcome: string; at: number; head: number }
+
+export type CompletedRow = {
+  outcome: string
+  at: number
+  head: number
+  began: boolean
+  segment: boolean
+  human: MessageRow
+  answer: { [Name in keyof MessageRow]: MessageRow[Name] | null }
+}
+
 export function createSeatWrites(
   { write, announce, lockTimeoutMs }: Writes,
   reader: Reader,
@@ -51,9 +63,8 @@ export function createSeatWrites(
   return {
     async openTurn(principal, id, { at }, key) {
       const received = now()
-      type Row = MessageRow & { outcome: string; at: number; head: number }
-      const row = await write<Row>(
-        calls.open,
+      const row = await write<OpenedRow>(
+        seatCalls.open,
         [
           principal.tenant,
           id,
@@ -86,17 +97,8 @@ export function createSeatWrites(
         await reader.head(principal, id)
         return null
       }
-      type Row = {
-        outcome: string
-        at: number
-        head: number
-        began: boolean
-        segment: boolean
-        human: MessageRow
-        answer: { [Name in keyof MessageRow]: MessageRow[Name] | null }
-      }
-      const row = await write<Row>(
-        calls.complete,
+      const row = await write<CompletedRow>(
+        seatCalls.complete,
         [jsonOf({ tenant: principal.tenant, conversation_id: id, key }, halves), lockTimeoutMs],
         ['completed', 'replayed'],
         { isRepeatable: true },

@@ -34,34 +34,36 @@ const figures = `
   ) a ON true
   WHERE h.conversation_id = $2::uuid AND h.voice_session_id = $3`
 
-const reads = {
+const page = (condition: string) =>
+  beside(
+    voiceSessionList('r'),
+    `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
+     ORDER BY v.started_at, v.id LIMIT $3::integer`,
+    'r.started_at, r.id',
+  )
+
+export const sessionReads = {
   get: beside(
     `${voiceSessionList('r')}, r.turns, r."audioSeconds", r.interruptions, r."responseMilliseconds"`,
     `SELECT v.*, f.* FROM voice_sessions v CROSS JOIN LATERAL (${figures}) f
      WHERE v.conversation_id = $2::uuid AND v.id = $3`,
     'r.id',
   ),
-  list: (condition: string) =>
-    beside(
-      voiceSessionList('r'),
-      `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
-       ORDER BY v.started_at, v.id LIMIT $3::integer`,
-      'r.started_at, r.id',
-    ),
+  list: page(''),
+  listMore: page('AND (v.started_at, v.id) > ($4::timestamptz, $5)'),
 }
 
-const firstPage = reads.list('')
-const nextPages = reads.list('AND (v.started_at, v.id) > ($4::timestamptz, $5)')
+export type SessionReportRow = VoiceSessionRow & VoiceSessionFigures
 
 export function createVoiceSessionReads(database: Database): VoiceSessionReads {
   return {
     async get(principal, id, sessionId) {
-      const rows = await ask<Beside<VoiceSessionRow & VoiceSessionFigures>>(database, 'read', {
-        text: reads.get,
+      const rows = await ask<Beside<SessionReportRow>>(database, 'read', {
+        text: sessionReads.get,
         params: [principal.tenant, id, sessionId],
       })
       headFrom(id, rows)
-      const [row] = present<VoiceSessionRow & VoiceSessionFigures>(rows)
+      const [row] = present<SessionReportRow>(rows)
       if (row === undefined) throw new Problem('voice-session-not-found')
       const { turns, audioSeconds, interruptions, responseMilliseconds } = row
       return {
@@ -73,7 +75,7 @@ export function createVoiceSessionReads(database: Database): VoiceSessionReads {
     async list(principal, id, { page, limit }) {
       const isId = (text: string) => text.length <= 255 && !text.includes('\0')
       const rows = await ask<Beside<VoiceSessionRow>>(database, 'read', {
-        text: page === undefined ? firstPage : nextPages,
+        text: page === undefined ? sessionReads.list : sessionReads.listMore,
         params: [
           ...[principal.tenant, id, limit + 1],
           ...(page === undefined ? [] : keyset('voiceSessions', page, isId)),

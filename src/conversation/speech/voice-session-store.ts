@@ -62,7 +62,7 @@ const lease = (until: string) => `WITH named AS (
     UPDATE voice_sessions v SET lease_until = ${until}
     FROM held h WHERE v.conversation_id = h.conversation_id AND v.id = h.id AND v.ended_at IS NULL`
 
-const calls = {
+export const sessionCalls = {
   start: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_start_voice_session_v1(
     $1, $2::uuid, $3, $4::text::jsonb, $5::text::timestamptz, $6::text::timestamptz, $7::integer) w`,
   end: `SELECT w.outcome, w.head, ${voiceSessionList('(w.session)')} FROM turnlog_end_voice_session_v1(
@@ -71,13 +71,13 @@ const calls = {
   leave: lease('$4::text::timestamptz'),
 }
 
+export type WrittenSessionRow = VoiceSessionRow & { outcome: string; head: number }
+
 export function createVoiceSessions(
   database: Database,
   { write, run, announce, lockTimeoutMs }: Writes,
   { sessionGraceSeconds }: SessionBounds,
 ): VoiceSessions {
-  type Row = VoiceSessionRow & { outcome: string; head: number }
-
   const leaseUntil = (seconds: number) => printTime(secondsAfter(now(), seconds))
   const spoken = sessionGraceSeconds + stallSeconds
 
@@ -92,15 +92,15 @@ export function createVoiceSessions(
     await run('repeatable', { text, params })
   }
 
-  const sessionAt = (id: string, row: Row): SessionAt => ({
+  const sessionAt = (id: string, row: WrittenSessionRow): SessionAt => ({
     voiceSession: voiceSessionFromRow(id, row),
     version: row.head,
     cursor: encodeCursor(id, row.head),
   })
 
   const end = async (principal: Principal, id: string, sessionId: string, idleAt: string | null) =>
-    await write<Row>(
-      calls.end,
+    await write<WrittenSessionRow>(
+      sessionCalls.end,
       [principal.tenant, id, sessionId, printTime(now()), idleAt, lockTimeoutMs],
       ['ended', 'unchanged'],
       // Sent again, it is answered that the session has ended.
@@ -109,8 +109,8 @@ export function createVoiceSessions(
 
   return {
     async start(principal, id, body, isCarried = false) {
-      const row = await write<Row>(
-        calls.start,
+      const row = await write<WrittenSessionRow>(
+        sessionCalls.start,
         [
           principal.tenant,
           id,
@@ -145,9 +145,9 @@ export function createVoiceSessions(
       }
     },
 
-    carryOn: (names) => renew(calls.carryOn, names, spoken),
+    carryOn: (names) => renew(sessionCalls.carryOn, names, spoken),
 
-    leave: (names) => renew(calls.leave, names, sessionGraceSeconds),
+    leave: (names) => renew(sessionCalls.leave, names, sessionGraceSeconds),
 
     ...createVoiceSessionReads(database),
   }

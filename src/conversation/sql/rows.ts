@@ -1,9 +1,37 @@
 /** Rows of the tables <-> what travels. One list of columns a table, one mapping. */
+import type * as schema from '../../../drizzle/schema.ts'
 import { joinParts } from '../wire/render.ts'
 import type { Conversation, Lineage, Message, Segment, VoiceSession } from '../wire/schemas.ts'
 import { timeFromPostgres } from '../wire/time.ts'
 
 type Columns = Readonly<Record<string, string>>
+
+type Table = { readonly $inferSelect: object }
+
+/** Fields of a table in drizzle/schema.ts, each with the name of its column there. */
+type ColumnsOf<Of extends Table> = {
+  readonly [Name in keyof Of['$inferSelect']]?: Name extends keyof Of
+    ? Of[Name] extends { readonly _: { readonly name: infer Column } }
+      ? Column
+      : never
+    : never
+}
+
+/**
+ * The row itself, where each of its fields takes what the column may hold; jsonb may hold anything, and
+ * what it holds here was checked before it was written.
+ */
+type RowOf<Of extends Table, Row extends Taking<Of['$inferSelect'], Row>> = Row
+
+type Taking<Select, Row> = {
+  [Name in keyof Row]: Name extends keyof Select
+    ? unknown extends Select[Name]
+      ? unknown
+      : Select[Name] extends Row[Name]
+        ? Row[Name]
+        : never
+    : never
+}
 
 export const messageColumns = {
   id: 'id',
@@ -25,17 +53,17 @@ export const messageColumns = {
   interruptedAt: 'interrupted_at',
   speechEndedAt: 'speech_ended_at',
   firstAudioAt: 'first_audio_at',
-} as const satisfies Columns
+} as const satisfies ColumnsOf<typeof schema.conversationMessages>
 
-const voiceSessionColumns = {
+export const voiceSessionColumns = {
   id: 'id',
   version: 'version',
   metadata: 'metadata',
   startedAt: 'started_at',
   endedAt: 'ended_at',
-} as const satisfies Columns
+} as const satisfies ColumnsOf<typeof schema.voiceSessions>
 
-const segmentColumns = {
+export const segmentColumns = {
   id: 'id',
   version: 'version',
   userMessageId: 'user_message_id',
@@ -44,9 +72,9 @@ const segmentColumns = {
   ttsAudioUrls: 'tts_audio_urls',
   createdAt: 'created_at',
   updatedAt: 'updated_at',
-} as const satisfies Columns
+} as const satisfies ColumnsOf<typeof schema.segments>
 
-const conversationColumns = {
+export const conversationColumns = {
   id: 'id',
   externalId: 'external_id',
   title: 'title',
@@ -57,23 +85,29 @@ const conversationColumns = {
   lastMessageAt: 'last_message_at',
   createdAt: 'created_at',
   erasedAt: 'erased_at',
-} as const satisfies Columns
+} as const satisfies ColumnsOf<typeof schema.conversations>
 
 type Json = { [name: string]: unknown }
 
-export type MessageRow = {
-  [Name in keyof typeof messageColumns]: Name extends 'createdAt' ? string : Message[Name]
-}
+export type MessageRow = RowOf<
+  typeof schema.conversationMessages,
+  { [Name in keyof typeof messageColumns]: Name extends 'createdAt' ? string : Message[Name] }
+>
 
-export type SegmentRow = {
-  [Name in keyof typeof segmentColumns]: Name extends 'lineage' ? Lineage | null : Segment[Name]
-}
+export type SegmentRow = RowOf<
+  typeof schema.segments,
+  { [Name in keyof typeof segmentColumns]: Name extends 'lineage' ? Lineage | null : Segment[Name] }
+>
 
-export type VoiceSessionRow = {
-  [Name in keyof typeof voiceSessionColumns]: VoiceSession[Name]
-}
+export type VoiceSessionRow = RowOf<
+  typeof schema.voiceSessions,
+  { [Name in keyof typeof voiceSessionColumns]: VoiceSession[Name] }
+>
 
-export type ConversationRow = Conversation & { selfVersion: number }
+export type ConversationRow = RowOf<
+  typeof schema.conversations,
+  Conversation & { selfVersion: number }
+>
 
 /** `alias.column AS "name"`, for a select list. */
 const list = (columns: Columns) => (alias: string) =>

@@ -1,5 +1,5 @@
 /** The reads as SQL. $1 is the tenant, and $2 mostly the conversation. */
-import { conversationList, messageList, segmentList } from './rows.ts'
+import { type ConversationRow, conversationList, messageList, segmentList } from './rows.ts'
 
 export type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
 
@@ -64,6 +64,9 @@ const segmentsAfter = (condition: string) =>
      ORDER BY s.created_at, s.id LIMIT $3::integer`,
     'r.created_at, r.id',
   )
+
+/** `activity` is what the list is in the order of, and a page token goes on at. */
+export type ListedConversationRow = ConversationRow & { activity: string }
 
 export const lists = {
   conversations: conversationsAfter(''),

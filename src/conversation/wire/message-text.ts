@@ -21,16 +21,16 @@ export function messageText(message: Message): string {
 
 /** The same in UTF-8. */
 export function printMessage(message: Message): Uint8Array {
-  const before = printed.get(message)
+  const before = textBytes.get(message)
   if (before !== undefined) return before
   const bytes = Buffer.from(messageText(message))
-  printed.set(message, bytes)
+  textBytes.set(message, bytes)
   return bytes
 }
 
-/** Of one commit, the cache, those who follow it and the answer take the same. */
+/** Of one commit, the cache, the followers and the answer take the same text, and the same bytes. */
 const texts = new WeakMap<Message, string>()
-const printed = new WeakMap<Message, Uint8Array>()
+const textBytes = new WeakMap<Message, Uint8Array>()
 
 function print(message: Message): string {
   const { id, conversationId, turnId, state, interruptedAt } = message

@@ -40,9 +40,9 @@ const erasureDeadlineMs = 60_000
 const patchAttempts = 20
 const patchPauseMs = 2
 
-type Written = ConversationRow & { outcome: string }
+export type WrittenConversationRow = ConversationRow & { outcome: string }
 
-type Erased = {
+export type ErasedRow = {
   outcome: string
   version: number
   erasedAt: string
@@ -50,7 +50,7 @@ type Erased = {
   segments: number
 }
 
-const calls = {
+export const conversationCalls = {
   create: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_create_v1(
     $1, $2::uuid, $3::boolean, $4, $5, $6::text::jsonb, $7, $8::text::timestamptz, $9::integer) w`,
   patch: `SELECT w.outcome, ${conversationList('(w.conversation)')} FROM turnlog_patch_v1(
@@ -66,8 +66,8 @@ export function createConversationWrites(
 ): ConversationWrites {
   return {
     async createConversation(principal, body) {
-      const row = await write<Written>(
-        calls.create,
+      const row = await write<WrittenConversationRow>(
+        conversationCalls.create,
         [
           principal.tenant,
           canonicalId(body.id ?? newId()),
@@ -91,8 +91,8 @@ export function createConversationWrites(
       for (let attempt = 1; attempt <= patchAttempts; attempt += 1) {
         const old = await reader.conversationRow(principal, id)
         const { externalId, title, metadata } = patched(old, patch, metadataBytesMax)
-        const row = await write<Written>(
-          calls.patch,
+        const row = await write<WrittenConversationRow>(
+          conversationCalls.patch,
           [
             principal.tenant,
             id,
@@ -117,8 +117,8 @@ export function createConversationWrites(
     },
 
     async eraseConversation(principal, id) {
-      const { outcome, version, erasedAt, messages, segments } = await write<Erased>(
-        calls.erase,
+      const { outcome, version, erasedAt, messages, segments } = await write<ErasedRow>(
+        conversationCalls.erase,
         [principal.tenant, id, printTime(now()), lockTimeoutMs],
         ['erased', 'existing'],
         { isRepeatable: true, deadlineMs: erasureDeadlineMs },

@@ -12,16 +12,18 @@ export type DatabaseState = {
 const lookDeadlineMs = 1000
 
 /** Neither waits for a lock: the rights of a table are looked up without touching it. */
-const look = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
+export const look = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
   has_table_privilege('conversations', 'SELECT')
     AND has_table_privilege('conversation_messages', 'SELECT') AS "isReadable"`
 
 /** Fails as a write would: so a session that kept an old setting is replaced, and another is asked. */
-const confirm = `DO $$ BEGIN
+export const confirm = `DO $$ BEGIN
   IF current_setting('transaction_read_only') = 'on' THEN
     RAISE EXCEPTION 'turnlog needs a database that takes writes' USING ERRCODE = '25006';
   END IF;
 END $$`
+
+export type RightsRow = { isWritable: boolean; isReadable: boolean }
 
 /** Asks the database. Never rejects, and settles within some seconds. */
 export async function databaseState(database: Database): Promise<DatabaseState> {
@@ -29,7 +31,7 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
     database.query<Row>({ text, params: [] }, { deadlineMs: lookDeadlineMs })
   let reads: DatabaseCode | undefined
   try {
-    const [row] = await ask<{ isWritable: boolean; isReadable: boolean }>(look)
+    const [row] = await ask<RightsRow>(look)
     if (row?.isReadable !== true) reads = 'database-refused'
     // A standby answers and takes no write: for a log of turns that is not up.
     if (row?.isWritable !== true) await ask(confirm)
@@ -45,7 +47,7 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
  * of nothing: nobody ever sees a row, and the server's log stays clean. Its answer has 32 KiB that do not
  * compress: a small one would find its place on a full disk for long.
  */
-const turn = `DO $$
+export const probeTurn = `DO $$
 DECLARE
   c uuid := gen_random_uuid();
   outcomes text[];
@@ -68,7 +70,7 @@ END $$`
 /** Writes a turn and takes it back. Answers what was thrown; undefined where it was written. */
 export async function writeRefusal(database: Database): Promise<unknown> {
   try {
-    await database.query({ text: turn, params: [] })
+    await database.query({ text: probeTurn, params: [] })
     return undefined
   } catch (thrown) {
     return thrown

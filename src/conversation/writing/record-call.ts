@@ -5,7 +5,7 @@ import type { PreparedTurn } from './turn.ts'
 const answer = 'n, outcome, version, seq, head, turn_id AS "turnId", urls, began'
 
 /** One turn. */
-const loneTurn = `SELECT ${answer}
+export const loneTurn = `SELECT ${answer}
   FROM turnlog_record_turn_v1(
     p_tenant => $1::text, p_conversation_id => $2::uuid, p_key => $3::text, p_hash => $4::text,
     p_human_id => $5::uuid, p_human_text => $6::text, p_human_message_type => $7::text,
@@ -14,7 +14,7 @@ const loneTurn = `SELECT ${answer}
     p_lock_timeout_ms => $14::integer)`
 
 /** Any turns at once. Of plain ones, the service has counted what the database needs. */
-const anyTurns = `SELECT ${answer}
+export const anyTurns = `SELECT ${answer}
   FROM turnlog_record_turns_v1(
     p_turns => $1::text::jsonb, p_wait => $2::boolean, p_plain => $3::boolean, p_named => $4::boolean,
     p_ids => $5::text[]::uuid[], p_tenants => $6::text[], p_counts => $7::text[]::integer[],

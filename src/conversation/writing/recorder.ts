@@ -21,7 +21,7 @@ export type RecordOptions = {
   readonly sentBefore?: boolean
 }
 
-type Row = {
+export type RecordedRow = {
   n: number
   outcome: 'recorded' | 'replayed' | 'locked' | ProblemCode
   version: number
@@ -65,11 +65,11 @@ export class Recorder {
 
   /** Records a batch and settles every turn of it but those answered. Never rejects. */
   async record(batch: readonly PendingTurn[], options: RecordOptions): Promise<Unfinished> {
-    let rows: Row[]
+    let rows: RecordedRow[]
     try {
       const turns = batch.map(({ turn }) => turn)
       const call = recordCall(turns, { wait: options.wait, lockTimeoutMs: this.#lockTimeoutMs })
-      rows = await this.#database.query<Row>(call)
+      rows = await this.#database.query<RecordedRow>(call)
     } catch (thrown) {
       return await this.#failed(batch, options, thrown)
     }
@@ -137,7 +137,7 @@ export class Recorder {
     }
   }
 
-  #answer(batch: readonly PendingTurn[], rows: readonly Row[]): Unfinished {
+  #answer(batch: readonly PendingTurn[], rows: readonly RecordedRow[]): Unfinished {
     const locked: PendingTurn[] = []
     const recorded: Recorded[] = []
     const replies: (() => void)[] = []

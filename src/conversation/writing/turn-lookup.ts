@@ -2,7 +2,7 @@
 import type { Database } from '../../ports/database.ts'
 import type { PendingTurn, TurnPosition } from './pending-turn.ts'
 
-const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head",
+export const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.version AS "head",
     a.tts_audio_urls AS "urls", true AS "began"
   FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]::uuid[]) AS sent(tenant, c, id)
   CROSS JOIN LATERAL (SELECT * FROM conversation_messages m
@@ -12,6 +12,8 @@ const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "version", c.
   CROSS JOIN LATERAL (SELECT * FROM conversation_messages a
     WHERE a.conversation_id = sent.c AND a.seq = f.seq + CASE WHEN f.role = 'ai' THEN 0 ELSE 1 END LIMIT 1) a
   CROSS JOIN LATERAL (SELECT * FROM conversations c WHERE c.id = sent.c LIMIT 1) c`
+
+export type FoundRow = TurnPosition & { id: string }
 
 /** How long the database is asked, after a lost connection, what became of a batch. */
 const lookupMs = 3000
@@ -36,8 +38,7 @@ export async function lookUp(
   for (;;) {
     try {
       // Whether a voice session began is not known any more: it may have.
-      type Found = TurnPosition & { id: string }
-      const rows = await database.query<Found>(
+      const rows = await database.query<FoundRow>(
         { text: lookupStatement, params },
         { deadlineMs: Math.max(1, until - performance.now()) },
       )

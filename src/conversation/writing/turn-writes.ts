@@ -32,10 +32,12 @@ export type TurnWrites = {
   ): Promise<{ segment: Segment; created: boolean }>
 }
 
-const calls = {
+export const segmentCalls = {
   segment: `SELECT w.outcome, ${segmentList('(w.segment)')} FROM turnlog_segment_v1(
     $1, $2::uuid, $3::uuid, $4::text::timestamptz, $5::integer) w`,
 }
+
+export type WrittenSegmentRow = SegmentRow & { outcome: string }
 
 export function createTurnWrites(
   { write, announce, lockTimeoutMs }: Writes,
@@ -77,8 +79,8 @@ export function createTurnWrites(
 
     async createSegment(principal, id, body) {
       const segmentId = canonicalId(body.id ?? newId())
-      const row = await write<SegmentRow & { outcome: string }>(
-        calls.segment,
+      const row = await write<WrittenSegmentRow>(
+        segmentCalls.segment,
         [principal.tenant, id, segmentId, printTime(now()), lockTimeoutMs],
         ['created', 'existing'],
         { isRepeatable: body.id !== undefined },

@@ -3,6 +3,7 @@
  * rebinding") has the same origin as the service for its browser: only its `Host` tells them apart.
  */
 import { isLoopback } from '../../config.ts'
+import { BoundedMap } from '../../mechanics/bounded-map.ts'
 
 /** `malformed`: not one host with or without a port. `refused`: well-formed, and not ours. */
 export type HostVerdict = 'taken' | 'refused' | 'malformed'
@@ -45,12 +46,11 @@ export const listOf = (setting: string): string[] =>
 
 /** Remembers up to 64 verdicts: callers repeat a few values, and invented ones must not fill the memory. */
 export function memo<Value>(judge: (text: string) => Value): (text: string) => Value {
-  const known = new Map<string, Value>()
+  const known = new BoundedMap<string, Value>({ max: memoMax })
   return (text) => {
-    let value = known.get(text)
+    let value = known.use(text)
     if (value === undefined) {
       value = judge(text)
-      if (known.size >= memoMax) known.clear()
       if (text.length <= memoTextMax) known.set(text, value)
     }
     return value

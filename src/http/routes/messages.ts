@@ -1,5 +1,5 @@
 /** What was said: by page, as canonical history, and as changes since a cursor. */
-import type { Printed } from '../../conversation/cache/printed.ts'
+import type { PrintedPage } from '../../conversation/cache/printed-page.ts'
 import { parseMessage } from '../../conversation/wire/message-text.ts'
 import { renderHistory, renderMessage } from '../../conversation/wire/render.ts'
 import { mapInSlices } from '../../mechanics/time-slices.ts'
@@ -33,7 +33,7 @@ const readProblems = [
   'conversation-erased',
 ] as const satisfies readonly ProblemCode[]
 
-const readHeaders = ({ version, source }: Pick<Printed, 'version' | 'source'>) => ({
+const readHeaders = ({ version, source }: Pick<PrintedPage, 'version' | 'source'>) => ({
   'turnlog-source': source,
   'turnlog-version': String(version),
 })
@@ -81,7 +81,7 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
   })
 
 /** Bodies of histories that many callers ask for: the pieces are concatenated once. */
-const bodies = new WeakMap<Printed, Uint8Array<ArrayBuffer>>()
+const bodies = new WeakMap<PrintedPage, Uint8Array<ArrayBuffer>>()
 
 const getHistory: RouteFactory = ({ histories, limits }) =>
   route({

@@ -1,29 +1,29 @@
 /**
- * One conversation as this node follows it: how far it has come, what it brought lately, and who is
- * to be told. A follower draws what it lacks from here; what is not here is read from the database.
+ * Channel is one conversation as this node follows it: its head, its recent changes, and its followers.
+ * A follower draws what it lacks from here; what is not here is read from the database.
  */
 
-import type { ChangesRead, HeadRead, LiveReads } from '../../conversation/reading/live-reads.ts'
+import type { ChangesRead, LiveReads } from '../../conversation/reading/live-reads.ts'
+import type { Current, Versions } from '../../conversation/reading/versions.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Commit } from '../../conversation/writing/effects.ts'
+import type { LoopShare } from '../../mechanics/loop-share.ts'
 import { Crowd } from './crowd.ts'
 import type { Follower } from './follower.ts'
 import { Followers } from './followers.ts'
-import type { Heads } from './heads.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
 import { parted, type ReadySlice, Slices } from './slices.ts'
-import type { TimeSlice } from './time-slice.ts'
 import type { SentPartial } from './wakes.ts'
 
 /** What all conversations of a node share. */
 export type ChannelHost = {
   readonly reads: LiveReads
-  readonly heads: Heads
+  readonly versions: Versions
   readonly page: { readonly limit: number; readonly bytesMax: number }
-  /** The time slice in which crowds of followers are served. */
-  readonly slice: TimeSlice
+  /** The share of the event loop in which crowds of followers are served. */
+  readonly share: LoopShare
   /** The name under which this node speaks to the others. */
   readonly node: string
   /** Undefined where there are none to tell. */
@@ -41,7 +41,7 @@ export class Channel {
   /** Who keeps it open: followers, and sockets that speak without following. */
   holders = 0
   idleSince = performance.now()
-  /** The highest version that hints told of, for the poll to compare. */
+  /** The highest version of all hints, for the poll to compare. */
   hinted = 0
   /** Why there is nothing to follow. An erasure is for good. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
@@ -53,7 +53,7 @@ export class Channel {
   #madeRefills: Refills<Follower> | undefined
   #snapshot: SharedSnapshot | undefined
   #head = 0
-  /** What a hint told of before the head was known. */
+  /** The highest version of hints that came before the head was known. */
   #wanted = 0
   readonly #crowd = new Crowd()
   #isClosed = false
@@ -62,7 +62,7 @@ export class Channel {
     this.#host = host
     this.conversationId = conversationId
     this.principal = principal
-    this.#followers = new Followers(host.slice)
+    this.#followers = new Followers(host.share)
     this.#slices = new Slices(conversationId, keptPages * host.page.bytesMax)
   }
 
@@ -97,16 +97,17 @@ export class Channel {
     return this.#head
   }
 
-  said(): readonly Partial[] {
+  /** The interim texts of now. */
+  currentPartials(): readonly Partial[] {
     return this.#madePartials?.current() ?? []
   }
 
-  /** From another node. */
-  heard({ node, ...partial }: SentPartial): void {
-    if (node !== this.#host.node) this.partials.heard(partial)
+  /** Takes an interim text that came through the KV; those of this node are known already. */
+  peerPartial({ node, ...partial }: SentPartial): void {
+    if (node !== this.#host.node) this.partials.fromPeer(partial)
   }
 
-  /** From now on the follower is told; before it reads anything, so that nothing falls between. */
+  /** Registers the follower before it reads anything, so that no change falls between. */
   join(follower: Follower): void {
     this.#followers.join(follower)
     this.#crowd.add()
@@ -117,13 +118,12 @@ export class Channel {
     this.#madeRefills?.forget(follower)
   }
 
-  /** The conversation's head at some moment after the call. Fails with a `database-` code. */
-  async check(): Promise<HeadRead | undefined> {
+  /** The conversation's version as of a moment after the call. Fails with a `database-` code. */
+  async check(): Promise<Current | undefined> {
     const before = this.#head
-    const { principal, conversationId } = this
-    const read = await this.#host.heads.read({ tenant: principal.tenant, conversationId })
-    this.#seen(read, before)
-    return read
+    const current = await this.#host.versions.current(this.principal.tenant, this.conversationId)
+    this.#checked(current, before)
+    return current
   }
 
   snapshot(last: number): ReturnType<LiveReads['snapshot']> {
@@ -139,7 +139,7 @@ export class Channel {
     return this.#slices.after(last)
   }
 
-  /** The follower is told to advance once something was read for it. */
+  /** Reads what the follower lacks, and has it advance then. */
   need(follower: Follower): void {
     this.#refills.need(follower)
   }
@@ -164,7 +164,7 @@ export class Channel {
     this.#moved(version)
   }
 
-  /** Another node may have come so far. Nothing is believed but that it is worth a look. */
+  /** Another node may have reached this version. Nothing is believed but that it is worth a look. */
   hint(version: number): void {
     this.hinted = Math.max(this.hinted, version)
     if (this.#head === 0) this.#wanted = this.hinted
@@ -185,10 +185,10 @@ export class Channel {
   }
 
   /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
-  #seen(read: HeadRead | undefined, before: number): void {
-    if (read === undefined) this.absent ??= 'conversation-not-found'
-    if (read === undefined || read.erased || read.version < before) this.#refills.probe()
-    else this.#moved(read.version)
+  #checked(current: Current | undefined, before: number): void {
+    if (current === undefined) this.absent ??= 'conversation-not-found'
+    if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
+    else this.#moved(current.version)
     if (this.#wanted > this.#head) this.#refills.probe()
     this.#wanted = 0
   }
@@ -221,7 +221,7 @@ export class Channel {
 
   #moved(version: number): void {
     if (version <= this.#head) return
-    // What was said before that may have been ended by a message that nobody here has seen.
+    // A message that this node has not seen may have ended interim texts from before that.
     if (this.#head === 0) this.#madePartials?.startAt(version)
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version

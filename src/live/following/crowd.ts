@@ -1,7 +1,7 @@
-/** Whether many come to one conversation at once: then they share their reads. */
+/** Crowd tells whether many followers join one conversation at once: then they share their reads. */
 
-/** So many within a second. */
-const many = 16
+/** More joins than these within a second are a crowd. */
+const crowdedJoins = 16
 const withinMs = 1000
 
 export class Crowd {
@@ -18,6 +18,6 @@ export class Crowd {
   }
 
   get isHere(): boolean {
-    return this.#count > many && performance.now() - this.#since < withinMs * 2
+    return this.#count > crowdedJoins && performance.now() - this.#since < withinMs * 2
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The same done to many, a few at a time: a crowd is served in slices, and whoever else waits for this
- * process is served between them.
+ * FanOut does the same to many, a few at a time: a crowd is served in steps, and requests are handled
+ * between them.
  */
-import type { TimeSlice } from './time-slice.ts'
+import type { LoopShare } from '../../mechanics/loop-share.ts'
 
 /** A `Set` or a `Map`: what is added or deleted meanwhile does no harm. */
 export type Members<T> = Iterable<T> & { readonly size: number }
@@ -11,15 +11,15 @@ export type Members<T> = Iterable<T> & { readonly size: number }
 const stepMax = 32
 
 export class FanOut<T> {
-  readonly #slice: TimeSlice
+  readonly #share: LoopShare
   readonly #members: Members<T>
   readonly #act: (one: T) => void
   #place: Iterator<T> | undefined
   /** How many followers are still to be served in this round. */
   #left = 0
 
-  constructor(slice: TimeSlice, members: Members<T>, act: (one: T) => void) {
-    this.#slice = slice
+  constructor(share: LoopShare, members: Members<T>, act: (one: T) => void) {
+    this.#share = share
     this.#members = members
     this.#act = act
   }
@@ -35,7 +35,7 @@ export class FanOut<T> {
   all(): void {
     const wasRunning = this.isRunning
     this.#left = this.#members.size
-    if (!wasRunning && this.#left > 0) this.#slice.run(() => this.#step())
+    if (!wasRunning && this.#left > 0) this.#share.run(() => this.#step())
   }
 
   /** Tells the round that a follower was added: it is served last. */

@@ -1,9 +1,9 @@
-/** Those who follow one conversation. A few are told at once, a crowd in slices. */
+/** Followers of one conversation. A few are served at once, a crowd in steps. */
 import type { Conversation } from '../../conversation/wire/schemas.ts'
+import type { LoopShare } from '../../mechanics/loop-share.ts'
 import { FanOut } from './fan-out.ts'
 import type { Follower, ResetReason } from './follower.ts'
 import type { Partial, Role } from './partials.ts'
-import type { TimeSlice } from './time-slice.ts'
 
 /** Up to this many followers are served at once: that takes no longer than a request. */
 const fewMax = 32
@@ -11,14 +11,14 @@ const fewMax = 32
 type Showing = { partial: Partial; readonly fanOut: FanOut<Follower> }
 
 export class Followers extends Set<Follower> {
-  readonly #slice: TimeSlice
+  readonly #share: LoopShare
   // Made for crowds only: most conversations have one follower.
   #advancing: FanOut<Follower> | undefined
   #showing: Map<Role, Showing> | undefined
 
-  constructor(slice: TimeSlice) {
+  constructor(share: LoopShare) {
     super()
-    this.#slice = slice
+    this.#share = share
   }
 
   join(follower: Follower): void {
@@ -27,22 +27,22 @@ export class Followers extends Set<Follower> {
     for (const { fanOut } of this.#showing?.values() ?? []) fanOut.joined()
   }
 
-  /** Tells all followers that there is something new. */
+  /** Has all followers send what is new. */
   advance(): void {
     if (this.#isFew(this.#advancing)) {
       for (const follower of this) follower.advance()
       return
     }
-    this.#advancing ??= new FanOut(this.#slice, this, (follower) => follower.advance())
+    this.#advancing ??= new FanOut(this.#share, this, (follower) => follower.advance())
     this.#advancing.all()
   }
 
-  /** Tells these followers that there is something new. */
+  /** Has these followers send what is new. */
   advanceSome(followers: readonly Follower[]): void {
     this.#each(followers, (follower) => follower.advance())
   }
 
-  /** `isLatest`: whether a crowd that is told now should still be told of it. */
+  /** `isLatest`: whether the rest of a crowd should still be shown it. */
   show(partial: Partial, isLatest: (partial: Partial) => boolean): void {
     const { role } = partial
     let showing = this.#showing?.get(role)
@@ -51,7 +51,7 @@ export class Followers extends Set<Follower> {
       return
     }
     if (showing === undefined) {
-      const fanOut = new FanOut<Follower>(this.#slice, this, (follower) => {
+      const fanOut = new FanOut<Follower>(this.#share, this, (follower) => {
         const latest = showing?.partial
         if (latest !== undefined && isLatest(latest)) follower.show(latest)
         else fanOut.stop()
@@ -80,6 +80,6 @@ export class Followers extends Set<Follower> {
 
   #each(followers: readonly Follower[], act: (follower: Follower) => void): void {
     if (followers.length <= fewMax) for (const follower of followers) act(follower)
-    else new FanOut(this.#slice, new Set(followers), act).all()
+    else new FanOut(this.#share, new Set(followers), act).all()
   }
 }

@@ -1,19 +1,21 @@
-/** Who listens here: the conversations that sockets of this node follow, and what wakes them. */
+/** Hub holds the conversations that sockets of this node follow, and wakes their followers. */
 
 import type { LiveReads, PageBounds } from '../../conversation/reading/live-reads.ts'
+import type { Versions } from '../../conversation/reading/versions.ts'
 import { newId } from '../../conversation/wire/ids.ts'
+import { conversationName } from '../../conversation/wire/kv-keys.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Commit, Effect } from '../../conversation/writing/effects.ts'
 import type { Events } from '../../events.ts'
+import type { LoopShare } from '../../mechanics/loop-share.ts'
 import { Channel, type ChannelHost } from './channel.ts'
 import { FanOut } from './fan-out.ts'
-import { createHeads } from './heads.ts'
-import { createPoll, type Poll } from './poll.ts'
-import type { TimeSlice } from './time-slice.ts'
+import { Poll } from './poll.ts'
 import { publishPartial, type SharedKv, Watch } from './wakes.ts'
 
 export type HubOptions = {
   readonly reads: LiveReads
+  readonly versions: Versions
   /** Whether other processes write to the database. */
   readonly databaseShared: boolean
   /** Only where other nodes see it, too. */
@@ -21,126 +23,127 @@ export type HubOptions = {
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
-  /** The time slice for work on crowds. */
-  readonly slice: TimeSlice
+  /** The share of the event loop for work on crowds. */
+  readonly share: LoopShare
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
-export type Hub = Disposable & {
-  /** Tells those who listen here of this node's commits. */
-  readonly effect: Effect
-  /** To be given back with `release`. */
-  hold(principal: Principal, conversationId: string): Channel
-  release(channel: Channel): void
-  /** Once a second. */
-  tick(): void
-  /** How many conversations are open. */
-  readonly size: number
-}
-
-/** A conversation that nobody follows any more stays open so long, for those who come back. */
+/** Milliseconds that a conversation stays open after its last follower has left, for those who come back. */
 const lingerMs = 10_000
 
 type Open = { readonly channel: Channel; readonly watch: Watch | undefined }
 
-export function createHub(options: HubOptions): Hub {
-  const { databaseShared, kv, page, slice, events } = options
-  const reads: LiveReads = {
-    ...options.reads,
-    async changes(principal, id, from, bounds) {
-      try {
-        return await options.reads.changes(principal, id, from, bounds)
-      } catch (thrown) {
-        // Its followers wait until a later read succeeds, and no answer tells them of this one.
-        events.workFailed('live-changes', thrown, id)
-        throw thrown
-      }
-    },
-  }
-  const open = new Map<string, Open>()
-  const nameOf = (tenant: string, id: string) => `${tenant}/${id}`
-  const host: ChannelHost = {
-    reads,
-    heads: createHeads(reads),
-    page,
-    slice,
-    node: newId(),
-    publish:
-      kv === undefined
-        ? undefined
-        : ({ principal, conversationId }, partial) =>
-            publishPartial(kv.kv, nameOf(principal.tenant, conversationId), partial).catch(
-              (thrown: unknown) => events.workFailed('live-partials', thrown, conversationId),
-            ),
-    wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
-  }
-  let poll: Poll | undefined
+export class Hub implements Disposable {
+  /** Wakes the followers of what this node commits. */
+  readonly effect: Effect = { name: 'live', committed: (commit) => this.#committed(commit) }
+  readonly #options: HubOptions
+  readonly #open = new Map<string, Open>()
+  readonly #host: ChannelHost
+  readonly #ticking: FanOut<[string, Open]>
+  readonly #poll: Poll | undefined
 
-  const opened = (name: string, principal: Principal, conversationId: string): Open => {
-    const channel = new Channel(host, principal, conversationId)
+  constructor(options: HubOptions) {
+    const { kv, versions, page, share, events } = options
+    this.#options = options
+    this.#host = {
+      reads: loggedReads(options),
+      versions,
+      page,
+      share,
+      node: newId(),
+      publish: kv === undefined ? undefined : publisher(kv, events),
+      wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
+    }
+    this.#ticking = new FanOut(share, this.#open, ([name, open]) => this.#tick(name, open))
+    if (options.databaseShared)
+      this.#poll = new Poll({
+        pollMs: options.pollMs,
+        silentPollMs: options.silentPollMs,
+        channels: () => [...this.#open.values()].map(({ channel }) => channel),
+        hintsArrive: () => kv?.hintsArrive() === true,
+        failed: (error) => events.workFailed('live-poll', error),
+      })
+  }
+
+  /** How many conversations are open. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** The channel of a conversation, to be given back with `release`. */
+  hold(principal: Principal, conversationId: string): Channel {
+    const name = conversationName(principal.tenant, conversationId)
+    let found = this.#open.get(name)
+    if (found === undefined) {
+      found = this.#opened(principal, conversationId)
+      this.#open.set(name, found)
+    }
+    found.channel.holders += 1
+    return found.channel
+  }
+
+  release(channel: Channel): void {
+    channel.holders -= 1
+    channel.idleSince = performance.now()
+    const name = conversationName(channel.principal.tenant, channel.conversationId)
+    const found = this.#open.get(name)
+    // Close channels of missing conversations at once: ids can be invented, so keeping them would leak memory.
+    if (found?.channel === channel && channel.holders === 0 && channel.absent !== undefined)
+      this.#close(name, found)
+  }
+
+  /** Called once a second. */
+  tick(): void {
+    this.#ticking.all()
+  }
+
+  [Symbol.dispose](): void {
+    this.#poll?.[Symbol.dispose]()
+    for (const [name, open] of this.#open) this.#close(name, open)
+  }
+
+  #committed(commit: Commit): void {
+    const name = conversationName(commit.tenant, commit.conversationId)
+    this.#open.get(name)?.channel.committed(commit)
+  }
+
+  #opened(principal: Principal, conversationId: string): Open {
+    const { kv, events } = this.#options
+    const channel = new Channel(this.#host, principal, conversationId)
     const failed = (thrown: unknown) => events.workFailed('live-watch', thrown, conversationId)
-    const watch = kv === undefined ? undefined : new Watch(kv.kv, name, channel, failed)
-    return { channel, watch }
+    return { channel, watch: kv === undefined ? undefined : new Watch(kv.kv, channel, failed) }
   }
 
-  if (databaseShared)
-    poll = createPoll({
-      ...options,
-      channels: () => [...open.values()].map(({ channel }) => channel),
-      heard: () => kv?.heard() === true,
-      failed: (error) => events.workFailed('live-poll', error),
-    })
+  #tick(name: string, open: Open): void {
+    const now = performance.now()
+    const { channel } = open
+    channel.tick(now)
+    if (channel.holders === 0 && now - channel.idleSince > lingerMs) this.#close(name, open)
+  }
 
-  const close = (name: string, { channel, watch }: Open) => {
-    open.delete(name)
+  #close(name: string, { channel, watch }: Open): void {
+    this.#open.delete(name)
     watch?.stop()
     channel.close()
   }
-
-  const ticking = new FanOut(slice, open, ([name, each]) => {
-    const now = performance.now()
-    each.channel.tick(now)
-    if (each.channel.holders === 0 && now - each.channel.idleSince > lingerMs) close(name, each)
-  })
-
-  return {
-    effect: {
-      name: 'live',
-      committed(commit: Commit) {
-        open.get(nameOf(commit.tenant, commit.conversationId))?.channel.committed(commit)
-      },
-    },
-
-    hold(principal, conversationId) {
-      const name = nameOf(principal.tenant, conversationId)
-      let found = open.get(name)
-      if (found === undefined) {
-        found = opened(name, principal, conversationId)
-        open.set(name, found)
-      }
-      found.channel.holders += 1
-      return found.channel
-    },
-
-    release(channel) {
-      channel.holders -= 1
-      channel.idleSince = performance.now()
-      const name = nameOf(channel.principal.tenant, channel.conversationId)
-      const found = open.get(name)
-      // Nobody comes back to what is not there, and anybody can make up ids.
-      if (found?.channel === channel && channel.holders === 0 && channel.absent !== undefined)
-        close(name, found)
-    },
-
-    tick: () => ticking.all(),
-
-    get size() {
-      return open.size
-    },
-
-    [Symbol.dispose]() {
-      poll?.[Symbol.dispose]()
-      for (const [name, each] of open) close(name, each)
-    },
-  }
 }
+
+/** The reads, of which a failed one of changes is logged: its followers only wait for a later one. */
+const loggedReads = ({ reads, events }: HubOptions): LiveReads => ({
+  ...reads,
+  async changes(principal, id, from, bounds) {
+    try {
+      return await reads.changes(principal, id, from, bounds)
+    } catch (thrown) {
+      events.workFailed('live-changes', thrown, id)
+      throw thrown
+    }
+  },
+})
+
+const publisher =
+  ({ kv }: SharedKv, events: HubOptions['events']): NonNullable<ChannelHost['publish']> =>
+  ({ principal, conversationId }, partial) =>
+    publishPartial(kv, principal.tenant, conversationId, partial).catch((thrown: unknown) =>
+      events.workFailed('live-partials', thrown, conversationId),
+    )

@@ -1,6 +1,6 @@
 /**
- * Interim texts of one conversation, by who speaks: the latest wins, each is gone after a while or
- * once a durable message of its speaker comes, and nobody is promised any.
+ * Partials are the interim texts of one conversation, by speaker: the latest wins, each is gone after a
+ * while or once a durable message of its speaker comes, and none is promised to arrive.
  */
 
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -41,8 +41,8 @@ type Speaker = {
   nextAt: number
   timer: ReturnType<typeof setTimeout> | undefined
   isPublishing: boolean
-  /** What the other nodes are told with the next turn of the pace, and what they are told now. */
-  untold: Partial | undefined
+  /** The text that is published with the next turn of the pace, and the one that is published now. */
+  unpublished: Partial | undefined
   due: Partial | undefined
 }
 
@@ -55,19 +55,19 @@ export class Partials {
     this.#options = options
   }
 
-  /** From a socket of this node. */
+  /** Takes a text from a socket of this node. */
   say(role: Role, text: string): void {
     const speaker = this.#speaker(role)
     const partial = { role, text, after: this.#options.head() }
     this.#keep(speaker, partial)
-    speaker.untold = partial
+    speaker.unpublished = partial
     const wait = speaker.nextAt - performance.now()
     if (wait <= 0) this.#flush(speaker)
     else speaker.timer ??= setTimeout(() => this.#flush(speaker), wait)
   }
 
-  /** From another node. */
-  heard(partial: Partial): void {
+  /** Takes a text from another node. */
+  fromPeer(partial: Partial): void {
     const speaker = this.#speaker(partial.role)
     if (partial.after < speaker.spoken) return
     this.#keep(speaker, partial)
@@ -94,7 +94,8 @@ export class Partials {
   #end(speaker: Speaker, version: number): void {
     speaker.spoken = Math.max(speaker.spoken, version)
     if (speaker.latest !== undefined && speaker.latest.after < version) speaker.latest = undefined
-    if (speaker.untold !== undefined && speaker.untold.after < version) speaker.untold = undefined
+    if (speaker.unpublished !== undefined && speaker.unpublished.after < version)
+      speaker.unpublished = undefined
   }
 
   /** The head has moved: what was said after it can be shown now. */
@@ -146,7 +147,7 @@ export class Partials {
       nextAt: 0,
       timer: undefined,
       isPublishing: false,
-      untold: undefined,
+      unpublished: undefined,
       due: undefined,
     }
     this.#speakers.set(role, speaker)
@@ -162,8 +163,8 @@ export class Partials {
   #flush(speaker: Speaker): void {
     speaker.timer = undefined
     speaker.nextAt = performance.now() + paceMs
-    speaker.due = speaker.untold
-    speaker.untold = undefined
+    speaker.due = speaker.unpublished
+    speaker.unpublished = undefined
     this.#show(speaker)
     void this.#publish(speaker)
   }

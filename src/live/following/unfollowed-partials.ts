@@ -1,74 +1,77 @@
-/** Who speaks on a socket without following: the conversations are held open, and known to be there. */
+/**
+ * UnfollowedPartials takes the interim texts of one socket in conversations that it does not follow. It
+ * holds their channels open, once they are known to be there.
+ */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem } from '../../problem.ts'
 import type { Channel } from './channel.ts'
 import type { Hub } from './hub.ts'
 import type { Role } from './partials.ts'
 
-type Spoken = { readonly channel: Channel; isKnown: boolean; latest: [Role, string] }
+type Held = { readonly channel: Channel; isKnown: boolean; latest: [Role, string] }
 
-export class Speech {
+export class UnfollowedPartials {
   readonly #hub: Hub
   readonly #principal: Principal
-  readonly #most: number
+  readonly #max: number
   /** The one that spoke last stands last. */
-  readonly #spoken = new Map<string, Spoken>()
+  readonly #held = new Map<string, Held>()
 
-  constructor(hub: Hub, principal: Principal, most: number) {
+  constructor(hub: Hub, principal: Principal, max: number) {
     this.#hub = hub
     this.#principal = principal
-    this.#most = most
+    this.#max = max
   }
 
   /** Whether the conversation need not be looked up. */
-  isOpen(c: string): boolean {
-    return this.#spoken.has(c)
+  isOpen(conversationId: string): boolean {
+    return this.#held.has(conversationId)
   }
 
   /**
    * Fails with `conversation-not-found`, `conversation-erased`, `subscriptions-too-many` or
-   * a `database-` code, once for what is said while the conversation is looked for.
+   * a `database-` code, once for all texts that come while the conversation is looked up.
    */
-  async say(c: string, role: Role, text: string): Promise<void> {
-    const found = this.#spoken.get(c)
-    if (found?.channel.absent === 'conversation-erased') this.#release(c, found)
+  async say(conversationId: string, role: Role, text: string): Promise<void> {
+    const found = this.#held.get(conversationId)
+    if (found?.channel.absent === 'conversation-erased') this.#release(conversationId, found)
     else if (found !== undefined) {
-      this.#spoken.delete(c)
-      this.#spoken.set(c, found)
+      this.#held.delete(conversationId)
+      this.#held.set(conversationId, found)
       if (found.isKnown) found.channel.partials.say(role, text)
       else found.latest = [role, text]
       return
     }
-    if (this.#spoken.size >= this.#most) {
-      const idle = [...this.#spoken].find(([, { isKnown }]) => isKnown)
+    if (this.#held.size >= this.#max) {
+      const idle = [...this.#held].find(([, { isKnown }]) => isKnown)
       if (idle === undefined) throw new Problem('subscriptions-too-many')
       this.#release(...idle)
     }
-    const spoken: Spoken = {
-      channel: this.#hub.hold(this.#principal, c),
+    const held: Held = {
+      channel: this.#hub.hold(this.#principal, conversationId),
       isKnown: false,
       latest: [role, text],
     }
-    this.#spoken.set(c, spoken)
+    this.#held.set(conversationId, held)
     try {
-      const head = await spoken.channel.check()
+      const head = await held.channel.check()
       if (head === undefined) throw new Problem('conversation-not-found')
-      if (head.erased) throw new Problem('conversation-erased')
-      spoken.isKnown = true
-      if (this.#spoken.get(c) === spoken) spoken.channel.partials.say(...spoken.latest)
+      if (head.isErased) throw new Problem('conversation-erased')
+      held.isKnown = true
+      if (this.#held.get(conversationId) === held) held.channel.partials.say(...held.latest)
     } catch (thrown) {
-      if (this.#spoken.get(c) === spoken) this.#release(c, spoken)
+      if (this.#held.get(conversationId) === held) this.#release(conversationId, held)
       throw thrown
     }
   }
 
-  #release(c: string, { channel }: Spoken): void {
-    this.#spoken.delete(c)
+  #release(conversationId: string, { channel }: Held): void {
+    this.#held.delete(conversationId)
     this.#hub.release(channel)
   }
 
   end(): void {
-    for (const { channel } of this.#spoken.values()) this.#hub.release(channel)
-    this.#spoken.clear()
+    for (const { channel } of this.#held.values()) this.#hub.release(channel)
+    this.#held.clear()
   }
 }

@@ -1,56 +1,54 @@
 /**
- * What other nodes tell through the key-value store: that a conversation has moved on, and what is
- * being said. All of it may be lost.
+ * What nodes send each other through the KV: the version of a conversation, and interim texts. All of it
+ * may be lost.
  */
-import type { Kv, KvEntryMaybe, KvKey } from '../../ports/kv.ts'
+import { kvKeys } from '../../conversation/wire/kv-keys.ts'
+import type { Principal } from '../../conversation/wire/principal.ts'
+import type { Kv, KvEntryMaybe } from '../../ports/kv.ts'
 import { partialCharactersMax } from '../protocol/protocol.ts'
 import { type Partial, partialMs, type Role } from './partials.ts'
 
 export type SharedKv = {
   readonly kv: Kv
-  /** Whether changes by other nodes can be expected to be heard now. */
-  heard(): boolean
+  /** Whether changes by other nodes can be expected to arrive now. */
+  hintsArrive(): boolean
 }
 
 /** `node`: who sent it. */
 export type SentPartial = Partial & { readonly node: string }
 
-/** Who is told of one conversation. */
+/** A conversation that is followed here, and takes what other nodes send of it. */
 export type Watched = {
+  readonly principal: Pick<Principal, 'tenant'>
+  readonly conversationId: string
   hint(version: number): void
-  heard(partial: SentPartial): void
+  peerPartial(partial: SentPartial): void
 }
 
 const roles: readonly Role[] = ['human', 'ai']
 
-/** Written by the history cache alone. */
-const headKey = (name: string): KvKey => ['history', name, true]
-
-const partialKey = (name: string, role: Role): KvKey => ['live', name, role]
-
 export async function publishPartial(
   kv: Kv,
-  name: string,
+  tenant: string,
+  conversationId: string,
   { role, text, after, node }: SentPartial,
 ): Promise<void> {
-  await kv.set(partialKey(name, role), { text, after, node }, { expireIn: partialMs })
+  const key = kvKeys.partial(tenant, conversationId, role)
+  await kv.set(key, { text, after, node }, { expireIn: partialMs })
 }
 
 const reopenMs = 1000
 
-/** There is one for each conversation that is followed here: it has as little as it can. */
+/** Watch follows the keys of one conversation. There may be thousands: it has as little as it can. */
 export class Watch {
   readonly #kv: Kv
-  readonly #name: string
   readonly #watched: Watched
   #reader: ReadableStreamDefaultReader<KvEntryMaybe<unknown>[]> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #isOver = false
 
-  /** `name` is `<tenant>/<conversation>`. */
-  constructor(kv: Kv, name: string, watched: Watched, failed: (error: unknown) => void) {
+  constructor(kv: Kv, watched: Watched, failed: (error: unknown) => void) {
     this.#kv = kv
-    this.#name = name
     this.#watched = watched
     void this.#run(failed)
   }
@@ -62,8 +60,13 @@ export class Watch {
   }
 
   async #run(failed: (error: unknown) => void): Promise<void> {
-    const name = this.#name
-    const keys = [headKey(name), ...roles.map((role) => partialKey(name, role))]
+    const { principal, conversationId } = this.#watched
+    const { tenant } = principal
+    // The history cache alone writes the head.
+    const keys = [
+      kvKeys.head(tenant, conversationId),
+      ...roles.map((role) => kvKeys.partial(tenant, conversationId, role)),
+    ]
     let shown: readonly (string | null)[] = []
     try {
       this.#reader = this.#kv.watch<unknown[]>(keys).getReader()
@@ -89,7 +92,7 @@ export class Watch {
         if (version !== undefined) this.#watched.hint(version)
       } else {
         const partial = partialOf(role, value)
-        if (partial !== undefined) this.#watched.heard(partial)
+        if (partial !== undefined) this.#watched.peerPartial(partial)
       }
     }
   }

@@ -1,55 +1,18 @@
 /** What a client sent -> a checked frame, or a problem that names what is wrong with it. */
 import { Buffer } from 'node:buffer'
 import Type from 'typebox'
-import type { Attach, AttachByKey } from '../../conversation/wire/audio-schemas.ts'
 import type { Decoder } from '../../conversation/wire/decode.ts'
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import { outermostStrings } from '../../conversation/wire/json/json-scan.ts'
 import { parseJson, refuseInexact } from '../../conversation/wire/json-text.ts'
-import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isUuid, refuse, shape, violation } from '../../conversation/wire/validation.ts'
-import type {
-  Interruption,
-  NewVoiceSession,
-  OpenTurn,
-  TurnHalves,
-} from '../../conversation/wire/voice-schemas.ts'
 import { Problem, type Violation, violationProblem } from '../../problem.ts'
-import { type ClientFrames, clientFrames, keyPattern } from './protocol.ts'
-
-/** Ids are in their canonical form, and what a write takes has been through its decoder. */
-export type Frame =
-  | ClientFrames['sub' | 'unsub' | 'partial' | 'pong' | 'auth']
-  | (Omit<ClientFrames['record'], 'turn'> & { readonly turn: NewTurn })
-  | {
-      readonly t: 'attach'
-      readonly id?: string
-      readonly c: string
-      readonly messageId?: string
-      readonly audio: Attach | AttachByKey
-    }
-  | VoiceFrame
-
-type Addressed<T, More> = { readonly t: T; readonly id?: string; readonly c: string } & More
-
-export type VoiceFrame =
-  | Addressed<'turn.open', { readonly key: string; readonly body: OpenTurn }>
-  | Addressed<'turn.complete', { readonly key: string; readonly body: TurnHalves }>
-  | Addressed<'interrupt', { readonly messageId: string; readonly body: Interruption }>
-  | Addressed<
-      'voice.start',
-      { readonly sessionId?: string; readonly body: Pick<NewVoiceSession, 'metadata'> }
-    >
-  | Addressed<'voice.end', { readonly sessionId: string }>
-
-/** What can be told of a frame that was refused, so that its sender can pair the problem. */
-export type Named = { readonly id?: string; readonly c?: string }
+import type { Frame, Named } from './frame.ts'
+import { clientFrames, keyPattern } from './protocol.ts'
 
 export type Decoded =
   | { readonly frame: Frame }
   | { readonly problem: Problem; readonly named: Named }
-
-export type FrameDecoder = { decode(text: string | object): Decoded }
 
 type Sent = {
   readonly sent: Record<string, unknown>
@@ -62,59 +25,71 @@ const closed = { additionalProperties: false } as const
 /** Most bytes of a frame, and of the turn in it, which is what REST takes. */
 export type FrameBounds = { readonly frameBytes: number; readonly turnBytes: number }
 
-export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): FrameDecoder {
-  // What the body of a write may be is the write's decoder's affair.
-  const { turn: _, ...recordFields } = clientFrames.record.properties
-  const { t, id, c, messageId } = clientFrames.attach.properties
-  const { key } = clientFrames['turn.open'].properties
-  const { sessionId } = clientFrames['voice.start'].properties
-  const envelope = <T extends Type.TSchema>(schema: T) => shape(schema, envelopeDepthMax)
-  const shapes = {
-    sub: envelope(clientFrames.sub),
-    unsub: envelope(clientFrames.unsub),
-    partial: envelope(clientFrames.partial),
-    pong: envelope(clientFrames.pong),
-    auth: envelope(clientFrames.auth),
-    record: envelope(Type.Object(recordFields, closed)),
-    attach: envelope(Type.Object({ t, id, c, messageId }, closed)),
-    turn: envelope(Type.Object({ t: Type.String(), id, c, key }, closed)),
-    interrupt: envelope(
-      Type.Object({ t: Type.String(), id, c, messageId: Type.String({ format: 'uuid' }) }, closed),
-    ),
-    voiceStart: envelope(Type.Object({ t: Type.String(), id, c, sessionId }, closed)),
-    voiceEnd: envelope(clientFrames['voice.end']),
+/** The frame, an object or array in it, and one in that: deeper there is nothing. */
+const envelopeDepthMax = 3
+
+const envelope = <T extends Type.TSchema>(schema: T) => shape(schema, envelopeDepthMax)
+
+const { turn: _, ...recordFields } = clientFrames.record.properties
+const { t, id, c, messageId } = clientFrames.attach.properties
+const { key } = clientFrames['turn.open'].properties
+const { sessionId } = clientFrames['voice.start'].properties
+
+/** The fields that stand around the body of a write: the body is for the write's own decoder. */
+const shapes = {
+  sub: envelope(clientFrames.sub),
+  unsub: envelope(clientFrames.unsub),
+  partial: envelope(clientFrames.partial),
+  pong: envelope(clientFrames.pong),
+  auth: envelope(clientFrames.auth),
+  record: envelope(Type.Object(recordFields, closed)),
+  attach: envelope(Type.Object({ t, id, c, messageId }, closed)),
+  turn: envelope(Type.Object({ t: Type.String(), id, c, key }, closed)),
+  interrupt: envelope(
+    Type.Object({ t: Type.String(), id, c, messageId: Type.String({ format: 'uuid' }) }, closed),
+  ),
+  voiceStart: envelope(Type.Object({ t: Type.String(), id, c, sessionId }, closed)),
+  voiceEnd: envelope(clientFrames['voice.end']),
+}
+
+export class FrameDecoder {
+  readonly #decoder: Decoder
+  readonly #bounds: FrameBounds
+
+  constructor(decoder: Decoder, bounds: FrameBounds) {
+    this.#decoder = decoder
+    this.#bounds = bounds
   }
 
-  const parsed = (text: string | object): Sent => {
+  decode(text: string | object): Decoded {
+    let named: Named = {}
+    try {
+      const sent = this.#parsed(text)
+      named = namesOf(sent.sent)
+      return { frame: this.#decoded(sent) }
+    } catch (thrown) {
+      if (!(thrown instanceof Problem)) throw thrown
+      const isReadable = typeof text === 'string' && text.length <= this.#bounds.frameBytes
+      // It was not parsed, because it has too many values; its sender waits for this answer.
+      if (thrown.code === 'frame-too-large' && isReadable) named = namesOf(outermostStrings(text))
+      return { problem: thrown, named }
+    }
+  }
+
+  #parsed(text: string | object): Sent {
+    const { frameBytes } = this.#bounds
     if (typeof text !== 'string')
       throw new Problem('frame-invalid', 'The frame is binary, and must be JSON in a text message.')
     const bytes = Buffer.byteLength(text)
-    if (bytes > bounds.frameBytes)
-      throw new Problem(
-        'frame-too-large',
-        `The frame has ${bytes} bytes, at most ${bounds.frameBytes}.`,
-      )
+    if (bytes > frameBytes)
+      throw new Problem('frame-too-large', `The frame has ${bytes} bytes, at most ${frameBytes}.`)
     const value = parseJson(text, 'frame')
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new Problem('frame-invalid', 'The frame must be a JSON object.')
     return { sent: { ...value }, text, bytes }
   }
 
-  /**
-   * Called with a turn that the decoder took: printing recurses, and that one is not nested too deep.
-   * A turn can only be too large if its frame is.
-   */
-  const checkSize = (turn: object, frameBytes: number) => {
-    if (frameBytes <= bounds.turnBytes) return
-    const bytes = Buffer.byteLength(JSON.stringify(turn))
-    if (bytes > bounds.turnBytes)
-      throw new Problem(
-        'body-too-large',
-        `The turn has ${bytes} bytes, at most ${bounds.turnBytes} (limits.turnBytesMax).`,
-      )
-  }
-
-  const decoded = ({ sent, text, bytes }: Sent): Frame => {
+  #decoded({ sent, text, bytes }: Sent): Frame {
     const { t: name } = sent
     refuseInexact(text)
     if (typeof name !== 'string')
@@ -134,44 +109,23 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
         return shapes.pong(sent)
       case 'auth':
         return shapes.auth(sent)
-      case 'record': {
-        const { turn, ...rest } = sent
-        checkKey(rest['key'])
-        const frame = shapes.record(rest)
-        if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
-        const checked = below('/turn', () => decoder.turn(turn))
-        checkSize(Object(turn), bytes)
-        return { ...canonical(frame), turn: checked }
-      }
-      case 'attach': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
-        const frame = canonical(shapes.attach(own))
-        const named =
-          frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
-        if ('key' in rest && frame.messageId !== undefined)
-          refuse([violation('field-invalid', '/messageId', 'cannot stand beside `key`')])
-        const audio = 'key' in rest ? decoder.attachByKey(rest) : decoder.attach(rest)
-        return { ...frame, ...named, audio }
-      }
+      case 'record':
+        return this.#record(sent, bytes)
+      case 'attach':
+        return this.#attach(sent)
       case 'turn.open':
-      case 'turn.complete': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'key'])
-        checkKey(own['key'])
-        const frame = canonical(shapes.turn(own))
-        if (name === 'turn.open') return { ...frame, t: name, body: decoder.openTurn(rest) }
-        const body = decoder.halves(rest)
-        checkSize(rest, bytes)
-        return { ...frame, t: name, body }
-      }
+      case 'turn.complete':
+        return this.#turn(name, sent, bytes)
       case 'interrupt': {
         const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
         const frame = canonical(shapes.interrupt(own))
         const messageId = canonicalId(frame.messageId)
-        return { ...frame, t: name, messageId, body: decoder.interruption(rest) }
+        return { ...frame, t: name, messageId, body: this.#decoder.interruption(rest) }
       }
       case 'voice.start': {
         const { own, rest } = parted(sent, ['t', 'id', 'c', 'sessionId'])
-        return { ...canonical(shapes.voiceStart(own)), t: name, body: decoder.voiceSession(rest) }
+        const frame = canonical(shapes.voiceStart(own))
+        return { ...frame, t: name, body: this.#decoder.voiceSession(rest) }
       }
       case 'voice.end':
         return canonical(shapes.voiceEnd(sent))
@@ -180,26 +134,51 @@ export function createFrameDecoder(decoder: Decoder, bounds: FrameBounds): Frame
     }
   }
 
-  return {
-    decode(text) {
-      let named: Named = {}
-      try {
-        const sent = parsed(text)
-        named = namesOf(sent.sent)
-        return { frame: decoded(sent) }
-      } catch (thrown) {
-        if (!(thrown instanceof Problem)) throw thrown
-        const isReadable = typeof text === 'string' && text.length <= bounds.frameBytes
-        // It was not parsed, because it has too many values; its sender waits for this answer.
-        if (thrown.code === 'frame-too-large' && isReadable) named = namesOf(outermostStrings(text))
-        return { problem: thrown, named }
-      }
-    },
+  #record(sent: Sent['sent'], bytes: number): Frame {
+    const { turn, ...rest } = sent
+    checkKey(rest['key'])
+    const frame = shapes.record(rest)
+    if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
+    const checked = below('/turn', () => this.#decoder.turn(turn))
+    this.#checkSize(Object(turn), bytes)
+    return { ...canonical(frame), turn: checked }
+  }
+
+  #attach(sent: Sent['sent']): Frame {
+    const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+    const frame = canonical(shapes.attach(own))
+    const named = frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
+    if ('key' in rest && frame.messageId !== undefined)
+      refuse([violation('field-invalid', '/messageId', 'cannot stand beside `key`')])
+    const audio = 'key' in rest ? this.#decoder.attachByKey(rest) : this.#decoder.attach(rest)
+    return { ...frame, ...named, audio }
+  }
+
+  #turn(name: 'turn.open' | 'turn.complete', sent: Sent['sent'], bytes: number): Frame {
+    const { own, rest } = parted(sent, ['t', 'id', 'c', 'key'])
+    checkKey(own['key'])
+    const frame = canonical(shapes.turn(own))
+    if (name === 'turn.open') return { ...frame, t: name, body: this.#decoder.openTurn(rest) }
+    const body = this.#decoder.halves(rest)
+    this.#checkSize(rest, bytes)
+    return { ...frame, t: name, body }
+  }
+
+  /**
+   * Called with a turn that the decoder took: printing recurses, and that one is not nested too deep.
+   * A turn can only be too large if its frame is.
+   */
+  #checkSize(turn: object, frameBytes: number): void {
+    const { turnBytes } = this.#bounds
+    if (frameBytes <= turnBytes) return
+    const bytes = Buffer.byteLength(JSON.stringify(turn))
+    if (bytes > turnBytes)
+      throw new Problem(
+        'body-too-large',
+        `The turn has ${bytes} bytes, at most ${turnBytes} (limits.turnBytesMax).`,
+      )
   }
 }
-
-/** The frame, an object or array in it, and one in that: deeper there is nothing. */
-const envelopeDepthMax = 3
 
 const names = Object.keys(clientFrames).join(', ')
 

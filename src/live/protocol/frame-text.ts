@@ -5,7 +5,7 @@ import { encodeCursor } from '../../conversation/wire/ids.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { Problem } from '../../problem.ts'
 import { type Closing, closings } from './close-codes.ts'
-import type { Named } from './frame-decoder.ts'
+import type { Named } from './frame.ts'
 import type { ServerFrame } from './protocol.ts'
 
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)

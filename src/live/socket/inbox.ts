@@ -1,9 +1,9 @@
 /**
- * What a socket sends, on its way to be handled: at once as long as there is budget and time, else in
- * its order, later, and the socket is not read meanwhile. What was read before the pause waits here.
+ * Inbox takes the frames of one socket: it hands them on at once while there is budget and time, and else
+ * later, in their order. The socket is not read meanwhile; frames that were read before the pause wait here.
  */
 
-import type { TimeSlice } from '../following/time-slice.ts'
+import type { LoopShare } from '../../mechanics/loop-share.ts'
 import { dearTimes, FrameBudget, weightOf } from './frame-budget.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -12,8 +12,8 @@ export type Sent = string | object
 
 export type InboxOptions = {
   readonly framesPerSecond: number
-  /** The time slice in which the delayed frames of all sockets are handled. */
-  readonly slice: TimeSlice
+  /** The share of the event loop in which the delayed frames of all sockets are handled. */
+  readonly share: LoopShare
 }
 
 type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
@@ -61,10 +61,10 @@ export class Inbox {
   message(sent: Sent, now: number): void {
     const weight = weightOf(sizeOf(sent))
     if (!this.#count(weight, now)) return
-    const { slice } = this.#options
-    if (!this.#isPaused && !slice.isSpent) {
+    const { share } = this.#options
+    if (!this.#isPaused && !share.isSpent) {
       this.#owner.take(sent, weight)
-      slice.spend(performance.now() - now)
+      share.spend(performance.now() - now)
       return
     }
     this.#waiting ??= []
@@ -126,7 +126,7 @@ export class Inbox {
       this.#socket.resumeReading()
     } else {
       this.#isWorking = true
-      this.#options.slice.run(() => this.#step())
+      this.#options.share.run(() => this.#step())
     }
   }
 

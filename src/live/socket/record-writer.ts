@@ -3,7 +3,7 @@
 import type { Reader } from '../../conversation/reading/reader.ts'
 import type { Store } from '../../conversation/store.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
-import type { Frame } from '../protocol/frame-decoder.ts'
+import type { Frame } from '../protocol/frame.ts'
 import { textOf } from '../protocol/frame-text.ts'
 
 type FrameOf<T extends Frame['t']> = Extract<Frame, { readonly t: T }>

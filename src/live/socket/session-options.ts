@@ -7,8 +7,15 @@ import type { CreditBounds } from './credit.ts'
 import type { FrameLog } from './frame-log.ts'
 import type { InboxOptions } from './inbox.ts'
 import type { Writer } from './record-writer.ts'
-import type { Session } from './session.ts'
 import type { VoiceWriter } from './voice-writer.ts'
+
+/** What the node does with each of its sessions. */
+export type NodeSession = {
+  /** Called about once a second; `now` is `performance.now()`. */
+  tick(now: number): void
+  drain(): Promise<void>
+  close(reason: Closing): void
+}
 
 export type SessionOptions = {
   readonly hub: Hub
@@ -24,5 +31,6 @@ export type SessionOptions = {
   }
   readonly inbox: InboxOptions
   readonly log: FrameLog
-  closed(session: Session, reason: Closing | undefined): void
+  /** `reason` is undefined once the socket is gone. */
+  closed(session: NodeSession, reason: Closing | undefined): void
 }

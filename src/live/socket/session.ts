@@ -1,40 +1,40 @@
 /**
- * One socket: what its client sends is taken in order, and answered; what it follows is delivered as
- * far as it reads. Frames are handled one after another, without a pause within one, so that none overtakes another.
+ * Session is one socket: what its client sends is taken in order, and answered; what it follows is
+ * delivered as far as it reads. Frames are handled one after another, without a pause within one, so that none overtakes another.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem, toProblem } from '../../problem.ts'
-import { Speech } from '../following/unfollowed-partials.ts'
+import { UnfollowedPartials } from '../following/unfollowed-partials.ts'
 import { type Closing, closings } from '../protocol/close-codes.ts'
-import type { Frame, Named } from '../protocol/frame-decoder.ts'
+import type { Frame, Named } from '../protocol/frame.ts'
 import { byeText, namesOf, problemText, textOf } from '../protocol/frame-text.ts'
 import { type ClientFrames, protocolName } from '../protocol/protocol.ts'
 import { Credit } from './credit.ts'
 import type { FrameName } from './frame-log.ts'
 import { Inbox, type InboxOwner, type Sent } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
-import type { SessionOptions } from './session-options.ts'
+import type { NodeSession, SessionOptions } from './session-options.ts'
 import { newHeads, Stream, type StreamOwner } from './stream.ts'
 import { Streams } from './streams.ts'
 import { WriteLines } from './write-lines.ts'
 
-/** So many pings without a sign of life are the end. */
+/** A socket without a sign of life for this many pings is closed. */
 const silentPings = 2.25
 
-/** A closing socket gets so long to take its last frames. */
+/** Milliseconds that a closing socket has to take its last frames. */
 const closingMs = 5000
 
-export class Session implements StreamOwner, InboxOwner {
+export class Session implements NodeSession, StreamOwner, InboxOwner {
   readonly #options: SessionOptions
   readonly #principal: Principal
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #streams = new Streams()
   // Most sockets watch and do nothing else: what others need is made when they need it.
-  #speech: Speech | undefined
+  #unfollowed: UnfollowedPartials | undefined
   #lines: WriteLines | undefined
   #credit: Credit | undefined
-  #heardAt = performance.now()
+  #aliveAt = performance.now()
   #pingAt: number
   #isDraining = false
   #closeBy: number | undefined
@@ -44,21 +44,21 @@ export class Session implements StreamOwner, InboxOwner {
     this.#principal = principal
     this.#outbox = outbox
     this.#inbox = new Inbox(options.inbox, this, outbox)
-    this.#pingAt = this.#heardAt + options.pingMs * Math.random()
+    this.#pingAt = this.#aliveAt + options.pingMs * Math.random()
     const { pingMs, credit, limits } = options
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
   }
 
   /** What came in: a text, or something that is none. */
   receive(sent: Sent): void {
-    this.#heardAt = performance.now()
-    this.#inbox.message(sent, this.#heardAt)
+    this.#aliveAt = performance.now()
+    this.#inbox.message(sent, this.#aliveAt)
   }
 
   /** A ping or a pong of WebSocket itself, which the runtime has answered. */
   control(): void {
-    this.#heardAt = performance.now()
-    this.#inbox.control(this.#heardAt)
+    this.#aliveAt = performance.now()
+    this.#inbox.control(this.#aliveAt)
   }
 
   flooded(): void {
@@ -143,9 +143,9 @@ export class Session implements StreamOwner, InboxOwner {
       return
     }
     const { pingMs } = this.#options
-    if (this.#inbox.isPaused) this.#heardAt = now
+    if (this.#inbox.isPaused) this.#aliveAt = now
     if (state === 'stuck') this.close('too-slow')
-    else if (now - this.#heardAt > pingMs * silentPings) this.close('silent')
+    else if (now - this.#aliveAt > pingMs * silentPings) this.close('silent')
     else if (now >= this.#pingAt) this.#ping(now, pingMs)
   }
 
@@ -177,7 +177,7 @@ export class Session implements StreamOwner, InboxOwner {
   #end(reason: Closing | undefined): void {
     this.#inbox.close()
     for (const stream of [...this.#streams]) stream.stop()
-    this.#speech?.end()
+    this.#unfollowed?.end()
     if (reason !== undefined) this.#options.closed(this, reason)
   }
 
@@ -219,7 +219,7 @@ export class Session implements StreamOwner, InboxOwner {
     this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
   }
 
-  /** Interim texts are not answered; only where there is nobody to speak to, that is told. */
+  /** Interim texts are not answered; only a missing conversation is a problem. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
     if (followed?.last !== undefined) {
@@ -227,9 +227,9 @@ export class Session implements StreamOwner, InboxOwner {
       return
     }
     const { hub, limits } = this.#options
-    this.#speech ??= new Speech(hub, this.#principal, limits.subscriptions)
-    if (!this.#speech.isOpen(c)) this.#inbox.wasDear()
-    void this.#speech
+    this.#unfollowed ??= new UnfollowedPartials(hub, this.#principal, limits.subscriptions)
+    if (!this.#unfollowed.isOpen(c)) this.#inbox.wasDear()
+    void this.#unfollowed
       .say(c, role, text)
       .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))
   }

@@ -22,8 +22,8 @@ const nobody: readonly Role[] = []
 export class Stream implements Follower {
   readonly channel: Channel
   last: number | undefined
-  /** The version that the last ping told of. */
-  told = 0
+  /** The version in the last ping. */
+  pingedVersion = 0
   readonly #outbox: Outbox
   readonly #owner: StreamOwner
   /** Whose interim texts are shown. */
@@ -54,7 +54,7 @@ export class Stream implements Follower {
       const head = await channel.check()
       if (this.#isOver) return
       if (head === undefined) throw new Problem('conversation-not-found')
-      if (head.erased) throw new Problem('conversation-erased')
+      if (head.isErased) throw new Problem('conversation-erased')
       if (since !== undefined && since > Math.max(head.version, channel.head)) {
         this.#send(textOf({ t: 'reset', ...named, reason: 'cursor-ahead' }))
         this.stop()
@@ -70,13 +70,13 @@ export class Stream implements Follower {
         version = read.snapshot.conversation.version
         snapshot = snapshotText(c, read.snapshot, tail)
       }
-      // Told of while something older was being read.
+      // It was erased while something older was being read.
       if (channel.absent === 'conversation-erased') throw new Problem('conversation-erased')
       const recovered = since !== undefined
       this.#send(textOf({ t: 'subscribed', ...named, cursor: encodeCursor(c, version), recovered }))
       if (snapshot !== undefined) this.#send(snapshot)
       this.last = version
-      this.told = version
+      this.pingedVersion = version
       this.advance()
     } catch (thrown) {
       if (this.#isOver) return
@@ -119,7 +119,7 @@ export class Stream implements Follower {
     // In a crowd, a follower's turn may come before it got the message that the text follows.
     if ((this.last ?? 0) < this.channel.head) this.advance()
     if (this.#outbox.isFull) {
-      // Who is behind gets the latest once it is not.
+      // A follower that is behind gets the latest once it is not.
       this.#isLive = false
       return
     }
@@ -139,7 +139,7 @@ export class Stream implements Follower {
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
-    const current = this.channel.said()
+    const current = this.channel.currentPartials()
     for (const role of this.#saying)
       if (!current.some((partial) => partial.role === role))
         this.show({ role, text: '', after: version })
@@ -151,12 +151,13 @@ export class Stream implements Follower {
   }
 }
 
-/** What has moved since the last ping: the versions that were sent, by conversation. */
+/** The versions that were sent since the last ping, by conversation. */
 export function newHeads(streams: Iterable<Stream>): Record<string, number> {
   const heads: Record<string, number> = {}
   for (const stream of streams) {
-    if (!stream.isLive || stream.last === undefined || stream.last === stream.told) continue
-    stream.told = stream.last
+    if (!stream.isLive || stream.last === undefined || stream.last === stream.pingedVersion)
+      continue
+    stream.pingedVersion = stream.last
     heads[stream.channel.conversationId] = stream.last
   }
   return heads

@@ -3,7 +3,7 @@
 import type { Reader } from '../../conversation/reading/reader.ts'
 import type { Store } from '../../conversation/store.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
-import type { VoiceFrame } from '../protocol/frame-decoder.ts'
+import type { VoiceFrame } from '../protocol/frame.ts'
 import { textOf } from '../protocol/frame-text.ts'
 import type { Presence } from './presence.ts'
 

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Attach, AttachedAudio } from '../../conversation/wire/audio-schemas.ts'
+import { BoundedMap } from '../../mechanics/bounded-map.ts'
 import type { Audio } from '../formats/steps.ts'
 import { refusalOf } from '../service-client.ts'
 
@@ -23,7 +24,7 @@ export class Attachments {
   readonly #rest: Rest
   readonly #conversationId: string
   /** Messages with audio and a tag, by their tag. */
-  readonly #carriers = new Map<string, Audio>()
+  readonly #carriers = new BoundedMap<string, Audio>({ max: carriersMax })
 
   constructor(rest: Rest, conversationId: string) {
     this.#rest = rest
@@ -43,11 +44,7 @@ export class Attachments {
 
   /** Notes a message whose audio is there already. */
   carry(audio: Audio): void {
-    if (audio.segmentId === null) return
-    this.#carriers.delete(audio.segmentId)
-    this.#carriers.set(audio.segmentId, audio)
-    const [oldest] = this.#carriers.keys()
-    if (this.#carriers.size > carriersMax && oldest !== undefined) this.#carriers.delete(oldest)
+    if (audio.segmentId !== null) this.#carriers.set(audio.segmentId, audio)
   }
 
   /** False where no message of the conversation can carry audio to a segment yet. */

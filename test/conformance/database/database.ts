@@ -78,6 +78,19 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
     })
 
+    claim('a migration that would be skipped for its early time is refused', async () => {
+      await database.migrate()
+      await using early = await subject.open({
+        migrationsFolder: migrationsWith('CREATE TABLE made_never (a int);', {
+          idx: 900,
+          when: 1000,
+        }),
+      })
+      expect(await refusal(early.verify())).toContain('run `turnlog migrate`')
+      expect(await refusal(early.migrate())).toMatch(/added has not run, and would be skipped/)
+      expect(await ask("select to_regclass('made_never') as made")).toEqual([{ made: null }])
+    })
+
     claim('a database that newer code has migrated out of reach is refused', async () => {
       await database.migrate()
       await ask("insert into turnlog_migrations values (1000, 'later', 1000)")
@@ -217,15 +230,15 @@ const readJournal = (folder: string): { entries: { idx: number }[] } =>
   JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'))
 
 /** A copy of the project's migrations with one more at the end. */
-function migrationsWith(sql: string): string {
+function migrationsWith(sql: string, { idx = 800, when = 4e12 } = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'turnlog-migrations-'))
   folders.push(folder)
   cpSync(defaultMigrationsFolder, folder, { recursive: true })
   const file = join(folder, 'meta/_journal.json')
   const journal = readJournal(folder)
-  const idx = 1 + (journal.entries.at(-1)?.idx ?? 0)
-  const entry = { idx, version: '7', when: 4e12, tag: 'added', breakpoints: true }
+  const entry = { idx, version: '7', when, tag: 'added', breakpoints: true }
   writeFileSync(file, JSON.stringify({ ...journal, entries: [...journal.entries, entry] }))
-  writeFileSync(join(folder, 'added.sql'), sql)
+  const record = `INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${idx}, 'added', 1);`
+  writeFileSync(join(folder, 'added.sql'), `${sql}\n--> statement-breakpoint\n${record}`)
   return folder
 }

@@ -152,7 +152,7 @@ describe('the model sees', () => {
         kv.close()
         expect(found.failed).toBe(true)
         expect(String(found.errorInstance)).toMatch(complaint)
-      }, 120_000)
+      }, 300_000)
   }
 
   sees(mistakes, step, /read of \d+ from the (cache|database)/)

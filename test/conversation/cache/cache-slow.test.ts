@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { openKv } from '../../../adapters/open.ts'
 import type { Head } from '../../../src/conversation/cache/rule.ts'
-import { historyKeys } from '../../../src/conversation/cache/rule.ts'
+import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import type { Kv, KvEntryMaybe, KvKey } from '../../../src/ports/kv.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 import { until } from '../../support/servers/processes.ts'
@@ -87,7 +87,7 @@ describe('a store that does not answer', () => {
     const { store, opened, fast } = await slowStore()
     await using app = await testApp({ kv: opened, overrides: { cache: { readyBytesMax: 0 } } })
     const talk = await newTalk(app)
-    const key = historyKeys.head('default', talk.id)
+    const key = kvKeys.head('default', talk.id)
     const { value } = await fast.get<Head>(key)
     await fast.set(key, { ...value, version: 40 })
     store.hold = () => (eventsOf(app).includes('cache-ahead') ? never() : Promise.resolve())
@@ -112,7 +112,7 @@ describe('a store that answers too late for readers', () => {
       await talk.read('&consistency=eventual')
       const version = await talk.say()
       const isStored = async () => {
-        const { value } = await fast.get<Head>(historyKeys.head('default', talk.id))
+        const { value } = await fast.get<Head>(kvKeys.head('default', talk.id))
         return (value?.version ?? 0) >= version
       }
       await until('the write is there', async () => isSkipped() || (await isStored()))

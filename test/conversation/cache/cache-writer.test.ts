@@ -1,10 +1,11 @@
 /** What the cache does for commits off everybody's path: what it counts, gives up, and leaves behind. */
 import { describe, expect, test } from 'bun:test'
 import { openKv } from '../../../adapters/open.ts'
-import { createCache } from '../../../src/conversation/cache/cache.ts'
-import { createCacheWriter } from '../../../src/conversation/cache/cache-writer.ts'
-import { type CacheEntries, createCacheEntries } from '../../../src/conversation/cache/entries.ts'
-import { type Applied, cacheRule, historyKeys } from '../../../src/conversation/cache/rule.ts'
+import { CacheWriter } from '../../../src/conversation/cache/cache-writer.ts'
+import { CacheEntries } from '../../../src/conversation/cache/entries.ts'
+import { KvCache } from '../../../src/conversation/cache/kv-cache.ts'
+import { type Applied, cacheRule } from '../../../src/conversation/cache/rule.ts'
+import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import { createEvents } from '../../../src/events.ts'
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
 
@@ -23,7 +24,7 @@ describe('the writer of the cache', () => {
     const dirty: number[] = []
     let release = Promise.withResolvers<undefined>()
     const entries = { apply: () => release.promise } as unknown as CacheEntries
-    const writer = createCacheWriter({
+    const writer = new CacheWriter({
       entries,
       onStored() {},
       isOpen: () => true,
@@ -47,7 +48,7 @@ describe('the writer of the cache', () => {
 
   test('asks for the head before it believes that a commit is late', async () => {
     const { kv } = await openKv('memory:')
-    const entries = createCacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
+    const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
     const fill = async (version: number) => {
       const { seen } = await entries.read(tenant, id, 1)
@@ -59,7 +60,7 @@ describe('the writer of the cache', () => {
     await fill(30)
     const done = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
     expect(done?.seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
-    expect(await kv.get(historyKeys.head(tenant, id))).toMatchObject({
+    expect(await kv.get(kvKeys.head(tenant, id))).toMatchObject({
       versionstamp: done?.seen?.versionstamp,
     })
     kv.close()
@@ -77,7 +78,7 @@ describe('a cache that was disposed of', () => {
         return Promise.reject(new KvError('unknown', 'away'))
       },
     }
-    const cache = createCache({
+    const cache = new KvCache({
       kv: away,
       isShared: true,
       events: createEvents(() => {}),

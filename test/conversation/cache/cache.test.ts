@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import fc from 'fast-check'
 import { openKv } from '../../../adapters/open.ts'
 import type { ConfigOverrides } from '../../../src/config.ts'
-import { type Head, historyKeys } from '../../../src/conversation/cache/rule.ts'
+import type { Head } from '../../../src/conversation/cache/rule.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
+import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import { type Answer, type TestApp, testApp } from '../../support/servers/app.ts'
 import { openPostgres } from '../../support/servers/databases.ts'
 import { startPostgres, testDatabaseUrl } from '../../support/servers/postgres.ts'
@@ -92,7 +93,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
         .then(() => true)
         .catch(() => false),
     )
-    return (await kv.get<Head>(historyKeys.head('default', id))).value
+    return (await kv.get<Head>(kvKeys.head('default', id))).value
   }
 
   test('comes from the database first, then from the cache, the same to the byte', async () => {
@@ -278,7 +279,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     await talk.say('first')
     await talk.cached()
     using kv = (await openKv(redis.url)).kv
-    const key = historyKeys.head('default', talk.id)
+    const key = kvKeys.head('default', talk.id)
     await until('it is connected', () =>
       kv
         .get(key)
@@ -299,7 +300,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     await talk.say('first')
     await talk.cached()
     using kv = (await openKv(redis.url)).kv
-    const key = historyKeys.head('default', talk.id)
+    const key = kvKeys.head('default', talk.id)
     await until('it is connected', () =>
       kv
         .get(key)
@@ -409,7 +410,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     expect(await audit()).toMatchObject({ code: 0, counts: { equal: 5, absent: 1 }, odd: [] })
 
     using kv = (await openKv(redis.url)).kv
-    const head = (talk: Talk) => historyKeys.head('default', talk.id)
+    const head = (talk: Talk) => kvKeys.head('default', talk.id)
     await until('it is connected', () =>
       kv
         .get(['x', 'y'])
@@ -418,10 +419,8 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     )
     await talkOf(deaf, behind.id).say('unheard')
     await kv.set(head(ahead), { ...(await kv.get<Head>(head(ahead))).value, version: 9 })
-    await kv.set(historyKeys.message('default', different.id, 1), new TextEncoder().encode('{}'))
-    const before = await Array.fromAsync(
-      kv.list({ prefix: historyKeys.prefix('default', erased.id) }),
-    )
+    await kv.set(kvKeys.message('default', different.id, 1), new TextEncoder().encode('{}'))
+    const before = await Array.fromAsync(kv.list({ prefix: kvKeys.history('default', erased.id) }))
     await app.ask('DELETE', `/v1/conversations/${erased.id}`)
     await until(
       'it is erased',

@@ -1,7 +1,8 @@
 /** The cache in memory of one process: what it keeps, for how long, and how much. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createOwnCache } from '../../../src/conversation/cache/own-cache.ts'
+import type { Cache } from '../../../src/conversation/cache/cache.ts'
+import { OwnCache } from '../../../src/conversation/cache/own-cache.ts'
 import { windowAfter } from '../../../src/conversation/cache/rule.ts'
 import { fitted, windowBounds, windowOf } from '../../../src/conversation/cache/window.ts'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
@@ -24,8 +25,8 @@ const commitAt = (conversation: number, seq: number): Commit => ({
   touched: 'messages',
 })
 
-const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}) =>
-  createOwnCache({
+const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}): Cache =>
+  new OwnCache({
     events: createEvents(() => {}),
     ttlSeconds: 60,
     memoryBytesMax: 1_000_000,
@@ -33,9 +34,7 @@ const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}
     ...bounds,
   })
 
-type OwnCache = ReturnType<typeof openCache>
-
-async function fill(cache: OwnCache, conversation: number, messages: number) {
+async function fill(cache: Cache, conversation: number, messages: number) {
   const id = idOf(conversation)
   const found = await cache.read(tenant, id, 64)
   if (found?.seen === undefined) throw new Error('no head was left')

@@ -2,26 +2,23 @@
 
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
-import type {
-  ChangesRead,
-  HeadRead,
-  LiveReads,
-} from '../../../src/conversation/reading/live-reads.ts'
+import type { ChangesRead, LiveReads } from '../../../src/conversation/reading/live-reads.ts'
+import type { Current, Versions } from '../../../src/conversation/reading/versions.ts'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal as local } from '../../../src/conversation/wire/principal.ts'
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import type { Channel } from '../../../src/live/following/channel.ts'
-import { createHub, type Hub } from '../../../src/live/following/hub.ts'
+import { Hub } from '../../../src/live/following/hub.ts'
 import { parted } from '../../../src/live/following/slices.ts'
-import { TimeSlice } from '../../../src/live/following/time-slice.ts'
-import { Speech } from '../../../src/live/following/unfollowed-partials.ts'
+import { UnfollowedPartials } from '../../../src/live/following/unfollowed-partials.ts'
 import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
 import { Outbox } from '../../../src/live/socket/outbox.ts'
 import { Stream } from '../../../src/live/socket/stream.ts'
 import { WriteLines } from '../../../src/live/socket/write-lines.ts'
+import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
 
-const at = (version: number): HeadRead => ({ version, erased: false })
+const at = (version: number): Current => ({ version, isErased: false })
 
 const nothingNew = (from: number): ChangesRead => ({
   state: 'there',
@@ -29,10 +26,10 @@ const nothingNew = (from: number): ChangesRead => ({
   slice: { from, version: from, messages: [], segments: [], voiceSessions: [] },
 })
 
-function hubOf(reads: Partial<LiveReads>): Hub {
-  return createHub({
+function hubOf(reads: Partial<LiveReads>, current: Versions['current'] = async () => at(5)): Hub {
+  return new Hub({
+    versions: { current },
     reads: {
-      heads: async (names) => names.map(() => at(5)),
       changes: async (_principal, _id, from) => nothingNew(from),
       snapshot: async () => ({ state: 'missing' }),
       ...reads,
@@ -42,7 +39,7 @@ function hubOf(reads: Partial<LiveReads>): Hub {
     pollMs: 60_000,
     silentPollMs: 60_000,
     page: { limit: 200, bytesMax: 131_072 },
-    slice: new TimeSlice(4, () => {}),
+    share: new LoopShare(4, () => {}),
     events: { headWentBack() {}, workFailed() {} },
   })
 }
@@ -88,14 +85,14 @@ const streamOf = (channel: Channel, outlet: TestOutbox) => new Stream(channel, o
 
 describe('an interim text', () => {
   test('of another node is not shown to who comes after the message that ended it', async () => {
-    using hub = hubOf({ heads: async (names) => names.map(() => at(6)) })
+    using hub = hubOf({}, async () => at(6))
     const channel = hub.hold(local, newId())
     // The cache tells of it as soon as the conversation is watched, and has it for 15 seconds.
-    channel.partials.heard({ role: 'ai', text: 'ended by version 6', after: 5 })
-    channel.partials.heard({ role: 'human', text: 'of now', after: 6 })
+    channel.partials.fromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
+    channel.partials.fromPeer({ role: 'human', text: 'of now', after: 6 })
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.heard({ role: 'ai', text: 'ended, and heard late', after: 5 })
+    channel.partials.fromPeer({ role: 'ai', text: 'ended, and late', after: 5 })
     const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
     expect(texts).toEqual(['of now'])
   })
@@ -105,7 +102,7 @@ describe('an interim text', () => {
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.heard({ role: 'ai', text: 'early', after: 6 })
+    channel.partials.fromPeer({ role: 'ai', text: 'early', after: 6 })
     expect(outlet.frames.map(({ t }) => t)).toEqual(['subscribed', 'live'])
     const { conversationId } = channel
     const touched = { tenant: local.tenant, conversationId, messages: [], touched: 'segments' }
@@ -123,7 +120,7 @@ describe('an interim text', () => {
     await stream.start({ t: 'sub', c: channel.conversationId })
     channel.partials.say('human', 'I would')
     outlet.full = true
-    channel.partials.heard({ role: 'human', text: '', after: 5 })
+    channel.partials.fromPeer({ role: 'human', text: '', after: 5 })
     outlet.full = false
     stream.advance()
     expect(outlet.frames.slice(2)).toEqual([
@@ -169,7 +166,7 @@ describe('an interim text', () => {
 
   test('may be said in any number of conversations, one after the other', async () => {
     using hub = hubOf({})
-    const speech = new Speech(hub, local, 3)
+    const speech = new UnfollowedPartials(hub, local, 3)
     const ids = Array.from({ length: 10 }, newId)
     for (const id of ids) await speech.say(id, 'ai', 'hello')
     const [last = ''] = ids.slice(-1)
@@ -194,8 +191,8 @@ describe('an erasure', () => {
   }
 
   test('is told to who was about to follow, however late the head is read', async () => {
-    const head = Promise.withResolvers<(HeadRead | undefined)[]>()
-    using hub = hubOf({ heads: () => head.promise, changes: async () => erased })
+    const head = Promise.withResolvers<Current | undefined>()
+    using hub = hubOf({ changes: async () => erased }, () => head.promise)
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
     const started = streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
@@ -210,18 +207,18 @@ describe('an erasure', () => {
       touched: 'erased',
     })
     await until('it is known', () => channel.absent !== undefined)
-    head.resolve([at(5)])
+    head.resolve(at(5))
     expect(await started.catch((thrown) => thrown)).toMatchObject({ code: 'conversation-erased' })
     expect(outlet.frames).toEqual([])
   })
 
-  test('ends what is being said, and who says more is told', async () => {
+  test('ends its interim texts, and refuses more', async () => {
     let isErased = false
-    using hub = hubOf({
-      heads: async (names) => names.map(() => ({ version: isErased ? 6 : 5, erased: isErased })),
-      changes: async () => erased,
-    })
-    const speech = new Speech(hub, local, 3)
+    using hub = hubOf({ changes: async () => erased }, async () => ({
+      version: isErased ? 6 : 5,
+      isErased,
+    }))
+    const speech = new UnfollowedPartials(hub, local, 3)
     const c = newId()
     await speech.say(c, 'human', 'I would')
     isErased = true
@@ -237,20 +234,18 @@ describe('an erasure', () => {
 
 test('a database that went back is not asked again and again for what it has no more', async () => {
   let reads = 0
-  using hub = hubOf({
-    heads: async (names) => names.map(() => at(7)),
-    // Restored to version 6 after its head was read.
-    async changes(_principal, _id, from) {
-      reads += 1
-      await new Promise((resolve) => setImmediate(resolve))
-      if (from > 6) return { state: 'behind', head: 6 }
-      return {
-        state: 'there',
-        head: 6,
-        slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
-      }
-    },
-  })
+  const changes: LiveReads['changes'] = async (_principal, _id, from) => {
+    reads += 1
+    await new Promise((resolve) => setImmediate(resolve))
+    if (from > 6) return { state: 'behind', head: 6 }
+    return {
+      state: 'there',
+      head: 6,
+      slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
+    }
+  }
+  // Restored to version 6 after its head was read.
+  using hub = hubOf({ changes }, async () => at(7))
   const c = newId()
   const outlet = outletOf(hub)
   const stream = streamOf(hub.hold(local, c), outlet)
@@ -287,8 +282,8 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
 })
 
 test('a conversation that does not exist leaves nothing behind', async () => {
-  using hub = hubOf({ heads: async (names) => names.map(() => undefined) })
-  const speech = new Speech(hub, local, 3)
+  using hub = hubOf({}, async () => undefined)
+  const speech = new UnfollowedPartials(hub, local, 3)
   for (let n = 0; n < 100; n += 1) {
     const c = newId()
     await streamOf(hub.hold(local, c), outletOf(hub))

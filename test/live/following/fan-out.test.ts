@@ -6,8 +6,8 @@ import { localPrincipal as local } from '../../../src/conversation/wire/principa
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import { FanOut } from '../../../src/live/following/fan-out.ts'
 import type { Follower } from '../../../src/live/following/follower.ts'
-import { createHub } from '../../../src/live/following/hub.ts'
-import { TimeSlice } from '../../../src/live/following/time-slice.ts'
+import { Hub } from '../../../src/live/following/hub.ts'
+import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
 
 const busy = (ms: number) => {
@@ -25,12 +25,12 @@ describe('a fan-out', () => {
   test('to a crowd gives way to others between its slices, and serves everybody once', async () => {
     const crowd = new Set(Array.from({ length: 1000 }, (_, n) => n))
     const served: number[] = []
-    const fanOut = new FanOut(new TimeSlice(2, thrower), crowd, (one) => {
+    const fanOut = new FanOut(new LoopShare(2, thrower), crowd, (one) => {
       busy(0.05)
       served.push(one)
     })
     fanOut.all()
-    // 50 ms of work, of which the caller waits for one slice.
+    // 50 ms of work, of which the caller waits for one share.
     expect(served.length).toBeLessThan(500)
     let rounds = 0
     for (; served.length < 1000; rounds += 1) await round()
@@ -42,7 +42,7 @@ describe('a fan-out', () => {
   test('that is asked for again while it runs starves nobody', async () => {
     const crowd = new Set(Array.from({ length: 300 }, (_, n) => n))
     const served = new Map<number, number>()
-    const fanOut = new FanOut(new TimeSlice(1, thrower), crowd, (one) => {
+    const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {
       busy(0.1)
       served.set(one, (served.get(one) ?? 0) + 1)
     })
@@ -59,7 +59,7 @@ describe('a fan-out', () => {
   test('serves who joins, and not who leaves, while it runs', async () => {
     const crowd = new Set(Array.from({ length: 200 }, (_, n) => n))
     const served: number[] = []
-    const fanOut = new FanOut(new TimeSlice(1, thrower), crowd, (one) => {
+    const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {
       busy(0.1)
       served.push(one)
     })
@@ -77,8 +77,8 @@ describe('a fan-out', () => {
     const failures: unknown[] = []
     const crowd = new Set(Array.from({ length: 100 }, (_, n) => n))
     const served: number[] = []
-    const slice = new TimeSlice(2, (cause) => failures.push(cause))
-    const fanOut = new FanOut(slice, crowd, (one) => {
+    const share = new LoopShare(2, (cause) => failures.push(cause))
+    const fanOut = new FanOut(share, crowd, (one) => {
       if (one === 50) throw new Error('fifty')
       served.push(one)
     })
@@ -93,18 +93,18 @@ describe('a conversation that a crowd follows', () => {
 
   /** Followers who take long: a crowd of them needs many slices. */
   async function crowded(changes?: () => Promise<ChangesRead>) {
-    const hub = createHub({
+    const hub = new Hub({
       reads: {
-        heads: async (names) => names.map(() => ({ version: 5, erased: false })),
         changes: changes ?? (() => new Promise(() => {})),
         snapshot: async () => ({ state: 'missing' }),
       },
+      versions: { current: async () => ({ version: 5, isErased: false }) },
       databaseShared: false,
       kv: undefined,
       pollMs: 60_000,
       silentPollMs: 60_000,
       page: { limit: 200, bytesMax: 131_072 },
-      slice: new TimeSlice(1, thrower),
+      share: new LoopShare(1, thrower),
       events: { headWentBack() {}, workFailed() {} },
     })
     const channel = hub.hold(local, newId())

@@ -1,8 +1,8 @@
 /** What a socket may send, on frames that come at once and a clock that is the real one. */
 import { describe, expect, test } from 'bun:test'
-import { TimeSlice } from '../../../src/live/following/time-slice.ts'
 import { dearTimes, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
 import { Inbox } from '../../../src/live/socket/inbox.ts'
+import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
 
 function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: number } = {}) {
@@ -11,9 +11,9 @@ function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: 
   const reading: ('paused' | 'resumed')[] = []
   let floods = 0
   const failures: unknown[] = []
-  const slice = new TimeSlice(sliceMs, (cause) => failures.push(cause))
+  const share = new LoopShare(sliceMs, (cause) => failures.push(cause))
   const inbox = new Inbox(
-    { framesPerSecond, slice },
+    { framesPerSecond, share },
     {
       take(sent) {
         const end = performance.now() + busyMs

@@ -1,11 +1,12 @@
 /** Ways to get a cache wrong. Each must be caught by the model, or the model proves nothing. */
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
-import { createOwnCache } from '../../../src/conversation/cache/own-cache.ts'
+import { OwnCache } from '../../../src/conversation/cache/own-cache.ts'
 import { cacheRule, type Entry, type Head, stubOf } from '../../../src/conversation/cache/rule.ts'
 import { bytesOf, fitted, type Window, windowOf } from '../../../src/conversation/cache/window.ts'
 import { createEvents } from '../../../src/events.ts'
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
 import type { Mistake } from './cache-model.ts'
+import { changed } from './changed.ts'
 
 const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
   [...texts].sort(([a], [b]) => a - b).map(([, text]) => text)
@@ -30,11 +31,11 @@ const withChecks =
   })
 
 const withCache = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
-  options: (options) => ({ ...options, cache: { ...options.cache, ...change(options.cache) } }),
+  options: (options) => ({ ...options, cache: changed(options.cache, change(options.cache)) }),
 })
 
 export const ownCache = (): Cache =>
-  createOwnCache({
+  new OwnCache({
     events: createEvents(() => {}),
     ttlSeconds: 600,
     memoryBytesMax: 1_000_000,
@@ -44,7 +45,7 @@ export const ownCache = (): Cache =>
 const withOwn = (change: (cache: Cache) => Partial<Cache>): Mistake => ({
   own() {
     const cache = ownCache()
-    return { ...cache, ...change(cache) }
+    return changed(cache, change(cache))
   },
 })
 
@@ -94,12 +95,12 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     },
   })),
 
-  'memory of one process does not see a gap': withOwn(({ effect, ready }) => ({
+  'memory of one process does not see a gap': withOwn((cache) => ({
     effect: {
-      ...effect,
+      ...cache.effect,
       committed(commit) {
-        const version = ready(commit.tenant, commit.conversationId)?.window.version
-        effect.committed({ ...commit, from: version ?? commit.from })
+        const version = cache.ready(commit.tenant, commit.conversationId)?.window.version
+        cache.effect.committed({ ...commit, from: version ?? commit.from })
       },
     },
   })),
@@ -125,14 +126,13 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
         const newest = await options.reader.newest(principal, id, { limit: 64 })
         return windowOf(newest.version, newest.lastSeq, newest.messages)
       }
-      const cache: Cache = {
-        ...options.cache,
+      const cache = changed(options.cache, {
         async fill(tenant, id, seen, snapshot) {
           const before = early
           early = take(tenant, id)
           await options.cache.fill(tenant, id, seen, (await before) ?? snapshot)
         },
-      }
+      })
       return { ...options, cache }
     },
   },
@@ -185,15 +185,15 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   },
 
   'the floor is not looked at': {
-    histories: (histories) => ({
-      ...histories,
-      history: (principal, id, { minCursor, ...ask }) =>
-        histories.history(
-          principal,
-          id,
-          minCursor === undefined ? ask : { ...ask, consistency: 'eventual' },
-        ),
-    }),
+    histories: (histories) =>
+      changed(histories, {
+        history: (principal, id, { minCursor, ...ask }) =>
+          histories.history(
+            principal,
+            id,
+            minCursor === undefined ? ask : { ...ask, consistency: 'eventual' },
+          ),
+      }),
   },
 
   'ready bytes are served without asking': withCache((cache) => ({

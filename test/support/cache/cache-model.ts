@@ -4,16 +4,14 @@
  * runs, and is answered, when the schedule says so. The database is a list of what was committed. The
  * store may refuse whatever is to be written, and go on answering reads.
  */
-import { type Cache, createCache } from '../../../src/conversation/cache/cache.ts'
+import type { Cache } from '../../../src/conversation/cache/cache.ts'
 import { createErasures, type Erasures } from '../../../src/conversation/cache/erasures.ts'
-import type { Printed } from '../../../src/conversation/cache/printed.ts'
+import { KvCache } from '../../../src/conversation/cache/kv-cache.ts'
+import type { PrintedPage } from '../../../src/conversation/cache/printed-page.ts'
 import { type CacheRule, isHead } from '../../../src/conversation/cache/rule.ts'
-import {
-  createHistories,
-  type Histories,
-  type HistoriesOptions,
-} from '../../../src/conversation/histories.ts'
+import { Histories, type HistoriesOptions } from '../../../src/conversation/histories.ts'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
+import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import { printMessage } from '../../../src/conversation/wire/message-text.ts'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import type { Commit } from '../../../src/conversation/writing/effects.ts'
@@ -70,7 +68,7 @@ export type Dump = readonly { readonly key: KvKey; readonly value: unknown }[]
 const tenant = 'default'
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const principal = { tenant, subject: 'local', scopes: 'all' } as const
-const prefix = ['history', `${tenant}/${id}`]
+const prefix = kvKeys.history(tenant, id)
 
 /** Throws where an answer is wrong. `choices` say what happens next; they are used again from the start. */
 export async function runSchedule(
@@ -337,7 +335,7 @@ class World {
   }
 
   private judge(
-    { version, texts, source }: Printed,
+    { version, texts, source }: PrintedPage,
     asked: { mode: string; last: number; atLeast: number; cachedBefore: number },
   ): void {
     const say = (what: string) => {
@@ -368,7 +366,7 @@ class World {
     }
     const cache =
       own?.() ??
-      createCache({
+      new KvCache({
         kv,
         isShared: true,
         events,
@@ -437,7 +435,7 @@ class World {
       isCoherent: true,
       historyMessagesMax: 10_000,
     }
-    const histories = createHistories(this.mistake.options?.(options) ?? options)
+    const histories = new Histories(this.mistake.options?.(options) ?? options)
     return { cache, erasures, known, histories: this.mistake.histories?.(histories) ?? histories }
   }
 

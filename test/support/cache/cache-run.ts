@@ -1,6 +1,6 @@
 /** One run of load with one fault in it: what was asked, what was wrong, and how long until all was well. */
 import { openDatabase } from '../../../adapters/open.ts'
-import { createReader } from '../../../src/conversation/reading/reader.ts'
+import { Reader } from '../../../src/conversation/reading/reader.ts'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
 import type { NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import type { Node } from '../servers/node.ts'
@@ -95,7 +95,10 @@ export async function differences(databaseUrl: string, talks: readonly Talk[]): 
     startWaitSeconds: 30,
     allowUnsafe: false,
   })
-  const reader = createReader(database, { historyMessagesMax: 10_000, changesBytesMax: 1_000_000 })
+  const reader = new Reader(database, {
+    historyMessagesMax: 10_000,
+    changesBytesMax: 1_000_000,
+  })
   const found: string[] = []
   for (const { id, changes, version } of talks) {
     const there = await reader.loadCanonicalHistory(localPrincipal, id)

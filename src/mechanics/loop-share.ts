@@ -1,12 +1,12 @@
 /**
- * A share of the event loop for work that may wait: a few milliseconds of each round. What does not
+ * LoopShare gives work that may wait a few milliseconds of each round of the event loop. What does not
  * fit waits for the next round, after the requests that have come meanwhile.
  */
 
 /** Does a small part of the work; returns whether there is more. */
 export type Step = () => boolean
 
-export class TimeSlice {
+export class LoopShare {
   readonly #ms: number
   readonly #failed: (cause: unknown) => void
   #spentMs = 0
@@ -28,7 +28,7 @@ export class TimeSlice {
   /** Counts time that such work took elsewhere in this round, milliseconds. */
   spend(ms: number): void {
     this.#spentMs += ms
-    // A timer resets the spent time each round; none is set while less than half the slice is spent.
+    // A timer resets the spent time each round; none is set while less than half the share is spent.
     if (this.#spentMs * 2 >= this.#ms) this.#schedule()
   }
 

@@ -1,0 +1,101 @@
+/**
+ * Adopts a database of the seven migrations before the first release, whose tables and functions are
+ * those of today's first two: the functions are replaced, and where nothing differs then, the two
+ * migrations are recorded as run. All of it is one transaction.
+ */
+import { DatabaseError, StartRefusal } from '../../src/ports/database.ts'
+import type { Ask } from './ask.ts'
+import { differencesText, readCatalogFile, readDifferences } from './catalog.ts'
+import { migrationFailure } from './failure.ts'
+import { type Migration, recordOf } from './migration-state.ts'
+
+/** The functions that the seven migrations ended in. */
+const oldFunctions = [
+  'attach_v1',
+  'attach_v2',
+  'begin_v1',
+  'complete_v1',
+  'create_v1',
+  'end_voice_session_v1',
+  'erase_v1',
+  'expire_seats_v1',
+  'interrupt_v1',
+  'join_audio_v1',
+  'keep_conversation',
+  'open_v1',
+  'patch_v1',
+  'record_one_v1',
+  'record_v1',
+  'record_v2',
+  'record_v3',
+  'segment_v1',
+  'start_voice_session_v1',
+  'versions_v1',
+].map((name) => `turnlog_${name}`)
+
+/** What to do with a database that no release of this project brings up to date. */
+export const exportAdvice =
+  'export it with the commit that made it, and import that into a new database with this release (drizzle/README.md)'
+
+export type AdoptionOptions = {
+  readonly place: string
+  readonly folder: string
+  readonly migrations: readonly Migration[]
+}
+
+export async function adopt(ask: Ask, options: AdoptionOptions): Promise<void> {
+  const [tables, functions] = options.migrations
+  if (tables === undefined || functions === undefined) throw new Error('The journal is empty')
+  await ask('begin')
+  try {
+    await replaceFunctions(ask, functions, options)
+    for (const { hash, when } of [tables, functions])
+      await ask(
+        `insert into drizzle.__drizzle_migrations (hash, created_at) values ('${hash}', ${when})`,
+      )
+    await ask(recordOf(tables) ?? '')
+    await ask('commit')
+  } catch (thrown) {
+    // The connection may be what failed: the server rolls back then.
+    await ask('rollback').catch(() => {})
+    throw migrationFailure(thrown, options.place)
+  }
+}
+
+/** The functions' migration records itself as run. */
+async function replaceFunctions(ask: Ask, functions: Migration, options: AdoptionOptions) {
+  const { place, folder } = options
+  const expected = readCatalogFile(folder, functions.tag)
+  const refuseAt = (differences: readonly string[]) => {
+    if (differences.length > 0) throw refusal(place, differencesText(differences))
+  }
+  // The tables first: a function that cannot be made of other tables says less of what differs.
+  refuseAt(await readDifferences(ask, expected, (key) => !/^(function|trigger) /.test(key)))
+  for (const statement of functions.statements) {
+    const [, object = 'a statement'] =
+      /^CREATE OR REPLACE (FUNCTION \w+|TRIGGER \w+)/m.exec(statement) ?? []
+    await ask(statement).catch((thrown: unknown) => refuseDefinition(thrown, place, object))
+  }
+  for (const name of oldFunctions.filter((each) => !isIn(functions, each)))
+    await ask(`drop function if exists ${name}`).catch((thrown: unknown) =>
+      refuseDefinition(thrown, place, `FUNCTION ${name}`),
+    )
+  refuseAt(await readDifferences(ask, expected))
+}
+
+const isIn = ({ statements }: Migration, name: string) =>
+  statements.some((statement) => statement.includes(`CREATE OR REPLACE FUNCTION ${name}(`))
+
+/** Class 42 says that an object is not as expected, but for 42501: the user may not change it. */
+function refuseDefinition(thrown: unknown, place: string, object: string): never {
+  const failure = migrationFailure(thrown, place)
+  const { sqlState = '' } = failure instanceof DatabaseError ? failure : {}
+  if (failure instanceof DatabaseError && /^42(?!501)/.test(sqlState))
+    throw refusal(place, `${object.toLowerCase()} cannot be replaced: ${failure.message}`)
+  throw failure
+}
+
+const refusal = (place: string, differences: string) =>
+  new StartRefusal(
+    `${place} was made before the first release and differs from what it should be: ${differences}. Undo that, or ${exportAdvice}.`,
+  )

@@ -1,0 +1,64 @@
+/** What a doctor says of the tables and functions: whether they are there, of this release, and unchanged. */
+
+import type { Config } from '../../config.ts'
+import type { Database } from '../../ports/database.ts'
+import type { Inspection } from '../../resources.ts'
+import { type Check, checksOf } from './report.ts'
+
+const { ok, note, wrong } = checksOf('database')
+
+/** Which migrations ran; and where all did, whether the database is still what they made of it. */
+export async function schemaChecks(
+  database: Database,
+  config: Config,
+  inspection: Inspection,
+  mayCreate: boolean,
+): Promise<Check[]> {
+  const { state, drift } = await inspection.schema(database)
+  if (state === 'current') return [ok('schema', 'up to date'), driftCheck(drift)]
+  if (state === 'newer')
+    return [
+      wrong(
+        'schema',
+        'a newer release has changed it beyond what this one works with',
+        'Run the newer release.',
+      ),
+    ]
+  if (state === 'foreign')
+    return [
+      wrong(
+        'schema',
+        'it has other migrations than this release, and than the commits before the first one',
+        'Export it with the commit that made it, and import that into a new database: drizzle/README.md.',
+      ),
+    ]
+  const finding = state === 'missing' ? 'not there yet' : 'older than this release'
+  return [behindCheck(finding, config, mayCreate)]
+}
+
+function behindCheck(
+  finding: string,
+  { database: { migrateAtStart, migrateUrl } }: Config,
+  mayCreate: boolean,
+): Check {
+  if (!migrateAtStart)
+    return wrong('schema', finding, 'Run `turnlog migrate`: database.migrateAtStart is off.')
+  if (!mayCreate && migrateUrl === undefined)
+    return wrong(
+      'schema',
+      `${finding}, and this user may not create it`,
+      'Grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may.',
+    )
+  return note('schema', finding, 'The next start brings it up to date; so does `turnlog migrate`.')
+}
+
+function driftCheck(drift: readonly string[] | undefined): Check {
+  if (drift === undefined)
+    return note('drift', 'not looked for: a newer release has added migrations of its own')
+  if (drift.length === 0) return ok('drift', 'tables and functions are as the migrations made them')
+  return wrong(
+    'drift',
+    drift.join('; '),
+    'Undo what changed it: only migrations change the tables and functions. Their sources are in drizzle/.',
+  )
+}

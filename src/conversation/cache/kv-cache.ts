@@ -1,0 +1,232 @@
+/** KvCache is the history cache in a KV, which other nodes may share. A read of it takes `deadlineMs` at most. */
+import type { Events } from '../../events.ts'
+import { usableNow } from '../../mechanics/loop-delay.ts'
+import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import type { Kv } from '../../ports/kv.ts'
+import { conversationName, kvKeys } from '../wire/kv-keys.ts'
+import type { Commit, Effect } from '../writing/effects.ts'
+import { type Breaker, createBreaker, type Later, within } from './breaker.ts'
+import type { Cache } from './cache.ts'
+import { CacheHeads } from './cache-heads.ts'
+import { CacheWriter } from './cache-writer.ts'
+import { CacheEntries, type CacheRead, type Seen } from './entries.ts'
+import { isRefusal, refusesWrites } from './kv-refusal.ts'
+import { type Ready, ReadyWindows } from './ready-windows.ts'
+import { appliedOf, type CacheRule, cacheRule, loneRule } from './rule.ts'
+import { type Window, windowBounds } from './window.ts'
+
+export type KvCacheOptions = {
+  readonly kv: Kv
+  /** Whether other nodes see the same entries. */
+  readonly isShared: boolean
+  readonly events: Events
+  readonly ttlSeconds: number
+  /** Milliseconds that a reader waits for the KV. */
+  readonly deadlineMs: number
+  /** The most bytes of windows that this process has at hand. */
+  readonly readyBytesMax: number
+  /**
+   * Writes to every server of the KV, and rejects where one does not take that; called once a second.
+   * Without it, only a write that somebody needs can show that the KV takes none.
+   */
+  readonly probe?: (() => Promise<unknown>) | undefined
+  /** When the breaker looks again. @default timers */
+  readonly later?: Later
+  /** Another rule than the one that holds, to prove that a test sees the difference. */
+  readonly rule?: CacheRule
+}
+
+/** Milliseconds until what one failed call left behind is healed; twice as many after each refusal. */
+const healAfterMs = 100
+const healSlowestMs = 10_000
+
+const heartbeatMs = 1000
+
+const probeStaysMs = 1000
+
+export class KvCache implements Cache {
+  readonly effect: Effect = { name: 'cache', committed: (commit) => this.#committed(commit) }
+  readonly #options: KvCacheOptions
+  readonly #entries: CacheEntries
+  readonly #heads: CacheHeads
+  readonly #windows: ReadyWindows
+  readonly #writer: CacheWriter
+  readonly #breaker: Breaker
+  readonly #heartbeat: Rounds
+  /** Conversations whose window is being made. */
+  readonly #filling = new Set<string>()
+  #healInMs = healAfterMs
+  #healing: ReturnType<typeof setTimeout> | undefined
+  #isDisposed = false
+
+  constructor(options: KvCacheOptions) {
+    const { kv, events, deadlineMs, isShared, later } = options
+    const rule = options.rule ?? (isShared ? cacheRule : loneRule)
+    this.#options = options
+    this.#entries = new CacheEntries({ kv, rule, ttlMs: options.ttlSeconds * 1000 })
+    this.#heads = new CacheHeads(kv)
+    this.#windows = new ReadyWindows(options.readyBytesMax)
+    this.#writer = new CacheWriter({
+      entries: this.#entries,
+      onStored: (tenant, id, version) =>
+        this.#windows.stored(conversationName(tenant, id), version),
+      isOpen: () => this.#breaker.closed,
+      onAnswer: (ms) => this.#breaker.answered(ms),
+      onFailure: (...failure) => this.#failed(...failure),
+      onDirty: () => this.#healLater(),
+    })
+    this.#breaker = createBreaker({
+      probe: () => this.#probe(),
+      heal: () => this.#writer.heal(),
+      isRefusal: refusesWrites,
+      apartMs: 5,
+      // An answer slower than a reader's deadline does not count as a success.
+      slowMs: deadlineMs,
+      onOpen: (reason) => events.cacheSkipped(reason),
+      onClose: () => events.cacheResumed(),
+      ...(later === undefined ? {} : { later }),
+    })
+    this.#heartbeat = createRounds(heartbeatMs, () => this.#beat())
+  }
+
+  ready(tenant: string, id: string): Ready | undefined {
+    return this.#windows.get(conversationName(tenant, id))
+  }
+
+  isWriting(tenant: string, id: string): boolean {
+    return this.#writer.isWriting(tenant, id)
+  }
+
+  async version(tenant: string, id: string): Promise<number | undefined> {
+    const { deadlineMs } = this.#options
+    const asked = await this.#ask('read', id, () => this.#heads.version(tenant, id), deadlineMs)
+    return asked?.answer
+  }
+
+  async read(tenant: string, id: string, count: number): Promise<CacheRead | undefined> {
+    const max = Math.min(count, windowBounds.messages)
+    const { deadlineMs } = this.#options
+    const asked = await this.#ask('read', id, () => this.#entries.read(tenant, id, max), deadlineMs)
+    const found = asked?.answer
+    if (found?.kind === 'window') this.#windows.keep(conversationName(tenant, id), found.window)
+    if (found?.seen !== undefined) this.#writer.saw(tenant, id, found.seen)
+    return found
+  }
+
+  forget(tenant: string, id: string): void {
+    this.#windows.drop(conversationName(tenant, id))
+  }
+
+  async fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void> {
+    const name = conversationName(tenant, id)
+    this.#windows.keep(name, snapshot)
+    // Of many readers that missed at once, one is enough.
+    if (this.#filling.has(name)) return
+    this.#filling.add(name)
+    const asked = await this.#ask('fill', id, () => this.#entries.fill(tenant, id, seen, snapshot))
+    if (asked?.answer !== undefined) this.#writer.saw(tenant, id, asked.answer)
+    this.#filling.delete(name)
+  }
+
+  async distrust(tenant: string, id: string, version: number): Promise<void> {
+    const { events, deadlineMs } = this.#options
+    events.cacheAhead(id, version)
+    this.forget(tenant, id)
+    await this.#ask('drop', id, () => this.#entries.forget(tenant, id), deadlineMs)
+  }
+
+  erase(tenant: string, id: string, version: number): Promise<boolean> {
+    this.forget(tenant, id)
+    return this.#writer.erase(tenant, id, version)
+  }
+
+  takesWrites(): boolean {
+    return !this.#breaker.refusesWrites
+  }
+
+  /** After it nothing is healed: stale entries expire, and other nodes finish the erasures. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true
+    this.#heartbeat[Symbol.dispose]()
+    this.#breaker.stop()
+    clearTimeout(this.#healing)
+    await this.#writer.drained()
+  }
+
+  #committed(commit: Commit): void {
+    const { tenant, conversationId: id, version } = commit
+    if (commit.touched === 'erased') {
+      void this.erase(tenant, id, version)
+      return
+    }
+    const applied = appliedOf(commit)
+    this.#windows.apply(conversationName(tenant, id), applied)
+    this.#writer.committed(tenant, id, applied)
+  }
+
+  /** Undefined where the KV is away, or slower than `ms`, which is given where somebody waits. */
+  async #ask<T>(
+    what: string,
+    id: string,
+    work: () => Promise<T>,
+    ms?: number,
+  ): Promise<{ readonly answer: T } | undefined> {
+    if (!this.#breaker.closed) return undefined
+    const askedAt = usableNow()
+    try {
+      const working = work()
+      // Also where nobody waits for it any more.
+      const answered = working.then((answer) => {
+        this.#breaker.answered(usableNow() - askedAt)
+        return answer
+      })
+      return { answer: await (ms === undefined ? answered : within(answered, ms)) }
+    } catch (thrown) {
+      this.#failed(what, id, thrown, askedAt)
+      return undefined
+    }
+  }
+
+  #failed(what: string, id: string, reason: unknown, askedAt: number): void {
+    this.#options.events.cacheFailed(what, id, reason)
+    this.#judge(reason, askedAt)
+  }
+
+  #judge(reason: unknown, askedAt?: number): void {
+    if (refusesWrites(reason)) this.#breaker.refused(reason)
+    else if (!isRefusal(reason)) this.#breaker.failed(reason, askedAt)
+  }
+
+  async #probe(): Promise<void> {
+    const { kv, deadlineMs, probe } = this.#options
+    const written = probe?.() ?? kv.set(kvKeys.probe, 0, { expireIn: probeStaysMs })
+    await within(written, deadlineMs)
+    await within(kv.get(kvKeys.probe), deadlineMs)
+  }
+
+  /** Detects a KV that refuses writes on a node that only reads. */
+  async #beat(): Promise<void> {
+    const { probe } = this.#options
+    if (!this.#breaker.closed || probe === undefined) return
+    const askedAt = usableNow()
+    await probe().catch((thrown) => this.#judge(thrown, askedAt))
+  }
+
+  #healLater(): void {
+    if (this.#healing !== undefined || this.#isDisposed) return
+    this.#healing = setTimeout(() => void this.#heal(), this.#healInMs)
+  }
+
+  /** The breaker heals before it closes; this is for what one failed call left behind. */
+  async #heal(): Promise<void> {
+    this.#healing = undefined
+    // What was refused is tried again, ever less often.
+    this.#healInMs = Math.min(this.#healInMs * 2, healSlowestMs)
+    if (!this.#breaker.closed) return
+    try {
+      if ((await this.#writer.heal()) === 0) this.#healInMs = healAfterMs
+    } catch (thrown) {
+      this.#judge(thrown)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Batcher answers questions of one kind together: questions that are asked close to each other become
+ * one call. What is asked while a call is in flight joins the next one.
+ */
+
+export type BatcherOptions<Question, Answer> = {
+  /** Answers a batch, in the order of its questions. A rejection fails the questions of this batch only. */
+  ask(questions: readonly Question[]): Promise<readonly Answer[]>
+  /** Questions of one name share an answer, if they are asked before their batch is sent. */
+  nameOf(question: Question): string
+  /** The most questions in one batch. */
+  readonly batchMax: number
+  /** The most batches in flight. */
+  readonly lanes: number
+  /** The same where the next batch is full. @default lanes */
+  readonly fullLanes?: number
+  /**
+   * Milliseconds that a batch must have been in flight before one that is not full is sent beside it:
+   * what many ask at once costs least. @default 0
+   */
+  readonly lingerMs?: number
+  /**
+   * Rounds of the event loop in which questions are gathered, at most. Gathering ends with the first
+   * round that brings none: a lone question waits for a single round, and a crowd, whose requests are
+   * read a few at a time, becomes one batch. @default 10
+   */
+  readonly roundsMax?: number
+}
+
+type Asked<Question, Answer> = {
+  readonly question: Question
+  readonly answer: Promise<Answer>
+  resolve(answer: Answer): void
+  reject(thrown: unknown): void
+}
+
+export class Batcher<Question, Answer> {
+  readonly #options: BatcherOptions<Question, Answer>
+  readonly #fullLanes: number
+  readonly #lingerMs: number
+  readonly #roundsMax: number
+  #waiting = new Map<string, Asked<Question, Answer>>()
+  #inFlight = 0
+  #sentAt = 0
+  #isGathering = false
+  /** How many questions waited at the last look, and how many looks there were. */
+  #gathered = 0
+  #rounds = 0
+  #isLingering = false
+
+  constructor(options: BatcherOptions<Question, Answer>) {
+    this.#options = options
+    this.#fullLanes = options.fullLanes ?? options.lanes
+    this.#lingerMs = options.lingerMs ?? 0
+    this.#roundsMax = options.roundsMax ?? 10
+  }
+
+  /** The answer as of a moment after the call. Rejects with what `ask` rejects with. */
+  ask(question: Question): Promise<Answer> {
+    const name = this.#options.nameOf(question)
+    const found = this.#waiting.get(name)
+    if (found !== undefined) return found.answer
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    this.#waiting.set(name, { question, answer: promise, resolve, reject })
+    this.#gather()
+    return promise
+  }
+
+  #gather(): void {
+    if (this.#isGathering || !this.#hasLane()) return
+    this.#isGathering = true
+    this.#gathered = this.#waiting.size
+    this.#rounds = 1
+    setImmediate(this.#look)
+  }
+
+  readonly #look = (): void => {
+    const { size } = this.#waiting
+    const isOver = size <= this.#gathered || size >= this.#options.batchMax
+    if (!isOver && this.#rounds < this.#roundsMax) {
+      this.#gathered = size
+      this.#rounds += 1
+      setImmediate(this.#look)
+      return
+    }
+    this.#isGathering = false
+    while (this.#maySend()) void this.#send()
+  }
+
+  #hasLane(): boolean {
+    return this.#inFlight < Math.max(this.#options.lanes, this.#fullLanes)
+  }
+
+  #maySend(): boolean {
+    const { size } = this.#waiting
+    if (size === 0) return false
+    if (size >= this.#options.batchMax) return this.#inFlight < this.#fullLanes
+    if (this.#inFlight >= this.#options.lanes) return false
+    if (this.#inFlight === 0 || performance.now() - this.#sentAt >= this.#lingerMs) return true
+    this.#linger()
+    return false
+  }
+
+  #linger(): void {
+    if (this.#isLingering) return
+    this.#isLingering = true
+    setTimeout(() => {
+      this.#isLingering = false
+      if (this.#waiting.size > 0) this.#gather()
+    }, this.#lingerMs)
+  }
+
+  async #send(): Promise<void> {
+    const batch = this.#take()
+    this.#inFlight += 1
+    this.#sentAt = performance.now()
+    try {
+      const answers = await this.#options.ask(batch.map(({ question }) => question))
+      for (const [index, answer] of answers.entries()) batch[index]?.resolve(answer)
+      for (const { reject } of batch.slice(answers.length))
+        reject(new RangeError('The batch has fewer answers than questions'))
+    } catch (thrown) {
+      for (const { reject } of batch) reject(thrown)
+    } finally {
+      this.#inFlight -= 1
+      if (this.#waiting.size > 0) this.#gather()
+    }
+  }
+
+  /** Removes the next batch from what waits: the questions that were asked first. */
+  #take(): Asked<Question, Answer>[] {
+    const { batchMax } = this.#options
+    if (this.#waiting.size <= batchMax) {
+      const all = [...this.#waiting.values()]
+      this.#waiting = new Map()
+      return all
+    }
+    const batch: Asked<Question, Answer>[] = []
+    for (const [name, asked] of this.#waiting) {
+      if (batch.length === batchMax) break
+      batch.push(asked)
+      this.#waiting.delete(name)
+    }
+    return batch
+  }
+}

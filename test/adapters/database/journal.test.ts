@@ -1,0 +1,52 @@
+/** The migrations as they lie in drizzle/. */
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { readMigrations, recordOf } from '../../../adapters/database/migration-state.ts'
+import { codeVersion, defaultMigrationsFolder } from '../../../adapters/database/migrations.ts'
+import { readFunctionSources } from '../../../drizzle/function-sources.ts'
+import { brokenRules } from '../../support/database/migration-rules.ts'
+
+describe('the migrations', () => {
+  test('have dense ids, rising times, a row, a snapshot and a catalog each', () => {
+    expect(brokenRules(defaultMigrationsFolder)).toEqual([])
+  })
+
+  test('want no newer code than this', () => {
+    const oldest = readMigrations(defaultMigrationsFolder).map((migration) =>
+      Number(/(\d+)\);\s*$/.exec(recordOf(migration) ?? '')?.[1]),
+    )
+    expect(Math.max(...oldest)).toBe(codeVersion)
+  })
+})
+
+describe('the sources of functions', () => {
+  const sources = readFunctionSources(defaultMigrationsFolder)
+
+  test('each define the function of their name, and say first what it does', () => {
+    for (const { name, text } of sources) {
+      expect(text).toStartWith('-- ')
+      expect(
+        [...text.matchAll(/^CREATE OR REPLACE FUNCTION (\w+)\(/gm)].map(([, one]) => one),
+      ).toEqual([name])
+    }
+  })
+
+  test('each are called by the code, by another function or by a trigger', async () => {
+    const root = join(defaultMigrationsFolder, '..')
+    const code = await Promise.all(
+      [...new Bun.Glob('src/**/*.ts').scanSync({ cwd: root })].map((path) =>
+        Bun.file(join(root, path)).text(),
+      ),
+    )
+    const uncalled = sources.filter(({ name, text }) => {
+      const call = new RegExp(`\\b${name}\\(`)
+      const isTrigger = new RegExp(`EXECUTE FUNCTION ${name}\\(`).test(text)
+      const others = sources.filter((source) => source.name !== name)
+      return (
+        !isTrigger &&
+        ![...code, ...others.map((source) => source.text)].some((each) => call.test(each))
+      )
+    })
+    expect(uncalled.map(({ name }) => name)).toEqual([])
+  })
+})

@@ -1,0 +1,53 @@
+/** Every statement that the domain sends: the texts of SQL that its modules export. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Glob } from 'bun'
+import type { Database } from '../../../src/ports/database.ts'
+
+const folder = join(import.meta.dir, '../../../src/conversation')
+
+const isStatement = (text: string) =>
+  /^[\s(]*(SELECT|WITH|INSERT|UPDATE|DELETE|DO \$\$)\s/.test(text)
+
+/** Each text by where it is exported, as `writing/record-call.ts loneTurn`. */
+export async function exportedStatements(): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const path of [...new Glob('**/*.ts').scanSync({ cwd: folder })].sort()) {
+    const module: object = await import(join(folder, path))
+    for (const [name, value] of Object.entries(module)) {
+      const texts =
+        typeof value === 'string'
+          ? [[name, value]]
+          : typeof value === 'object' && value !== null
+            ? Object.entries(value).map(([key, text]) => [`${name}.${key}`, text])
+            : []
+      for (const [at, text] of texts)
+        if (typeof text === 'string' && isStatement(text)) found.set(`${path} ${String(at)}`, text)
+    }
+  }
+  return found
+}
+
+/** Constants of SQL that are neither exported nor part of a statement that is, as `file name`. */
+export function hiddenStatements(exported: ReadonlyMap<string, string>): string[] {
+  const texts = [...exported.values()]
+  return [...new Glob('**/*.ts').scanSync({ cwd: folder })].flatMap((path) => {
+    const source = readFileSync(join(folder, path), 'utf8')
+    return [...source.matchAll(/^\s*const (\w+) =\s+([`'])([^`]*?)\2$/gm)].flatMap(
+      ([, name, , text = '']) =>
+        isStatement(text) && !texts.some((each) => each.includes(text)) ? [`${path} ${name}`] : [],
+    )
+  })
+}
+
+/** The database, which fails where a statement is sent that no module exports. */
+export function onlyExported(database: Database, known: ReadonlySet<string>): Database {
+  return {
+    ...database,
+    query(statement, options) {
+      if (!known.has(statement.text))
+        throw new Error(`No module of the domain exports the statement: ${statement.text}`)
+      return database.query(statement, options)
+    },
+  }
+}
