@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
 import { nullFields } from '../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../src/conversation/wire/schemas.ts'
-import type { ServerFrame } from '../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../src/live/protocol/server-frames.ts'
 import type {
   History,
   ProducerEvent,

@@ -1,5 +1,6 @@
 /** The frames of `turnlog.v1`, as this client sends and reads them. */
-import type { ClientFrames, ServerFrames } from '../../live/protocol/protocol.ts'
+import type { ClientFrames } from '../../live/protocol/protocol.ts'
+import type { ServerFrames } from '../../live/protocol/server-frames.ts'
 
 export const protocol = 'turnlog.v1'
 

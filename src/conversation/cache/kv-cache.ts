@@ -1,5 +1,7 @@
 /** KvCache is the history cache in a KV, which other nodes may share. A read of it takes `deadlineMs` at most. */
+
 import type { Events } from '../../events.ts'
+import { boundMs } from '../../mechanics/backoff.ts'
 import { usableNow } from '../../mechanics/loop-delay.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
 import type { Kv } from '../../ports/kv.ts'
@@ -36,9 +38,8 @@ export type KvCacheOptions = {
   readonly rule?: CacheRule
 }
 
-/** Milliseconds until what one failed call left behind is healed; twice as many after each refusal. */
-const healAfterMs = 100
-const healSlowestMs = 10_000
+/** The wait before what one failed call left behind is healed: it doubles with each time that it was not. */
+const healBackoff = { firstMs: 100, maxMs: 10_000 }
 
 const heartbeatMs = 1000
 
@@ -55,7 +56,8 @@ export class KvCache implements Cache {
   readonly #heartbeat: Rounds
   /** Conversations whose window is being made. */
   readonly #filling = new Set<string>()
-  #healInMs = healAfterMs
+  /** Times in a row that something was left to heal. */
+  #unhealed = 0
   #healing: ReturnType<typeof setTimeout> | undefined
   #isDisposed = false
 
@@ -214,17 +216,17 @@ export class KvCache implements Cache {
 
   #healLater(): void {
     if (this.#healing !== undefined || this.#isDisposed) return
-    this.#healing = setTimeout(() => void this.#heal(), this.#healInMs)
+    this.#healing = setTimeout(() => void this.#heal(), boundMs(healBackoff, this.#unhealed))
   }
 
   /** The breaker heals before it closes; this is for what one failed call left behind. */
   async #heal(): Promise<void> {
     this.#healing = undefined
     // What was refused is tried again, ever less often.
-    this.#healInMs = Math.min(this.#healInMs * 2, healSlowestMs)
+    this.#unhealed += 1
     if (!this.#breaker.closed) return
     try {
-      if ((await this.#writer.heal()) === 0) this.#healInMs = healAfterMs
+      if ((await this.#writer.heal()) === 0) this.#unhealed = 0
     } catch (thrown) {
       this.#judge(thrown)
     }

@@ -2,7 +2,9 @@
 import type { TSchema } from 'typebox'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { closings } from '../../live/protocol/close-codes.ts'
-import { clientFrames, protocolName, serverFrames, tailMax } from '../../live/protocol/protocol.ts'
+import { protocolName, tailMax } from '../../live/protocol/frame-fields.ts'
+import { clientFrames } from '../../live/protocol/protocol.ts'
+import { serverFrames } from '../../live/protocol/server-frames.ts'
 import { componentSchemas, type JsonSchema, published } from '../openapi/component-schemas.ts'
 import { answer } from '../request/answer.ts'
 import type { Router } from '../services.ts'

@@ -5,7 +5,7 @@
 import { kvKeys } from '../../conversation/wire/kv-keys.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Kv, KvEntryMaybe } from '../../ports/kv.ts'
-import { partialCharactersMax } from '../protocol/protocol.ts'
+import { partialCharactersMax } from '../protocol/frame-fields.ts'
 import { type Partial, partialMs, type Role } from './partials.ts'
 
 export type SharedKv = {

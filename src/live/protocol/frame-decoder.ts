@@ -8,7 +8,8 @@ import { parseJson, refuseInexact } from '../../conversation/wire/json-text.ts'
 import { isUuid, refuse, shape, violation } from '../../conversation/wire/validation.ts'
 import { Problem, type Violation, violationProblem } from '../../problem.ts'
 import type { Frame, Named } from './frame.ts'
-import { clientFrames, keyPattern } from './protocol.ts'
+import { keyPattern } from './frame-fields.ts'
+import { clientFrames } from './protocol.ts'
 
 export type Decoded =
   | { readonly frame: Frame }

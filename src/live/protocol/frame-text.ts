@@ -6,7 +6,7 @@ import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { Problem } from '../../problem.ts'
 import { type Closing, closings } from './close-codes.ts'
 import type { Named } from './frame.ts'
-import type { ServerFrame } from './protocol.ts'
+import type { ServerFrame } from './server-frames.ts'
 
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
 

@@ -7,7 +7,9 @@ import { Parser } from '@asyncapi/parser'
 import canonicalize from 'canonicalize'
 import type { TSchema } from 'typebox'
 import { closings } from '../../../src/live/protocol/close-codes.ts'
-import { clientFrames, protocolName, serverFrames } from '../../../src/live/protocol/protocol.ts'
+import { protocolName } from '../../../src/live/protocol/frame-fields.ts'
+import { clientFrames } from '../../../src/live/protocol/protocol.ts'
+import { serverFrames } from '../../../src/live/protocol/server-frames.ts'
 import { testApp } from '../../support/servers/app.ts'
 
 const path = join(import.meta.dir, '../../../docs/PROTOCOL.md')

@@ -1,5 +1,5 @@
 /** What a run of live delivery leaves behind: everything that was said to and by everyone, and the truth. */
-import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 
 /** A follower of conversations, over all its sockets, in the order in which things happened to it. */
 export type SubscriberEvent =

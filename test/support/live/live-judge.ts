@@ -3,7 +3,7 @@
  * the service or the clients keep it. A run is right if nothing is answered.
  */
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
-import type { ServerFrames } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrames } from '../../../src/live/protocol/server-frames.ts'
 import { versionOf } from './live.ts'
 import type {
   History,

@@ -14,7 +14,7 @@ import {
   type ServerFrame,
   type ServerFrames,
   serverFrames,
-} from '../../../src/live/protocol/protocol.ts'
+} from '../../../src/live/protocol/server-frames.ts'
 import { until } from '../servers/processes.ts'
 
 const checks = new Map(

@@ -2,7 +2,7 @@
  * An agent: records turns with keys and audio that comes later, over a socket or REST, and sends again
  * what was not answered until it is. Some change conversations of their own in other ways, too.
  */
-import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { Change, ProducerHistory } from './live-history.ts'
 import { openNative } from './subscriber.ts'
 

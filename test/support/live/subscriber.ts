@@ -2,7 +2,7 @@
  * A follower of conversations that reconnects for ever and keeps its cursors, as the protocol's page
  * tells a client to. It judges nothing: what it lived through is in its history.
  */
-import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { SubscriberHistory } from './live-history.ts'
 import { RawSocket } from './raw-socket.ts'
 

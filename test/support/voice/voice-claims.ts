@@ -3,7 +3,7 @@
  * anybody was shown, and of everything that was acknowledged.
  */
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
-import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { Step } from './voice-steps.ts'
 import {
   answerParts,

@@ -1,5 +1,5 @@
 /** One who speaks through a socket that is cut now and then, and sends again what was not answered. */
-import type { ServerFrame } from '../../../src/live/protocol/protocol.ts'
+import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { LiveClient } from '../live/live.ts'
 import { until } from '../servers/processes.ts'
 import { Broken, type Claims } from './voice-claims.ts'
