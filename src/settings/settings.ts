@@ -113,7 +113,12 @@ export const settings = {
       { env: 'REDIS_URL', example: 'redis://localhost:6379/0' },
       'The Redis of the cache, or another key-value store. Unset: memory of this process.',
     ),
-    ttlSeconds: whole('seconds', [1, 86_400], 600, 'A history that nobody asks for stays so long.'),
+    ttlSeconds: whole(
+      'seconds',
+      [1, 86_400],
+      600,
+      'How long a cached history is kept after it was last written or filled.',
+    ),
     deadlineMs: whole(
       'milliseconds',
       [1, 10_000],

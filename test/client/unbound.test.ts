@@ -52,6 +52,11 @@ test('functions of the client, of a voice, of a state and of a journal work unbo
     if (event.type === 'live') break
   }
   expect(snapshot().messages.length).toBe(6)
+
+  const { next, return: stop } = live(id)
+  expect(await next()).toMatchObject({ done: false })
+  await stop?.()
+  expect(await next()).toMatchObject({ done: true })
   expect((await getHistory(id)).messages.length).toBe(6)
   await close()
 }, 60_000)

@@ -66,7 +66,8 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     if (options.signal?.aborted === true) this.#abort()
   }
 
-  async next(): Promise<IteratorResult<LiveEvent, void>> {
+  /** A property, so that it works unbound. */
+  readonly next = async (): Promise<IteratorResult<LiveEvent, void>> => {
     if (!this.#isStarted) {
       this.#isStarted = true
       if (this.#phase !== 'ended') this.#options.onStart(this)
@@ -74,11 +75,11 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     return this.#buffer.next()
   }
 
-  async return(): Promise<IteratorResult<LiveEvent, void>> {
+  readonly return = async (): Promise<IteratorResult<LiveEvent, void>> => {
     this.#end('consumer')
     this.#buffer.stop()
     return { done: true, value: undefined }
-  }
+  };
 
   [Symbol.asyncIterator](): this {
     return this

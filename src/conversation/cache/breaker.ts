@@ -66,7 +66,7 @@ export function createBreaker(options: {
   let silentSince = Number.NEGATIVE_INFINITY
   let answeredAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
-  /** How often in a row the store failed again soon after it had answered a probe. */
+  /** How often in a row the KV failed again soon after it had answered a probe. */
   let relapses = 0
   const waitMs = () => boundMs(probes, relapses)
   let cancel = () => {}
