@@ -26,3 +26,9 @@ export function readFunctionSources(migrationsFolder: string): FunctionSource[] 
 }
 
 export const statementsOf = (text: string): string[] => text.split(breakpoint)
+
+/** The names of the functions that a source defines. */
+export const definedFunctions = (text: string): string[] =>
+  [...text.matchAll(/^\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+([\w."]+)/gim)].map(
+    ([, name = '']) => name,
+  )

@@ -1,75 +1,155 @@
 /**
- * `bun run db:new <name>`: makes every piece of a migration. drizzle-kit compares schema.ts with the last
- * snapshot; the functions whose sources differ from what the migrations end in are appended, and the row
- * of the migration itself. The folder is `drizzle` in the working directory.
+ * `bun run db:new <name>`: makes every piece of a migration, or refuses with one line and leaves the folder
+ * as it was. drizzle-kit compares schema.ts with the last snapshot; the functions whose sources differ from
+ * what the migrations end in are appended, and the row of the migration itself. The folder is `drizzle` in
+ * the working directory.
  */
-import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { readMigrations, recordOf } from '../../adapters/database/migration-state.ts'
-import { breakpoint } from '../function-sources.ts'
-import { changedFunctions } from './function-changes.ts'
-import { writeCatalog } from './scratch-database.ts'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { catalogFile, readCatalogFile } from '../../adapters/database/catalog.ts'
+import {
+  type Migration,
+  readMigrations,
+  recordOf,
+} from '../../adapters/database/migration-state.ts'
+import { breakpoint, type FunctionSource, readFunctionSources } from '../function-sources.ts'
+import { changeFunctions, dropOf, verifySources } from './function-changes.ts'
+import { MigrationRefusal, reasonOf } from './migration-refusal.ts'
+import { brokenRules } from './migration-rules.ts'
+import { openScratch, type ScratchDatabase } from './scratch-database.ts'
+import { StagedFolder } from './staged-folder.ts'
 
 type Journal = { entries: { idx: number; when: number; tag: string }[] }
 
-const folder = resolve('drizzle')
-const journalFile = join(folder, 'meta/_journal.json')
-const readJournal = (): Journal => JSON.parse(readFileSync(journalFile, 'utf8'))
+try {
+  process.stdout.write(await makeMigration(resolve('drizzle'), process.argv.slice(2)))
+} catch (thrown) {
+  if (!(thrown instanceof MigrationRefusal)) throw thrown
+  process.stderr.write(`No migration was made. ${thrown.message}\n`)
+  process.exitCode = 1
+}
 
-const [name = ''] = process.argv.slice(2)
-if (!/^[a-z][a-z0-9_]*$/.test(name))
-  throw new Error('A migration needs a name of small letters, digits and _: bun run db:new <name>')
+/** Answers what to tell the author. */
+async function makeMigration(folder: string, words: readonly string[]): Promise<string> {
+  const { name, isEmpty } = optionsIn(words)
+  const { migrations, last } = readJournal(folder, name)
+  const sources = readSources(folder, last)
+  using staged = new StagedFolder(folder)
+  const hasTables = staged.makeTables(name)
+  await using scratch = await openScratch(folder)
+  const tables = hasTables ? newTables(staged.folder, migrations.length) : ''
+  await runTables(scratch, tables)
+  const { changed, dropped } = await changeFunctions(scratch, sources)
+  const isChanged = hasTables || changed.length > 0 || dropped.length > 0
+  if (!isChanged && !isEmpty)
+    throw new MigrationRefusal('Nothing changed; --empty makes an empty one for data.')
+  if (isChanged && isEmpty)
+    throw new MigrationRefusal('--empty is for data alone, and tables or functions changed.')
 
-const before = readMigrations(folder)
-const last = before.at(-1)
-if (last === undefined) throw new Error('The journal is empty')
+  if (!hasTables) staged.makeEmpty(name)
+  const { tag, idx } = settle(staged.folder, migrations.length)
+  const oldestCode = /(\d+)\);\s*$/.exec(recordOf(last) ?? '')?.[1] ?? '1'
+  const record = `INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${idx}, '${name}', ${oldestCode});`
+  const statements = [tables, ...changed, ...dropped.map(dropOf), record]
+  const text = statements.map((each) => each.trim()).filter((each) => each !== '')
+  writeFileSync(join(staged.folder, `${tag}.sql`), `${text.join(`\n${breakpoint}\n`)}\n`)
+  const catalog = catalogFile(staged.folder, tag)
+  mkdirSync(dirname(catalog), { recursive: true })
+  writeFileSync(catalog, `${JSON.stringify(await scratch.catalog(), null, 2)}\n`)
+  verifyRules(staged.folder)
+  staged.moveIn([
+    `${tag}.sql`,
+    join('meta', `${tag.slice(0, 4)}_snapshot.json`),
+    relative(staged.folder, catalog),
+  ])
+  return [
+    `Wrote drizzle/${tag}.sql with ${changed.length} changed functions, its snapshot and its catalog.`,
+    ...(dropped.length === 0
+      ? [
+          `Code down to ${oldestCode} runs with it: raise oldest_code there and codeVersion in adapters/database/migrations.ts where it cannot.`,
+        ]
+      : [
+          `It drops ${dropped.join(', ')}.`,
+          `Code that calls them cannot run with it: raise oldest_code there (${oldestCode} now) and codeVersion in adapters/database/migrations.ts (drizzle/README.md).`,
+        ]),
+    '',
+  ].join('\n')
+}
 
-generate()
-if (readJournal().entries.length === before.length) generate('--custom')
-const { tag, idx } = settle()
-const file = join(folder, `${tag}.sql`)
-const oldestCode = /(\d+)\);\s*$/.exec(recordOf(last) ?? '')?.[1] ?? '1'
-const record = `INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${idx}, '${name}', ${oldestCode});`
-// A migration that changes no tables has but a comment of drizzle-kit's.
-const tables = readFileSync(file, 'utf8').replace(/^-- Custom SQL migration file.*$/m, '')
-writeStatements(tables, record)
-// After the tables: a function may need what they have new.
-const functions = await changedFunctions(folder)
-writeStatements(tables, ...functions, record)
-process.stdout.write(
-  `Wrote ${tag}.sql with ${functions.length} statements of functions, its snapshot and ${await writeCatalog(folder)}.\n` +
-    `Code down to ${oldestCode} runs with it: raise oldest_code there and codeVersion in adapters/database/migrations.ts where it cannot.\n`,
-)
+function optionsIn(words: readonly string[]): { name: string; isEmpty: boolean } {
+  const isEmpty = words.includes('--empty')
+  const [name = '', ...more] = words.filter((word) => word !== '--empty')
+  if (!/^[a-z][a-z0-9_]*$/.test(name) || more.length > 0)
+    throw new MigrationRefusal(
+      'A migration has one name of small letters, digits and _: bun run db:new <name> [--empty]',
+    )
+  return { name, isEmpty }
+}
 
-function generate(...more: string[]): void {
-  const kit = join(dirname(fileURLToPath(import.meta.resolve('drizzle-kit'))), 'bin.cjs')
-  const words = ['--dialect', 'postgresql', '--schema', './drizzle/schema.ts', '--out', './drizzle']
-  const { status } = spawnSync(
-    process.execPath,
-    [kit, 'generate', ...words, '--name', name, ...more],
-    {
-      cwd: dirname(folder),
-      // drizzle-kit asks whether a column was renamed.
-      stdio: 'inherit',
-    },
-  )
-  if (status !== 0) throw new Error('drizzle-kit failed')
+function readJournal(folder: string, name: string): { migrations: Migration[]; last: Migration } {
+  const migrations = reading('drizzle/meta/_journal.json', () => {
+    verifyRules(folder)
+    return readMigrations(folder)
+  })
+  const last = migrations.at(-1)
+  if (last === undefined) throw new MigrationRefusal('drizzle/meta/_journal.json is empty.')
+  const same = migrations.find(({ tag }) => tag.slice(5) === name)
+  if (same !== undefined)
+    throw new MigrationRefusal(`${same.tag} has that name already: give it another one.`)
+  return { migrations, last }
+}
+
+function readSources(folder: string, last: Migration): FunctionSource[] {
+  const sources = reading('drizzle/functions', () => readFunctionSources(folder))
+  verifySources(sources, readCatalogFile(folder, last.tag))
+  return sources
+}
+
+function verifyRules(folder: string): void {
+  const [broken] = brokenRules(folder)
+  if (broken !== undefined)
+    throw new MigrationRefusal(`This must hold of drizzle/ and does not: ${broken}.`)
+}
+
+/** Makes a refusal of what is thrown by the reading of files that are not as they should be. */
+function reading<Value>(what: string, read: () => Value): Value {
+  try {
+    return read()
+  } catch (thrown) {
+    if (thrown instanceof MigrationRefusal) throw thrown
+    throw new MigrationRefusal(`${what} cannot be read: ${reasonOf(thrown)}.`)
+  }
+}
+
+function journalIn(folder: string): Journal {
+  return JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'))
+}
+
+/** What drizzle-kit wrote for the tables; refused where its question was not answered. */
+function newTables(staged: string, countBefore: number): string {
+  const { entries } = journalIn(staged)
+  const entry = entries[countBefore]
+  if (entry === undefined)
+    throw new MigrationRefusal('drizzle-kit made none: its question was not answered.')
+  return readFileSync(join(staged, `${entry.tag}.sql`), 'utf8')
+}
+
+async function runTables(scratch: ScratchDatabase, tables: string): Promise<void> {
+  for (const statement of tables.split(breakpoint).filter((each) => each.trim() !== ''))
+    await scratch.ask(statement).catch((thrown: unknown) => {
+      throw new MigrationRefusal(
+        `Postgres refuses what changed in drizzle/schema.ts: ${reasonOf(thrown)}.`,
+      )
+    })
 }
 
 /** The new entry, later than the one before it: a clock may have gone back, or a branch come from ahead. */
-function settle(): Journal['entries'][number] {
-  const journal = readJournal()
+function settle(staged: string, countBefore: number): Journal['entries'][number] {
+  const journal = journalIn(staged)
   const [previous, entry] = journal.entries.slice(-2)
-  if (previous === undefined || entry === undefined || journal.entries.length !== before.length + 1)
-    throw new Error('drizzle-kit made no migration')
+  if (previous === undefined || entry === undefined || journal.entries.length !== countBefore + 1)
+    throw new MigrationRefusal('drizzle-kit made none.')
   entry.when = Math.max(entry.when, previous.when + 1)
-  writeFileSync(journalFile, JSON.stringify(journal, null, 2))
+  writeFileSync(join(staged, 'meta/_journal.json'), JSON.stringify(journal, null, 2))
   return entry
-}
-
-function writeStatements(...statements: string[]): void {
-  const made = statements.map((each) => each.trim()).filter((each) => each !== '')
-  writeFileSync(file, `${made.join(`\n${breakpoint}\n`)}\n`)
 }

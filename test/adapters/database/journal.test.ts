@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { readMigrations, recordOf } from '../../../adapters/database/migration-state.ts'
 import { codeVersion, defaultMigrationsFolder } from '../../../adapters/database/migrations.ts'
 import { readFunctionSources } from '../../../drizzle/function-sources.ts'
-import { brokenRules } from '../../support/database/migration-rules.ts'
+import { brokenRules } from '../../../drizzle/scripts/migration-rules.ts'
 
 describe('the migrations', () => {
   test('have dense ids, rising times, a row, a snapshot and a catalog each', () => {

@@ -1,7 +1,7 @@
 /** What must hold of a folder of migrations: each broken rule as a sentence. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readMigrations, recordOf } from '../../../adapters/database/migration-state.ts'
+import { readMigrations, recordOf } from '../../adapters/database/migration-state.ts'
 
 /** The first id of the journal: those before it were given to migrations that are gone. */
 const firstId = 7

@@ -1,0 +1,85 @@
+/** A copy of drizzle/ in which a migration is made, so that a refusal leaves the folder as it was. */
+import { spawnSync } from 'node:child_process'
+import { constants, copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MigrationRefusal } from './migration-refusal.ts'
+
+const kit = join(dirname(fileURLToPath(import.meta.resolve('drizzle-kit'))), 'bin.cjs')
+const kitOptions = ['--dialect=postgresql', '--schema=./drizzle/schema.ts', '--out=./drizzle']
+
+export class StagedFolder implements Disposable {
+  readonly folder: string
+  readonly #original: string
+  readonly #directory = mkdtempSync(join(tmpdir(), 'turnlog-migration-'))
+
+  constructor(original: string) {
+    this.#original = original
+    this.folder = join(this.#directory, 'drizzle')
+    cpSync(original, this.folder, { recursive: true })
+    // schema.ts imports packages.
+    symlinkSync(join(dirname(original), 'node_modules'), join(this.#directory, 'node_modules'))
+  }
+
+  /** Lets drizzle-kit compare schema.ts with the last snapshot, and answers whether it made a migration. */
+  makeTables(name: string): boolean {
+    const words = ['generate', ...kitOptions, '--name', name]
+    const { status, output } = this.#run(words, 'pipe')
+    const said = output.join('\n')
+    if (/No schema changes/.test(said)) return false
+    if (/Interactive prompts require/.test(said)) {
+      this.#askRenames(words)
+      return true
+    }
+    if (status === 0 && /\.sql\b/.test(said)) return true
+    const reason = said.split('\n').find((line) => /error/i.test(line)) ?? `it ended with ${status}`
+    throw new MigrationRefusal(
+      `drizzle-kit cannot compare drizzle/schema.ts with the last snapshot: ${reason.trim()}`,
+    )
+  }
+
+  /** Makes the journal's entry and the snapshot of a migration that changes no tables. */
+  makeEmpty(name: string): void {
+    const { status } = this.#run(['generate', ...kitOptions, '--name', name, '--custom'], 'pipe')
+    if (status !== 0) throw new MigrationRefusal(`drizzle-kit ended with ${status}.`)
+  }
+
+  /** Copies new files into the folder, and then the journal, which makes them a migration. */
+  moveIn(files: readonly string[]): void {
+    const moved: string[] = []
+    try {
+      for (const file of files) {
+        const target = join(this.#original, file)
+        copyFileSync(join(this.folder, file), target, constants.COPYFILE_EXCL)
+        moved.push(target)
+      }
+      const journal = join('meta', '_journal.json')
+      copyFileSync(join(this.folder, journal), join(this.#original, journal))
+    } catch (thrown) {
+      for (const target of moved) rmSync(target, { force: true })
+      throw thrown
+    }
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  /** drizzle-kit asks whether a column or a table was renamed, which it can only on a terminal. */
+  #askRenames(words: readonly string[]): void {
+    if (!process.stdin.isTTY || !process.stdout.isTTY)
+      throw new MigrationRefusal(
+        'drizzle-kit asks whether a column or a table was renamed or is new: run this on a terminal, to answer it.',
+      )
+    this.#run(words, 'inherit')
+  }
+
+  #run(words: readonly string[], stdio: 'inherit' | 'pipe') {
+    return spawnSync(process.execPath, [kit, ...words], {
+      cwd: this.#directory,
+      stdio: stdio === 'pipe' ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+      encoding: 'utf8',
+    })
+  }
+}
