@@ -90,8 +90,17 @@ export function stateOf(recorded: Recorded, migrations: readonly Migration[]): M
   const { known, ids, times } = recorded
   if (!known) return 'missing'
   if (isSame(ids, old.ids) && isSame(times, old.times)) return 'old'
-  if (!ids.includes(migrations[0]?.id ?? 0)) return 'foreign'
+  if (!ids.includes(migrations[0]?.id ?? 0) && !hasRunSome(recorded, migrations)) return 'foreign'
   return migrations.every(({ id }) => ids.includes(id)) ? 'current' : 'behind'
+}
+
+/** Whether a migration of this release has run by drizzle's table, and none of another one by ours. */
+function hasRunSome({ ids, times }: Recorded, migrations: readonly Migration[]): boolean {
+  const first = migrations[0]?.id ?? 0
+  return (
+    migrations.some(({ when }) => times.includes(when)) &&
+    ids.every((id) => id >= first || old.ids.includes(id))
+  )
 }
 
 /** How a `foreign` database differs from one that could be adopted. */
@@ -109,24 +118,42 @@ const isSame = (a: readonly number[], b: readonly number[]) => a.join() === b.jo
 const without = (all: readonly number[], some: readonly number[]) =>
   all.filter((each) => !some.includes(each))
 
+/** Why a database is not migrated, and what to do about it: a sentence each, without its full stop. */
+export type Obstacle = { readonly finding: string; readonly advice: string }
+
 /**
  * Why drizzle's migrator would not run exactly the migrations that are missing; undefined where it
  * would. It runs what is later than the last that ran, and skips the rest in silence.
  */
-export function whyNotRun(
+export function obstacleTo(
   { ids, times }: Recorded,
   migrations: readonly Migration[],
-): string | undefined {
+): Obstacle | undefined {
   const last = Math.max(...times)
   for (const migration of migrations) {
-    const { id, tag, when } = migration
+    const { id, tag, when, hash } = migration
     const isMissing = !ids.includes(id)
+    const record = recordOf(migration)?.trim().replace(/;$/, '')
+    if (isMissing && times.includes(when))
+      return {
+        finding: `${tag} has run by drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`,
+        advice: `Put it back: ${record ?? `(id, name, oldest_code), with the id ${id}`}`,
+      }
     if (isMissing && when <= last)
-      return `${tag} has not run, and would be skipped: its \`when\` in drizzle/meta/_journal.json is not later than that of a migration that ran. Give it a later one`
+      return {
+        finding: `${tag} has not run, and would be skipped: its \`when\` in drizzle/meta/_journal.json is not later than that of a migration that ran`,
+        advice: 'Give it a later one',
+      }
     if (!isMissing && when > last)
-      return `${tag} has run by turnlog_migrations and has not by drizzle.__drizzle_migrations. Add the row that is missing there (hash, created_at): '${migration.hash}', ${when}`
-    if (isMissing && recordOf(migration) === undefined)
-      return `${tag} does not insert its row (${id}, name, oldest_code) into turnlog_migrations. Let it`
+      return {
+        finding: `${tag} has run by turnlog_migrations and has not by drizzle.__drizzle_migrations`,
+        advice: `Add the row that is missing there (hash, created_at): '${hash}', ${when}`,
+      }
+    if (isMissing && record === undefined)
+      return {
+        finding: `${tag} does not insert its row (${id}, name, oldest_code) into turnlog_migrations`,
+        advice: 'Let it',
+      }
   }
   return undefined
 }

@@ -7,11 +7,12 @@ import { readCatalogFile, readDifferences } from './catalog.ts'
 import {
   foreignText,
   type MigrationState,
+  type Obstacle,
+  obstacleTo,
   type Recorded,
   readMigrations,
   readRecorded,
   stateOf,
-  whyNotRun,
 } from './migration-state.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
@@ -85,6 +86,8 @@ export type SchemaReport = {
    * missing, or a newer release has run its own.
    */
   readonly drift?: readonly string[]
+  /** Why a start does not run the migrations that are missing. */
+  readonly obstacle?: Obstacle
 }
 
 export async function schemaReport(ask: Ask, folder: string): Promise<SchemaReport> {
@@ -97,6 +100,8 @@ export async function schemaReport(ask: Ask, folder: string): Promise<SchemaRepo
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
+  const obstacle = state === 'behind' ? obstacleTo(recorded, migrations) : undefined
+  if (obstacle !== undefined) return { state, obstacle }
   const last = migrations.at(-1)
   if (state !== 'current' || last === undefined || recorded.ids.some((id) => id > last.id))
     return { state }
@@ -109,34 +114,44 @@ export const isMigrated = async (ask: Ask, folder: string): Promise<boolean> =>
 
 /** Refuses a database whose schema is missing or behind. */
 export async function verifySchema(ask: Ask, place: string, folder: string): Promise<void> {
+  const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
-  const state = stateOf(recorded, readMigrations(folder))
+  const state = stateOf(recorded, migrations)
   if (state === 'current') return
   if (state === 'foreign') throw foreign(place, recorded)
+  if (state === 'behind') refuseObstacle(place, obstacleTo(recorded, migrations))
   throw new StartRefusal(
     `The schema of ${place} is missing or out of date: run \`turnlog migrate\`.`,
   )
 }
 
 /**
- * Runs the migrations that are missing, and answers whether there were any. `run` is drizzle's migrator.
- * The caller sees to it that nobody else does the same.
+ * Runs the migrations that are missing, and answers what was done as a sentence for the log; undefined
+ * where none were missing. `run` is drizzle's migrator. The caller sees to it that nobody else does the
+ * same. `schema` names the schema in that sentence.
  */
 export async function runMigrations(
   ask: Ask,
-  options: { place: string; folder: string; run: () => Promise<void> },
-): Promise<boolean> {
-  const { place, folder, run } = options
+  options: { place: string; schema: string; folder: string; run: () => Promise<void> },
+): Promise<string | undefined> {
+  const { place, schema, folder, run } = options
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
-  if (state === 'current') return false
+  if (state === 'current') return undefined
   if (state === 'foreign') throw foreign(place, recorded)
   if (state === 'old') await adopt(ask, { place, folder, migrations })
-  const why = whyNotRun(state === 'old' ? await readRecorded(ask) : recorded, migrations)
-  if (why !== undefined) throw new StartRefusal(`${place} is not migrated: ${why}.`)
+  const now = state === 'old' ? await readRecorded(ask) : recorded
+  refuseObstacle(place, obstacleTo(now, migrations))
   await run()
-  return true
+  return state === 'old'
+    ? `${schema} was adopted: its seven migrations became two`
+    : `${schema} was brought up to date`
+}
+
+function refuseObstacle(place: string, obstacle: Obstacle | undefined): void {
+  if (obstacle === undefined) return
+  throw new StartRefusal(`${place} is not migrated: ${obstacle.finding}. ${obstacle.advice}.`)
 }
 
 const foreign = (place: string, recorded: Recorded) =>

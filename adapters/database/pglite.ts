@@ -95,8 +95,9 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
             },
           )
         }
-        if (!(await runMigrations(ask, { place, folder: migrationsFolder, run }))) return
-        onEvent({ type: 'migrated', message: `The schema of the ${place} was brought up to date` })
+        const schema = `The schema of the ${place}`
+        const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+        if (message !== undefined) onEvent({ type: 'migrated', message })
       }),
     [Symbol.asyncDispose]() {
       closing ??= close()

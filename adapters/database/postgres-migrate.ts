@@ -48,8 +48,10 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     await lock(ask, options)
     try {
       const run = () => migrate(drizzle(client), { migrationsFolder })
-      if (!(await runMigrations(ask, { place, folder: migrationsFolder, run }))) return
-      onEvent({ type: 'migrated', message: `The schema of ${place} was brought up to date` })
+      const schema = `The schema of ${place}`
+      const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+      if (message === undefined) return
+      onEvent({ type: 'migrated', message })
     } finally {
       // Also ends with the session, which is over soon; a pooler may hold that longer.
       await ask(`select pg_advisory_unlock(${migrationLock})`).catch(() => {})

@@ -193,17 +193,33 @@ describe('a server that does not fit', () => {
       await sql.unsafe(`drop role ${user}`)
       await migrated(url)
       expect(await schema(byHand)).toMatchObject({ level: 'ok' })
-      const [last] = await sql`delete from turnlog_migrations where id =
-        (select max(id) from turnlog_migrations) returning *`
+      const rows = await sql`select * from turnlog_migrations order by id`
+      const times = await sql`select * from drizzle.__drizzle_migrations order by id`
+      const [latestRow, latestTime] = [rows.at(-1) ?? {}, times.at(-1) ?? {}]
+      for (const row of rows) {
+        await sql`delete from turnlog_migrations where id = ${row['id']}`
+        const tag = `${String(row['id']).padStart(4, '0')}_${row['name']}`
+        const finding = `${tag} has run by drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`
+        const advice = `Put it back: INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${row['id']}, '${row['name']}', ${row['oldest_code']}).`
+        expect(await schema()).toMatchObject({ level: 'wrong', finding, advice })
+        // A start says the same.
+        const said = await migrated(url).catch((thrown: Error) => thrown.message)
+        expect(said).toContain(` is not migrated: ${finding}. ${advice}`)
+        await sql`insert into turnlog_migrations ${sql(row)}`
+      }
+      await sql`delete from turnlog_migrations where id = ${rows.at(-1)?.['id']}`
+      await sql`delete from drizzle.__drizzle_migrations where id = ${times.at(-1)?.['id']}`
       expect(await schema()).toMatchObject({ level: 'note', finding: 'older than this release' })
-      const [first] = await sql`delete from turnlog_migrations returning *`
+      await sql`insert into turnlog_migrations ${sql(latestRow)}`
+      await sql`insert into drizzle.__drizzle_migrations ${sql(latestTime)}`
+      await sql`delete from turnlog_migrations`
       await sql`insert into turnlog_migrations values (5, 'mine', 1)`
       expect(await schema()).toMatchObject({
         level: 'wrong',
         advice: expect.stringContaining('Export it with the commit that made it'),
       })
       await sql`delete from turnlog_migrations`
-      await sql`insert into turnlog_migrations ${sql([first ?? {}, last ?? {}])}`
+      await sql`insert into turnlog_migrations ${sql([...rows])}`
       expect((await examined({ DATABASE_URL: url })).by['database drift']?.level).toBe('ok')
       await sql`drop index segments_by_version`
       expect((await examined({ DATABASE_URL: url })).by['database drift']).toMatchObject({

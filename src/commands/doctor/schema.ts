@@ -14,7 +14,7 @@ export async function schemaChecks(
   inspection: Inspection,
   mayCreate: boolean,
 ): Promise<Check[]> {
-  const { state, drift } = await inspection.schema(database)
+  const { state, drift, obstacle } = await inspection.schema(database)
   if (state === 'current') return [ok('schema', 'up to date'), driftCheck(drift)]
   if (state === 'newer')
     return [
@@ -32,6 +32,7 @@ export async function schemaChecks(
         'Export it with the commit that made it, and import that into a new database: drizzle/README.md.',
       ),
     ]
+  if (obstacle !== undefined) return [wrong('schema', obstacle.finding, `${obstacle.advice}.`)]
   const finding = state === 'missing' ? 'not there yet' : 'older than this release'
   return [behindCheck(finding, config, mayCreate)]
 }

@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { catalogFile, readCatalog } from '../../../adapters/database/catalog.ts'
+import { readMigrations } from '../../../adapters/database/migration-state.ts'
 import { defaultMigrationsFolder } from '../../../adapters/database/migrations.ts'
+import type { OnDatabaseEvent } from '../../../adapters/database/startable.ts'
 import { readSchema } from '../../../adapters/open.ts'
 import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { localPrincipal as me } from '../../../src/conversation/wire/principal.ts'
@@ -13,6 +15,8 @@ import { checkOutOld, fillOld, makeOld, recordedBody } from '../../support/datab
 import { freshPglite, openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { openStore, refusal } from '../../support/store.ts'
+
+const migrationCount = readMigrations(defaultMigrationsFolder).length
 
 const decode = new Decoder({
   partsMax: 64,
@@ -97,19 +101,26 @@ const drifts: Record<string, { change: string[]; undo: string[]; named: RegExp }
 }
 
 const kinds = {
-  Postgres: async () => {
+  Postgres: async (onEvent: OnDatabaseEvent) => {
     const url = await testDatabaseUrl()
-    return { database: await openPostgres(url), another: () => openPostgres(url), url }
+    const another = () => openPostgres(url, onEvent)
+    return { database: await another(), another }
   },
-  PGlite: async () => ({ database: await freshPglite(), another: undefined, url: undefined }),
+  PGlite: async (onEvent: OnDatabaseEvent) => ({
+    database: await freshPglite(onEvent),
+    another: undefined,
+  }),
 }
 
 for (const [kind, openFresh] of Object.entries(kinds)) {
   describe(`an old database on ${kind}`, () => {
     let opened: Awaited<ReturnType<typeof openFresh>>
     let database: Database
+    const migrated: string[] = []
     beforeAll(async () => {
-      opened = await openFresh()
+      opened = await openFresh(({ type, message }) => {
+        if (type === 'migrated') migrated.push(message)
+      })
       database = opened.database
       await makeOld(database)
     }, 120_000)
@@ -139,8 +150,11 @@ for (const [kind, openFresh] of Object.entries(kinds)) {
       await Promise.all([database, ...others].map((node) => node.migrate()))
       for (const other of others) await other[Symbol.asyncDispose]()
       expect(await readSchema(database)).toEqual({ state: 'current', drift: [] })
-      expect((await stateOf(database)).ids).toHaveLength(6)
-      expect((await stateOf(database)).times).toHaveLength(9)
+      expect(migrated).toEqual([
+        expect.stringMatching(/^The schema of .+ was adopted: its seven migrations became two$/),
+      ])
+      expect((await stateOf(database)).ids).toHaveLength(4 + migrationCount)
+      expect((await stateOf(database)).times).toHaveLength(7 + migrationCount)
 
       const { store, reader } = await openStore(database)
       const contents = async () =>

@@ -86,8 +86,9 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
           when: 1000,
         }),
       })
-      expect(await refusal(early.verify())).toContain('run `turnlog migrate`')
-      expect(await refusal(early.migrate())).toMatch(/added has not run, and would be skipped/)
+      const skipped = /added has not run, and would be skipped/
+      expect(await refusal(early.verify())).toMatch(skipped)
+      expect(await refusal(early.migrate())).toMatch(skipped)
       expect(await ask("select to_regclass('made_never') as made")).toEqual([{ made: null }])
     })
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { OnDatabaseEvent } from '../../../adapters/database/startable.ts'
 import { openDatabase } from '../../../adapters/open.ts'
 import type { Database } from '../../../src/ports/database.ts'
 import { testDatabaseUrl } from './postgres.ts'
@@ -21,12 +22,13 @@ export async function freshPostgres(change: Partial<typeof options> = {}): Promi
 }
 
 /** Another node's connections to the same database. */
-export const openPostgres = (url: string): Promise<Database> => openDatabase({ ...options, url })
+export const openPostgres = (url: string, onEvent: OnDatabaseEvent = () => {}): Promise<Database> =>
+  openDatabase({ ...options, url, onEvent })
 
 /** Its directory goes with it. */
-export async function freshPglite(): Promise<Database> {
+export async function freshPglite(onEvent: OnDatabaseEvent = () => {}): Promise<Database> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
-  const database = await openDatabase({ ...options, directory, deadlineMs: 30_000 })
+  const database = await openDatabase({ ...options, directory, deadlineMs: 30_000, onEvent })
   return {
     ...database,
     async [Symbol.asyncDispose]() {
