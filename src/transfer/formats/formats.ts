@@ -1,4 +1,4 @@
-/** The formats an import reads, all of them JSON Lines. */
+/** The formats an import reads. */
 
 import { dialogueIds, isDialogue, readDialogue } from './dialogues.ts'
 import { isExportLine } from './export-format.ts'
