@@ -129,8 +129,7 @@ function journalIn(folder: string): Journal {
 function newTables(staged: string, countBefore: number): string {
   const { entries } = journalIn(staged)
   const entry = entries[countBefore]
-  if (entry === undefined)
-    throw new MigrationRefusal('drizzle-kit made none: its question was not answered.')
+  if (entry === undefined) throw new MigrationRefusal("drizzle-kit's question was not answered.")
   return readFileSync(join(staged, `${entry.tag}.sql`), 'utf8')
 }
 

@@ -4,7 +4,7 @@ import { constants, copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } fro
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MigrationRefusal } from './migration-refusal.ts'
+import { MigrationRefusal, reasonOf } from './migration-refusal.ts'
 
 const kit = join(dirname(fileURLToPath(import.meta.resolve('drizzle-kit'))), 'bin.cjs')
 const kitOptions = ['--dialect=postgresql', '--schema=./drizzle/schema.ts', '--out=./drizzle']
@@ -58,7 +58,7 @@ export class StagedFolder implements Disposable {
       copyFileSync(join(this.folder, journal), join(this.#original, journal))
     } catch (thrown) {
       for (const target of moved) rmSync(target, { force: true })
-      throw thrown
+      throw new MigrationRefusal(`Its files cannot be written: ${reasonOf(thrown)}.`)
     }
   }
 
