@@ -682,7 +682,7 @@ DECLARE
   segment uuid;
   is_special boolean := false;
 BEGIN
-  -- What turnlog_begin_v1 sees to. Each condition and each assignment by itself takes half a percent of the call.
+  -- What turnlog_begin_v1 sees to, in one condition: this runs for every turn that comes alone.
   IF current_setting('transaction_isolation') <> 'read committed'
     OR current_setting('synchronous_commit') IN ('off', 'local') THEN
     PERFORM turnlog_begin_v1(p_lock_timeout_ms);
