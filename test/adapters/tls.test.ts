@@ -1,6 +1,7 @@
 /** TLS: a refusal at once where a server offers none, or another certificate. */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { chmodSync, chownSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KvEvent } from '../../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../../adapters/open.ts'
@@ -8,7 +9,9 @@ import { refusal } from '../conformance/database/database.ts'
 import { startPostgres, testDatabaseUrl } from '../support/servers/postgres.ts'
 import { freePort, run, until } from '../support/servers/processes.ts'
 import { redisMissing, startRedis } from '../support/servers/redis.ts'
-import { defaults, home, migrated } from '../support/started.ts'
+import { defaults, migrated } from '../support/started.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 
 /** A key and a certificate that nobody trusts, readable to who runs the test servers. */
 async function certificate(name: string) {

@@ -1,6 +1,15 @@
 /** What a start refuses, and what it says then. */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KvEvent } from '../../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../../adapters/open.ts'
@@ -10,7 +19,9 @@ import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
 import { redisMissing, startRedis } from '../support/servers/redis.ts'
 import { runTurnlog } from '../support/servers/turnlog.ts'
-import { defaults, home, migrated } from '../support/started.ts'
+import { defaults, migrated } from '../support/started.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 
 // The servers of the tests may run as somebody else.
 chmodSync(home, 0o755)

@@ -1,9 +1,5 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** A database as a start opens it, with bounds that a test can wait for. */
 import { openDatabase } from '../../adapters/open.ts'
-
-export const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 
 export const defaults = {
   directory: '/nowhere',
