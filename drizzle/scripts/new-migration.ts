@@ -4,15 +4,20 @@
  * what the migrations end in are appended, and the row of the migration itself. The folder is `drizzle` in
  * the working directory.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
-import { catalogFile, readCatalogFile } from '../../adapters/database/catalog.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { readCatalogFile } from '../../adapters/database/catalog.ts'
 import {
   type Migration,
   readMigrations,
   recordOf,
 } from '../../adapters/database/migration-state.ts'
-import { breakpoint, type FunctionSource, readFunctionSources } from '../function-sources.ts'
+import {
+  breakpoint,
+  type FunctionSource,
+  readFunctionSources,
+  statementsOf,
+} from '../function-sources.ts'
 import { changeFunctions, dropOf, verifySources } from './function-changes.ts'
 import { MigrationRefusal, reasonOf } from './migration-refusal.ts'
 import { brokenRules } from './migration-rules.ts'
@@ -53,9 +58,7 @@ async function makeMigration(folder: string, words: readonly string[]): Promise<
   const statements = [tables, ...changed, ...dropped.map(dropOf), record]
   const text = statements.map((each) => each.trim()).filter((each) => each !== '')
   writeFileSync(join(staged.folder, `${tag}.sql`), `${text.join(`\n${breakpoint}\n`)}\n`)
-  const catalog = catalogFile(staged.folder, tag)
-  mkdirSync(dirname(catalog), { recursive: true })
-  writeFileSync(catalog, `${JSON.stringify(await scratch.catalog(), null, 2)}\n`)
+  const catalog = await scratch.writeCatalog(staged.folder, tag)
   verifyRules(staged.folder)
   staged.moveIn([
     `${tag}.sql`,
@@ -134,7 +137,7 @@ function newTables(staged: string, countBefore: number): string {
 }
 
 async function runTables(scratch: ScratchDatabase, tables: string): Promise<void> {
-  for (const statement of tables.split(breakpoint).filter((each) => each.trim() !== ''))
+  for (const statement of statementsOf(tables).filter((each) => each.trim() !== ''))
     await scratch.ask(statement).catch((thrown: unknown) => {
       throw new MigrationRefusal(
         `Postgres refuses what changed in drizzle/schema.ts: ${reasonOf(thrown)}.`,
