@@ -29,12 +29,6 @@ export const frameText = (text: string, id: string, c: string): string =>
   `${text.slice(0, -1)},"id":${JSON.stringify(id)},"c":${JSON.stringify(c)}}`
 
 export type ChangeFrame = ServerFrames['change']
-export type RecordedFrame = ServerFrames['recorded']
-export type AttachedFrame = ServerFrames['attached']
-
-export type OpenedFrame = ServerFrames['turn.opened']
-export type CompletedFrame = ServerFrames['turn.completed']
-export type InterruptedFrame = ServerFrames['interrupted']
 
 export type ServerFrame = ServerFrames[keyof ServerFrames]
 
