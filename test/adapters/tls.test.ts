@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import type { KvEvent } from '../../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../../adapters/open.ts'
 import { refusal } from '../conformance/database/database.ts'
+import { defaults } from '../support/database-options.ts'
 import { startPostgres, testDatabaseUrl } from '../support/servers/postgres.ts'
 import { freePort, run, until } from '../support/servers/processes.ts'
 import { redisMissing, startRedis } from '../support/servers/redis.ts'
-import { defaults, migrated } from '../support/started.ts'
+import { migrated } from '../support/started.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 

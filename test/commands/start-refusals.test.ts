@@ -14,12 +14,13 @@ import { join } from 'node:path'
 import type { KvEvent } from '../../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../../adapters/open.ts'
 import { refusal } from '../conformance/database/database.ts'
+import { defaults } from '../support/database-options.ts'
 import { testApp } from '../support/servers/app.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
 import { redisMissing, startRedis } from '../support/servers/redis.ts'
 import { runTurnlog } from '../support/servers/turnlog.ts'
-import { defaults, migrated } from '../support/started.ts'
+import { migrated } from '../support/started.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 

@@ -1,6 +1,7 @@
 /** What is said about wrong tokens, external ids, idempotency keys and preconditions. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
+import { refusalOf } from '../../support/servers/answers.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 
 let app: TestApp
@@ -9,13 +10,7 @@ let id: string
 
 let base: string
 
-/** The code and the places of a refusal. */
-async function refused(path: string, headers: HeadersInit = {}) {
-  const { status, body } = await app.ask('GET', path, undefined, headers)
-  expect(status).toBe(422)
-  const errors = body.errors as { in: string; pointer: string }[]
-  return [body.code, ...errors.map((error) => `${error.in} ${error.pointer}`)]
-}
+const refused = (path: string, headers?: HeadersInit) => refusalOf(app, path, headers)
 
 beforeAll(async () => {
   app = await testApp({ overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } } })

@@ -1,22 +1,16 @@
 /** Status codes of conversations, and of reads. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
+import { newConversation, outcomeOf } from '../../support/servers/answers.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 
 let app: TestApp
 
-const conversation = async () => {
-  const { body } = await app.ask('POST', '/v1/conversations', {})
-  return `/v1/conversations/${String(body.id)}`
-}
+const conversation = () => newConversation(app)
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi', 'there'] } }
 
-/** Status and code of an answer. */
-async function outcome(method: string, path: string, body?: unknown, headers: HeadersInit = {}) {
-  const answer = await app.ask(method, path, body, headers)
-  return answer.body.code === undefined ? answer.status : [answer.status, answer.body.code]
-}
+const outcome = (...asked: Parameters<TestApp['ask']>) => outcomeOf(app, ...asked)
 
 async function erased() {
   const path = await conversation()
