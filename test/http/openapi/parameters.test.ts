@@ -1,6 +1,6 @@
 /** What is said about wrong parameters of a query and a path. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { refusalOf } from '../../support/servers/answers.ts'
+import { appWithPages, refusalOf } from '../../support/servers/answers.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 
 let app: TestApp
@@ -12,11 +12,7 @@ let base: string
 const refused = (path: string, headers?: HeadersInit) => refusalOf(app, path, headers)
 
 beforeAll(async () => {
-  app = await testApp({ overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } } })
-  id = String((await app.ask('POST', '/v1/conversations', {})).body.id)
-  base = `/v1/conversations/${id}`
-  for (let turn = 1; turn <= 3; turn += 1)
-    await app.ask('POST', `${base}/turns`, { user: { text: 'a' }, assistant: { responses: ['b'] } })
+  ;({ app, id, base } = await appWithPages())
 })
 
 afterAll(() => app[Symbol.asyncDispose]())

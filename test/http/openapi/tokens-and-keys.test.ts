@@ -1,8 +1,8 @@
 /** What is said about wrong tokens, external ids, idempotency keys and preconditions. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
-import { refusalOf } from '../../support/servers/answers.ts'
-import { type TestApp, testApp } from '../../support/servers/app.ts'
+import { appWithPages, refusalOf } from '../../support/servers/answers.ts'
+import type { TestApp } from '../../support/servers/app.ts'
 
 let app: TestApp
 
@@ -13,11 +13,7 @@ let base: string
 const refused = (path: string, headers?: HeadersInit) => refusalOf(app, path, headers)
 
 beforeAll(async () => {
-  app = await testApp({ overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } } })
-  id = String((await app.ask('POST', '/v1/conversations', {})).body.id)
-  base = `/v1/conversations/${id}`
-  for (let turn = 1; turn <= 3; turn += 1)
-    await app.ask('POST', `${base}/turns`, { user: { text: 'a' }, assistant: { responses: ['b'] } })
+  ;({ app, id, base } = await appWithPages())
 })
 
 afterAll(() => app[Symbol.asyncDispose]())
