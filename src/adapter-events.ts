@@ -12,7 +12,7 @@ const warnings = new Set([
   'ended',
   'unopened',
   'unanalysed',
-  'unheard',
+  'hints-lost',
   'mistaken',
 ])
 

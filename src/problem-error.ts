@@ -25,7 +25,7 @@ export type ProblemBody = {
 }
 
 /** What tells of a problem: a REST body, or a frame. */
-export type ToldProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable' | 'requestId'> & {
+export type ReceivedProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable' | 'requestId'> & {
   readonly code: string
   readonly detail?: string
   readonly errors?: readonly {
@@ -63,30 +63,30 @@ export class Problem extends Error {
       cause?: unknown
       /** Where that depends on the request, and not on the code alone. */
       retryable?: boolean
-      told?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
+      received?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
   ) {
-    const { status, retryable } = options.told ?? problemRows[code]
-    const title = options.told?.title ?? titles[code] ?? code
+    const { status, retryable } = options.received ?? problemRows[code]
+    const title = options.received?.title ?? titles[code] ?? code
     super(detail ?? title, options.cause === undefined ? {} : { cause: options.cause })
     this.#row = { status, title, retryable: options.retryable ?? retryable }
     this.code = code
     this.violations = options.violations ?? []
     const waits = status === 503 && this.#row.retryable
     this.retryAfterSeconds = options.retryAfterSeconds ?? (waits ? 1 : undefined)
-    this.requestId = options.told?.requestId
+    this.requestId = options.received?.requestId
   }
 
   /**
    * What a service told, as it was thrown there. The service may be newer than this table, and the
    * code one that it does not have: status, title and `retryable` are as told.
    */
-  static told(body: ToldProblem, retryAfterSeconds?: number): Problem {
+  static received(body: ReceivedProblem, retryAfterSeconds?: number): Problem {
     const { detail, errors = [] } = body
     const code = body.code as ProblemCode
     return new Problem(code, detail, {
       violations: errors.map((error) => ({ ...error, code, in: error.in as Violation['in'] })),
-      told: body,
+      received: body,
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     })
   }

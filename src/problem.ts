@@ -6,7 +6,7 @@ export { type ProblemCode, problemCodes } from './problem-codes.ts'
 export {
   Problem,
   type ProblemBody,
-  type ToldProblem,
+  type ReceivedProblem,
   type Violation,
 } from './problem-error.ts'
 export { problems } from './problem-help.ts'

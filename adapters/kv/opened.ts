@@ -29,8 +29,8 @@ export type KvEventType =
   | 'unreachable'
   | 'reachable'
   /** Changes by others go unheard, and are heard again. */
-  | 'unheard'
-  | 'heard'
+  | 'hints-lost'
+  | 'hints-arrive'
   /** The URL asks for something that the server does not have, such as a database number. */
   | 'mistaken'
   /** The connection that hears changes had stopped without an error, and is made anew; `heard` follows. */

@@ -10,7 +10,7 @@ export type BareHttp = AsyncDisposable & { readonly url: string; readonly pid: n
 /** Bun's own server, whose GETs are of so many bytes. */
 export async function startBareHttp(bytes: number): Promise<BareHttp> {
   const child = startLineProcess([script('bare-http.ts'), `${bytes}`])
-  const { port } = await child.heard<{ port: number }>()
+  const { port } = await child.answer<{ port: number }>()
   return {
     url: `http://127.0.0.1:${port}`,
     pid: child.pid,
@@ -22,6 +22,6 @@ export async function startBareHttp(bytes: number): Promise<BareHttp> {
 export async function startBarePglite(directory: string, file?: string): Promise<LineProcess> {
   const given = file === undefined ? [] : [file]
   const child = startLineProcess([script('bare-pglite.ts'), dataIn(directory), ...given])
-  await child.heard()
+  await child.answer()
   return child
 }

@@ -3,7 +3,7 @@
 export type LineProcess = AsyncDisposable & {
   readonly pid: number
   /** The next line that it says, as JSON. */
-  heard<Answer>(): Promise<Answer>
+  answer<Answer>(): Promise<Answer>
   ask<Answer>(line: string): Promise<Answer>
   /** Lets it end by itself. */
   end(): Promise<void>
@@ -18,18 +18,18 @@ export function startLineProcess(words: readonly string[], cwd?: string): LinePr
     stderr: 'inherit',
   })
   const lines = linesOf(child.stdout)
-  const heard = async <Answer>() => {
+  const answer = async <Answer>() => {
     const { value, done } = await lines.next()
     if (done === true) throw new Error(`${words[0]} ended with ${await child.exited}`)
     return JSON.parse(value) as Answer
   }
   return {
     pid: child.pid,
-    heard,
+    answer,
     async ask<Answer>(line: string) {
       await child.stdin.write(`${line}\n`)
       await child.stdin.flush()
-      return await heard<Answer>()
+      return await answer<Answer>()
     },
     async end() {
       await child.stdin.end()

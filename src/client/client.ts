@@ -20,7 +20,7 @@ import { handshakeRefusal } from './socket/handshake.ts'
 import { Links } from './socket/links.ts'
 import { checkedKey } from './wire/idempotency-key.ts'
 import { checkedId, newId } from './wire/new-ids.ts'
-import { plainJson, printed } from './wire/plain-json.ts'
+import { jsonText, plainJson } from './wire/plain-json.ts'
 
 export type * from '../conversation/wire/audio-schemas.ts'
 export type * from '../conversation/wire/schemas.ts'
@@ -156,7 +156,7 @@ function recordingFunctions({
   return {
     async record(conversationId, turn, { key = newId() } = {}) {
       const c = checkedId(conversationId)
-      const entry = { conversationId: c, key: checkedKey(key), turn: printed(turn) }
+      const entry = { conversationId: c, key: checkedKey(key), turn: jsonText(turn) }
       partials.forget(c)
       links.main()
       return sender.record(entry)

@@ -5,7 +5,7 @@ import { inspect } from '../resources.ts'
 import { maskedUrl } from './config.ts'
 import { databaseChecks } from './doctor/database.ts'
 import { askRedis, RedisFailure } from './doctor/redis.ts'
-import { type Check, checksOf, printed, wrongIn } from './doctor/report.ts'
+import { type Check, checksOf, reportText, wrongIn } from './doctor/report.ts'
 import { serviceChecks } from './doctor/service.ts'
 import { settingChecks } from './doctor/settings.ts'
 
@@ -22,7 +22,7 @@ export async function doctor(
   const wrong = wrongIn(checks)
   const text = json
     ? `${JSON.stringify({ version: packageJson.version, wrong, checks }, null, 2)}\n`
-    : printed(`Turnlog ${packageJson.version}`, checks)
+    : reportText(`Turnlog ${packageJson.version}`, checks)
   return { text, code: wrong === 0 ? 0 : 1 }
 }
 

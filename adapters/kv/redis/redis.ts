@@ -82,8 +82,8 @@ export function earEvents(place: string, onEvent: OnKvEvent): (lost: unknown) =>
     }
     onEvent(
       isDeaf
-        ? { type: 'unheard', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }
-        : { type: 'heard', message: `Changes on ${place} are heard again` },
+        ? { type: 'hints-lost', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }
+        : { type: 'hints-arrive', message: `Changes on ${place} are heard again` },
     )
   }
 }

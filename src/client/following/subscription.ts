@@ -134,7 +134,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
       this.#phase = 'on'
       this.#position.confirm(frame.cursor)
     } else if (/asked|leaving/.test(this.#phase) && frame.t === 'problem') {
-      const problem = Problem.told(frame)
+      const problem = Problem.received(frame)
       this.#stumbles += 1
       if (problem.retryable) this.#askLater()
       else {

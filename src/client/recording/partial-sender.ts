@@ -1,7 +1,7 @@
 /** Words on their way that are not durable yet: the latest of each speaker, at a bounded rate. */
 
 import type { ClientFrame, Role } from '../wire/client-frames.ts'
-import { fieldFault, printed } from '../wire/plain-json.ts'
+import { fieldFault, jsonText } from '../wire/plain-json.ts'
 
 /** At most 25 a second of one speaker: the service takes no more. */
 const intervalMs = 40
@@ -38,7 +38,7 @@ export function createPartials(options: {
 
   return {
     put(c, role, text) {
-      const frame = printed({ t: 'partial', c, role, text } satisfies ClientFrame)
+      const frame = jsonText({ t: 'partial', c, role, text } satisfies ClientFrame)
       if (typeof text !== 'string') throw fieldFault('/text', 'must be a string')
       const name = `${c} ${role}`
       const speaker = speakers.get(name)

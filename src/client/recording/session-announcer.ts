@@ -3,7 +3,7 @@
 import { createDeferred } from '../../mechanics/deferred.ts'
 import { Problem } from '../../problem-error.ts'
 import { frameText } from '../wire/client-frames.ts'
-import { printed } from '../wire/plain-json.ts'
+import { jsonText } from '../wire/plain-json.ts'
 import type { Answer, Job, WriteQueues } from './write-queues.ts'
 
 export type NewSession = {
@@ -71,7 +71,7 @@ export function createSessions(queues: WriteQueues): Sessions {
 
   return {
     start({ c, sessionId, metadata }) {
-      const text = printed({ t: 'voice.start', sessionId, metadata })
+      const text = jsonText({ t: 'voice.start', sessionId, metadata })
       const start = { c, name: nameOf(c, sessionId), text }
       const { job, started } = startJob(start)
       spoken.set(start.name, { start, job })
@@ -79,7 +79,7 @@ export function createSessions(queues: WriteQueues): Sessions {
       return started
     },
     end(c, sessionId) {
-      const text = printed({ t: 'voice.end', sessionId })
+      const text = jsonText({ t: 'voice.end', sessionId })
       const ended = createDeferred<void>()
       const settled = (outcome: Answer | Problem) => {
         spoken.delete(nameOf(c, sessionId))

@@ -2,7 +2,7 @@
 import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import type { SpeechEntry } from '../journal/journal.ts'
 import { hexOf } from '../wire/hex.ts'
-import { fieldFault, plainObject, printed } from '../wire/plain-json.ts'
+import { fieldFault, jsonText, plainObject } from '../wire/plain-json.ts'
 
 type Frames = ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'attach']
 type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
@@ -12,7 +12,7 @@ export type SpeechFrame = Bare<Frames>
 
 /** Two entries of one name are the same write if their texts are equal, else a conflict. Throws `input-not-json`. */
 export function speechEntry(conversationId: string, speech: SpeechFrame): SpeechEntry {
-  const text = printed(speech)
+  const text = jsonText(speech)
   return { conversationId, key: nameOf(speech), speech: text }
 }
 

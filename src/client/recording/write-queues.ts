@@ -135,7 +135,7 @@ export class WriteQueues implements Recording {
     if (!isAnswer(frame) && frame.t !== 'problem') return false
     const { queue, job } = this.#take(frame.id ?? '') ?? {}
     if (queue === undefined || job === undefined) return frame.t !== 'problem'
-    if (frame.t === 'problem') this.#refused(queue, job, Problem.told(frame))
+    if (frame.t === 'problem') this.#refused(queue, job, Problem.received(frame))
     else this.#settle(job, frame)
     this.pump()
     return true

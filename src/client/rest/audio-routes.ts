@@ -1,7 +1,7 @@
 /** Routes of segments, and of the audio of messages. */
 import type { AttachedAudio, HeldAudio } from '../../conversation/wire/audio-schemas.ts'
 import { newId } from '../wire/new-ids.ts'
-import { printed } from '../wire/plain-json.ts'
+import { jsonText } from '../wire/plain-json.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { Rest } from './rest-api.ts'
 import { named, path, type RestCalls } from './rest-calls.ts'
@@ -25,7 +25,7 @@ export function audioRoutes(
     options: CallOptions = {},
     onlyOnce = false,
   ) => {
-    const call: Call = { method: 'PUT', path: at, body: printed(audio), onlyOnce }
+    const call: Call = { method: 'PUT', path: at, body: jsonText(audio), onlyOnce }
     return calls.noted(conversationId, await calls.request<Answer>(call, options))
   }
 

@@ -1,7 +1,7 @@
 /** Routes of conversations, and of what is read of one. */
 import type { ErasureReceipt } from '../../conversation/wire/schemas.ts'
 import { newId } from '../wire/new-ids.ts'
-import { printed } from '../wire/plain-json.ts'
+import { jsonText } from '../wire/plain-json.ts'
 import type { Rest } from './rest-api.ts'
 import { named, path, type RestCalls } from './rest-calls.ts'
 
@@ -36,7 +36,7 @@ export function conversationRoutes(
         {
           method: 'PATCH',
           path: path(id),
-          body: printed(patch),
+          body: jsonText(patch),
           onlyOnce: true,
           ...(ifMatch === undefined ? {} : { headers: { 'if-match': String(ifMatch) } }),
         },

@@ -8,12 +8,12 @@ export function failureOf(call: Call, { status, ok, headers }: Response, value: 
   const seconds = retryAfterSeconds(headers.get('retry-after'))
   const waitMs = (seconds ?? 0) * 1000
   if (isProblem(value) && !ok)
-    return { problem: Problem.told(value, seconds), sending: 'answered', waitMs }
+    return { problem: Problem.received(value, seconds), sending: 'answered', waitMs }
   const detail = `The answer to ${call.method} ${call.path} is ${status}, and none of Turnlog's.`
   // Of a proxy, or of a machine that is going down.
   const passing = status === 429 || status >= 502
-  const told = { title: 'The answer is not one of this service', status, retryable: passing }
-  const unusable = new Problem('answer-unusable', detail, { told })
+  const received = { title: 'The answer is not one of this service', status, retryable: passing }
+  const unusable = new Problem('answer-unusable', detail, { received })
   // A proxy that answers 429 did not pass the request on.
   return { problem: unusable, sending: passing && status !== 429 ? 'perhaps' : 'answered', waitMs }
 }

@@ -1,7 +1,7 @@
 /** What the routes share: paths, bodies with an id, and calls whose writes are remembered. */
 import { Problem } from '../../problem-error.ts'
 import type { OwnWrites } from '../own-writes.ts'
-import { plainObject, printed } from '../wire/plain-json.ts'
+import { jsonText, plainObject } from '../wire/plain-json.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { ReadOptions } from './read-options.ts'
 import type { Requester } from './requester.ts'
@@ -32,7 +32,7 @@ export function named<Given extends object>(
 ) {
   const body = plainObject(given)
   const isNamedHere = (body[member] ?? body[other] ?? undefined) === undefined
-  return { body: printed(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
+  return { body: jsonText(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
 }
 
 export class RestCalls {

@@ -7,7 +7,7 @@ import type {
 } from '../../conversation/wire/voice-schemas.ts'
 import { checkedKey } from '../wire/idempotency-key.ts'
 import { newId } from '../wire/new-ids.ts'
-import { printed } from '../wire/plain-json.ts'
+import { jsonText } from '../wire/plain-json.ts'
 import type { Call } from './call.ts'
 import type { Rest } from './rest-api.ts'
 import { named, path, type RestCalls } from './rest-calls.ts'
@@ -17,7 +17,7 @@ const now = () => new Date().toISOString()
 const keyed = (conversationId: string, what: string, key: string, body: object): Call => ({
   method: 'POST',
   path: path(conversationId, 'turns', what),
-  body: printed(body),
+  body: jsonText(body),
   headers: { 'idempotency-key': checkedKey(key) },
 })
 
@@ -32,7 +32,7 @@ export function turnRoutes(
           {
             method: 'POST',
             path: path(conversationId, 'turns'),
-            body: printed(turn),
+            body: jsonText(turn),
             headers: { 'idempotency-key': key === undefined ? newId() : checkedKey(key) },
             isNamedHere: key === undefined,
           },

@@ -24,7 +24,7 @@ export async function handshakeRefusal(options: HandshakeOptions): Promise<Probl
     const value = parsed(await response.text())
     // It would have been a socket.
     if (status === 426) return undefined
-    if (isProblem(value)) return value.retryable ? undefined : Problem.told(value)
+    if (isProblem(value)) return value.retryable ? undefined : Problem.received(value)
     if (status === 401 || status === 403)
       return new Problem('connection-refused', `The handshake is answered with ${status}.`)
   } catch {

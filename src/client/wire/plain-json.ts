@@ -17,7 +17,7 @@ class Refusal extends Error {}
  * `toJSON` that throws, and objects such as a Map, whose content JSON leaves out. A member that is
  * `undefined` is absent.
  */
-export const printed = (input: unknown): string => from(input, JSON.stringify)
+export const jsonText = (input: unknown): string => from(input, JSON.stringify)
 
 /** The same as `printed`, but a copy in place of the text. */
 export const plainJson = <T>(input: T): T => from(input, (json) => json as T)

@@ -1,5 +1,5 @@
 /** Problem documents (RFC 9457) among the JSON values of answers. */
-import type { ToldProblem } from '../../problem-error.ts'
+import type { ReceivedProblem } from '../../problem-error.ts'
 import { hasShape, isRecord, shapes } from './client-frames.ts'
 
 /** The JSON value of a text; undefined where it is no JSON. */
@@ -11,5 +11,5 @@ export function parsed(text: string): unknown {
   }
 }
 
-export const isProblem = (value: unknown): value is ToldProblem =>
+export const isProblem = (value: unknown): value is ReceivedProblem =>
   isRecord(value) && hasShape(value, shapes.problem)

@@ -32,7 +32,7 @@ export const wrongIn = (checks: readonly Check[]): number =>
   checks.filter(({ level }) => level === 'wrong').length
 
 /** By area, in columns; below what is not fine, an arrow and what to do. */
-export function printed(title: string, checks: readonly Check[]): string {
+export function reportText(title: string, checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = (check: Check): string[] => {
     const advice = 'advice' in check ? check.advice : undefined

@@ -1,12 +1,12 @@
 /** Inputs as JSON text: equal to JSON.stringify, or refused where JSON.stringify would drop or change a value. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { plainJson, printed } from '../../../src/client/wire/plain-json.ts'
+import { jsonText, plainJson } from '../../../src/client/wire/plain-json.ts'
 import { Problem } from '../../../src/problem.ts'
 
 const refusal = (input: unknown): Problem => {
   try {
-    printed(input)
+    jsonText(input)
   } catch (thrown) {
     if (thrown instanceof Problem) return thrown
     throw thrown
@@ -34,8 +34,8 @@ describe('the text of an input', () => {
   test('equals JSON.stringify for every value that JSON keeps', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
-        expect(printed(value)).toBe(JSON.stringify(value))
-        expect(printed(plainJson(value))).toBe(JSON.stringify(value))
+        expect(jsonText(value)).toBe(JSON.stringify(value))
+        expect(jsonText(plainJson(value))).toBe(JSON.stringify(value))
       }),
       { numRuns: 500 },
     )
@@ -57,7 +57,7 @@ describe('the text of an input', () => {
       Object.defineProperty({ a: 1 }, 'hidden', { value: 1n, enumerable: false }),
       { [Symbol('hidden')]: 1n, a: 1 },
     ])
-      expect(printed(value)).toBe(JSON.stringify(value))
+      expect(jsonText(value)).toBe(JSON.stringify(value))
   })
 
   test('is refused, with its place, if JSON would drop or change a value', () => {
@@ -113,7 +113,7 @@ describe('the text of an input', () => {
         return asked
       },
     }
-    const text = printed(given)
+    const text = jsonText(given)
     expect(text).toBe('{"list":[1],"counted":1}')
     const copy = plainJson({ a: given.list })
     given.list.length = 0
@@ -125,7 +125,7 @@ describe('the text of an input', () => {
       value: () => 'printed',
     })
     try {
-      expect(printed([1n])).toBe(JSON.stringify([1n]))
+      expect(jsonText([1n])).toBe(JSON.stringify([1n]))
     } finally {
       if (before === undefined) Reflect.deleteProperty(BigInt.prototype, 'toJSON')
     }

@@ -91,7 +91,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(early.listening()).toBe(true)
       early.kv.close()
       expect(seen.map((each) => each.split(':')[0])).toEqual(
-        expect.arrayContaining(['unreachable', 'unheard', 'reachable', 'heard']),
+        expect.arrayContaining(['unreachable', 'hints-lost', 'reachable', 'hints-arrive']),
       )
       expect(seen).toHaveLength(4)
       expect(`${seen.join()} ${early.name}`).not.toContain('hush')
@@ -215,7 +215,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         await readUntil(watch, (row) => row.every(({ value }) => value === n))
       }
       await until('it is heard again', () => opened.listening())
-      expect(events.filter((each) => each === 'unheard').length).toBe(3)
+      expect(events.filter((each) => each === 'hints-lost').length).toBe(3)
     })
 
     test('a watch outlives a restart, a route that is lost, and a frozen server', async () => {
@@ -248,7 +248,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await until('it hears again', () => opened.listening())
       await direct.kv.set(key('a'), 'heard')
       await readUntil(watch, ([entry]) => entry.value === 'heard')
-      expect(events).toEqual(['deaf', 'heard'])
+      expect(events).toEqual(['deaf', 'hints-arrive'])
     }, 20_000)
 
     test('a connection that hears nothing because nothing happens stays as it is', async () => {
