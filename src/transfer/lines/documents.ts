@@ -1,69 +1,103 @@
-/** Joins a JSON document that is printed over several lines into one line. */
-import type { Line } from './lines.ts'
+/** Reads the JSON documents of a file: one a line, printed over several lines, or elements of a list. */
+import { JsonValues } from './json-values.ts'
+import { type Line, readLines } from './lines.ts'
 
-/**
- * If the first line is the start of a JSON document, and not a whole one, the file is read as a single
- * document of at most `bytesMax` bytes. If the file is not one either, its lines are yielded one by one.
- * A comma at the end of a line is cut.
- */
-export async function* readDocuments(
-  lines: AsyncIterable<Line>,
-  bytesMax: number,
-): AsyncGenerator<Line> {
-  let held: Line[] | undefined
-  let bytes = 0
-  let isFirst = true
-
-  for await (const line of lines) {
-    if (isFirst && 'text' in line && beginsDocument(line.text)) held = []
-    isFirst = false
-    if (held === undefined) {
-      yield withoutComma(line)
-      continue
-    }
-    held.push(line)
-    bytes += line.bytes + 1
-    if (bytes <= bytesMax && 'text' in line) continue
-    // A file that starts with a bare bracket has no lines to import: reading on would report each of them.
-    const refusal = `is a JSON document over several lines and of more than ${bytesMax} bytes: raise --line-bytes, or write one conversation a line`
-    if (isBare(held[0])) return yield { ...firstOf(held), unusable: refusal }
-    for (const one of held) yield withoutComma(one)
-    held = undefined
-  }
-  if (held === undefined) return
-  const text = held.map((line) => ('text' in line ? line.text : '')).join('\n')
-  const first = firstOf(held)
-  if (isJsonText(text)) yield { ...first, bytes, text }
-  else if (isBare(held[0]))
-    yield {
-      ...first,
-      unusable:
-        'begins a JSON document over several lines, and the file is not one: write one conversation a line, as `jq -c .` does',
-    }
-  else for (const line of held) yield withoutComma(line)
+export type DocumentOptions = {
+  /** The largest document, in bytes. */
+  readonly bytesMax: number
+  /** Whether a value is a message: a list of messages is one document, any other list holds documents. */
+  readonly isMessage: (value: unknown) => boolean
 }
 
-const firstOf = ([first]: readonly Line[]) => ({
-  number: first?.number ?? 1,
-  bytes: first?.bytes ?? 0,
-})
+/**
+ * Yields each document with the number of its first line. The file's first bytes decide how it is
+ * read. A comma at the end of a line is cut. Memory holds one document at a time.
+ */
+export async function* readDocuments(
+  chunks: AsyncIterable<Uint8Array>,
+  { bytesMax, isMessage }: DocumentOptions,
+): AsyncGenerator<Line> {
+  const source = chunks[Symbol.asyncIterator]()
+  const head: Uint8Array[] = []
+  let layout: Layout | undefined
+  let bytes = 0
+  let nextLookBytes = 0
+  while (layout === undefined) {
+    const next = await source.next()
+    if (next.done === true) layout = layoutOf(Buffer.concat(head), isMessage) ?? 'lines'
+    else {
+      head.push(next.value)
+      bytes += next.value.byteLength
+      // Looking at twice as much each time keeps the cost linear.
+      if (bytes >= nextLookBytes || bytes > bytesMax) {
+        layout = layoutOf(Buffer.concat(head), isMessage)
+        nextLookBytes = bytes * 2
+      }
+      if (bytes > bytesMax) layout ??= isListStart(head) ? 'list' : 'lines'
+    }
+  }
+  const all = followedBy(head, source)
+  if (layout === 'lines')
+    for await (const line of readLines(all, bytesMax)) yield withoutComma(line)
+  else yield* new JsonValues(bytesMax, layout === 'list').read(all)
+}
 
-const isBare = (line: Line | undefined) =>
-  line !== undefined && 'text' in line && /^[[{\s]+$/.test(line.text)
+/** `lines`: a document a line. `values`: documents over several lines. `list`: one list of documents. */
+type Layout = 'lines' | 'values' | 'list'
 
-const beginsDocument = (text: string) => /^[[{]/.test(text) && !isJsonText(cut(text))
+/** Undefined if the first bytes do not decide. */
+function layoutOf(head: Uint8Array, isMessage: DocumentOptions['isMessage']): Layout | undefined {
+  const text = new TextDecoder().decode(head).trimStart()
+  if (text === '') return undefined
+  if (!/^[[{]/.test(text)) return 'lines'
+  const firstLine = text.includes('\n') ? text.slice(0, text.indexOf('\n')) : undefined
+  if (text.startsWith('[')) {
+    const element = firstElement(text)
+    if (element === undefined) return undefined
+    if (!isMessage(element.value)) return 'list'
+  }
+  if (firstLine === undefined) return undefined
+  return isJsonText(cut(firstLine.trim())) ? 'lines' : 'values'
+}
+
+/** The first element of a list whose text may go on; undefined until the element is complete. */
+function firstElement(text: string): { readonly value: unknown } | undefined {
+  const ends = [...text.slice(1).matchAll(/[}\]]/g)].map(({ index }) => index + 2)
+  if (/^\[\s*\]/.test(text)) return { value: undefined }
+  for (const end of ends.slice(0, closersMax)) {
+    const value = parsed(text.slice(1, end))
+    if (value !== undefined) return { value }
+  }
+  return ends.length > closersMax ? { value: undefined } : undefined
+}
+
+/** Closing brackets at which the first element may end: a larger one is a document. */
+const closersMax = 64
+
+const isListStart = ([first]: readonly Uint8Array[]): boolean =>
+  new TextDecoder().decode(first?.subarray(0, 64)).trimStart().startsWith('[')
+
+async function* followedBy(
+  head: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* head
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+}
 
 const withoutComma = (line: Line): Line =>
   'text' in line ? { ...line, text: cut(line.text) } : line
 
-/** Without the comma that remains when the brackets around a list are removed. */
+/** Cuts the comma that remains when the brackets around a list are removed. */
 const cut = (text: string) => text.replace(/(?<=[}\]])\s*,$/, '')
 
-function isJsonText(text: string): boolean {
+const isJsonText = (text: string): boolean => parsed(text) !== undefined
+
+/** The value of a JSON text; undefined if it is none. */
+function parsed(text: string): unknown {
   try {
-    JSON.parse(text)
-    return true
+    return JSON.parse(text)
   } catch {
-    return false
+    return undefined
   }
 }
