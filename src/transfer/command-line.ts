@@ -4,7 +4,7 @@ import { shownUrl } from '../client/shown-url.ts'
 import { canonicalId } from '../conversation/wire/ids.ts'
 import { isUuid } from '../conversation/wire/validation.ts'
 import { Misuse } from './misuse.ts'
-import { endedBy } from './service-client.ts'
+import { failureText } from './service-client.ts'
 
 export const serviceOptions = {
   url: { type: 'string', default: 'http://localhost:3000' },
@@ -56,7 +56,7 @@ export async function run(usage: string, verb: () => Promise<number>): Promise<n
   try {
     return await verb()
   } catch (error) {
-    if (error instanceof Problem) return complain(`${endedBy(error)}\n`, 1)
+    if (error instanceof Problem) return complain(`${failureText(error)}\n`, 1)
     const isArgument =
       error instanceof Misuse ||
       (error instanceof TypeError && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code)))

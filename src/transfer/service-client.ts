@@ -67,7 +67,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
 }
 
 /** One line for a transfer that a problem ends. */
-export function endedBy(problem: Problem): string {
+export function failureText(problem: Problem): string {
   const { code, message } = settled(problem)
   const isStranger = code === 'answer-unusable'
   return isStranger ? `${message} It is no JSON: does --url name a Turnlog service?` : message

@@ -70,7 +70,7 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
     kept: new Map([...kept, ...dialogue.kept.map((what) => [what, 1] as const)]),
   }
   const steps = [create, ...recordsOf(conversationId, turns)]
-  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
+  return { conversationId, steps, begins: true, continues: false, unusedTimes: times.unused }
 }
 
 function recordsOf(conversationId: string, turns: Turns['turns']): Step[] {

@@ -9,17 +9,17 @@ import {
   type HalfLine,
   type TurnLine,
 } from './export-format.ts'
-import { type Block, type Kept, LineProblem, type Step } from './steps.ts'
+import { type Block, LineProblem, type RelocatedCounts, type Step } from './steps.ts'
 
-const nothingKept: Kept = new Map()
+const nothingRelocated: RelocatedCounts = new Map()
 
 export function readExportLine(value: unknown): Block {
   const line = checkExportLine(value)
   if ('wrong' in line) throw new LineProblem(line.wrong)
   const begins = line.type === 'conversation'
   const conversationId = canonicalId(begins ? line.id : line.conversationId)
-  const goesOn = line.type !== 'end' && line.type !== 'erased'
-  return { conversationId, steps: [stepOf(line, conversationId)], begins, goesOn }
+  const continues = line.type !== 'end' && line.type !== 'erased'
+  return { conversationId, steps: [stepOf(line, conversationId)], begins, continues }
 }
 
 function stepOf(line: ExportLine, conversationId: string): Step {
@@ -33,7 +33,7 @@ function stepOf(line: ExportLine, conversationId: string): Step {
         ...(metadata === null ? {} : { metadata }),
         createdAt,
       }
-      return { do: 'create', body, kept: nothingKept }
+      return { do: 'create', body, kept: nothingRelocated }
     }
     case 'segment':
       return { do: 'segment', segmentId: line.id }
@@ -91,7 +91,7 @@ function recordOf(line: TurnLine, conversationId: string): Step {
     exported: messages,
     ...laterOf(ai),
     ...(human === undefined ? {} : { seatKey: seatKey(conversationId, human.seq) }),
-    kept: nothingKept,
+    kept: nothingRelocated,
   }
 }
 

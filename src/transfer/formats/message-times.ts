@@ -9,7 +9,7 @@ import {
 import { isJson, type Json } from './json-value.ts'
 import { timeOfNumber, timeOfValue } from './time-forms.ts'
 
-export type StrangeTimes = { readonly count: number; readonly example: string | undefined }
+export type UnusedTimes = { readonly count: number; readonly example: string | undefined }
 
 /** Names are compared in lower case, without `_` and `-`; an earlier one is taken first. */
 const sent = ['createdat', 'createtime', 'created', 'createdtime', 'createdon', 'creationtime']
@@ -52,7 +52,7 @@ export class TimeReader {
   }
 
   /** Values under the name of a time that could not be read as one. */
-  get strange(): StrangeTimes {
+  get unused(): UnusedTimes {
     return { count: this.#count, example: this.#example }
   }
 

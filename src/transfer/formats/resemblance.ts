@@ -2,8 +2,8 @@
 import { isJson, type Json } from './json-value.ts'
 
 /** A value of no known format -> what is wrong with it. */
-export function strangerOf(value: unknown): string {
-  if (Array.isArray(value)) return strangeList(value)
+export function unknownFormatText(value: unknown): string {
+  if (Array.isArray(value)) return unknownListText(value)
   if (!isJson(value)) return unknown
   if (isJson(value.mapping)) return looksLike('a conversation of a ChatGPT export')
   if (isJson(value.chat_history)) return looksLike('a session report of LiveKit')
@@ -17,7 +17,7 @@ const unknown = 'is of no format that is known'
 
 const looksLike = (what: string) => `${unknown}; it looks like ${what}`
 
-function strangeList(list: readonly unknown[]): string {
+function unknownListText(list: readonly unknown[]): string {
   const first = list.find(isJson)
   if (first === undefined) return `${unknown}: a line is an object`
   if (isJson(first.mapping)) return looksLike(`${list.length} conversations of a ChatGPT export`)

@@ -2,7 +2,7 @@
 import type { Message, NewConversation, NewTurn } from '../../conversation/wire/schemas.ts'
 import type { NewVoiceSession, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
 import type { ExportedMessage } from './export-format.ts'
-import type { StrangeTimes } from './message-times.ts'
+import type { UnusedTimes } from './message-times.ts'
 
 /** The audio of an AI message, and the segment it is tagged with. */
 export type Audio = {
@@ -39,7 +39,7 @@ export type Step =
       readonly do: 'create'
       readonly body: NewConversation & { readonly id: string }
       readonly whole?: WholeLine
-      readonly kept: Kept
+      readonly kept: RelocatedCounts
     }
   | {
       readonly do: 'record'
@@ -54,7 +54,7 @@ export type Step =
       readonly report?: Report
       /** The key of a seat under which an earlier import may have brought the human half. */
       readonly seatKey?: string
-      readonly kept: Kept
+      readonly kept: RelocatedCounts
     }
   | { readonly do: 'seat'; readonly seq: number; readonly key: string }
   | {
@@ -79,7 +79,7 @@ export type Step =
   | { readonly do: 'withdraw' }
 
 /** Counts of what was kept in another place than its own, by `what -> where`. */
-export type Kept = ReadonlyMap<string, number>
+export type RelocatedCounts = ReadonlyMap<string, number>
 
 /** The steps of one line, all of one conversation. */
 export type Block = {
@@ -87,9 +87,9 @@ export type Block = {
   readonly steps: readonly Step[]
   /** Whether the conversation begins here, and whether other lines belong to it, too. */
   readonly begins: boolean
-  readonly goesOn: boolean
+  readonly continues: boolean
   /** Values under the name of a time that are no times. */
-  readonly strangeTimes?: StrangeTimes
+  readonly unusedTimes?: UnusedTimes
 }
 
 /** The id that a line gives its conversation, and the member that holds it. */

@@ -6,7 +6,7 @@
 import { splitResponses } from '../../conversation/wire/render.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isJson, type Json } from './json-value.ts'
-import type { Kept } from './steps.ts'
+import type { RelocatedCounts } from './steps.ts'
 
 type Said = {
   /** The message as it came. */
@@ -33,10 +33,10 @@ type Other = {
 export type Utterance = Human | Ai | Other
 
 export type Turns = {
-  readonly turns: readonly { readonly turn: NewTurn; readonly kept: Kept }[]
+  readonly turns: readonly { readonly turn: NewTurn; readonly kept: RelocatedCounts }[]
   /** For the conversation's metadata, under the name of the format. */
   readonly extra: Json
-  readonly kept: Kept
+  readonly kept: RelocatedCounts
 }
 
 /** Joins several texts to one, with a blank line between them. */
@@ -86,7 +86,7 @@ function turnOf(
   asked: readonly Utterance[],
   answer: Ai,
   { idOf, at: defaultAt }: TurnDefaults,
-): { turn: NewTurn; kept: Kept } {
+): { turn: NewTurn; kept: RelocatedCounts } {
   const kept = new Map<string, number>()
   const where = `metadata.${format}`
   const begin = asked.findIndex(({ by }) => by === 'human')

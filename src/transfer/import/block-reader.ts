@@ -1,6 +1,6 @@
 /** Lines of one file -> blocks of steps. */
 import { type Format, formatOf } from '../formats/formats.ts'
-import { strangerOf } from '../formats/resemblance.ts'
+import { unknownFormatText } from '../formats/resemblance.ts'
 import { type Block, LineProblem } from '../formats/steps.ts'
 import type { Line } from '../lines/lines.ts'
 import { parseSourced, type SourcedJson } from '../lines/sourced-json.ts'
@@ -61,7 +61,9 @@ export class BlockReader {
       hasTimes: ids.length > 0,
     })
     if (digits > 0)
-      this.#tally.kept(new Map([['times in nanoseconds -> a text of their digits', digits]]))
+      this.#tally.countRelocated(
+        new Map([['times in nanoseconds -> a text of their digits', digits]]),
+      )
     return read(json.value, {
       ...identity,
       externalPrefix: this.#file.externalPrefix ?? this.#file.source ?? '',
@@ -72,7 +74,7 @@ export class BlockReader {
 
   #formatFor(value: unknown): Format {
     this.#format ??= formatOf(value)
-    if (this.#format === undefined) throw new LineProblem(strangerOf(value))
+    if (this.#format === undefined) throw new LineProblem(unknownFormatText(value))
     if (this.#format.ids.length > 0 && this.#file.source === undefined)
       throw new Misuse(
         `${this.#file.name} has no path to derive conversation ids from: give each stream a name of its own by --source <name>`,

@@ -4,12 +4,12 @@ import type { Rest } from '../../client/client.ts'
 import type { Conversation, NewConversation } from '../../conversation/wire/schemas.ts'
 import type { WholeLine } from '../formats/steps.ts'
 import { type Refusal, refusalOf, withNovelty } from '../service-client.ts'
-import { findConversation, holdsExactly, shownOf, strangerAt } from './standing.ts'
-import { doubtfulOf, probeTurns } from './turn-probe.ts'
+import { descriptionOf, findConversation, foreignMessageSeq, holdsExactly } from './stored-turns.ts'
+import { probeTurns, turnsToProbe } from './turn-probe.ts'
 
 export type Creation =
   | { readonly outcome: 'new' }
-  | { readonly outcome: 'there' }
+  | { readonly outcome: 'found' }
   /** An earlier version imported the line, whole, under an id of its own. */
   | { readonly outcome: 'earlier' }
   | { readonly outcome: 'refused'; readonly what: string; readonly reason: string }
@@ -57,7 +57,7 @@ export async function createOrFind(
 
 /** Asked only where it matters: most lines have no turn that a service might refuse. */
 async function isAbsent(rest: Rest, id: string, { turns }: WholeLine): Promise<boolean> {
-  return doubtfulOf(turns).length > 0 && (await findConversation(rest, id)) === undefined
+  return turnsToProbe(turns).length > 0 && (await findConversation(rest, id)) === undefined
 }
 
 async function findEarlier(
@@ -78,9 +78,9 @@ async function joined(
   whole: WholeLine | undefined,
   { lastSeq }: Conversation,
 ): Promise<Creation> {
-  if (whole === undefined) return { outcome: 'there' }
-  const seq = await strangerAt(rest, id, whole.turns, lastSeq)
-  if (seq === undefined) return { outcome: 'there' }
+  if (whole === undefined) return { outcome: 'found' }
+  const seq = await foreignMessageSeq(rest, id, whole.turns, lastSeq)
+  if (seq === undefined) return { outcome: 'found' }
   return {
     outcome: 'refused',
     what: 'conversations: they hold other messages',
@@ -105,7 +105,7 @@ async function refused(
     // An id that was derived from source and name proves both, and an import gives no title.
     const isDerived = whole !== undefined && !whole.hasOwnId
     const shown = isDerived ? { ...found, externalId, title } : found
-    if (isDeepStrictEqual(shownOf(shown), [externalId, title, metadata]))
+    if (isDeepStrictEqual(descriptionOf(shown), [externalId, title, metadata]))
       return joined(rest, body, whole, found)
     const advice = whole === undefined ? '' : ` ${whole.advice}`
     return because(

@@ -5,10 +5,10 @@ import { readDocuments } from '../lines/documents.ts'
 import { type Line, readLines } from '../lines/lines.ts'
 import type { Progress } from '../progress.ts'
 import { BlockReader, type BlockSettings, type ImportFile } from './block-reader.ts'
+import { ConcurrentImports } from './concurrent-imports.ts'
 import { ConversationImport } from './conversation-import.ts'
-import { ImportLanes } from './import-lanes.ts'
 import { LineIdentities } from './line-identities.ts'
-import type { Place, Tally } from './tally.ts'
+import type { SourceLine, Tally } from './tally.ts'
 
 export type ImportSettings = BlockSettings & {
   readonly concurrency: number
@@ -24,9 +24,9 @@ export async function importFiles(
   { rest, tally, progress }: Tools,
 ): Promise<void> {
   const { allowGaps, concurrency, lineBytesMax } = settings
-  const lanes = new ImportLanes(
+  const lanes = new ConcurrentImports(
     { conversations: concurrency, waitingBytesMax: 2 * lineBytesMax },
-    ({ conversationId: id, goesOn: needsEnd }) =>
+    ({ conversationId: id, continues: needsEnd }) =>
       new ConversationImport({ id, needsEnd, rest, tally, allowGaps }),
   )
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? Number.NaN), 0)
@@ -38,12 +38,12 @@ export async function importFiles(
       tally.count('lines')
       read += line.bytes + 1
       progress.update(Number.isNaN(bytes) ? undefined : read / bytes, progressText(tally))
-      const place: Place = { file: file.name, line: line.number }
+      const sourceLine: SourceLine = { file: file.name, line: line.number }
       try {
-        await pushLine(line, place, { reader, lanes, tally })
+        await pushLine(line, sourceLine, { reader, lanes, tally })
       } catch (error) {
         if (!(error instanceof LineProblem)) throw error
-        tally.failed(place, error.message)
+        tally.reportFailure(sourceLine, error.message)
       }
     }
   }
@@ -52,24 +52,24 @@ export async function importFiles(
 
 async function pushLine(
   line: Line,
-  place: Place,
+  sourceLine: SourceLine,
   {
     reader,
     lanes,
     tally,
-  }: { readonly reader: BlockReader; readonly lanes: ImportLanes; readonly tally: Tally },
+  }: { readonly reader: BlockReader; readonly lanes: ConcurrentImports; readonly tally: Tally },
 ): Promise<void> {
   const block = reader.blockOf(line)
-  if (block.strangeTimes !== undefined) tally.strangeTimes(place, block.strangeTimes)
+  if (block.unusedTimes !== undefined) tally.countUnusedTimes(sourceLine, block.unusedTimes)
   if (!block.begins && lanes.current() !== block.conversationId)
     throw new LineProblem(
       `belongs to conversation ${block.conversationId}, whose first line is not before it`,
     )
-  await lanes.push(block, place, line.bytes)
+  await lanes.push(block, sourceLine, line.bytes)
 }
 
 function progressText(tally: Tally): string {
-  const conversations = tally.of('conversations new', 'conversations there').toLocaleString('en')
-  const turns = tally.of('turns new', 'turns replayed').toLocaleString('en')
+  const conversations = tally.total('conversations new', 'conversations found').toLocaleString('en')
+  const turns = tally.total('turns new', 'turns replayed').toLocaleString('en')
   return `${conversations} conversations, ${turns} turns`
 }

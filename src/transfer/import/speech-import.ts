@@ -26,7 +26,7 @@ export class SpeechImport {
   }
 
   /** The turn as it stands, where its human half was imported before; else undefined. */
-  async goOn(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
+  async completeSeat(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
     const { turn, seatKey } = step
     if (seatKey === undefined) return undefined
     const { assistant, segment } = turn

@@ -4,7 +4,7 @@ import type { Message, RecordedTurn } from '../../conversation/wire/schemas.ts'
 import type { Step } from '../formats/steps.ts'
 import { type Refusal, refusalOf } from '../service-client.ts'
 import type { SpeechImport } from './speech-import.ts'
-import { standing } from './standing.ts'
+import { findStoredMessages } from './stored-turns.ts'
 
 export type RecordStep = Step & { do: 'record' }
 
@@ -31,14 +31,16 @@ export class TurnImport {
   /** `mayHaveSeat`: whether an earlier import may have brought the turn's human half to a seat. */
   async recordOrFind(step: RecordStep, mayHaveSeat: boolean): Promise<TurnOutcome> {
     try {
-      const completed = mayHaveSeat ? await this.#speech.goOn(step) : undefined
+      const completed = mayHaveSeat ? await this.#speech.completeSeat(step) : undefined
       const turn = completed === undefined ? await this.#record(step) : completed
       return turn ?? withoutAnswer
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal === undefined) throw error
       const isTaken = refusal.code === 'idempotency-conflict' || refusal.code === 'id-taken'
-      const found = isTaken ? await standing(this.#rest, this.#conversationId, step) : undefined
+      const found = isTaken
+        ? await findStoredMessages(this.#rest, this.#conversationId, step)
+        : undefined
       return found === undefined ? { refusal } : { messages: found, replayed: true }
     }
   }

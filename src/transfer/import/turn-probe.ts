@@ -16,7 +16,7 @@ export async function probeTurns(
   rest: Rest,
   turns: readonly NewTurn[],
 ): Promise<Refusal | undefined> {
-  for (const turn of doubtfulOf(turns)) {
+  for (const turn of turnsToProbe(turns)) {
     try {
       await rest.recordTurn(newId(), turn)
     } catch (error) {
@@ -29,7 +29,7 @@ export async function probeTurns(
 }
 
 /** The turn that is largest by each measure that the service has a limit for. */
-export function doubtfulOf(turns: readonly NewTurn[]): NewTurn[] {
+export function turnsToProbe(turns: readonly NewTurn[]): NewTurn[] {
   const measured = turns.map((turn) => ({ turn, sizes: sizesOf(turn) }))
   const doubtful = measured.filter(
     ({ sizes: [bytes = 0, parts = 0, depth = 0] }) =>

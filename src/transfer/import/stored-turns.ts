@@ -14,17 +14,17 @@ import type { Step } from '../formats/steps.ts'
 import { refusalOf } from '../service-client.ts'
 
 /** The stored messages of a turn that was refused, where they are the ones that it would record. */
-export async function standing(
+export async function findStoredMessages(
   rest: Rest,
   conversationId: string,
   { exported, turn, seq }: Pick<Step & { do: 'record' }, 'exported' | 'turn' | 'seq'>,
 ): Promise<Message[] | undefined> {
-  if (exported !== undefined) return standingExport(rest, conversationId, exported)
-  return seq === undefined ? undefined : standingTurn(rest, conversationId, turn, seq)
+  if (exported !== undefined) return storedExport(rest, conversationId, exported)
+  return seq === undefined ? undefined : storedTurn(rest, conversationId, turn, seq)
 }
 
 /** The stored messages that equal these: they were recorded under another key, or complete their segment differently. */
-async function standingExport(
+async function storedExport(
   rest: Rest,
   conversationId: string,
   exported: readonly ExportedMessage[],
@@ -34,7 +34,7 @@ async function standingExport(
 }
 
 /** The stored messages that equal these but for their times, because versions differ in the times they understand. */
-async function standingTurn(
+async function storedTurn(
   rest: Rest,
   conversationId: string,
   turn: NewTurn,
@@ -66,7 +66,7 @@ export async function holdsExactly(
  * The `seq` of the last of these turns' messages that must be stored, if another message has it: then the
  * conversation has turns of another source. Turns are recorded in order, so one message is enough.
  */
-export async function strangerAt(
+export async function foreignMessageSeq(
   rest: Rest,
   conversationId: string,
   turns: readonly NewTurn[],
@@ -102,7 +102,7 @@ async function messagesAt(
   return page.messages
 }
 
-export const shownOf = ({ externalId, title, metadata }: Conversation) => [
+export const descriptionOf = ({ externalId, title, metadata }: Conversation) => [
   externalId,
   title,
   metadata,

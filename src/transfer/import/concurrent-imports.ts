@@ -5,9 +5,9 @@
 
 import type { Block } from '../formats/steps.ts'
 import type { ConversationImport } from './conversation-import.ts'
-import type { Place } from './tally.ts'
+import type { SourceLine } from './tally.ts'
 
-export type LaneBounds = {
+export type ImportBounds = {
   readonly conversations: number
   /** The maximum of queued lines, in bytes. One line may exceed it. */
   readonly waitingBytesMax: number
@@ -17,8 +17,8 @@ type Lane = { readonly id: string; readonly work: ConversationImport; done: Prom
 
 const waitingBlocksMax = 1024
 
-export class ImportLanes {
-  readonly #bounds: LaneBounds
+export class ConcurrentImports {
+  readonly #bounds: ImportBounds
   readonly #start: (block: Block) => ConversationImport
   readonly #lanes = new Map<string, Lane>()
   /** The lane of the conversation whose lines go on. */
@@ -29,7 +29,7 @@ export class ImportLanes {
   /** Resolves when any work ends. */
   #ended = Promise.withResolvers<void>()
 
-  constructor(bounds: LaneBounds, start: (block: Block) => ConversationImport) {
+  constructor(bounds: ImportBounds, start: (block: Block) => ConversationImport) {
     this.#bounds = bounds
     this.#start = start
   }
@@ -40,19 +40,19 @@ export class ImportLanes {
   }
 
   /** Resolves when there is room for more. Throws what stopped the work of any conversation. */
-  async push(block: Block, place: Place, bytes: number): Promise<void> {
+  async push(block: Block, sourceLine: SourceLine, bytes: number): Promise<void> {
     if (block.begins) this.#closeOpen()
     const lane = block.begins ? await this.#begin(block) : this.#open
     if (lane?.id !== block.conversationId) throw new Error('A block lies outside its conversation.')
     this.#waitingBlocks += 1
     this.#waitingBytes += bytes
     this.#append(lane, async () => {
-      for (const step of block.steps) await lane.work.apply(step, place)
+      for (const step of block.steps) await lane.work.apply(step, sourceLine)
       this.#waitingBlocks -= 1
       this.#waitingBytes -= bytes
     })
     this.#open = lane
-    if (!block.goesOn) this.#closeOpen()
+    if (!block.continues) this.#closeOpen()
     const { waitingBytesMax } = this.#bounds
     await this.#until(
       () => this.#waitingBlocks < waitingBlocksMax && this.#waitingBytes < waitingBytesMax,
