@@ -1,6 +1,6 @@
 /**
- * Imports conversations side by side, and the steps of each in order. The queued lines are bounded, so the
- * reader of a file waits with them.
+ * Imports several conversations at once, and the steps of each in order. The queue of lines is bounded: the
+ * reader of a file waits while it is full.
  */
 
 import type { Block } from '../formats/steps.ts'
@@ -8,50 +8,57 @@ import type { ConversationImport } from './conversation-import.ts'
 import type { SourceLine } from './tally.ts'
 
 export type ImportBounds = {
+  /** Maximum number of conversations imported at once. */
   readonly conversations: number
-  /** The maximum of queued lines, in bytes. One line may exceed it. */
+  /** Maximum size of the queued lines, in bytes. One line may exceed it. */
   readonly waitingBytesMax: number
 }
 
-type Lane = { readonly id: string; readonly work: ConversationImport; done: Promise<void> }
+type RunningImport = {
+  readonly id: string
+  readonly conversation: ConversationImport
+  /** Resolves when all steps that were appended so far have run. */
+  done: Promise<void>
+}
 
 const waitingBlocksMax = 1024
 
 export class ConcurrentImports {
   readonly #bounds: ImportBounds
   readonly #start: (block: Block) => ConversationImport
-  readonly #lanes = new Map<string, Lane>()
-  /** The lane of the conversation whose lines go on. */
-  #open: Lane | undefined
+  readonly #running = new Map<string, RunningImport>()
+  /** The import that the next lines of the file may belong to. */
+  #open: RunningImport | undefined
   #waitingBlocks = 0
   #waitingBytes = 0
   #failure: { readonly error: unknown } | undefined
-  /** Resolves when any work ends. */
-  #ended = Promise.withResolvers<void>()
+  /** Resolves when the next queued block of any conversation is done. */
+  #blockDone = Promise.withResolvers<void>()
 
   constructor(bounds: ImportBounds, start: (block: Block) => ConversationImport) {
     this.#bounds = bounds
     this.#start = start
   }
 
-  /** The conversation whose lines go on, if any. */
+  /** The id of the conversation that the next lines of the file may belong to, if there is one. */
   current(): string | undefined {
     return this.#open?.id
   }
 
-  /** Resolves when there is room for more. Throws what stopped the work of any conversation. */
+  /** Queues a block, and resolves when the queue has room again. Throws the error that stopped any import. */
   async push(block: Block, sourceLine: SourceLine, bytes: number): Promise<void> {
     if (block.begins) this.#closeOpen()
-    const lane = block.begins ? await this.#begin(block) : this.#open
-    if (lane?.id !== block.conversationId) throw new Error('A block lies outside its conversation.')
+    const running = block.begins ? await this.#begin(block) : this.#open
+    if (running?.id !== block.conversationId)
+      throw new Error('A block lies outside its conversation.')
     this.#waitingBlocks += 1
     this.#waitingBytes += bytes
-    this.#append(lane, async () => {
-      for (const step of block.steps) await lane.work.apply(step, sourceLine)
+    this.#append(running, async () => {
+      for (const step of block.steps) await running.conversation.apply(step, sourceLine)
       this.#waitingBlocks -= 1
       this.#waitingBytes -= bytes
     })
-    this.#open = lane
+    this.#open = running
     if (!block.continues) this.#closeOpen()
     const { waitingBytesMax } = this.#bounds
     await this.#until(
@@ -59,33 +66,35 @@ export class ConcurrentImports {
     )
   }
 
-  /** Resolves when everything was carried out. */
+  /** Resolves when all queued blocks are done. */
   async finish(): Promise<void> {
     this.#closeOpen()
-    await this.#until(() => this.#lanes.size === 0)
+    await this.#until(() => this.#running.size === 0)
   }
 
-  async #begin(block: Block): Promise<Lane> {
+  async #begin(block: Block): Promise<RunningImport> {
     const id = block.conversationId
-    // A conversation that comes again is imported after itself, never beside itself.
-    await this.#until(() => this.#lanes.size < this.#bounds.conversations && !this.#lanes.has(id))
-    const lane: Lane = { id, work: this.#start(block), done: Promise.resolve() }
-    this.#lanes.set(id, lane)
-    return lane
+    // If a conversation occurs twice in a file, its second import waits for the first one to end.
+    await this.#until(
+      () => this.#running.size < this.#bounds.conversations && !this.#running.has(id),
+    )
+    const running = { id, conversation: this.#start(block), done: Promise.resolve() }
+    this.#running.set(id, running)
+    return running
   }
 
   #closeOpen(): void {
-    const lane = this.#open
+    const running = this.#open
     this.#open = undefined
-    if (lane === undefined) return
-    this.#append(lane, () => {
-      lane.work.finish()
-      this.#lanes.delete(lane.id)
+    if (running === undefined) return
+    this.#append(running, () => {
+      running.conversation.finish()
+      this.#running.delete(running.id)
     })
   }
 
-  #append(lane: Lane, work: () => Promise<void> | void): void {
-    lane.done = lane.done
+  #append(running: RunningImport, work: () => Promise<void> | void): void {
+    running.done = running.done
       .then(() => (this.#failure === undefined ? work() : undefined))
       .catch((error: unknown) => {
         this.#failure ??= { error }
@@ -94,13 +103,13 @@ export class ConcurrentImports {
   }
 
   #wake(): void {
-    const waiting = this.#ended
-    this.#ended = Promise.withResolvers()
-    waiting.resolve()
+    const done = this.#blockDone
+    this.#blockDone = Promise.withResolvers()
+    done.resolve()
   }
 
   async #until(condition: () => boolean): Promise<void> {
-    while (this.#failure === undefined && !condition()) await this.#ended.promise
+    while (this.#failure === undefined && !condition()) await this.#blockDone.promise
     if (this.#failure !== undefined) throw this.#failure.error
   }
 }

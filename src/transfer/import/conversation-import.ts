@@ -1,4 +1,4 @@
-/** Carries out the steps of one conversation, in order. After a refused turn, no later step is tried. */
+/** Runs the steps of one conversation in order. After a refused turn, the remaining steps are skipped. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -13,11 +13,11 @@ import { type RecordStep, TurnImport, withSegment } from './turn-import.ts'
 
 export type ImportOptions = {
   readonly id: string
-  /** Whether an `end` has to come: without it the file was cut off. */
+  /** Whether an `end` line must follow. If it is missing, the file was cut off. */
   readonly needsEnd: boolean
   readonly rest: Rest
   readonly tally: Tally
-  /** Record what follows a turn that is missing. */
+  /** Whether turns after a missing turn are recorded. */
   readonly allowGaps: boolean
 }
 
@@ -27,10 +27,10 @@ export class ConversationImport {
   readonly #segmentAudio: SegmentAudio
   readonly #speech: SpeechImport
   readonly #turns: TurnImport
-  /** Whether the conversation was there before this import. */
+  /** Whether the conversation existed before this import. */
   #isStored = false
   #isUnderEarlierId = false
-  /** What to do where the conversation that is there is another one: a sentence. */
+  /** A sentence: what the user can do if the stored conversation is not the one of the line. */
   #advice = ''
   /** Whether a refusal ended the import of this conversation. */
   #isStopped = false
@@ -47,6 +47,7 @@ export class ConversationImport {
     this.#turns = new TurnImport(rest, id, this.#speech)
   }
 
+  /** Runs one step. A refusal of the service is reported; other problems are thrown. */
   async apply(step: Step, sourceLine: SourceLine): Promise<void> {
     this.#lastSourceLine = sourceLine
     if (step.do === 'end' || step.do === 'withdraw') this.#hasEnded = true
@@ -68,7 +69,7 @@ export class ConversationImport {
     if (needsEnd && !this.#hasEnded && this.#lastSourceLine !== undefined)
       tally.reportFailure(
         this.#lastSourceLine,
-        `the lines of conversation ${id} end here, without an \`end\``,
+        `the lines of conversation ${id} stop here without an \`end\` line: the file was cut off`,
       )
   }
 
@@ -127,53 +128,55 @@ export class ConversationImport {
     const outcome = await this.#turns.recordOrFind(step, this.#isStored)
     if ('refusal' in outcome) {
       const { refusal } = outcome
-      return this.#stop(sourceLine, `turns: ${refusal.code}`, this.#reasonOf(step, refusal))
+      return this.#stop(sourceLine, `turns: ${refusal.code}`, this.#refusalText(step, refusal))
     }
     const { messages, replayed } = outcome
     tally.count(replayed ? 'turns replayed' : 'turns new')
     tally.countRelocated(kept)
     if (exported !== undefined && seq !== undefined)
-      this.#placed(seq, exported.length, messages[0]?.seq)
+      this.#noteSeq(seq, exported.length, messages[0]?.seq)
     else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
-    await this.#laterOf(messages.at(-1), audio, report, sourceLine)
+    await this.#applyLaterChanges(messages.at(-1), audio, report, sourceLine)
   }
 
-  #reasonOf({ seq }: RecordStep, { code, message }: Refusal): string {
+  #refusalText({ seq }: RecordStep, { code, message }: Refusal): string {
     const { id } = this.#options
     if (code === 'no answer') return message
     return code === 'idempotency-conflict' && seq !== undefined
-      ? `conversation ${id} was imported with another message ${seq} than this line has (${code}): nothing was added from there on. ${this.#advice}`
+      ? `message ${seq} of conversation ${id} was imported before with other content than this line has (${code}): nothing was added from there on. ${this.#advice}`
       : `conversation ${id}: ${message}`
   }
 
   async #seat(seq: number, key: string, sourceLine: SourceLine): Promise<void> {
-    if (!this.#isGap(seq, sourceLine)) this.#placed(seq, 1, await this.#speech.open(key, undefined))
+    if (!this.#isGap(seq, sourceLine))
+      this.#noteSeq(seq, 1, await this.#speech.open(key, undefined))
   }
 
   async #half(step: Step & { do: 'half' }, sourceLine: SourceLine): Promise<void> {
     const { seq, key, halves, audio, report } = step
     if (this.#isGap(seq, sourceLine)) return
-    let there = halves.user === undefined ? undefined : await this.#speech.open(key, halves.user.at)
+    let storedSeq =
+      halves.user === undefined ? undefined : await this.#speech.open(key, halves.user.at)
     const turn = await this.#speech.complete(step)
     if (turn === null) return this.#stop(sourceLine, 'turns: no answer', 'the answer has no parts')
     const { messages, replayed } = turn
-    there ??= messages.find(({ role }) => role === 'ai')?.seq
+    storedSeq ??= messages.find(({ role }) => role === 'ai')?.seq
     this.#options.tally.count(replayed ? 'turns replayed' : 'turns new')
-    this.#placed(seq, 1, there)
-    await this.#laterOf(messages.at(-1), audio, report, sourceLine)
+    this.#noteSeq(seq, 1, storedSeq)
+    await this.#applyLaterChanges(messages.at(-1), audio, report, sourceLine)
   }
 
-  /** What may have come to an answer after it was recorded. */
-  async #laterOf(
-    now: Message | undefined,
+  /** Brings the audio and the interruption that an answer got after it was recorded. */
+  async #applyLaterChanges(
+    stored: Message | undefined,
     audio: Audio | undefined,
     report: Report | undefined,
     sourceLine: SourceLine,
   ): Promise<void> {
     if (report !== undefined) await this.#speech.report(report)
     if (audio === undefined) return
-    if (isDeepStrictEqual([now?.ttsAudioUrls, now?.segmentId], [audio.urls, audio.segmentId]))
-      this.#attachments.carry(audio)
+    if (isDeepStrictEqual([stored?.ttsAudioUrls, stored?.segmentId], [audio.urls, audio.segmentId]))
+      this.#attachments.noteCarrier(audio)
     else await this.#tryAudio(sourceLine, () => this.#attach(audio))
   }
 
@@ -194,7 +197,7 @@ export class ConversationImport {
     tally.count('audio')
   }
 
-  /** Audio has no order that a refusal could break: the rest goes on. */
+  /** Attaches audio and reports a refusal. The import continues, because audio has no order to keep. */
   async #tryAudio(sourceLine: SourceLine, attaching: () => Promise<void>): Promise<void> {
     const { id, tally } = this.#options
     try {
@@ -217,7 +220,7 @@ export class ConversationImport {
       tally.reportRefusal(
         sourceLine,
         'conversations: messages are missing',
-        `conversation ${id} has ${messages} messages, and ${this.#nextSeq - 1} were there to import`,
+        `conversation ${id} had ${messages} messages when it was exported, but the file has only ${this.#nextSeq - 1}`,
       )
   }
 
@@ -225,7 +228,7 @@ export class ConversationImport {
     this.#stop(
       sourceLine,
       'conversations: erased while they were exported',
-      `conversation ${this.#options.id} was erased at its source: erase what was imported of it`,
+      `conversation ${this.#options.id} was erased during its export: erase what was imported of it`,
     )
   }
 
@@ -233,15 +236,16 @@ export class ConversationImport {
     if (seq === undefined || seq <= this.#nextSeq || this.#options.allowGaps) return false
     this.#stop(
       sourceLine,
-      'turns: one before them is missing',
-      `message ${this.#nextSeq} of conversation ${this.#options.id} is missing before this one, ${seq}`,
+      'turns: an earlier turn is missing',
+      `message ${this.#nextSeq} of conversation ${this.#options.id} is missing before message ${seq}: add its line, or use --allow-gaps`,
     )
     return true
   }
 
-  #placed(seq: number, count: number, there: number | undefined): void {
+  /** Counts the turn as moved if the service stored it at another `seq` than the export has. */
+  #noteSeq(seq: number, count: number, storedSeq: number | undefined): void {
     this.#nextSeq = Math.max(this.#nextSeq, seq + count)
-    if (there !== seq) this.#options.tally.count('turns moved')
+    if (storedSeq !== seq) this.#options.tally.count('turns moved')
   }
 
   #stop(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {

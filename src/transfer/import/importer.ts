@@ -1,4 +1,4 @@
-/** Files of JSON Lines -> conversations of a running service, in constant memory. */
+/** Imports files of JSON Lines into a running service, in constant memory. */
 import type { Rest } from '../../client/client.ts'
 import { LineProblem } from '../formats/steps.ts'
 import { readDocuments } from '../lines/documents.ts'
@@ -11,43 +11,50 @@ import { LineIdentities } from './line-identities.ts'
 import type { SourceLine, Tally } from './tally.ts'
 
 export type ImportSettings = BlockSettings & {
+  /** Number of conversations imported at once. */
   readonly concurrency: number
+  /** Longest allowed line, in bytes. */
   readonly lineBytesMax: number
+  /** Whether turns after a missing turn of an export are recorded. */
   readonly allowGaps: boolean
 }
 
 type Tools = { readonly rest: Rest; readonly tally: Tally; readonly progress: Progress }
 
+/**
+ * Imports files one after the other. Refused lines and turns are reported to `tally`. A problem that ends
+ * the import, such as a service that cannot be reached, is thrown.
+ */
 export async function importFiles(
   files: readonly ImportFile[],
   settings: ImportSettings,
   { rest, tally, progress }: Tools,
 ): Promise<void> {
   const { allowGaps, concurrency, lineBytesMax } = settings
-  const lanes = new ConcurrentImports(
+  const imports = new ConcurrentImports(
     { conversations: concurrency, waitingBytesMax: 2 * lineBytesMax },
     ({ conversationId: id, continues: needsEnd }) =>
       new ConversationImport({ id, needsEnd, rest, tally, allowGaps }),
   )
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? Number.NaN), 0)
   const identities = new LineIdentities()
-  let read = 0
+  let bytesRead = 0
   for (const file of files) {
     const reader = new BlockReader(file, settings, { identities, tally })
     for await (const line of readDocuments(readLines(file.open(), lineBytesMax), lineBytesMax)) {
       tally.count('lines')
-      read += line.bytes + 1
-      progress.update(Number.isNaN(bytes) ? undefined : read / bytes, progressText(tally))
+      bytesRead += line.bytes + 1
+      progress.update(Number.isNaN(bytes) ? undefined : bytesRead / bytes, progressText(tally))
       const sourceLine: SourceLine = { file: file.name, line: line.number }
       try {
-        await pushLine(line, sourceLine, { reader, lanes, tally })
+        await pushLine(line, sourceLine, { reader, imports, tally })
       } catch (error) {
         if (!(error instanceof LineProblem)) throw error
         tally.reportFailure(sourceLine, error.message)
       }
     }
   }
-  await lanes.finish()
+  await imports.finish()
 }
 
 async function pushLine(
@@ -55,17 +62,17 @@ async function pushLine(
   sourceLine: SourceLine,
   {
     reader,
-    lanes,
+    imports,
     tally,
-  }: { readonly reader: BlockReader; readonly lanes: ConcurrentImports; readonly tally: Tally },
+  }: { readonly reader: BlockReader; readonly imports: ConcurrentImports; readonly tally: Tally },
 ): Promise<void> {
   const block = reader.blockOf(line)
   if (block.unusedTimes !== undefined) tally.countUnusedTimes(sourceLine, block.unusedTimes)
-  if (!block.begins && lanes.current() !== block.conversationId)
+  if (!block.begins && imports.current() !== block.conversationId)
     throw new LineProblem(
-      `belongs to conversation ${block.conversationId}, whose first line is not before it`,
+      `belongs to conversation ${block.conversationId}, but does not follow its \`conversation\` line`,
     )
-  await lanes.push(block, sourceLine, line.bytes)
+  await imports.push(block, sourceLine, line.bytes)
 }
 
 function progressText(tally: Tally): string {

@@ -1,4 +1,4 @@
-/** The audio of segments: the message that can carry it may still have to be recorded. */
+/** Gives segments their audio. The audio of a segment waits until a message that can carry it is recorded. */
 
 import type { Audio } from '../formats/steps.ts'
 import type { Attachments } from './attachment.ts'
@@ -7,7 +7,7 @@ import type { SourceLine, Tally } from './tally.ts'
 export class SegmentAudio {
   readonly #attachments: Attachments
   readonly #tally: Tally
-  /** Segments whose audio no message could carry yet, with the place of its line. */
+  /** Segments whose audio no message could carry yet, with the line that it came from. */
   readonly #waiting = new Map<string, { urls: Audio['urls']; sourceLine: SourceLine }>()
 
   constructor(attachments: Attachments, tally: Tally) {
@@ -15,6 +15,7 @@ export class SegmentAudio {
     this.#tally = tally
   }
 
+  /** Attaches the audio of a segment, or keeps it until `close`. */
   async give(segmentId: string, urls: Audio['urls'], sourceLine: SourceLine): Promise<void> {
     if (await this.#attachments.toSegment(segmentId, urls)) {
       this.#waiting.delete(segmentId)
@@ -22,7 +23,10 @@ export class SegmentAudio {
     } else this.#waiting.set(segmentId, { urls, sourceLine })
   }
 
-  /** After the last message: gives what waits once more, by way of `attempt`, and reports what is left. */
+  /**
+   * Called after the last message. It tries the waiting audio once more through `attempt`, and reports
+   * the audio that no message can carry.
+   */
   async close(
     attempt: (sourceLine: SourceLine, giving: () => Promise<void>) => Promise<void>,
   ): Promise<void> {
@@ -32,7 +36,7 @@ export class SegmentAudio {
       this.#tally.reportRefusal(
         sourceLine,
         'audio of segments',
-        `no message can give segment ${segmentId} its audio`,
+        `the audio of segment ${segmentId} was not attached: no imported AI message has both audio and a segment`,
       )
   }
 }

@@ -1,8 +1,8 @@
-/** Counts what an import did, and names what it could not do by file and line. */
+/** Counts the results of an import, and reports each failure with its file and line. */
 import type { UnusedTimes } from '../formats/message-times.ts'
 import type { RelocatedCounts } from '../formats/steps.ts'
 
-/** The line that a step came from. */
+/** The file and line number that a step came from. */
 export type SourceLine = { readonly file: string; readonly line: number }
 
 export type Counter =
@@ -26,58 +26,65 @@ export class Tally {
   #unusedExample = ''
   #skipped = 0
 
-  /** `say` gets a line for each thing that goes wrong, when it does. */
+  /** `say` is called with one line for each failure as soon as it happens. */
   constructor(say: (line: string) => void) {
     this.#say = say
   }
 
+  /** Counts the conversations, turns or lines of one kind. */
   count(what: Counter): void {
     add(this.#counts, what)
   }
 
+  /** Returns the sum of some counters. */
   total(...counters: readonly Counter[]): number {
     return counters.reduce((sum, what) => sum + (this.#counts.get(what) ?? 0), 0)
   }
 
+  /** Adds to the counts of values that were stored in another place than their own. */
   countRelocated(counts: RelocatedCounts): void {
     for (const [what, n] of counts) add(this.#relocated, what, n)
   }
 
-  /** A line that cannot be used. */
+  /** Reports a line that cannot be used. */
   reportFailure(sourceLine: SourceLine, reason: string): void {
     this.#failures += 1
     this.#say(`${at(sourceLine)}: ${reason}`)
   }
 
-  /** What the service, or the order of things, does not allow. `isLine`: nothing of the line was recorded. */
+  /**
+   * Reports a refusal of the service or of the import. `what` groups refusals in the summary. `isLine` is true
+   * if nothing of the line was recorded.
+   */
   reportRefusal(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {
     if (isLine) this.#failures += 1
     add(this.#refusals, what)
     this.#say(`${at(sourceLine)}: ${reason}`)
   }
 
-  /** What a user should know, and what is no failure. */
+  /** Reports something that the user should know and that is not a failure. */
   reportNote(sourceLine: SourceLine, text: string): void {
     this.#say(`${at(sourceLine)}: ${text}`)
   }
 
-  /** Times that were found and not understood. */
+  /** Counts times that were found but could not be read. */
   countUnusedTimes(sourceLine: SourceLine, { count, example = '' }: UnusedTimes): void {
     this.#unusedTimes += count
     if (count > 0 && this.#unusedExample === '')
       this.#unusedExample = `${example}, ${at(sourceLine)}`
   }
 
-  /** A step that was not tried, because an earlier one of its conversation was refused. */
+  /** Counts a step that was skipped, because an earlier step of its conversation was refused. */
   countSkipped(): void {
     this.#skipped += 1
   }
 
-  /** Whether everything went well. */
+  /** Returns true if nothing failed, was refused or was skipped. */
   isClean(): boolean {
     return this.#failures + this.#skipped + this.#refusals.size === 0
   }
 
+  /** Returns the counts as a table for the terminal. */
   summary(): string {
     const rows = [
       ['lines read', number(this.total('lines'))],
@@ -93,7 +100,7 @@ export class Tally {
     const all = number(this.total(made, found))
     return [
       name,
-      `${all}  (${number(this.total(made))} new, ${number(this.total(found))} there before)`,
+      `${all}  (${number(this.total(made))} new, ${number(this.total(found))} already stored)`,
     ]
   }
 
@@ -102,24 +109,24 @@ export class Tally {
     if (this.total('segments new', 'segments found') > 0)
       yield this.#newAndThere('segments', 'segments new', 'segments found')
     if (this.total('audio') > 0) yield ['audio attached', number(this.total('audio'))]
-    // Conversations are imported side by side, so the order of arrival tells nothing.
+    // The rows are sorted: conversations are imported at once, so their order of arrival is random.
     const inOrder = [...this.#relocated].sort(([one], [other]) => (one < other ? -1 : 1))
     for (const [what, n] of inOrder) yield ['kept', `${number(n)}  ${what}`]
     if (this.#unusedTimes > 0)
       yield [
         'times not understood',
-        `${number(this.#unusedTimes)}  kept as they came, and not used: ${this.#unusedExample}`,
+        `${number(this.#unusedTimes)}  stored unchanged in the metadata, for example ${this.#unusedExample}`,
       ]
     if (this.total('turns moved') > 0)
       yield [
         'moved',
-        `${number(this.total('turns moved'))}  turns stand at another seq: their conversation had turns of its own`,
+        `${number(this.total('turns moved'))}  turns have another seq than in the export: their conversation had other turns, or the file has gaps`,
       ]
     for (const [what, n] of this.#refusals) yield ['refused', `${number(n)}  ${what}`]
     if (this.#skipped > 0)
       yield [
         'not tried',
-        `${number(this.#skipped)}  turns and what belongs to them, after a refusal in their conversation: correct it and run again`,
+        `${number(this.#skipped)}  turns, segments and audio after a refusal in their conversation: correct its cause and run the import again`,
       ]
   }
 }
