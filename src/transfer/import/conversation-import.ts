@@ -105,7 +105,7 @@ export class ConversationImport {
   }
 
   async #create(
-    { body, whole, kept }: Step & { do: 'create' },
+    { body, whole, relocated }: Step & { do: 'create' },
     sourceLine: SourceLine,
   ): Promise<void> {
     const { rest, tally } = this.#options
@@ -116,12 +116,12 @@ export class ConversationImport {
     this.#isUnderEarlierId = made.outcome === 'earlier'
     this.#advice = whole?.advice ?? ''
     tally.count(this.#isStored ? 'conversations found' : 'conversations new')
-    tally.countRelocated(kept)
+    tally.countRelocated(relocated)
   }
 
   async #record(step: RecordStep, sourceLine: SourceLine): Promise<void> {
     const { tally } = this.#options
-    const { exported, audio, report, kept } = step
+    const { exported, audio, report, relocated } = step
     if (this.#isUnderEarlierId) return tally.count('turns replayed')
     const seq = exported?.[0]?.seq
     if (this.#isGap(seq, sourceLine)) return
@@ -132,7 +132,7 @@ export class ConversationImport {
     }
     const { messages, replayed } = outcome
     tally.count(replayed ? 'turns replayed' : 'turns new')
-    tally.countRelocated(kept)
+    tally.countRelocated(relocated)
     if (exported !== undefined && seq !== undefined)
       this.#noteSeq(seq, exported.length, messages[0]?.seq)
     else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
