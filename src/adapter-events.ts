@@ -16,12 +16,12 @@ const warnings = new Set([
   'mistaken',
 ])
 
-export function databaseEvents(events: Events, onMigrated: () => void) {
+export function databaseEvents(events: Events, onMigrated: (message: string) => void) {
   return ({ type, message }: AdapterEvent): void => {
     if (type === 'unreachable') events.databaseLost(message)
     else if (type === 'reachable') events.databaseBack()
     else events.notice(warnings.has(type) ? 'warn' : 'info', message)
-    if (type === 'migrated') onMigrated()
+    if (type === 'migrated') onMigrated(message)
   }
 }
 

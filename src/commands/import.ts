@@ -80,20 +80,20 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       await importFiles(files, settings, { rest, tally, progress })
     } catch (error) {
       const isAway = error instanceof Problem && refusalOf(error) === undefined
-      if (isAway && tally.of('lines') > 0)
+      if (isAway && tally.total('lines') > 0)
         progress.say('The service went away. The same command again goes on where this one was.')
       progress.stop()
-      const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.of('lines') > 0
+      const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.total('lines') > 0
       if (wasBegun) process.stdout.write(tally.summary())
       throw error
     }
     progress.stop()
     process.stdout.write(tally.summary())
-    return tally.clean() ? 0 : 1
+    return tally.isClean() ? 0 : 1
   })
 
 const hasConversations = (tally: Tally) =>
-  tally.of('conversations new') + tally.of('conversations there') > 0
+  tally.total('conversations new') + tally.total('conversations found') > 0
 
 /** Without `--source`, a file is its path: files of one name in two folders never share a conversation. */
 function fileAt(path: string, given: string | undefined): ImportFile {

@@ -63,7 +63,7 @@ describe('turnlog migrate', () => {
   test('says what it did', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl() }
     const first = await ran(['migrate'], env)
-    expect([first.code, first.out]).toEqual([0, expect.stringContaining('were brought up to date')])
+    expect([first.code, first.out]).toEqual([0, expect.stringContaining('was brought up to date')])
     const second = await ran(['migrate'], env)
     expect([second.code, second.out]).toEqual([0, expect.stringContaining('nothing to do')])
   }, 30_000)

@@ -170,7 +170,7 @@ describe('what the Dockerfile puts together', () => {
       AUTH: 'none',
       DATABASE_URL: await testDatabaseUrl(),
     })
-    expect([code, text]).toEqual([0, expect.stringContaining('were brought up to date')])
+    expect([code, text]).toEqual([0, expect.stringContaining('was brought up to date')])
     expect(existsSync(inside('service', 'node_modules/typescript'))).toBe(false)
     expect(existsSync(inside('service', 'node_modules/@biomejs'))).toBe(false)
   })

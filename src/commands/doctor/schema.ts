@@ -24,14 +24,7 @@ export async function schemaChecks(
         'Run the newer release.',
       ),
     ]
-  if (state === 'foreign')
-    return [
-      wrong(
-        'schema',
-        'it has other migrations than this release, and than the commits before the first one',
-        'Export it with the commit that made it, and import that into a new database: drizzle/README.md.',
-      ),
-    ]
+
   if (obstacle !== undefined) return [wrong('schema', obstacle.finding, `${obstacle.advice}.`)]
   const finding = state === 'missing' ? 'not there yet' : 'older than this release'
   return [behindCheck(finding, config, mayCreate)]

@@ -17,7 +17,7 @@ export function read(line: unknown, split = (text: string) => [text]): Read {
   let create: NewConversation = {}
   for (const step of steps) {
     if (step.do !== 'create' && step.do !== 'record') throw new Error(step.do)
-    for (const [what, n] of step.kept) kept[what] = (kept[what] ?? 0) + n
+    for (const [what, n] of step.relocated) kept[what] = (kept[what] ?? 0) + n
     if (step.do === 'create') create = step.body
     else turns.push(step.turn)
   }

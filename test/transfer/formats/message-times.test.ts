@@ -93,7 +93,7 @@ describe('the time of a message', () => {
   const read = (message: string, of: 'ofMessage' | 'ofConversation' = 'ofMessage') => {
     const json = parseSourced(message)
     const reader = new TimeReader(json.numberText)
-    return [reader[of](json.value as Json), reader.strange] as const
+    return [reader[of](json.value as Json), reader.unused] as const
   }
 
   test.each([

@@ -20,11 +20,17 @@ function isRead(line: unknown): boolean {
   }
 }
 
-type Kept = { before?: Message[]; after?: Message[]; messages?: Message[]; message?: Message }
+type RelocatedCounts = {
+  before?: Message[]
+  after?: Message[]
+  messages?: Message[]
+  message?: Message
+}
 
 type Message = { role?: string; content?: unknown; [name: string]: unknown }
 
-const keptIn = (metadata: NewConversation['metadata']): Kept => (metadata?.openai ?? {}) as Kept
+const keptIn = (metadata: NewConversation['metadata']): RelocatedCounts =>
+  (metadata?.openai ?? {}) as RelocatedCounts
 
 /** The messages that an import was made of. */
 function rebuilt({ metadata }: NewConversation, turns: readonly NewTurn[]): Message[] {
@@ -43,7 +49,7 @@ function rebuilt({ metadata }: NewConversation, turns: readonly NewTurn[]): Mess
 }
 
 /** Texts left out of a list of content are the message's, in order. */
-function one(role: string, texts: readonly string[], { message = {} }: Kept): Message {
+function one(role: string, texts: readonly string[], { message = {} }: RelocatedCounts): Message {
   const { content, ...rest } = message
   if (!Array.isArray(content))
     return { role, ...rest, content: texts.map((text) => ({ type: 'text', text })) }

@@ -7,7 +7,7 @@ import { Problem } from '../../../src/client/client.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { conversationIdOf } from '../../../src/transfer/formats/derived-ids.ts'
 import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
-import { connect, endedBy, refusalOf } from '../../../src/transfer/service-client.ts'
+import { connect, failureText, refusalOf } from '../../../src/transfer/service-client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { freePort } from '../../support/servers/processes.ts'
@@ -107,7 +107,7 @@ describe('lines that cannot be used', () => {
       `${name}:2: a name stands twice in one object: \`content\` at /messages/0`,
       `${name}:3: a name stands twice in one object: \`id\``,
     ])
-    expect(tally.of('conversations new')).toBe(1)
+    expect(tally.total('conversations new')).toBe(1)
     expect(await texts(idOf('w', name))).toEqual(['Hi', 'Hello'])
   })
 
@@ -153,7 +153,7 @@ describe('times', () => {
     expect(tally.summary()).toContain(
       `times not understood 3  kept as they came, and not used: 12.5 in \`timestamp\`, ${name}:2\n`,
     )
-    expect(tally.clean()).toBe(true)
+    expect(tally.isClean()).toBe(true)
     const timesOf = async (id: string) => [
       (await readConversation(node.url, idOf(id, name))).createdAt,
       ...(await readAll(node.url, idOf(id, name))).map(({ createdAt }) => createdAt),
@@ -186,7 +186,7 @@ describe('an import of an export', () => {
     expect(first.said).toEqual([
       `test.jsonl:3: message 3 of conversation ${three.id} is missing before this one, 5`,
     ])
-    expect(first.tally.clean()).toBe(false)
+    expect(first.tally.isClean()).toBe(false)
     expect(await texts(three.id)).toEqual(['0', '1'])
     expect(await texts(two.id)).toEqual(['0', '1'])
     // Corrected, it goes on in the right order.
@@ -196,7 +196,7 @@ describe('an import of an export', () => {
     const four = await exportWith(3)
     const gap = printed(four.lines.filter((_, n) => n !== 2))
     const { said: saidOfGap, tally } = await importedInto(node.url, gap, { allowGaps: true })
-    expect([saidOfGap, tally.of('turns moved')]).toEqual([[], 1])
+    expect([saidOfGap, tally.total('turns moved')]).toEqual([[], 1])
     expect(await texts(four.id)).toEqual(['0', '1', '4', '5'])
   }, 30_000)
 
@@ -239,9 +239,9 @@ describe('an import of an export', () => {
     const lines = await exportedFrom(other.url, [id])
     const { said, tally } = await importedInto(node.url, printed(lines))
     expect(said).toEqual([])
-    expect([tally.of('turns new'), tally.of('turns replayed'), tally.of('audio')]).toEqual([
-      1, 1, 1,
-    ])
+    expect([tally.total('turns new'), tally.total('turns replayed'), tally.total('audio')]).toEqual(
+      [1, 1, 1],
+    )
     expect(lasting(await exportedFrom(node.url, [id]))).toEqual(lasting(lines))
   })
 
@@ -320,7 +320,7 @@ const endOf = (call: Promise<unknown>): Promise<unknown> =>
   call.catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error
     const refused = refusalOf(error)
-    return refused === undefined ? { away: endedBy(error) } : { refused }
+    return refused === undefined ? { away: failureText(error) } : { refused }
   })
 
 describe('a service that fails for a while', () => {
@@ -339,7 +339,7 @@ describe('a service that fails for a while', () => {
     )
     const through = `http://127.0.0.1:${proxy.port}`
     const { said, tally } = await importedInto(through, printed(lines), { name: 'flaky' })
-    expect([said, tally.of('turns new') + tally.of('turns replayed')]).toEqual([[], 60])
+    expect([said, tally.total('turns new') + tally.total('turns replayed')]).toEqual([[], 60])
     expect(cuts).toBeGreaterThan(10)
     for (const { id, turns } of lines)
       expect(await texts(idOf(id, 'flaky'))).toEqual(turns.map(({ text }) => text))

@@ -85,7 +85,7 @@ describe('an id', () => {
       ...shown.map((id, n) => `${name}:${n + 1}: /id is ${id}: an id is a text or a whole number`),
       expect.stringContaining(`${name}:10: has the id of line 9, "${oid}"`),
     ])
-    expect(tally.of('conversations new')).toBe(2)
+    expect(tally.total('conversations new')).toBe(2)
     expect(await byExternalId(`${name}/${oid}`)).toBe(idOf(name, oid))
   })
 
@@ -166,14 +166,15 @@ describe('a line without an id', () => {
     const name = newId()
     const [greeting, other, third] = [chat('Hi', 'Hello'), chat('x', 'y'), chat('p', 'q')]
     const first = await importedInto(node.url, printed([greeting, greeting, other]), { name })
-    expect([first.said, first.tally.of('conversations new')]).toEqual([[], 3])
+    expect([first.said, first.tally.total('conversations new')]).toEqual([[], 3])
     // In another order, with lines before and between.
     const grown = printed([third, greeting, other, greeting, greeting])
     const second = await importedInto(node.url, grown, { name })
     expect(second.said).toEqual([])
-    expect([second.tally.of('conversations new'), second.tally.of('conversations there')]).toEqual([
-      2, 3,
-    ])
+    expect([
+      second.tally.total('conversations new'),
+      second.tally.total('conversations found'),
+    ]).toEqual([2, 3])
     const ids = [0, 1, 2].map((repeat) =>
       conversationIdOf(name, { text: JSON.stringify(greeting), repeat }),
     )
@@ -240,14 +241,14 @@ describe('a source', () => {
     }
     const lines = [chat('Hi', 'Hello'), chat('Hi', 'Hello', 'More', 'Yes')]
     const { said, tally } = await importedInto(node.url, printed(lines), { name: source })
-    expect(tally.of('conversations there')).toBe(1)
+    expect(tally.total('conversations found')).toBe(1)
     const id = conversationIdOf(source, { text: JSON.stringify(lines[1]), repeat: 0 })
     expect(said).toEqual([
       `${source}:2: conversation ${begun}, which an earlier version imported from a line of this number, holds other turns or not all: the line is conversation ${id}`,
     ])
     expect(await texts(begun ?? '')).toEqual(['Hi', 'Hello'])
     expect(await texts(id)).toEqual(['Hi', 'Hello', 'More', 'Yes'])
-    expect(tally.clean()).toBe(true)
+    expect(tally.isClean()).toBe(true)
   })
 
   test('must be said for a stream, but for an export, which has ids', async () => {
@@ -299,7 +300,7 @@ describe('a conversation that is there', () => {
     const id = idOf(name, 'g')
     must(await recordTurn(node.url, id, { assistant: { responses: ['later'] } }))
     const same = await importedInto(node.url, printed([{ id: 'g', ...chat('a', 'b') }]), { name })
-    expect([same.said, same.tally.of('turns replayed')]).toEqual([[], 1])
+    expect([same.said, same.tally.total('turns replayed')]).toEqual([[], 1])
     const longer = printed([{ id: 'g', ...chat('a', 'b', 'c', 'd') }])
     expect((await importedInto(node.url, longer, { name })).said).toEqual([
       expect.stringContaining(`conversation ${id} is there, and its message 3 is not of this line`),
@@ -316,7 +317,7 @@ describe('a conversation that is there', () => {
     const kept = { openai: { line: { created: 1716200000 } } }
     must(await call(node.url, 'PATCH', `/v1/conversations/${id}`, { metadata: kept }))
     const { said, tally } = await importedInto(node.url, printed([line]), { name })
-    expect([said, tally.of('turns replayed')]).toEqual([[], 1])
+    expect([said, tally.total('turns replayed')]).toEqual([[], 1])
   })
 })
 

@@ -60,7 +60,7 @@ test('a file from before speech is read as it was', async () => {
       : value,
   )
   const { tally } = await importedInto(there(target).url, printed(before))
-  expect(tally.clean()).toBe(true)
+  expect(tally.isClean()).toBe(true)
   expect(await shown(target_, id)).toEqual(await shown(source_, id))
 })
 
@@ -89,7 +89,7 @@ test('a spoken conversation is the same elsewhere, and importing it again change
 
   const bring = async (lines: Awaited<ReturnType<typeof exportedFrom>>) => {
     const { tally, said } = await importedInto(there(target).url, printed(lines))
-    expect([tally.clean(), said]).toEqual([true, []])
+    expect([tally.isClean(), said]).toEqual([true, []])
   }
   const lines = await exportedFrom(there(source).url, [id])
   await bring(lines)
