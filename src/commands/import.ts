@@ -22,11 +22,15 @@ import { connect, refusalOf } from '../transfer/service-client.ts'
 
 const usage = `Usage: turnlog import <file> ...   (- is standard input)
 
-  --format <name>     ${formatNames.join(', ')}; default: the format of the first line
+  --format <name>     default: the format of the first document, one of
+                      ${formatNames.slice(0, 6).join(', ')},
+                      ${formatNames.slice(6).join(', ')}
   --split sentences   make each sentence of an answer a part
   --source <name>     derive ids from this name; default: the path of the file
   --concurrency <n>   conversations imported at once; default: 8
   --line-bytes <n>    longest line in bytes; default: 16777216
+  --replace-invalid   store U+FFFD for NUL and lone surrogates; default: refuse the conversation
+  --large <what>      of metadata that is too large: refuse it, or omit its largest values; default: refuse
   --allow-gaps        import what follows a missing turn of an export
 ${serviceHelp}`
 
@@ -44,6 +48,8 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
         concurrency: { type: 'string', default: '8' },
         'line-bytes': { type: 'string', default: '16777216' },
         'allow-gaps': { type: 'boolean', default: false },
+        'replace-invalid': { type: 'boolean', default: false },
+        large: { type: 'string', default: 'refuse' },
       },
     })
     if (values.help) {
@@ -62,7 +68,11 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       concurrency: wholeNumber('concurrency', values.concurrency, 1, 256),
       lineBytesMax: wholeNumber('line-bytes', values['line-bytes'], 1024, 2 ** 29),
       allowGaps: values['allow-gaps'],
+      replacesInvalid: values['replace-invalid'],
+      omitsLarge: values.large === 'omit',
     }
+    if (!['refuse', 'omit'].includes(values.large))
+      throw new Misuse(`--large must be refuse or omit, not ${values.large}`)
     if (values.source === '') throw new Misuse('--source must not be empty')
     const files = positionals.map((path) => fileAt(path, values.source))
     refuseTwice(files, positionals)

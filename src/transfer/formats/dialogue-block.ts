@@ -3,13 +3,14 @@
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
 import { conversationIdOf, idWithin } from './derived-ids.ts'
-import type { Json } from './json-value.ts'
+import { isJson, type Json } from './json-value.ts'
 import type { TimeReader } from './message-times.ts'
-import { type Block, type LineContext, LineProblem, type Step } from './steps.ts'
+import { type Block, type LineContext, LineProblem, type Report, type Step } from './steps.ts'
 import { metadataOf, type Turns, turnsOf, type Utterance } from './utterances.ts'
 
 export type Dialogue = {
   readonly format: string
+  readonly title?: string
   readonly metadata: Json
   /** Values that were stored in another place, for the summary: `what -> where`. */
   readonly relocated: readonly string[]
@@ -17,6 +18,8 @@ export type Dialogue = {
   /** The time at which the conversation began. */
   readonly at: string | undefined
   readonly times: TimeReader
+  /** Counts of messages that are not imported, by what they are. */
+  readonly leftOut?: ReadonlyMap<string, number>
 }
 
 /** Maximum length of an external id in characters. The service refuses longer ones. */
@@ -24,14 +27,11 @@ const externalIdMax = 255
 
 /** Throws a `LineProblem` if two messages of the dialogue have the same id. */
 export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
-  const { format, utterances, at, times } = dialogue
-  const { conversationId, name, earlierId, externalPrefix, split } = context
+  const { format, utterances, at, times, title, leftOut } = dialogue
+  const { conversationId, name, earlierId, externalPrefix } = context
   const turnsWithin = (id: string) => {
     const found = turnsOf(format, utterances, { idOf: (one) => idWithin(id, one), at })
-    const turns = found.turns.map(({ turn, relocated }) => ({
-      turn: withParts(turn, split),
-      relocated,
-    }))
+    const turns = found.turns.map((one) => ({ ...one, turn: adapted(one.turn, context) }))
     return { ...found, turns }
   }
   const { turns, extra, relocated } = turnsWithin(conversationId)
@@ -51,8 +51,11 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
     do: 'create',
     body: {
       id: conversationId,
+      ...(title === undefined ? {} : { title }),
       ...(externalId === undefined || isLong ? {} : { externalId }),
-      ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
+      ...(metadata === undefined || Object.keys(metadata).length === 0
+        ? {}
+        : { metadata: context.fit(metadata) }),
       ...(createdAt === undefined ? {} : { createdAt }),
     },
     whole: {
@@ -74,27 +77,62 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
     relocated: new Map([...relocated, ...dialogue.relocated.map((what) => [what, 1] as const)]),
   }
   const steps = [create, ...recordsOf(conversationId, turns)]
-  return { conversationId, steps, begins: true, continues: false, unusedTimes: times.unused }
+  return {
+    conversationId,
+    steps,
+    begins: true,
+    continues: false,
+    unusedTimes: times.unused,
+    ...(leftOut === undefined ? {} : { leftOut }),
+  }
 }
 
 function recordsOf(conversationId: string, turns: Turns['turns']): Step[] {
   let seq = 1
-  return turns.map(({ turn, relocated }, n) => {
+  return turns.map(({ turn, relocated, interruptedAt }, n) => {
     const key = idWithin(conversationId, `turn ${n}`)
-    const step = { do: 'record', key, turn, seq, relocated } as const
+    const report = reportOf(turn, interruptedAt)
+    const step = {
+      do: 'record',
+      key,
+      turn,
+      seq,
+      relocated,
+      ...(report === undefined ? {} : { report }),
+    } as const
     seq += messageIds(turn).length
     return step
   })
+}
+
+/** The report of an interruption: all the words of the answer were heard. */
+function reportOf({ assistant }: NewTurn, interruptedAt: string | undefined): Report | undefined {
+  if (interruptedAt === undefined || assistant.id === undefined) return undefined
+  const heard = { text: assistant.responses.join('[SPLIT]') }
+  return { messageId: assistant.id, heard, at: interruptedAt }
 }
 
 /** Returns the ids of a turn's messages, in order. */
 export const messageIds = ({ user, assistant }: NewTurn): string[] =>
   [user?.id, assistant.id].filter((id) => id !== undefined)
 
-const withParts = (turn: NewTurn, split: (text: string) => string[]): NewTurn => ({
-  ...turn,
-  assistant: { ...turn.assistant, responses: turn.assistant.responses.flatMap(split) },
-})
+/** The turn as the user of the import wants it: its answer in parts, and metadata that fits. */
+function adapted({ user, assistant, ...rest }: NewTurn, { split, fit }: LineContext): NewTurn {
+  const { metadata, memoryRetrievalTrace: trace } = assistant
+  return {
+    ...rest,
+    ...(user === undefined ? {} : { user: { ...user, ...fitted('metadata', user.metadata, fit) } }),
+    assistant: {
+      ...assistant,
+      responses: assistant.responses.flatMap(split),
+      ...fitted('metadata', metadata, fit),
+      ...fitted('memoryRetrievalTrace', trace, fit),
+    },
+  }
+}
+
+const fitted = (name: string, value: unknown, fit: LineContext['fit']): object =>
+  isJson(value) ? { [name]: fit(value) } : {}
 
 /** Refuses two messages with one id: the service would refuse the second one amid the conversation. */
 function checkIds(turns: readonly NewTurn[]): void {

@@ -1,6 +1,6 @@
 /**
- * The format `openai`, one conversation a line. Three shapes are read: chat messages as in fine-tuning
- * files (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and requests of the
+ * The format `openai`, one conversation a line. Four shapes are read: a bare list of chat messages, as
+ * Pipecat stores its context; chat messages as in fine-tuning files (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and requests of the
  * Responses API with their answers (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
@@ -17,13 +17,15 @@ const speakers = { messages: 'messages', role: 'role', human: 'user', ai: 'assis
 /** The members in which a line may have its id. */
 export const openaiIds = ['id', 'custom_id'] as const
 
-export const isOpenai = (line: unknown): line is Json => isJson(line) && listIn(line) !== undefined
+export const isOpenai = (line: unknown): boolean => listIn(line) !== undefined
 
 /** The messages of a line, and the line without them. */
 type Located = { readonly list: readonly unknown[]; readonly rest: Json }
 
-/** Finds the messages of a line. Returns undefined if the line has none of the three shapes. */
-function listIn(line: Json): Located | undefined {
+/** Finds the messages of a line. Returns undefined if the line has none of the shapes. */
+function listIn(line: unknown): Located | undefined {
+  if (Array.isArray(line)) return line.some(isMessage) ? { list: line, rest: {} } : undefined
+  if (!isJson(line)) return undefined
   if (Array.isArray(line.messages))
     return { list: line.messages, rest: without(line, ['messages']) }
   const { input, output, body } = line
@@ -38,12 +40,14 @@ function listIn(line: Json): Located | undefined {
   return inner && { list: inner.list, rest: { ...line, body: inner.rest } }
 }
 
+const isMessage = (one: unknown): boolean => isJson(one) && typeof one.role === 'string'
+
 /**
  * Reads a line. Its metadata becomes the conversation's metadata. Members that Turnlog has no member for are
  * stored under `metadata.openai.line`. Throws a `LineProblem` for a line that cannot be read.
  */
 export function readOpenai(line: unknown, context: LineContext): Block {
-  const found = isJson(line) ? listIn(line) : undefined
+  const found = listIn(line)
   if (found === undefined)
     throw new LineProblem('has neither a list `messages` nor an `input`: it is of another format')
   const { list, rest } = found

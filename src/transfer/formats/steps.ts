@@ -2,6 +2,7 @@
 import type { Message, NewConversation, NewTurn } from '../../conversation/wire/schemas.ts'
 import type { NewVoiceSession, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
 import type { ExportedMessage } from './export-format.ts'
+import type { Json } from './json-value.ts'
 import type { UnusedTimes } from './message-times.ts'
 
 /** The audio of an AI message, and the id of its segment. */
@@ -92,6 +93,8 @@ export type Block = {
   readonly continues: boolean
   /** Values that have the name of a time but cannot be read as one. */
   readonly unusedTimes?: UnusedTimes
+  /** Counts of messages that are not imported, by what they are. */
+  readonly leftOut?: ReadonlyMap<string, number>
 }
 
 /** The id that a line gives its conversation, and the member that holds it. */
@@ -112,6 +115,8 @@ export type LineContext = LineIdentity & {
   readonly numberText: (holder: object, name: string) => string
   /** Splits the text of an answer into parts. */
   readonly split: (text: string) => string[]
+  /** Makes metadata and traces fit if they are larger than the service stores. */
+  readonly fit: (metadata: Json) => Json
 }
 
 /** A line that cannot be imported. The message completes the sentence "line N …". */

@@ -20,7 +20,13 @@ type Common = {
 }
 
 type Human = Common & { readonly by: 'human'; readonly text: string; readonly voice?: boolean }
-type Ai = Common & { readonly by: 'ai'; readonly parts: readonly string[]; readonly trace?: Json }
+type Ai = Common & {
+  readonly by: 'ai'
+  readonly parts: readonly string[]
+  readonly trace?: Json
+  /** When the listener interrupted the answer, whose parts are the words that the listener heard. */
+  readonly interruptedAt?: string
+}
 type Other = {
   readonly by: 'other'
   /** The kind of message for the summary, in the plural. */
@@ -32,8 +38,14 @@ type Other = {
 
 export type Utterance = Human | Ai | Other
 
+type ReadTurn = {
+  readonly turn: NewTurn
+  readonly relocated: RelocatedCounts
+  readonly interruptedAt: string | undefined
+}
+
 export type Turns = {
-  readonly turns: readonly { readonly turn: NewTurn; readonly relocated: RelocatedCounts }[]
+  readonly turns: readonly ReadTurn[]
   /** Members of the conversation's metadata, under the name of the format. */
   readonly extra: Json
   readonly relocated: RelocatedCounts
@@ -87,7 +99,7 @@ function turnOf(
   preceding: readonly Utterance[],
   answer: Ai,
   { idOf, at: defaultAt }: TurnDefaults,
-): { turn: NewTurn; relocated: RelocatedCounts } {
+): ReadTurn {
   const relocated = new Map<string, number>()
   const where = `metadata.${format}`
   const begin = preceding.findIndex(({ by }) => by === 'human')
@@ -123,6 +135,7 @@ function turnOf(
       },
     },
     relocated,
+    interruptedAt: answer.interruptedAt,
   }
 }
 

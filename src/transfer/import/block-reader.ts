@@ -1,10 +1,13 @@
 /** Turns the lines of one file into blocks of steps. */
 import { type Format, formatOf } from '../formats/formats.ts'
-import { unknownFormatText } from '../formats/resemblance.ts'
+import type { Json } from '../formats/json-value.ts'
 import { type Block, LineProblem } from '../formats/steps.ts'
+import { unknownFormatText } from '../formats/unknown-format.ts'
 import type { Line } from '../lines/lines.ts'
 import { parseSourced, type SourcedJson } from '../lines/sourced-json.ts'
 import { Misuse } from '../misuse.ts'
+import { mayBeInvalid, replaceInvalid } from './invalid-text.ts'
+import { fitMetadata } from './large-values.ts'
 import type { LineIdentities } from './line-identities.ts'
 import { checkValues, tooDeep } from './line-values.ts'
 import { refuseRepeated } from './repeated-names.ts'
@@ -27,23 +30,27 @@ export type BlockSettings = {
   readonly format: Format | undefined
   /** Splits the text of an answer into parts. */
   readonly split: (text: string) => string[]
+  /** Whether NUL and lone surrogates become U+FFFD; else a document with them is refused. */
+  readonly replacesInvalid: boolean
+  /** Whether the largest values of metadata that is too large become markers; else it is refused. */
+  readonly omitsLarge: boolean
 }
 
 export class BlockReader {
   readonly #file: ImportFile
-  readonly #split: BlockSettings['split']
+  readonly #settings: BlockSettings
   readonly #identities: LineIdentities
   readonly #tally: Tally
   #format: Format | undefined
 
   constructor(
     file: ImportFile,
-    { format, split }: BlockSettings,
+    settings: BlockSettings,
     { identities, tally }: { readonly identities: LineIdentities; readonly tally: Tally },
   ) {
     this.#file = file
-    this.#format = format
-    this.#split = split
+    this.#format = settings.format
+    this.#settings = settings
     this.#identities = identities
     this.#tally = tally
     const isChosen = file.externalPrefix === undefined
@@ -53,7 +60,7 @@ export class BlockReader {
   /** Throws a `LineProblem` for a line that cannot be used, and a `Misuse` if the file needs a `--source`. */
   blockOf(line: Line): Block {
     if ('unusable' in line) throw new LineProblem(line.unusable)
-    const json = parse(line.text)
+    const json = this.#valid(parse(line.text), line.text)
     const { ids, read } = this.#formatFor(json.value)
     const identity = this.#identities.of(json, line.text, line.number, ids)
     const digits = checkValues(json, line.text, {
@@ -68,8 +75,24 @@ export class BlockReader {
       ...identity,
       externalPrefix: this.#file.externalPrefix ?? this.#file.source ?? '',
       numberText: json.numberText,
-      split: this.#split,
+      split: this.#settings.split,
+      fit: (metadata) => this.#fitted(metadata),
     })
+  }
+
+  /** The document with characters that can be stored, if the user asked for that. */
+  #valid(json: SourcedJson, text: string): SourcedJson {
+    if (!this.#settings.replacesInvalid || !mayBeInvalid(text)) return json
+    const count = replaceInvalid(json.value)
+    if (count > 0) this.#tally.countReplaced(count)
+    return json
+  }
+
+  #fitted(metadata: Json): Json {
+    if (!this.#settings.omitsLarge) return metadata
+    const { value, omitted } = fitMetadata(metadata)
+    if (omitted > 0) this.#tally.countOmitted(omitted)
+    return value
   }
 
   #formatFor(value: unknown): Format {

@@ -1,8 +1,9 @@
 /** Imports files of JSON Lines into a running service, in constant memory. */
 import type { Rest } from '../../client/client.ts'
+import { isMessage } from '../formats/formats.ts'
 import { LineProblem } from '../formats/steps.ts'
 import { readDocuments } from '../lines/documents.ts'
-import { type Line, readLines } from '../lines/lines.ts'
+import type { Line } from '../lines/lines.ts'
 import type { Progress } from '../progress.ts'
 import { BlockReader, type BlockSettings, type ImportFile } from './block-reader.ts'
 import { ConcurrentImports } from './concurrent-imports.ts'
@@ -41,7 +42,7 @@ export async function importFiles(
   let bytesRead = 0
   for (const file of files) {
     const reader = new BlockReader(file, settings, { identities, tally })
-    for await (const line of readDocuments(readLines(file.open(), lineBytesMax), lineBytesMax)) {
+    for await (const line of readDocuments(file.open(), { bytesMax: lineBytesMax, isMessage })) {
       tally.count('lines')
       bytesRead += line.bytes + 1
       progress.update(Number.isNaN(bytes) ? undefined : bytesRead / bytes, progressText(tally))
@@ -67,6 +68,7 @@ async function pushLine(
   }: { readonly reader: BlockReader; readonly imports: ConcurrentImports; readonly tally: Tally },
 ): Promise<void> {
   const block = reader.blockOf(line)
+  if (block.leftOut !== undefined) tally.countLeftOut(block.leftOut)
   if (block.unusedTimes !== undefined) tally.countUnusedTimes(sourceLine, block.unusedTimes)
   if (!block.begins && imports.current() !== block.conversationId)
     throw new LineProblem(

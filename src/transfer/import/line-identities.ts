@@ -4,7 +4,7 @@
  */
 
 import { conversationIdOf } from '../formats/derived-ids.ts'
-import { isJson } from '../formats/json-value.ts'
+import { isJson, type Json } from '../formats/json-value.ts'
 import { type LineIdentity, type LineName, LineProblem } from '../formats/steps.ts'
 import { IdTable } from '../lines/id-table.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
@@ -78,12 +78,28 @@ export class LineIdentities {
 function nameIn(json: SourcedJson, members: readonly string[]): LineName | undefined {
   const { value } = json
   if (!isJson(value)) return undefined
-  const member = members.find((one) => Object.hasOwn(value, one) && value[one] !== null)
-  if (member === undefined) return undefined
-  const id = textOf(value[member])
-  if (typeof id === 'string' && id !== '') return { member, id }
-  const text = typeof id === 'number' ? json.numberText(value, member) : ''
-  if (/^(?:0|-?[1-9]\d*)$/.test(text)) return { member, id: text }
+  for (const member of members) {
+    const { holder, name } = holderOf(value, member)
+    if (holder === undefined || !Object.hasOwn(holder, name) || holder[name] === null) continue
+    return { member, id: idIn(holder, name, json, member) }
+  }
+  return undefined
+}
+
+/** The object and the name of the last part of a path such as `config/configurable/thread_id`. */
+function holderOf(value: Json, path: string): { holder: Json | undefined; name: string } {
+  const parts = path.split('/')
+  const name = parts.pop() ?? ''
+  let holder: unknown = value
+  for (const part of parts) holder = isJson(holder) ? holder[part] : undefined
+  return { holder: isJson(holder) ? holder : undefined, name }
+}
+
+function idIn(holder: Json, name: string, json: SourcedJson, member: string): string {
+  const id = textOf(holder[name])
+  if (typeof id === 'string' && id !== '') return id
+  const text = typeof id === 'number' ? json.numberText(holder, name) : ''
+  if (/^(?:0|-?[1-9]\d*)$/.test(text)) return text
   const shown = typeof id === 'number' ? `the number ${text}` : JSON.stringify(id)
   throw new LineProblem(
     `/${member} is ${shown.slice(0, idCharactersMax).toWellFormed()}: an id must be a text or a whole number`,

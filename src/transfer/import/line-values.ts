@@ -9,6 +9,7 @@ import { isStorable } from '../../conversation/wire/validation.ts'
 import { isTimeName, isUsableTime } from '../formats/message-times.ts'
 import { LineProblem } from '../formats/steps.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
+import { mayBeInvalid } from './invalid-text.ts'
 
 /** The problem of a line that nests deeper than the highest possible `limits.jsonDepthMax`. */
 export const tooDeep = (): LineProblem =>
@@ -40,7 +41,7 @@ export function checkValues(
   { idMember, hasTimes }: ValueOptions,
 ): number {
   if (nestsDeeper(text, jsonBounds.levels)) throw tooDeep()
-  const found = /\\u(?:0000|d[89a-f])/i.test(text) ? unstorable(value) : []
+  const found = mayBeInvalid(text) ? unstorable(value) : []
   let digits = 0
   for (const number of inexactNumbers(text, Number.POSITIVE_INFINITY)) {
     const { pointer, source } = number

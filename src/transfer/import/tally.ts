@@ -20,8 +20,11 @@ export class Tally {
   readonly #say: (line: string) => void
   readonly #counts = new Map<Counter, number>()
   readonly #relocated = new Map<string, number>()
+  readonly #leftOut = new Map<string, number>()
   readonly #refusals = new Map<string, number>()
   #failures = 0
+  #replaced = 0
+  #omitted = 0
   #unusedTimes = 0
   #unusedExample = ''
   #skipped = 0
@@ -44,6 +47,21 @@ export class Tally {
   /** Adds to the counts of values that were stored in another place than their own. */
   countRelocated(counts: RelocatedCounts): void {
     for (const [what, n] of counts) add(this.#relocated, what, n)
+  }
+
+  /** Adds to the counts of messages that are not imported, such as those of other branches. */
+  countLeftOut(counts: ReadonlyMap<string, number>): void {
+    for (const [what, n] of counts) add(this.#leftOut, what, n)
+  }
+
+  /** Counts texts in which characters that cannot be stored were replaced. */
+  countReplaced(texts: number): void {
+    this.#replaced += texts
+  }
+
+  /** Counts values of metadata that became markers, because the metadata was too large. */
+  countOmitted(values: number): void {
+    this.#omitted += values
   }
 
   /** Reports a line that cannot be used. */
@@ -112,6 +130,14 @@ export class Tally {
     // The rows are sorted: conversations are imported at once, so their order of arrival is random.
     const inOrder = [...this.#relocated].sort(([one], [other]) => (one < other ? -1 : 1))
     for (const [what, n] of inOrder) yield ['kept', `${number(n)}  ${what}`]
+    if (this.#replaced > 0)
+      yield ['replaced', `${number(this.#replaced)}  texts with NUL or lone surrogates -> U+FFFD`]
+    if (this.#omitted > 0)
+      yield [
+        'omitted',
+        `${number(this.#omitted)}  large values of metadata -> their size and SHA-256`,
+      ]
+    for (const [what, n] of this.#leftOut) yield ['left out', `${number(n)}  ${what}`]
     if (this.#unusedTimes > 0)
       yield [
         'times not understood',

@@ -62,6 +62,7 @@ export function contextOf(
     externalPrefix: 'f.jsonl',
     numberText: json.numberText,
     split,
+    fit: (metadata) => metadata,
   }
 }
 
@@ -94,6 +95,8 @@ export async function importedInto(
     [file],
     {
       split: (one) => [one],
+      replacesInvalid: false,
+      omitsLarge: false,
       concurrency: 8,
       lineBytesMax: 1024 * 1024,
       allowGaps: false,

@@ -1,30 +1,68 @@
-/** Documents over several lines, and what no line may hold. Pure. */
+/** Documents of a file, however they are laid out. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { checkValues, type ValueOptions } from '../../../src/transfer/import/line-values.ts'
 import { readDocuments } from '../../../src/transfer/lines/documents.ts'
-import { readLines } from '../../../src/transfer/lines/lines.ts'
-import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 
-async function documentsOf(text: string, bytesMax = 1000) {
-  const bytes = (async function* () {
-    yield new TextEncoder().encode(text)
-  })()
+const isMessage = (value: unknown) =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, 'role')
+
+async function* pieces(text: string, sizes: readonly number[]) {
+  const bytes = new TextEncoder().encode(text)
+  let at = 0
+  for (let n = 0; at < bytes.length; n += 1) {
+    const size = sizes[n % sizes.length] ?? bytes.length
+    yield bytes.slice(at, at + size)
+    at += size
+  }
+}
+
+async function documentsOf(text: string, { bytesMax = 1000, sizes = [7] } = {}) {
   const found: [number, string][] = []
-  for await (const line of readDocuments(readLines(bytes, bytesMax), bytesMax))
+  for await (const line of readDocuments(pieces(text, sizes), { bytesMax, isMessage }))
     found.push([line.number, 'text' in line ? line.text : `! ${line.unusable}`])
   return found
 }
 
-describe('a file', () => {
-  test('whose first line begins a document is that document, at its first line', async () => {
+describe('the documents of a file', () => {
+  test('a document over several lines is one, with the number of its first line', async () => {
     const document = JSON.stringify({ id: 1, messages: [{ a: [] }] }, null, 2)
+    expect(await documentsOf(`\n${document}\n`)).toEqual([[2, document]])
     const unindented = document.replaceAll(/^ +/gm, '')
-    expect(await documentsOf(`\n${document}\n`)).toEqual([[2, unindented]])
-    expect(await documentsOf('[{"a":1},\n{"b":2}]')).toEqual([[1, '[{"a":1},\n{"b":2}]']])
+    expect(await documentsOf(unindented)).toEqual([[1, unindented]])
+    const two = `${document}\n${document},\n`
+    expect(await documentsOf(two)).toEqual([
+      [1, document],
+      [9, document],
+    ])
   })
 
-  test('whose first line is a document has one in each, with a comma behind it or not', async () => {
+  test('a list of documents yields each of them, and documents may follow it', async () => {
+    expect(await documentsOf('[{"a":1},\n{"b":2}]')).toEqual([
+      [1, '{"a":1}'],
+      [2, '{"b":2}'],
+    ])
+    expect(await documentsOf('[ {"a":[{}]} , 7, "x]", null ]\n{"c":3}')).toEqual([
+      [1, '{"a":[{}]}'],
+      [1, '7'],
+      [1, '"x]"'],
+      [1, 'null'],
+      [2, '{"c":3}'],
+    ])
+    expect(await documentsOf('[]')).toEqual([])
+    expect(await documentsOf('\ufeff[{"a":1}]')).toEqual([[1, '{"a":1}']])
+  })
+
+  test('a list of messages is one document', async () => {
+    const list = JSON.stringify([{ role: 'user' }, { role: 'assistant' }], null, 2)
+    expect(await documentsOf(list)).toEqual([[1, list]])
+    const short = JSON.stringify(JSON.parse(list))
+    expect(await documentsOf(`${short}\n${short}\n`)).toEqual([
+      [1, short],
+      [2, short],
+    ])
+  })
+
+  test('a file whose first line is a document has one in each line, with a comma behind it or not', async () => {
     expect(await documentsOf('{"a":1},\n{"b":2} ,\n"c",\n[1]\n')).toEqual([
       [1, '{"a":1}'],
       [2, '{"b":2}'],
@@ -33,108 +71,93 @@ describe('a file', () => {
     ])
   })
 
-  test('that is neither is named once where it begins with a bracket, else line by line', async () => {
-    const cut = JSON.stringify([{ id: 1 }, { id: 2 }], null, 2).slice(0, -1)
-    expect(await documentsOf(cut)).toEqual([
-      [
-        1,
-        '! begins a JSON document over several lines, and the file is not one: write one conversation a line, as `jq -c .` does',
-      ],
-    ])
-    expect(await documentsOf('{"a":\n{"b":2}\n{"c":3}')).toEqual([
+  test('a broken first line hides none of the documents after it', async () => {
+    const broken: [number, string][] = [
       [1, '{"a":'],
       [2, '{"b":2}'],
       [3, '{"c":3}'],
+    ]
+    expect(await documentsOf('{"a":\n{"b":2}\n{"c":3}')).toEqual(broken)
+    expect(await documentsOf('{"a":"x\n{"b":2}\n{"c":3}')).toEqual([
+      [1, '{"a":"x'],
+      ...broken.slice(1),
     ])
-    const long = JSON.stringify(
-      Array.from({ length: 99 }, (_, id) => ({ id })),
-      null,
-      2,
+    expect(await documentsOf(`{"a":\n${'{"b":2}\n'.repeat(50)}`, { bytesMax: 100 })).toHaveLength(
+      51,
     )
-    expect(await documentsOf(long, 300)).toEqual([
-      [
-        1,
-        '! is a JSON document over several lines and of more than 300 bytes: raise --line-bytes, or write one conversation a line',
-      ],
-    ])
-    const broken = `{"a":\n${'{"b":2}\n'.repeat(50)}`
-    expect(await documentsOf(broken, 100)).toHaveLength(51)
   })
-})
 
-describe('the values of a line', () => {
-  const wrong = (text: string, options: Partial<ValueOptions> = {}): string => {
-    try {
-      checkValues(parseSourced(text), text, { idMember: undefined, hasTimes: true, ...options })
-      return ''
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+  test('a document that is cut off is named once', async () => {
+    const cut = JSON.stringify({ id: 1, messages: [1, 2] }, null, 2).slice(0, -1)
+    const reason = '! begins a JSON document that has no end: the file is cut off or is not JSON'
+    expect(await documentsOf(cut)).toEqual([[1, reason]])
+    expect(await documentsOf('[{"a":1},\n{"b":2}\n')).toEqual([
+      [1, '{"a":1}'],
+      [2, '{"b":2}'],
+      [3, '! ends before its list does: the file is cut off'],
+    ])
+    expect((await documentsOf('[{"a":1},\n{"b":')).map(([line]) => line)).toEqual([1, 2])
+  })
+
+  test('the bound is one of a document, and a larger one does not stop the others', async () => {
+    const long = { text: 'x'.repeat(400) }
+    const refusal = '! has 411 bytes, and may have 300 at most: raise --line-bytes'
+    const documents = JSON.stringify([{ a: 1 }, long, { b: 2 }])
+    expect(await documentsOf(documents, { bytesMax: 300 })).toEqual([
+      [1, '{"a":1}'],
+      [1, refusal],
+      [1, '{"b":2}'],
+    ])
+    const many = Array.from({ length: 500 }, (_, id) => ({ id }))
+    expect(await documentsOf(JSON.stringify(many, null, 2), { bytesMax: 300 })).toHaveLength(500)
+    const first = JSON.stringify([long, { b: 2 }])
+    expect(await documentsOf(first, { bytesMax: 300 })).toEqual([
+      [1, refusal],
+      [1, '{"b":2}'],
+    ])
+  })
+
+  test('a document that is not UTF-8 is refused, and the others are read', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('[{"a":"'),
+      Buffer.of(0xff),
+      Buffer.from('"},{"b":2}]'),
+    ])
+    const found: unknown[] = []
+    const chunks = (async function* () {
+      yield new Uint8Array(bytes)
+    })()
+    for await (const line of readDocuments(chunks, { bytesMax: 100, isMessage }))
+      found.push('text' in line ? line.text : line.unusable)
+    expect(found).toEqual(['is not UTF-8', '{"b":2}'])
+  })
+
+  test('every layout of the same documents yields the same documents, however the bytes are cut', async () => {
+    const document = fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1, maxKeys: 4 })
+    const layouts = {
+      lines: (all: readonly unknown[]) => all.map((one) => JSON.stringify(one)).join('\n'),
+      commas: (all: readonly unknown[]) => all.map((one) => JSON.stringify(one)).join(',\n'),
+      list: (all: readonly unknown[]) => JSON.stringify(all),
+      printedList: (all: readonly unknown[]) => JSON.stringify(all, null, 2),
+      printed: (all: readonly unknown[]) =>
+        all.map((one) => JSON.stringify(one, null, 2)).join('\n'),
+      tabs: (all: readonly unknown[]) =>
+        all.map((one) => JSON.stringify(one, null, '\t')).join(' '),
     }
-  }
-
-  test.each([
-    [
-      '{"a":[0,{"b/~c":9007199254740993}]}',
-      '/a/1/b~1~0c is the integer 9007199254740993, which cannot be kept exactly: it would become 9007199254740992',
-    ],
-    ['{"a":1e400}', '/a is 1e400, which is beyond the range of a double'],
-    ['{"a":-1e400}', '/a is -1e400, which is beyond the range of a double'],
-    [
-      '{"a":100000000000000000000000}',
-      '/a is the integer 100000000000000000000000, which cannot be kept exactly: it would become 1e+23',
-    ],
-    ['{"id":1234567890123456789}', '/id is the integer'],
-    ['{"undefined":1234567890123456789}', '/undefined is the integer'],
-    ['{"a":"\\u0000"}', '/a holds NUL'],
-    ['{"a":["\\ud800"]}', '/a/0 holds NUL or a lone surrogate'],
-    ['{"a":{"\\u0000":1}}', '/a has a member whose name cannot be stored'],
-    [`{"a":${'['.repeat(600)}${']'.repeat(600)}}`, 'nests deeper than 512 levels'],
-    [`[${'1e999,'.repeat(9)}1]`, '; and 6 more'],
-  ])('%s is refused: %s', (text, reason) => {
-    expect(wrong(text)).toContain(reason)
-  })
-
-  test('are kept where a double holds them: -0, fractions, and integers that print as they came', () => {
-    for (const number of ['-0', '0.1', '1.0', '1e22', '9007199254740991', '-123456789012345680000'])
-      expect(wrong(`{"a":${number}}`)).toBe('')
-    expect(wrong('{"a":"1234567890123456789 1e400 \\\\u0000"}')).toBe('')
-    expect(wrong('{"id":1234567890123456789}', { idMember: 'id' })).toBe('')
-    fc.assert(
-      fc.property(fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }), (integer) => {
-        expect(wrong(`[${integer}]`) === '').toBe(String(Number(integer)) === String(integer))
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(document, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom(...Object.keys(layouts)),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 }),
+        async (documents, name, sizes) => {
+          const layout = layouts[name as keyof typeof layouts]
+          const found = await documentsOf(layout(documents), { bytesMax: 100_000, sizes })
+          expect(found.map(([, text]) => JSON.parse(text))).toEqual(
+            JSON.parse(JSON.stringify(documents)),
+          )
+        },
+      ),
+      { numRuns: 500 },
     )
-  })
-
-  test('are checked to the end, however many times in nanoseconds stand before', () => {
-    const digits = Array.from({ length: 60 }, (_, n) => String(1732350600123456700n + BigInt(n)))
-    const messages = digits.map((timestamp) => `{"timestamp":${timestamp}}`).join()
-    const text = `{"messages":[${messages}]}`
-    const json = parseSourced(text)
-    expect(checkValues(json, text, { idMember: undefined, hasTimes: true })).toBe(60)
-    expect(json.value).toEqual({ messages: digits.map((timestamp) => ({ timestamp })) })
-    expect(
-      wrong(`{"messages":[${messages}],"metadata":{"snowflake":1234567890123456789}}`),
-    ).toContain('/metadata/snowflake is the integer 1234567890123456789')
-    expect(wrong(`[${'1e999,'.repeat(900)}1]`)).toContain('; and 897 more')
-  })
-
-  test('a time in nanoseconds that a double does not hold is kept as the text of its digits', () => {
-    const text =
-      '{"timestamp":1716200001123456789,"messages":[{"metadata":{"ts":1716200001123456789}}]}'
-    const json = parseSourced(text)
-    expect(checkValues(json, text, { idMember: undefined, hasTimes: true })).toBe(2)
-    expect(json.value).toEqual({
-      timestamp: '1716200001123456789',
-      messages: [{ metadata: { ts: '1716200001123456789' } }],
-    })
-    const deeper = '{"messages":[{"call":{"ts":1716200001123456789}}]}'
-    expect(wrong(deeper)).toContain('/messages/0/call/ts is the integer')
-    expect(wrong(text, { hasTimes: false })).toContain('/timestamp is the integer')
-    // The years 2513 and 2116: times that lie ahead are not used, and so are none.
-    for (const ahead of ['17162000012345678901', '4620000001234567890'])
-      expect(wrong(`{"messages":[{"created_at":${ahead}}]}`)).toContain(
-        `/messages/0/created_at is the integer ${ahead}`,
-      )
   })
 })

@@ -59,7 +59,7 @@ export function chatBlock(chat: Chat, context: LineContext): Block {
       format,
       ...(hasTitle ? { title } : {}),
       metadata: names.length > 0 ? { [format]: { document: members } } : {},
-      kept: names.map(
+      relocated: names.map(
         (name) => `\`${name}\` of documents -> conversation metadata.${format}.document`,
       ),
       utterances: messages.map((message, index) => utteranceOf(format, message, index)),
@@ -97,7 +97,7 @@ function utteranceOf(format: string, message: ChatMessage, index: number): Utter
     ...(isOurId ? { id: canonicalId(id) } : {}),
     ...(at === undefined ? {} : { at }),
     ...(Object.keys(members).length > 0 ? { metadata: { [format]: { message: members } } } : {}),
-    kept: Object.keys(members).map(
+    relocated: Object.keys(members).map(
       (name) => `\`${name}\` of messages -> metadata.${format}.message`,
     ),
   }

@@ -77,7 +77,17 @@ function messageOf(message: unknown, times: TimeReader): ChatMessage {
     id: message.id,
     at: times.ofMessage(message),
     members: {
-      ...without(message, 'id', 'author', 'content', 'recipient', 'end_turn', 'weight', 'status'),
+      ...without(
+        message,
+        'id',
+        'author',
+        'content',
+        'recipient',
+        'end_turn',
+        'weight',
+        'status',
+        'create_time',
+      ),
       ...(files.length > 0 ? { parts: files } : {}),
     },
     isVoice: isVoice && role === 'user',

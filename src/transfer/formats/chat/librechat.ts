@@ -27,9 +27,10 @@ export function readLibrechat(document: unknown, context: LineContext): Block {
   )
   const isLinked = messages.some(({ parentMessageId }) => typeof parentMessageId === 'string')
   const leaf = messages.at(-1)?.messageId
-  const thread = isLinked && typeof leaf === 'string'
-    ? threadTo(leaf, nodes, ({ parentMessageId }) => parentMessageId)
-    : { path: messages, leftOut: 0 }
+  const thread =
+    isLinked && typeof leaf === 'string'
+      ? threadTo(leaf, nodes, ({ parentMessageId }) => parentMessageId)
+      : { path: messages, leftOut: 0 }
   return chatBlock(
     {
       format,
