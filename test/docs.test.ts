@@ -51,13 +51,24 @@ describe('the documents', () => {
       'docs/formats.md': 5,
       'docs/doctor.md': 3,
       'docs/client.md': 6,
+      'docs/voice.md': 5,
     }
     for (const [file, count] of Object.entries(steps))
       expect([file, await walk(file, { names })]).toEqual([file, count])
+    const hasPython = Bun.which('python3') !== null
+    const quickstart = { names, ...(hasPython ? {} : { to: '\n## Python' }) }
+    expect(await walk('docs/quickstart.md', quickstart)).toBe(hasPython ? 3 : 2)
   }, 300_000)
+
+  test('docs/llms.txt names every page of docs', () => {
+    const llms = readFileSync(join(root, 'docs/llms.txt'), 'utf8')
+    const pages = [...new Glob('*.md').scanSync(join(root, 'docs'))]
+    expect(pages.filter((page) => !llms.includes(`](${page})`))).toEqual([])
+  })
 
   test('link to files that are there', () => {
     const files = [
+      'docs/llms.txt',
       'README.md',
       'AGENTS.md',
       'CHANGELOG.md',

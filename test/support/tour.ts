@@ -50,10 +50,15 @@ const pretty = (kind: string, text: string) =>
  */
 export async function walk(
   file: string,
-  { from = '', names }: { from?: string; names: readonly (readonly [string, string])[] },
+  {
+    from = '',
+    to,
+    names,
+  }: { from?: string; to?: string; names: readonly (readonly [string, string])[] },
 ): Promise<number> {
   const document = readFileSync(join(root, file), 'utf8')
-  const tour = document.slice(document.indexOf(from))
+  const end = to === undefined ? document.length : document.indexOf(to)
+  const tour = document.slice(document.indexOf(from), end)
   const steps = [...tour.matchAll(stepPattern)]
   const translated = (text: string, [to, back]: [0 | 1, 0 | 1]) =>
     names.reduce((result, pair) => result.replaceAll(pair[to], pair[back]), text)
