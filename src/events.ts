@@ -11,7 +11,7 @@ import { sqlStateOf } from './ports/database.ts'
 export { eventLevels, type Level } from './log/event-levels.ts'
 
 /** A request or a frame that was answered. */
-export type Answered = {
+export type AnsweredRequest = {
   /** Method and path, without the query; of a frame `/v1/live` and its type. */
   readonly route: string
   /** From its arrival to its answer, in milliseconds. */
@@ -20,7 +20,7 @@ export type Answered = {
   readonly conversationId: string | undefined
 }
 
-export type Unanswered = Answered & {
+export type FailedRequest = AnsweredRequest & {
   /** Of the problem that the caller got. */
   readonly code: string
   readonly status: number
@@ -63,16 +63,18 @@ export type Events = {
   cacheAhead(conversationId: string, version: number): void
   /** `log.requests`: every request, whatever became of it. `bytes`: of its body, as announced. */
   request(
-    answered: Answered & { readonly status: number; readonly bytes: number | undefined },
+    answered: AnsweredRequest & { readonly status: number; readonly bytes: number | undefined },
   ): void
   /** The caller was refused, by its own fault: a 4xx. */
-  requestRefused(answered: Answered & { readonly status: number; readonly code: string }): void
+  requestRefused(
+    answered: AnsweredRequest & { readonly status: number; readonly code: string },
+  ): void
   /** It took longer than `server.slowRequestMs`. */
-  requestSlow(answered: Answered & { readonly status: number | undefined }): void
+  requestSlow(answered: AnsweredRequest & { readonly status: number | undefined }): void
   /** The service could not do it now: a 5xx that is no fault of its code. */
-  requestUnserved(request: Unanswered): void
+  requestUnserved(request: FailedRequest): void
   /** A request failed through a fault of the service: a 500. */
-  requestFailed(request: Unanswered): void
+  requestFailed(request: FailedRequest): void
   /** An effect after a commit failed; the write stands. */
   effectFailed(effect: string, conversationId: string, error: unknown): void
   /** Work that no caller waits for failed; it is tried again. */
@@ -118,7 +120,7 @@ const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
 /** Refusals that protect the service, or end with it: nothing is broken. */
-const expected = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
+const expectedCodes = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -140,24 +142,24 @@ export function createEvents(
     }
   }
   /** At most so many lines for each value of `key`; the count of the others comes after the window. */
-  const limited = (
+  const throttle = (
     event: EventName,
     key: Readonly<Record<string, string>>,
     fields: () => Fields,
     { level = eventLevels[event] as Level, limit = tenInTen } = {},
   ) => {
     const bounds = windowMs === undefined ? limit : { ...limit, windowMs }
-    const tellLeftOut = (leftOut: number) =>
+    const reportLeftOut = (leftOut: number) =>
       emit(event, { ...key, leftOut, withinMs: bounds.windowMs }, level)
     const name = [event, ...Object.values(key)].join(' ')
-    if (limiter.admit(name, bounds, tellLeftOut)) emit(event, { ...key, ...fields() }, level)
+    if (limiter.admit(name, bounds, reportLeftOut)) emit(event, { ...key, ...fields() }, level)
   }
 
   let deafTimes = 0
   return {
     started: (at) => emit('started', at),
     stopping: (reason) => emit('stopping', { reason }),
-    notice: (level, message) => limited('notice', { message }, () => ({}), { level }),
+    notice: (level, message) => throttle('notice', { message }, () => ({}), { level }),
     databaseLost: (reason) => emit('database-lost', { reason }),
     databaseBack: () => emit('database-back', {}),
     writesLost: (code, error) => emit('writes-lost', { code, ...reasonOf(error) }),
@@ -165,7 +167,7 @@ export function createEvents(
     cacheLost: (reason) => emit('cache-lost', { reason }),
     cacheBack: () => emit('cache-back', {}),
     cacheFailed: (what, conversationId, error) =>
-      limited('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
+      throttle('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
     cacheDeaf(reason) {
       deafTimes += 1
       emit('cache-deaf', { reason, times: deafTimes })
@@ -173,37 +175,37 @@ export function createEvents(
     cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
     cacheResumed: () => emit('cache-used', {}),
     cacheAhead: (conversationId, version) =>
-      limited('cache-ahead', {}, () => ({ conversationId, version })),
+      throttle('cache-ahead', {}, () => ({ conversationId, version })),
     request: (answered) => emit('request', answered),
     requestRefused: (answered) => emit('request-refused', answered),
-    requestSlow: (answered) => limited('request-slow', {}, () => answered),
+    requestSlow: (answered) => throttle('request-slow', {}, () => answered),
     requestUnserved: ({ code, cause, ...answered }) =>
-      limited(
+      throttle(
         'request-unserved',
         { code },
         () => ({ ...answered, ...reasonOf(cause) }),
-        expected.has(code) ? { level: 'warn' } : {},
+        expectedCodes.has(code) ? { level: 'warn' } : {},
       ),
     requestFailed: ({ code, cause, ...answered }) =>
-      limited('request-failed', { code }, () => ({
+      throttle('request-failed', { code }, () => ({
         ...answered,
         sqlState: sqlStateOf(cause),
         error: describe(cause),
       })),
     effectFailed: (effect, conversationId, error) =>
-      limited('effect-failed', { effect }, () => ({ conversationId, error: describe(error) })),
+      throttle('effect-failed', { effect }, () => ({ conversationId, error: describe(error) })),
     workFailed: (work, error, conversationId) =>
-      limited('work-failed', { work }, () => ({ conversationId, ...reasonOf(error) }), {
+      throttle('work-failed', { work }, () => ({ conversationId, ...reasonOf(error) }), {
         limit: oneInThirty,
       }),
-    outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
-    socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
+    outcomeUnknown: (turns, found) => throttle('outcome-unknown', {}, () => ({ turns, found })),
+    socketClosed: (reason) => throttle('socket-closed', { reason }, () => ({})),
     hostRefused: (host) =>
-      limited('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
+      throttle('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
         limit: threeInMinute,
       }),
     originRefused: (origin) =>
-      limited(
+      throttle(
         'origin-refused',
         { setting: 'server.allowedOrigins' },
         () => ({ origin: cut(origin) }),
@@ -211,13 +213,13 @@ export function createEvents(
       ),
     socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
     headWentBack: (conversationId, from, to) =>
-      limited('head-went-back', {}, () => ({ conversationId, from, to })),
+      throttle('head-went-back', {}, () => ({ conversationId, from, to })),
     descriptorsLow: (used, limit) =>
-      limited('descriptors-low', {}, () => ({ used, limit }), { limit: oneInThirty }),
+      throttle('descriptors-low', {}, () => ({ used, limit }), { limit: oneInThirty }),
     processWarning: (name, message) =>
-      limited('process-warning', { name }, () => ({ message: message.replaceAll('\n', ' ') })),
+      throttle('process-warning', { name }, () => ({ message: message.replaceAll('\n', ' ') })),
     processFailed: (origin, error) =>
-      limited('process-failed', { origin }, () => ({ error: describe(error) })),
+      throttle('process-failed', { origin }, () => ({ error: describe(error) })),
     flush: limiter.flush,
   }
 }

@@ -30,7 +30,7 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
 export async function auditCache(
   config: Config,
   events: Events,
-  asked: AuditAsked,
+  options: AuditAsked,
 ): Promise<AuditReport> {
   await using opened = new AsyncDisposableStack()
   const kv = await openCacheKv(config, events)
@@ -45,13 +45,13 @@ export async function auditCache(
   const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
   const audit = createAudit(entries, new Reader(database, config.limits), database)
   await connected(kv, config.database.connectTimeoutMs)
-  return await report(audit, localPrincipal, asked)
+  return await report(audit, localPrincipal, options)
 }
 
 async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
-  const until = performance.now() + withinMs
+  const deadlineAt = performance.now() + withinMs
   while (!ready()) {
-    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
+    if (performance.now() > deadlineAt) throw new StartRefusal(`${name} cannot be reached.`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -23,11 +23,11 @@ export const violationsMax = 50
 export function violationProblem(violations: readonly [Violation, ...Violation[]]): Problem {
   const [first] = violations
   const common = violations.every((violation) => violation.code === first.code)
-  const place = (violation: Violation) =>
+  const lineOf = (violation: Violation) =>
     `${violation.in === 'body' ? '' : `${violation.in} `}${violation.pointer || 'the body'}: ${violation.message}`
   return new Problem(
     common ? first.code : 'request-invalid',
-    violations.slice(0, 3).map(place).join('; ') + (violations.length > 3 ? '; …' : ''),
+    violations.slice(0, 3).map(lineOf).join('; ') + (violations.length > 3 ? '; …' : ''),
     { violations: violations.slice(0, violationsMax) },
   )
 }

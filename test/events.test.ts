@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { databaseEvents } from '../src/adapter-events.ts'
-import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
+import { createEvents, eventLevels, type FailedRequest, type LogOptions } from '../src/events.ts'
 import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
 import { until } from './support/servers/processes.ts'
@@ -14,7 +14,7 @@ function logged(options: LogOptions = {}) {
   return { log, lines, entries: () => lines.map((line) => JSON.parse(line)) }
 }
 
-const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
+const failedRequest = (more: Partial<FailedRequest> = {}): FailedRequest => ({
   route: 'POST /v1/conversations',
   ms: 12.5,
   requestId: 'r',
@@ -28,7 +28,7 @@ const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
 describe('a flood of one event', () => {
   test('writes ten lines, and after the window one with the number of the others', async () => {
     const { log, entries } = logged({ windowMs: 100 })
-    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(failedRequest())
     expect(entries()).toHaveLength(10)
     await until('the count is written', () => entries().length === 11)
     expect(entries().at(-1)).toMatchObject({
@@ -51,8 +51,8 @@ describe('a flood of one event', () => {
 
   test('does not use up the lines of another code', () => {
     const { log, entries } = logged()
-    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
-    log.requestUnserved(unanswered({ code: 'overloaded' }))
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(failedRequest())
+    log.requestUnserved(failedRequest({ code: 'overloaded' }))
     expect(entries()).toHaveLength(11)
   })
 
@@ -84,7 +84,7 @@ describe('a line', () => {
       sqlState: '53100',
     })
     const cause = new Problem('database-unavailable', undefined, { cause: answer })
-    log.requestUnserved(unanswered({ cause: cause.cause }))
+    log.requestUnserved(failedRequest({ cause: cause.cause }))
     log.workFailed('lapses', cause)
     expect(entries()).toEqual([
       expect.objectContaining({
@@ -110,7 +110,7 @@ describe('a line', () => {
   test('of a refusal that protects the service is a warning', () => {
     const { log, entries } = logged()
     for (const code of ['conversation-busy', 'overloaded', 'draining', 'not-ready'])
-      log.requestUnserved(unanswered({ code }))
+      log.requestUnserved(failedRequest({ code }))
     expect(entries().map(({ level }) => level)).toEqual(['warn', 'warn', 'warn', 'warn'])
   })
 
@@ -124,7 +124,7 @@ describe('a line', () => {
       const { log, entries } = logged({ level })
       log.cacheLost('away')
       log.cacheBack()
-      const { cause: _, ...refused } = unanswered({ status: 404, code: 'route-not-found' })
+      const { cause: _, ...refused } = failedRequest({ status: 404, code: 'route-not-found' })
       log.requestRefused(refused)
       log.headWentBack('c', 2, 1)
       expect(entries().map(({ event }) => event)).toEqual([...events])
@@ -142,7 +142,7 @@ describe('a line', () => {
 describe('text', () => {
   test('is one line of words: the time, the level, the event, and its fields', () => {
     const { log, lines } = logged({ format: 'text' })
-    log.requestUnserved(unanswered({ cause: new Error('it is away') }))
+    log.requestUnserved(failedRequest({ cause: new Error('it is away') }))
     expect(lines[0]).toMatch(
       /^\d{4}-\d\d-\d\dT[\d:.]+Z ERROR request-unserved code=database-unavailable route="POST \/v1\/conversations" ms=12.5 requestId=r status=503 reason="it is away"$/,
     )
@@ -150,7 +150,7 @@ describe('text', () => {
 
   test('shows where a fault came from below its line', () => {
     const { log, lines } = logged({ format: 'text' })
-    log.requestFailed(unanswered({ code: 'internal', cause: new TypeError('broken') }))
+    log.requestFailed(failedRequest({ code: 'internal', cause: new TypeError('broken') }))
     const [first, second] = (lines[0] ?? '').split('\n')
     expect(first).toEndWith('error="TypeError: broken"')
     expect(second).toMatch(/^ +at .*events\.test\.ts/)
@@ -160,7 +160,7 @@ describe('text', () => {
     const { log, lines } = logged({ format: 'text' })
     const disk = new Error('the disk is gone', { cause: 'EIO\u001b' })
     const cause = new TypeError('broken', { cause: new RangeError('too far', { cause: disk }) })
-    log.requestFailed(unanswered({ code: 'internal', cause }))
+    log.requestFailed(failedRequest({ code: 'internal', cause }))
     const shown = (lines[0] ?? '').split('\n').filter((line) => !/^ +at /.test(line))
     expect(shown[0]).toEndWith('error="TypeError: broken"')
     expect(shown.slice(1)).toEqual([

@@ -43,11 +43,11 @@ export function listen(
   return {
     url: `http://${shownHost(host)}:${server.port}`,
     async stop(graceMs) {
-      const until = performance.now() + graceMs
+      const deadlineAt = performance.now() + graceMs
       // Resolves late where a client has sent half a request and no more: not waited for.
       void Promise.resolve(server.stop()).catch(() => {})
       await live.drain(graceMs)
-      while (server.pendingRequests > 0 && performance.now() < until)
+      while (server.pendingRequests > 0 && performance.now() < deadlineAt)
         await new Promise((resolve) => setTimeout(resolve, lookMs))
       await server.stop(true)
     },

@@ -45,17 +45,17 @@ export function createServer(services: Services): Router {
     // Otherwise a host name of three characters without a port makes every path unknown.
     handler: { standardHostname: false },
   })
-  let around: Fetch | undefined
+  let wrapped: Fetch | undefined
   router
     // Elysia calls this for every request. Its types do not say that `handle` is the unwrapped `fetch`.
     .wrap((handle) => {
-      around ??= edge.around(handle as unknown as Fetch, () => router.routes)
-      return around
+      wrapped ??= edge.wrap(handle as unknown as Fetch, () => router.routes)
+      return wrapped
     })
     .onError(({ request, error }) => edge.failed({ request, error }))
     .use(openapiPlugin())
   for (const factory of apiRoutes) addRoute(router, factory(services))
-  addLive(router, { ...services.live, isForeign: access.isForeign })
+  addLive(router, { ...services.live, isForbiddenPage: access.isForbiddenPage })
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)

@@ -18,11 +18,11 @@ export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
   text: ({ time, level, event, ...fields }) =>
     event === 'started'
       ? banner(fields)
-      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...words(fields)].join(' '),
+      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...fieldTexts(fields)].join(' '),
 }
 
 /** `name=value` of each field; the stack and causes of an error follow on lines of their own. */
-function words(fields: Readonly<Record<string, unknown>>): string[] {
+function fieldTexts(fields: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
     if (value === undefined) return []
     const shown = isFailure(value) ? failureText(value) : valueText(value)

@@ -74,35 +74,35 @@ const isSchema = (value: unknown): value is JsonSchema =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** `root`: print it, and not a reference to it. */
-export function published(schema: unknown, root = false): JsonSchema {
+export function publishSchema(schema: unknown, root = false): JsonSchema {
   if (!isSchema(schema)) throw new TypeError('A schema must be an object.')
   const name = root ? undefined : names.get(JSON.stringify(schema))
   if (name !== undefined) return reference(name)
   const { format, properties, patternProperties, items, anyOf, ...rest } = schema
   return {
     ...rest,
-    ...(typeof format === 'string' ? publishedFormat(format) : {}),
+    ...(typeof format === 'string' ? publishFormat(format) : {}),
     ...(schema.pattern === timeOutPattern ? { format: 'date-time' } : {}),
-    ...(isSchema(properties) ? { properties: eachPublished(properties) } : {}),
+    ...(isSchema(properties) ? { properties: publishEach(properties) } : {}),
     // TypeBox prints a record of anything as a pattern that matches every name.
     ...(patternProperties === undefined ? {} : { additionalProperties: true }),
-    ...(items === undefined ? {} : { items: published(items) }),
-    ...(Array.isArray(anyOf) ? publishedUnion(anyOf) : {}),
+    ...(items === undefined ? {} : { items: publishSchema(items) }),
+    ...(Array.isArray(anyOf) ? publishUnion(anyOf) : {}),
   }
 }
 
-const eachPublished = (schemas: JsonSchema): JsonSchema =>
-  Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, published(schema)]))
+const publishEach = (schemas: JsonSchema): JsonSchema =>
+  Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, publishSchema(schema)]))
 
-function publishedFormat(format: string): JsonSchema {
+function publishFormat(format: string): JsonSchema {
   if (format === 'turnlog-time') return { format: 'date-time' }
   if (format === 'http-url') return { pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' }
   return { format }
 }
 
 /** Literals become an enum, and "or null" a second type: what generators of clients read best. */
-function publishedUnion(members: readonly unknown[]): JsonSchema {
-  const schemas = members.map((member) => published(member))
+function publishUnion(members: readonly unknown[]): JsonSchema {
+  const schemas = members.map((member) => publishSchema(member))
   if (schemas.every((schema) => 'const' in schema))
     return { type: 'string', enum: schemas.map((schema) => schema.const) }
   const [first, second] = schemas
@@ -203,7 +203,7 @@ const healthSchema: JsonSchema = {
 /** `components.schemas` of the OpenAPI document. */
 export const componentSchemas: Record<ComponentName, JsonSchema> = {
   ...(Object.fromEntries(
-    Object.entries(wireSchemas).map(([name, schema]) => [name, published(schema, true)]),
+    Object.entries(wireSchemas).map(([name, schema]) => [name, publishSchema(schema, true)]),
   ) as Record<keyof typeof wireSchemas, JsonSchema>),
   Problem: problemSchema,
   Health: healthSchema,

@@ -103,13 +103,13 @@ const pathExamples: Readonly<Record<string, string>> = {
 }
 
 function parameterOf(parameter: Parameter<string | number>) {
-  const { in: where, name, description, schema, given, fallback } = parameter
+  const { in: where, name, description, schema, isPresent, fallback } = parameter
   const example = pathExamples[name]
   return {
     in: where,
     name,
     description,
-    required: given && fallback === undefined,
+    required: isPresent && fallback === undefined,
     schema,
     // Swagger UI sends the examples it finds: of what is optional there are none.
     ...(where === 'path' ? { example } : {}),
@@ -145,7 +145,9 @@ const responseOf = ({ description, schema, example, examples, headers = {} }: An
 /** One response per status, with an example per code. */
 function problemResponses(codes: readonly ProblemCode[]) {
   const byStatus = Map.groupBy(codes, (code) => problems[code].status)
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, problemResponse(some)]))
+  return Object.fromEntries(
+    [...byStatus].map(([status, codesOfStatus]) => [status, problemResponse(codesOfStatus)]),
+  )
 }
 
 function problemResponse(codes: readonly ProblemCode[]) {

@@ -14,7 +14,7 @@ const pathId = (name: string, description: string): Parameter<string, true> => (
   name,
   description,
   schema: { type: 'string', format: 'uuid' },
-  given: true,
+  isPresent: true,
   read: (text) => (isUuid(text) ? canonicalId(text) : refuse('id-invalid', 'must be a UUID')),
 })
 
@@ -27,7 +27,7 @@ const text = (name: string, description: string): Parameter<string, false> => ({
   name,
   description,
   schema: { type: 'string', minLength: 1 },
-  given: false,
+  isPresent: false,
   read: (value) => {
     if (value === '') return refuse('field-invalid', 'must not be empty')
     return value.includes('\0') ? refuse('text-invalid', 'must not contain NUL') : value
@@ -67,7 +67,7 @@ export function limit(max: number, fallback: number): Parameter<number, true> {
   return {
     ...count('limit', 'How many at most.', { setting: 'limits.pageLimitMax', value: max }),
     schema: { type: 'integer', minimum: 1, maximum: max, default: reduced },
-    given: true,
+    isPresent: true,
     fallback: reduced,
   }
 }
@@ -78,7 +78,7 @@ export const last = (max: number): Parameter<number, false> => ({
     value: max,
   }),
   schema: { type: 'integer', minimum: 1, maximum: max },
-  given: false,
+  isPresent: false,
 })
 
 const seq = (name: string, description: string): Parameter<number, false> => ({
@@ -86,7 +86,7 @@ const seq = (name: string, description: string): Parameter<number, false> => ({
   name,
   description,
   schema: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-  given: false,
+  isPresent: false,
   read: (value) =>
     wholeNumber(value) ??
     refuse('field-invalid', `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`),
@@ -112,7 +112,7 @@ const choice = <const Options extends readonly string[]>(
 export const order: Parameter<'asc' | 'desc', true> = {
   ...choice('order', 'By `seq`, upwards or downwards.', ['asc', 'desc']),
   schema: { type: 'string', enum: ['asc', 'desc'], default: 'asc' },
-  given: true,
+  isPresent: true,
   fallback: 'asc',
 }
 
@@ -123,7 +123,7 @@ export const consistency: Parameter<'strong' | 'eventual', false> = {
     ['strong', 'eventual'],
   ),
   schema: { type: 'string', enum: ['strong', 'eventual'] },
-  given: false,
+  isPresent: false,
 }
 
 export const format: Parameter<HistoryFormat, true> = {
@@ -133,7 +133,7 @@ export const format: Parameter<HistoryFormat, true> = {
     historyFormats,
   ),
   schema: { type: 'string', enum: historyFormats, default: 'turnlog' },
-  given: true,
+  isPresent: true,
   fallback: 'turnlog',
 }
 
@@ -144,7 +144,7 @@ export const view: Parameter<View, false> = {
     views,
   ),
   schema: { type: 'string', enum: views },
-  given: false,
+  isPresent: false,
 }
 
 export const include: Parameter<'pending', false> = {
@@ -152,7 +152,7 @@ export const include: Parameter<'pending', false> = {
     'pending',
   ]),
   schema: { type: 'string', enum: ['pending'] },
-  given: false,
+  isPresent: false,
 }
 
 export const voiceSessionId: Parameter<string, true> = {
@@ -160,7 +160,7 @@ export const voiceSessionId: Parameter<string, true> = {
   name: 'vid',
   description: "The voice session's id, percent-encoded.",
   schema: { type: 'string', minLength: 1, maxLength: 255 },
-  given: true,
+  isPresent: true,
   read: (value) => {
     if (value.includes('\0') || !value.isWellFormed())
       return refuse('text-invalid', 'must not contain NUL or a lone surrogate')
@@ -171,12 +171,12 @@ export const voiceSessionId: Parameter<string, true> = {
 }
 
 /** A parameter of the socket's address. */
-export const followed: Parameter<string, false> = {
+export const followedConversation: Parameter<string, false> = {
   in: 'query',
   name: 'conversation',
   description: 'Follow this conversation at once.',
   schema: { type: 'string', format: 'uuid' },
-  given: false,
+  isPresent: false,
   read: (value) => (isUuid(value) ? canonicalId(value) : refuse('id-invalid', 'must be a UUID')),
 }
 
@@ -185,7 +185,7 @@ export const tail = (max: number): Parameter<number, false> => ({
   name: 'tail',
   description: 'Start with the newest N messages.',
   schema: { type: 'integer', minimum: 0, maximum: max },
-  given: false,
+  isPresent: false,
   read: (value) => {
     const number = wholeNumber(value)
     return number !== undefined && number <= max
@@ -200,7 +200,7 @@ export const idempotencyKey: Parameter<string, false> = {
   description:
     "Names this turn for the conversation's life, so that sending it again records it once: 1 to 255 visible ASCII characters.",
   schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
-  given: false,
+  isPresent: false,
   read: (value) =>
     visibleAscii.test(value)
       ? value
@@ -208,7 +208,7 @@ export const idempotencyKey: Parameter<string, false> = {
 }
 
 /** The key where it is the turn's only name. */
-export const turnKey: Parameter<string, true> = { ...idempotencyKey, given: true }
+export const turnKey: Parameter<string, true> = { ...idempotencyKey, isPresent: true }
 
 /** The value of `If-Match: *`, which any version satisfies. */
 export const anyVersion = -1
@@ -219,7 +219,7 @@ export const ifMatch: Parameter<number, false> = {
   description:
     'Change the conversation only if this is its version: `42`, `"42"` (the `ETag`), or `*` for any.',
   schema: { type: 'string', pattern: '^(\\*|\\d{1,16}|"\\d{1,16}")$' },
-  given: false,
+  isPresent: false,
   read: (value) => {
     if (value === '*') return anyVersion
     const match = version.exec(value)

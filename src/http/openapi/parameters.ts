@@ -10,13 +10,13 @@ export type Refusal = { readonly refused: ProblemCode; readonly message: string 
 
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
-/** `Given`: whether there always is a value, because the parameter is required or has a default. */
-export type Parameter<Value, Given extends boolean = boolean> = {
+/** `Present`: whether there always is a value, because the parameter is required or has a default. */
+export type Parameter<Value, Present extends boolean = boolean> = {
   readonly in: 'path' | 'query' | 'header'
   readonly name: string
   readonly description: string
   readonly schema: JsonSchema
-  readonly given: Given
+  readonly isPresent: Present
   readonly fallback?: Value
   readonly read: (text: string) => Value | Refusal
 }
@@ -27,11 +27,11 @@ type ValueOf<P> = P extends Parameter<infer Value> ? Value : never
 
 /** Read parameters; one that was not sent and has no default is absent. */
 export type Values<Declared extends Parameters> = {
-  readonly [K in keyof Declared as Declared[K]['given'] extends true ? K : never]: ValueOf<
+  readonly [K in keyof Declared as Declared[K]['isPresent'] extends true ? K : never]: ValueOf<
     Declared[K]
   >
 } & {
-  readonly [K in keyof Declared as Declared[K]['given'] extends true ? never : K]?: ValueOf<
+  readonly [K in keyof Declared as Declared[K]['isPresent'] extends true ? never : K]?: ValueOf<
     Declared[K]
   >
 }
@@ -44,14 +44,14 @@ export type Inputs<Declared extends Parameters> = {
 
 export function inputs<const Declared extends Parameters>(declared: Declared): Inputs<Declared> {
   const entries = Object.entries(declared)
-  const known = new Set(
+  const queryNames = new Set(
     entries.filter(([, parameter]) => parameter.in === 'query').map(([, { name }]) => name),
   )
   return {
     declared,
     read(request, path) {
       const violations: Violation[] = []
-      const query = readQuery(request.url, known, violations)
+      const query = readQuery(request.url, queryNames, violations)
       const values: Record<string, string | number> = {}
       for (const [property, parameter] of entries) {
         const { in: where, name } = parameter
@@ -64,7 +64,7 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
               : request.headers.get(name)
         if (text === undefined || text === null) {
           if (parameter.fallback !== undefined) values[property] = parameter.fallback
-          else if (parameter.given)
+          else if (parameter.isPresent)
             violations.push(violation(refuse('field-missing', 'is required'), where, name))
           continue
         }
@@ -94,12 +94,12 @@ const violation = (
 /** Undefined where the URL has no query: the common case, which allocates nothing. */
 function readQuery(
   url: string,
-  known: ReadonlySet<string>,
+  queryNames: ReadonlySet<string>,
   violations: Violation[],
 ): Map<string, string> | undefined {
   const start = url.indexOf('?')
   if (start === -1) return undefined
-  const found = new Map<string, string>()
+  const values = new Map<string, string>()
   const add = (refusal: Refusal, name: string) => violations.push(violation(refusal, 'query', name))
   for (const pair of url.slice(start + 1).split('&')) {
     if (pair === '') continue
@@ -109,11 +109,11 @@ function readQuery(
     const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
     if (name === undefined || value === undefined)
       add(refuse('field-invalid', 'is not percent-encoded UTF-8'), name ?? rawName)
-    else if (!known.has(name)) add(refuse('field-unknown', 'is not a parameter here'), name)
-    else if (found.has(name)) add(refuse('field-invalid', 'must be given once'), name)
-    else found.set(name, value)
+    else if (!queryNames.has(name)) add(refuse('field-unknown', 'is not a parameter here'), name)
+    else if (values.has(name)) add(refuse('field-invalid', 'must be given once'), name)
+    else values.set(name, value)
   }
-  return found
+  return values
 }
 
 const encoded = /[%+]/

@@ -5,7 +5,7 @@
  */
 import { isLoopback } from '../../config.ts'
 import { Problem } from '../../problem.ts'
-import { createHostRule, isLoopbackName, listOf, memo } from './hosts.ts'
+import { createHostRule, isLoopbackName, memoize, parseList } from './hosts.ts'
 import { pathOf } from './request-url.ts'
 
 export type AccessSettings = {
@@ -26,14 +26,14 @@ export type Access = {
    */
   admit(request: Request): void
   /** Whether a page of another origin may read what is answered. */
-  isShared(origin: string): boolean
+  mayRead(origin: string): boolean
   /** Whether the request comes from a web page that may not write here; false for programs. */
-  isForeign(request: Request): boolean
+  isForbiddenPage(request: Request): boolean
 }
 
 /** A warning to the operator about the settings, if one is due. */
 export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): string | undefined =>
-  isOpen && listOf(allowedOrigins).includes('*')
+  isOpen && parseList(allowedOrigins).includes('*')
     ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
     : undefined
 
@@ -67,17 +67,17 @@ export function createAccess({
   const isLoopbackAlone = isLoopback(host)
   const isHostChecked = isOpen && (isLoopbackAlone || allowedHosts !== '')
   const judgeHost = createHostRule(isHostChecked ? allowedHosts : '*', isLoopbackAlone)
-  const listed = new Set(listOf(allowedOrigins).map(asSent))
-  const isShared = memo(
+  const allowed = new Set(parseList(allowedOrigins).map(asSent))
+  const mayRead = memoize(
     (origin) =>
-      listed.has('*') ||
-      listed.has(origin.toLowerCase()) ||
+      allowed.has('*') ||
+      allowed.has(origin.toLowerCase()) ||
       (isLoopbackAlone && isLoopbackPage(origin)),
   )
-  const isForeign = (request: Request): boolean => {
+  const isForbiddenPage = (request: Request): boolean => {
     const { headers } = request
     const origin = headers.get('origin')
-    if (origin !== null) return !isShared(origin) && !isOwn(origin, request)
+    if (origin !== null) return !mayRead(origin) && !isOwn(origin, request)
     // Without `Origin`, `Sec-Fetch-Site` tells whether the page is another site's.
     const site = headers.get('sec-fetch-site')
     return site === 'cross-site' || site === 'same-site'
@@ -90,7 +90,7 @@ export function createAccess({
       if (verdict === 'refused' && !forAnyHost.has(pathOf(request)))
         throw new Problem('host-refused', isLoopbackAlone ? hostRefusedOnLoopback : hostRefused)
       if (reads.has(method)) return
-      if (isForeign(request)) throw originRefused()
+      if (isForbiddenPage(request)) throw originRefused()
       const type = headers.get('content-type')
       if (type !== null && type !== 'application/json' && formType.test(type))
         throw new Problem(
@@ -98,8 +98,8 @@ export function createAccess({
           'A form cannot be sent here. Send JSON with the header Content-Type: application/json.',
         )
     },
-    isShared,
-    isForeign,
+    mayRead,
+    isForbiddenPage,
   }
 }
 
@@ -122,6 +122,6 @@ function isLoopbackPage(origin: string): boolean {
 function isOwn(origin: string, { headers, url }: Request): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, host } = new URL(origin)
-  const asked = `${protocol}//${headers.get('host') || new URL(url).host}`
-  return host !== '' && URL.canParse(asked) && new URL(asked).host === host
+  const ownOrigin = `${protocol}//${headers.get('host') || new URL(url).host}`
+  return host !== '' && URL.canParse(ownOrigin) && new URL(ownOrigin).host === host
 }

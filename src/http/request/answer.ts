@@ -56,7 +56,7 @@ const comma = 0x2c
 export type Members = Readonly<Record<string, unknown>>
 
 /** The members before and after the list in an object, as printed. */
-export function around(
+export function listBrackets(
   name: string,
   before: Members,
   after: Members,
@@ -67,7 +67,7 @@ export function around(
 
 /** An object with printed messages in it, as JSON. */
 export function textWithMessages(texts: readonly string[], before: Members, after: Members) {
-  const { start, end } = around('messages', before, after)
+  const { start, end } = listBrackets('messages', before, after)
   return `${start}${texts.join(',')}${end}`
 }
 
@@ -78,7 +78,7 @@ export function bodyWithList(
   before: Members,
   after: Members,
 ): Uint8Array<ArrayBuffer> {
-  const { start, end } = around(name, before, after)
+  const { start, end } = listBrackets(name, before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
   // Not from the shared pool: the body may be kept for as long as its window.
@@ -132,7 +132,7 @@ const isDirectKnown = (() => {
 })()
 
 /** A 204: there was nothing to do. */
-export const nothing = (): Response => new Response(null, { status: 204 })
+export const noContent = (): Response => new Response(null, { status: 204 })
 
 /** A conversation's version as an entity tag, to be sent back as `If-Match`. */
 export const entityTag = (version: number): string => `"${version}"`

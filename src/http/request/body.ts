@@ -32,7 +32,7 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
     try {
       bytes = await request.bytes()
     } catch (cause) {
-      return brokenOff(cause)
+      return throwBrokenOff(cause)
     }
   else bytes = await streamedBytes(request, rules)
   if (bytes.byteLength > rules.maxBytes) throw tooLarge(rules)
@@ -70,19 +70,19 @@ function checkMediaType(headers: Headers, mediaTypes: readonly string[]): void {
     throw new Problem('media-type-unsupported', 'Send the body in UTF-8.')
 }
 
-const nothing = new Uint8Array()
+const noBytes = new Uint8Array()
 
 const tooLarge = ({ maxBytes, setting }: BodyRules): Problem =>
   new Problem('body-too-large', `The body may have ${maxBytes} bytes at most (${setting}).`)
 
 /** The bytes of a body without a length, read no further than its bound. */
 async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8Array> {
-  if (request.body === null) return nothing
+  if (request.body === null) return noBytes
   const chunks: Uint8Array[] = []
   let length = 0
   const reader = request.body.getReader()
   for (;;) {
-    const { done, value } = await reader.read().catch(brokenOff)
+    const { done, value } = await reader.read().catch(throwBrokenOff)
     if (done) break
     length += value.byteLength
     if (length > rules.maxBytes) {
@@ -92,16 +92,16 @@ async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8A
     }
     chunks.push(value)
   }
-  const [first = nothing] = chunks
-  return chunks.length < 2 ? first : joined(chunks, length)
+  const [first = noBytes] = chunks
+  return chunks.length < 2 ? first : concatenate(chunks, length)
 }
 
 /** The caller disconnected, or broke the rules of HTTP. */
-const brokenOff = (cause: unknown): never => {
+const throwBrokenOff = (cause: unknown): never => {
   throw new Problem('body-not-json', 'The body broke off before its end.', { cause })
 }
 
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length)
   let offset = 0
   for (const chunk of chunks) {

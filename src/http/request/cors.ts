@@ -50,7 +50,7 @@ export function preflightAnswer(methods: readonly string[]): Response {
 const exposed = join(answerHeaders)
 
 /** Lets pages of this origin read the answer. */
-export function share({ headers }: Response, origin: string): void {
+export function allowReading({ headers }: Response, origin: string): void {
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-expose-headers', exposed)
 }

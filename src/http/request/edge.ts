@@ -7,7 +7,7 @@ import type { Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 import { type Access, originRefused } from './access.ts'
 import { problemAnswer } from './answer.ts'
-import { isPreflight, preflightAnswer, share } from './cors.ts'
+import { allowReading, isPreflight, preflightAnswer } from './cors.ts'
 import { createRequestLog, type RequestLog, type RequestLogOptions } from './request-log.ts'
 import { pathOf, routable } from './request-url.ts'
 
@@ -52,7 +52,7 @@ export class Edge {
   }
 
   /** `handle` with the edge around it. `routes` are read only for preflights and unknown paths. */
-  around(handle: Fetch, routes: () => readonly RoutePattern[]): Fetch {
+  wrap(handle: Fetch, routes: () => readonly RoutePattern[]): Fetch {
     return (received) => this.#answer(received, handle, routes)
   }
 
@@ -63,25 +63,25 @@ export class Edge {
   ): Promise<Response> {
     const startedAt = performance.now()
     const request = routable(received)
-    const sent = request.headers.get(requestIdHeader)
-    const requestId = sent !== null && usableId.test(sent) ? sent : newId()
+    const sentId = request.headers.get(requestIdHeader)
+    const requestId = sentId !== null && usableId.test(sentId) ? sentId : newId()
     const isHead = request.method === 'HEAD'
-    const asked = isHead ? asGet(request) : request
+    const routed = isHead ? asGet(request) : request
     let response: Response
     let error: unknown
     try {
       this.#access.admit(request)
-      response = isPreflight(request) ? this.#preflight(request, routes()) : await handle(asked)
-      if (response.status >= 400) error = this.#thrown.get(asked)
+      response = isPreflight(request) ? this.#preflight(request, routes()) : await handle(routed)
+      if (response.status >= 400) error = this.#thrown.get(routed)
     } catch (caught) {
       error = caught ?? new Error('Nothing was thrown.')
       response = new Response(null, { status: 500 })
     }
-    if (error !== undefined) response = this.#failure(asked, error, requestId, routes)
+    if (error !== undefined) response = this.#failure(routed, error, requestId, routes)
     const ms = performance.now() - startedAt
-    if (this.#log.wants(response.status, ms)) {
+    if (this.#log.isLogged(response.status, ms)) {
       const outcome = { status: response.status, ms, requestId, error }
-      this.#log.answered(request, pathOf(request), outcome)
+      this.#log.write(request, pathOf(request), outcome)
     }
     if (isHead) response = await withoutBody(response)
     this.#addHeaders(response, requestId, request.headers.get('origin'))
@@ -94,11 +94,11 @@ export class Edge {
     // A cache on the way would keep serving what was erased.
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
     headers.append('vary', 'Origin')
-    if (origin !== null && this.#access.isShared(origin)) share(response, origin)
+    if (origin !== null && this.#access.mayRead(origin)) allowReading(response, origin)
   }
 
   #preflight(request: Request, routes: readonly RoutePattern[]): Response {
-    if (this.#access.isForeign(request)) throw originRefused()
+    if (this.#access.isForbiddenPage(request)) throw originRefused()
     return preflightAnswer(methodsOf(request, routes))
   }
 

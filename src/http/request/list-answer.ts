@@ -1,7 +1,13 @@
 /** Answers that are mostly a list. Large ones are printed and sent in pieces, so that they do not hold the event loop. */
 import { Buffer } from 'node:buffer'
 import { mapInSlices, nextRound } from '../../mechanics/time-slices.ts'
-import { around, bodyWithList, type Members, printedAnswer, streamedAnswer } from './answer.ts'
+import {
+  bodyWithList,
+  listBrackets,
+  type Members,
+  printedAnswer,
+  streamedAnswer,
+} from './answer.ts'
 
 /** A longer body is sent in pieces: concatenating 80 MB took 0.5 s. */
 const wholeBytesMax = 1_048_576
@@ -47,7 +53,7 @@ function piecesOf(
   before: Members,
   after: Members,
 ): ReadableStream<Uint8Array> {
-  const { start, end } = around(name, before, after)
+  const { start, end } = listBrackets(name, before, after)
   let at = 0
   return new ReadableStream({
     async pull(controller) {

@@ -1,5 +1,5 @@
 /** The lines of the log about requests: failures, slow requests, and every request where the setting asks for it. */
-import type { Answered, Events } from '../../events.ts'
+import type { AnsweredRequest, Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 
 export type RequestLogOptions = {
@@ -19,9 +19,9 @@ export type Outcome = {
 
 export type RequestLog = {
   /** Called for every request, so it must stay cheap. */
-  wants(status: number, ms: number): boolean
+  isLogged(status: number, ms: number): boolean
   /** `path`: without the query, which may hold what no log may. */
-  answered(request: Request, path: string, outcome: Outcome): void
+  write(request: Request, path: string, outcome: Outcome): void
 }
 
 const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/i
@@ -34,10 +34,10 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
   const slowMs = options.slowRequestMs || Number.POSITIVE_INFINITY
 
   return {
-    wants: (status, ms) => requests || status >= 400 || ms > slowMs,
+    isLogged: (status, ms) => requests || status >= 400 || ms > slowMs,
 
-    answered({ method, headers }, path, { status, ms, requestId, error }) {
-      const answered: Answered = {
+    write({ method, headers }, path, { status, ms, requestId, error }) {
+      const answered: AnsweredRequest = {
         route: `${method} ${path.slice(0, routeMax)}`,
         ms: Math.round(ms * 10) / 10,
         requestId,
@@ -48,7 +48,7 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
         const bytes = length === null ? undefined : Number(length)
         events.request({ ...answered, status, bytes })
       }
-      if (status >= 500) unanswered(events, answered, status, error)
+      if (status >= 500) logFailure(events, answered, status, error)
       else {
         if (status >= 400 && error instanceof Problem)
           events.requestRefused({ ...answered, status, code: error.code })
@@ -59,7 +59,12 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
 }
 
 /** The only 5xx that is no problem is the report of `/readyz`. */
-function unanswered(events: Events, answered: Answered, status: number, error: unknown): void {
+function logFailure(
+  events: Events,
+  answered: AnsweredRequest,
+  status: number,
+  error: unknown,
+): void {
   if (error === undefined) {
     events.requestUnserved({ ...answered, status, code: 'not-ready', cause: undefined })
     return

@@ -5,7 +5,7 @@ import { closings } from '../../live/protocol/close-codes.ts'
 import { protocolName, tailMax } from '../../live/protocol/frame-fields.ts'
 import { clientFrames } from '../../live/protocol/protocol.ts'
 import { serverFrames } from '../../live/protocol/server-frames.ts'
-import { componentSchemas, type JsonSchema, published } from '../openapi/component-schemas.ts'
+import { componentSchemas, type JsonSchema, publishSchema } from '../openapi/component-schemas.ts'
 import { answer } from '../request/answer.ts'
 import type { Router } from '../services.ts'
 import { livePath } from './live-socket.ts'
@@ -20,7 +20,7 @@ const nameOf = (side: 'client' | 'server', t: string) =>
 
 const messagesOf = (side: 'client' | 'server', frames: Frames) =>
   Object.entries(frames).map(([t, schema]) => {
-    const { description, ...payload } = published(schema, true)
+    const { description, ...payload } = publishSchema(schema, true)
     return [nameOf(side, t), { name: t, title: t, summary: description, payload }] as const
   })
 

@@ -4,7 +4,7 @@ import { examples } from '../openapi/examples.ts'
 import { conversationId, messageId } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
 import { voiceExamples } from '../openapi/voice-examples.ts'
-import { answer, nothing } from '../request/answer.ts'
+import { answer, noContent } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const description =
@@ -27,7 +27,7 @@ const nothingAttached = { description: 'Nothing to attach, or no AI message to a
 const audioProblems = ['url-invalid', 'urls-too-many', 'part-out-of-range', 'audio-stale'] as const
 
 const attached = (audio: AttachedAudio | null): Response =>
-  audio === null ? nothing() : answer(audio)
+  audio === null ? noContent() : answer(audio)
 
 const attachTts: RouteFactory = ({ store, decoder, limits }) =>
   route({

@@ -8,7 +8,7 @@ import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
 import { Session } from '../../live/socket/session.ts'
 import { Problem, violationProblem } from '../../problem.ts'
-import { followed, since, tail } from '../openapi/fields.ts'
+import { followedConversation, since, tail } from '../openapi/fields.ts'
 import { inputs } from '../openapi/parameters.ts'
 import { originRefused } from '../request/access.ts'
 import type { Router } from '../services.ts'
@@ -17,14 +17,14 @@ export const livePath = '/v1/live'
 
 export type LiveServices = {
   /** Whether the request is that of a web page which may not connect. */
-  isForeign(request: Request): boolean
+  isForbiddenPage(request: Request): boolean
   draining(): boolean
 }
 
 /** The `data` of Bun's socket until it is open; then it is the session. */
 type Opening = {
   readonly principal: Principal
-  readonly first: ClientFrames['sub'] | undefined
+  readonly firstSub: ClientFrames['sub'] | undefined
 }
 
 /** The part of Bun's `ServerWebSocket` that is used here. */
@@ -40,9 +40,9 @@ type BunSocket = {
   terminate(): void
 }
 
-export function addLive(router: Router, { isForeign, draining }: LiveServices): void {
+export function addLive(router: Router, { isForbiddenPage, draining }: LiveServices): void {
   const parameters = inputs({
-    conversation: followed,
+    conversation: followedConversation,
     cursor: { ...since, name: 'cursor' },
     tail: tail(tailMax),
   })
@@ -51,12 +51,15 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (isForeign(request)) throw originRefused()
+      if (isForbiddenPage(request)) throw originRefused()
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')
       if (draining()) throw new Problem('draining')
-      const opening: Opening = { principal: authenticate(request), first: firstOf(query) }
+      const opening: Opening = {
+        principal: authenticate(request),
+        firstSub: firstSubscription(query),
+      }
       // Checked last, so that a plain GET gets the same error as a handshake.
       if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem('upgrade-required')
@@ -77,7 +80,7 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
 type Query = { readonly conversation?: string; readonly cursor?: string; readonly tail?: number }
 
 /** The subscription that the address asks for, if any. */
-function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
+function firstSubscription({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
   const refuse = (pointer: string, message: string) =>
     violationProblem([{ code: 'field-invalid', in: 'query', pointer, message }])
   if (cursor !== undefined && tail !== undefined)
@@ -109,8 +112,8 @@ export function socketHandlers(live: Live) {
     sendPings: false,
     idleTimeout: 960,
     open(ws: BunSocket) {
-      const { principal, first } = ws.data as Opening
-      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, first)
+      const { principal, firstSub } = ws.data as Opening
+      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, firstSub)
     },
     message(ws: BunSocket, sent: string | object) {
       sessionOf(ws)?.receive(sent)

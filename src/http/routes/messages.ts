@@ -116,8 +116,8 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     problems: [...readProblems, 'history-too-long'],
     handle: async (principal, { id, format, view, include, ...query }) => {
       // An LLM must not believe that it said what nobody heard.
-      const usual = format === 'turnlog' ? 'said' : 'heard'
-      const shown = { view: view ?? usual, pending: include === 'pending' }
+      const defaultView = format === 'turnlog' ? 'said' : 'heard'
+      const shown = { view: view ?? defaultView, pending: include === 'pending' }
       const printed = await histories.history(principal, id, { ...query, shown })
       const { version, cursor, texts } = printed
       const head = { conversationId: id, version, cursor }

@@ -61,7 +61,7 @@ const parameters: Parameters = {
     description:
       'What would be sent here: `writes` (reads as well), or `reads` alone, which go on while the database takes no writes.',
     schema: { type: 'string', enum: ['writes', 'reads'], default: 'writes' },
-    given: false,
+    isPresent: false,
     read: String,
   },
 }
@@ -70,10 +70,10 @@ const parameters: Parameters = {
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 
-const fresh = { 'cache-control': 'no-store' }
+const uncached = { 'cache-control': 'no-store' }
 
 export function addOps(router: Router, health: Health): void {
-  router.get('/healthz', () => answer({ status: 'ok' }, 200, fresh), {
+  router.get('/healthz', () => answer({ status: 'ok' }, 200, uncached), {
     detail: operation({
       id: 'getHealth',
       tag: 'Operations',
@@ -87,7 +87,7 @@ export function addOps(router: Router, health: Health): void {
     '/readyz',
     async ({ request }) => {
       const readiness = await readinessOf(health, purposeOf(request))
-      return answer(readiness, isReady(readiness) ? 200 : 503, fresh)
+      return answer(readiness, isReady(readiness) ? 200 : 503, uncached)
     },
     {
       detail: operation({

@@ -2,7 +2,7 @@
 import { conversationId, messageId, turnKey } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
 import { voiceExamples } from '../openapi/voice-examples.ts'
-import { answer, nothing } from '../request/answer.ts'
+import { answer, noContent } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const openTurn: RouteFactory = ({ store, decoder, limits }) =>
@@ -88,7 +88,7 @@ const completeTurn: RouteFactory = ({ store, decoder, limits }) =>
     ],
     handle: async (principal, { id, key }, halves) => {
       const completed = await store.completeTurn(principal, id, halves, key)
-      return completed === null ? nothing() : answer(completed)
+      return completed === null ? noContent() : answer(completed)
     },
   })
 

@@ -3,7 +3,7 @@ import { messageText } from '../../conversation/wire/message-text.ts'
 import { examples } from '../openapi/examples.ts'
 import { conversationId, idempotencyKey } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
-import { nothing, textAnswer, textWithMessages } from '../request/answer.ts'
+import { noContent, textAnswer, textWithMessages } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
@@ -57,7 +57,7 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
     ],
     handle: async (principal, { id, key }, turn) => {
       const recorded = await store.recordTurn(principal, id, turn, key)
-      if (recorded === null) return nothing()
+      if (recorded === null) return noContent()
       const { humanMessageId, assistantMessageId, version, cursor, messages, replayed } = recorded
       const before = { humanMessageId, assistantMessageId, version, cursor }
       const text = textWithMessages(messages.map(messageText), before, { replayed })

@@ -6,11 +6,11 @@ import { type Route, route } from '../../../src/http/routes/route.ts'
 import { Problem } from '../../../src/problem.ts'
 
 const id = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
-const told = { tag: 'Turns', summary: 'Try', problems: [] } as const
+const described = { tag: 'Turns', summary: 'Try', problems: [] } as const
 const fine = { 200: { description: 'Fine.' } }
 
 const list = route({
-  ...told,
+  ...described,
   method: 'GET',
   path: '/things/:id',
   id: 'listThings',
@@ -21,7 +21,7 @@ const list = route({
 
 const writeWith = (body: { readonly required?: boolean }): Route =>
   route({
-    ...told,
+    ...described,
     method: 'PUT',
     path: '/things',
     id: 'putThing',
