@@ -12,7 +12,7 @@ export function failureOf(call: Call, { status, ok, headers }: Response, value: 
   const detail = `The answer to ${call.method} ${call.path} is ${status}, and none of Turnlog's.`
   // Of a proxy, or of a machine that is going down.
   const passing = status === 429 || status >= 502
-  const received = { title: 'The answer is not one of this service', status, retryable: passing }
+  const received = { title: 'The answer did not come from Turnlog', status, retryable: passing }
   const unusable = new Problem('answer-unusable', detail, { received })
   // A proxy that answers 429 did not pass the request on.
   return { problem: unusable, sending: passing && status !== 429 ? 'perhaps' : 'answered', waitMs }
