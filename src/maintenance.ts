@@ -1,4 +1,4 @@
-/** What an operator has done without a start of the service: migrations, and an audit of the cache. */
+/** Commands of the operator that run without the service: migrations, and an audit of the cache. */
 import type { Config } from './config.ts'
 import {
   type AuditAsked,
@@ -14,7 +14,7 @@ import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
 
-/** Brings the tables up to date; answers what was done. */
+/** Brings the tables of the database up to date. Returns a sentence that says whether anything was done. */
 export async function migrateDatabase(config: Config, events: Events): Promise<string> {
   let migrated = false
   await using database = await openDatabase(config, events, () => {
@@ -26,7 +26,10 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
     : `The tables of the ${database.name} are up to date; there was nothing to do.`
 }
 
-/** Compares the cache with the database: the newest `limit` conversations, or all. */
+/**
+ * Compares the cache with the database: the newest `limit` conversations, or all. Fails with a
+ * `StartRefusal` if the cache is in the memory of the service, or cannot be reached.
+ */
 export async function auditCache(
   config: Config,
   events: Events,
@@ -37,7 +40,7 @@ export async function auditCache(
   opened.defer(() => kv.kv.close())
   if (!kv.shared)
     throw new StartRefusal(
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
+      'The cache is in the memory of the service, which no other process can read: set REDIS_URL to audit a Redis.',
     )
   const database = opened.use(await openDatabase(config, events))
   await database.verify()
@@ -48,6 +51,7 @@ export async function auditCache(
   return await report(audit, localPrincipal, options)
 }
 
+/** Waits until the KV is connected. Fails with a `StartRefusal` after `withinMs`. */
 async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
   const deadlineAt = performance.now() + withinMs
   while (!ready()) {

@@ -106,7 +106,7 @@ describe('a server', () => {
     for (const host of ['127.0.0.1', '0.0.0.0']) {
       const second = () => app.listen({ host, port: portOf(server) })
       expect(second).toThrow(StartRefusal)
-      expect(second).toThrow(/^Port \d+ on [\d.]+ is taken by another program: .* PORT\.$/)
+      expect(second).toThrow(/^Port \d+ on [\d.]+ is in use by another program: .* PORT\.$/)
     }
   })
 

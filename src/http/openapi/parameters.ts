@@ -1,23 +1,25 @@
 /**
- * Parameters of requests: path, query and headers. One declaration both reads a parameter and
- * describes it in the OpenAPI document.
+ * Parameters of requests: path, query and headers. One declaration reads a parameter and describes it in
+ * the OpenAPI document.
  */
 import { type ProblemCode, type Violation, violationProblem } from '../../problem.ts'
 import type { JsonSchema } from './component-schemas.ts'
 
-/** Why a value is refused. */
+/** The code and the message for a refused value. */
 export type Refusal = { readonly refused: ProblemCode; readonly message: string }
 
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
-/** `Present`: whether there always is a value, because the parameter is required or has a default. */
+/** `isPresent`: whether there is always a value, because the parameter is required or has a default. */
 export type Parameter<Value, Present extends boolean = boolean> = {
   readonly in: 'path' | 'query' | 'header'
   readonly name: string
   readonly description: string
   readonly schema: JsonSchema
   readonly isPresent: Present
+  /** The value if the parameter is not sent. */
   readonly fallback?: Value
+  /** Parses the text of the parameter. */
   readonly read: (text: string) => Value | Refusal
 }
 
@@ -25,7 +27,7 @@ export type Parameters = { readonly [property: string]: Parameter<string | numbe
 
 type ValueOf<P> = P extends Parameter<infer Value> ? Value : never
 
-/** Read parameters; one that was not sent and has no default is absent. */
+/** The values of parsed parameters. A parameter that was not sent and has no default is absent. */
 export type Values<Declared extends Parameters> = {
   readonly [K in keyof Declared as Declared[K]['isPresent'] extends true ? K : never]: ValueOf<
     Declared[K]
@@ -38,7 +40,7 @@ export type Values<Declared extends Parameters> = {
 
 export type Inputs<Declared extends Parameters> = {
   readonly declared: Declared
-  /** Reads all parameters. Throws one problem that names every place that breaks a rule. */
+  /** Parses all parameters of a request. Throws one problem that names every wrong parameter. */
   read(request: Request, path: Readonly<Record<string, string>>): Values<Declared>
 }
 
@@ -57,7 +59,7 @@ export function inputs<const Declared extends Parameters>(declared: Declared): I
         const { in: where, name } = parameter
         const text =
           where === 'path'
-            ? // The router leaves out a segment that is no percent-encoded UTF-8.
+            ? // The router leaves out a segment that is not percent-encoded UTF-8.
               (path[name] ?? '')
             : where === 'query'
               ? query?.get(name)
@@ -86,12 +88,12 @@ const violation = (
 ): Violation => ({
   code: refused,
   in: where,
-  // A name can hold anything: it is escaped as RFC 6901 says, and cut to bound the answer.
+  // A name can contain any text: it is escaped by the rules of RFC 6901, and cut to keep the answer small.
   pointer: `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
   message,
 })
 
-/** Undefined where the URL has no query: the common case, which allocates nothing. */
+/** The query parameters, or undefined if the URL has no query: the common case, which allocates nothing. */
 function readQuery(
   url: string,
   queryNames: ReadonlySet<string>,
@@ -109,8 +111,9 @@ function readQuery(
     const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
     if (name === undefined || value === undefined)
       add(refuse('field-invalid', 'is not percent-encoded UTF-8'), name ?? rawName)
-    else if (!queryNames.has(name)) add(refuse('field-unknown', 'is not a parameter here'), name)
-    else if (values.has(name)) add(refuse('field-invalid', 'must be given once'), name)
+    else if (!queryNames.has(name))
+      add(refuse('field-unknown', 'is not a parameter of this route'), name)
+    else if (values.has(name)) add(refuse('field-invalid', 'must be sent only once'), name)
     else values.set(name, value)
   }
   return values

@@ -1,4 +1,4 @@
-/** Answers that are mostly a list. Large ones are printed and sent in pieces, so that they do not hold the event loop. */
+/** Responses that are mostly a list. Large ones are printed and sent in pieces, so that they do not block the event loop. */
 import { Buffer } from 'node:buffer'
 import { mapInSlices, nextRound } from '../../mechanics/time-slices.ts'
 import {
@@ -9,14 +9,17 @@ import {
   streamedAnswer,
 } from './answer.ts'
 
-/** A longer body is sent in pieces: concatenating 80 MB took 0.5 s. */
+/** A body with more bytes in its list is sent in pieces: concatenating 80 MB took 0.5 s. */
 const wholeBytesMax = 1_048_576
 const pieceBytes = 262_144
 
 const empty = new Uint8Array()
 const comma = Buffer.from(',')
 
-/** An object with the list `name` between other members. `texts` are the items as JSON; the other members must be ASCII. */
+/**
+ * A response of a JSON object with the list `name` between other members. `texts` are the items as
+ * JSON. The other members must be ASCII.
+ */
 export function printedListAnswer(
   name: string,
   texts: readonly Uint8Array[],
@@ -29,7 +32,7 @@ export function printedListAnswer(
     : streamedAnswer(piecesOf(name, texts, before, after), 200, headers)
 }
 
-/** Like `printedListAnswer`, for items that are no JSON yet. */
+/** The same as `printedListAnswer`, but for items that are not yet JSON. */
 export async function listAnswer(
   name: string,
   items: readonly unknown[],
@@ -38,7 +41,7 @@ export async function listAnswer(
   return printedListAnswer(name, await mapInSlices(items, jsonBytes), {}, after)
 }
 
-/** Whether a list of these items is small enough to be sent in one piece. */
+/** Whether a list of these items is small enough to send in one piece. */
 export function isWhole(texts: readonly Uint8Array[]): boolean {
   let bytes = 0
   for (const text of texts) bytes += text.byteLength

@@ -1,9 +1,9 @@
-/** The lines of the log about requests: failures, slow requests, and every request where the setting asks for it. */
+/** The log lines of requests: failed ones, slow ones, and all of them if `log.requests` is on. */
 import type { AnsweredRequest, Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 
 export type RequestLogOptions = {
-  /** Milliseconds from which on a request is logged as slow; 0 turns that off. */
+  /** A request that takes more milliseconds is logged as slow. 0 logs none. */
   readonly slowRequestMs: number
   /** Whether every request is logged. */
   readonly requests: boolean
@@ -13,14 +13,14 @@ export type Outcome = {
   readonly status: number
   readonly ms: number
   readonly requestId: string
-  /** What was thrown, where the answer is a problem. */
+  /** The error, if the answer is a problem. */
   readonly error: unknown
 }
 
 export type RequestLog = {
-  /** Called for every request, so it must stay cheap. */
+  /** Whether the request has a line in the log. Called for every request, so it must stay cheap. */
   isLogged(status: number, ms: number): boolean
-  /** `path`: without the query, which may hold what no log may. */
+  /** Logs an answered request. `path` has no query, which may contain text that must not be logged. */
   write(request: Request, path: string, outcome: Outcome): void
 }
 
@@ -58,7 +58,7 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
   }
 }
 
-/** The only 5xx that is no problem is the report of `/readyz`. */
+/** Logs a 5xx. The only one without an error is the report of `/readyz`. */
 function logFailure(
   events: Events,
   answered: AnsweredRequest,
