@@ -1,7 +1,9 @@
 /** Turns the events that adapters report about their servers into log events. */
 import type { Events } from './events.ts'
 
-/** `type` is one of `DatabaseEventType` or `KvEventType`; `message` is one sentence without secrets. */
+/**
+ * `type` is one of `DatabaseEventType` or `KvEventType`; `message` is one sentence without secrets.
+ */
 type AdapterEvent = { readonly type: string; readonly message: string }
 
 /** Event types that need an operator's action: they are logged as `warn`, all others as `info`. */

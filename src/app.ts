@@ -80,7 +80,10 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
 
 type Parts = Awaited<ReturnType<typeof createParts>>
 
-/** Makes every part and gives it the sections of the settings that it needs. `opened` disposes of the parts. */
+/**
+ * Makes every part and gives it the sections of the settings that it needs. They are disposed of
+ * with `opened`.
+ */
 async function createParts(config: Config, overrides: AppOverrides, opened: AsyncDisposableStack) {
   const { limits, voice, writes } = config
   const events = overrides.events ?? createEvents()
@@ -95,8 +98,8 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
   const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
   const caching = { ...config.cache, database, cache, isShared: kv.shared, events }
   const erasures = opened.use(createErasures(caching))
-  // Read the erasures before the first request: this node must not show a conversation that was erased
-  // while the node was down.
+  // Read the erasures before the first request: this node must not show a conversation that was
+  // erased while the node was down.
   await erasures.refresh()
   const histories = new Histories({
     reader,
@@ -117,13 +120,17 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
   )
   // The store is disposed of before live delivery, so that sockets still receive the last commits.
   opened.use(store)
-  // Live delivery comes first: sockets of this node get a commit before the cache publishes it to others.
+  // Live delivery comes first: sockets of this node get a commit before the cache publishes it to
+  // others.
   for (const { effect } of [live, erasures, cache, health]) effects.register(effect)
   for (const effect of overrides.effects ?? []) effects.register(effect)
   return { ...parts, cache, histories, writeHealth: health, store, live }
 }
 
-/** Makes the cache. In the memory of this process it keeps windows as objects, without a KV in between. */
+/**
+ * Makes the cache. In the memory of this process it keeps windows as objects, without a KV in
+ * between.
+ */
 function createCacheOn(
   kv: OpenedKv,
   isOwnKv: boolean,
@@ -135,7 +142,10 @@ function createCacheOn(
   return new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
 }
 
-/** The state of the dependencies for `/readyz`. Any caller may read it, so it contains no path of this machine. */
+/**
+ * The state of the dependencies for `/readyz`. Any caller may read it, so it contains no path of
+ * this machine.
+ */
 function healthOf(
   config: Config,
   { database, kv, cache, writeHealth }: Parts,

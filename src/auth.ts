@@ -7,5 +7,8 @@ export function authenticate(_request: Request): Principal {
   return localPrincipal
 }
 
-/** Whether callers are not authenticated: then every caller that reaches the service may do everything. */
+/**
+ * Whether callers are not authenticated: then every caller that reaches the service may do
+ * everything.
+ */
 export const isOpen = ({ mode }: Config['auth']): boolean => mode === undefined || mode === 'none'

@@ -1,6 +1,7 @@
 /**
- * The log of the service: one function per event. Each function writes one line, and none throws. No
- * line contains a secret, an SQL text or the text of a message. docs/logs.md explains every event.
+ * The log of the service: one function per event. Each function writes one line, and none throws.
+ * No line contains a secret, an SQL text or the text of a message. docs/logs.md explains every
+ * event.
  */
 import { type EventName, eventLevels, type Level, levels } from './log/event-levels.ts'
 import { createLimiter, type Limit } from './log/limiter.ts'
@@ -30,7 +31,9 @@ export type FailedRequest = AnsweredRequest & {
 }
 
 export type Events = {
-  /** The service listens. `dataDirectory` is the directory of the embedded database, if it is used. */
+  /**
+   * The service listens. `dataDirectory` is the directory of the embedded database, if it is used.
+   */
   started(at: {
     readonly version: string
     readonly url: string
@@ -54,11 +57,14 @@ export type Events = {
   cacheBack(): void
   /** One operation of the cache, `what`, failed. The database has the data. */
   cacheFailed(what: string, conversationId: string, error: unknown): void
-  /** The connection that receives changes of the cache had silently stopped receiving. The line counts how often. */
+  /**
+   * The connection that receives changes of the cache had silently stopped receiving. The line
+   * counts how often.
+   */
   cacheDeaf(reason: string): void
   /**
-   * Several calls of the cache failed in a row, or it refuses writes: it is not called until a probe
-   * succeeds.
+   * Several calls of the cache failed in a row, or it refuses writes: it is not called until a
+   * probe succeeds.
    */
   cacheSkipped(reason: unknown): void
   /** A probe of the cache succeeded: the cache is called again. */
@@ -83,7 +89,10 @@ export type Events = {
   effectFailed(effect: string, conversationId: string, error: unknown): void
   /** Background work, which no caller waits for, failed. It is tried again. */
   workFailed(work: string, error: unknown, conversationId?: string): void
-  /** The connection was lost between a write and its answer: of `turns` turns, `found` were recorded. */
+  /**
+   * The connection was lost between a write and its answer: of `turns` turns, `found` were
+   * recorded.
+   */
   outcomeUnknown(turns: number, found: number): void
   /** The service closed a live socket. */
   socketClosed(reason: string): void
@@ -94,11 +103,14 @@ export type Events = {
   /** A stop sent a `bye` to this number of live sockets. */
   socketsDrained(sockets: number): void
   /**
-   * The database has an older version of a conversation than its followers were sent: it was restored,
-   * or is another database. The followers are reset.
+   * The database has an older version of a conversation than its followers were sent: it was
+   * restored, or is another database. The followers are reset.
    */
   headWentBack(conversationId: string, from: number, to: number): void
-  /** Nearly all file descriptors of this process are in use: about `used` of `limit`, if the limit is known. */
+  /**
+   * Nearly all file descriptors of this process are in use: about `used` of `limit`, if the limit
+   * is known.
+   */
   descriptorsLow(used: number, limit: number | undefined): void
   /** The runtime or a library emitted a warning. */
   processWarning(name: string, message: string): void
@@ -106,7 +118,10 @@ export type Events = {
   processFailed(origin: string, error: unknown): void
 }
 
-/** The log. `flush` writes the counts of left-out lines now instead of later: call it before the end. */
+/**
+ * The log. `flush` writes the counts of left-out lines now instead of later: call it before the
+ * end.
+ */
 export type Log = Events & { flush(): void }
 
 export type LogOptions = {
@@ -118,12 +133,18 @@ export type LogOptions = {
   readonly windowMs?: number
 }
 
-/** The limit of most events. The two below are tighter: background work retries every second, pages in a loop. */
+/**
+ * The limit of most events. The two below are tighter: background work retries every second, pages
+ * in a loop.
+ */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
 const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
-/** Codes of refusals that protect the service or announce its stop. Nothing is broken, so they are `warn`. */
+/**
+ * Codes of refusals that protect the service or announce its stop. Nothing is broken, so they are
+ * `warn`.
+ */
 const expectedCodes = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
 
 type Fields = Readonly<Record<string, unknown>>
@@ -148,7 +169,9 @@ export function createEvents(
       // An event must never fail the work that it reports.
     }
   }
-  /** Writes `limit.lines` lines per window for each value of `key`; one more line counts the others. */
+  /**
+   * Writes `limit.lines` lines per window for each value of `key`; one more line counts the others.
+   */
   const throttle = (
     event: EventName,
     key: Readonly<Record<string, string>>,

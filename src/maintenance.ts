@@ -14,7 +14,10 @@ import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
 
-/** Brings the tables of the database up to date. Returns a sentence that says whether anything was done. */
+/**
+ * Brings the tables of the database up to date. Returns a sentence that says whether anything was
+ * done.
+ */
 export async function migrateDatabase(config: Config, events: Events): Promise<string> {
   let migrated = false
   await using database = await openDatabase(config, events, () => {

@@ -1,7 +1,7 @@
 /**
- * The one table of error codes. REST bodies (RFC 9457), socket frames and the `/problems/<code>` pages
- * are made from it, so a code has one meaning everywhere. The titles are in `problem-titles.ts` and the
- * help in `problem-help.ts`: bundles of the client leave both out.
+ * The one table of error codes. REST bodies (RFC 9457), socket frames and the `/problems/<code>`
+ * pages are made from it, so a code has one meaning everywhere. The titles are in
+ * `problem-titles.ts` and the help in `problem-help.ts`: bundles of the client leave both out.
  */
 
 export type ProblemRow = {
@@ -95,7 +95,10 @@ export type ProblemCode = keyof typeof problemRows
 
 export const problemCodes = /* @__PURE__ */ Object.keys(problemRows) as ProblemCode[]
 
-/** Titles of the problems that the client raises itself. The service sends a title with each of its problems. */
+/**
+ * Titles of the problems that the client raises itself. The service sends a title with each of its
+ * problems.
+ */
 export const clientTitles = {
   'frame-too-large': 'The frame is too large',
   'field-invalid': 'A field has the wrong type or form',

@@ -37,7 +37,10 @@ export type ReceivedProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable'
 
 let titles: Readonly<Partial<Record<ProblemCode, string>>> = clientTitles
 
-/** Gives every code its title. Only the service calls it, so bundles of the client leave its table out. */
+/**
+ * Gives every code its title. Only the service calls it, so bundles of the client leave its table
+ * out.
+ */
 export function useTitles(table: Readonly<Record<ProblemCode, string>>): void {
   titles = table
 }
@@ -49,7 +52,10 @@ export class Problem extends Error {
   readonly violations: readonly Violation[]
   /** Whole seconds for the `Retry-After` header. Only retryable problems have them. */
   readonly retryAfterSeconds: number | undefined
-  /** The id of the failed request, if a service sent the problem: the service's log has more under this id. */
+  /**
+   * The id of the failed request, if a service sent the problem: the service's log has more under
+   * this id.
+   */
   readonly requestId: string | undefined
   /** The row of the code; for a problem that a service sent, the values that it sent. */
   readonly #row: Pick<ProblemBody, 'status' | 'title' | 'retryable'>
@@ -79,8 +85,8 @@ export class Problem extends Error {
   }
 
   /**
-   * The problem that a service sent. The service may be newer than this table and send a code that the
-   * table does not have: status, title and `retryable` are those that it sent.
+   * The problem that a service sent. The service may be newer than this table and send a code that
+   * the table does not have: status, title and `retryable` are those that it sent.
    * @param retryAfterSeconds the value of the `Retry-After` header, if there was one
    */
   static received(body: ReceivedProblem, retryAfterSeconds?: number): Problem {

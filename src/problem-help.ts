@@ -1,4 +1,4 @@
-/** Help for each code: what the caller does now, and what happened. The texts of the problems' pages. */
+/** Help for each code, shown on its page: first what to do now, then the cause. */
 import { type ProblemCode, type ProblemRow, problemCodes, problemRows } from './problem-codes.ts'
 import { problemTitles } from './problem-titles.ts'
 
@@ -22,7 +22,7 @@ const help: Readonly<Record<ProblemCode, string>> = {
     'A web page may write and connect only from the host and port of the service itself, from an origin that the setting `server.allowedOrigins` names, or from localhost if the service listens on loopback. If the page is yours, add its origin to `server.allowedOrigins`.',
   'upgrade-required': 'Connect to this path with a WebSocket client, by `ws://` or `wss://`.',
   'request-invalid':
-    'Correct the request: each entry of `errors` names one field and what is wrong with it.',
+    'Correct the request: each entry of `errors` names one field and the rule that it breaks.',
   'field-invalid':
     'Correct the field that `errors` names. The OpenAPI document at `/swagger/json` describes every field.',
   'field-missing':

@@ -1,4 +1,6 @@
-/** Problems of the service: every code with its title, and the conversion of errors into problems. */
+/**
+ * Problems of the service: every code with its title, and the conversion of errors into problems.
+ */
 import { Problem, useTitles, type Violation } from './problem-error.ts'
 import { problemTitles } from './problem-titles.ts'
 
@@ -13,13 +15,15 @@ export { problems } from './problem-help.ts'
 
 useTitles(problemTitles)
 
-/** The maximum number of violations in a problem: the answer to a body full of mistakes stays small. */
+/**
+ * The maximum number of violations in a problem: the answer to a body full of mistakes stays small.
+ */
 export const violationsMax = 50
 
 /**
  * One problem for a list of violations. Its code is the one that all violations share, or
- * `request-invalid` if they differ. It is a function, not a method of Problem, so that bundles of the
- * client leave it out.
+ * `request-invalid` if they differ. It is a function, not a method of Problem, so that bundles of
+ * the client leave it out.
  */
 export function violationProblem(violations: readonly [Violation, ...Violation[]]): Problem {
   const [first] = violations
@@ -33,7 +37,10 @@ export function violationProblem(violations: readonly [Violation, ...Violation[]
   )
 }
 
-/** Turns any thrown value into a problem. An error that is no Problem becomes `internal`, without its text. */
+/**
+ * Turns any thrown value into a problem. An error that is no Problem becomes `internal`, without
+ * its text.
+ */
 export function toProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown
   return new Problem('internal', 'The service failed. Its log has the reason.', { cause: thrown })

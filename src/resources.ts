@@ -13,7 +13,10 @@ import type { Database } from './ports/database.ts'
 
 export type { OpenedKv }
 
-/** Milliseconds that a write to the cache may take. No caller waits for it; a read has `cache.deadlineMs`. */
+/**
+ * Milliseconds that a write to the cache may take. No caller waits for it; a read has
+ * `cache.deadlineMs`.
+ */
 const cacheCallMs = 250
 
 /**
@@ -33,7 +36,10 @@ export function openDatabase(
   })
 }
 
-/** Opens the database and migrates its tables, or verifies them if `database.migrateAtStart` is false. */
+/**
+ * Opens the database and migrates its tables, or verifies them if `database.migrateAtStart` is
+ * false.
+ */
 export async function openServiceDatabase(config: Config, events: Events): Promise<Database> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await openDatabase(config, events))
@@ -42,7 +48,10 @@ export async function openServiceDatabase(config: Config, events: Events): Promi
   return database
 }
 
-/** Opens the KV of the cache without waiting for its server: the service starts even if the server is down. */
+/**
+ * Opens the KV of the cache without waiting for its server: the service starts even if the server
+ * is down.
+ */
 export function openCacheKv({ cache }: Config, events: Events): Promise<OpenedKv> {
   return openKv(cache.url, {
     deadlineMs: cacheCallMs,
@@ -51,15 +60,24 @@ export function openCacheKv({ cache }: Config, events: Events): Promise<OpenedKv
   })
 }
 
-/** Reads the state of the database without starting the service: nothing is awaited, migrated or refused. */
+/**
+ * Reads the state of the database without starting the service: nothing is awaited, migrated or
+ * refused.
+ */
 export type Inspection = {
-  /** Opens the server at `url`, or the embedded database if `url` is undefined. The caller closes it. */
+  /**
+   * Opens the server at `url`, or the embedded database if `url` is undefined. The caller closes
+   * it.
+   */
   open(url: string | undefined): Promise<Database>
   schema(database: Database): ReturnType<typeof readSchema>
   directory(): ReturnType<typeof readDirectoryState>
 }
 
-/** Makes an inspection that connects within `connectTimeoutMs` and gives each statement `deadlineMs`. */
+/**
+ * Makes an inspection that connects within `connectTimeoutMs` and gives each statement
+ * `deadlineMs`.
+ */
 export function inspect(
   config: Config,
   limits: { readonly connectTimeoutMs: number; readonly deadlineMs: number },

@@ -8,8 +8,8 @@ export type Listening = {
   /** The address on this machine, never a wildcard address. */
   readonly url: string
   /**
-   * Accepts no more connections, closes idle ones and sends `bye` to sockets. It waits at most `graceMs`
-   * milliseconds for requests in flight, then closes the remaining connections.
+   * Accepts no more connections, closes idle ones and sends `bye` to sockets. It waits at most
+   * `graceMs` milliseconds for requests in flight, then closes the remaining connections.
    */
   stop(graceMs: number): Promise<void>
 }
@@ -27,12 +27,15 @@ export function listen(
     router.listen({
       hostname: host,
       port,
-      // With `reusePort`, a second server on the port would start silently and get some of the requests.
+      // With `reusePort`, a second server on the port would start silently and get some of the
+      // requests.
       reusePort: false,
       development: false,
-      // Seconds. Longer than the slowest answer (an erasure), and than load balancers keep connections open.
+      // Seconds: longer than the slowest answer (an erasure), and longer than load balancers keep
+      // connections.
       idleTimeout: 75,
-      // `request/body.ts` bounds bodies instead: the runtime would refuse them without a problem body.
+      // `request/body.ts` bounds bodies instead: the runtime would refuse them without a problem
+      // body.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       websocket: socketHandlers(live),
     })

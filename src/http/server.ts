@@ -43,12 +43,14 @@ export function createServer(services: Services): Router {
   const router = new Elysia({
     // Bun's own router would answer some routes without the edge.
     systemRouter: false,
-    // Without this, every path is unknown under a host name of up to three characters without a port.
+    // Without this, every path is unknown under a host name of up to three characters without a
+    // port.
     handler: { standardHostname: false },
   })
   let wrapped: Fetch | undefined
   router
-    // Elysia calls this for every request. `handle` is the unwrapped `fetch`, although its type does not say it.
+    // Elysia calls this for every request. `handle` is the unwrapped `fetch`, although its type
+    // does not say it.
     .wrap((handle) => {
       wrapped ??= edge.wrap(handle as unknown as Fetch, () => router.routes)
       return wrapped

@@ -31,7 +31,9 @@ export type Health = {
   databaseState(): Promise<DatabaseState>
   /** The address of the cache, without secrets. */
   readonly cacheName: string
-  /** `read-only`: the cache answers but refuses writes, so the service does not read from it either. */
+  /**
+   * `read-only`: the cache answers but refuses writes, so the service does not read from it either.
+   */
   cacheState(): 'up' | 'down' | 'read-only'
   /** Whether the service is about to stop. Load balancers should send it no more requests then. */
   draining(): boolean

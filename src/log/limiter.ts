@@ -1,4 +1,7 @@
-/** Limits the lines of one key in a time window. After the window, the number of left-out lines is reported. */
+/**
+ * Limits the lines of one key in a time window. After the window, the number of left-out lines is
+ * reported.
+ */
 
 export type Limit = {
   /** The maximum number of lines of one key in a window. */
@@ -8,8 +11,8 @@ export type Limit = {
 
 export type Limiter = {
   /**
-   * Whether this line may be written. If the window refused lines, `reportLeftOut` is called once after
-   * it with their number, even if no further line follows.
+   * Whether this line may be written. If the window refused lines, `reportLeftOut` is called once
+   * after it with their number, even if no further line follows.
    */
   admit(key: string, limit: Limit, reportLeftOut: (lines: number) => void): boolean
   /** Ends every window now. */

@@ -13,8 +13,9 @@ export type Entry = {
 }
 
 /**
- * One printer per form. The result has no line feed at its end. A text entry with an error has several
- * lines, for its stack and causes; so has the text of `started`. Every other entry is one line.
+ * One printer per form. The result has no line feed at its end. A text entry with an error has
+ * several lines, for its stack and causes; so has the text of `started`. Every other entry is one
+ * line.
  */
 export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
   json: (entry) => JSON.stringify(entry),
@@ -61,7 +62,10 @@ function valueText(value: unknown): string {
   return /^[!#-~]+$/.test(text) ? text : printable(JSON.stringify(text))
 }
 
-/** Escapes control characters, because a terminal would obey them. JSON leaves some of them as they are. */
+/**
+ * Escapes control characters, because a terminal would obey them. JSON leaves some of them as they
+ * are.
+ */
 const printable = (text: string): string =>
   text.replace(
     /[\p{Cc}\u2028\u2029]/gu,

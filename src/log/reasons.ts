@@ -1,7 +1,13 @@
-/** The description of an error in a log line. Adapters put no secret and no SQL text into their messages. */
+/**
+ * The description of an error in a log line. Adapters put no secret and no SQL text into their
+ * messages.
+ */
 import { sqlStateOf } from '../ports/database.ts'
 
-/** The message of an error, then those of its causes: a problem's message is for the caller, its causes say why. */
+/**
+ * The message of an error, then those of its causes: a problem's message is for the caller, its
+ * causes say why.
+ */
 export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`

@@ -1,4 +1,6 @@
-/** The wire schemas as the OpenAPI document shows them: JSON Schema 2020-12 with named components. */
+/**
+ * The wire schemas as the OpenAPI document shows them: JSON Schema 2020-12 with named components.
+ */
 import type { TSchema } from 'typebox'
 import * as audio from '../../conversation/wire/audio-schemas.ts'
 import * as formats from '../../conversation/wire/history-formats.ts'
@@ -75,7 +77,8 @@ const isSchema = (value: unknown): value is JsonSchema =>
 
 /**
  * The schema as the OpenAPI document shows it. A schema with a name becomes a reference.
- * @param root true for the definition of a named schema, which must not become a reference to itself
+ * @param root true for the definition of a named schema, which must not become a reference to
+ * itself
  */
 export function publishSchema(schema: unknown, root = false): JsonSchema {
   if (!isSchema(schema)) throw new TypeError('A schema must be an object.')
@@ -103,7 +106,9 @@ function publishFormat(format: string): JsonSchema {
   return { format }
 }
 
-/** Literals become an enum, and "or null" becomes a second type: client generators read these best. */
+/**
+ * Literals become an enum, and "or null" becomes a second type: client generators read these best.
+ */
 function publishUnion(members: readonly unknown[]): JsonSchema {
   const schemas = members.map((member) => publishSchema(member))
   if (schemas.every((schema) => 'const' in schema))
@@ -141,7 +146,10 @@ const problemSchema: JsonSchema = {
       description: 'The code in words. It is the same for every problem with the code.',
     },
     status: { type: 'integer', description: 'The HTTP status.' },
-    detail: { type: 'string', description: 'One sentence on what is wrong with this request.' },
+    detail: {
+      type: 'string',
+      description: 'One sentence about this request: which rule it breaks, or why it failed.',
+    },
     errors: {
       type: 'array',
       description: 'One entry for each field or parameter that breaks a rule.',
@@ -237,8 +245,8 @@ export const componentSchemas: Record<ComponentName, JsonSchema> = {
 }
 
 /**
- * A Standard Schema that accepts every value. As a route's `params`, it keeps the OpenAPI plugin from
- * replacing our description of the path parameters by its own.
+ * A Standard Schema that accepts every value. As a route's `params`, it keeps the OpenAPI plugin
+ * from replacing our description of the path parameters by its own.
  */
 export const passThrough = {
   '~standard': {

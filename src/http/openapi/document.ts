@@ -1,4 +1,7 @@
-/** The OpenAPI 3.1 document: the parts that all operations share, and the description of one operation. */
+/**
+ * The OpenAPI 3.1 document: the parts that all operations share, and the description of one
+ * operation.
+ */
 import { openapi } from '@elysiajs/openapi'
 import type { DocumentDecoration } from 'elysia'
 import packageJson from '../../../package.json' with { type: 'json' }
@@ -81,7 +84,7 @@ export function operation(described: Operation): DocumentDecoration {
       ...problemResponses(codes),
     },
   }
-  // The plugin types details as OpenAPI 3.0; what it prints is 3.1.
+  // The plugin types details as OpenAPI 3.0, but it prints OpenAPI 3.1.
   return detail as DocumentDecoration
 }
 
@@ -115,7 +118,8 @@ function parameterOf(parameter: Parameter<string | number>) {
     description,
     required: isPresent && fallback === undefined,
     schema,
-    // Only path parameters have an example: Swagger UI sends the examples of optional parameters, too.
+    // Only path parameters have an example: Swagger UI sends the examples of optional parameters,
+    // too.
     ...(where === 'path' ? { example } : {}),
   }
 }

@@ -110,7 +110,10 @@ export const exampleIds = {
   voiceSessionId: 'call-7',
 } as const
 
-/** Each example under the name of its schema or case. `satisfies` checks them against the wire types. */
+/**
+ * Each example under the name of its schema or case. `satisfies` checks them against the wire
+ * types.
+ */
 export const examples = {
   newConversation,
   conversationPatch: { title: 'Booked: a table for two', metadata: { channel: null } },

@@ -1,6 +1,6 @@
 /**
- * Parameters of requests: path, query and headers. One declaration reads a parameter and describes it in
- * the OpenAPI document.
+ * Parameters of requests: path, query and headers. One declaration reads a parameter and describes
+ * it in the OpenAPI document.
  */
 import { type ProblemCode, type Violation, violationProblem } from '../../problem.ts'
 import type { JsonSchema } from './component-schemas.ts'
@@ -10,7 +10,9 @@ export type Refusal = { readonly refused: ProblemCode; readonly message: string 
 
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
-/** `isPresent`: whether there is always a value, because the parameter is required or has a default. */
+/**
+ * `isPresent`: whether there is always a value, because the parameter is required or has a default.
+ */
 export type Parameter<Value, Present extends boolean = boolean> = {
   readonly in: 'path' | 'query' | 'header'
   readonly name: string
@@ -88,12 +90,16 @@ const violation = (
 ): Violation => ({
   code: refused,
   in: where,
-  // A name can contain any text: it is escaped by the rules of RFC 6901, and cut to keep the answer small.
+  // A name can contain any text: it is escaped by the rules of RFC 6901, and cut to keep the answer
+  // small.
   pointer: `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
   message,
 })
 
-/** The query parameters, or undefined if the URL has no query: the common case, which allocates nothing. */
+/**
+ * The query parameters, or undefined if the URL has no query: the common case, which allocates
+ * nothing.
+ */
 function readQuery(
   url: string,
   queryNames: ReadonlySet<string>,

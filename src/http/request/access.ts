@@ -1,7 +1,8 @@
 /**
- * Access control before routing (CORS, DNS rebinding): by the host name of the request and the origin of
- * its web page. A browser sends any page's forms and sockets to any address without asking the server
- * first; only the page's origin tells pages apart. Programs other than browsers send no origin.
+ * Access control before routing (CORS, DNS rebinding): by the host name of the request and the
+ * origin of its web page. A browser sends any page's forms and sockets to any address without
+ * asking the server first; only the page's origin tells pages apart. Programs other than browsers
+ * send no origin.
  */
 import { isLoopback } from '../../config.ts'
 import { Problem } from '../../problem.ts'
@@ -9,7 +10,9 @@ import { createHostRule, isLoopbackName, memoize, parseList } from './hosts.ts'
 import { pathOf } from './request-url.ts'
 
 export type AccessSettings = {
-  /** The address that the service listens on, from `server.host`, also for an app on another server. */
+  /**
+   * The address that the service listens on, from `server.host`, also for an app on another server.
+   */
   readonly host: string
   /** Origins, separated by commas, or `*`. */
   readonly allowedOrigins: string
@@ -27,7 +30,10 @@ export type Access = {
   admit(request: Request): void
   /** Whether pages of this origin may read the answers. */
   mayRead(origin: string): boolean
-  /** Whether the request comes from a web page that may not write or connect. False for programs. */
+  /**
+   * Whether the request comes from a web page that may not write or connect. It is false for
+   * programs.
+   */
   isForbiddenPage(request: Request): boolean
 }
 

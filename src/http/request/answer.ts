@@ -6,8 +6,8 @@ const json = 'application/json'
 const encoder = new TextEncoder()
 
 /**
- * Bodies of this size and more are sent as streams. From about 16 KB, Bun sends a body that was made
- * after a real await at a quarter of its speed, unless the body is a stream.
+ * Bodies of this size and more are sent as streams. From about 16 KB, Bun sends a body that was
+ * made after a real await at a quarter of its speed, unless the body is a stream.
  */
 const streamFromBytes = 15_000
 
@@ -55,7 +55,9 @@ const comma = 0x2c
 
 export type Members = Readonly<Record<string, unknown>>
 
-/** The texts before and after the list `name` in a JSON object that has other members on both sides. */
+/**
+ * The texts before and after the list `name` in a JSON object that has other members on both sides.
+ */
 export function listBrackets(
   name: string,
   before: Members,
@@ -72,8 +74,8 @@ export function textWithMessages(texts: readonly string[], before: Members, afte
 }
 
 /**
- * The bytes of a JSON object with the list `name`, whose items are already bytes. The members before
- * and after the list must be ASCII.
+ * The bytes of a JSON object with the list `name`, whose items are already bytes. The members
+ * before and after the list must be ASCII.
  */
 export function bodyWithList(
   name: string,
@@ -84,7 +86,8 @@ export function bodyWithList(
   const { start, end } = listBrackets(name, before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
-  // Not from the shared pool: the body may stay in memory as long as its window.
+  // The buffer is not taken from the shared pool: the body may stay in memory as long as its
+  // window.
   const body = Buffer.allocUnsafeSlow(length)
   let at = body.write(start, 0, 'latin1')
   let isFirst = true
@@ -98,7 +101,9 @@ export function bodyWithList(
   return body
 }
 
-/** A stream of one chunk. With Bun's `direct` kind of stream the whole answer costs a tenth less. */
+/**
+ * A stream of one chunk. With Bun's `direct` kind of stream the whole answer costs a tenth less.
+ */
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
   isDirectKnown
     ? directStreamOf(bytes)
@@ -117,14 +122,15 @@ function directStreamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
       controller.close()
     },
   }
-  // The `direct` kind is no web standard, so it has no type. Bun holds data back up to the high-water
-  // mark. The mark is above the whole body here, so the body is sent in one write and with its length.
+  // The `direct` kind is no web standard, so it has no type. Bun holds data back up to the
+  // high-water mark. The mark is above the whole body here, so the body is sent in one write and
+  // with its length.
   return new ReadableStream(source as unknown as UnderlyingDefaultSource<Uint8Array>, {
     highWaterMark: bytes.byteLength + 1,
   })
 }
 
-/** Whether the runtime knows the `direct` kind of stream. Others than Bun throw for it. */
+/** Whether the runtime knows the `direct` kind of stream. Runtimes other than Bun throw for it. */
 const isDirectKnown = (() => {
   try {
     directStreamOf(new Uint8Array(1))

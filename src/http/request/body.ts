@@ -30,8 +30,9 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   // A body whose Content-Length is too large is not read at all.
   if (Number(contentLength) > rules.maxBytes) throw tooLarge(rules)
   let bytes: Uint8Array
-  // HTTP bounds such a body by its Content-Length, and reading it whole costs a fraction of a stream. It
-  // is read in this function, because one more async call was measured at 1 to 3 % of a turn's request.
+  // HTTP bounds such a body by its Content-Length, and reading it whole costs a fraction of a
+  // stream. It is read in this function, because one more async call was measured at 1 to 3 % of a
+  // turn's request.
   if (digits.test(contentLength))
     try {
       bytes = await request.bytes()
@@ -79,7 +80,10 @@ const noBytes = new Uint8Array()
 const tooLarge = ({ maxBytes, setting }: BodyRules): Problem =>
   new Problem('body-too-large', `The body may have ${maxBytes} bytes at most (${setting}).`)
 
-/** The bytes of a body without a Content-Length. Reading stops when the body exceeds its maximum size. */
+/**
+ * The bytes of a body without a Content-Length. Reading stops when the body exceeds its maximum
+ * size.
+ */
 async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8Array> {
   if (request.body === null) return noBytes
   const chunks: Uint8Array[] = []
@@ -100,7 +104,10 @@ async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8A
   return chunks.length < 2 ? first : concatenate(chunks, length)
 }
 
-/** Throws the problem of a body that ended early: the caller disconnected, or broke the rules of HTTP. */
+/**
+ * Throws the problem of a body that ended early: the caller disconnected, or broke the rules of
+ * HTTP.
+ */
 const throwBrokenOff = (cause: unknown): never => {
   throw new Problem('body-not-json', 'The body broke off before its end.', { cause })
 }
@@ -115,7 +122,10 @@ function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array 
   return whole
 }
 
-/** After parsing a body of more bytes than this, other requests get a turn before this one is handled. */
+/**
+ * After parsing a body of more bytes than this, other requests get a turn before this one is
+ * handled.
+ */
 const aloneBytesMax = 262_144
 
 function parse(bytes: Uint8Array): unknown {

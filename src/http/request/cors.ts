@@ -1,6 +1,6 @@
 /**
- * The headers that let web pages of allowed origins read answers (CORS). Credentials are never allowed,
- * because the service has no cookies.
+ * The headers that let web pages of allowed origins read answers (CORS). Credentials are never
+ * allowed, because the service has no cookies.
  */
 
 const join = (names: readonly string[]) => names.join(', ')
@@ -35,7 +35,10 @@ const maxAge = '7200'
 export const isPreflight = ({ method, headers }: Request): boolean =>
   method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
 
-/** The answer to a preflight. An unknown path allows every method, so that the page can read its 404. */
+/**
+ * The answer to a preflight. An unknown path allows every method, so that the page can read its
+ * 404.
+ */
 export function preflightAnswer(methods: readonly string[]): Response {
   const allowed = methods.length > 0 ? methods : ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
   return new Response(null, {

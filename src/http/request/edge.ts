@@ -1,6 +1,7 @@
 /**
- * The edge of the service: the code that every HTTP request passes, whatever its outcome. Each request
- * has an id, each failure is answered with a problem, and no answer may be cached unless its route says so.
+ * The edge of the service: the code that every HTTP request passes, whatever its outcome. Each
+ * request has an id, each failure is answered with a problem, and no answer may be cached unless
+ * its route allows it.
  */
 import { newId } from '../../conversation/wire/ids.ts'
 import type { Events } from '../../events.ts'
@@ -24,15 +25,18 @@ export type EdgeOptions = {
   readonly access: Access
   readonly log: RequestLogOptions
   /**
-   * A path whose problems pages of any origin may read: that of the live socket. A browser does not show
-   * a page why its WebSocket was refused, so the page asks with a plain GET.
+   * A path whose problems pages of any origin may read: that of the live socket. A browser does not
+   * show a page why its WebSocket was refused, so the page asks again with a plain GET.
    */
   readonly readableAnywhere: string
 }
 
 const readableByPages = { 'access-control-allow-origin': '*' }
 
-/** Edge gives every request its id, every failed one its problem, and every answer the common headers. */
+/**
+ * Edge gives every request its id, every failed one its problem, and every answer the common
+ * headers.
+ */
 export class Edge {
   readonly #events: Events
   readonly #access: Access
@@ -121,7 +125,9 @@ export class Edge {
 
 const asGet = ({ url, headers }: Request): Request => new Request(url, { headers })
 
-/** The same status and headers without the body, with the length that the body of a GET would have. */
+/**
+ * The same status and headers without the body, with the length that the body of a GET would have.
+ */
 async function withoutBody(response: Response): Promise<Response> {
   const { status, headers } = response
   const length = (await response.arrayBuffer()).byteLength
@@ -132,7 +138,10 @@ async function withoutBody(response: Response): Promise<Response> {
 const isNotFound = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
 
-/** Logs refused hosts and origins, at most three a minute: the operator may have forgotten a setting. */
+/**
+ * Logs refused hosts and origins, at most three a minute: the operator may have forgotten a
+ * setting.
+ */
 function logRefusal(events: Events, { headers }: Request, { code }: Problem): void {
   if (code === 'host-refused') events.hostRefused(headers.get('host') ?? '')
   if (code === 'origin-refused') events.originRefused(headers.get('origin') ?? 'another site')

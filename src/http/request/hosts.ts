@@ -1,14 +1,21 @@
 /**
- * The host names that the service answers under. If a page points its own name at this machine ("DNS
- * rebinding"), the browser takes the service for a part of that page. Only the `Host` header tells them apart.
+ * The host names that the service answers under. If a page points its own name at this machine
+ * ("DNS rebinding"), the browser takes the service for a part of that page. Only the `Host` header
+ * tells them apart.
  */
 import { isLoopback } from '../../config.ts'
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
 
-/** `malformed`: not one host, with or without a port. `refused`: well-formed, but not a name of this service. */
+/**
+ * `malformed`: not one host, with or without a port. `refused`: well-formed, but not a name of this
+ * service.
+ */
 export type HostVerdict = 'allowed' | 'refused' | 'malformed'
 
-/** Judges a `Host` header. An absent or empty one is allowed: browsers always send it, HTTP/1.0 probes do not. */
+/**
+ * Judges a `Host` header. An absent or empty one is allowed: browsers always send it, HTTP/1.0
+ * probes do not.
+ */
 export type HostRule = (host: string | null) => HostVerdict
 
 /** A name, an IPv4 address or an IPv6 address in brackets, optionally with a port. */
@@ -33,7 +40,9 @@ export function createHostRule(allowed: string, allowsLoopback: boolean): HostRu
   return (host) => (host === null || host === '' ? 'allowed' : remembered(host))
 }
 
-/** The host in lower case, without its port. An address gets its usual form: `127.1` is `127.0.0.1`. */
+/**
+ * The host in lower case, without its port. An address gets its usual form: `127.1` is `127.0.0.1`.
+ */
 const nameOf = (host: string): string => bareName(new URL(`http://${host}`).hostname)
 
 const bareName = (name: string): string => name.toLowerCase().replace(/^\[|\]$|\.$/g, '')
@@ -47,8 +56,8 @@ export const parseList = (setting: string): string[] =>
   setting.split(',').flatMap((one) => one.trim().toLowerCase() || [])
 
 /**
- * Remembers the verdicts of `judge` for up to 64 texts. Callers repeat a few texts, and invented ones
- * must not fill the memory.
+ * Remembers the verdicts of `judge` for up to 64 texts. Callers repeat a few texts, and invented
+ * ones must not fill the memory.
  */
 export function memoize<Value>(judge: (text: string) => Value): (text: string) => Value {
   const verdicts = new BoundedMap<string, Value>({ max: memoMax })

@@ -1,4 +1,7 @@
-/** Responses that are mostly a list. Large ones are printed and sent in pieces, so that they do not block the event loop. */
+/**
+ * Responses that are mostly a list. Large ones are printed and sent in pieces, so that they do not
+ * block the event loop.
+ */
 import { Buffer } from 'node:buffer'
 import { mapInSlices, nextRound } from '../../mechanics/time-slices.ts'
 import {

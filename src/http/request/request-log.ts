@@ -18,9 +18,14 @@ export type Outcome = {
 }
 
 export type RequestLog = {
-  /** Whether the request has a line in the log. Called for every request, so it must stay cheap. */
+  /**
+   * Whether the request has a line in the log. It is called for every request, so it must stay
+   * cheap.
+   */
   isLogged(status: number, ms: number): boolean
-  /** Logs an answered request. `path` has no query, which may contain text that must not be logged. */
+  /**
+   * Logs an answered request. `path` has no query, which may contain text that must not be logged.
+   */
   write(request: Request, path: string, outcome: Outcome): void
 }
 

@@ -1,9 +1,9 @@
 /** The URL of a request, in the one form that the router and `pathOf` can cut the path from. */
 
 /**
- * The same request with a URL that begins with `http://` and a host. Bun gives a request without a usable
- * `Host` its bare path as URL, and the router cuts a URL at the first slash after `http://`. For a bare
- * path or for `https://`, the router would choose another path than the one requested.
+ * The same request with a URL that begins with `http://` and a host. Bun gives a request without a
+ * usable `Host` its bare path as URL, and the router cuts a URL at the first slash after `http://`.
+ * For a bare path or for `https://`, the router would choose another path than the one requested.
  */
 export function routable(request: Request): Request {
   const { url } = request

@@ -1,4 +1,7 @@
-/** The AsyncAPI 3 document of the live socket. It is made from the schemas that the frames are checked with. */
+/**
+ * The AsyncAPI 3 document of the live socket. It is made from the schemas that the frames are
+ * checked with.
+ */
 import type { TSchema } from 'typebox'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { closings } from '../../live/protocol/close-codes.ts'
@@ -14,7 +17,10 @@ export const asyncapiPath = '/asyncapi.json'
 
 type Frames = Readonly<Record<string, TSchema>>
 
-/** The name of a frame in the document: a client's `sub` is `clientSub`, because both sides have a `partial`. */
+/**
+ * The name of a frame in the document: a client's `sub` is `clientSub`, because both sides have a
+ * `partial`.
+ */
 const nameOf = (side: 'client' | 'server', t: string) =>
   `${side}${t.charAt(0).toUpperCase()}${t.slice(1)}`
 

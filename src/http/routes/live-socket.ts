@@ -109,7 +109,8 @@ export function socketHandlers(live: Live) {
     backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
-    // The heartbeat sends its own pings. `idleTimeout` (seconds) closes sockets that the heartbeat misses.
+    // The heartbeat sends its own pings. `idleTimeout` (seconds) closes sockets that the heartbeat
+    // misses.
     sendPings: false,
     idleTimeout: 960,
     open(ws: BunSocket) {

@@ -80,7 +80,10 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
     },
   })
 
-/** The bodies of cached histories: the pieces of a history that many callers read are concatenated once. */
+/**
+ * The bodies of cached histories. If several callers read a history, its pieces are concatenated
+ * only once.
+ */
 const bodies = new WeakMap<PrintedPage, Uint8Array<ArrayBuffer>>()
 
 const getHistory: RouteFactory = ({ histories, limits }) =>

@@ -1,4 +1,7 @@
-/** Operations: whether the process is alive, whether the service is ready, and the addresses of the rest. */
+/**
+ * Operations: whether the process is alive, whether the service is ready, and the addresses of the
+ * rest.
+ */
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { ProblemCode } from '../../problem.ts'
 import { openapiPath, operation } from '../openapi/document.ts'
@@ -66,7 +69,10 @@ const parameters: Parameters = {
   },
 }
 
-/** The purpose in the query. An unknown one counts as `writes`: a 422 would take the node out of the load balancer. */
+/**
+ * The purpose in the query. An unknown one counts as `writes`: a 422 would take the node out of the
+ * load balancer.
+ */
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 

@@ -1,4 +1,7 @@
-/** The pages at `/problems/<code>`, the path in the `type` of a problem: HTML for browsers, JSON for others. */
+/**
+ * The pages at `/problems/<code>`, the path in the `type` of a problem: HTML for browsers, JSON for
+ * others.
+ */
 import { Problem, type ProblemCode, problemCodes, problems } from '../../problem.ts'
 import { answer } from '../request/answer.ts'
 import type { Router } from '../services.ts'
@@ -37,7 +40,9 @@ const wantsHtml = ({ headers }: Request): boolean =>
 
 const entry = (code: ProblemCode) => ({ type: `/problems/${code}`, code, ...problems[code] })
 
-/** A text of the table as HTML: special characters are escaped, and `backquoted` words become code. */
+/**
+ * A text of the table as HTML: special characters are escaped, and `backquoted` words become code.
+ */
 const escaped = (text: string): string =>
   text
     .replaceAll('&', '&amp;')

@@ -56,7 +56,8 @@ export type RouteFactory = (services: Services) => Route
 
 /**
  * Makes a route from its description. For each request the route finds the principal, parses the
- * parameters, then the body, and calls `handle`. `handle` gets `undefined` if the route has no body.
+ * parameters, then the body, and calls `handle`. `handle` gets `undefined` if the route has no
+ * body.
  */
 export function route<const Declared extends Parameters, Decoded = undefined>(
   description: RouteDescription<Declared, Decoded>,
@@ -93,7 +94,10 @@ export function route<const Declared extends Parameters, Decoded = undefined>(
 
 const jsonOnly: readonly string[] = ['application/json']
 
-/** Adds a route to the router. The route reads the body itself: the router would read it without a bound. */
+/**
+ * Adds a route to the router. The route reads the body itself: the router would read it without a
+ * bound.
+ */
 export function addRoute(router: Router, { method, path, handler, detail }: Route): void {
   router.route(method, path, handler, { params: passThrough, parse: 'none', detail })
 }
