@@ -1,4 +1,6 @@
-/** Under which host names, and for which web pages, the service answers. */
+/**
+ * Access control: the host names that the service answers under, and the web pages that may use it.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { ConfigOverrides } from '../../../src/config.ts'
 import { createEvents } from '../../../src/events.ts'
@@ -9,7 +11,7 @@ import { type Document, documentOf, type TestApp, testApp } from '../../support/
 const stack = new AsyncDisposableStack()
 type Server = TestApp & Listening
 
-/** On loopback, whatever the settings say. */
+/** A server that listens on loopback, whatever `server.host` is. */
 async function serve(overrides: ConfigOverrides): Promise<Server> {
   const app = stack.use(await testApp({ overrides }))
   const listening = app.listen({ host: '127.0.0.1', port: 0 })
@@ -51,7 +53,10 @@ type Asked = {
   body?: string
 }
 
-/** As it goes over the wire; a host of null is none. `host` may hold the lines that follow it. */
+/**
+ * Sends a request over a raw connection. A host of null sends no Host header; `host` may contain
+ * more lines.
+ */
 async function ask(server: Server, path: string, asked: Asked = {}) {
   const { method = 'GET', host = 'localhost', headers = {}, body = '' } = asked
   const lines = [
@@ -91,7 +96,7 @@ describe('a Host', () => {
     'localhost:',
   ]
 
-  test('that is not of loopback is refused where the service is on loopback without auth', async () => {
+  test('a Host that is not loopback is refused with host-refused by a service on loopback without auth', async () => {
     const c = await create(loopback)
     for (const host of foreign) {
       expect([host, outcome(await ask(loopback, conversations, { host }))]).toEqual([
@@ -117,14 +122,14 @@ describe('a Host', () => {
     expect(help.text).toContain('server.allowedHosts')
   })
 
-  test('is answered by the probes whatever it is', async () => {
+  test('/healthz and /readyz are answered under any Host', async () => {
     for (const server of [loopback, guarded])
       for (const path of ['/healthz', '/readyz', '/readyz/'])
         expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
     expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
   })
 
-  test('that the setting names is taken, with any port', async () => {
+  test('a Host that server.allowedHosts names is answered, with any port', async () => {
     for (const host of ['turnlog.example', 'TURNLOG.example.:8080', '[::1]', '127.0.0.1'])
       expect([host, outcome(await ask(named, conversations, { host }))]).toEqual([host, 200])
     expect(outcome(await ask(named, conversations, { host: 'evil.example' }))).toBe(
@@ -133,7 +138,7 @@ describe('a Host', () => {
     expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
-  test('on an address that is not loopback must be one that the setting names, once it is given', async () => {
+  test('any Host is answered by a service on other addresses until server.allowedHosts names some', async () => {
     expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
     expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
@@ -146,7 +151,7 @@ describe('a Host', () => {
       ])
   })
 
-  test('that is malformed is a 400 before anything is routed', async () => {
+  test('a malformed Host is refused with 400 host-invalid before routing', async () => {
     const c = await create(open)
     for (const server of [loopback, open])
       for (const host of [
@@ -177,12 +182,12 @@ describe('a Host', () => {
     expect((await open.ask('GET', `${conversations}/${c}`)).status).toBe(200)
   })
 
-  test('that comes twice is a 400', async () => {
+  test('two Host headers are refused with 400 host-invalid', async () => {
     for (const host of ['localhost\r\nHost: localhost', 'localhost\r\nHost: evil.example'])
       expect(outcome(await ask(loopback, conversations, { host }))).toBe('400 host-invalid')
   })
 
-  test('that is empty or absent is routed like any other', async () => {
+  test('a request with an empty or absent Host is routed like any other', async () => {
     for (const host of ['', null]) {
       const c = await create(loopback)
       expect(outcome(await ask(loopback, '/healthz', { host }))).toBe(200)
@@ -207,7 +212,7 @@ describe('a Host', () => {
     }
   })
 
-  test('may be absent in a request passed to `fetch`, over http and https', async () => {
+  test('a request passed to app.fetch needs no Host, over http and https', async () => {
     for (const base of ['http://turnlog.test', 'https://turnlog.test', 'https://x', 'http://x'])
       expect((await loopback.fetch(new Request(`${base}${conversations}`))).status).toBe(200)
     const headers = { host: 'evil.example' }
@@ -215,7 +220,7 @@ describe('a Host', () => {
     expect((await loopback.fetch(mounted)).status).toBe(421)
   })
 
-  test('that is refused is a line of the log, three lines a minute at most', async () => {
+  test('refused Hosts are logged, at most three lines a minute', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.fetch(new Request(`http://x/?${n}`, { headers: { host: 'evil.example' } }))
@@ -252,7 +257,7 @@ describe('a page', () => {
     'x',
   ]
 
-  test('of localhost may do everything where the service is on loopback alone', async () => {
+  test('a page of localhost may do everything if the service listens on loopback', async () => {
     const c = await create(loopback)
     for (const origin of localPages) {
       const got = await ask(loopback, `${conversations}/${c}`, { headers: page(origin) })
@@ -278,7 +283,7 @@ describe('a page', () => {
     }
   })
 
-  test('of an allowed origin may do everything, and of no other', async () => {
+  test('only pages of an allowed origin may write, connect and read answers', async () => {
     const origin = 'https://app.example'
     for (const server of [named, open]) {
       const body = JSON.stringify({ title: 'x' })
@@ -323,7 +328,7 @@ describe('a page', () => {
     ])
   })
 
-  test('of the host and port of the request may write', async () => {
+  test('a page may write if its host and port are those of the request', async () => {
     const cases: [origin: string, host: string, isOwn: boolean][] = [
       ['http://turnlog.example:3000', 'turnlog.example:3000', true],
       ['https://turnlog.example', 'Turnlog.example', true],
@@ -347,7 +352,7 @@ describe('a page', () => {
     }
   })
 
-  test('gets its preflight answered without a credential', async () => {
+  test('the preflight of a page is answered without credentials', async () => {
     const origin = 'http://localhost:5173'
     const paths: [path: string, methods: string][] = [
       [conversations, 'GET, HEAD, POST'],
@@ -384,7 +389,7 @@ describe('a page', () => {
     )
   })
 
-  test('can read what went wrong, and every header of an answer', async () => {
+  test('an allowed page can read every problem and every header of an answer', async () => {
     const origin = 'http://localhost:5173'
     const c = await create(loopback)
     const cases: [
@@ -421,7 +426,7 @@ describe('a page', () => {
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
   })
 
-  test('of any origin: `server.allowedOrigins = *` logs a warning at start while callers are not authenticated', async () => {
+  test('`server.allowedOrigins = *` without authentication logs a warning at the start', async () => {
     for (const [allowedOrigins, warnings] of [
       ['https://a, *', 1],
       ['https://a', 0],
@@ -435,7 +440,7 @@ describe('a page', () => {
     }
   })
 
-  test('without an Origin is judged by Sec-Fetch-Site', async () => {
+  test('a request without Origin is judged by Sec-Fetch-Site', async () => {
     const c = await create(loopback)
     const path = `${conversations}/${c}/segments`
     for (const [site, expected] of [
@@ -450,7 +455,7 @@ describe('a page', () => {
       ]).toEqual([site, expected])
   })
 
-  test('whose origin is refused is a line of the log, three lines a minute at most', async () => {
+  test('refused origins are logged, at most three lines a minute', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.ask('POST', conversations, {}, { origin: `https://${n}${'x'.repeat(400)}.example` })
@@ -461,7 +466,7 @@ describe('a page', () => {
   })
 })
 
-/** Of every operation, with ids that name nothing. */
+/** The method and path of every write in the OpenAPI document, with ids that do not exist. */
 function writesOf({ paths }: Document): [method: string, path: string][] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.keys(operations)
@@ -489,7 +494,7 @@ describe('a write', () => {
     'Text/Plain;charset=UTF-8',
   ]
 
-  test('is refused with the media type of a form, with a body and without', async () => {
+  test('every write with the media type of a form is refused with 415, with and without a body', async () => {
     const writes = writesOf(await documentOf(loopback))
     expect(writes.length).toBeGreaterThan(10)
     for (const [method, path] of writes)
@@ -508,7 +513,7 @@ describe('a write', () => {
         }
   })
 
-  test('makes no segment and ends no voice session for a form of another site', async () => {
+  test('a form of another site creates no segment and ends no voice session', async () => {
     const c = await create(loopback)
     const session = await loopback.ask('POST', `${conversations}/${c}/voice-sessions`)
     const ending = `${conversations}/${c}/voice-sessions/${String(session.body['id'])}/end`
@@ -525,7 +530,7 @@ describe('a write', () => {
     expect((await loopback.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual(
       [],
     )
-    // A program that sends neither a body nor a type goes on.
+    // A program may send neither a body nor a media type.
     expect(outcome(await ask(loopback, ending, { method: 'POST' }))).toBe(200)
     expect(outcome(await ask(loopback, `${conversations}/${c}/segments`, { method: 'POST' }))).toBe(
       201,
@@ -534,7 +539,7 @@ describe('a write', () => {
 })
 
 describe('an answer', () => {
-  test('is no-store, except for the files of /swagger', async () => {
+  test('every answer is no-store, except for the files of /swagger', async () => {
     const c = await create(loopback)
     const turns = `${conversations}/${c}/turns`
     await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })

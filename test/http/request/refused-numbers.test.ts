@@ -1,4 +1,7 @@
-/** Numbers in metadata and traces are kept as they were sent, or refused by their place: over REST and the socket. */
+/**
+ * Numbers in metadata and traces are stored exactly as sent, or refused: over REST and over the
+ * socket.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Listening } from '../../../src/http/listen.ts'
 import { RawSocket } from '../../support/live/raw-socket.ts'
@@ -18,7 +21,9 @@ afterAll(async () => {
   await app[Symbol.asyncDispose]()
 })
 
-/** Every place for JSON of the caller's own; `X` is what stands there. */
+/**
+ * Every field for the caller's own JSON: method, path, body with `X` for the JSON, and its pointer.
+ */
 const bodies = [
   ['POST', '', '{"metadata":X}', '/metadata'],
   ['PATCH', '/c', '{"metadata":X}', '/metadata'],
@@ -45,8 +50,9 @@ const send = (method: string, path: string, body: string) =>
 
 const nested = (levels: number, json: string) => '['.repeat(levels) + json + ']'.repeat(levels)
 
-describe('over REST', () => {
-  test.each(bodies)('%s %s %s refuses what would not be kept', async (method, path, form, at) => {
+describe('a number in REST bodies', () => {
+  test.each(bodies)('%s %s %s refuses numbers that a double rounds', async (...one) => {
+    const [method, path, form, at] = one
     const json = '{"a":[1,12345678901234567890],"b":{"c/d":1.0e400},"e":9007199254740992}'
     const { status, body } = await send(method, path, form.replace('X', json))
     expect([status, body['code']]).toEqual([422, 'number-inexact'])
@@ -57,7 +63,7 @@ describe('over REST', () => {
   })
 
   test.each(bodies)(
-    '%s %s %s refuses 1e400 where no integer is long',
+    '%s %s %s refuses 1e400 in JSON without long integers',
     async (method, path, form, at) => {
       const { status, body } = await send(method, path, form.replace('X', '{"a":[1e400]}'))
       expect([status, body['code']]).toEqual([422, 'number-inexact'])
@@ -65,7 +71,7 @@ describe('over REST', () => {
     },
   )
 
-  test('what is kept comes back as it was sent, and -0 is 0', async () => {
+  test('accepted numbers are returned as they were sent, except that -0 becomes 0', async () => {
     const json =
       '{"a":9007199254740992,"b":100000000000000000000,"c":1716199999123456,"d":[0.1,1e21],"e":-0}'
     const form = '{"assistant":{"responses":["a"],"memoryRetrievalTrace":X}}'
@@ -75,14 +81,14 @@ describe('over REST', () => {
       form.replace('X', json),
     )
     expect(status).toBe(201)
-    const kept = json.replace('1e21', '1e+21').replace('-0', '0')
-    expect(text).toContain(`"memoryRetrievalTrace":${kept}`)
+    const stored = json.replace('1e21', '1e+21').replace('-0', '0')
+    expect(text).toContain(`"memoryRetrievalTrace":${stored}`)
     const [message] = body['messages'] as { seq: number }[]
     const read = await app.ask(
       'GET',
       `/v1/conversations/${c}/messages?after=${Number(message?.seq) - 1}`,
     )
-    expect(read.text).toContain(`"memoryRetrievalTrace":${kept}`)
+    expect(read.text).toContain(`"memoryRetrievalTrace":${stored}`)
   })
 
   test.each(bodies)('%s %s %s refuses 5000 levels around a long integer', async (...one) => {
@@ -90,13 +96,13 @@ describe('over REST', () => {
     const json = `{"a":${nested(5000, '12345678901234567890')}}`
     const { status, body } = await send(method, path, form.replace('X', json))
     expect([status, body['code']]).toEqual([422, 'json-too-large'])
-    // The body itself is a level, too.
+    // The body itself counts as a level.
     const levels = '/0'.repeat(32 - `${at}/a`.split('/').length + 1)
     const message = 'nests deeper than 32 levels'
     expect(body['errors']).toEqual([{ in: 'body', pointer: `${at}/a${levels}`, message }])
   })
 
-  test('any other field keeps the check it has', async () => {
+  test('a number in any other field is refused with field-invalid', async () => {
     const voice = (seconds: string) =>
       `{"user":{"text":"a","voice":{"durationSeconds":${seconds}}},"assistant":{"responses":["a"]}}`
     for (const seconds of ['12345678901234567890', '1e400']) {
@@ -105,7 +111,7 @@ describe('over REST', () => {
     }
   })
 
-  test('a text of many digits is a text', async () => {
+  test('digits inside a text are never refused', async () => {
     const body = {
       user: { text: 'card: 12345678901234567890, 1e400' },
       assistant: { responses: ['a'] },
@@ -114,7 +120,7 @@ describe('over REST', () => {
   })
 })
 
-test('frames refuse what would not be kept, by its place in the frame', async () => {
+test('a frame with a number that a double rounds gets a problem with its pointer', async () => {
   const raw = await RawSocket.open(server.url, '/v1/live')
   const frames = [
     [
