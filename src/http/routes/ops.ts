@@ -1,7 +1,4 @@
-/**
- * Operations: whether the process is alive, whether the service is ready, and the addresses of the
- * rest.
- */
+/** Operations: health checks, and the list of addresses at `/`. */
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { ProblemCode } from '../../problem.ts'
 import { openapiPath, operation } from '../openapi/document.ts'
