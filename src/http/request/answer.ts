@@ -89,15 +89,15 @@ export function bodyWithList(
   // The buffer is not taken from the shared pool: the body may stay in memory as long as its
   // window.
   const body = Buffer.allocUnsafeSlow(length)
-  let at = body.write(start, 0, 'latin1')
+  let offset = body.write(start, 0, 'latin1')
   let isFirst = true
   for (const text of texts) {
-    if (!isFirst) body[at++] = comma
+    if (!isFirst) body[offset++] = comma
     isFirst = false
-    body.set(text, at)
-    at += text.length
+    body.set(text, offset)
+    offset += text.length
   }
-  body.write(end, at, 'latin1')
+  body.write(end, offset, 'latin1')
   return body
 }
 

@@ -60,20 +60,20 @@ function piecesOf(
   after: Members,
 ): ReadableStream<Uint8Array> {
   const { start, end } = listBrackets(name, before, after)
-  let at = 0
+  let index = 0
   return new ReadableStream({
     async pull(controller) {
       await nextRound()
-      const piece: Uint8Array[] = at === 0 ? [Buffer.from(start)] : []
-      for (let bytes = 0; at < texts.length && bytes < pieceBytes; at += 1) {
-        const text = texts[at] ?? empty
-        if (at > 0) piece.push(comma)
+      const piece: Uint8Array[] = index === 0 ? [Buffer.from(start)] : []
+      for (let bytes = 0; index < texts.length && bytes < pieceBytes; index += 1) {
+        const text = texts[index] ?? empty
+        if (index > 0) piece.push(comma)
         piece.push(text)
         bytes += text.byteLength
       }
-      if (at === texts.length) piece.push(Buffer.from(end))
+      if (index === texts.length) piece.push(Buffer.from(end))
       controller.enqueue(Buffer.concat(piece))
-      if (at === texts.length) controller.close()
+      if (index === texts.length) controller.close()
     },
   })
 }

@@ -8,7 +8,7 @@ import { listAnswer } from '../request/list-answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const collection = '/v1/conversations'
-const one = '/v1/conversations/:id'
+const conversationPath = '/v1/conversations/:id'
 
 const createdHeaders = {
   Location: 'The path of the conversation.',
@@ -97,7 +97,7 @@ const listConversations: RouteFactory = ({ reader, limits }) =>
 const getConversation: RouteFactory = ({ reader }) =>
   route({
     method: 'GET',
-    path: one,
+    path: conversationPath,
     id: 'getConversation',
     tag: 'Conversations',
     summary: 'Read a conversation',
@@ -118,7 +118,7 @@ const getConversation: RouteFactory = ({ reader }) =>
 const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
   route({
     method: 'PATCH',
-    path: one,
+    path: conversationPath,
     id: 'patchConversation',
     tag: 'Conversations',
     summary: 'Change the title, metadata or external id',
@@ -160,7 +160,7 @@ const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
 const eraseConversation: RouteFactory = ({ store }) =>
   route({
     method: 'DELETE',
-    path: one,
+    path: conversationPath,
     id: 'eraseConversation',
     tag: 'Conversations',
     summary: 'Erase a conversation',

@@ -8,8 +8,8 @@ import { type RouteFactory, route } from './route.ts'
 
 const collection = '/v1/conversations/:id/voice-sessions'
 
-const missing = ['id-invalid', 'conversation-not-found', 'conversation-erased'] as const
-const unsettled = ['conversation-busy', 'outcome-unknown'] as const
+const notFound = ['id-invalid', 'conversation-not-found', 'conversation-erased'] as const
+const writeOutcomes = ['conversation-busy', 'outcome-unknown'] as const
 
 const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
   route({
@@ -44,8 +44,8 @@ const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
     },
     problems: [
       ...bodyProblems,
-      ...missing,
-      ...unsettled,
+      ...notFound,
+      ...writeOutcomes,
       'voice-session-ended',
       'voice-session-taken',
     ],
@@ -74,7 +74,7 @@ const listVoiceSessions: RouteFactory = ({ store, limits }) =>
         example: voiceExamples.voiceSessionList,
       },
     },
-    problems: [...missing, 'limit-invalid', 'page-invalid', 'text-invalid'],
+    problems: [...notFound, 'limit-invalid', 'page-invalid', 'text-invalid'],
     handle: async (principal, { id, ...query }) => {
       const { voiceSessions, ...rest } = await store.voiceSessions.list(principal, id, query)
       return await listAnswer('voiceSessions', voiceSessions, rest)
@@ -97,7 +97,7 @@ const getVoiceSession: RouteFactory = ({ store }) =>
         example: voiceExamples.voiceSessionReport,
       },
     },
-    problems: [...missing, 'text-invalid', 'voice-session-not-found'],
+    problems: [...notFound, 'text-invalid', 'voice-session-not-found'],
     handle: async (principal, { id, vid }) =>
       answer(await store.voiceSessions.get(principal, id, vid)),
   })
@@ -121,8 +121,8 @@ const endVoiceSession: RouteFactory = ({ store }) =>
     },
     problems: [
       ...writeProblems,
-      ...missing,
-      ...unsettled,
+      ...notFound,
+      ...writeOutcomes,
       'text-invalid',
       'voice-session-not-found',
       'voice-session-ended',

@@ -21,20 +21,25 @@ async function serve(overrides: ConfigOverrides): Promise<Server> {
 
 const everywhere = { host: '0.0.0.0', allowedOrigins: 'https://app.example' }
 
+/** A server on loopback with the default settings. */
 let loopback: Server
-let named: Server
-let open: Server
-let guarded: Server
-let anybody: Server
+/** A server on loopback with a host name and an origin in the settings. */
+let configured: Server
+/** A server on other addresses, without `server.allowedHosts`. */
+let unlisted: Server
+/** A server on other addresses, with `server.allowedHosts`. */
+let hostListed: Server
+/** A server on loopback with `*` for hosts and origins. */
+let wildcard: Server
 beforeAll(async () => {
   loopback = await serve({})
   const auth = { mode: 'none' } as const
-  named = await serve({
+  configured = await serve({
     server: { allowedHosts: 'Turnlog.Example, ::1', allowedOrigins: 'https://app.example:443' },
   })
-  open = await serve({ auth, server: everywhere })
-  guarded = await serve({ auth, server: { ...everywhere, allowedHosts: 'localhost' } })
-  anybody = await serve({ server: { allowedOrigins: '*', allowedHosts: '*' } })
+  unlisted = await serve({ auth, server: everywhere })
+  hostListed = await serve({ auth, server: { ...everywhere, allowedHosts: 'localhost' } })
+  wildcard = await serve({ server: { allowedOrigins: '*', allowedHosts: '*' } })
 }, 60_000)
 afterAll(() => stack.disposeAsync())
 
@@ -46,7 +51,7 @@ const upgrade = {
   'sec-websocket-version': '13',
 }
 
-type Asked = {
+type RequestParts = {
   method?: string
   host?: string | null
   headers?: Record<string, string>
@@ -57,8 +62,8 @@ type Asked = {
  * Sends a request over a raw connection. A host of null sends no Host header; `host` may contain
  * more lines.
  */
-async function ask(server: Server, path: string, asked: Asked = {}) {
-  const { method = 'GET', host = 'localhost', headers = {}, body = '' } = asked
+async function ask(server: Server, path: string, parts: RequestParts = {}) {
+  const { method = 'GET', host = 'localhost', headers = {}, body = '' } = parts
   const lines = [
     `${method} ${path} HTTP/1.${host === null ? 0 : 1}`,
     ...(host === null ? [] : [`Host: ${host}`]),
@@ -97,24 +102,27 @@ describe('a Host', () => {
   ]
 
   test('a Host that is not loopback is refused with host-refused by a service on loopback without auth', async () => {
-    const c = await create(loopback)
+    const conversationId = await create(loopback)
     for (const host of foreign) {
       expect([host, outcome(await ask(loopback, conversations, { host }))]).toEqual([
         host,
         '421 host-refused',
       ])
-      const erasure = await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })
+      const erasure = await ask(loopback, `${conversations}/${conversationId}`, {
+        method: 'DELETE',
+        host,
+      })
       expect([host, outcome(erasure)]).toEqual([host, '421 host-refused'])
       expect(erasure.body.detail + JSON.stringify(erasure.body)).not.toContain(host)
       const socket = await ask(loopback, '/v1/live', { host, headers: upgrade })
       expect([host, outcome(socket)]).toEqual([host, '421 host-refused'])
     }
     for (const host of own)
-      expect([host, outcome(await ask(loopback, `${conversations}/${c}`, { host }))]).toEqual([
+      expect([
         host,
-        200,
-      ])
-    for (const server of [loopback, guarded]) {
+        outcome(await ask(loopback, `${conversations}/${conversationId}`, { host })),
+      ]).toEqual([host, 200])
+    for (const server of [loopback, hostListed]) {
       const { body } = await ask(server, conversations, { host: 'evil.example' })
       expect(body.detail).toContain('server.allowedHosts')
     }
@@ -123,7 +131,7 @@ describe('a Host', () => {
   })
 
   test('/healthz and /readyz are answered under any Host', async () => {
-    for (const server of [loopback, guarded])
+    for (const server of [loopback, hostListed])
       for (const path of ['/healthz', '/readyz', '/readyz/'])
         expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
     expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
@@ -131,29 +139,29 @@ describe('a Host', () => {
 
   test('a Host that server.allowedHosts names is answered, with any port', async () => {
     for (const host of ['turnlog.example', 'TURNLOG.example.:8080', '[::1]', '127.0.0.1'])
-      expect([host, outcome(await ask(named, conversations, { host }))]).toEqual([host, 200])
-    expect(outcome(await ask(named, conversations, { host: 'evil.example' }))).toBe(
+      expect([host, outcome(await ask(configured, conversations, { host }))]).toEqual([host, 200])
+    expect(outcome(await ask(configured, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
-    expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
+    expect(outcome(await ask(wildcard, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
   test('any Host is answered by a service on other addresses until server.allowedHosts names some', async () => {
-    expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
-    expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
+    expect(outcome(await ask(unlisted, conversations, { host: 'evil.example' }))).toBe(200)
+    expect(outcome(await ask(hostListed, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
-    expect(outcome(await ask(guarded, conversations, { host: 'localhost:3000' }))).toBe(200)
+    expect(outcome(await ask(hostListed, conversations, { host: 'localhost:3000' }))).toBe(200)
     for (const host of ['127.0.0.1', '[::1]:3000', 'app.localhost'])
-      expect([host, outcome(await ask(guarded, conversations, { host }))]).toEqual([
+      expect([host, outcome(await ask(hostListed, conversations, { host }))]).toEqual([
         host,
         '421 host-refused',
       ])
   })
 
   test('a malformed Host is refused with 400 host-invalid before routing', async () => {
-    const c = await create(open)
-    for (const server of [loopback, open])
+    const conversationId = await create(unlisted)
+    for (const server of [loopback, unlisted])
       for (const host of [
         'a b',
         'u:p@h',
@@ -172,14 +180,17 @@ describe('a Host', () => {
         const answers = [
           await ask(server, '/healthz', { host }),
           await ask(server, '/nowhere', { host }),
-          await ask(server, `/aaaaaa${conversations}/${c}`, { method: 'DELETE', host }),
+          await ask(server, `/aaaaaa${conversations}/${conversationId}`, {
+            method: 'DELETE',
+            host,
+          }),
         ]
         expect([host, ...answers.map(outcome)]).toEqual([
           host,
           ...Array(3).fill('400 host-invalid'),
         ])
       }
-    expect((await open.ask('GET', `${conversations}/${c}`)).status).toBe(200)
+    expect((await unlisted.ask('GET', `${conversations}/${conversationId}`)).status).toBe(200)
   })
 
   test('two Host headers are refused with 400 host-invalid', async () => {
@@ -189,25 +200,32 @@ describe('a Host', () => {
 
   test('a request with an empty or absent Host is routed like any other', async () => {
     for (const host of ['', null]) {
-      const c = await create(loopback)
+      const conversationId = await create(loopback)
       expect(outcome(await ask(loopback, '/healthz', { host }))).toBe(200)
       expect(outcome(await ask(loopback, `${conversations}?limit=1`, { host }))).toBe(200)
-      for (const path of [`/aaaaaa${conversations}/${c}`, `/aaaaaa/x/..${conversations}/${c}`])
+      for (const path of [
+        `/aaaaaa${conversations}/${conversationId}`,
+        `/aaaaaa/x/..${conversations}/${conversationId}`,
+      ])
         expect(outcome(await ask(loopback, path, { method: 'DELETE', host }))).toBe(
           '404 route-not-found',
         )
       const turn = JSON.stringify({ assistant: { responses: ['é'.repeat(5000)] } })
       const json = { 'content-type': 'application/json' }
       const sent = { method: 'POST', host, headers: json, body: turn }
-      expect(outcome(await ask(loopback, `${conversations}/${c}/turns`, sent))).toBe(201)
-      expect(outcome(await ask(loopback, `${conversations}/${c}/nope`, { host }))).toBe(
-        '404 route-not-found',
-      )
-      expect(outcome(await ask(loopback, `${conversations}/${c}`, { method: 'PUT', host }))).toBe(
-        '405 method-not-allowed',
+      expect(outcome(await ask(loopback, `${conversations}/${conversationId}/turns`, sent))).toBe(
+        201,
       )
       expect(
-        outcome(await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })),
+        outcome(await ask(loopback, `${conversations}/${conversationId}/nope`, { host })),
+      ).toBe('404 route-not-found')
+      expect(
+        outcome(await ask(loopback, `${conversations}/${conversationId}`, { method: 'PUT', host })),
+      ).toBe('405 method-not-allowed')
+      expect(
+        outcome(
+          await ask(loopback, `${conversations}/${conversationId}`, { method: 'DELETE', host }),
+        ),
       ).toBe(200)
     }
   })
@@ -258,23 +276,25 @@ describe('a page', () => {
   ]
 
   test('a page of localhost may do everything if the service listens on loopback', async () => {
-    const c = await create(loopback)
+    const conversationId = await create(loopback)
     for (const origin of localPages) {
-      const got = await ask(loopback, `${conversations}/${c}`, { headers: page(origin) })
-      expect([origin, got.status, got.headers.get('access-control-allow-origin')]).toEqual([
+      const read = await ask(loopback, `${conversations}/${conversationId}`, {
+        headers: page(origin),
+      })
+      expect([origin, read.status, read.headers.get('access-control-allow-origin')]).toEqual([
         origin,
         200,
         origin,
       ])
-      const made = await ask(loopback, conversations, {
+      const created = await ask(loopback, conversations, {
         method: 'POST',
         headers: page(origin, json),
         body: '{}',
       })
-      expect([origin, outcome(made)]).toEqual([origin, 201])
+      expect([origin, outcome(created)]).toEqual([origin, 201])
       const socket = await RawSocket.open(loopback.url, '/v1/live', { origin })
       socket.socket.destroy()
-      const other = await ask(open, conversations, { headers: page(origin) })
+      const other = await ask(unlisted, conversations, { headers: page(origin) })
       expect([origin, other.status, other.headers.get('access-control-allow-origin')]).toEqual([
         origin,
         200,
@@ -285,14 +305,14 @@ describe('a page', () => {
 
   test('only pages of an allowed origin may write, connect and read answers', async () => {
     const origin = 'https://app.example'
-    for (const server of [named, open]) {
+    for (const server of [configured, unlisted]) {
       const body = JSON.stringify({ title: 'x' })
-      const made = await ask(server, conversations, {
+      const created = await ask(server, conversations, {
         method: 'POST',
         headers: page(origin, json),
         body,
       })
-      expect([outcome(made), made.headers.get('access-control-allow-origin')]).toEqual([
+      expect([outcome(created), created.headers.get('access-control-allow-origin')]).toEqual([
         201,
         origin,
       ])
@@ -306,8 +326,8 @@ describe('a page', () => {
         expect([other, outcome(refused)]).toEqual([other, '403 origin-refused'])
         expect(refused.body.detail).toContain('server.allowedOrigins')
         expect(refused.headers.has('access-control-allow-origin')).toBe(false)
-        const got = await ask(server, conversations, { headers: page(other) })
-        expect([other, got.status, got.headers.has('access-control-allow-origin')]).toEqual([
+        const read = await ask(server, conversations, { headers: page(other) })
+        expect([other, read.status, read.headers.has('access-control-allow-origin')]).toEqual([
           other,
           200,
           false,
@@ -317,7 +337,7 @@ describe('a page', () => {
         expect(socket.body.detail).toContain('server.allowedOrigins')
       }
     }
-    const any = await ask(anybody, conversations, {
+    const any = await ask(wildcard, conversations, {
       method: 'POST',
       headers: page('https://evil.example', json),
       body: '{}',
@@ -338,13 +358,13 @@ describe('a page', () => {
       ['http://other.example', 'turnlog.example', false],
     ]
     for (const [origin, host, isOwn] of cases) {
-      const made = await ask(open, conversations, {
+      const created = await ask(unlisted, conversations, {
         method: 'POST',
         host,
         headers: page(origin, json),
         body: '{}',
       })
-      expect([origin, host, outcome(made)]).toEqual([
+      expect([origin, host, outcome(created)]).toEqual([
         origin,
         host,
         isOwn ? 201 : '403 origin-refused',
@@ -391,7 +411,7 @@ describe('a page', () => {
 
   test('an allowed page can read every problem and every header of an answer', async () => {
     const origin = 'http://localhost:5173'
-    const c = await create(loopback)
+    const conversationId = await create(loopback)
     const cases: [
       status: number,
       method: string,
@@ -404,8 +424,8 @@ describe('a page', () => {
       [415, 'POST', conversations, '{}', { 'content-type': 'text/plain' }],
       [400, 'POST', conversations, '{'],
       [422, 'POST', conversations, '{"x":1}'],
-      [409, 'POST', conversations, JSON.stringify({ id: c, title: 'another' })],
-      [412, 'PATCH', `${conversations}/${c}`, '{"title":"x"}', { 'if-match': '"99"' }],
+      [409, 'POST', conversations, JSON.stringify({ id: conversationId, title: 'another' })],
+      [412, 'PATCH', `${conversations}/${conversationId}`, '{"title":"x"}', { 'if-match': '"99"' }],
       [421, 'GET', conversations, undefined, { host: 'evil.example' }],
     ]
     for (const [status, method, path, body, { host = 'localhost', ...more } = {}] of cases) {
@@ -441,8 +461,8 @@ describe('a page', () => {
   })
 
   test('a request without Origin is judged by Sec-Fetch-Site', async () => {
-    const c = await create(loopback)
-    const path = `${conversations}/${c}/segments`
+    const conversationId = await create(loopback)
+    const path = `${conversations}/${conversationId}/segments`
     for (const [site, expected] of [
       ['cross-site', '403 origin-refused'],
       ['same-site', '403 origin-refused'],
@@ -514,55 +534,57 @@ describe('a write', () => {
   })
 
   test('a form of another site creates no segment and ends no voice session', async () => {
-    const c = await create(loopback)
-    const session = await loopback.ask('POST', `${conversations}/${c}/voice-sessions`)
-    const ending = `${conversations}/${c}/voice-sessions/${String(session.body['id'])}/end`
+    const conversationId = await create(loopback)
+    const session = await loopback.ask('POST', `${conversations}/${conversationId}/voice-sessions`)
+    const ending = `${conversations}/${conversationId}/voice-sessions/${String(session.body['id'])}/end`
     const form = { 'content-type': 'application/x-www-form-urlencoded' }
     for (const headers of [
       form,
       { ...form, origin: 'https://evil.example' },
       { ...form, origin: 'null' },
     ])
-      for (const path of [`${conversations}/${c}/segments`, ending])
+      for (const path of [`${conversations}/${conversationId}/segments`, ending])
         expect((await ask(loopback, path, { method: 'POST', headers })).status).toBeOneOf([
           403, 415,
         ])
-    expect((await loopback.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual(
-      [],
-    )
+    expect(
+      (await loopback.ask('GET', `${conversations}/${conversationId}/segments`)).body['segments'],
+    ).toEqual([])
     // A program may send neither a body nor a media type.
     expect(outcome(await ask(loopback, ending, { method: 'POST' }))).toBe(200)
-    expect(outcome(await ask(loopback, `${conversations}/${c}/segments`, { method: 'POST' }))).toBe(
-      201,
-    )
+    expect(
+      outcome(
+        await ask(loopback, `${conversations}/${conversationId}/segments`, { method: 'POST' }),
+      ),
+    ).toBe(201)
   })
 })
 
 describe('an answer', () => {
   test('every answer is no-store, except for the files of /swagger', async () => {
-    const c = await create(loopback)
-    const turns = `${conversations}/${c}/turns`
+    const conversationId = await create(loopback)
+    const turns = `${conversations}/${conversationId}/turns`
     await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })
-    const asked: [method: string, path: string, body?: unknown][] = [
+    const requests: [method: string, path: string, body?: unknown][] = [
       ['GET', conversations],
-      ['GET', `${conversations}/${c}`],
-      ['GET', `${conversations}/${c}/messages`],
-      ['GET', `${conversations}/${c}/history`],
-      ['HEAD', `${conversations}/${c}/history`],
-      ['GET', `${conversations}/${c}/changes`],
-      ['GET', `${conversations}/${c}/segments`],
+      ['GET', `${conversations}/${conversationId}`],
+      ['GET', `${conversations}/${conversationId}/messages`],
+      ['GET', `${conversations}/${conversationId}/history`],
+      ['HEAD', `${conversations}/${conversationId}/history`],
+      ['GET', `${conversations}/${conversationId}/changes`],
+      ['GET', `${conversations}/${conversationId}/segments`],
       ['POST', turns, { assistant: { responses: ['Hello'] } }],
       ['POST', turns, { oops: 1 }],
-      ['PATCH', `${conversations}/${c}`, { title: 'x' }],
-      ['DELETE', `${conversations}/${c}`],
-      ['GET', `${conversations}/${c}`],
+      ['PATCH', `${conversations}/${conversationId}`, { title: 'x' }],
+      ['DELETE', `${conversations}/${conversationId}`],
+      ['GET', `${conversations}/${conversationId}`],
       ['GET', '/nowhere'],
       ['GET', '/healthz'],
       ['GET', '/readyz'],
       ['GET', '/swagger/json'],
       ['GET', '/problems'],
     ]
-    for (const [method, path, body] of asked) {
+    for (const [method, path, body] of requests) {
       const { headers } = await loopback.ask(method, path, body)
       expect([method, path, headers.get('cache-control')]).toEqual([method, path, 'no-store'])
       expect(headers.get('vary')).toContain('Origin')

@@ -116,10 +116,10 @@ await client.close()`)
     'a page of another site can neither read, write, send a form nor connect',
     async () => {
       const server = app.listen(loopback)
-      const c = await create(app)
+      const conversationId = await create(app)
       using pages = await pageServer(`
 const url = location.hash.slice(1)
-const at = url + '/v1/conversations/${c}'
+const at = url + '/v1/conversations/${conversationId}'
 const form = 'application/x-www-form-urlencoded'
 const status = async (...args) => (await fetch(...args)).status
 report({
@@ -142,7 +142,9 @@ report({
         empty: 0,
         socket: 'refused',
       })
-      expect((await app.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual([])
+      expect(
+        (await app.ask('GET', `${conversations}/${conversationId}/segments`)).body['segments'],
+      ).toEqual([])
       expect(app.log.join()).toContain('"origin":"http://evil.example')
       await server.stop(1000)
     },
@@ -154,7 +156,7 @@ report({
    */
   async function repointed(overrides: ConfigOverrides): Promise<unknown> {
     await using own = await testApp({ overrides })
-    const c = await create(own)
+    const conversationId = await create(own)
     const pages = await pageServer(`
 report('loaded')
 const is = async (path) => (await fetch(path)).headers.get('content-type') === 'application/json'
@@ -166,9 +168,9 @@ const outcome = async (method, path) => {
 const at = '/v1/conversations'
 report({
   list: await outcome('GET', at),
-  history: await outcome('GET', at + '/${c}/history'),
+  history: await outcome('GET', at + '/${conversationId}/history'),
   socket: await opened('ws://' + location.host + '/v1/live'),
-  erase: await outcome('DELETE', at + '/${c}'),
+  erase: await outcome('DELETE', at + '/${conversationId}'),
 })`)
     const { port = 0 } = pages
     await using page = openPage(`http://evil.example:${port}/`, { 'evil.example': '127.0.0.1' })

@@ -28,7 +28,7 @@ const bytesMax = maxima.turnBytesMax
 let app: TestApp
 let server: Listening
 let url: string
-let c: string
+let conversationId: string
 beforeAll(async () => {
   url = await testDatabaseUrl()
   app = await testApp({
@@ -39,7 +39,7 @@ beforeAll(async () => {
     },
   })
   server = app.listen({ host: '127.0.0.1', port: 0 })
-  c = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
+  conversationId = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
 }, 60_000)
 afterAll(async () => {
   await server.stop(2000)
@@ -144,7 +144,7 @@ describe('a large body', () => {
       const statuses = new Set<number>()
       const hold = await longestBlock(async () => {
         const response = await app.fetch(
-          new Request(`http://turnlog.test/v1/conversations/${c}/turns`, {
+          new Request(`http://turnlog.test/v1/conversations/${conversationId}/turns`, {
             method: 'POST',
             headers: { 'content-type': 'application/json', 'idempotency-key': newId() },
             body: bytes,
@@ -168,7 +168,9 @@ describe('a large frame', () => {
       const answers = () => raw.texts.filter((text) => !text.startsWith('{"t":"ping"'))
       const hold = await longestBlock(async () => {
         const before = answers().length
-        raw.send(`{"t":"record","id":"x","c":"${c}","key":"${newId()}","turn":${make()}}`)
+        raw.send(
+          `{"t":"record","id":"x","c":"${conversationId}","key":"${newId()}","turn":${make()}}`,
+        )
         await until('it is answered', () => answers().length > before)
       })
       const last = JSON.parse(answers().at(-1) ?? '')

@@ -10,11 +10,11 @@ import { until } from '../../support/servers/processes.ts'
 
 let app: TestApp
 let server: Listening
-let c: string
+let conversationId: string
 beforeAll(async () => {
   app = await testApp()
   server = app.listen({ host: '127.0.0.1', port: 0 })
-  c = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
+  conversationId = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
 })
 afterAll(async () => {
   await server.stop(2000)
@@ -26,25 +26,25 @@ afterAll(async () => {
  */
 const bodies = [
   ['POST', '', '{"metadata":X}', '/metadata'],
-  ['PATCH', '/c', '{"metadata":X}', '/metadata'],
-  ['POST', '/c/voice-sessions', '{"metadata":X}', '/metadata'],
-  ['POST', '/c/turns', '{"assistant":{"responses":["a"],"metadata":X}}', '/assistant/metadata'],
+  ['PATCH', '/:id', '{"metadata":X}', '/metadata'],
+  ['POST', '/:id/voice-sessions', '{"metadata":X}', '/metadata'],
+  ['POST', '/:id/turns', '{"assistant":{"responses":["a"],"metadata":X}}', '/assistant/metadata'],
   [
     'POST',
-    '/c/turns',
+    '/:id/turns',
     '{"user":{"text":"a","metadata":X},"assistant":{"responses":["a"]}}',
     '/user/metadata',
   ],
   [
     'POST',
-    '/c/turns/complete',
+    '/:id/turns/complete',
     '{"assistant":{"responses":["a"],"memoryRetrievalTrace":X}}',
     '/assistant/memoryRetrievalTrace',
   ],
 ] as const
 
 const send = (method: string, path: string, body: string) =>
-  app.ask(method, `/v1/conversations${path.replace('/c', `/${c}`)}`, body, {
+  app.ask(method, `/v1/conversations${path.replace('/:id', `/${conversationId}`)}`, body, {
     'idempotency-key': 'a',
   })
 
@@ -77,7 +77,7 @@ describe('a number in REST bodies', () => {
     const form = '{"assistant":{"responses":["a"],"memoryRetrievalTrace":X}}'
     const { status, text, body } = await app.ask(
       'POST',
-      `/v1/conversations/${c}/turns`,
+      `/v1/conversations/${conversationId}/turns`,
       form.replace('X', json),
     )
     expect(status).toBe(201)
@@ -86,7 +86,7 @@ describe('a number in REST bodies', () => {
     const [message] = body['messages'] as { seq: number }[]
     const read = await app.ask(
       'GET',
-      `/v1/conversations/${c}/messages?after=${Number(message?.seq) - 1}`,
+      `/v1/conversations/${conversationId}/messages?after=${Number(message?.seq) - 1}`,
     )
     expect(read.text).toContain(`"memoryRetrievalTrace":${stored}`)
   })
@@ -106,7 +106,7 @@ describe('a number in REST bodies', () => {
     const voice = (seconds: string) =>
       `{"user":{"text":"a","voice":{"durationSeconds":${seconds}}},"assistant":{"responses":["a"]}}`
     for (const seconds of ['12345678901234567890', '1e400']) {
-      const { status, body } = await send('POST', '/c/turns', voice(seconds))
+      const { status, body } = await send('POST', '/:id/turns', voice(seconds))
       expect([status, body['code']]).toEqual([422, 'field-invalid'])
     }
   })
@@ -116,7 +116,7 @@ describe('a number in REST bodies', () => {
       user: { text: 'card: 12345678901234567890, 1e400' },
       assistant: { responses: ['a'] },
     }
-    expect((await send('POST', '/c/turns', JSON.stringify(body))).status).toBe(201)
+    expect((await send('POST', '/:id/turns', JSON.stringify(body))).status).toBe(201)
   })
 })
 
@@ -131,12 +131,12 @@ test('a frame with a number that a double rounds gets a problem with its pointer
     ['"t":"voice.start","metadata":X', ''],
   ] as const
   for (const [index, [form, at]] of frames.entries()) {
-    raw.send(`{"id":"x","c":"${c}",${form.replace('X', '{"a":9007199254740993}')}}`)
+    raw.send(`{"id":"x","c":"${conversationId}",${form.replace('X', '{"a":9007199254740993}')}}`)
     await until('it is answered', () => raw.texts.length > index + 1)
     expect(JSON.parse(raw.texts.at(-1) ?? '')).toMatchObject({
       t: 'problem',
       id: 'x',
-      c,
+      c: conversationId,
       code: 'number-inexact',
       errors: [{ pointer: `${at}/metadata/a` }],
     })

@@ -10,7 +10,7 @@ const conversation = () => newConversation(app)
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi', 'there'] } }
 
-const outcome = (...asked: Parameters<TestApp['ask']>) => outcomeOf(app, ...asked)
+const outcome = (...request: Parameters<TestApp['ask']>) => outcomeOf(app, ...request)
 
 async function erased() {
   const path = await conversation()

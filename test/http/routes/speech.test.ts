@@ -33,8 +33,8 @@ afterAll(async () => {
  */
 async function scene(): Promise<Scene> {
   const { body } = await app.ask('POST', '/v1/conversations', {})
-  const c = String(body['id'])
-  const at = `/v1/conversations/${c}`
+  const conversationId = String(body['id'])
+  const at = `/v1/conversations/${conversationId}`
   const keyed = (key: string) => ({ 'idempotency-key': key })
   const turn = { user: { text: 'Tea?' }, assistant: { responses: ['Tea.', 'With milk?', 'No.'] } }
   const recorded = await app.ask('POST', `${at}/turns`, turn, keyed('recorded'))
@@ -50,7 +50,7 @@ async function scene(): Promise<Scene> {
   await app.ask('POST', `${at}/voice-sessions`, { id: 'over' })
   await app.ask('POST', `${at}/voice-sessions/over/end`)
   return {
-    c,
+    c: conversationId,
     at,
     human: String(recorded.body['humanMessageId']),
     ai: String(recorded.body['assistantMessageId']),
