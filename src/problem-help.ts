@@ -17,9 +17,9 @@ const help: Readonly<Record<ProblemCode, string>> = {
     'Offer `turnlog.v1` in `Sec-WebSocket-Protocol`, or leave the header out.',
   'host-invalid': 'Send exactly one `Host` header: a name or an address, optionally with a port.',
   'host-refused':
-    'The service answers only under names that it knows. It does not authenticate callers, so a web page that points its own name at this machine (DNS rebinding) could read and erase everything. If the service listens on loopback, use `localhost` or `127.0.0.1`. Otherwise add the host name to the setting `server.allowedHosts`.',
+    'Use `localhost` or `127.0.0.1` if the service listens on loopback; otherwise add the host name to the setting `server.allowedHosts`. The service does not authenticate callers, so it answers only under names that it knows: a web page that points its own name at this machine (DNS rebinding) could read and erase everything.',
   'origin-refused':
-    'A web page may write and connect only from the host and port of the service itself, from an origin that the setting `server.allowedOrigins` names, or from localhost if the service listens on loopback. If the page is yours, add its origin to `server.allowedOrigins`.',
+    'If the page is yours, add its origin to the setting `server.allowedOrigins`. A web page may write and connect only from the host and port of the service itself, from an origin in that setting, or from localhost if the service listens on loopback.',
   'upgrade-required': 'Connect to this path with a WebSocket client, by `ws://` or `wss://`.',
   'request-invalid':
     'Correct the request: each entry of `errors` names one field and the rule that it breaks.',
@@ -101,22 +101,22 @@ const help: Readonly<Record<ProblemCode, string>> = {
   'version-mismatch':
     'Read the conversation again, then decide whether to send the change with its new version. It has changed since the version that `If-Match` names.',
   'database-unavailable':
-    'Nothing was written. Send the request again after `Retry-After` seconds. Operators: check that the server runs and can be reached at the address in `database.url`; `turnlog doctor` checks each step.',
+    'Send the request again after `Retry-After` seconds: nothing was written. Operators: check that the server runs and can be reached at the address in `database.url`; `turnlog doctor` checks each step.',
   'database-slow':
-    'The service gave the statement up after `database.deadlineMs` and the database rolled it back: nothing was written. Send the request again after `Retry-After` seconds. Operators: look for long statements and locks (`pg_stat_activity`), a busy disk, or too few connections (`database.connectionsMax`).',
+    'Send the request again after `Retry-After` seconds: nothing was written. The service gave the statement up after `database.deadlineMs`, and the database rolled it back. Operators: look for long statements and locks (`pg_stat_activity`), a busy disk, or too few connections (`database.connectionsMax`).',
   'database-full':
-    'Nothing was written. Send the request again after `Retry-After` seconds. Operators: make room on the disk of the database (data, write-ahead log and temporary files), or enlarge it. Writes then continue without a restart.',
+    'Send the request again after `Retry-After` seconds: nothing was written. Operators: make room on the disk of the database (data, write-ahead log and temporary files), or enlarge it. Writes then continue without a restart.',
   'database-read-only':
-    'Nothing was written; reads still work. Send the request again after `Retry-After` seconds. The database is a standby, or its server, database or role is set to read-only. Operators: point `database.url` at the primary, or reset `default_transaction_read_only`. Writes then continue without a restart.',
+    'Send the request again after `Retry-After` seconds: nothing was written, and reads still work. The database is a standby, or its server, database or role is set to read-only. Operators: point `database.url` at the primary, or reset `default_transaction_read_only`. Writes then continue without a restart.',
   'database-refused':
-    'Nothing was written. Send the request again after `Retry-After` seconds. The database answered an error: too little memory, too many connections, a statement that an operator cancelled, a missing right or table. Operators: the log of the service has the SQLSTATE and the message of the database under the `requestId`.',
+    'Send the request again after `Retry-After` seconds: nothing was written. The database answered an error: too little memory, too many connections, a statement that an operator cancelled, a missing right or table. Operators: the log of the service has the SQLSTATE and the message of the database under the `requestId`.',
   'outcome-unknown':
-    'The answer of the database was lost or came too late: the write may be stored, or may be stored later. With an idempotency key, send the same request again with the same key: it is recorded once. Without a key, first read whether it is stored: sending it again may record it twice.',
+    'With an idempotency key, send the same request again with the same key: it is recorded once. Without a key, first read whether the write is stored: sending it again may record it twice. The answer of the database was lost or arrived too late, so the write may be stored, or may be stored later.',
   'conversation-busy':
-    'Nothing was written: other writers held the lock of the conversation. Send the request again after `Retry-After` seconds.',
+    'Send the request again after `Retry-After` seconds: nothing was written, because other writers held the conversation.',
   draining: 'Connect again: a load balancer then chooses another node.',
   overloaded:
-    'Nothing was written: more writes are waiting than the service can hold. Send the request again after `Retry-After` seconds.',
+    'Send the request again after `Retry-After` seconds: nothing was written, because too many writes are waiting.',
   internal:
     'Report this: it is a fault of the service. Its log has the reason under the `requestId`.',
   'input-not-json':

@@ -158,10 +158,17 @@ function problemResponses(codes: readonly ProblemCode[]) {
   )
 }
 
+/** A code with its title and the first sentence of its help: what the caller does now. */
+function explain(code: ProblemCode): string {
+  const { title, help } = problems[code]
+  const action = help.slice(0, help.indexOf('. ') + 1) || help
+  return `[\`${code}\`](/problems/${code}): ${title}. ${action}`
+}
+
 function problemResponse(codes: readonly ProblemCode[]) {
   const retryAfter = codes.some((code) => new Problem(code).retryAfterSeconds !== undefined)
   return {
-    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join('\n\n'),
+    description: codes.map(explain).join('\n\n'),
     headers: {
       'Turnlog-Request-Id': requestIdHeader,
       ...(retryAfter

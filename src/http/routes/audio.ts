@@ -22,9 +22,11 @@ const attachedNow = {
   example: examples.attachedAudio,
 } as const
 
-const nothingAttached = {
+const noUrl = { description: 'Nothing was written: the list contains no URL.' }
+
+const noUrlOrMessage = {
   description:
-    'Nothing was written: the list has no URL, or the conversation has no AI message yet.',
+    'Nothing was written: the list contains no URL, or the conversation has no AI message yet.',
 }
 
 const audioProblems = ['url-invalid', 'urls-too-many', 'part-out-of-range', 'audio-stale'] as const
@@ -47,7 +49,7 @@ const attachTts: RouteFactory = ({ store, decoder, limits }) =>
       limits,
       decode: (json) => decoder.attach(json),
     },
-    answers: { 200: attachedNow, 204: nothingAttached },
+    answers: { 200: attachedNow, 204: noUrl },
     problems: [
       ...bodyProblems,
       ...conversationWriteProblems,
@@ -85,7 +87,7 @@ const attachTtsToLatest: RouteFactory = ({ store, decoder, limits }) =>
         schema: 'HeldAudio',
         example: voiceExamples.heldAudio,
       },
-      204: nothingAttached,
+      204: noUrlOrMessage,
     },
     problems: [
       ...bodyProblems,
