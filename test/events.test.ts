@@ -25,8 +25,8 @@ const failedRequest = (more: Partial<FailedRequest> = {}): FailedRequest => ({
   ...more,
 })
 
-describe('a flood of one event', () => {
-  test('25 equal events in a window are ten lines, and one after it that counts fifteen', async () => {
+describe('the limits of the log', () => {
+  test('25 equal events are written as ten lines and one that counts the other fifteen', async () => {
     const { log, entries } = logged({ windowMs: 100 })
     for (let n = 0; n < 25; n += 1) log.requestUnserved(failedRequest())
     expect(entries()).toHaveLength(10)

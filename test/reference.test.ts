@@ -18,7 +18,7 @@ const updates = process.env['UPDATE_DOCS'] === '1'
 const begin = '<!-- reference: written by `turnlog config --reference` -->\n'
 const end = '<!-- reference: end -->\n'
 
-describe('the reference', () => {
+describe('the reference of settings', () => {
   test('docs/configuration.md contains the generated reference of settings', () => {
     const document = read('docs/configuration.md')
     const [before = '', rest = ''] = document.split(begin)

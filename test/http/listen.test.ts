@@ -38,7 +38,7 @@ async function rawConnection(port: number) {
   return { socket, state }
 }
 
-describe('a server', () => {
+describe('listen', () => {
   test('the server answers an unknown path with a problem and the id of the request', async () => {
     const response = await fetch(`${server.url}/nope`, { headers: { 'turnlog-request-id': 'a-1' } })
     expect(response.status).toBe(404)
@@ -110,12 +110,12 @@ describe('a server', () => {
     }
   })
 
-  test('an address of another machine is refused with a StartRefusal', () => {
+  test('listening on an address of another machine is refused with a StartRefusal', () => {
     expect(() => app.listen({ host: '192.0.2.1', port: 0 })).toThrow(StartRefusal)
   })
 })
 
-describe('a stop', () => {
+describe('Listening.stop', () => {
   test('a stop does not wait for idle connections or half a request', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)

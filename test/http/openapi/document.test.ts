@@ -56,7 +56,7 @@ const operations = () =>
     })),
   )
 
-describe('the document', () => {
+describe('the OpenAPI document', () => {
   test('the document is valid OpenAPI 3.1 with the version of the package', async () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     expect(document.info).toMatchObject({ title: 'Turnlog', version: packageJson.version })

@@ -29,7 +29,7 @@ describe('an id in a path', () => {
     '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e0g',
   ]
 
-  test('a path id that is no UUID is refused with id-invalid and its name', async () => {
+  test('an id in a path that is no UUID is refused with id-invalid, which names the parameter', async () => {
     const right = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
     for (const each of wrong) {
       for (const rest of ['', '/messages', '/history', '/changes', '/segments'])
@@ -130,7 +130,7 @@ describe('a query', () => {
   })
 })
 
-describe('a limit', () => {
+describe('the parameters limit and last', () => {
   test('a limit out of range is refused with limit-invalid, and the detail names the range', async () => {
     const lists = ['/v1/conversations', `${base}/messages`, `${base}/changes`, `${base}/segments`]
     for (const list of lists)
@@ -178,8 +178,8 @@ describe('a limit', () => {
   })
 })
 
-describe('a choice', () => {
-  test('a parameter with options accepts exactly those', async () => {
+describe('a parameter with options', () => {
+  test('a query parameter with options accepts exactly its options', async () => {
     expect(await refused(`${base}/messages?order=ASC`)).toEqual(['field-invalid', 'query /order'])
     expect(await refused(`${base}/messages?consistency=weak`)).toEqual([
       'field-invalid',
@@ -208,7 +208,7 @@ describe('a choice', () => {
   })
 })
 
-describe('a bound of a page', () => {
+describe('the parameters after and before', () => {
   test('`after` and `before` accept only whole numbers up to 2^53 - 1', async () => {
     for (const bound of ['-1', '1.5', 'x', '', '9007199254740992', '99999999999999999999'])
       for (const name of ['after', 'before'])

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => app[Symbol.asyncDispose]())
 
-describe('a token', () => {
+describe('a page token or a cursor', () => {
   test('a page token of another list, or a forged one, is refused with page-invalid', async () => {
     const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
     for (const list of ['/v1/conversations', `${base}/segments`])
@@ -37,7 +37,7 @@ describe('a token', () => {
       }
   })
 
-  test('a cursor of another conversation is cursor-invalid, and one of the future is cursor-ahead', async () => {
+  test('a cursor of another conversation is cursor-invalid, and a newer one than the head is cursor-ahead', async () => {
     const other = encodeCursor('0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01', 1)
     const names = [
       ['messages', 'minCursor'],

@@ -81,7 +81,7 @@ const outcome = ({ status, body }: { status: number; body: { code?: string } }) 
 const create = async (server: Server) =>
   String((await server.ask('POST', conversations, {})).body['id'])
 
-describe('a Host', () => {
+describe('the Host header', () => {
   const foreign = [
     'evil.example',
     'evil.example:3000',
@@ -146,7 +146,7 @@ describe('a Host', () => {
     expect(outcome(await ask(wildcard, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
-  test('any Host is answered by a service on other addresses until server.allowedHosts names some', async () => {
+  test('a service that listens on all addresses answers any Host unless server.allowedHosts is set', async () => {
     expect(outcome(await ask(unlisted, conversations, { host: 'evil.example' }))).toBe(200)
     expect(outcome(await ask(hostListed, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
@@ -252,7 +252,7 @@ describe('a Host', () => {
   })
 })
 
-describe('a page', () => {
+describe('a web page', () => {
   const page = (origin: string, more: Record<string, string> = {}) => ({ origin, ...more })
   const preflight = (origin: string, method: string) =>
     page(origin, {
@@ -372,7 +372,7 @@ describe('a page', () => {
     }
   })
 
-  test('the preflight of a page is answered without credentials', async () => {
+  test('a CORS preflight is answered without Access-Control-Allow-Credentials', async () => {
     const origin = 'http://localhost:5173'
     const paths: [path: string, methods: string][] = [
       [conversations, 'GET, HEAD, POST'],
@@ -409,7 +409,7 @@ describe('a page', () => {
     )
   })
 
-  test('an allowed page can read every problem and every header of an answer', async () => {
+  test('a page of localhost can read every problem and every header of an answer', async () => {
     const origin = 'http://localhost:5173'
     const conversationId = await create(loopback)
     const cases: [
@@ -507,7 +507,7 @@ const headersOf = ({ paths }: Document): string[] =>
     ),
   )
 
-describe('a write', () => {
+describe('a write by a form', () => {
   const formTypes = [
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
@@ -560,7 +560,7 @@ describe('a write', () => {
   })
 })
 
-describe('an answer', () => {
+describe('Cache-Control', () => {
   test('every answer is no-store, except for the files of /swagger', async () => {
     const conversationId = await create(loopback)
     const turns = `${conversations}/${conversationId}/turns`

@@ -25,7 +25,7 @@ async function refusal(body: string, headers: HeadersInit = {}) {
   return answer
 }
 
-describe('a media type', () => {
+describe('the media type of a body', () => {
   test('the media type of JSON is accepted with a charset of UTF-8 and in any case', async () => {
     for (const type of [
       'application/json',
@@ -88,7 +88,7 @@ describe('a media type', () => {
   })
 })
 
-describe('a body of bytes', () => {
+describe('the size of a body', () => {
   const padded = (bytes: number) => {
     const text = JSON.stringify(turn)
     return `${text}${' '.repeat(bytes - text.length)}`
@@ -179,7 +179,7 @@ describe('a body of bytes', () => {
   })
 })
 
-describe('a body of text', () => {
+describe('the text of a body', () => {
   test('a body that is not UTF-8 is refused with 400', async () => {
     for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
       const open = new TextEncoder().encode('{"assistant":{"responses":["')

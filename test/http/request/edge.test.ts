@@ -69,7 +69,7 @@ describe('a request without a route', () => {
       }
     })
 
-  test('a slash at the end of a path and a short host name change no route', async () => {
+  test('a slash at the end of a path, or a short host name, leads to the same route', async () => {
     expect((await app.ask('GET', '/v1/conversations/')).status).toBe(200)
     expect((await app.fetch(new Request('http://x/v1/conversations'))).status).toBe(200)
     expect((await app.ask('POST', '/healthz/')).status).toBe(405)

@@ -30,7 +30,7 @@ async function logging(
 const full = `RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'`
 const turn = { assistant: { responses: ['Said by somebody'] } }
 
-describe('a request that the service does not serve', () => {
+describe('the log line of a failed request', () => {
   test('a 503 is logged with its code, SQLSTATE, route, time, request id and conversation', async () => {
     await using database = await freshPostgres()
     const { app, lines, text } = await logging({ database })
@@ -71,7 +71,7 @@ describe('a request that the service does not serve', () => {
     expect(text()).not.toContain('secret')
   })
 
-  test('thirty equal failures in a window are ten lines, and one that counts the other twenty', async () => {
+  test('thirty equal failures are logged as ten lines and one that counts the other twenty', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, windowMs: 5000 })
     await using _ = app
@@ -96,7 +96,7 @@ describe('a request that the service does not serve', () => {
   })
 })
 
-describe('a slow request', () => {
+describe('the log line of a slow request', () => {
   test('a request slower than server.slowRequestMs is logged, and a faster one is not', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, slowRequestMs: 300 })

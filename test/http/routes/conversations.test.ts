@@ -77,7 +77,7 @@ describe('GET /v1/conversations', () => {
   })
 })
 
-describe('a conversation', () => {
+describe('GET, PATCH and DELETE of a conversation', () => {
   test('a conversation is read with its version as the ETag', async () => {
     const path = await conversation()
     await app.ask('POST', `${path}/turns`, turn)
@@ -152,7 +152,7 @@ describe('a conversation', () => {
   })
 })
 
-describe('reads', () => {
+describe('GET messages, history and changes', () => {
   test('a page, the history and the changes contain the same messages', async () => {
     const path = await conversation()
     await app.ask('POST', `${path}/turns`, turn)

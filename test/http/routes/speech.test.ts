@@ -57,7 +57,7 @@ async function scene(): Promise<Scene> {
   }
 }
 
-describe('speech', () => {
+describe('voice requests', () => {
   test('a wrong voice request gets the same code over REST and over the socket', async () => {
     const [mine, other] = [await scene(), await scene()]
     await app.ask('POST', `${other.at}/turns/open`, {}, { 'idempotency-key': 'elsewhere' })
@@ -114,7 +114,7 @@ describe('speech', () => {
     expect(app.log).toEqual([])
   }, 60_000)
 
-  test('audio that waits for its turn is refused above voice.heldAudioMax', async () => {
+  test('more waiting audio than voice.heldAudioMax is refused with held-audio-too-much', async () => {
     const { body } = await app.ask('POST', '/v1/conversations', {})
     const at = `/v1/conversations/${String(body['id'])}/tts`
     const attach = (n: number) => app.ask('PUT', at, part({ key: 'k', part: n }))

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => app[Symbol.asyncDispose]())
 
-describe('POST turns', () => {
+describe('POST /turns', () => {
   test('a turn is recorded with 201, replayed with 200, and a turn without responses is 204', async () => {
     const path = await conversation()
     const key = { 'idempotency-key': 'k-1' }
@@ -81,7 +81,7 @@ describe('POST turns', () => {
   })
 })
 
-describe('PUT tts', () => {
+describe('PUT /tts', () => {
   const url = 'https://a.example/1.mp3'
 
   test('audio is attached to the named message, or to the latest AI message', async () => {
@@ -130,7 +130,7 @@ describe('PUT tts', () => {
   })
 })
 
-describe('segments', () => {
+describe('POST and GET segments', () => {
   test('a segment is created once, listed, and read with the answer that completed it', async () => {
     const path = await conversation()
     const id = newId()
