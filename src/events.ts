@@ -134,8 +134,8 @@ export type LogOptions = {
 }
 
 /**
- * The limit of most events. The two below are tighter: background work retries every second, pages
- * in a loop.
+ * The limit of most events. The two below are tighter: failing background work fails again every
+ * second, and a refused page asks again and again.
  */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
 const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }

@@ -27,6 +27,7 @@ type Window = {
   reportLeftOut(lines: number): void
 }
 
+/** Makes a limiter without windows. */
 export function createLimiter(): Limiter {
   // The timer of each window deletes it, so invented keys do not fill the memory.
   const windows = new Map<string, Window>()

@@ -8,6 +8,7 @@ import type { JsonSchema } from './component-schemas.ts'
 /** The code and the message for a refused value. */
 export type Refusal = { readonly refused: ProblemCode; readonly message: string }
 
+/** Refuses a value. The message continues the name of the parameter: "must be a UUID". */
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
 /**
@@ -46,6 +47,7 @@ export type Inputs<Declared extends Parameters> = {
   read(request: Request, path: Readonly<Record<string, string>>): Values<Declared>
 }
 
+/** Makes the reader of declared parameters. An undeclared query parameter is refused. */
 export function inputs<const Declared extends Parameters>(declared: Declared): Inputs<Declared> {
   const entries = Object.entries(declared)
   const queryNames = new Set(

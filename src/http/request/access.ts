@@ -64,6 +64,7 @@ const reads = new Set(['GET', 'HEAD', 'OPTIONS'])
 const formType =
   /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i
 
+/** Makes the access rules from the settings of `server` and `auth`. */
 export function createAccess({
   host,
   allowedOrigins,

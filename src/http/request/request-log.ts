@@ -34,6 +34,7 @@ const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9
 /** The maximum length of a logged route, in characters. */
 const routeMax = 200
 
+/** Makes the request log from the settings `server.slowRequestMs` and `log.requests`. */
 export function createRequestLog(events: Events, options: RequestLogOptions): RequestLog {
   const { requests } = options
   const slowMs = options.slowRequestMs || Number.POSITIVE_INFINITY

@@ -8,7 +8,7 @@ import { until } from '../../support/servers/processes.ts'
 
 const missing = browserMissing()
 const inBrowser = test.skipIf(missing !== undefined)
-const because = missing === undefined ? '' : ` (left out: ${missing})`
+const skipNote = missing === undefined ? '' : ` (left out: ${missing})`
 
 const root = join(import.meta.dir, '../../..')
 const conversations = '/v1/conversations'
@@ -59,7 +59,7 @@ async function reportOf(
   return JSON.parse((reports()[count - 1] ?? '').slice('report '.length))
 }
 
-describe(`in a browser${because}`, () => {
+describe(`in a browser${skipNote}`, () => {
   inBrowser(
     'a page of another port of localhost creates, records, reads, watches and erases',
     async () => {
