@@ -19,22 +19,26 @@ const change = (from: number, version: number, snapshot?: true): ChangeFrame => 
 })
 
 /** Ids of the messages of an event. */
-const idsOf = (event: ReturnType<Position['take']>) =>
+const idsOf = (event: ReturnType<Position['accept']>) =>
   typeof event === 'object' && event.type === 'change' ? event.messages.map(({ id }) => id) : event
 
 describe('a position', () => {
   test('takes changes in order, and starts again after the last one', () => {
     const position = new Position({ cursor: truth.cursor(1), version: 1 })
     expect(position.start()).toEqual({ cursor: 'cursor-1' })
-    expect(position.take(change(1, 3))).toMatchObject({ type: 'change', snapshot: false, from: 1 })
-    expect(position.take(change(3, 4))).toMatchObject({ version: 4 })
+    expect(position.accept(change(1, 3))).toMatchObject({
+      type: 'change',
+      snapshot: false,
+      from: 1,
+    })
+    expect(position.accept(change(3, 4))).toMatchObject({ version: 4 })
     expect([position.version, position.start()]).toEqual([4, { cursor: 'cursor-4' }])
   })
 
   test('passes over what it has, and trims what overlaps it', () => {
     const position = new Position({ cursor: truth.cursor(2), version: 2 })
-    expect(position.take(change(1, 2))).toBe('old')
-    const overlapping = position.take(change(1, 3))
+    expect(position.accept(change(1, 2))).toBe('old')
+    const overlapping = position.accept(change(1, 3))
     expect(overlapping).toMatchObject({ from: 2, version: 3 })
     // The first message has not changed since version 2.
     expect(idsOf(overlapping)).toEqual(['m2'])
@@ -42,17 +46,17 @@ describe('a position', () => {
 
   test('sees a gap before a change, unless the change is a snapshot', () => {
     const position = new Position({ cursor: truth.cursor(1), version: 1 })
-    expect(position.take(change(2, 3))).toBe('gap')
+    expect(position.accept(change(2, 3))).toBe('gap')
     expect(position.start()).toEqual({ cursor: 'cursor-1' })
-    expect(position.take(change(0, 4, true))).toMatchObject({ snapshot: true, version: 4 })
+    expect(position.accept(change(0, 4, true))).toMatchObject({ snapshot: true, version: 4 })
   })
 
   test('of a tail takes nothing before the snapshot, and keeps no cursor that is confirmed before it', () => {
     const position = new Position({ tail: 2 })
     position.confirm('cursor-1')
     expect(position.start()).toEqual({ tail: 2 })
-    expect(position.take(change(1, 2))).toBe('gap')
-    expect(position.take(change(0, 3, true))).toMatchObject({ version: 3 })
+    expect(position.accept(change(1, 2))).toBe('gap')
+    expect(position.accept(change(0, 3, true))).toMatchObject({ version: 3 })
     expect(position.start()).toEqual({ cursor: 'cursor-3' })
   })
 

@@ -38,7 +38,7 @@ function createQueues() {
 function jobOf(c: string, name: string, given: Partial<Job> = {}) {
   const outcomes: unknown[] = []
   const job: Job = {
-    c,
+    conversationId: c,
     frame: (id) => `${name}#${id}`,
     onlyOnce: false,
     ready: true,

@@ -114,7 +114,7 @@ describe('a write whose answer never came', () => {
           'outcome-unknown',
           isRepeatable,
         ])
-        expect(problem.message).toMatch(isRepeatable ? /Send the same again/ : /read first/)
+        expect(problem.message).toMatch(isRepeatable ? /Make the same call again/ : /read first/)
         expect(problem.retryAfterSeconds).toBe(isRepeatable ? 1 : undefined)
       }
       expect((await failure(client.getConversation(id))).code).toBe('service-unreachable')

@@ -2,7 +2,12 @@
 import { describe, expect, test } from 'bun:test'
 import type { Call, Failure } from '../../../src/client/rest/call.ts'
 import { failureOf, retryAfterSeconds } from '../../../src/client/rest/problem-answers.ts'
-import { isUnsure, mayRepeat, unreached, unsettled } from '../../../src/client/rest/retry-rule.ts'
+import {
+  isUnsure,
+  mayRepeat,
+  noAnswerProblem,
+  withUnknownOutcome,
+} from '../../../src/client/rest/retry-rule.ts'
 import { Problem, type ProblemCode } from '../../../src/problem.ts'
 
 const read: Call = { method: 'GET', path: '/v1/conversations' }
@@ -16,7 +21,7 @@ const answered = (code: ProblemCode, retryable?: boolean): Failure => ({
   waitMs: 0,
 })
 const lost = (call: Call, sending: 'never' | 'perhaps' | 'impossible'): Failure => ({
-  problem: unreached(call, 'http://h', new Error('cut'), sending),
+  problem: noAnswerProblem(call, 'http://h', new Error('cut'), sending),
   sending,
   waitMs: 0,
 })
@@ -95,12 +100,12 @@ describe('the problem of a call', () => {
 
   test('after an unsure attempt is outcome-unknown, unless the service refused the write for good', () => {
     const busy = new Problem('overloaded')
-    expect(unsettled(named, busy)).toMatchObject({ code: 'outcome-unknown', cause: busy })
-    expect(unsettled(read, busy)).toBe(busy)
+    expect(withUnknownOutcome(named, busy)).toMatchObject({ code: 'outcome-unknown', cause: busy })
+    expect(withUnknownOutcome(read, busy)).toBe(busy)
     const conflict = new Problem('idempotency-conflict')
-    expect(unsettled(named, conflict)).toBe(conflict)
+    expect(withUnknownOutcome(named, conflict)).toBe(conflict)
     const unknown = new Problem('outcome-unknown', 'lost', { retryable: true })
-    expect(unsettled(named, unknown)).toBe(unknown)
+    expect(withUnknownOutcome(named, unknown)).toBe(unknown)
   })
 })
 

@@ -62,8 +62,8 @@ describe('the text of an input', () => {
 
   test('is refused, with its place, if JSON would drop or change a value', () => {
     const cases: readonly (readonly [unknown, string, RegExp])[] = [
-      [undefined, '', /undefined has no JSON/],
-      [() => 1, '', /a function has no JSON/],
+      [undefined, '', /undefined cannot be printed as JSON/],
+      [() => 1, '', /a function cannot be printed as JSON/],
       [{ toJSON: () => undefined }, '', /undefined/],
       [{ a: { toJSON: () => undefined } }, '/a', /undefined/],
       [{ 'a/b~c': [0, 1n] }, '/a~1b~0c/1', /a bigint/],
