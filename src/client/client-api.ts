@@ -14,8 +14,8 @@ export type TurnlogClient = Rest & SocketApi & AsyncDisposable
 /** The functions that use the WebSocket. */
 export type SocketApi = {
   /**
-   * Follows a conversation: yields every change once and in order, over any number of reconnects. The first `next()`
-   * subscribes. The iteration ends with `break`, after a `reset`, when `signal` aborts, and with `close()`.
+   * Follows a conversation: yields every change once and in order, over any number of reconnects. It sends
+   * the subscription at the first `next()`. The iteration ends with `break`, after a `reset`, when `signal` aborts, and with `close()`.
    *
    * @param conversationId The conversation's id.
    * @param options Where to start, and a signal that ends the iteration. To resume later, store `cursor` and `version`

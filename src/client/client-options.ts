@@ -5,7 +5,6 @@ import type { LiveStart } from './following/live-event.ts'
 import type { Journal, JournalEntry } from './journal/journal.ts'
 import type { Written } from './recording/outcomes.ts'
 import type { Retry } from './rest/call.ts'
-import type { RequesterOptions } from './rest/requester.ts'
 import type { ConnectionState, WebSocketClass } from './socket/connection.ts'
 
 /** The options of `createClient`. Times are numbers from 0 to 2,147,483,647. */
@@ -71,7 +70,7 @@ export type ClientOptions = {
    *
    * @default the `fetch` of the runtime
    */
-  readonly fetch?: RequesterOptions['fetch']
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
   /**
    * The WebSocket class. Runtimes without a global `WebSocket` need it.
    *

@@ -9,8 +9,9 @@ export type ConversationState = {
   readonly conversation: Conversation | null
   /** The messages in the order of `seq`. After a `tail`: the newest ones, and older ones that have changed since. */
   readonly messages: readonly Message[]
+  /** The segments that the changes have brought. */
   readonly segments: readonly Segment[]
-  /** The version of the last change. 0 before the first one. */
+  /** The version of the last change; it is 0 before the first one. */
   readonly version: number
   /** The cursor of the last change. Store it beside your own state, and pass it to `live` or `listChanges` later. */
   readonly cursor: string | undefined

@@ -15,7 +15,7 @@ export type SubscriptionOptions = {
   readonly conversationId: string
   readonly start: LiveStart
   readonly backoff: Backoff
-  /** Characters that may wait for the consumer. Above that number, the subscription unsubscribes. */
+  /** Characters that may wait for the consumer. Above that number, the subscription sends an `unsub` frame. */
   readonly bufferCharacters: number
   readonly newFrameId: () => string
   readonly signal: AbortSignal | undefined

@@ -3,6 +3,7 @@ import { Problem } from '../../problem-error.ts'
 
 /** A turn in the journal. */
 export type TurnEntry = {
+  /** The id of the conversation. */
   readonly conversationId: string
   /** The idempotency key. It names the turn within its conversation. */
   readonly key: string
@@ -12,6 +13,7 @@ export type TurnEntry = {
 
 /** A write of a voice agent in the journal. */
 export type SpeechEntry = {
+  /** The id of the conversation. */
   readonly conversationId: string
   /** The name of the write within its conversation. It has a space in it, which no key of a turn has. */
   readonly key: string
@@ -32,7 +34,7 @@ export type JournalApi = {
    * Stores a write. The client sends the write only after this promise has resolved.
    *
    * @param entry The write. Store its texts unchanged.
-   * @returns A promise that resolves when the write is stored. If it rejects, nothing may be stored.
+   * @returns A promise that resolves when the write is stored. If it rejects, the write must not be stored.
    * @throws `journal-full`, `journal-failed` The journal has no room, or its storage fails.
    * @example
    * const journal = createMemoryJournal()

@@ -12,8 +12,9 @@ import { frameMembers, type SpeechFrame, speechEntry, textHashOf } from './speec
 
 type UserVoice = NonNullable<NonNullable<NewTurn['user']>['voice']>
 
-/** The halves of an opened turn. The client adds the voice session to `user.voice`. */
+/** The halves of an opened turn: `user`, `assistant` and `segment`. The client adds the voice session to `user.voice`. */
 export type SpokenHalves = Omit<TurnHalves, 'user'> & {
+  /** The transcript: its `text`, and in `voice` when the speech ended and how many seconds it lasted. */
   readonly user?: Omit<NonNullable<TurnHalves['user']>, 'voice'> & {
     readonly voice?: Omit<UserVoice, 'sessionId'>
   }
@@ -25,6 +26,7 @@ export type PartAudio = ({ readonly messageId: string } | { readonly key: string
   readonly part: number
   /** The text of the part. The service refuses audio of another text. */
   readonly text: string
+  /** The absolute http or https URL of the audio. */
   readonly ttsAudioUrl: string
 }
 

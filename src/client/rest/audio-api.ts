@@ -40,7 +40,6 @@ export type AudioApi = {
    * @param id The segment's id.
    * @param options The limits of this call.
    * @returns The segment.
-   * @throws `segment-not-found` The conversation has no such segment.
    * @example
    * const segment = await client.createSegment(id)
    * const { ttsAudioUrls } = await client.getSegment(id, segment.id)
@@ -58,7 +57,6 @@ export type AudioApi = {
    * @throws `part-out-of-range` The message has no such part.
    * @throws `audio-stale` `textHash` is the hash of another text than the part has.
    * @throws `urls-too-many`, `url-invalid` There are too many URLs, or one is not absolute http or https.
-   * @throws `segment-not-found` `segmentId` does not exist.
    * @example
    * await client.attachTts(id, messageId, { ttsAudioUrls: ['https://cdn.example/1.mp3'] })
    */
@@ -79,7 +77,6 @@ export type AudioApi = {
    * @throws `part-out-of-range` The message has no such part.
    * @throws `audio-stale` `textHash` is the hash of another text than the part has.
    * @throws `urls-too-many`, `url-invalid` There are too many URLs, or one is not absolute http or https.
-   * @throws `segment-not-found` `segmentId` does not exist.
    * @example
    * await client.attachTtsToLatest(id, { ttsAudioUrls: ['https://cdn.example/1.mp3'] })
    */

@@ -43,6 +43,7 @@ export type ServiceApi = {
  * @throws `input-not-json` An argument cannot be printed as JSON. Nothing was sent.
  * @throws `id-invalid` An id is not a UUID, or cannot be part of an address.
  * @throws `conversation-not-found`, `conversation-erased` The conversation does not exist, or was erased.
+ * @throws `segment-not-found` The segment that the call names does not exist.
  * @throws `service-unreachable` A read got no answer in time, or a write was certainly not sent.
  * @throws `outcome-unknown` A write was sent and got no answer. If it is retryable, make the same call again.
  * @throws `answer-unusable` The answer is not one of Turnlog's: a proxy may have sent it.

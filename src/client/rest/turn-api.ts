@@ -23,8 +23,7 @@ export type TurnApi = {
    * @throws `idempotency-conflict` The key recorded another turn.
    * @throws `idempotency-key-invalid` The key is not 1 to 255 visible ASCII characters.
    * @throws `id-taken` A message id of the turn is already in use.
-   * @throws `segment-not-found`, `segment-without-user` The turn's segment does not exist, or the turn would complete
-   *   it without a human message.
+   * @throws `segment-without-user` The turn would complete its segment without a human message.
    * @throws `parts-too-many`, `urls-too-many`, `url-invalid` The answer has too many parts or audio URLs, or one URL
    *   is not absolute http or https.
    * @throws `time-invalid`, `time-ahead` A time is not RFC 3339, or lies too far in the future.
@@ -71,7 +70,6 @@ export type TurnApi = {
    * @throws `idempotency-conflict` The half is already recorded with other words.
    * @throws `idempotency-key-invalid` The key is not 1 to 255 visible ASCII characters.
    * @throws `id-taken` A message id is already in use.
-   * @throws `segment-not-found` The turn's segment does not exist.
    * @throws `parts-too-many`, `urls-too-many`, `url-invalid` The answer has too many parts or audio URLs, or one URL
    *   is not absolute http or https.
    * @throws `time-invalid`, `time-ahead` A time is not RFC 3339, or lies too far in the future.
