@@ -175,7 +175,7 @@ function typeText(name: string): string {
   const inherited =
     extended.length === 0
       ? ''
-      : `\nAlso: ${extended.map((base) => `[${base}](#${anchorOf(base)})`).join(', ')}.\n`
+      : `\nIt also has the members of ${extended.map((base) => `[${base}](#${anchorOf(base)})`).join(' and ')}.\n`
   const isUnion = members.length === 0 && source.includes('|')
   const union = isUnion
     ? `\n\`\`\`ts\ntype ${name} = ${source.replace(/^\s*\| /, '')}\n\`\`\`\n`
