@@ -231,8 +231,6 @@ function runCallback(callback: () => void): void {
 
 function nativeWebSocket(): WebSocketClass {
   if (typeof WebSocket === 'undefined')
-    throw new TypeError(
-      'This runtime has no WebSocket. Pass a WebSocket class to createClient as `webSocket`.',
-    )
+    throw new TypeError('This runtime has no WebSocket. Pass a class as `webSocket`.')
   return WebSocket
 }

@@ -104,7 +104,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   lost(): void {
     this.#clearTimers()
-    this.#removePartials()
+    this.#dropPartials()
     if (this.#phase !== 'ended') this.#phase = 'off'
   }
 
@@ -124,7 +124,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     if (this.#phase !== 'on' || !this.#caughtUp || isReached) return
     this.#missed ??= setTimeout(() => {
       this.#missed = undefined
-      if (this.#phase === 'on' && this.#position.version === reached) this.#resubscribe()
+      if (this.#phase === 'on' && this.#position.version === reached) this.#restart()
     }, missedMs)
   }
 
@@ -157,13 +157,13 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   #event(frame: ServerFrame, length: number): void {
     if (frame.t === 'change') {
       const event = this.#position.accept(frame)
-      if (event === 'gap') this.#resubscribe()
+      if (event === 'gap') this.#restart()
       else if (event !== 'old') this.#progress(event, length)
     } else if (frame.t === 'live') {
       if (this.#position.reach(frame.version)) {
         this.#caughtUp = true
         this.#progress({ type: 'live', version: this.#position.version ?? frame.version }, 0)
-      } else this.#resubscribe()
+      } else this.#restart()
     } else if (frame.t === 'partial') {
       const { role, text } = frame
       this.#speaking[text === '' ? 'delete' : 'add'](role)
@@ -178,7 +178,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   }
 
   /** Removes the partials that the consumer shows: without a subscription, no frame would remove them. */
-  #removePartials(): void {
+  #dropPartials(): void {
     for (const role of this.#speaking) this.#buffer.push({ type: 'partial', role, text: '' }, 0)
     this.#speaking.clear()
   }
@@ -190,7 +190,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     }
     this.#phase = 'asked'
     this.#caughtUp = false
-    this.#removePartials()
+    this.#dropPartials()
     this.#askId = this.#options.newFrameId()
     const start = this.#position.start()
     this.#carrier?.ask({ t: 'sub', id: this.#askId, c: this.conversationId, ...start })
@@ -209,7 +209,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   }
 
   /** Subscribes again from the last accepted change, because a later one is missing. */
-  #resubscribe(): void {
+  #restart(): void {
     this.#attempts += 1
     this.#leave()
   }

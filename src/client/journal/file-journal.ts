@@ -34,7 +34,10 @@ export type FileJournalOptions = JournalBounds & {
  *
  * A journal is an empty file, or a file whose complete lines are all lines of a journal. The last line may lack its
  * newline, because a crash cut it short. It was not sent, so it is dropped. If it is the only line, it must be the
- * beginning of a line of a journal.
+ * beginning of a line of a journal. A damaged line with its newline may have been sent, so it is an error.
+ *
+ * A write is refused with `journal-full` if the disk has no room for it, and with `journal-failed` after another fault
+ * of the file. The file system must have hard links.
  *
  * @param path The path of the file.
  * @param options The bounds of the journal, and whether writes are synced to the disk.

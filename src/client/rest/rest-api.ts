@@ -37,8 +37,17 @@ export type ServiceApi = {
 }
 
 /**
- * Each call rejects with a `Problem`, or with the signal's reason if the caller aborts it. The client reads the
- * arguments once, during the call. It retries reads, and writes that are the same the second time, until the deadline.
+ * Each call rejects with a `Problem`, or with the signal's reason if the caller aborts it. It retries reads, and writes
+ * that are the same the second time, until the deadline.
+ *
+ * The client reads the arguments once, during the call. A member that is `undefined` is absent, and an object with
+ * `toJSON` (a Date, a URL) is printed by it. These values are refused with `input-not-json`, because JSON would leave
+ * them out or change them:
+ *
+ * - a BigInt, NaN, Infinity, an invalid Date, a function or a symbol;
+ * - `undefined` or a hole in a list;
+ * - a Map, a Set, a typed array, an Error, a promise;
+ * - a cycle, more than 600 levels, a getter or `toJSON` that throws.
  *
  * @throws `input-not-json` An argument cannot be printed as JSON. Nothing was sent.
  * @throws `id-invalid` An id is not a UUID, or cannot be part of an address.

@@ -39,7 +39,7 @@ export function withUnknownOutcome(call: Call, problem: Problem): Problem {
   const isRepeatable = isRepeatableByCaller(call)
   // The problem already says whether the caller should send the write again.
   if (problem.code === 'outcome-unknown' && problem.retryable === isRepeatable) return problem
-  const detail = `${method} ${path} may or may not have been carried out: ${problem.message}`
+  const detail = `${method} ${path} may have been carried out: ${problem.message}`
   return unknownOutcomeWithAdvice(detail, { isRepeatable, cause: problem })
 }
 

@@ -59,7 +59,7 @@ export class Connection {
   /** Connections in a row that were lost before they were stable, and failed handshakes. */
   #failures = 0
   /** Failed handshakes in a row. */
-  #failedHandshakes = 0
+  #failedOpens = 0
   #openedAt = 0
   /** How long the peer may be silent, in milliseconds. */
   #silenceMs = 0
@@ -139,7 +139,7 @@ export class Connection {
       this.#silenceMs = frame.pingMs * silentPings
       this.#listen()
       this.#welcomed = true
-      this.#failedHandshakes = 0
+      this.#failedOpens = 0
       this.#options.onState('open')
     } else if (frame.t === 'bye') this.#bye = frame
     else if (frame.t === 'ping') this.send(pong)
@@ -158,7 +158,7 @@ export class Connection {
   #lose(close?: Closing): void {
     const closing = this.#bye ?? close
     if (performance.now() - this.#openedAt > stableMs) this.#failures = 0
-    if (!this.#welcomed) this.#failedHandshakes += 1
+    if (!this.#welcomed) this.#failedOpens += 1
     this.#drop()
     this.#options.onLost()
     if (closing !== undefined && closing.code >= 4000 && closing.code < 4100)
@@ -177,7 +177,7 @@ export class Connection {
     const ownRetry = this.#retry
     if (!isWanted()) return this.#stop()
     const refusal =
-      this.#failedHandshakes > unexplainedHandshakes ? await this.#options.refusal() : undefined
+      this.#failedOpens > unexplainedHandshakes ? await this.#options.refusal() : undefined
     // The connection was closed meanwhile.
     if (this.#retry !== ownRetry) return
     if (!isWanted()) return this.#stop()

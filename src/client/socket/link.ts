@@ -42,7 +42,7 @@ export class Link {
   /** The conversations whose `sub` frame has no answer yet. */
   readonly #unanswered = new Set<string>()
   /** The conversation of each sent `sub` and `unsub` frame, by the frame's id: a refusal may have only the id. */
-  readonly #conversationOf = new Map<string, string>()
+  readonly #sentFor = new Map<string, string>()
   /** Undefined while no connection has been welcomed. */
   #gate: CreditGate | undefined
   #subscriptionsMax = subscriptionsAssumed
@@ -113,7 +113,7 @@ export class Link {
 
   /** Sends a `sub` or `unsub` frame, and remembers the conversation of its id. */
   #ask(frame: SubFrame | UnsubFrame): void {
-    this.#conversationOf.set(frame.id, frame.c)
+    this.#sentFor.set(frame.id, frame.c)
     this.connection.send(JSON.stringify(frame))
   }
 
@@ -153,9 +153,9 @@ export class Link {
   }
 
   #toSubscriber(frame: ServerFrame, length: number): void {
-    const { id = '', c = this.#conversationOf.get(id) }: Pick<ServerFrame, 't'> & Named = frame
+    const { id = '', c = this.#sentFor.get(id) }: Pick<ServerFrame, 't'> & Named = frame
     if (c === undefined) return
-    this.#conversationOf.delete(id)
+    this.#sentFor.delete(id)
     // A problem without an id answers a partial, which has no other answer.
     const isRefusal = frame.t === 'problem' && id !== ''
     if (isRefusal || ['subscribed', 'unsubscribed', 'reset'].includes(frame.t)) this.#answered(c)
@@ -168,7 +168,7 @@ export class Link {
     this.#gate = undefined
     this.#waiting.clear()
     this.#unanswered.clear()
-    this.#conversationOf.clear()
+    this.#sentFor.clear()
     for (const conversationId of [...this.#ending.keys()]) this.#startSuccessor(conversationId)
     this.#options.recording?.lost()
     for (const subscriber of [...this.#users.values()]) subscriber.lost()

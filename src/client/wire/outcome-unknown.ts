@@ -11,7 +11,7 @@ export function unknownOutcomeWithAdvice(
 ): Problem {
   const advice = isRepeatable
     ? 'Make the same call again: it is written once.'
-    : 'You gave it no key or id: read first, because a second call may write it twice.'
+    : 'It has no key or id of yours: read first, or it may be written twice.'
   return new Problem('outcome-unknown', `${detail.replace(/[.\s]+$/, '')}. ${advice}`, {
     ...options,
     retryable: isRepeatable,
