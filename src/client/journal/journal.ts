@@ -24,7 +24,10 @@ export type SpeechEntry = {
 /** A write in the journal. */
 export type JournalEntry = TurnEntry | SpeechEntry
 
-/** A journal. Yours may have any storage: `createClient` calls these members only. */
+/**
+ * A journal. Yours may have any storage. The client uses only these members, and disposes of the journal when the client
+ * is closed.
+ */
 export type Journal = JournalApi & AsyncDisposable
 
 export type JournalApi = {

@@ -6,7 +6,7 @@ import type { CreditGate } from './credit-gate.ts'
 /** The subscriber of a conversation, as its link sees it. */
 export type Subscriber = {
   readonly conversationId: string
-  /** Called once, before the first connection. */
+  /** Called when the subscriber is added to a link. */
   attach(carrier: Carrier): void
   /** Called for a new connection. From now on `receive` gets its frames of this conversation. */
   welcomed(): void
