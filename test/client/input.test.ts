@@ -340,13 +340,13 @@ describe('the recorded input of a write', () => {
         return fetch(url, init)
       },
     })
-    const given = {
+    const input = {
       user: { text: 'said', metadata: { list: [1] } },
       assistant: { responses: ['a'] },
     }
-    const overRest = rest.recordTurn(id, given, { key: 'rest' })
-    given.user.text = 'changed'
-    given.user.metadata.list.push(2)
+    const overRest = rest.recordTurn(id, input, { key: 'rest' })
+    input.user.text = 'changed'
+    input.user.metadata.list.push(2)
     expect((await overRest)?.replayed).toBe(false)
     const again = { ...turn('socket') }
     const overSocket = client.record(id, again, { key: 'socket' })
@@ -369,19 +369,19 @@ describe('the recorded input of a write', () => {
     })
     const at = '2026-11-24T10:00:00.5Z'
     const metadata = { '2': 'ä\u2028', '1': [1e21, 5e-324, { __proto__: null }], b: '\ud83d\ude00' }
-    const given = { user: { text: 'said', at, metadata }, assistant: { responses: ['a'] } }
-    const text = JSON.stringify(given)
+    const input = { user: { text: 'said', at, metadata }, assistant: { responses: ['a'] } }
+    const text = JSON.stringify(input)
     const voice = unreached.voice(id, { sessionId: 'call' })
     const halves = { user: { text: 'spoken', metadata: { n: 1 } } }
     const audio = { key: 'v', part: 0, text: 'b', ttsAudioUrl: 'https://a.example/b.wav' }
     const writes = [
-      unreached.record(id, given, { key: 'k' }),
+      unreached.record(id, input, { key: 'k' }),
       voice.open({ key: 'v', at }),
       voice.complete('v', halves),
       voice.attach(audio),
     ].map((write) => write.catch((reason) => reason.name))
-    given.user.text = 'changed'
-    given.user.metadata['1'] = []
+    input.user.text = 'changed'
+    input.user.metadata['1'] = []
     halves.user.metadata.n = 2
     audio.text = 'changed'
     await until('all are in the file', () => readFileSync(path, 'utf8').split('\n').length > 4)
@@ -406,7 +406,7 @@ describe('the recorded input of a write', () => {
     })
     // The same input joins the write that the journal holds; another input is a conflict.
     const same = client.record(id, JSON.parse(text), { key: 'k' })
-    const other = failure(client.record(id, given, { key: 'k' }))
+    const other = failure(client.record(id, input, { key: 'k' }))
     const next = client.voice(id, { sessionId: 'call' })
     const sameAudio = next.attach({ ...audio, text: 'b' })
     const otherAudio = failure(next.attach({ ...audio, text: 'other words' }))

@@ -39,15 +39,15 @@ for await (const event of client.live(id, { tail: 10 })) {
   if (state.messages.length === 2) break
 }
 const { assistantMessageId } = await recorded
-const given = { n: 1n }
-const turn = { user: { text: 'a', metadata: given }, assistant: { responses: ['b'] } }
+const metadata = { n: 1n }
+const turn = { user: { text: 'a', metadata }, assistant: { responses: ['b'] } }
 const codes = []
 for (const port of [refusedPort, resetPort]) {
   const lost = createClient({ url: 'http://127.0.0.1:' + port, deadlineMs: 400 })
-  given.n = 1
+  metadata.n = 1
   for (const write of [() => lost.recordTurn(id, turn), () => lost.patchConversation(id, {})])
     codes.push(await write().catch(({ code, retryable }) => [code, retryable]))
-  given.n = 1n
+  metadata.n = 1n
   for (const write of [() => lost.recordTurn(id, turn), () => lost.record(id, turn)])
     codes.push(await write().catch(({ code }) => code))
   await lost.close()

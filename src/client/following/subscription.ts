@@ -32,14 +32,14 @@ const missedMs = 2000
  * The phase of a subscription.
  *
  * - `off`: there is no connection.
- * - `asked`: a `sub` was sent and has no answer.
+ * - `sub`: a `sub` was sent and has no answer.
  * - `on`: changes arrive.
- * - `leaving`: an `unsub` was sent and has no answer.
+ * - `unsub`: an `unsub` was sent and has no answer.
  * - `full`: unsubscribed until the consumer has caught up.
  * - `later`: unsubscribed until a timer subscribes again.
  * - `ended`: the iteration is over.
  */
-type Phase = 'off' | 'asked' | 'on' | 'leaving' | 'full' | 'later' | 'ended'
+type Phase = 'off' | 'sub' | 'on' | 'unsub' | 'full' | 'later' | 'ended'
 
 export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent, void, void> {
   readonly conversationId: string
@@ -137,13 +137,13 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   /** Takes the answer to the last `sub` or `unsub`. */
   #answer(frame: ServerFrame): void {
-    if (this.#phase === 'leaving' && frame.t === 'unsubscribed') {
+    if (this.#phase === 'unsub' && frame.t === 'unsubscribed') {
       if (this.#attempts > 1) this.#askLater()
       else this.#ask()
-    } else if (this.#phase === 'asked' && frame.t === 'subscribed') {
+    } else if (this.#phase === 'sub' && frame.t === 'subscribed') {
       this.#phase = 'on'
       this.#position.confirm(frame.cursor)
-    } else if (/asked|leaving/.test(this.#phase) && frame.t === 'problem') {
+    } else if (/^(un)?sub$/.test(this.#phase) && frame.t === 'problem') {
       const problem = Problem.received(frame)
       this.#attempts += 1
       if (problem.retryable) this.#askLater()
@@ -188,7 +188,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
       this.#phase = 'full'
       return
     }
-    this.#phase = 'asked'
+    this.#phase = 'sub'
     this.#caughtUp = false
     this.#dropPartials()
     this.#askId = this.#options.newFrameId()
@@ -203,7 +203,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   }
 
   #leave(): void {
-    this.#phase = 'leaving'
+    this.#phase = 'unsub'
     this.#askId = this.#options.newFrameId()
     this.#carrier?.leave({ t: 'unsub', id: this.#askId, c: this.conversationId })
   }
@@ -223,9 +223,9 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   /** Ends the subscription. `by` is the side that ended it: if it was the service, no `unsub` is sent. */
   #end(by: 'service' | 'consumer'): void {
     if (this.#phase === 'ended') return
-    const subscribed = this.#phase === 'asked' || this.#phase === 'on'
+    const subscribed = this.#phase === 'sub' || this.#phase === 'on'
     if (by === 'consumer' && subscribed) this.#leave()
-    const awaitsUnsubscribed = by === 'consumer' && this.#phase === 'leaving'
+    const awaitsUnsubscribed = by === 'consumer' && this.#phase === 'unsub'
     this.#phase = 'ended'
     this.#clearTimers()
     this.#options.signal?.removeEventListener('abort', this.#abort)

@@ -403,7 +403,7 @@ describe('Subscription', () => {
   test('a missing conversation throws conversation-not-found, and a retryable problem is retried', async () => {
     const bodyOf = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
     const truth = createTruth(messages(1))
-    let asked = 0
+    let subs = 0
     await using peer = startPeer({
       onFrame: serving(async (socket, sub) => {
         if (sub.c !== c)
@@ -413,8 +413,8 @@ describe('Subscription', () => {
             c: sub.c,
             ...bodyOf('conversation-not-found'),
           })
-        asked += 1
-        if (asked > 2) return await wellBehaved(truth)(socket, sub)
+        subs += 1
+        if (subs > 2) return await wellBehaved(truth)(socket, sub)
         socket.send({ t: 'problem', id: sub.id, c, ...bodyOf('database-unavailable') })
       }),
     })

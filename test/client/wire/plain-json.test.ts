@@ -104,19 +104,19 @@ describe('jsonText and plainJson', () => {
 
   test('each getter is read once, and later changes of the input do not change the text', () => {
     let reads = 0
-    const given = {
+    const input = {
       list: [1],
       get counted() {
         reads += 1
         // `list` has already been read, so this change is not in the text.
-        given.list.push(reads)
+        input.list.push(reads)
         return reads
       },
     }
-    const text = jsonText(given)
+    const text = jsonText(input)
     expect(text).toBe('{"list":[1],"counted":1}')
-    const copy = plainJson({ a: given.list })
-    given.list.length = 0
+    const copy = plainJson({ a: input.list })
+    input.list.length = 0
     expect(copy).toEqual({ a: [1, 1] })
     // A program may add a `toJSON` to the prototype of BigInt, which then prints it.
     const before = Object.getOwnPropertyDescriptor(BigInt.prototype, 'toJSON')
