@@ -65,7 +65,7 @@ const runningWrites: Readonly<Record<string, (client: TurnlogClient) => Promise<
     const voice = client.voice(id)
     return [voice.attach(audio), voice.attach(audio)]
   },
-  'every other write': (client) => {
+  'all other kinds of writes': (client) => {
     const voice = client.voice(id)
     return [
       voice.started,

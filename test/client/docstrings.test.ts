@@ -28,7 +28,7 @@ const exportedNames = ['client.ts', 'journal/file-journal.ts'].flatMap((entry) =
 })
 
 describe('the docstrings of the client', () => {
-  test('every function describes its parameters and its result, and has an example', () => {
+  test('every public function has a docstring with its parameters, its result and an example', () => {
     for (const { title, doc, params = [], source } of documentedFunctions) {
       expect([title, doc.params.map(({ name }) => name)]).toEqual([title, [...params]])
       for (const { text } of doc.params)
@@ -40,7 +40,7 @@ describe('the docstrings of the client', () => {
     }
   })
 
-  test('every option and every value has a description', () => {
+  test('every member of a public type has a docstring', () => {
     for (const { name, doc } of documentedValues)
       expect([name, doc.text]).toEqual([name, expect.stringMatching(/\w.*\.$/s)])
   })
@@ -89,7 +89,7 @@ describe('the docstrings of the client', () => {
     expect(served.length).toBeGreaterThan(20)
   })
 
-  test('every example type-checks, and runs against a real service', async () => {
+  test('every example of a docstring type-checks and runs against a real service', async () => {
     await using app = await testApp()
     const server = app.listen({ host: '127.0.0.1', port: 0 })
     writeProgram(server.url)

@@ -75,7 +75,7 @@ describe('the REST calls of the client', () => {
     expect(ids.length).toBeGreaterThan(15)
   })
 
-  test('each function returns the answer of its route', async () => {
+  test('each REST function of the client returns the answer of its route', async () => {
     const client = clientOver(direct)
     const created = await client.createConversation({ title: 'one', externalId: 'ext/1' })
     const { id } = created
@@ -151,7 +151,7 @@ describe('the REST calls of the client', () => {
     expect((await client.getConversation(id)).lastSeq).toBe(2)
   })
 
-  test('a lost answer leads to one conversation and one segment', async () => {
+  test('a creation whose answer was lost makes one conversation and one segment', async () => {
     const { fetch, sent } = fetchWith('lost', 'reached', 'lost')
     const client = clientOver(fetch)
     const { id } = await client.createConversation({ title: 'once' })
@@ -259,7 +259,7 @@ describe('the REST calls of the client', () => {
     expect(retries[1]?.waitMs).toBe(1000)
   })
 
-  test('onStatus gets 201 for a made conversation, 200 for an existing one, and nothing for a failure', async () => {
+  test('onStatus gets 201 for a new conversation, 200 for an existing one, and is not called after a failure', async () => {
     const { fetch, sent } = fetchWith(
       'lost',
       'reached',

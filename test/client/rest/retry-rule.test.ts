@@ -76,7 +76,7 @@ describe('mayRepeat and isUnsure', () => {
     expect(mayRepeat(call, failure, 1)).toBe(is)
   })
 
-  test('a fault of the service is attempted five times', () => {
+  test('a call that meets a fault of the service is attempted five times', () => {
     const fault = answered('internal')
     expect([1, 4, 5, 6].map((failures) => mayRepeat(read, fault, failures))).toEqual([
       true,
