@@ -61,7 +61,7 @@ describe('the docstrings of the client', () => {
     expect(codes.length).toBeGreaterThan(50)
   })
 
-  test('a REST call lists exactly the problems that its operation in the OpenAPI document adds', async () => {
+  test('the docstring of a REST call lists the problems of its operation in the OpenAPI document', async () => {
     await using app = await testApp()
     const { body } = await app.ask('GET', '/swagger/json')
     const operations = Object.values(Object(body['paths'])).flatMap((path) =>
