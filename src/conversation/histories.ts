@@ -14,7 +14,7 @@ import {
   windowOf,
 } from './cache/window.ts'
 import type { Reader } from './reading/reader.ts'
-import type { Current, Versions } from './reading/versions.ts'
+import type { CurrentVersion, Versions } from './reading/versions.ts'
 import { decodeCursor } from './wire/ids.ts'
 import { printMessage } from './wire/message-text.ts'
 import type { Principal } from './wire/principal.ts'
@@ -129,7 +129,7 @@ export class Histories {
     const { cache, versions } = this.#options
     const { principal, id, ask } = query
     const { tenant } = principal
-    const ready = cache.ready(tenant, id)
+    const ready = cache.readyWindow(tenant, id)
     // Readers of the cache alone may still be shown the version before: it is the database's word.
     const source = ready?.isStored === true ? 'cache' : 'database'
     const atHand = ready === undefined ? undefined : pageFrom(id, ask, ready.window, source)
@@ -177,7 +177,7 @@ export class Histories {
     const { cache, isErased } = this.#options
     const { principal, id, ask } = query
     if (isErased(principal.tenant, id)) return await query.fromDatabase()
-    const ready = cache.ready(principal.tenant, id)
+    const ready = cache.readyWindow(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
       const answer = pageFrom(id, ask, ready.window)
       const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
@@ -230,7 +230,7 @@ export class Histories {
 }
 
 /** The version of now; refuses what is not there, is gone, or is behind the floor. */
-function checked({ floor }: Query, current: Current | undefined): number {
+function checked({ floor }: Query, current: CurrentVersion | undefined): number {
   if (current === undefined) throw new Problem('conversation-not-found')
   if (current.isErased) throw new Problem('conversation-erased')
   if (floor > current.version) throw new Problem('cursor-ahead')

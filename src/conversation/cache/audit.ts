@@ -44,7 +44,7 @@ export type Audit = {
   repair(principal: Principal, id: string): Promise<boolean>
 }
 
-export type AuditAsked = { readonly limit: number | undefined; readonly repair: boolean }
+export type AuditOptions = { readonly limit: number | undefined; readonly repair: boolean }
 
 export type AuditReport = {
   readonly counts: Readonly<Record<Finding, number>>
@@ -57,7 +57,7 @@ export type AuditReport = {
 export async function report(
   audit: Audit,
   principal: Principal,
-  { limit, repair }: AuditAsked,
+  { limit, repair }: AuditOptions,
 ): Promise<AuditReport> {
   const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
   const odd: ({ id: string } & Look)[] = []

@@ -12,7 +12,7 @@ export type Cache = AsyncDisposable & {
   /** Brings the cache up to date after commits. */
   readonly effect: Effect
   /** A window that this process has at hand: worth nothing until its version was asked for. */
-  ready(tenant: string, id: string): Ready | undefined
+  readyWindow(tenant: string, id: string): Ready | undefined
   /** Whether a commit of this process is on its way to the KV. */
   isWriting(tenant: string, id: string): boolean
   /** The version of a full window in the KV, 0 where there is none; undefined where the KV is away. */
@@ -28,5 +28,5 @@ export type Cache = AsyncDisposable & {
   /** Leaves no message of it; false where the KV did not take that. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
   /** False while the KV answers and refuses writes: then nobody reads it. */
-  takesWrites(): boolean
+  acceptsWrites(): boolean
 }

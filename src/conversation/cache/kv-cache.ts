@@ -91,7 +91,7 @@ export class KvCache implements Cache {
     this.#heartbeat = createRounds(heartbeatMs, () => this.#beat())
   }
 
-  ready(tenant: string, id: string): Ready | undefined {
+  readyWindow(tenant: string, id: string): Ready | undefined {
     return this.#windows.get(conversationName(tenant, id))
   }
 
@@ -142,7 +142,7 @@ export class KvCache implements Cache {
     return this.#writer.erase(tenant, id, version)
   }
 
-  takesWrites(): boolean {
+  acceptsWrites(): boolean {
     return !this.#breaker.refusesWrites
   }
 

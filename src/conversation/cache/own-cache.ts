@@ -49,7 +49,7 @@ export class OwnCache implements Cache {
     this.#held = new BoundedMap({ max: this.#bytesMax, weigh: ({ bytes }) => bytes })
   }
 
-  ready(tenant: string, id: string): Ready | undefined {
+  readyWindow(tenant: string, id: string): Ready | undefined {
     const name = conversationName(tenant, id)
     const window = this.#alive(name, this.#held.use(name))?.window
     return window === undefined ? undefined : { window, isStored: true }
@@ -96,7 +96,7 @@ export class OwnCache implements Cache {
     return Promise.resolve(true)
   }
 
-  takesWrites(): boolean {
+  acceptsWrites(): boolean {
     return true
   }
 

@@ -4,7 +4,7 @@ import { mapInSlices } from '../../mechanics/time-slices.ts'
 import type { Database, Param } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import { ask } from '../sql/database-problems.ts'
-import { headFrom, keyset, present } from '../sql/head-row.ts'
+import { headFrom, joinedRows, keyset } from '../sql/head-row.ts'
 import {
   type ConversationRow,
   conversationFromRow,
@@ -14,7 +14,7 @@ import {
   segmentFromRow,
 } from '../sql/rows.ts'
 import {
-  type Beside,
+  type HeadJoined,
   type HeadRow,
   type ListedConversationRow,
   lists,
@@ -126,7 +126,7 @@ export class Reader {
     { after, before, limit, order, shown = said, minCursor }: MessageQuery,
   ): Promise<wire.MessagePage> {
     const fromEnd = after === undefined && (before !== undefined || order === 'desc')
-    const rows = await this.#rows<Beside<MessageRow>>(
+    const rows = await this.#rows<HeadJoined<MessageRow>>(
       fromEnd ? statements.newest : statements.oldest,
       [
         ...[tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, limit + 1],
@@ -134,7 +134,7 @@ export class Reader {
       ],
     )
     const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = await visible(id, present<MessageRow>(rows), shown)
+    const found = await visible(id, joinedRows<MessageRow>(rows), shown)
     const hasMore = found.length > limit
     const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
     if (order === 'desc') messages.reverse()
@@ -148,8 +148,8 @@ export class Reader {
     { limit, minCursor }: NewestQuery,
   ): Promise<NewestMessages> {
     const params = [tenant, id, 0, Number.MAX_SAFE_INTEGER, limit, null, false]
-    const rows = await this.#rows<Beside<MessageRow>>(statements.newest, params)
-    const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+    const rows = await this.#rows<HeadJoined<MessageRow>>(statements.newest, params)
+    const messages = joinedRows<MessageRow>(rows).map((row) => messageFromRow(id, row))
     return { ...headFrom(id, rows, minCursor), messages }
   }
 
@@ -184,12 +184,12 @@ export class Reader {
     id: string,
     { page, limit }: PageQuery,
   ): Promise<wire.SegmentList> {
-    const rows = await this.#rows<Beside<SegmentRow>>(
+    const rows = await this.#rows<HeadJoined<SegmentRow>>(
       page === undefined ? lists.segments : lists.segmentsMore,
       [tenant, id, limit + 1, ...(page === undefined ? [] : keyset('segments', page))],
     )
     const { version, cursor } = headFrom(id, rows)
-    const found = present<SegmentRow>(rows)
+    const found = joinedRows<SegmentRow>(rows)
     const last = found.length > limit ? found[limit - 1] : undefined
     return {
       segments: found.slice(0, limit).map((row) => segmentFromRow(id, row)),
@@ -200,9 +200,13 @@ export class Reader {
   }
 
   async segment({ tenant }: Principal, id: string, segmentId: string): Promise<wire.Segment> {
-    const rows = await this.#rows<Beside<SegmentRow>>(statements.segment, [tenant, id, segmentId])
+    const rows = await this.#rows<HeadJoined<SegmentRow>>(statements.segment, [
+      tenant,
+      id,
+      segmentId,
+    ])
     headFrom(id, rows)
-    const [row] = present<SegmentRow>(rows)
+    const [row] = joinedRows<SegmentRow>(rows)
     if (row === undefined) throw new Problem('segment-not-found')
     return segmentFromRow(id, row)
   }
@@ -215,12 +219,12 @@ export class Reader {
     max: number,
   ): Promise<wire.History> {
     const limit = last ?? Math.min(max + 1, everything)
-    const rows = await this.#rows<Beside<MessageRow>>(statements.newest, [
+    const rows = await this.#rows<HeadJoined<MessageRow>>(statements.newest, [
       ...[tenant, id, 0, Number.MAX_SAFE_INTEGER, limit],
       ...shownParams(shown),
     ])
     const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = present<MessageRow>(rows)
+    const found = joinedRows<MessageRow>(rows)
     if (last === undefined && found.length > max)
       throw new Problem(
         'history-too-long',

@@ -4,7 +4,7 @@ import type { Database } from '../../ports/database.ts'
 import { ask } from '../sql/database-problems.ts'
 import { conversationName } from '../wire/kv-keys.ts'
 
-export type Current = {
+export type CurrentVersion = {
   readonly version: number
   readonly isErased: boolean
 }
@@ -14,7 +14,7 @@ export type Versions = {
    * As of a moment after the call. Undefined where there is no such conversation. Fails with
    * a `database-` code.
    */
-  current(tenant: string, id: string): Promise<Current | undefined>
+  current(tenant: string, id: string): Promise<CurrentVersion | undefined>
 }
 
 /** The most statements in flight. The second is for when one takes long. */
@@ -28,13 +28,13 @@ const batchMax = 1000
 export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
-export type VersionRow = Current & { n: number }
+export type VersionRow = CurrentVersion & { n: number }
 
 type Named = { readonly tenant: string; readonly id: string }
 
 /** Each has statements of its own: what one asks does not wait for what another asks. */
 export function createVersions(database: Database): Versions {
-  const batcher = new Batcher<Named, Current | undefined>({
+  const batcher = new Batcher<Named, CurrentVersion | undefined>({
     lanes,
     lingerMs,
     batchMax,
@@ -42,7 +42,7 @@ export function createVersions(database: Database): Versions {
     async ask(named) {
       const params = [named.map(({ tenant }) => tenant), named.map(({ id }) => id)]
       const rows = await ask<VersionRow>(database, 'read', { text: versionsStatement, params })
-      const found: (Current | undefined)[] = named.map(() => undefined)
+      const found: (CurrentVersion | undefined)[] = named.map(() => undefined)
       for (const row of rows) found[row.n - 1] = row
       return found
     },

@@ -3,7 +3,7 @@ import { Problem } from '../../problem.ts'
 import { decodeCursor, decodePage, encodeCursor } from '../wire/ids.ts'
 import { parseTime, printTime } from '../wire/time.ts'
 import { isUuid } from '../wire/validation.ts'
-import type { Beside, HeadRow } from './statements.ts'
+import type { HeadJoined, HeadRow } from './statements.ts'
 
 /** The head out of a joined answer; refuses what is not there or is gone. */
 export function headFrom(
@@ -21,7 +21,7 @@ export function headFrom(
 }
 
 /** The rows beside the head, if there are any. */
-export const present = <Row extends { id: string }>(rows: readonly Beside<Row>[]) =>
+export const joinedRows = <Row extends { id: string }>(rows: readonly HeadJoined<Row>[]) =>
   rows.filter((row): row is HeadRow & Row => row.id !== null)
 
 /** A time and an id, at which a list in that order goes on. */

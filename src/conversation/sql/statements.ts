@@ -4,14 +4,14 @@ import { type ConversationRow, conversationList, messageList, segmentList } from
 export type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
 
 /** A row of a left join: the head, and perhaps nothing beside it. */
-export type Beside<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
+export type HeadJoined<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
 
 const headOf =
   'SELECT version, last_seq, erased_at FROM conversations WHERE tenant = $1 AND id = $2::uuid'
 const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
 
 /** The head, and beside it the rows of a subquery that may name `h`. */
-export const beside = (list: string, rows: string, order: string) =>
+export const joinedToHead = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
@@ -20,7 +20,7 @@ const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m
 
 /** $6 are the states shown, null for all; $7: leave out what nobody heard. */
 const window = (direction: 'ASC' | 'DESC') =>
-  beside(
+  joinedToHead(
     messageList('r'),
     `SELECT m.* FROM conversation_messages m WHERE m.conversation_id = $2::uuid
        AND m.seq > $3::bigint AND m.seq < $4::bigint
@@ -43,7 +43,7 @@ export const statements = {
     WHERE m.conversation_id = $2::uuid AND m.turn_id = $3::uuid
       AND m.seq IN ((SELECT seq FROM f), (SELECT answer FROM f))
     ORDER BY m.seq`,
-  segment: beside(
+  segment: joinedToHead(
     segmentList('r'),
     'SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid AND s.id = $3::uuid',
     'r.id',
@@ -58,7 +58,7 @@ const conversationsAfter = (condition: string) =>
    ORDER BY ${activity} DESC, c.id DESC LIMIT $2::integer`
 
 const segmentsAfter = (condition: string) =>
-  beside(
+  joinedToHead(
     segmentList('r'),
     `SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid ${condition}
      ORDER BY s.created_at, s.id LIMIT $3::integer`,

@@ -46,7 +46,7 @@ describe('a cache in memory of its process', () => {
   test('keeps nothing of what nobody reads', async () => {
     const cache = openCache()
     cache.effect.committed(commitAt(1, 1))
-    expect(cache.ready(tenant, idOf(1))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeUndefined()
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
@@ -54,7 +54,7 @@ describe('a cache in memory of its process', () => {
     const cache = openCache()
     await fill(cache, 1, 3)
     cache.effect.committed(commitAt(1, 4))
-    const ready = cache.ready(tenant, idOf(1))
+    const ready = cache.readyWindow(tenant, idOf(1))
     expect(ready).toMatchObject({ isStored: true, window: { version: 5, from: 1, to: 4 } })
     expect(await cache.version(tenant, idOf(1))).toBe(5)
   })
@@ -62,10 +62,10 @@ describe('a cache in memory of its process', () => {
   test('forgets what was not committed to for its time', async () => {
     const cache = openCache({ ttlSeconds: 0.05 })
     await fill(cache, 1, 3)
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
     const until = performance.now() + 60
     while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve))
-    expect(cache.ready(tenant, idOf(1))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeUndefined()
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
@@ -73,9 +73,9 @@ describe('a cache in memory of its process', () => {
     const bytesOfOne = 2 * windowOf(2, 1, [messageAt(1, 1, 2)]).bytes + 1200
     const cache = openCache({ memoryBytesMax: 3 * bytesOfOne })
     for (const conversation of [1, 2, 3]) await fill(cache, conversation, 1)
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
     await fill(cache, 4, 1)
-    const held = [1, 2, 3, 4].map((n) => cache.ready(tenant, idOf(n)) !== undefined)
+    const held = [1, 2, 3, 4].map((n) => cache.readyWindow(tenant, idOf(n)) !== undefined)
     expect(held).toEqual([true, false, true, true])
   })
 
@@ -83,8 +83,8 @@ describe('a cache in memory of its process', () => {
     const cache = openCache({ memoryBytesMax: 10_000 })
     await fill(cache, 1, 1)
     await fill(cache, 2, 10)
-    expect(cache.ready(tenant, idOf(2))).toBeUndefined()
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(2))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
   })
 
   test('takes a snapshot with the commits that came since its reader began, and none without', async () => {

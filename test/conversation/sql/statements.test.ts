@@ -49,7 +49,7 @@ import {
   voiceSessionColumns,
 } from '../../../src/conversation/sql/rows.ts'
 import {
-  type Beside,
+  type HeadJoined,
   type HeadRow,
   type ListedConversationRow,
   lists,
@@ -139,9 +139,9 @@ const nothing: Columns<object> = {}
 
 has<HeadRow>(head, statements.head)
 has<ConversationRow>(conversation, statements.conversation, statements.byExternalId)
-has<Beside<MessageRow>>({ ...head, ...message }, statements.oldest, statements.newest)
+has<HeadJoined<MessageRow>>({ ...head, ...message }, statements.oldest, statements.newest)
 has<MessageRow>(message, statements.turn)
-has<Beside<SegmentRow>>(
+has<HeadJoined<SegmentRow>>(
   { ...head, ...segment },
   statements.segment,
   lists.segments,
@@ -187,7 +187,7 @@ has<WrittenSessionRow>(
   sessionCalls.start,
   sessionCalls.end,
 )
-has<Beside<SessionReportRow>>(
+has<HeadJoined<SessionReportRow>>(
   {
     ...head,
     ...session,
@@ -198,7 +198,7 @@ has<Beside<SessionReportRow>>(
   },
   sessionReads.get,
 )
-has<Beside<VoiceSessionRow>>({ ...head, ...session }, sessionReads.list, sessionReads.listMore)
+has<HeadJoined<VoiceSessionRow>>({ ...head, ...session }, sessionReads.list, sessionReads.listMore)
 has<WrittenSegmentRow>({ ...segment, ...outcome }, segmentCalls.segment)
 has<RecordedRow>(
   {

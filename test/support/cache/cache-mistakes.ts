@@ -99,7 +99,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     effect: {
       ...cache.effect,
       committed(commit) {
-        const version = cache.ready(commit.tenant, commit.conversationId)?.window.version
+        const version = cache.readyWindow(commit.tenant, commit.conversationId)?.window.version
         cache.effect.committed({ ...commit, from: version ?? commit.from })
       },
     },
@@ -197,7 +197,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   },
 
   'ready bytes are served without asking': withCache((cache) => ({
-    version: async (tenant, id) => cache.ready(tenant, id)?.window.version,
+    version: async (tenant, id) => cache.readyWindow(tenant, id)?.window.version,
   })),
 }
 

@@ -242,7 +242,7 @@ class World {
     while (this.pending.length > 0) await this.release()
     await Promise.all(all)
     // Nodes on a store may keep a window at hand: they ask before they serve it.
-    const isKept = this.nodes.some(({ cache }) => cache.ready(tenant, id) !== undefined)
+    const isKept = this.nodes.some(({ cache }) => cache.readyWindow(tenant, id) !== undefined)
     if (this.isErasedInCache && this.mistake.own !== undefined && isKept)
       throw new Error('a window was erased, and is there')
     const kept = this.isErasedInCache ? await dumpOf(this.kv) : []
@@ -277,7 +277,7 @@ class World {
     const told = this.nodes[node]
     const tell = () => {
       // It is not even asked then.
-      if (told?.cache.takesWrites() === false) told.known.refusedVersion = version
+      if (told?.cache.acceptsWrites() === false) told.known.refusedVersion = version
       told?.cache.effect.committed(commit)
     }
     if (effect === 'now' || effect === 'twice') tell()
