@@ -1,24 +1,26 @@
-/** The reads as SQL. $1 is the tenant, and $2 mostly the conversation. */
+/**
+ * The SQL of reads. $1 is the tenant; in reads of one conversation, $2 is its id.
+ */
 import { type ConversationRow, conversationList, messageList, segmentList } from './rows.ts'
 
 export type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
 
-/** A row of a left join: the head, and perhaps nothing beside it. */
+/** A row of a left join to the head. Its own columns are null if nothing was joined. */
 export type HeadJoined<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
 
 const headOf =
   'SELECT version, last_seq, erased_at FROM conversations WHERE tenant = $1 AND id = $2::uuid'
 const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
 
-/** The head, and beside it the rows of a subquery that may name `h`. */
+/** Selects the head joined to the rows of a subquery. The subquery may refer to the head as `h`. */
 export const joinedToHead = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
-/** Nothing of it was heard: the report's text, else its characters, else its parts say so. */
+/** True if nothing was heard, by the report's text, otherwise by its characters or its parts. */
 const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', false)`
 
-/** $6 are the states shown, null for all; $7: leave out what nobody heard. */
+/** $6 are the states shown, null for all; $7 leaves out messages of which nothing was heard. */
 const window = (direction: 'ASC' | 'DESC') =>
   joinedToHead(
     messageList('r'),
@@ -65,7 +67,7 @@ const segmentsAfter = (condition: string) =>
     'r.created_at, r.id',
   )
 
-/** `activity` is what the list is in the order of, and a page token goes on at. */
+/** `activity` is the time by which the list is sorted; a page token holds the last one. */
 export type ListedConversationRow = ConversationRow & { activity: string }
 
 export const lists = {

@@ -4,7 +4,7 @@ import { openKv } from '../../../adapters/open.ts'
 import { CacheWriter } from '../../../src/conversation/cache/cache-writer.ts'
 import { CacheEntries } from '../../../src/conversation/cache/entries.ts'
 import { KvCache } from '../../../src/conversation/cache/kv-cache.ts'
-import { type Applied, cacheRule } from '../../../src/conversation/cache/rule.ts'
+import { type CacheUpdate, cacheRule } from '../../../src/conversation/cache/rule.ts'
 import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import { createEvents } from '../../../src/events.ts'
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
@@ -13,7 +13,7 @@ const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
 
 const megabyte = new Uint8Array(1_048_576)
 
-const applied = (version: number, text = megabyte): Applied => ({
+const applied = (version: number, text = megabyte): CacheUpdate => ({
   from: version - 1,
   version,
   texts: new Map([[1, text]]),
@@ -51,7 +51,7 @@ describe('the writer of the cache', () => {
     const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
     const fill = async (version: number) => {
-      const { seen } = await entries.read(tenant, id, 1)
+      const { headEntry: seen } = await entries.read(tenant, id, 1)
       return seen && (await entries.fill(tenant, id, seen, window(version)))
     }
     const before = await fill(40)
@@ -59,9 +59,9 @@ describe('the writer of the cache', () => {
     await entries.forget(tenant, id)
     await fill(30)
     const done = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
-    expect(done?.seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
+    expect(done?.headEntry?.head).toMatchObject({ full: true, version: 31, to: 1 })
     expect(await kv.get(kvKeys.head(tenant, id))).toMatchObject({
-      versionstamp: done?.seen?.versionstamp,
+      versionstamp: done?.headEntry?.versionstamp,
     })
     kv.close()
   })

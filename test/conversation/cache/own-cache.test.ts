@@ -37,9 +37,9 @@ const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}
 async function fill(cache: Cache, conversation: number, messages: number) {
   const id = idOf(conversation)
   const found = await cache.read(tenant, id, 64)
-  if (found?.seen === undefined) throw new Error('no head was left')
+  if (found?.headEntry === undefined) throw new Error('no head was left')
   const all = Array.from({ length: messages }, (_, n) => messageAt(conversation, n + 1, n + 2))
-  await cache.fill(tenant, id, found.seen, windowOf(messages + 1, messages, all))
+  await cache.fill(tenant, id, found.headEntry, windowOf(messages + 1, messages, all))
 }
 
 describe('a cache in memory of its process', () => {
@@ -91,12 +91,12 @@ describe('a cache in memory of its process', () => {
     for (const isBehind of [false, true]) {
       const cache = openCache()
       const found = await cache.read(tenant, idOf(1), 64)
-      if (found?.seen === undefined) throw new Error('no head was left')
+      if (found?.headEntry === undefined) throw new Error('no head was left')
       cache.effect.committed(commitAt(1, 1))
       cache.effect.committed(commitAt(1, 2))
       const all = [messageAt(1, 1, 2), messageAt(1, 2, 3)]
       const snapshot = isBehind ? windowOf(2, 1, all.slice(0, 1)) : windowOf(3, 2, all)
-      await cache.fill(tenant, idOf(1), found.seen, snapshot)
+      await cache.fill(tenant, idOf(1), found.headEntry, snapshot)
       expect(await cache.version(tenant, idOf(1))).toBe(isBehind ? 0 : 3)
     }
   })

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'bun:test'
 import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import {
+  type AcknowledgedChange,
   digestOf,
   judgeReads,
-  type KnownChange,
-  type SeenRead,
+  type ReadRecord,
 } from '../../support/cache/read-judge.ts'
 
 const message = (seq: number, version: number, ttsAudioUrls: string[] | null = null): Message => ({
@@ -30,7 +30,7 @@ const first = [message(1, 2), message(2, 2)]
 const second = [message(3, 3), message(4, 3)]
 const spoken = message(4, 4, ['https://audio.example/1'])
 const third = [message(5, 5), message(6, 5)]
-const changes: readonly KnownChange[] = [
+const changes: readonly AcknowledgedChange[] = [
   { version: 5, messages: third },
   { version: 2, messages: first },
   { version: 4, messages: [spoken] },
@@ -38,8 +38,11 @@ const changes: readonly KnownChange[] = [
 ]
 const now = [...first, second[0] ?? spoken, spoken, ...third]
 
-const read = (change: Partial<SeenRead> = {}, messages: readonly Message[] = now): SeenRead => ({
-  asked: { last: 50 },
+const read = (
+  change: Partial<ReadRecord> = {},
+  messages: readonly Message[] = now,
+): ReadRecord => ({
+  request: { last: 50 },
   mode: 'strong',
   floor: 5,
   startedAt: 10,
@@ -49,10 +52,10 @@ const read = (change: Partial<SeenRead> = {}, messages: readonly Message[] = now
   messages: messages.map(digestOf),
   ...change,
 })
-const old = (change: Partial<SeenRead> = {}) =>
+const old = (change: Partial<ReadRecord> = {}) =>
   read({ mode: 'eventual', floor: 0, version: 3, ...change }, [...first, ...second])
 
-const right: Record<string, readonly SeenRead[]> = {
+const right: Record<string, readonly ReadRecord[]> = {
   'the newest version': [read()],
   'an old version, where that may be': [old()],
   'an old one from the database after a newer one from the cache': [
@@ -65,16 +68,16 @@ const right: Record<string, readonly SeenRead[]> = {
     old({ startedAt: 29, endedAt: 40 }),
   ],
   pages: [
-    read({ asked: { last: 2 } }, third),
-    read({ asked: { newest: 2 } }, [...third].reverse()),
-    read({ asked: { after: 4, limit: 20 } }, third),
-    read({ asked: { after: 0, limit: 2 } }, first),
-    read({ asked: { before: 3, limit: 20 } }, first),
-    read({ asked: { before: 7, limit: 2 } }, third),
+    read({ request: { last: 2 } }, third),
+    read({ request: { newest: 2 } }, [...third].reverse()),
+    read({ request: { after: 4, limit: 20 } }, third),
+    read({ request: { after: 0, limit: 2 } }, first),
+    read({ request: { before: 3, limit: 20 } }, first),
+    read({ request: { before: 7, limit: 2 } }, third),
   ],
 }
 
-const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?: number }> = {
+const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; shown?: number }> = {
   'a strong read behind what was acknowledged': {
     reads: [old({ mode: 'strong', floor: 4 })],
     reason: /strong read .* is behind 4/,
@@ -108,7 +111,7 @@ const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?
   'a message twice': { reads: [read({}, [...now, ...third])], reason: /is not what was written/ },
   'another order': { reads: [read({}, now.toReversed())], reason: /is not what was written/ },
   'the page before the one asked for': {
-    reads: [read({ asked: { after: 4, limit: 20 } }, second)],
+    reads: [read({ request: { after: 4, limit: 20 } }, second)],
     reason: /"after":4.* is not what was written/,
   },
   'a version nobody was told of': {
@@ -125,7 +128,7 @@ describe('the judge', () => {
 
   for (const [name, { reads, reason, shown = 0 }] of Object.entries(wrong))
     test(`sees ${name}`, () => {
-      const found = judgeReads({ changes, reads, shown })
+      const found = judgeReads({ changes, reads, newestShown: shown })
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(reason)
     })

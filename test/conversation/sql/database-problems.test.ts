@@ -90,10 +90,10 @@ describe('an outcome that is not known', () => {
     const [once, repeatable] = [problem(lost), problem(lost, 'repeatable')]
     expect([once.code, repeatable.code]).toEqual(['outcome-unknown', 'outcome-unknown'])
     expect(once.body()).toMatchObject({ retryable: false })
-    expect(once.message).toContain('sent again it may be written twice')
+    expect(once.message).toContain('sending it again may write it twice')
     expect(once.retryAfterSeconds).toBeUndefined()
     expect(repeatable.body()).toMatchObject({ retryable: true })
-    expect(repeatable.message).toContain('it is written once')
+    expect(repeatable.message).toContain('it is written only once')
     expect(repeatable.retryAfterSeconds).toBe(1)
   })
 

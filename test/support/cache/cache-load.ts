@@ -15,16 +15,21 @@ import {
   turnsOf,
 } from '../transfer/dialogues.ts'
 import { seeded } from '../writing/writer.ts'
-import { type Asked, digestOf, type KnownChange, type SeenRead } from './read-judge.ts'
+import {
+  type AcknowledgedChange,
+  digestOf,
+  type ReadRecord,
+  type ReadRequest,
+} from './read-judge.ts'
 
 /** A conversation, and all that was told of it. */
 export type Talk = {
   readonly id: string
-  readonly changes: KnownChange[]
+  readonly changes: AcknowledgedChange[]
   /** Since the last judgement. */
-  reads: SeenRead[]
+  reads: ReadRecord[]
   /** The newest version that the cache has shown up to then. */
-  shown: number
+  newestShown: number
   /** The newest version acknowledged, with its cursor, and the newest seq. */
   version: number
   cursor: string | undefined
@@ -33,7 +38,7 @@ export type Talk = {
 
 export type Load = {
   /** What its readers waited, in milliseconds. */
-  readonly waits: number[]
+  readonly readMs: number[]
   requests(): number
   /** One sentence each. */
   readonly failures: string[]
@@ -53,7 +58,7 @@ export async function createTalks(base: string, count: number): Promise<Talk[]> 
     id,
     changes: [],
     reads: [],
-    shown: 0,
+    newestShown: 0,
     version: 1,
     cursor: undefined,
     lastSeq: 0,
@@ -113,7 +118,7 @@ export function startLoad(options: {
     if (item === undefined) throw new Error('nothing to pick from')
     return item
   }
-  const askedOf = ({ lastSeq }: Talk): Asked => {
+  const askedOf = ({ lastSeq }: Talk): ReadRequest => {
     const dice = random()
     if (dice < 0.7) return { last: 50 }
     if (dice < 0.8) return { newest: 20 }
@@ -143,7 +148,7 @@ export function startLoad(options: {
     ),
   ]
   return {
-    waits: client.waits,
+    readMs: client.waits,
     requests: client.requests,
     failures: client.failures,
     async stop() {
@@ -236,7 +241,11 @@ function createClient(nodes: readonly Node[], random: () => number) {
       tell(talk, told, [told.message])
     },
 
-    async read(talk: Talk, asked: Asked, mode: SeenRead['mode']): Promise<SeenRead | undefined> {
+    async read(
+      talk: Talk,
+      asked: ReadRequest,
+      mode: ReadRecord['mode'],
+    ): Promise<ReadRecord | undefined> {
       const query = queryOf(asked)
       if (mode === 'eventual') query.set('consistency', 'eventual')
       const { version, cursor } = talk
@@ -252,8 +261,8 @@ function createClient(nodes: readonly Node[], random: () => number) {
       if (answer === undefined) return undefined
       waits.push(endedAt - startedAt)
       const body: { version: number; messages: Message[] } = JSON.parse(answer.text)
-      const read: SeenRead = {
-        asked,
+      const read: ReadRecord = {
+        request: asked,
         mode,
         floor,
         startedAt,
@@ -268,7 +277,7 @@ function createClient(nodes: readonly Node[], random: () => number) {
   }
 }
 
-function queryOf(asked: Asked): URLSearchParams {
+function queryOf(asked: ReadRequest): URLSearchParams {
   if ('newest' in asked) return new URLSearchParams({ order: 'desc', limit: String(asked.newest) })
   return new URLSearchParams(Object.entries(asked).map(([name, value]) => [name, String(value)]))
 }

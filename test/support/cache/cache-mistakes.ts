@@ -83,7 +83,11 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       apply(head, applied) {
         if (head === undefined || head.version <= applied.version)
           return cacheRule.apply(head, applied)
-        return { head: { ...head, version: applied.version }, put: applied.texts, drop: [] }
+        return {
+          head: { ...head, version: applied.version },
+          texts: applied.texts,
+          droppedSeqs: [],
+        }
       },
     },
   },
@@ -91,7 +95,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   'memory of one process takes any snapshot': withOwn((cache) => ({
     async fill(tenant, id, seen, snapshot) {
       const now = await cache.read(tenant, id, 64)
-      await cache.fill(tenant, id, now?.seen ?? seen, snapshot)
+      await cache.fill(tenant, id, now?.headEntry ?? seen, snapshot)
     },
   })),
 

@@ -109,11 +109,11 @@ type Node = {
   readonly cache: Cache
   readonly histories: Histories
   readonly erasures: Erasures
-  readonly known: Known
+  readonly state: NodeState
 }
 
 /** What a node was told, and must not fall behind from then on. */
-type Known = {
+type NodeState = {
   /** The newest version that it failed to write because the store refuses. */
   refusedVersion: number
   isErased: boolean
@@ -277,7 +277,7 @@ class World {
     const told = this.nodes[node]
     const tell = () => {
       // It is not even asked then.
-      if (told?.cache.acceptsWrites() === false) told.known.refusedVersion = version
+      if (told?.cache.acceptsWrites() === false) told.state.refusedVersion = version
       told?.cache.effect.committed(commit)
     }
     if (effect === 'now' || effect === 'twice') tell()
@@ -296,7 +296,7 @@ class World {
       ...{ tenant, conversationId: id, from: version - 1, version },
       ...{ messages: [], touched: 'erased' },
     })
-    erasing.known.isErased = true
+    erasing.state.isErased = true
     void erasing.cache.erase(tenant, id, version).then((isDone) => {
       if (isDone) this.isErasedInCache = true
     })
@@ -305,7 +305,7 @@ class World {
   private read({ node, mode, last }: Extract<Step, { type: 'read' }>): void {
     if (this.version === 0) return
     const floor = 1 + this.choose(this.version)
-    const known = this.nodes[node]?.known
+    const known = this.nodes[node]?.state
     const demanded = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
     const atLeast = Math.max(demanded, known?.refusedVersion ?? 0)
     const cachedBefore = this.newestCached
@@ -352,7 +352,7 @@ class World {
   }
 
   private createNode(): Node {
-    const known: Known = { refusedVersion: 0, isErased: false }
+    const known: NodeState = { refusedVersion: 0, isErased: false }
     const refused = { version: 0 }
     const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv, refused)
     const { own } = this.mistake
@@ -371,7 +371,7 @@ class World {
         isShared: true,
         events,
         ttlSeconds: 600,
-        later: (work) => {
+        startTimer: (work) => {
           this.pending.push(work)
           return () => {
             const at = this.pending.indexOf(work)
@@ -436,7 +436,12 @@ class World {
       historyMessagesMax: 10_000,
     }
     const histories = new Histories(this.mistake.options?.(options) ?? options)
-    return { cache, erasures, known, histories: this.mistake.histories?.(histories) ?? histories }
+    return {
+      cache,
+      erasures,
+      state: known,
+      histories: this.mistake.histories?.(histories) ?? histories,
+    }
   }
 
   /** Runs when it is released, and answers when that is released. */

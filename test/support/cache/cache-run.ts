@@ -64,7 +64,7 @@ export async function runWithFault(options: RunOptions): Promise<Run> {
     failures: load.failures,
     wrong: talks.flatMap(judge),
     fromCache: sources.filter((source) => source === 'cache').length / sources.length,
-    p99: quantile(load.waits, 0.99),
+    p99: quantile(load.readMs, 0.99),
     wholeMs,
   }
 }
@@ -73,7 +73,7 @@ export async function runWithFault(options: RunOptions): Promise<Run> {
 function judge(talk: Talk): string[] {
   const wrong = judgeReads(talk).map((sentence) => `${talk.id}: ${sentence}`)
   const cached = talk.reads.filter(({ source }) => source === 'cache')
-  talk.shown = Math.max(talk.shown, ...cached.map(({ version }) => version))
+  talk.newestShown = Math.max(talk.newestShown, ...cached.map(({ version }) => version))
   talk.reads = []
   return wrong
 }

@@ -6,17 +6,17 @@ import canonicalize from 'canonicalize'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 
 /** An acknowledged change: the version it took, and the messages it wrote, as it left them. */
-export type KnownChange = { readonly version: number; readonly messages: readonly Message[] }
+export type AcknowledgedChange = { readonly version: number; readonly messages: readonly Message[] }
 
 /** What was asked for: the newest `last`, or a page. */
-export type Asked =
+export type ReadRequest =
   | { readonly last: number }
   | { readonly after: number; readonly limit: number }
   | { readonly before: number; readonly limit: number }
   | { readonly newest: number }
 
-export type SeenRead = {
-  readonly asked: Asked
+export type ReadRecord = {
+  readonly request: ReadRequest
   readonly mode: 'strong' | 'eventual' | 'floor'
   /** The version it must reach, as known before it was sent: 0 for `eventual`. */
   readonly floor: number
@@ -43,12 +43,12 @@ export const digestOf = (message: Message): number =>
 
 /** One sentence for each read that is wrong, and for each change that is missing. */
 export function judgeReads(options: {
-  readonly changes: readonly KnownChange[]
-  readonly reads: readonly SeenRead[]
+  readonly changes: readonly AcknowledgedChange[]
+  readonly reads: readonly ReadRecord[]
   /** What the cache has shown of it before all of these reads. */
-  readonly shown?: number
+  readonly newestShown?: number
 }): string[] {
-  const { changes, reads, shown = 0 } = options
+  const { changes, reads, newestShown: shown = 0 } = options
   const inOrder = [...changes].sort((a, b) => a.version - b.version)
   return [
     // Version 1 is the conversation's creation.
@@ -64,21 +64,24 @@ export function judgeReads(options: {
 }
 
 /** The messages after all of the changes up to a version, as digests by seq. */
-export function stateAt(changes: readonly KnownChange[], version: number): number[] {
+export function stateAt(changes: readonly AcknowledgedChange[], version: number): number[] {
   const state: number[] = []
   for (const change of [...changes].sort((a, b) => a.version - b.version))
     if (change.version <= version) applyTo(state, change)
   return state
 }
 
-const applyTo = (state: number[], { messages }: KnownChange) => {
+const applyTo = (state: number[], { messages }: AcknowledgedChange) => {
   for (const message of messages) state[message.seq - 1] = digestOf(message)
 }
 
-const nameOf = ({ mode, version, source, asked }: SeenRead) =>
+const nameOf = ({ mode, version, source, request: asked }: ReadRecord) =>
   `the ${mode} read of ${JSON.stringify(asked)} at version ${version} from the ${source}`
 
-function wrongContents(inOrder: readonly KnownChange[], reads: readonly SeenRead[]): string[] {
+function wrongContents(
+  inOrder: readonly AcknowledgedChange[],
+  reads: readonly ReadRecord[],
+): string[] {
   const head = inOrder.at(-1)?.version ?? 1
   const state: number[] = []
   let next = 0
@@ -88,7 +91,7 @@ function wrongContents(inOrder: readonly KnownChange[], reads: readonly SeenRead
       if (read.version > head) return [`${nameOf(read)} is ahead of ${head}`]
       for (; (inOrder[next]?.version ?? Number.POSITIVE_INFINITY) <= read.version; next += 1)
         applyTo(state, inOrder[next] ?? { version: 0, messages: [] })
-      const expected = expectedOf(state, read.asked)
+      const expected = expectedOf(state, read.request)
       const isRight =
         expected.length === read.messages.length &&
         expected.every((digest, index) => digest === read.messages[index])
@@ -96,7 +99,7 @@ function wrongContents(inOrder: readonly KnownChange[], reads: readonly SeenRead
     })
 }
 
-function expectedOf(state: readonly number[], asked: Asked): number[] {
+function expectedOf(state: readonly number[], asked: ReadRequest): number[] {
   if ('last' in asked) return state.slice(-asked.last)
   if ('after' in asked) return state.slice(asked.after, asked.after + asked.limit)
   if ('newest' in asked) return state.slice(-asked.newest).reverse()
@@ -105,7 +108,7 @@ function expectedOf(state: readonly number[], asked: Asked): number[] {
 }
 
 /** Answers from the cache that began after another had ended, and are older. */
-function backwards(reads: readonly SeenRead[], shownBefore: number): string[] {
+function backwards(reads: readonly ReadRecord[], shownBefore: number): string[] {
   const cached = reads.filter(({ source }) => source === 'cache')
   const byEnd = [...cached].sort((a, b) => a.endedAt - b.endedAt)
   let shown = shownBefore
