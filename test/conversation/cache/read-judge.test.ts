@@ -1,4 +1,4 @@
-/** The judge of the fault run lets right reads pass, and sees each way in which one can be wrong. */
+/** The judge of the fault runs accepts right reads and finds each kind of wrong one. */
 import { describe, expect, test } from 'bun:test'
 import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
@@ -25,7 +25,7 @@ const message = (seq: number, version: number, ttsAudioUrls: string[] | null = n
   state: 'filled',
 })
 
-/** Three turns, and audio on the second one's answer: versions 2 to 5. */
+/** Versions 2 to 5: three turns, and audio of the second turn's answer. */
 const first = [message(1, 2), message(2, 2)]
 const second = [message(3, 3), message(4, 3)]
 const spoken = message(4, 4, ['https://audio.example/1'])
@@ -57,12 +57,12 @@ const old = (change: Partial<ReadRecord> = {}) =>
 
 const right: Record<string, readonly ReadRecord[]> = {
   'the newest version': [read()],
-  'an old version, where that may be': [old()],
-  'an old one from the database after a newer one from the cache': [
+  'an old version in an eventual read': [old()],
+  'an old version from the database after a newer one from the cache': [
     read(),
     old({ source: 'database', startedAt: 20, endedAt: 21 }),
   ],
-  'an old one that began before a newer one had ended': [
+  'an old version whose read began before a newer one ended': [
     read({ startedAt: 10, endedAt: 30 }),
     old({ startedAt: 20, endedAt: 21 }),
     old({ startedAt: 29, endedAt: 40 }),
@@ -78,7 +78,7 @@ const right: Record<string, readonly ReadRecord[]> = {
 }
 
 const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; shown?: number }> = {
-  'a strong read behind what was acknowledged': {
+  'a strong read behind an acknowledged version': {
     reads: [old({ mode: 'strong', floor: 4 })],
     reason: /strong read .* is behind 4/,
   },
@@ -90,7 +90,7 @@ const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; show
     reads: [read(), old({ startedAt: 20, endedAt: 21 })],
     reason: /version 3 from the cache comes after 5 was shown/,
   },
-  'the cache going back behind a read of long ago': {
+  'the cache going back behind a read of an earlier judgement': {
     reads: [old({ startedAt: 20, endedAt: 21 })],
     reason: /comes after 4 was shown/,
     shown: 4,
@@ -103,7 +103,7 @@ const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; show
     reads: [read({ mode: 'eventual', floor: 0, version: 4 })],
     reason: /version 4 .* is not what was written/,
   },
-  'a hole': {
+  'a missing message': {
     reads: [read({}, now.toSpliced(2, 1))],
     reason: /is not what was written/,
   },
@@ -114,26 +114,26 @@ const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; show
     reads: [read({ request: { after: 4, limit: 20 } }, second)],
     reason: /"after":4.* is not what was written/,
   },
-  'a version nobody was told of': {
+  'a version that was never acknowledged': {
     reads: [read({ version: 6 })],
     reason: /version 6 .* is ahead of 5/,
   },
 }
 
-describe('the judge', () => {
+describe('judgeReads', () => {
   for (const [name, reads] of Object.entries(right))
-    test(`passes ${name}`, () => {
+    test(`the judge accepts ${name}`, () => {
       expect(judgeReads({ changes, reads })).toEqual([])
     })
 
   for (const [name, { reads, reason, shown = 0 }] of Object.entries(wrong))
-    test(`sees ${name}`, () => {
+    test(`the judge finds ${name}`, () => {
       const found = judgeReads({ changes, reads, newestShown: shown })
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(reason)
     })
 
-  test('sees a version that two changes took, and one that none took', () => {
+  test('the judge finds a version with two changes and a version without one', () => {
     const twice = changes.map((change) =>
       change.version === 4 ? { ...change, version: 3 } : change,
     )

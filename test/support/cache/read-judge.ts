@@ -1,14 +1,14 @@
 /**
- * Judges reads of one conversation by what its writers were told. Every durable change is known by
- * its version, so every answer is known word for word, whatever its version is.
+ * Judges reads of one conversation by the answers that its writers got. Every durable change has a
+ * version, so the right answer at each version is known word for word.
  */
 import canonicalize from 'canonicalize'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 
-/** An acknowledged change: the version it took, and the messages it wrote, as it left them. */
+/** An acknowledged change: its version, and the messages that it wrote, in the state after it. */
 export type AcknowledgedChange = { readonly version: number; readonly messages: readonly Message[] }
 
-/** What was asked for: the newest `last`, or a page. */
+/** A request for the newest `last` messages, or for a page. */
 export type ReadRequest =
   | { readonly last: number }
   | { readonly after: number; readonly limit: number }
@@ -18,7 +18,9 @@ export type ReadRequest =
 export type ReadRecord = {
   readonly request: ReadRequest
   readonly mode: 'strong' | 'eventual' | 'floor'
-  /** The version it must reach, as known before it was sent: 0 for `eventual`. */
+  /**
+   * The version that the answer must reach, known before the request was sent; 0 for `eventual`.
+   */
   readonly floor: number
   readonly startedAt: number
   readonly endedAt: number
@@ -29,8 +31,8 @@ export type ReadRecord = {
 }
 
 /**
- * So that thousands of answers can be kept. The database keeps the members of what callers gave in
- * another order than they came.
+ * Returns a digest, so that thousands of answers can be kept. Members of JSON that callers gave are
+ * sorted, because the database stores them in another order.
  */
 export const digestOf = (message: Message): number =>
   Bun.hash.xxHash32(
@@ -41,11 +43,11 @@ export const digestOf = (message: Message): number =>
     }),
   )
 
-/** One sentence for each read that is wrong, and for each change that is missing. */
+/** Returns one sentence for each wrong read and each missing change. */
 export function judgeReads(options: {
   readonly changes: readonly AcknowledgedChange[]
   readonly reads: readonly ReadRecord[]
-  /** What the cache has shown of it before all of these reads. */
+  /** The newest version that the cache showed before these reads. @default 0 */
   readonly newestShown?: number
 }): string[] {
   const { changes, reads, newestShown: shown = 0 } = options
@@ -63,7 +65,7 @@ export function judgeReads(options: {
   ]
 }
 
-/** The messages after all of the changes up to a version, as digests by seq. */
+/** Returns the messages after all changes up to a version, as digests by seq. */
 export function stateAt(changes: readonly AcknowledgedChange[], version: number): number[] {
   const state: number[] = []
   for (const change of [...changes].sort((a, b) => a.version - b.version))
@@ -107,7 +109,7 @@ function expectedOf(state: readonly number[], asked: ReadRequest): number[] {
   return state.slice(Math.max(0, end - asked.limit), end)
 }
 
-/** Answers from the cache that began after another had ended, and are older. */
+/** Returns reads from the cache that began after another one ended, and have an older version. */
 function backwards(reads: readonly ReadRecord[], shownBefore: number): string[] {
   const cached = reads.filter(({ source }) => source === 'cache')
   const byEnd = [...cached].sort((a, b) => a.endedAt - b.endedAt)
