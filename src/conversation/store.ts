@@ -1,4 +1,4 @@
-/** The store makes every write, each in one autocommitted call, and ends what is overdue. */
+/** The store makes every write, each in one autocommitted call, and ends overdue seats and sessions. */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Reader } from './reading/reader.ts'
@@ -33,8 +33,8 @@ import { createWrites } from './writing/writes.ts'
  * - `InterruptionWrites`: report a barge-in
  * - `voiceSessions`: start, end and read voice sessions
  *
- * Disposing stops the work on what is overdue, and resolves once every submitted turn has its
- * answer.
+ * Disposing ends the work on overdue seats, audio and voice sessions, and resolves once every
+ * submitted turn has its answer.
  */
 export type Store = ConversationWrites &
   TurnWrites &

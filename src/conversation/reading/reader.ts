@@ -35,7 +35,7 @@ export type MessageQuery = {
   readonly before?: number
   readonly limit: number
   readonly order: 'asc' | 'desc'
-  /** @default what was said, without seats */
+  /** @default the view `said`, without seats */
   readonly shown?: Shown
   readonly minCursor?: string
 }
@@ -169,7 +169,7 @@ export class Reader {
     return this.#history(principal, id, query, this.#limits.historyMessagesMax)
   }
 
-  /** Returns every message as it was said, however many: the canonical history. */
+  /** Returns every message in the view `said`, however many: the canonical history. */
   loadCanonicalHistory(principal: Principal, id: string): Promise<wire.History> {
     return this.#history(principal, id, {}, limitMax)
   }

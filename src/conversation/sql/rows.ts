@@ -1,5 +1,5 @@
 /**
- * Maps rows of the tables to what the API sends. Each table has one list of columns and one
+ * Maps rows of the tables to objects of the API. Each table has one list of columns and one
  * mapping.
  */
 import type * as schema from '../../../drizzle/schema.ts'

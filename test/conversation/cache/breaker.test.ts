@@ -38,7 +38,7 @@ describe('Breaker', () => {
     expect(fourth).toBeGreaterThan(790)
   })
 
-  test('calls that fail at one moment count as one failure, because a stall of this process ends many', async () => {
+  test('failed calls of one moment count as one failure, because a stall of this process ends many calls', async () => {
     const { promise: opened, resolve } = Promise.withResolvers<unknown>()
     const breaker = createBreaker({
       probe: () => Promise.resolve(),

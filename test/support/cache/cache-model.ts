@@ -2,7 +2,7 @@
  * Runs the real cache code of two nodes in a world in which the schedule chooses every step:
  * commits, effects that run late, twice or never, reads, evictions and restarts. It also chooses
  * when each call of the KV and of the database runs, and when it is answered. The database is a
- * list of what was committed. The KV may refuse all writes and still answer reads.
+ * list of committed states. The KV may refuse all writes and still answer reads.
  */
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
 import { createErasures, type Erasures } from '../../../src/conversation/cache/erasures.ts'
