@@ -1,6 +1,6 @@
 /**
- * OwnCache is the history cache in the memory of one process. It follows `rule.ts`, but keeps the
- * windows themselves, without keys, values and calls. None of its methods waits.
+ * OwnCache is the history cache in the memory of one process. It follows `rule.ts`, but keeps
+ * the windows themselves in place of entries in a KV. None of its methods waits.
  */
 import type { Events } from '../../events.ts'
 import { BoundedMap } from '../../mechanics/bounded-map.ts'

@@ -3,8 +3,8 @@ import { encodeCursor } from '../wire/ids.ts'
 import { type PageRequest, pageOf, type Window } from './window.ts'
 
 /**
- * The messages are in the order asked for. A page object never changes, so a caller may remember
- * what it made of it.
+ * The messages are in the order asked for. A page object never changes, so a caller may keep a
+ * response body made from it.
  */
 export type PrintedPage = {
   readonly version: number

@@ -36,7 +36,7 @@ export const isFull = (head: Head): boolean => head.full && head.wire === wireNu
  * state.
  */
 export type CacheUpdate = {
-  /** Undefined if commits are missing between this update and the one before. */
+  /** Undefined if not every commit up to `version` is known. */
   readonly from: number | undefined
   readonly version: number
   readonly texts: ReadonlyMap<number, Uint8Array>
@@ -76,10 +76,7 @@ export const stubOf = (version: number): Head => ({
   sizes: '',
 })
 
-/**
- * Milliseconds that a stub is kept. One that is never filled may go: the next reader writes
- * another.
- */
+/** Milliseconds that a stub is kept. It may expire early: the next reader writes a new one. */
 const stubMs = 30_000
 
 /** Milliseconds that a head is kept. */
@@ -165,7 +162,7 @@ export const cacheRule: CacheRule = {
 /**
  * The rule for a KV that no other node sees. In a shared KV a stub wakes the followers at other
  * nodes; here it would wake none, so a commit writes nothing if the conversation has no head.
- * Readers need no stub of it either. A reader writes a head before its snapshot. So a commit that
+ * Readers do not need the stub either. A reader writes a head before its snapshot. So a commit that
  * finds no head is in every snapshot taken later, or the head has been lost since, and then the
  * fill's check fails.
  */

@@ -122,8 +122,8 @@ export class Reader {
   }
 
   /**
-   * Returns the `limit` messages nearest to `after`, or else to `before`. Without either, they are
-   * the first in the given order.
+   * Returns the `limit` messages nearest to `after` if it is given, otherwise to `before`. Without
+   * both, they are the first ones in the given order.
    */
   async messages(
     { tenant }: Principal,

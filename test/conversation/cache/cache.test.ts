@@ -489,8 +489,11 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
       1,
       'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.\n',
     ])
-    const gone = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
-    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('Redis at 127.0.0.1:1')])
+    const unreachable = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
+    expect([unreachable.code, unreachable.err]).toEqual([
+      1,
+      expect.stringContaining('Redis at 127.0.0.1:1'),
+    ])
     expect(await runTurnlog(['cache'])).toMatchObject({ code: 2 })
   }, 120_000)
 })

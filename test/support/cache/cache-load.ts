@@ -253,10 +253,10 @@ function createClient(nodes: readonly Node[], random: () => number) {
 
     async read(
       talk: Talk,
-      asked: ReadRequest,
+      request: ReadRequest,
       mode: ReadRecord['mode'],
     ): Promise<ReadRecord | undefined> {
-      const query = queryOf(asked)
+      const query = queryOf(request)
       if (mode === 'eventual') query.set('consistency', 'eventual')
       const { version, cursor } = talk
       let floor = mode === 'strong' ? version : 0
@@ -264,7 +264,7 @@ function createClient(nodes: readonly Node[], random: () => number) {
         query.set('minCursor', cursor)
         floor = decodeCursor(talk.id, cursor)
       }
-      const route = 'last' in asked ? 'history' : 'messages'
+      const route = 'last' in request ? 'history' : 'messages'
       const startedAt = performance.now()
       const answer = await ask('GET', `${talk.id}/${route}?${query}`)
       const endedAt = performance.now()
@@ -272,7 +272,7 @@ function createClient(nodes: readonly Node[], random: () => number) {
       waits.push(endedAt - startedAt)
       const body: { version: number; messages: Message[] } = JSON.parse(answer.text)
       const read: ReadRecord = {
-        request: asked,
+        request,
         mode,
         floor,
         startedAt,
@@ -287,7 +287,8 @@ function createClient(nodes: readonly Node[], random: () => number) {
   }
 }
 
-function queryOf(asked: ReadRequest): URLSearchParams {
-  if ('newest' in asked) return new URLSearchParams({ order: 'desc', limit: String(asked.newest) })
-  return new URLSearchParams(Object.entries(asked).map(([name, value]) => [name, String(value)]))
+function queryOf(request: ReadRequest): URLSearchParams {
+  if ('newest' in request)
+    return new URLSearchParams({ order: 'desc', limit: String(request.newest) })
+  return new URLSearchParams(Object.entries(request).map(([name, value]) => [name, String(value)]))
 }

@@ -111,7 +111,7 @@ export async function differences(databaseUrl: string, talks: readonly Talk[]): 
     const seqs = stored.messages.map(({ seq }) => seq)
     if (seqs.some((seq, index) => seq !== index + 1)) found.push(`${id} has a hole`)
     const isSame = stateAt(changes, version).join() === stored.messages.map(digestOf).join()
-    if (!isSame) found.push(`${id} has other messages than its writers were told`)
+    if (!isSame) found.push(`${id} has other messages than were acknowledged`)
   }
   return found
 }

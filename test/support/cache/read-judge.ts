@@ -77,8 +77,8 @@ const applyTo = (state: number[], { messages }: AcknowledgedChange) => {
   for (const message of messages) state[message.seq - 1] = digestOf(message)
 }
 
-const nameOf = ({ mode, version, source, request: asked }: ReadRecord) =>
-  `the ${mode} read of ${JSON.stringify(asked)} at version ${version} from the ${source}`
+const nameOf = ({ mode, version, source, request }: ReadRecord) =>
+  `the ${mode} read of ${JSON.stringify(request)} at version ${version} from the ${source}`
 
 function wrongContents(
   inOrder: readonly AcknowledgedChange[],
@@ -101,12 +101,12 @@ function wrongContents(
     })
 }
 
-function expectedOf(state: readonly number[], asked: ReadRequest): number[] {
-  if ('last' in asked) return state.slice(-asked.last)
-  if ('after' in asked) return state.slice(asked.after, asked.after + asked.limit)
-  if ('newest' in asked) return state.slice(-asked.newest).reverse()
-  const end = Math.min(asked.before - 1, state.length)
-  return state.slice(Math.max(0, end - asked.limit), end)
+function expectedOf(state: readonly number[], request: ReadRequest): number[] {
+  if ('last' in request) return state.slice(-request.last)
+  if ('after' in request) return state.slice(request.after, request.after + request.limit)
+  if ('newest' in request) return state.slice(-request.newest).reverse()
+  const end = Math.min(request.before - 1, state.length)
+  return state.slice(Math.max(0, end - request.limit), end)
 }
 
 /** Returns reads from the cache that began after another one ended, and have an older version. */
