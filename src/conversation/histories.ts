@@ -59,9 +59,10 @@ type Query = {
 }
 
 /**
- * Each read fails with `conversation-not-found`, `conversation-erased`, a `database-` code,
- * `cursor-invalid` (not a cursor of this conversation) or `cursor-ahead` (a version that does not
- * exist yet). The page it returns has its version, cursor, printed messages and source.
+ * Histories answers reads. Each read fails with `conversation-not-found`, `conversation-erased`, a
+ * `database-` code, `cursor-invalid` (not a cursor of this conversation) or `cursor-ahead` (a
+ * version that does not exist yet). Its page has the version, the cursor, the printed messages and
+ * the source.
  */
 export class Histories {
   readonly #options: HistoriesOptions
@@ -71,8 +72,8 @@ export class Histories {
   }
 
   /**
-   * Returns at most `limit` messages between the seqs `after` and `before`, both exclusive: the oldest
-   * of them, or the newest if there is no `after` but a `before`, or the order is `desc`.
+   * Returns at most `limit` messages between the seqs `after` and `before`, both exclusive: the
+   * oldest of them, or the newest if there is no `after` but a `before`, or the order is `desc`.
    */
   async page(principal: Principal, id: string, page: PageRead): Promise<PrintedPage> {
     const { consistency, minCursor, shown = said, ...rest } = page
@@ -146,8 +147,7 @@ export class Histories {
     // counts as the database's, because answers from the cache never go back.
     const source = ready?.isStored === true ? 'cache' : 'database'
     const readyPage = ready === undefined ? undefined : pageFrom(id, request, ready.window, source)
-    // If the window is neither in the KV nor on its way there, this read also asks the KV, to fill
-    // it.
+    // If the window is neither in the KV nor on its way there, this read asks the KV, to fill it.
     const isEnough = readyPage !== undefined && (source === 'cache' || cache.isWriting(tenant, id))
     const versionAnswer = versions.current(tenant, id)
     const [current, found] = isEnough

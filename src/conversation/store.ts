@@ -1,4 +1,4 @@
-/** The store makes every write, each in one autocommitted call, and ends overdue seats and sessions. */
+/** The store makes each write in one autocommitted call, and ends overdue seats and sessions. */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Reader } from './reading/reader.ts'
@@ -65,6 +65,7 @@ export type StoreOptions = {
   readonly health?: FailedWrites | undefined
 }
 
+/** Opens the store, and begins its work on overdue seats, held audio and voice sessions. */
 export function createStore(options: StoreOptions): Store {
   const { database, reader, voice } = options
   const { lockTimeoutMs, deadlineMs: waitMs } = options.timeouts

@@ -98,6 +98,7 @@ export const auditStatements = {
 
 export type AuditedRow = { id: string }
 
+/** Makes an audit of the cache whose entries are in `entries`. */
 export function createAudit(entries: CacheEntries, reader: Reader, database: Database): Audit {
   const idsOf = async (text: string, params: readonly Param[]) =>
     (await ask<AuditedRow>(database, 'read', { text, params })).map(({ id }) => id)

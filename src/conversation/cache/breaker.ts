@@ -39,10 +39,12 @@ const probes = { firstMs: 100, maxMs: 2000 }
 
 /**
  * If the KV fails again within these milliseconds of closing, the wait before the next probe
- * doubles. Otherwise it would delay callers, and fill the log, ten times a second.
+ * doubles. Otherwise a KV that
+ * works only for its probes would delay callers, and fill the log, ten times a second.
  */
 const steadyMs = 1000
 
+/** Makes a closed breaker. */
 export function createBreaker(options: {
   /** Writes and reads the KV; rejects while it is away. */
   probe(): Promise<unknown>
@@ -94,7 +96,8 @@ export function createBreaker(options: {
     closedAt = performance.now()
     options.onClose()
   }
-  /** After a refusal, a few silent probes are no silence: a new connection may not be ready yet. */
+  // After a refusal, the KV counts as silent only after `failuresMax` silent probes in a row: a new
+  // connection may not be ready yet.
   const probeFailed = (reason: unknown) => {
     silentProbes = isRefusal(reason) ? 0 : silentProbes + 1
     if (silentProbes >= failuresMax) refusesWrites = false

@@ -6,7 +6,7 @@ import { isFull, isHead } from './rule.ts'
 
 /** The most keys in one call. */
 const keysMax = 10
-/** The most calls in flight that are not full. A full call is sent at once. */
+/** A call that is not full waits while two are in flight. A full call is sent at once. */
 const lanes = 2
 
 type ConversationKey = { readonly tenant: string; readonly id: string }

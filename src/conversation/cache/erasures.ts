@@ -34,6 +34,7 @@ export const erasureStatements = {
 
 export type PendingErasureRow = { tenant: string; id: string; version: number; isPast: boolean }
 
+/** Begins to poll the rows every five seconds. Disposing stops it. */
 export function createErasures(options: {
   readonly database: Database
   readonly cache: Cache

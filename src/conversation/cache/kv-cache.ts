@@ -59,7 +59,7 @@ export class KvCache implements Cache {
   readonly #heartbeat: Rounds
   /** Conversations whose window is being written. */
   readonly #filling = new Set<string>()
-  /** Consecutive attempts of healing after which something was still unhealed. */
+  /** How many times in a row healing left a conversation dirty. */
   #unhealed = 0
   #healing: ReturnType<typeof setTimeout> | undefined
   #isDisposed = false

@@ -14,7 +14,7 @@ export type PrintedPage = {
   readonly source: 'cache' | 'database'
 }
 
-/** The last page cut from each window. Most readers of a conversation want the same page, and it is cut only once. */
+/** The last page cut from each window: most readers of a conversation want the same page. */
 const lastPages = new WeakMap<
   Window,
   { readonly request: PageRequest; readonly page: PrintedPage }

@@ -70,6 +70,7 @@ export type SnapshotRow =
   | { kind: 'conversation'; row: ConversationRow }
   | { kind: 'message'; row: MessageRow }
 
+/** Makes the reads of live delivery on a database. */
 export function createLiveReads(database: Database): LiveReads {
   return {
     async changes({ tenant }, id, from, page) {

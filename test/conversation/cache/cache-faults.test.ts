@@ -105,7 +105,9 @@ describe.skipIf(redisMissing() !== undefined)('the service under load', () => {
   ) => runWithFault({ ...times, ...rest, nextTurn, redis, links })
 
   const warm = new Set<readonly Node[]>()
-  /** Code that has run before is faster: full-length runs are timed only after three seconds of load. */
+  /**
+   * Loads the nodes before a full-length run is timed, because code that has run before is faster.
+   */
   const warmUp = async (nodes: readonly Node[], talks: readonly Talk[]) => {
     if (!isLong || warm.has(nodes)) return
     warm.add(nodes)

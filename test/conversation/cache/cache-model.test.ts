@@ -1,4 +1,7 @@
-/** Rules of a cached history under random schedules of the real code, and mistakes that break them. */
+/**
+ * Rules of a cached history under random schedules of the real code, and mistakes that break a
+ * rule.
+ */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../../../adapters/open.ts'
