@@ -34,6 +34,7 @@ export type ReadOptions = {
 
 export type PageRead = Omit<PageRequest, 'shown'> & ReadOptions & { readonly shown?: Shown }
 
+/** `last` messages, by default all; `shown` is the view, by default `said` without seats. */
 export type HistoryRead = ReadOptions & { readonly last?: number; readonly shown?: Shown }
 
 export type HistoriesOptions = {
@@ -44,6 +45,7 @@ export type HistoriesOptions = {
   isErased(tenant: string, id: string): boolean
   /** Whether the cache sees the commits of every node. If not, `eventual` is read as `strong`. */
   readonly isCoherent: boolean
+  /** The most messages of a history without `last`. */
   readonly historyMessagesMax: number
 }
 

@@ -131,7 +131,7 @@ describe('Breaker', () => {
     breaker.stop()
   })
 
-  test('an open breaker reports that a silent KV refuses writes, and that a refusing one is silent', async () => {
+  test('an open breaker reports when a silent KV begins to refuse writes, and when it is silent again', async () => {
     const opened: unknown[] = []
     let answer = 'silent'
     const breaker = createBreaker({
