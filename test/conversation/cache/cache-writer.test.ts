@@ -51,8 +51,8 @@ describe('CacheWriter', () => {
     const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
     const fill = async (version: number) => {
-      const { headEntry: seen } = await entries.read(tenant, id, 1)
-      return seen && (await entries.fill(tenant, id, seen, window(version)))
+      const { headEntry } = await entries.read(tenant, id, 1)
+      return headEntry && (await entries.fill(tenant, id, headEntry, window(version)))
     }
     const before = await fill(40)
     // The database went back, and another node dropped the window and made a new one.

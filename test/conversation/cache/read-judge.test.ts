@@ -77,7 +77,10 @@ const right: Record<string, readonly ReadRecord[]> = {
   ],
 }
 
-const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; shown?: number }> = {
+const wrong: Record<
+  string,
+  { reads: readonly ReadRecord[]; reason: RegExp; newestShown?: number }
+> = {
   'a strong read behind an acknowledged version': {
     reads: [old({ mode: 'strong', floor: 4 })],
     reason: /strong read .* is behind 4/,
@@ -93,7 +96,7 @@ const wrong: Record<string, { reads: readonly ReadRecord[]; reason: RegExp; show
   'the cache going back behind a read of an earlier judgement': {
     reads: [old({ startedAt: 20, endedAt: 21 })],
     reason: /comes after 4 was shown/,
-    shown: 4,
+    newestShown: 4,
   },
   'an old window under a new version': {
     reads: [read({}, [...first, ...second, ...third])],
@@ -126,9 +129,9 @@ describe('judgeReads', () => {
       expect(judgeReads({ changes, reads })).toEqual([])
     })
 
-  for (const [name, { reads, reason, shown = 0 }] of Object.entries(wrong))
+  for (const [name, { reads, reason, newestShown = 0 }] of Object.entries(wrong))
     test(`the judge finds ${name}`, () => {
-      const found = judgeReads({ changes, reads, newestShown: shown })
+      const found = judgeReads({ changes, reads, newestShown })
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(reason)
     })

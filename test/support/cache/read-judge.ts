@@ -50,7 +50,7 @@ export function judgeReads(options: {
   /** The newest version that the cache showed before these reads. @default 0 */
   readonly newestShown?: number
 }): string[] {
-  const { changes, reads, newestShown: shown = 0 } = options
+  const { changes, reads, newestShown = 0 } = options
   const inOrder = [...changes].sort((a, b) => a.version - b.version)
   return [
     // Version 1 is the conversation's creation.
@@ -61,7 +61,7 @@ export function judgeReads(options: {
     ...reads.flatMap((read) =>
       read.version >= read.floor ? [] : [`${nameOf(read)} is behind ${read.floor}`],
     ),
-    ...backwards(reads, shown),
+    ...backwards(reads, newestShown),
   ]
 }
 
@@ -113,16 +113,18 @@ function expectedOf(state: readonly number[], request: ReadRequest): number[] {
 function backwards(reads: readonly ReadRecord[], shownBefore: number): string[] {
   const cached = reads.filter(({ source }) => source === 'cache')
   const byEnd = [...cached].sort((a, b) => a.endedAt - b.endedAt)
-  let shown = shownBefore
+  let newestShown = shownBefore
   let ended = 0
   return [...cached]
     .sort((a, b) => a.startedAt - b.startedAt)
     .flatMap((read) => {
       for (let one = byEnd[ended]; one !== undefined; one = byEnd[ended]) {
         if (one.endedAt >= read.startedAt) break
-        shown = Math.max(shown, one.version)
+        newestShown = Math.max(newestShown, one.version)
         ended += 1
       }
-      return read.version >= shown ? [] : [`${nameOf(read)} comes after ${shown} was shown`]
+      return read.version >= newestShown
+        ? []
+        : [`${nameOf(read)} comes after ${newestShown} was shown`]
     })
 }
