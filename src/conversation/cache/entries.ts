@@ -21,8 +21,8 @@ import { type Window, windowBounds } from './window.ts'
 export type HeadEntry = { readonly head: Head; readonly versionstamp: string }
 
 /**
- * A miss has no `headEntry` if another node wrote the head at the same moment. It must not be
- * filled.
+ * A miss has no `headEntry` if another node wrote the head at the same moment. Such a miss must
+ * not be filled.
  */
 export type CacheRead =
   | { readonly kind: 'window'; readonly window: Window; readonly headEntry: HeadEntry }
@@ -108,8 +108,8 @@ export class CacheEntries {
   }
 
   /**
-   * Makes the snapshot, which was taken after `headEntry` was read, the window. Returns the new
-   * head, or undefined if the head has changed since.
+   * Replaces the window by the snapshot, which must be taken after `headEntry` was read. Returns the
+   * new head, or undefined if the head has changed since.
    */
   async fill(
     tenant: string,

@@ -36,7 +36,7 @@ export type VersionRow = CurrentVersion & { n: number }
 
 type ConversationKey = { readonly tenant: string; readonly id: string }
 
-/** Each caller gets its own batches: reads of one do not wait for those of another. */
+/** Makes a Versions with batches of its own: it does not wait for the statements of another. */
 export function createVersions(database: Database): Versions {
   const batcher = new Batcher<ConversationKey, CurrentVersion | undefined>({
     lanes,
