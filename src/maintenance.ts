@@ -1,7 +1,7 @@
 /** Commands of the operator that run without the service: migrations, and an audit of the cache. */
 import type { Config } from './config.ts'
 import {
-  type AuditAsked,
+  type AuditOptions,
   type AuditReport,
   createAudit,
   report,
@@ -36,7 +36,7 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
 export async function auditCache(
   config: Config,
   events: Events,
-  options: AuditAsked,
+  options: AuditOptions,
 ): Promise<AuditReport> {
   await using opened = new AsyncDisposableStack()
   const kv = await openCacheKv(config, events)
