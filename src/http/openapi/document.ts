@@ -162,7 +162,7 @@ function problemResponses(codes: readonly ProblemCode[]) {
 function explain(code: ProblemCode): string {
   const { title, help } = problems[code]
   const action = help.slice(0, help.indexOf('. ') + 1) || help
-  return `[\`${code}\`](/problems/${code}): ${title}. ${action}`
+  return `\`${code}\`: ${title}. ${action}`
 }
 
 function problemResponse(codes: readonly ProblemCode[]) {
