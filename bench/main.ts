@@ -7,8 +7,8 @@ import { postgresFacts } from './load/postgres-server.ts'
 import { runs, runsEnough, seconds } from './load/scene.ts'
 import { openLedger } from './report/ledger.ts'
 import { machineFacts } from './report/machine.ts'
-import { keptReport, writeReport } from './report/report-files.ts'
-import { keptFolder, shortFolder, writeResults } from './report/results.ts'
+import { storedReport, writeReport } from './report/report-files.ts'
+import { resultsFolder, shortFolder, writeResults } from './report/results.ts'
 import { type BenchName, benchNames } from './report/rows.ts'
 import { tableOf } from './report/table.ts'
 
@@ -34,7 +34,7 @@ ${benchNames.map((name) => `  ${name.padEnd(10)} ${benches[name].about}`).join('
 
 const isBench = (name: string): name is BenchName => Object.hasOwn(benches, name)
 
-const say = (line: string) => void process.stderr.write(`${line}\n`)
+const print = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -51,23 +51,23 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   if (positionals.join(' ') === 'report') {
-    say(`Written: ${writeReport(keptReport(values.from), values.out)}`)
+    print(`Written: ${writeReport(storedReport(values.from), values.out)}`)
     return 0
   }
   const wrong = positionals.filter((name) => !isBench(name))
   if (wrong.length > 0) {
-    say(`There is no bench ${wrong.join(', ')}: ${benchNames.join(', ')}, or report alone.`)
+    print(`There is no bench ${wrong.join(', ')}: ${benchNames.join(', ')}, or report alone.`)
     return 2
   }
   const names = positionals.length > 0 ? positionals.filter(isBench) : benchNames
-  const folder = values.out ?? (runs < runsEnough ? shortFolder : keptFolder)
+  const folder = values.out ?? (runs < runsEnough ? shortFolder : resultsFolder)
   const failed: string[] = []
   for (const name of names) {
     try {
       await run(name, folder)
     } catch (thrown) {
       // What comes after it needs nothing of it.
-      say(
+      print(
         `${name} failed: ${(thrown instanceof Error ? thrown.stack : undefined) ?? String(thrown)}`,
       )
       failed.push(name)
@@ -81,7 +81,7 @@ async function main(argv: string[]): Promise<number> {
 async function run(name: BenchName, folder: string): Promise<void> {
   const machine = machineFacts(await postgresFacts(await testDatabaseUrl()))
   const bench = await benches[name].load()
-  const ledger = openLedger(say)
+  const ledger = openLedger(print)
   await bench(ledger)
   const { comparisons, skipped, commands } = ledger
   process.stdout.write(`${tableOf(comparisons)}\n`)
@@ -95,12 +95,12 @@ async function run(name: BenchName, folder: string): Promise<void> {
     comparisons,
     skipped,
   })
-  say(`Kept in ${file}`)
+  print(`Kept in ${file}`)
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (thrown) {
-  say(thrown instanceof Error ? thrown.message : String(thrown))
+  print(thrown instanceof Error ? thrown.message : String(thrown))
   process.exitCode = 2
 }

@@ -55,10 +55,10 @@ const sum = (what: string) =>
 
 if (isUpdate) {
   type Timings = { version: number; files: Record<string, number> }
-  const found = results.map(
+  const shardTimings = results.map(
     (_, index) => JSON.parse(readFileSync(measuredBy(index + 1), 'utf8')) as Timings,
   )
-  const files = Object.assign({}, ...found.map((each) => each.files))
+  const files = Object.assign({}, ...shardTimings.map((each) => each.files))
   writeFileSync(timings, `${JSON.stringify({ version: 1, files }, null, 2)}\n`)
 }
 rmSync(measured, { recursive: true, force: true })

@@ -9,13 +9,13 @@ import {
   inTurn,
   judge,
   median,
-  medianSpent,
+  medianCpu,
   type Row,
   shown,
 } from '../bench/report/comparison.ts'
 import type { Machine } from '../bench/report/machine.ts'
 import { readNotes, reportOf } from '../bench/report/report.ts'
-import { keptReport } from '../bench/report/report-files.ts'
+import { storedReport } from '../bench/report/report-files.ts'
 import { type Results, readResults, writeResults } from '../bench/report/results.ts'
 import { benchNames, rowIds, rowOf, rowsByBench } from '../bench/report/rows.ts'
 import { tableOf } from '../bench/report/table.ts'
@@ -59,15 +59,15 @@ describe('a comparison', () => {
   test('judges by the ratios of its pairs, not by the ratio of its medians', () => {
     const judged = judge(compared(faster, [300, 100, 900], [100, 50, 200]))
     expect(judged).toMatchObject({ ours: 300, baseline: 100, ratio: 3, spread: [2, 4.5] })
-    expect(judged).toMatchObject({ reached: 1, isMet: true, reachedSpread: [2 / 3, 1.5] })
+    expect(judged).toMatchObject({ aimShare: 1, isMet: true, aimShareSpread: [2 / 3, 1.5] })
     expect(judge(compared(faster, [299], [100])).isMet).toBe(false)
   })
 
   test('reaches more of an aim the less there is, where less is better', () => {
     const wait: Row = { ...faster, better: 'less', aim: { of: 'ratio', bound: 1.5 } }
     const judged = judge(compared(wait, [3, 2, 1], [1, 1, 1]))
-    expect(judged).toMatchObject({ ratio: 2, reached: 0.75, isMet: false })
-    expect(judged.reachedSpread).toEqual([0.5, 1.5])
+    expect(judged).toMatchObject({ ratio: 2, aimShare: 0.75, isMet: false })
+    expect(judged.aimShareSpread).toEqual([0.5, 1.5])
     expect(judge(compared(wait, [1.5], [1])).isMet).toBe(true)
   })
 
@@ -86,11 +86,11 @@ describe('a comparison', () => {
 
   test('tells the median CPU of each part, of the runs that know it', () => {
     const cpu = [{ server: 10, client: 1 }, { server: 30 }, { server: 20, client: 3 }]
-    expect(medianSpent(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
+    expect(medianCpu(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
       server: 20,
       client: 2,
     })
-    expect(medianSpent(samples(1))).toEqual({})
+    expect(medianCpu(samples(1))).toEqual({})
   })
 
   test('shows three digits, and all before the point', () => {
@@ -202,13 +202,13 @@ describe('what is told', () => {
   })
 
   test('is a chart whose bars are shares of the aim, cut where they are far beyond', () => {
-    const bar = (reached: number): Bar => ({
+    const bar = (aimShare: number): Bar => ({
       ...{ label: 'a & b', against: '"c"', figure: '1' },
-      reached,
-      spread: [reached, reached],
+      aimShare,
+      spread: [aimShare, aimShare],
     })
-    const widths = (...reached: number[]) => {
-      const svg = chartOf('title', reached.map(bar))
+    const widths = (...aimShare: number[]) => {
+      const svg = chartOf('title', aimShare.map(bar))
       expect(svg).toContain('a &amp; b')
       expect(svg).toContain('&quot;c&quot;')
       return [...svg.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(
@@ -222,7 +222,7 @@ describe('what is told', () => {
   })
 
   test('stands in docs/BENCHMARKS.md as it is generated of what is kept', () => {
-    const { markdown, charts } = keptReport()
+    const { markdown, charts } = storedReport()
     const read = (name: string) => readFileSync(join(root, 'docs', name), 'utf8')
     expect(read('BENCHMARKS.md')).toBe(markdown)
     expect(readdirSync(join(root, 'docs/benchmarks')).toSorted()).toEqual(

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { PGlite } from '@electric-sql/pglite'
 
-export type Replayed = { readonly operations: number; readonly value: number }
+export type ReplayFigures = { readonly operations: number; readonly value: number }
 
 export type BareStatement = { readonly text: string; readonly params: readonly (string | null)[] }
 
@@ -32,7 +32,7 @@ for await (const line of createInterface(process.stdin)) {
     operations += 1
   }
   const value = (operations * 1000) / (performance.now() - began)
-  process.stdout.write(`${JSON.stringify({ operations, value } satisfies Replayed)}\n`)
+  process.stdout.write(`${JSON.stringify({ operations, value } satisfies ReplayFigures)}\n`)
 }
 await pglite.close()
 process.exit(0)

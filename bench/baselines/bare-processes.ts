@@ -20,8 +20,8 @@ export async function startBareHttp(bytes: number): Promise<BareHttp> {
 
 /** PGlite on the data of an embedded directory, once it has answered; with statements to run, if there are. */
 export async function startBarePglite(directory: string, file?: string): Promise<LineProcess> {
-  const given = file === undefined ? [] : [file]
-  const child = startLineProcess([script('bare-pglite.ts'), dataIn(directory), ...given])
+  const args = file === undefined ? [] : [file]
+  const child = startLineProcess([script('bare-pglite.ts'), dataIn(directory), ...args])
   await child.answer()
   return child
 }

@@ -6,7 +6,7 @@ import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
-import { metered, ran } from '../load/cpu.ts'
+import { metered, runProgram } from '../load/cpu.ts'
 import { startLineProcess } from '../load/line-process.ts'
 import { loadClient } from '../load/load-client.ts'
 import { analyse, watchedPostgres } from '../load/postgres-server.ts'
@@ -85,7 +85,7 @@ async function install(): Promise<void> {
   mkdirSync(folder, { recursive: true })
   cpSync(join(import.meta.dir, '../peers'), folder, { recursive: true })
   const words = ['install', '--frozen-lockfile', '--omit=peer', '--ignore-scripts']
-  await ran([process.execPath, ...words], { cwd: folder })
+  await runProgram([process.execPath, ...words], { cwd: folder })
 }
 
 type Result = { readonly value: number; readonly operations: number }
@@ -95,8 +95,8 @@ type Peer = AsyncDisposable & { readonly pid: number; work(task: Task): Promise<
 /** A process of its own, on a database of its own, with the same conversations. */
 async function openPeer(kind: string): Promise<Peer> {
   const url = await testDatabaseUrl()
-  const given = [kind, url, question, answer, `${newest}`]
-  const child = startLineProcess([join(folder, 'callers.ts'), ...given], folder)
+  const args = [kind, url, question, answer, `${newest}`]
+  const child = startLineProcess([join(folder, 'callers.ts'), ...args], folder)
   const work = (task: Task) => child.ask<Result>(JSON.stringify(task))
   await work({ act: 'prepare', conversations, messages })
   await analyse(url)

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Done, ran } from '../load/cpu.ts'
+import { type LoadFigures, runProgram } from '../load/cpu.ts'
 import { answer, question } from '../load/scene.ts'
 import { median } from '../report/comparison.ts'
 
@@ -38,7 +38,7 @@ export const turnStatements = { five, one } as const
 export type Pgbench = Disposable & {
   /** For the record: the command, whatever the server. */
   words(clients: number, seconds: number): string[]
-  run(clients: number, seconds: number): Promise<Done & { readonly medianMs: number }>
+  run(clients: number, seconds: number): Promise<LoadFigures & { readonly medianMs: number }>
 }
 
 /** Runs one of them in conversations 1 to `conversations`, chosen at random. */
@@ -61,7 +61,7 @@ export function pgbench(
       // One client's waits are written down, for their median; of many clients it costs too much.
       const log = clients === 1 ? ['-l'] : []
       const options = { cwd: folder }
-      const { output, seconds: clientSeconds } = await ran(
+      const { output, seconds: clientSeconds } = await runProgram(
         [...words(clients, seconds), ...log, url],
         options,
       )

@@ -121,13 +121,13 @@ async function byHand(url: string) {
     each.on('error', () => {})
     await each.connect()
   }
-  let heard = () => {}
-  await listener.subscribe('bench', () => heard())
+  let onPing = () => {}
+  await listener.subscribe('bench', () => onPing())
   await client.set('bench', 'there')
   return {
     async publish() {
       const { promise, resolve } = Promise.withResolvers<void>()
-      heard = resolve
+      onPing = resolve
       const sent = client.publish('bench', '12')
       await promise
       // Not counted twice: what comes second is the answer, on the other connection.

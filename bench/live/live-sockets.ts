@@ -51,27 +51,27 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   await record(node, followed)
   await sockets.all('change')
   const frame = sockets.lastFrame
-  const publish = () => answered(fetch(bare.url, { method: 'POST', body: frame }))
+  const publish = () => requireOk(fetch(bare.url, { method: 'POST', body: frame }))
   const commits = seconds * 100
 
   const perFrame = async (
     { pid }: { pid: number },
-    reached: Sockets,
+    subscribers: Sockets,
     act: () => Promise<unknown>,
     actAlone: () => Promise<unknown>,
   ) => {
     const alone = await cpuOf(pid, async () => {
       for (let n = 0; n < commits; n += 1) await actAlone()
     })
-    const before = reached.changes
+    const before = subscribers.changes
     const all = await cpuOf(pid, async () => {
       for (let n = 0; n < commits; n += 1) {
-        const everyone = reached.more(followers)
+        const everyone = subscribers.more(followers)
         await act()
         await everyone
       }
     })
-    return ((all - alone) / (reached.changes - before)) * 1e6
+    return ((all - alone) / (subscribers.changes - before)) * 1e6
   }
   const ours = async () => ({
     value: await perFrame(node, sockets, commit(followed), commit(lonely)),
@@ -79,7 +79,7 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   const baseline = async () => {
     // The same requests with nobody there, at a process of its own.
     await using nobody = await startBare()
-    const post = () => answered(fetch(nobody.url, { method: 'POST', body: frame }))
+    const post = () => requireOk(fetch(nobody.url, { method: 'POST', body: frame }))
     for (let n = 0; n < commits; n += 1) await post()
     const alone = await cpuOf(nobody.pid, async () => {
       for (let n = 0; n < commits; n += 1) await post()
@@ -95,9 +95,9 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
 
 async function bytesPerSocket(server: Bare, path: (n: number) => string) {
   const few = await Sockets.open(server.url, fewSockets, path)
-  const before = await settledMemory(server.pid)
+  const before = await idleMemory(server.pid)
   const more = await Sockets.open(server.url, manySockets - fewSockets, path)
-  const after = await settledMemory(server.pid)
+  const after = await idleMemory(server.pid)
   few.close()
   more.close()
   return { value: (after - before) / (manySockets - fewSockets) }
@@ -144,15 +144,15 @@ async function cpuOf(pid: number, act: () => Promise<void>): Promise<number> {
   return cpuSeconds(pid) - before
 }
 
-async function settledMemory(pid: number): Promise<number> {
+async function idleMemory(pid: number): Promise<number> {
   await Bun.sleep(2000)
   return anonymousBytes(pid)
 }
 
 const record = async ({ url }: Node, id: string) => must(await recordTurn(url, id, turn))
 
-async function answered(asked: Promise<Response>): Promise<Response> {
-  const response = await asked
+async function requireOk(pending: Promise<Response>): Promise<Response> {
+  const response = await pending
   if (!response.ok) throw new Error(await response.text())
   return response
 }

@@ -50,8 +50,8 @@ export class Sockets {
     }
   }
 
-  async #until(reached: () => boolean): Promise<void> {
-    while (!reached()) {
+  async #until(isReached: () => boolean): Promise<void> {
+    while (!isReached()) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.push(resolve)
       await promise

@@ -1,7 +1,7 @@
 /** What processes spend: on a machine that is shared, the quieter figure beside a rate. */
 import { readFileSync } from 'node:fs'
 import { familyOf } from '../../test/support/servers/processes.ts'
-import type { Sample, Spent } from '../report/comparison.ts'
+import type { CpuMicros, Sample } from '../report/comparison.ts'
 
 /** The kernel counts in hundredths, whatever its own tick. */
 const ticksPerSecond = 100
@@ -20,14 +20,14 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Who is looked at while something runs: a process, or one with all its children (a Postgres). */
-export type Watched = Readonly<Record<string, number | { readonly family: number }>>
+export type WatchedProcesses = Readonly<Record<string, number | { readonly family: number }>>
 
-const spentBy = (watched: Watched[string]): number =>
+const cpuSecondsOf = (watched: WatchedProcesses[string]): number =>
   typeof watched === 'number'
     ? cpuSeconds(watched)
     : familyOf(watched.family).reduce((sum, pid) => sum + cpuSeconds(pid), 0)
 
-export type Done = {
+export type LoadFigures = {
   readonly value: number
   readonly operations: number
   /** Of the program that made the load; it has ended by now and tells itself. */
@@ -35,12 +35,16 @@ export type Done = {
 }
 
 /** Runs `act`, and adds what each of the watched spent on an operation of it. */
-export async function metered(watched: Watched, act: () => Promise<Done>): Promise<Sample> {
-  const look = () => Object.entries(watched).map(([name, each]) => [name, spentBy(each)] as const)
+export async function metered(
+  watched: WatchedProcesses,
+  act: () => Promise<LoadFigures>,
+): Promise<Sample> {
+  const look = () =>
+    Object.entries(watched).map(([name, each]) => [name, cpuSecondsOf(each)] as const)
   const before = new Map(look())
   const { value, operations, clientSeconds } = await act()
   const perOperation = (seconds: number) => (seconds * 1e6) / operations
-  const cpu: Spent = Object.fromEntries([
+  const cpu: CpuMicros = Object.fromEntries([
     ...look().map(([name, seconds]) => [name, perOperation(seconds - (before.get(name) ?? 0))]),
     ...(clientSeconds === undefined ? [] : [['client', perOperation(clientSeconds)]]),
   ])
@@ -48,7 +52,7 @@ export async function metered(watched: Watched, act: () => Promise<Done>): Promi
 }
 
 /** Runs a program to its end: what it printed, and the seconds of CPU that it took. */
-export async function ran(words: string[], options: { cwd?: string } = {}) {
+export async function runProgram(words: string[], options: { cwd?: string } = {}) {
   const child = Bun.spawn(words, { ...options, stdout: 'pipe', stderr: 'pipe' })
   const [output, errors, code] = await Promise.all([
     new Response(child.stdout).text(),

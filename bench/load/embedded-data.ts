@@ -20,10 +20,10 @@ export async function embeddedData(): Promise<EmbeddedData> {
   const node = await startNode({ TURNLOG_DATA: first })
   for (let n = 1; n <= embeddedConversations; n += 1) {
     const id = conversationId(n)
-    await asked(node, '/v1/conversations', { id })
-    await asked(node, `/v1/conversations/${id}/turns`, turn)
+    await requireOk(node, '/v1/conversations', { id })
+    await requireOk(node, `/v1/conversations/${id}/turns`, turn)
   }
-  await stopped(node)
+  await stopNode(node)
   let copies = 0
   return {
     copy() {
@@ -36,12 +36,12 @@ export async function embeddedData(): Promise<EmbeddedData> {
   }
 }
 
-export async function asked({ url }: Node, path: string, body?: unknown): Promise<void> {
+export async function requireOk({ url }: Node, path: string, body?: unknown): Promise<void> {
   must(await call<unknown>(url, body === undefined ? 'GET' : 'POST', path, body))
 }
 
 /** Closed as by an operator: a killed one has its log to replay at the next start. */
-export async function stopped(node: Node): Promise<void> {
+export async function stopNode(node: Node): Promise<void> {
   node.kill('SIGTERM')
   const code = await node.exited
   if (code !== 0) throw new Error(`The service ended with ${code}:\n${node.log()}`)

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Done, ran } from './cpu.ts'
+import { type LoadFigures, runProgram } from './cpu.ts'
 import { httpLoad, requestBytes } from './http-load.ts'
 
 export type Ask = { readonly path: string; readonly body?: unknown }
@@ -18,7 +18,7 @@ export type LoadClient = Disposable & {
   run(connections: number, seconds: number): Promise<Load>
 }
 
-export type Load = Done & {
+export type Load = LoadFigures & {
   /** The median of what requests waited for their answers. */
   readonly medianMs: number
 }
@@ -44,12 +44,12 @@ function wrkClient(url: string, asks: readonly Ask[]): LoadClient {
     words,
     async run(connections, seconds) {
       const options = { cwd: folder }
-      const { output, seconds: clientSeconds } = await ran(
+      const { output, seconds: clientSeconds } = await runProgram(
         [...words(connections, seconds), url],
         options,
       )
-      const told = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(output)?.slice(1).map(Number)
-      const [requests = 0, micros = 0, median = 0, errors = Number.NaN] = told ?? []
+      const figures = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(output)?.slice(1).map(Number)
+      const [requests = 0, micros = 0, median = 0, errors = Number.NaN] = figures ?? []
       if (errors !== 0) throw new Error(`Requests failed:\n${output}`)
       return {
         value: (requests * 1e6) / micros,

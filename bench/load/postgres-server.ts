@@ -1,7 +1,7 @@
 /** The Postgres that everything is measured on: its process, its version, and the settings that matter. */
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
-import type { Watched } from './cpu.ts'
+import type { WatchedProcesses } from './cpu.ts'
 
 const settings = ['synchronous_commit', 'fsync', 'full_page_writes', 'shared_buffers']
 
@@ -10,7 +10,7 @@ export type PostgresFacts = {
   readonly settings: Readonly<Record<string, string>>
 }
 
-async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>) {
+async function withConnection<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>) {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
     return await ask(sql)
@@ -20,11 +20,11 @@ async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<An
 }
 
 /** Else it is done while something is measured. */
-export const analyse = (url: string) => asked(url, (sql) => sql`vacuum analyze`)
+export const analyse = (url: string) => withConnection(url, (sql) => sql`vacuum analyze`)
 
 /** Refuses one that does not write what it commits: its figures would be another kind's. */
 export async function postgresFacts(url: string): Promise<PostgresFacts> {
-  return await asked(url, async (sql) => {
+  return await withConnection(url, async (sql) => {
     const [first] = await sql<
       { version: string }[]
     >`select current_setting('server_version') as version`
@@ -39,8 +39,8 @@ export async function postgresFacts(url: string): Promise<PostgresFacts> {
 }
 
 /** The postmaster with its children, to be watched; nothing where the server is elsewhere. */
-export const watchedPostgres = (url: string): Promise<Watched> =>
-  asked(url, async (sql) => {
+export const watchedPostgres = (url: string): Promise<WatchedProcesses> =>
+  withConnection(url, async (sql) => {
     const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`
     try {
       const stat = readFileSync(`/proc/${row?.pid}/stat`, 'utf8')

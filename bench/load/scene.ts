@@ -1,13 +1,13 @@
 /** What the benches share: how long they take, a turn as people speak, conversations by number, and the programs needed. */
 
 /** How long a run measures, and how many there are. */
-export const seconds = given('BENCH_SECONDS', 3)
-export const runs = given('BENCH_RUNS', 5)
+export const seconds = wholeNumber('BENCH_SECONDS', 3)
+export const runs = wholeNumber('BENCH_RUNS', 5)
 
 /** Fewer say too little for a median: they are for trying out, and kept apart. */
 export const runsEnough = 5
 
-function given(name: string, standard: number): number {
+function wholeNumber(name: string, standard: number): number {
   const value = Number(process.env[name] ?? standard)
   if (!Number.isInteger(value) || value < 1)
     throw new Error(`${name} must be a whole number from 1`)

@@ -11,11 +11,17 @@ export async function seed(
     readonly conversations: number
     /** An even number in each. */
     readonly messages?: number
-    readonly said?: string
+    readonly questionText?: string
     readonly answers?: readonly string[]
   },
 ): Promise<void> {
-  const { first = 1, conversations, messages = 0, said = question, answers = [answer] } = options
+  const {
+    first = 1,
+    conversations,
+    messages = 0,
+    questionText = question,
+    answers = [answer],
+  } = options
   const last = first + conversations - 1
   const id = (n: number) => conversationId(n)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -28,7 +34,7 @@ export async function seed(
         (conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, created_at)
       select c.id, n, md5(c.id::text || n)::uuid, 'default', md5(c.id::text || ((n - 1) / 2 * 2 + 1))::uuid,
         2 + (n - 1) / 2, case when n % 2 = 1 then 'human' else 'ai' end,
-        case when n % 2 = 1 then array[${said}] else ${[...answers]} end, 'text', now()
+        case when n % 2 = 1 then array[${questionText}] else ${[...answers]} end, 'text', now()
       from conversations c, generate_series(1, ${messages}::int) n
       where c.id between ${id(first)} and ${id(last)}`
   } finally {

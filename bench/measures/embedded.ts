@@ -9,7 +9,7 @@ import { configWith } from '../../src/config.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database, Statement } from '../../src/ports/database.ts'
 import { startNode } from '../../test/support/servers/node.ts'
-import type { BareStatement, Replayed } from '../baselines/bare-pglite.ts'
+import type { BareStatement, ReplayFigures } from '../baselines/bare-pglite.ts'
 import { startBarePglite } from '../baselines/bare-processes.ts'
 import { openConfigured, record } from '../live/live-latency.ts'
 import { metered } from '../load/cpu.ts'
@@ -38,17 +38,17 @@ export async function benchEmbedded(ledger: Ledger): Promise<void> {
   for (const connections of [1, 32] as const)
     await ledger.compare(`embedded-${connections}`, {
       ours: () => metered({ server: node.pid }, () => client.run(connections, seconds)),
-      baseline: () => replayed(data.copy(), file),
+      baseline: () => replay(data.copy(), file),
       warm: true,
     })
 }
 
 /** On data where nothing of it was run before. */
-async function replayed(directory: string, file: string) {
+async function replay(directory: string, file: string) {
   await using bare = await startBarePglite(directory, file)
   // Ours runs on from run to run; what has just begun is slower.
   await bare.ask(`${warmSeconds}`)
-  return await metered({ pglite: bare.pid }, () => bare.ask<Replayed>(`${seconds}`))
+  return await metered({ pglite: bare.pid }, () => bare.ask<ReplayFigures>(`${seconds}`))
 }
 
 /** What the service sends for turns one at a time, as a file. */
@@ -57,7 +57,7 @@ async function statementsOf(data: EmbeddedData): Promise<string> {
   const config = configWith({ database: { dataDirectory: directory } })
   const sent: Statement[] = []
   await using database = await openConfigured(config)
-  const seen: Database = {
+  const recorder: Database = {
     name: database.name,
     shared: database.shared,
     async query<Row extends object>(...call: Parameters<Database['query']>) {
@@ -67,7 +67,7 @@ async function statementsOf(data: EmbeddedData): Promise<string> {
     migrate: () => database.migrate(),
     [Symbol.asyncDispose]: async () => {},
   }
-  await using app = await createApp(config, { database: seen, events: createEvents(() => {}) })
+  await using app = await createApp(config, { database: recorder, events: createEvents(() => {}) })
   const turns = (seconds + warmSeconds) * statementsPerSecond
   for (let n = 0; n < turns; n += 1)
     await record(app, conversationId((n % embeddedConversations) + 1))

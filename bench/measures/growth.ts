@@ -25,7 +25,7 @@ export async function benchGrowth(ledger: Ledger): Promise<void> {
   await seed(url, { first: longOne, conversations: 1, messages: long })
   await seed(url, { first: middleOne, conversations: 1, messages: middle })
   await seed(url, { first: firstShort, conversations: blocks * (runs + 1), messages: short })
-  const found = { short: samples(), middle: samples(), long: samples() }
+  const samplesByLength = { short: samples(), middle: samples(), long: samples() }
   let next = firstShort
   for (let run = 0; run <= runs; run += 1) {
     const costs = { short: cost(), middle: cost(), long: cost() }
@@ -40,14 +40,14 @@ export async function benchGrowth(ledger: Ledger): Promise<void> {
     if (run === 0) continue
     for (const length of ['short', 'middle', 'long'] as const) {
       const { times, bytes } = costs[length]
-      found[length].time.push({ value: median(times) })
-      found[length].bytes.push({ value: bytes / times.length })
+      samplesByLength[length].time.push({ value: median(times) })
+      samplesByLength[length].bytes.push({ value: bytes / times.length })
     }
   }
-  ledger.put('growth-time', found.long.time, found.short.time)
-  ledger.put('growth-bytes', found.long.bytes, found.short.bytes)
-  ledger.put('growth-time-1000', found.middle.time, found.short.time)
-  ledger.put('growth-bytes-1000', found.middle.bytes, found.short.bytes)
+  ledger.put('growth-time', samplesByLength.long.time, samplesByLength.short.time)
+  ledger.put('growth-bytes', samplesByLength.long.bytes, samplesByLength.short.bytes)
+  ledger.put('growth-time-1000', samplesByLength.middle.time, samplesByLength.short.time)
+  ledger.put('growth-bytes-1000', samplesByLength.middle.bytes, samplesByLength.short.bytes)
 }
 
 const samples = () => ({ time: [] as Sample[], bytes: [] as Sample[] })

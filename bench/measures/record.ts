@@ -39,8 +39,8 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   await row('record-128', five, 128)
   await analyse(url)
   await ledger.compare('record-latency', {
-    ours: () => metered(server, () => waited(client.run(1, seconds))),
-    baseline: () => metered(postgres, () => waited(one.run(1, seconds))),
+    ours: () => metered(server, () => byMedianWait(client.run(1, seconds))),
+    baseline: () => metered(postgres, () => byMedianWait(one.run(1, seconds))),
     warm: true,
   })
   await row('record-1', five, 1)
@@ -65,7 +65,9 @@ const turnClient = (url: string): LoadClient =>
     })),
   )
 
-async function waited<Loaded extends { readonly medianMs: number }>(running: Promise<Loaded>) {
+async function byMedianWait<Loaded extends { readonly medianMs: number }>(
+  running: Promise<Loaded>,
+) {
   const load = await running
   return { ...load, value: load.medianMs }
 }

@@ -30,9 +30,9 @@ type Pool = { query(text: string, values?: unknown[]): Promise<Row> }
 async function mastra(): Promise<Peer> {
   type Message = Record<string, unknown>
   type Memory = {
-    saveThread(given: { thread: Record<string, unknown> }): Promise<unknown>
-    saveMessages(given: { messages: Message[] }): Promise<unknown>
-    listMessages(given: Record<string, unknown>): Promise<{ messages: Message[] }>
+    saveThread(options: { thread: Record<string, unknown> }): Promise<unknown>
+    saveMessages(options: { messages: Message[] }): Promise<unknown>
+    listMessages(options: Record<string, unknown>): Promise<{ messages: Message[] }>
   }
   type Store = { init(): Promise<void>; getStore(name: string): Promise<Memory> }
   const { PostgresStore } = await imported<{

@@ -1,10 +1,10 @@
 /** Ours beside a baseline, run in turn, and what the pairs say: medians, the ratio's spread, and whether an aim is met. */
 
 /** Microseconds of CPU an operation took, by who spent them: server, client, postgres, redis. */
-export type Spent = Readonly<Record<string, number>>
+export type CpuMicros = Readonly<Record<string, number>>
 
 /** The figure of one run. */
-export type Sample = { readonly value: number; readonly cpu?: Spent }
+export type Sample = { readonly value: number; readonly cpu?: CpuMicros }
 
 /** A bound on the ratio, or on our own figure; `Row.better` says to which side of it. */
 export type Aim = { readonly of: 'ratio' | 'ours'; readonly bound: number }
@@ -55,9 +55,9 @@ export type Judged = {
   /** Lowest and highest of what the aim is about: the pairs' ratios, or our own figures. */
   readonly spread: readonly [number, number]
   /** How much of the aim is reached, 1 and more being all; of rows that have one. */
-  readonly reached?: number
+  readonly aimShare?: number
   /** The same of the lowest and the highest. */
-  readonly reachedSpread?: readonly [number, number]
+  readonly aimShareSpread?: readonly [number, number]
   readonly isMet?: boolean
 }
 
@@ -70,14 +70,14 @@ export function judge({ ours, baseline, aim, better }: Comparison): Judged {
   const medians = { ours: median(values), baseline: median(baselines), ratio: median(ratios) }
   if (aim === undefined) return { ...medians, spread }
   const share = (figure: number) => (better === 'more' ? figure / aim.bound : aim.bound / figure)
-  const reached = share(median(about))
+  const aimShare = share(median(about))
   const [one, other] = [share(spread[0]), share(spread[1])]
-  const reachedSpread = [Math.min(one, other), Math.max(one, other)] as const
-  return { ...medians, spread, reached, reachedSpread, isMet: reached >= 1 }
+  const aimShareSpread = [Math.min(one, other), Math.max(one, other)] as const
+  return { ...medians, spread, aimShare, aimShareSpread, isMet: aimShare >= 1 }
 }
 
 /** What an operation took, part by part: the median of the runs that tell. */
-export function medianSpent(samples: readonly Sample[]): Spent {
+export function medianCpu(samples: readonly Sample[]): CpuMicros {
   const parts = new Set(samples.flatMap(({ cpu }) => Object.keys(cpu ?? {})))
   return Object.fromEntries(
     [...parts].map((part) => [

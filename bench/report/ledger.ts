@@ -19,7 +19,7 @@ export type Ledger = {
   command(words: readonly string[]): void
 }
 
-export function openLedger(say: (line: string) => void): Ledger {
+export function openLedger(print: (line: string) => void): Ledger {
   const ledger: Ledger = {
     comparisons: [],
     skipped: [],
@@ -36,12 +36,12 @@ export function openLedger(say: (line: string) => void): Ledger {
       const comparison = { id, ...rowOf(id), ours, baseline }
       ledger.comparisons.push(comparison)
       const judged = judge(comparison)
-      say(`${id}: ${shown(judged.ours)} ${comparison.unit}, ratio ${shown(judged.ratio)}`)
+      print(`${id}: ${shown(judged.ours)} ${comparison.unit}, ratio ${shown(judged.ratio)}`)
     },
     skip(ids, because) {
       for (const id of ids) {
         ledger.skipped.push({ id, because })
-        say(`${id}: skipped, because ${because}`)
+        print(`${id}: skipped, because ${because}`)
       }
     },
     command(words) {

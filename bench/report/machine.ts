@@ -60,7 +60,7 @@ function fileSystem(path: string): string {
   return known[type] ?? `type 0x${type.toString(16)}`
 }
 
-function said(words: readonly string[]): string {
+function outputOf(words: readonly string[]): string {
   const [program = ''] = words
   if (Bun.which(program) === null) return ''
   const { stdout, stderr } = Bun.spawnSync([...words], { cwd: import.meta.dir })
@@ -68,13 +68,13 @@ function said(words: readonly string[]): string {
 }
 
 function versionOf(name: string, words: readonly string[], pattern: RegExp) {
-  const version = pattern.exec(said(words))?.[1]
+  const version = pattern.exec(outputOf(words))?.[1]
   return version === undefined ? {} : { [name]: version }
 }
 
 function revision(): string {
-  const commit = said(['git', 'rev-parse', '--short=10', 'HEAD'])
-  const isChanged = said([
+  const commit = outputOf(['git', 'rev-parse', '--short=10', 'HEAD'])
+  const isChanged = outputOf([
     'git',
     'status',
     '--porcelain',

@@ -3,10 +3,10 @@ import { type Bar, chartOf } from './chart.ts'
 import {
   aimWords,
   type Comparison,
+  type CpuMicros,
   type Judged,
   judge,
-  medianSpent,
-  type Spent,
+  medianCpu,
   shown,
 } from './comparison.ts'
 import type { Machine } from './machine.ts'
@@ -90,11 +90,11 @@ const judgedWords = ({ aim, unit }: Comparison, judged: Judged): string =>
 
 function barsOf(comparison: Comparison): Bar[] {
   const judged = judge(comparison)
-  const { reached, reachedSpread } = judged
-  if (reached === undefined || reachedSpread === undefined) return []
+  const { aimShare, aimShareSpread } = judged
+  if (aimShare === undefined || aimShareSpread === undefined) return []
   const figure = `${judgedWords(comparison, judged)} (${aimWords(comparison)})`
   const { name: label, against } = comparison
-  return [{ label, against: `against ${against}`, reached, spread: reachedSpread, figure }]
+  return [{ label, against: `against ${against}`, aimShare, spread: aimShareSpread, figure }]
 }
 
 function aimCells(comparison: Comparison): string[] {
@@ -120,13 +120,13 @@ function figuresOf({ comparisons }: Results): string[] {
     ]
   })
   const head = ['what', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
-  const spent = comparisons.flatMap((comparison) => {
-    const [ours, baseline] = [medianSpent(comparison.ours), medianSpent(comparison.baseline)]
+  const cpuRows = comparisons.flatMap((comparison) => {
+    const [ours, baseline] = [medianCpu(comparison.ours), medianCpu(comparison.baseline)]
     if (Object.keys(ours).length === 0) return []
     return [[comparison.name, comparison.against, partsWords(ours), partsWords(baseline)]]
   })
-  const spentHead = ['CPU of one, in microseconds', 'against', 'ours', 'baseline']
-  return [...tableOf(head, rows), ...(spent.length === 0 ? [] : tableOf(spentHead, spent))]
+  const cpuHead = ['CPU of one, in microseconds', 'against', 'ours', 'baseline']
+  return [...tableOf(head, rows), ...(cpuRows.length === 0 ? [] : tableOf(cpuHead, cpuRows))]
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -154,7 +154,7 @@ function machinesOf(all: readonly Results[]): string[] {
 
 function machineRows(machine: Machine): string[][] {
   const { turnlog: _, ...versions } = machine.versions
-  const said = (facts: Spent | Readonly<Record<string, string>>, sign: string) =>
+  const pairsText = (facts: CpuMicros | Readonly<Record<string, string>>, sign: string) =>
     Object.entries(facts)
       .map(([name, value]) => `${name}${sign}${value}`)
       .join(', ')
@@ -162,7 +162,7 @@ function machineRows(machine: Machine): string[][] {
     ['processor', `${machine.cpu}, ${machine.cores} cores for everything`],
     ['memory', `${machine.memoryGb} GB`],
     ['system', `${machine.system}; the data on ${machine.fileSystem}`],
-    ['Postgres', said(machine.postgres, '=')],
-    ['versions', said(versions, ' ')],
+    ['Postgres', pairsText(machine.postgres, '=')],
+    ['versions', pairsText(versions, ' ')],
   ]
 }

@@ -18,7 +18,7 @@ export type Results = {
 }
 
 /** Where figures are kept that the report is made of. */
-export const keptFolder = join(import.meta.dir, '../results')
+export const resultsFolder = join(import.meta.dir, '../results')
 
 /** Where those of too few runs go. */
 export const shortFolder = join(import.meta.dir, '../.short')

@@ -59,7 +59,7 @@ function expectProblem(answer: Answer, code: NonNullable<Expected['code']>) {
 const table: string[][] = []
 
 /** Breaks the world, looks at all that it says, mends it, and looks again. */
-async function live<W extends World>(where: string, world: W, row: Row<W>): Promise<void> {
+async function breakAndMend<W extends World>(where: string, world: W, row: Row<W>): Promise<void> {
   const { write, writeAll, read } = await conversationsOf(world)
   expect((await writeAll()).map(({ status }) => status)).toEqual([201, 201])
   expect(await readiness(world)).toMatchObject({ status: 200, state: 'up' })
@@ -108,7 +108,7 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
 
   table.push([
     where,
-    `${row.name}${row.isMade?.(world) === true ? ' (made by a trigger)' : ''}`,
+    `${row.name}${row.isSimulated?.(world) === true ? ' (made by a trigger)' : ''}`,
     code === undefined ? '201' : `503 ${code}, retryable`,
     row.reads === undefined ? '200' : `503 ${row.reads}`,
     logged(world, row),
@@ -120,10 +120,10 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
 
 /** The events that tell of the row. The failed write has a line, with all that an operator asks for. */
 function logged(world: World, row: Expected): string {
-  const { code, sqlState, red, redForReads, lines: told = [] } = row
+  const { code, sqlState, red, redForReads, lines: patterns = [] } = row
   const found = lines(world)
   const of = (event: string) => found.filter((line) => line['event'] === event)
-  for (const line of told) expect(world.app.log.some((each) => line.test(each))).toBe(true)
+  for (const line of patterns) expect(world.app.log.some((each) => line.test(each))).toBe(true)
   if (code === undefined) expect(of('request-slow').length).toBeGreaterThan(0)
   else {
     const unserved = of('request-unserved').find(
@@ -159,7 +159,7 @@ describe('on a server', () => {
   for (const row of serverRows)
     test(`${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
       await using world = await server.world(row.options)
-      await live('server', world, row)
+      await breakAndMend('server', world, row)
     }, 120_000)
 })
 
@@ -209,7 +209,7 @@ describe('embedded', () => {
   for (const row of embeddedRows)
     test(`embedded: ${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
       await using world = await openEmbedded()
-      await live('embedded', world, row)
+      await breakAndMend('embedded', world, row)
     }, 180_000)
 })
 

@@ -22,7 +22,7 @@ export type Row<W extends World = World> = Expected & {
   readonly name: string
   readonly options?: WorldOptions
   /** The failure is made by a trigger, where it cannot be had for real. */
-  readonly isMade?: (world: W) => boolean
+  readonly isSimulated?: (world: W) => boolean
   breakIt(world: W): Promise<unknown>
   mend(world: W): Promise<unknown>
 }
@@ -81,7 +81,7 @@ export const serverRows: readonly Row<ServerWorld>[] = [
     code: 'database-full',
     sqlState: '53100',
     red: 'database-full',
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     async breakIt(world) {
       if (world.disk === undefined)
         return triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
@@ -232,7 +232,7 @@ export const embeddedRows: readonly Row[] = [
     code: 'database-full',
     sqlState: '53100',
     red: 'database-full',
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     breakIt: async (world) =>
       world.disk === undefined
         ? triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
@@ -248,7 +248,7 @@ export const embeddedRows: readonly Row[] = [
     red: 'database-full',
     redForReads: 'database-full',
     lines: [/it ended, and will be opened anew/, /was opened anew/],
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     async breakIt(world) {
       if (world.disk === undefined)
         return triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
@@ -268,7 +268,7 @@ export const embeddedRows: readonly Row[] = [
     name: 'the memory is full',
     ...isRefused,
     sqlState: '53200',
-    isMade: () => true,
+    isSimulated: () => true,
     ...triggered(`raise exception 'no memory' using errcode = '53200';`),
   },
   {

@@ -34,7 +34,7 @@ const probes = { everyMs: 250 }
 /** A test's app is slow in silence otherwise. */
 const slowLines = { slowRequestMs: 1000 }
 
-let made = 0
+let worldsMade = 0
 
 /** The server that all rows share; each row has a database and a role of its own. */
 export async function openServer(settings: Record<string, string> = {}) {
@@ -48,8 +48,8 @@ export async function openServer(settings: Record<string, string> = {}) {
   const closing = opened.move()
   return {
     async world({ deadlineMs = 3000 }: WorldOptions = {}): Promise<ServerWorld> {
-      made += 1
-      const [role, database] = [`keeper_${made}`, `night_${made}`]
+      worldsMade += 1
+      const [role, database] = [`keeper_${worldsMade}`, `night_${worldsMade}`]
       await using parts = new AsyncDisposableStack()
       await admin.unsafe(`create role ${role} login`)
       await admin.unsafe(`create database ${database} owner ${role}`)
