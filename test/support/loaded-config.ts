@@ -1,12 +1,12 @@
 import { ConfigError, type LoadedConfig, loadConfig } from '../../src/config.ts'
 
-export type Given = {
+export type ConfigSources = {
   argv?: string[]
   env?: Record<string, string>
   files?: Record<string, string>
 }
 
-export const load = ({ argv = [], env = {}, files = {} }: Given): LoadedConfig =>
+export const load = ({ argv = [], env = {}, files = {} }: ConfigSources): LoadedConfig =>
   loadConfig({
     argv,
     env,
@@ -25,5 +25,5 @@ export function refusal(run: () => unknown): ConfigError {
 }
 
 /** Each problem as one line. */
-export const wrong = (given: Given) =>
-  refusal(() => load(given)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)
+export const problemsOf = (sources: ConfigSources) =>
+  refusal(() => load(sources)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)

@@ -5,7 +5,7 @@
 import { open, rename, unlink, writeFile } from 'node:fs/promises'
 import { lockFile } from '../../src/client/journal/file-lock.ts'
 
-const [path = '', gone = '', times = '0'] = process.argv.slice(2)
+const [path = '', deadHolder = '', times = '0'] = process.argv.slice(2)
 let held = 0
 let shared = 0
 while (held < Number(times)) {
@@ -18,10 +18,10 @@ while (held < Number(times)) {
   try {
     const inside = await open(`${path}.inside`, 'wx')
     await inside.close()
-    const left = `${path}.left-by-${process.pid}`
-    await writeFile(left, gone)
+    const leftover = `${path}.left-by-${process.pid}`
+    await writeFile(leftover, deadHolder)
     await unlink(`${path}.inside`)
-    await rename(left, path)
+    await rename(leftover, path)
   } catch {
     shared += 1
   }
