@@ -1,4 +1,4 @@
-/** `bun run bench`: brings up what it needs, prints ours beside a baseline as ratios, and keeps the figures. */
+/** `bun run bench`: starts the servers it needs, prints Turnlog's figures against a baseline, and stores them. */
 import { parseArgs } from 'node:util'
 import { stopTestPostgres, testDatabaseUrl } from '../test/support/servers/postgres.ts'
 import { stopTestRedis } from '../test/support/servers/redis.ts'
@@ -15,21 +15,21 @@ import { tableOf } from './report/table.ts'
 const help = `Usage: bun run bench [<name> ...] [--out <folder>]
        bun run bench report [--from <folder>] [--out <folder>]
 
-Measures ours and a baseline in turn, in one run, prints name, unit, ours, baseline, ratio, spread and aim, and keeps
-every run's figure as JSON. Without names, everything:
+Measures Turnlog ("ours") and a baseline alternately. Prints name, unit, ours, baseline, ratio, spread and aim, and
+writes the figure of every run as JSON. Without a name, all benches run:
 
 ${benchNames.map((name) => `  ${name.padEnd(10)} ${benches[name].about}`).join('\n')}
 
-  report     writes docs/BENCHMARKS.md and its charts of the figures that are kept and of bench/notes.md
+  report     writes docs/BENCHMARKS.md and its charts from the stored figures and bench/notes.md
 
-  --out <folder>     for the figures: instead of bench/results, or of bench/.short for fewer than ${runsEnough} runs;
-                     for the report: instead of docs
-  --from <folder>    the report's figures, instead of bench/results
+  --out <folder>     where figures go (default: bench/results, or bench/.short for fewer than ${runsEnough} runs),
+                     or where the report goes (default: docs)
+  --from <folder>    where the report reads its figures (default: bench/results)
 
-  BENCH_RUNS=5       runs of each side, whose median counts
-  BENCH_SECONDS=3    how long a run measures
-  BENCH_REFERENCE    the reference's program, baseline.py; without it that bench is skipped
-  BENCH_PYTHON       what runs it, with asyncpg, sqlalchemy and redis
+  BENCH_RUNS=5       number of runs of each side; their median counts
+  BENCH_SECONDS=3    seconds that a run measures
+  BENCH_REFERENCE    path of the reference's program, baseline.py; if it is not set, that bench is skipped
+  BENCH_PYTHON       Python that runs it, with the packages asyncpg, sqlalchemy and redis
 `
 
 const isBench = (name: string): name is BenchName => Object.hasOwn(benches, name)
@@ -56,7 +56,7 @@ async function main(argv: string[]): Promise<number> {
   }
   const wrong = positionals.filter((name) => !isBench(name))
   if (wrong.length > 0) {
-    print(`There is no bench ${wrong.join(', ')}: ${benchNames.join(', ')}, or report alone.`)
+    print(`There is no bench ${wrong.join(', ')}. Use ${benchNames.join(', ')}, or report alone.`)
     return 2
   }
   const names = positionals.length > 0 ? positionals.filter(isBench) : benchNames
@@ -66,7 +66,7 @@ async function main(argv: string[]): Promise<number> {
     try {
       await run(name, folder)
     } catch (thrown) {
-      // What comes after it needs nothing of it.
+      // The other benches still run: none needs the figures of another.
       print(
         `${name} failed: ${(thrown instanceof Error ? thrown.stack : undefined) ?? String(thrown)}`,
       )
@@ -95,7 +95,7 @@ async function run(name: BenchName, folder: string): Promise<void> {
     comparisons,
     skipped,
   })
-  print(`Kept in ${file}`)
+  print(`Figures written to ${file}`)
 }
 
 try {

@@ -1,7 +1,7 @@
 /**
- * A process with PGlite and nothing else: opens the data, says so, and runs the statements of a file
- * one after the other for each line that comes in, as many seconds as that says. Closes at the end of
- * its input.
+ * A process with PGlite and nothing else. It opens the data and prints a line when it is ready. Each
+ * line of its input is a number of seconds: it runs the statements of a file one after the other for
+ * that time and prints the rate. It closes the data at the end of its input.
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -13,7 +13,7 @@ export type BareStatement = { readonly text: string; readonly params: readonly (
 
 const [data = '', file] = process.argv.slice(2)
 const pglite = await PGlite.create(data)
-// What is sent is text already.
+// The parameters are text already.
 pglite.serializers = {}
 await pglite.query('select 1')
 const statements =

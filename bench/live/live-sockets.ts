@@ -1,4 +1,4 @@
-/** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
+/** Thousands of sockets of one process: the cost of a frame, a socket and a resume, against Bun's own sockets. */
 
 import { createConversations, type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
@@ -11,10 +11,10 @@ import type { Ledger } from '../report/ledger.ts'
 import type { RowId } from '../report/rows.ts'
 import { type Bare, followers, Sockets, startBare } from './sockets.ts'
 
-/** Memory is the slope between these, so that what a process grows by once is in neither. */
+/** Memory per socket is the slope between these two counts, so a process's one-time growth is left out. */
 const fewSockets = 2000
 const manySockets = 10_000
-/** Come back at once. */
+/** Number of sockets that resume at the same time. */
 const resuming = 5000
 
 export async function benchSockets(ledger: Ledger): Promise<void> {
@@ -22,7 +22,7 @@ export async function benchSockets(ledger: Ledger): Promise<void> {
   const start = async () =>
     await startNode({ DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `${redis.url}/0` })
   await benchFanOut(ledger, start)
-  // Where each follows another conversation, that one is in the memory as well.
+  // If each socket follows a conversation of its own, the figure includes that conversation's memory.
   const memory = (id: RowId, conversations: number) =>
     ledger.compare(id, {
       async ours() {
@@ -77,7 +77,7 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
     value: await perFrame(node, sockets, commit(followed), commit(lonely)),
   })
   const baseline = async () => {
-    // The same requests with nobody there, at a process of its own.
+    // The same requests to another process that has no sockets.
     await using nobody = await startBare()
     const post = () => requireOk(fetch(nobody.url, { method: 'POST', body: frame }))
     for (let n = 0; n < commits; n += 1) await post()
@@ -135,11 +135,11 @@ async function benchResume(ledger: Ledger, start: () => Promise<Node>): Promise<
   })
 }
 
-/** Seconds of CPU that it cost. */
+/** Seconds of CPU that the process spends on `act`. */
 async function cpuOf(pid: number, act: () => Promise<void>): Promise<number> {
   const before = cpuSeconds(pid)
   await act()
-  // What follows a commit out of its caller's way belongs to it.
+  // Work that a commit causes after its answer counts, too.
   await Bun.sleep(200)
   return cpuSeconds(pid) - before
 }

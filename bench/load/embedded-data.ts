@@ -1,4 +1,4 @@
-/** A directory of the embedded database with conversations in it, and copies of it. */
+/** A data directory of the embedded database with conversations in it, and copies of the directory. */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { conversationId, turn } from './scene.ts'
 export const embeddedConversations = 100
 
 export type EmbeddedData = Disposable & {
-  /** For `TURNLOG_DATA`: a copy of its own. */
+  /** Makes another copy and returns its path, for `TURNLOG_DATA`. */
   copy(): string
 }
 
@@ -36,11 +36,12 @@ export async function embeddedData(): Promise<EmbeddedData> {
   }
 }
 
+/** Sends a GET, or a POST if there is a body. Throws unless the answer is 2xx. */
 export async function requireOk({ url }: Node, path: string, body?: unknown): Promise<void> {
   must(await call<unknown>(url, body === undefined ? 'GET' : 'POST', path, body))
 }
 
-/** Closed as by an operator: a killed one has its log to replay at the next start. */
+/** Stops a node as an operator does. After a kill, the next start would have to replay the log. */
 export async function stopNode(node: Node): Promise<void> {
   node.kill('SIGTERM')
   const code = await node.exited

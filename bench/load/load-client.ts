@@ -1,6 +1,7 @@
 /**
- * A load of HTTP requests from outside the service's process: `wrk` where there is one, which takes
- * 12 us of CPU a request where our own client, `http-load.ts`, takes 14 to 17 of the same cores.
+ * A load of HTTP requests from outside the service's process. It is made by `wrk` if that is installed,
+ * which takes 12 us of CPU a request, and else by our own client, `http-load.ts`, which takes 14 to
+ * 17 us of the same cores.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,20 +11,20 @@ import { httpLoad, requestBytes } from './http-load.ts'
 
 export type Ask = { readonly path: string; readonly body?: unknown }
 
-/** One after the other over all connections; each connection has one request in flight. */
+/** Sends the requests one after the other over all connections. Each connection has one in flight. */
 export type LoadClient = Disposable & {
   readonly name: 'wrk' | 'own'
-  /** For the record: the command, whatever the address. */
+  /** The command line for the report, without the address. */
   words(connections: number, seconds: number): string[]
   run(connections: number, seconds: number): Promise<Load>
 }
 
 export type Load = LoadFigures & {
-  /** The median of what requests waited for their answers. */
+  /** Median time from a request to its answer, in milliseconds. */
   readonly medianMs: number
 }
 
-/** GETs, and POSTs of those with a body. Any answer but 2xx fails the run. */
+/** Requests with a body are POSTs, all others GETs. Any answer but 2xx fails the run. */
 export function loadClient(url: string, asks: readonly Ask[]): LoadClient {
   return Bun.which('wrk') === null ? ownClient(url, asks) : wrkClient(url, asks)
 }
@@ -62,7 +63,7 @@ function wrkClient(url: string, asks: readonly Ask[]): LoadClient {
   }
 }
 
-/** Requests are made once; then each is a string out. */
+/** The script for wrk. It builds all requests once, so that sending one is writing a string. */
 const luaOf = (asks: readonly Ask[]) => `
 local asks = {
 ${asks.map(({ path, body }) => `{${lua(path)}${body === undefined ? '' : `, ${lua(JSON.stringify(body))}`}},`).join('\n')}
@@ -87,9 +88,9 @@ done = function(summary, latency)
 end
 `
 
-/** A string of JSON is one of Lua where it is plain ASCII. */
+/** A string as Lua source. Plain ASCII in JSON is the same in Lua. */
 function lua(text: string): string {
-  if (!/^[ -~]*$/.test(text)) throw new Error('Only ASCII is asked for')
+  if (!/^[ -~]*$/.test(text)) throw new Error(`Use plain ASCII in a request: ${text}`)
   return JSON.stringify(text)
 }
 

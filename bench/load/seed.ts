@@ -1,4 +1,4 @@
-/** Conversations by number, written as the service writes them, but all at once. */
+/** Writes conversations with the rows that the service would write, in two statements. */
 import postgres from 'postgres'
 import { analyse } from './postgres-server.ts'
 import { answer, conversationId, question } from './scene.ts'
@@ -6,10 +6,10 @@ import { answer, conversationId, question } from './scene.ts'
 export async function seed(
   url: string,
   options: {
-    /** The number of the first. */
+    /** The number of the first conversation. @default 1 */
     readonly first?: number
     readonly conversations: number
-    /** An even number in each. */
+    /** Number of messages in each conversation, an even number. @default 0 */
     readonly messages?: number
     readonly questionText?: string
     readonly answers?: readonly string[]

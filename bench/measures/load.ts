@@ -1,6 +1,6 @@
 /**
- * The newest fifty messages over HTTP, beside Redis answering a list of the same fifty: what a cache
- * in front of nothing would cost. Both are driven by programs in C.
+ * The newest 50 messages over HTTP, against Redis answering a list of the same 50: the cost of a cache
+ * that has nothing behind it. Both loads are made by programs in C.
  */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
@@ -57,7 +57,7 @@ export const watchedRedis = (redis: TestRedis) => ({
   redis: Number(/process_id:(\d+)/.exec(redis.ask('INFO', 'server'))?.[1]),
 })
 
-/** The same fifty messages, printed as the service prints them, as a list. */
+/** Stores the same 50 messages, printed as the service prints them, as a list in Redis. */
 async function listOfFifty(redis: TestRedis, url: string): Promise<void> {
   const { messages } = (await (await fetch(url)).json()) as { messages: unknown[] }
   if (messages.length !== 50) throw new Error(`${messages.length} messages, not 50`)
@@ -65,7 +65,7 @@ async function listOfFifty(redis: TestRedis, url: string): Promise<void> {
 }
 
 function lrangeWords(clients: number): string[] {
-  // A count, not a time, is what it takes.
+  // redis-benchmark has no option for a time, only for a number of requests.
   const load = ['-c', `${clients}`, '-n', `${seconds * 20_000}`, '--csv']
   return ['redis-benchmark', ...load, 'LRANGE', 'fifty', '0', '49']
 }

@@ -1,4 +1,4 @@
-/** What a service holds of the machine's memory while nobody asks it anything. */
+/** Resident memory of a service that gets no requests. */
 import { type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp, startBarePglite } from '../baselines/bare-processes.ts'
@@ -8,7 +8,7 @@ import { conversationId, runs, turn } from '../load/scene.ts'
 import type { Sample } from '../report/comparison.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-/** Quiet before a look, so that what a start left behind has been given back. */
+/** Milliseconds without requests before a look, so that memory of the start has been returned. */
 const quietMs = 5000
 
 export async function benchMemory(ledger: Ledger): Promise<void> {

@@ -1,4 +1,4 @@
-/** Turns recorded over HTTP, beside pgbench running by hand what a turn is in SQL, on the same tables. */
+/** Turns recorded over HTTP, against pgbench running hand-written SQL of a turn on the same tables. */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp } from '../baselines/bare-processes.ts'
@@ -55,7 +55,7 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Turns into all conversations, in a stride, so that neighbours are not the same. */
+/** Sends turns to all conversations, in steps of 379, so that consecutive turns go to different ones. */
 const turnClient = (url: string): LoadClient =>
   loadClient(
     url,

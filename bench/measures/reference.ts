@@ -1,6 +1,7 @@
 /**
- * The algorithm that this service replaces, beside ours over HTTP: each turn it reads the whole history
- * back and writes it to Redis. Its program is no part of this project, and is named by BENCH_REFERENCE.
+ * Turns recorded over HTTP, against the algorithm that this service replaces. For each turn, that one
+ * reads the whole history back and writes it to Redis. Its program is not part of this project;
+ * BENCH_REFERENCE is its path.
  */
 import { existsSync } from 'node:fs'
 import { startNode } from '../../test/support/servers/node.ts'
@@ -13,7 +14,7 @@ import { conversationId, seconds } from '../load/scene.ts'
 import { seed } from '../load/seed.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-// As many as the program has, and as long.
+// The same number of conversations, messages and writers, and texts of the same length, as in the program.
 const conversations = 64
 const messages = 1000
 const writers = 32
@@ -57,10 +58,11 @@ export async function benchReference(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Debian's own, which has Debian's packages: one that is first on the PATH may not. */
+/** Debian's own Python, which sees Debian's packages. Another one that is first on the PATH may not. */
 const python =
   process.env['BENCH_PYTHON'] ?? (existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3')
 
+/** The reason why the reference cannot run, if there is one. */
 async function whyNot(program: string): Promise<string | undefined> {
   if (program === '') return 'BENCH_REFERENCE does not name its program, baseline.py'
   if (!existsSync(program)) return `there is no ${program}`
@@ -69,6 +71,6 @@ async function whyNot(program: string): Promise<string | undefined> {
     return undefined
   } catch {
     const packages = 'python3-asyncpg python3-sqlalchemy python3-redis'
-    return `${python} lacks what it imports (Debian: apt-get install ${packages})`
+    return `${python} lacks packages that baseline.py imports (Debian: apt-get install ${packages})`
   }
 }

@@ -1,4 +1,4 @@
-/** From the start of a process until it answers that it is ready, beside the least that such a process needs. */
+/** Seconds from the start of a process until it answers that it is ready, against the least that such a process needs. */
 import { type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp, startBarePglite } from '../baselines/bare-processes.ts'
@@ -21,7 +21,7 @@ export async function benchStart(ledger: Ledger): Promise<void> {
     warm: true,
   })
   const DATABASE_URL = await testDatabaseUrl()
-  // The first start, which does not count, makes the tables.
+  // The first start makes the tables. It is a warm-up and does not count.
   await ledger.compare('start-server', {
     ours: () => timeStart({ DATABASE_URL }),
     async baseline() {

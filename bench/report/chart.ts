@@ -1,13 +1,13 @@
-/** Bars as SVG: how much of each aim is reached, with the spread of the runs. Readable in light and in dark. */
+/** A bar chart as SVG: the share of each aim that is reached, and the spread of the runs. It has light and dark colours. */
 
 export type Bar = {
   readonly label: string
-  /** Smaller, below it. */
+  /** The baseline, in small text below the label. */
   readonly against: string
-  /** Of the aim; 1 is all of it. */
+  /** Share of the aim that is reached: 1 is all of it. */
   readonly aimShare: number
   readonly spread: readonly [number, number]
-  /** What stands beside the bar. */
+  /** Text beside the bar. */
   readonly figure: string
 }
 
@@ -16,7 +16,7 @@ const left = 400
 const right = 170
 const top = 44
 const rowHeight = 44
-/** What goes beyond is cut, for one far bar would make the others small. */
+/** The longest bar, as a share of the aim. Longer ones are cut, because one would make the others tiny. */
 const scaleMax = 2.5
 
 const style = `

@@ -1,4 +1,4 @@
-/** What a bench writes into while it runs: comparisons, what was skipped and why, and the commands used. */
+/** The ledger of a running bench: comparisons, skipped rows with their reasons, and the commands used. */
 
 import { runs } from '../load/scene.ts'
 import { type Comparison, inTurn, judge, type Sample, type Side, shown } from './comparison.ts'
@@ -10,12 +10,12 @@ export type Ledger = {
   readonly comparisons: Comparison[]
   readonly skipped: Skipped[]
   readonly commands: string[]
-  /** Runs both in turn, after once each that does not count where they need to warm up. */
+  /** Runs both sides alternately. With `warm`, each first runs once without counting. */
   compare(id: RowId, sides: { ours: Side; baseline: Side; warm?: boolean }): Promise<void>
-  /** What was measured otherwise: the runs of both, in pairs. */
+  /** Adds runs that the bench measured itself. The n-th runs of both sides are a pair. */
   put(id: RowId, ours: readonly Sample[], baseline: readonly Sample[]): void
   skip(ids: readonly RowId[], because: string): void
-  /** Notes a command, once. */
+  /** Notes a command for the report, once. */
   command(words: readonly string[]): void
 }
 

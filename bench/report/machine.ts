@@ -1,4 +1,4 @@
-/** What a result was measured on, and with. */
+/** The machine and the versions of the programs that a result was measured with. */
 import { readFileSync, statfsSync } from 'node:fs'
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import type { PostgresFacts } from '../load/postgres-server.ts'
@@ -8,9 +8,9 @@ export type Machine = {
   readonly cores: number
   readonly memoryGb: number
   readonly system: string
-  /** Of the folder where Postgres had its data. */
+  /** File system of the folder that Postgres has its data in. */
   readonly fileSystem: string
-  /** Average over the last minute before the start: what else went on. */
+  /** Load average of the minute before the start: how busy other processes kept the machine. */
   readonly loadBefore: number
   readonly postgres: Readonly<Record<string, string>>
   readonly versions: Readonly<Record<string, string>>
@@ -47,7 +47,7 @@ function systemName(): string {
   }
 }
 
-/** A commit on a file system in memory would cost nothing: that has to show. */
+/** The name of a path's file system. The report shows it, because a commit to memory costs nothing. */
 function fileSystem(path: string): string {
   const known: Readonly<Record<number, string>> = {
     61267: 'ext4',

@@ -1,4 +1,4 @@
-/** Where a report comes from and where it goes. */
+/** Reads the stored figures of a report, and writes the report. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Report, readNotes, reportOf } from './report.ts'
@@ -6,7 +6,7 @@ import { readResults, resultsFolder } from './results.ts'
 
 const docsFolder = join(import.meta.dir, '../../docs')
 
-/** The report of the figures in a folder. */
+/** The report made from the figures in a folder. Throws if the folder has none. */
 export function storedReport(folder: string = resultsFolder): Report {
   const results = readResults(folder)
   if (results.length === 0) throw new Error(`${folder} has no figures: run a bench first`)

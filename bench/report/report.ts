@@ -1,4 +1,4 @@
-/** docs/BENCHMARKS.md and its charts, made of the figures that are kept and of what is written in notes.md. */
+/** Makes docs/BENCHMARKS.md and its charts from the stored figures and from bench/notes.md. */
 import { type Bar, chartOf } from './chart.ts'
 import {
   aimWords,
@@ -13,16 +13,16 @@ import type { Machine } from './machine.ts'
 import type { Results } from './results.ts'
 import { partsWords } from './table.ts'
 
-/** Texts by what they are about: `method`, `profiles`, or the id of a row. */
+/** Texts by section: `method`, `profiles`, or the id of a row. */
 export type Notes = ReadonlyMap<string, string>
 
 export type Report = {
   readonly markdown: string
-  /** By the name of the file, beside one another in `benchmarks/`. */
+  /** SVG texts by file name. The files go to `benchmarks/`. */
   readonly charts: ReadonlyMap<string, string>
 }
 
-/** Sections under `## <id>`. */
+/** Splits notes.md into its sections, which begin with `## <id>`. */
 export function readNotes(text: string): Notes {
   const [, ...sections] = text.split(/^## /m)
   return new Map(
@@ -46,14 +46,14 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
   const lines = [
     '# Benchmarks',
     '',
-    '<!-- Written by `bun run bench report` of bench/results and bench/notes.md: change those. -->',
+    '<!-- Written by `bun run bench report` from bench/results and bench/notes.md: change those. -->',
     '',
     ...paragraph(notes.get('method')),
     '## All aims',
     '',
-    ...chart('aims', 'What is reached of each aim', aimed),
+    ...chart('aims', 'Share of each aim that is reached', aimed),
     ...tableOf(
-      ['what', 'against', 'ratio', 'spread', 'aim', ''],
+      ['measurement', 'against', 'ratio', 'spread', 'aim', ''],
       aimed.map((comparison) => aimCells(comparison)),
     ),
     ...skipped.map(({ id, because }) => `Skipped: \`${id}\`, because ${because}.\n`),
@@ -65,7 +65,7 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
       '',
       whenWords(results),
       '',
-      ...chart(results.bench, `${results.bench}: what is reached of each aim`, results.comparisons),
+      ...chart(results.bench, `${results.bench}: share of each aim`, results.comparisons),
       ...figuresOf(results),
       ...results.comparisons.flatMap(({ id, name, against }) => {
         const note = notes.get(id)
@@ -84,7 +84,7 @@ const metWords = ({ isMet }: Judged): string => (isMet === true ? 'met' : 'not m
 
 const spreadWords = ({ spread: [low, high] }: Judged): string => `${shown(low)} to ${shown(high)}`
 
-/** What the aim is about: the ratio, or our own figure with its unit. */
+/** The figure that the aim is about: the ratio, or our own figure with its unit. */
 const judgedWords = ({ aim, unit }: Comparison, judged: Judged): string =>
   aim?.of === 'ours' ? `${shown(judged.ours)} ${unit}` : shown(judged.ratio)
 
@@ -119,13 +119,14 @@ function figuresOf({ comparisons }: Results): string[] {
       aim === undefined ? '' : `${aimWords(comparison)}: ${metWords(judged)}`,
     ]
   })
-  const head = ['what', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
+  const head = ['measurement', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
   const cpuRows = comparisons.flatMap((comparison) => {
     const [ours, baseline] = [medianCpu(comparison.ours), medianCpu(comparison.baseline)]
     if (Object.keys(ours).length === 0) return []
     return [[comparison.name, comparison.against, partsWords(ours), partsWords(baseline)]]
   })
-  const cpuHead = ['CPU of one, in microseconds', 'against', 'ours', 'baseline']
+  const cpuHead = ['CPU of one operation, in microseconds', 'against', 'ours', 'baseline']
+
   return [...tableOf(head, rows), ...(cpuRows.length === 0 ? [] : tableOf(cpuHead, cpuRows))]
 }
 
@@ -138,7 +139,7 @@ const whenWords = ({ date, runs, secondsPerRun, machine }: Results): string =>
   `Measured on ${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s each, of Turnlog ${machine.versions['turnlog']}; ` +
   `load average before: ${machine.loadBefore}.`
 
-/** What differs from bench to bench of one sitting is told with the bench. */
+/** Tables of the machines, one for each group of benches that ran on the same machine and versions. */
 function machinesOf(all: readonly Results[]): string[] {
   const groups = Map.groupBy(all, ({ machine }) => JSON.stringify(machineRows(machine)))
   return [...groups.values()].flatMap((group) => {
@@ -146,7 +147,7 @@ function machinesOf(all: readonly Results[]): string[] {
     if (first === undefined) return []
     const names = group.map(({ bench }) => bench).join(', ')
     return [
-      ...(groups.size > 1 ? [`Of ${names}:`, ''] : []),
+      ...(groups.size > 1 ? [`Benches ${names}:`, ''] : []),
       ...tableOf(['', ''], machineRows(first.machine)),
     ]
   })

@@ -1,9 +1,10 @@
-/** A bench's figures for a terminal. */
+/** The figures of a bench as text for a terminal. */
 import { aimWords, type Comparison, type CpuMicros, judge, medianCpu, shown } from './comparison.ts'
 
 const head = ['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)']
 
-/** A line a comparison: `name unit ours baseline ratio spread (aim)`, and below it what an operation cost in CPU. */
+/** One line per comparison: `name unit ours baseline ratio spread (aim)`, and below it the CPU of an operation. */
+
 export function tableOf(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(cellsOf)
   const table = [head, ...rows]
