@@ -1,4 +1,7 @@
-/** `bun run bench`: starts the servers it needs, prints Turnlog's figures against a baseline, and stores them. */
+/**
+ * `bun run bench`: starts the servers it needs, prints Turnlog's figures against a baseline, and
+ * stores them.
+ */
 import { parseArgs } from 'node:util'
 import { stopTestPostgres, testDatabaseUrl } from '../test/support/servers/postgres.ts'
 import { stopTestRedis } from '../test/support/servers/redis.ts'

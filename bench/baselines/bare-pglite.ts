@@ -1,7 +1,7 @@
 /**
- * A process with PGlite and nothing else. It opens the data and prints a line when it is ready. Each
- * line of its input is a number of seconds: it runs the statements of a file one after the other for
- * that time and prints the rate. It closes the data at the end of its input.
+ * A process with PGlite and nothing else. It opens the data and prints a line when it is ready.
+ * Each line of its input is a number of seconds: it runs the statements of a file one after the
+ * other for that time and prints the rate. It closes the data at the end of its input.
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'

@@ -19,8 +19,8 @@ export async function startBareHttp(bytes: number): Promise<BareHttp> {
 }
 
 /**
- * Starts PGlite on the data of an embedded directory and waits until it has answered. `file` has the
- * statements that it can run, as JSON.
+ * Starts PGlite on the data of an embedded directory and waits until it has answered. `file` has
+ * the statements that it can run, as JSON.
  */
 export async function startBarePglite(directory: string, file?: string): Promise<LineProcess> {
   const args = file === undefined ? [] : [file]

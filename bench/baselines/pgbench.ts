@@ -14,7 +14,10 @@ const take = `UPDATE conversations SET version = version + 1, last_seq = last_se
 const message = (id: string, seq: string, version: string, role: string, text: string) =>
   `${id}, ${seq}, gen_random_uuid(), 'default', gen_random_uuid(), ${version}, '${role}', ARRAY['${text}'], 'text', now()`
 
-/** A turn as five statements, as a client that waits for each answer sends it: version and seq, then two messages. */
+/**
+ * A turn as five statements, as a client that waits for each answer sends it: version and seq, then
+ * two messages.
+ */
 const five = `BEGIN;
 ${take}
   RETURNING last_seq AS seq, version AS v \\gset

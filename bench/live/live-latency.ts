@@ -17,7 +17,9 @@ import { runs, seconds, turn } from '../load/scene.ts'
 import { median, type Sample } from '../report/comparison.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-/** Milliseconds of one sample: the delivery of a commit, and the calls that its baseline adds up. */
+/**
+ * Milliseconds of one sample: the delivery of a commit, and the calls that its baseline adds up.
+ */
 type Waits = {
   readonly commit: number
   readonly publish: number

@@ -9,7 +9,9 @@ import type { Sample } from '../report/comparison.ts'
 import type { Ledger } from '../report/ledger.ts'
 import { createClock, follow, newConversation, openConfigured, record } from './live-latency.ts'
 
-/** Number of conversations that are written concurrently, each at a random moment between two polls. */
+/**
+ * Number of conversations that are written concurrently, each at a random moment between two polls.
+ */
 const conversations = 40
 
 /** Milliseconds allowed for reading and sending, after the wait for the poll. */

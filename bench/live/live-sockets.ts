@@ -1,4 +1,7 @@
-/** Thousands of sockets of one process: the cost of a frame, a socket and a resume, against Bun's own sockets. */
+/**
+ * Thousands of sockets of one process: the cost of a frame, a socket and a resume, against Bun's
+ * own sockets.
+ */
 
 import { createConversations, type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
@@ -11,7 +14,10 @@ import type { Ledger } from '../report/ledger.ts'
 import type { RowId } from '../report/rows.ts'
 import { type Bare, followers, Sockets, startBare } from './sockets.ts'
 
-/** Memory per socket is the slope between these two counts, so a process's one-time growth is left out. */
+/**
+ * Memory per socket is the slope between these two counts, so a process's one-time growth is left
+ * out.
+ */
 const fewSockets = 2000
 const manySockets = 10_000
 /** Number of sockets that resume at the same time. */
@@ -22,7 +28,8 @@ export async function benchSockets(ledger: Ledger): Promise<void> {
   const start = async () =>
     await startNode({ DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `${redis.url}/0` })
   await benchFanOut(ledger, start)
-  // If each socket follows a conversation of its own, the figure includes that conversation's memory.
+  // If each socket follows a conversation of its own, the figure includes that conversation's
+  // memory.
   const memory = (id: RowId, conversations: number) =>
     ledger.compare(id, {
       async ours() {

@@ -1,13 +1,18 @@
 /** Client sockets of this process, for any server, and a server with Bun's own sockets. */
 import { join } from 'node:path'
 
-/** Handshakes at a time. With more than the kernel queues, they would wait for its timers, on either side. */
+/**
+ * Handshakes at a time. With more than the kernel queues, they would wait for its timers, on either
+ * side.
+ */
 const handshakesMax = 200
 
 /** A server to connect to, and the id of the process that is measured. */
 export type Bare = AsyncDisposable & { readonly url: string; readonly pid: number }
 
-/** Number of subscribers of a conversation. A wait for frames is checked only at multiples of it. */
+/**
+ * Number of subscribers of a conversation. A wait for frames is checked only at multiples of it.
+ */
 export const followers = 1000
 
 /** Sockets that barely look at a frame, because they share the cores with the server. */

@@ -6,11 +6,15 @@ import type { CpuMicros, Sample } from '../report/comparison.ts'
 /** Units of /proc/<pid>/stat per second. Linux reports hundredths on every kernel. */
 const ticksPerSecond = 100
 
-/** CPU seconds of all threads of a process and of its children that have ended. 0 if there is no /proc. */
+/**
+ * CPU seconds of all threads of a process and of its children that have ended. 0 if there is no
+ * /proc.
+ */
 export function cpuSeconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // utime, stime, cutime and cstime are fields 14 to 17. The name before them may contain anything.
+    // utime, stime, cutime and cstime are fields 14 to 17. The name before them may contain
+    // anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
     return ticks / ticksPerSecond
@@ -19,7 +23,10 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
-/** The processes whose CPU is measured, by name: one process, or one with all its children (Postgres). */
+/**
+ * The processes whose CPU is measured, by name: one process, or one with all its children
+ * (Postgres).
+ */
 export type WatchedProcesses = Readonly<Record<string, number | { readonly family: number }>>
 
 const cpuSecondsOf = (watched: WatchedProcesses[string]): number =>
@@ -30,7 +37,10 @@ const cpuSecondsOf = (watched: WatchedProcesses[string]): number =>
 export type LoadFigures = {
   readonly value: number
   readonly operations: number
-  /** CPU seconds of the program that made the load. It has ended, so it is not among the watched ones. */
+  /**
+   * CPU seconds of the program that made the load. It has ended, so it is not among the watched
+   * ones.
+   */
   readonly clientSeconds?: number
 }
 

@@ -1,4 +1,6 @@
-/** A data directory of the embedded database with conversations in it, and copies of the directory. */
+/**
+ * A data directory of the embedded database with conversations in it, and copies of the directory.
+ */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
- * A load of HTTP requests over keep-alive sockets, each with one request in flight. It writes prepared
- * bytes and reads only the status and the length of the answer, so that on shared cores the server
- * gets nearly all of the CPU.
+ * A load of HTTP requests over keep-alive sockets, each with one request in flight. It writes
+ * prepared bytes and reads only the status and the length of the answer, so that on shared cores
+ * the server gets nearly all of the CPU.
  */
 import { connect } from 'node:net'
 import { median } from '../report/comparison.ts'

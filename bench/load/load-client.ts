@@ -1,7 +1,7 @@
 /**
- * A load of HTTP requests from outside the service's process. It is made by `wrk` if that is installed,
- * which takes 12 us of CPU a request, and else by our own client, `http-load.ts`, which takes 14 to
- * 17 us of the same cores.
+ * A load of HTTP requests from outside the service's process. It is made by `wrk` if that is
+ * installed, which takes 12 us of CPU a request, and else by our own client, `http-load.ts`, which
+ * takes 14 to 17 us of the same cores.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,9 @@ import { httpLoad, requestBytes } from './http-load.ts'
 
 export type Ask = { readonly path: string; readonly body?: unknown }
 
-/** Sends the requests one after the other over all connections. Each connection has one in flight. */
+/**
+ * Sends the requests one after the other over all connections. Each connection has one in flight.
+ */
 export type LoadClient = Disposable & {
   readonly name: 'wrk' | 'own'
   /** The command line for the report, without the address. */

@@ -22,7 +22,10 @@ async function withConnection<Answer>(url: string, ask: (sql: postgres.Sql) => P
 /** Vacuums and analyses now, so that autovacuum does not do it during a measurement. */
 export const analyse = (url: string) => withConnection(url, (sql) => sql`vacuum analyze`)
 
-/** The version and the settings. Refuses a Postgres that does not write its commits to disk: its figures do not compare. */
+/**
+ * The version and the settings. Refuses a Postgres that does not write its commits to disk: its
+ * figures do not compare.
+ */
 export async function postgresFacts(url: string): Promise<PostgresFacts> {
   return await withConnection(url, async (sql) => {
     const [first] = await sql<

@@ -1,10 +1,15 @@
-/** Things that all benches share: number and length of runs, a typical turn, ids of conversations, and checks of programs. */
+/**
+ * Things that all benches share: number and length of runs, a typical turn, ids of conversations,
+ * and checks of programs.
+ */
 
 /** Seconds that a run measures, and the number of runs of each side. */
 export const seconds = wholeNumber('BENCH_SECONDS', 3)
 export const runs = wholeNumber('BENCH_RUNS', 5)
 
-/** The least number of runs for a median that is published. Figures of fewer runs are stored apart. */
+/**
+ * The least number of runs for a median that is published. Figures of fewer runs are stored apart.
+ */
 export const runsEnough = 5
 
 function wholeNumber(name: string, standard: number): number {

@@ -1,6 +1,6 @@
 /**
- * Turns recorded over HTTP on the embedded database, against bare PGlite. The baseline is a process that
- * only runs the statements that the service sends for turns that arrive one at a time.
+ * Turns recorded over HTTP on the embedded database, against bare PGlite. The baseline is a process
+ * that only runs the statements that the service sends for turns that arrive one at a time.
  */
 import { writeFileSync } from 'node:fs'
 import { paramText } from '../../adapters/database/values.ts'
@@ -46,12 +46,15 @@ export async function benchEmbedded(ledger: Ledger): Promise<void> {
 /** Runs the statements of a file on data that they were not run on before. */
 async function replay(directory: string, file: string) {
   await using bare = await startBarePglite(directory, file)
-  // The service keeps running between runs, and a new process is slower, so this one warms up first.
+  // The service keeps running between runs, and a new process is slower, so this one warms up
+  // first.
   await bare.ask(`${warmSeconds}`)
   return await metered({ pglite: bare.pid }, () => bare.ask<ReplayFigures>(`${seconds}`))
 }
 
-/** Writes the statements that the service sends for single turns to a file, and returns its path. */
+/**
+ * Writes the statements that the service sends for single turns to a file, and returns its path.
+ */
 async function statementsOf(data: EmbeddedData): Promise<string> {
   const directory = data.copy()
   const config = configWith({ database: { dataDirectory: directory } })
@@ -71,7 +74,8 @@ async function statementsOf(data: EmbeddedData): Promise<string> {
   const turns = (seconds + warmSeconds) * statementsPerSecond
   for (let n = 0; n < turns; n += 1)
     await record(app, conversationId((n % embeddedConversations) + 1))
-  // The statement that was sent most often is the one that records a turn; the service also sends others.
+  // The statement that was sent most often is the one that records a turn; the service also sends
+  // others.
   const [texts = []] = [...Map.groupBy(sent, ({ text }) => text).values()].toSorted(
     (a, b) => b.length - a.length,
   )

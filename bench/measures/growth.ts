@@ -1,4 +1,7 @@
-/** A turn at the end of a long conversation, against one at the end of a short one: time, and bytes to Redis. */
+/**
+ * A turn at the end of a long conversation, against one at the end of a short one: time, and bytes
+ * to Redis.
+ */
 
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
@@ -29,7 +32,8 @@ export async function benchGrowth(ledger: Ledger): Promise<void> {
   let next = firstShort
   for (let run = 0; run <= runs; run += 1) {
     const costs = { short: cost(), middle: cost(), long: cost() }
-    // The lengths also alternate within a run, so that a busy moment of the machine meets all three.
+    // The lengths also alternate within a run, so that a busy moment of the machine meets all
+    // three.
     for (let n = 0; n < blocks; n += 1) {
       await addBlock(costs.short, node.url, redis, next)
       await addBlock(costs.middle, node.url, redis, middleOne)

@@ -1,6 +1,6 @@
 /**
- * The newest 50 messages over HTTP, against Redis answering a list of the same 50: the cost of a cache
- * that has nothing behind it. Both loads are made by programs in C.
+ * The newest 50 messages over HTTP, against Redis answering a list of the same 50: the cost of a
+ * cache that has nothing behind it. Both loads are made by programs in C.
  */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'

@@ -1,4 +1,6 @@
-/** Turns recorded over HTTP, against pgbench running hand-written SQL of a turn on the same tables. */
+/**
+ * Turns recorded over HTTP, against pgbench running hand-written SQL of a turn on the same tables.
+ */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp } from '../baselines/bare-processes.ts'
@@ -55,7 +57,10 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Sends turns to all conversations, in steps of 379, so that consecutive turns go to different ones. */
+/**
+ * Sends turns to all conversations, in steps of 379, so that consecutive turns go to different
+ * ones.
+ */
 const turnClient = (url: string): LoadClient =>
   loadClient(
     url,

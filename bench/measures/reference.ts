@@ -1,6 +1,6 @@
 /**
- * Turns recorded over HTTP, against the algorithm that this service replaces. For each turn, that one
- * reads the whole history back and writes it to Redis. Its program is not part of this project;
+ * Turns recorded over HTTP, against the algorithm that this service replaces. For each turn, that
+ * one reads the whole history back and writes it to Redis. Its program is not part of this project;
  * BENCH_REFERENCE is its path.
  */
 import { existsSync } from 'node:fs'
@@ -14,7 +14,8 @@ import { conversationId, seconds } from '../load/scene.ts'
 import { seed } from '../load/seed.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-// The same number of conversations, messages and writers, and texts of the same length, as in the program.
+// The same number of conversations, messages and writers, and texts of the same length, as in the
+// program.
 const conversations = 64
 const messages = 1000
 const writers = 32
@@ -58,7 +59,9 @@ export async function benchReference(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Debian's own Python, which sees Debian's packages. Another one that is first on the PATH may not. */
+/**
+ * Debian's own Python, which sees Debian's packages. Another one that is first on the PATH may not.
+ */
 const python =
   process.env['BENCH_PYTHON'] ?? (existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3')
 

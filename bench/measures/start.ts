@@ -1,4 +1,7 @@
-/** Seconds from the start of a process until it answers that it is ready, against the least that such a process needs. */
+/**
+ * Seconds from the start of a process until it answers that it is ready, against the least that
+ * such a process needs.
+ */
 import { type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp, startBarePglite } from '../baselines/bare-processes.ts'

@@ -1,6 +1,7 @@
 /**
- * A process with a peer's library and callers of its public API. It runs in a copy of this folder that
- * has the packages installed. Each line of its input is a task in JSON; it answers a line with the result.
+ * A process with a peer's library and callers of its public API. It runs in a copy of this folder
+ * that has the packages installed. Each line of its input is a task in JSON; it answers a line with
+ * the result.
  */
 import { createInterface } from 'node:readline'
 

@@ -1,4 +1,7 @@
-/** A bar chart as SVG: the share of each aim that is reached, and the spread of the runs. It has light and dark colours. */
+/**
+ * A bar chart as SVG: the share of each aim that is reached, and the spread of the runs. It has
+ * light and dark colours.
+ */
 
 export type Bar = {
   readonly label: string
@@ -16,7 +19,10 @@ const left = 400
 const right = 170
 const top = 44
 const rowHeight = 44
-/** The longest bar, as a share of the aim. Longer ones are cut, because one would make the others tiny. */
+/**
+ * The longest bar, as a share of the aim. Longer ones are cut, because one would make the others
+ * tiny.
+ */
 const scaleMax = 2.5
 
 const style = `

@@ -1,4 +1,7 @@
-/** Turnlog against a baseline, run alternately: medians, the spread of the ratio, and whether an aim is met. */
+/**
+ * Turnlog against a baseline, run alternately: medians, the spread of the ratio, and whether an aim
+ * is met.
+ */
 
 /** Microseconds of CPU per operation, by process: server, client, postgres, redis. */
 export type CpuMicros = Readonly<Record<string, number>>
@@ -27,7 +30,9 @@ export type Comparison = Row & {
 
 export type Side = () => Promise<Sample>
 
-/** Runs both sides `runs` times, alternating, so that a machine that slows down does so for both. */
+/**
+ * Runs both sides `runs` times, alternating, so that a machine that slows down does so for both.
+ */
 export async function inTurn(runs: number, ours: Side, baseline: Side) {
   const samples: { ours: Sample[]; baseline: Sample[] } = { ours: [], baseline: [] }
   for (let run = 0; run < runs; run += 1) {
@@ -51,7 +56,10 @@ export function median(values: readonly number[]): number {
 export type Judged = {
   readonly ours: number
   readonly baseline: number
-  /** Median of the ratios of the pairs, not ratio of the medians, because the runs of a pair are close in time. */
+  /**
+   * Median of the ratios of the pairs, not ratio of the medians, because the runs of a pair are
+   * close in time.
+   */
   readonly ratio: number
   /** Lowest and highest ratio of the pairs, or of our own figures if the aim is about those. */
   readonly spread: readonly [number, number]

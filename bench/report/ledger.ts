@@ -1,4 +1,7 @@
-/** The ledger of a running bench: comparisons, skipped rows with their reasons, and the commands used. */
+/**
+ * The ledger of a running bench: comparisons, skipped rows with their reasons, and the commands
+ * used.
+ */
 
 import { runs } from '../load/scene.ts'
 import { type Comparison, inTurn, judge, type Sample, type Side, shown } from './comparison.ts'

@@ -47,7 +47,9 @@ function systemName(): string {
   }
 }
 
-/** The name of a path's file system. The report shows it, because a commit to memory costs nothing. */
+/**
+ * The name of a path's file system. The report shows it, because a commit to memory costs nothing.
+ */
 function fileSystem(path: string): string {
   const known: Readonly<Record<number, string>> = {
     61267: 'ext4',

@@ -139,7 +139,9 @@ const whenWords = ({ date, runs, secondsPerRun, machine }: Results): string =>
   `Measured on ${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s each, of Turnlog ${machine.versions['turnlog']}; ` +
   `load average before: ${machine.loadBefore}.`
 
-/** Tables of the machines, one for each group of benches that ran on the same machine and versions. */
+/**
+ * Tables of the machines, one for each group of benches that ran on the same machine and versions.
+ */
 function machinesOf(all: readonly Results[]): string[] {
   const groups = Map.groupBy(all, ({ machine }) => JSON.stringify(machineRows(machine)))
   return [...groups.values()].flatMap((group) => {

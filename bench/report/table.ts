@@ -3,7 +3,10 @@ import { aimWords, type Comparison, type CpuMicros, judge, medianCpu, shown } fr
 
 const head = ['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)']
 
-/** One line per comparison: `name unit ours baseline ratio spread (aim)`, and below it the CPU of an operation. */
+/**
+ * One line per comparison: `name unit ours baseline ratio spread (aim)`, and below it the CPU of an
+ * operation.
+ */
 
 export function tableOf(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(cellsOf)

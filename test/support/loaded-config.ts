@@ -21,9 +21,9 @@ export function refusal(run: () => unknown): ConfigError {
     if (error instanceof ConfigError) return error
     throw error
   }
-  throw new Error('it was not refused')
+  throw new Error('The configuration was accepted.')
 }
 
-/** Each problem as one line. */
+/** The problems of a configuration, one line each. */
 export const problemsOf = (sources: ConfigSources) =>
   refusal(() => load(sources)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)

@@ -1,6 +1,7 @@
 /**
- * A process that takes a lock again and again, and each time leaves it as one who has died does: in the name
- * of a process that is gone. Prints how often it held it, and how often it was not alone.
+ * A process that takes a lock repeatedly. Each time it leaves the lock as a dead process would: the
+ * lock names a process that no longer exists. At the end it prints the number of times it held the
+ * lock, and the number of times that another process held it, too.
  */
 import { open, rename, unlink, writeFile } from 'node:fs/promises'
 import { lockFile } from '../../src/client/journal/file-lock.ts'
