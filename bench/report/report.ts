@@ -53,7 +53,7 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
     '',
     ...chart('aims', 'Share of each aim that is reached', aimed),
     ...tableOf(
-      ['measurement', 'against', 'ratio', 'spread', 'aim', ''],
+      ['measurement', 'against', 'figure', 'aim', ''],
       aimed.map((comparison) => aimCells(comparison)),
     ),
     ...skipped.map(({ id, because }) => `Skipped: \`${id}\`, because ${because}.\n`),
@@ -101,33 +101,32 @@ function aimCells(comparison: Comparison): string[] {
   const judged = judge(comparison)
   const { name, against } = comparison
   const figure = judgedWords(comparison, judged)
-  return [name, against, figure, spreadWords(judged), aimWords(comparison), metWords(judged)]
+  return [name, against, figure, aimWords(comparison), metWords(judged)]
 }
 
+/** The table of a bench. The columns of CPU are left out if no run measured it. */
 function figuresOf({ comparisons }: Results): string[] {
-  const rows = comparisons.map((comparison) => {
+  const cpuCells = comparisons.map(({ ours, baseline }) => [
+    partsWords(medianCpu(ours)),
+    partsWords(medianCpu(baseline)),
+  ])
+  const hasCpu = cpuCells.flat().some((cell) => cell !== '')
+  const rows = comparisons.map((comparison, index) => {
     const judged = judge(comparison)
-    const { name, against, unit, aim } = comparison
+    const { name, against, unit } = comparison
     return [
       name,
       against,
-      unit,
-      shown(judged.ours),
+      `${shown(judged.ours)} ${unit}`,
       shown(judged.baseline),
       shown(judged.ratio),
       spreadWords(judged),
-      aim === undefined ? '' : `${aimWords(comparison)}: ${metWords(judged)}`,
+      ...(hasCpu ? (cpuCells[index] ?? []) : []),
     ]
   })
-  const head = ['measurement', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
-  const cpuRows = comparisons.flatMap((comparison) => {
-    const [ours, baseline] = [medianCpu(comparison.ours), medianCpu(comparison.baseline)]
-    if (Object.keys(ours).length === 0) return []
-    return [[comparison.name, comparison.against, partsWords(ours), partsWords(baseline)]]
-  })
-  const cpuHead = ['CPU of one operation, in microseconds', 'against', 'ours', 'baseline']
-
-  return [...tableOf(head, rows), ...(cpuRows.length === 0 ? [] : tableOf(cpuHead, cpuRows))]
+  const head = ['measurement', 'against', 'ours', 'baseline', 'ratio', 'spread']
+  const cpuHead = ['CPU of ours, us', 'CPU of the baseline, us']
+  return tableOf([...head, ...(hasCpu ? cpuHead : [])], rows)
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -136,7 +135,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
 }
 
 const whenWords = ({ date, runs, secondsPerRun, machine }: Results): string =>
-  `Measured on ${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s each, of Turnlog ${machine.versions['turnlog']}; ` +
+  `${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s, Turnlog ${machine.versions['turnlog']}, ` +
   `load average before: ${machine.loadBefore}.`
 
 /**
