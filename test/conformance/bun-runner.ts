@@ -1,4 +1,5 @@
-/** `bun:test`, for suites that leave the runner open. */
+/** `bun:test` as the runner of suites that work with any runner. */
+
 import { afterAll, beforeAll, describe, test } from 'bun:test'
 import type { Runner } from './kv/kv.ts'
 

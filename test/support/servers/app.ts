@@ -1,6 +1,7 @@
 /**
- * A real app on a database of its own. Every answer it gives is held to the OpenAPI document it
- * serves: what that does not tell of fails the test.
+ * A real app on a database of its own. Each of its answers is compared with the OpenAPI document
+ * that it serves: a status, header, body or problem code that the document does not describe fails
+ * the test.
  */
 import Schema from 'typebox/schema'
 import { type App, type AppOverrides, createApp } from '../../../src/app.ts'
@@ -12,14 +13,14 @@ export type Answer = {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The text as JSON, empty where it is none. */
+  /** The text as JSON, or an empty object if it is not JSON. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
 export type TestApp = App & {
   /** One line of JSON per event. */
   readonly log: string[]
-  /** `body` is sent as JSON, a string as it is. */
+  /** Sends a request. A string body is sent unchanged, any other as JSON. */
   ask(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<Answer>
 }
 
@@ -30,14 +31,14 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const url = rest.database === undefined ? await testDatabaseUrl() : undefined
   const config = configWith({
     ...overrides,
-    // Machines that run tests are slow at times, and tests look at every line of the log.
+    // Slow requests are not logged: tests look at every line, and their machines are slow at times.
     server: { slowRequestMs: 0, ...overrides.server },
     database: { url, ...overrides.database },
   })
   const log: string[] = []
   const app = await createApp(config, { events: createEvents((line) => log.push(line)), ...rest })
   const contract = await contractOf(app)
-  // What a start says is of no interest here.
+  // Tests do not look at the lines of the start.
   log.length = 0
   return {
     ...app,
@@ -47,7 +48,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (body !== undefined && !sent.has('content-type'))
         sent.set('content-type', 'application/json')
       const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
-      // A string would bring a content type of its own.
+      // Sent as bytes, because a string would add a content type.
       const bytes = text === undefined ? {} : { body: new TextEncoder().encode(text) }
       const request = new Request(`http://turnlog.test${path}`, { method, headers: sent, ...bytes })
       const response = await app.fetch(request)
@@ -66,7 +67,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
 
 const isJson = (headers: Headers) => /\bjson\b/.test(headers.get('content-type') ?? '')
 
-type Told = {
+type DescribedOperation = {
   responses: Record<
     string,
     {
@@ -79,7 +80,7 @@ type Told = {
 export type Document = {
   openapi: string
   info: { title: string; version: string }
-  paths: Record<string, Record<string, Told>>
+  paths: Record<string, Record<string, DescribedOperation>>
   components: { schemas: Record<string, object>; examples: Record<string, unknown> }
 }
 
@@ -88,7 +89,7 @@ export async function documentOf(app: Pick<App, 'fetch'>): Promise<Document> {
   return (await response.json()) as Document
 }
 
-/** Why a value is none of this schema of the document; empty where it is one. */
+/** The errors of a value by a schema of the document. Empty if the value is valid. */
 export function schemaErrors({ components }: Document, schema: object, value: unknown): string[] {
   const [, errors] = Schema.Errors({ ...schema, components }, value)
   return errors.map(({ instancePath, message }) => `${instancePath} ${message}`)
@@ -108,25 +109,25 @@ async function contractOf(app: App) {
       if (headers.get('turnlog-request-id') === null) fail('has no request id')
       const [pathname = ''] = path.split('?')
       const type = headers.get('content-type')
-      const told = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
+      const operation = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
         method === 'HEAD' ? 'get' : method.toLowerCase()
       ]
       if (status >= 400 && !pathname.startsWith('/readyz')) {
-        if (type !== 'application/problem+json') fail(`is ${type} and no problem`)
+        if (type !== 'application/problem+json') fail(`is ${type}, not a problem`)
         if (method === 'HEAD') return
         const errors = schemaErrors(document, document.components.schemas.Problem ?? {}, body)
         if (errors.length > 0) fail(errors.join('; '))
         if (body.requestId !== headers.get('turnlog-request-id')) fail('has two request ids')
         if (body.status !== status) fail('has two statuses')
       }
-      if (told === undefined) return
-      const response = told.responses[status] ?? fail('is no answer of the document')
+      if (operation === undefined) return
+      const response = operation.responses[status] ?? fail('has a status that the document lacks')
       for (const name of ['location', 'etag', 'retry-after'])
         if (
           headers.has(name) &&
-          !Object.keys(response.headers ?? {}).some((told) => told.toLowerCase() === name)
+          !Object.keys(response.headers ?? {}).some((each) => each.toLowerCase() === name)
         )
-          fail(`has the header ${name}, which the document does not tell of`)
+          fail(`has the header ${name}, which the document does not describe`)
       if (method === 'HEAD') return
       if (response.content === undefined) {
         if (text !== '') fail('has a body')
@@ -140,7 +141,7 @@ async function contractOf(app: App) {
         status >= 400 &&
         !(String(body.code) in content.examples)
       )
-        fail(`has the code ${String(body.code)}, which the document does not tell of`)
+        fail(`has the code ${String(body.code)}, which the document does not list`)
     },
   }
 }

@@ -1,4 +1,4 @@
-/** Fresh databases for tests, one factory a kind: each call answers an empty one. */
+/** Empty databases for tests. Each call of a factory opens a new one. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,11 +21,11 @@ export async function freshPostgres(change: Partial<typeof options> = {}): Promi
   return openDatabase({ ...options, ...change, url: await testDatabaseUrl() })
 }
 
-/** Another node's connections to the same database. */
+/** Opens more connections to the same database, as another node does. */
 export const openPostgres = (url: string, onEvent: OnDatabaseEvent = () => {}): Promise<Database> =>
   openDatabase({ ...options, url, onEvent })
 
-/** Its directory goes with it. */
+/** An embedded database. Its directory is removed when it is disposed of. */
 export async function freshPglite(onEvent: OnDatabaseEvent = () => {}): Promise<Database> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
   const database = await openDatabase({ ...options, directory, deadlineMs: 30_000, onEvent })

@@ -1,4 +1,4 @@
-/** Real Redis servers for tests: on ports of their own, gone with the test process. */
+/** Real Redis servers for tests, each on its own port. They end with the test process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -9,31 +9,34 @@ import { startWatchdog, type Watchdog } from './watchdog.ts'
 
 export type TestRedis = AsyncDisposable & {
   readonly url: string
-  /** On 127.0.0.1; stays the same over restarts. */
+  /** Port on 127.0.0.1. A restart keeps it. */
   readonly port: number
-  /** Runs a command through redis-cli; answers what that prints. */
+  /** Runs a command through redis-cli. Returns its output. */
   ask(...command: string[]): string
-  /** Saves the data; answers a file for `restart`. */
+  /** Saves the data. Returns the path of a file for `restart`. */
   dump(): string
   stop(): Promise<void>
-  /** SIGKILL. */
+  /** Ends the server with SIGKILL. */
   kill(): Promise<void>
-  /** Kills it where it still runs; it begins with the dump, and empty without one. */
+  /**
+   * Starts the server again, after a kill if it is running. It loads the dump, or is empty without
+   * one.
+   */
   restart(options?: { dump?: string }): Promise<void>
-  /** SIGSTOP: the kernel accepts connects, nothing answers. */
+  /** Pauses the server (SIGSTOP): the kernel accepts connections, but nothing answers. */
   freeze(): void
   thaw(): void
 }
 
 export type TestRedisCluster = AsyncDisposable & {
   readonly nodes: readonly TestRedis[]
-  /** Names every node. */
+  /** URL that names every node. */
   readonly url: string
 }
 
 let missing: { reason: string | undefined } | undefined
 
-/** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
+/** The reason why no Redis is available. `undefined` if there is one, or one could be installed. */
 export function redisMissing(): string | undefined {
   missing ??= { reason: provide(['redis-server', 'redis-cli'], ['redis-server']) }
   return missing.reason
@@ -92,8 +95,8 @@ export async function startRedis(
     const ending = server
     server = undefined
     if (ending === undefined) return
-    // Until it is reaped: in the table of processes it is dead as soon as its first thread is,
-    // while another one may still hold the port.
+    // Waits until the process is reaped: it counts as dead when its first thread has ended, while
+    // another thread may still hold the port.
     const isGone = () => ending.exitCode !== null || ending.signalCode !== null
     if (!isGone()) ending.kill(signal)
     await until('Redis is gone', isGone)
@@ -133,7 +136,7 @@ export async function startRedis(
   }
 }
 
-/** Whether a server answers there; the test process does other things meanwhile. */
+/** Whether a server answers on the port. Does not block the test process. */
 const pinged = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
@@ -163,7 +166,7 @@ export async function stablePort(): Promise<number> {
   }
 }
 
-/** Three masters that share the slots. */
+/** Starts a cluster of three masters that share the slots. */
 export async function startRedisCluster(): Promise<TestRedisCluster> {
   const settings = {
     'cluster-enabled': 'yes',
@@ -190,7 +193,7 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
   }
 }
 
-/** Every node knows the others and has its slots. */
+/** Waits until every node knows the others and all slots are assigned. */
 export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] }): Promise<void> {
   const isWhole = (node: TestRedis) => {
     const info = node.ask('CLUSTER', 'INFO')
@@ -199,7 +202,7 @@ export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] })
   await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
 }
 
-/** The end of a run; the preload calls it. */
+/** Stops all servers at the end of a run. The preload calls it. */
 export async function stopTestRedis(): Promise<void> {
   await watchdog?.end()
   watchdog = undefined

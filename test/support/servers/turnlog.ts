@@ -1,14 +1,14 @@
-/** The command line as a process of its own, to its end. */
+/** The command line, run to its end in a process of its own. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const main = join(import.meta.dir, '../../../src/main.ts')
 
-export type Ran = {
+export type FinishedCommand = {
   readonly code: number
   readonly out: string
   readonly err: string
-  /** Bytes at the peak. */
+  /** Peak memory of the process, in bytes. */
   readonly memory: number
 }
 
@@ -17,10 +17,12 @@ export type RunOptions = {
   readonly cwd?: string
 }
 
-export type Running = { readonly kill: () => void; readonly ended: Promise<Ran> }
+export type Running = { readonly kill: () => void; readonly ended: Promise<FinishedCommand> }
 
-export const runTurnlog = (words: readonly string[], options?: RunOptions): Promise<Ran> =>
-  startTurnlog(words, options).ended
+export const runTurnlog = (
+  words: readonly string[],
+  options?: RunOptions,
+): Promise<FinishedCommand> => startTurnlog(words, options).ended
 
 export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOptions = {}): Running {
   const child = Bun.spawn([process.execPath, main, ...words], {
@@ -30,7 +32,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
     stdout: 'pipe',
     stderr: 'pipe',
   })
-  // A child's own account of its peak begins with that of the process that made it, which is larger.
+  // The child's resource usage cannot be used: its peak begins with the larger one of this process.
   let memory = peakOf(child.pid)
   const watching = setInterval(() => {
     memory = Math.max(memory, peakOf(child.pid))
@@ -44,7 +46,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
   return { kill: () => child.kill('SIGKILL'), ended: ending() }
 }
 
-/** The most memory that a running process has held, in bytes; 0 where the system does not tell. */
+/** Peak memory of a running process in bytes. 0 if the system does not report it. */
 function peakOf(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')

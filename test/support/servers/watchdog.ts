@@ -1,4 +1,7 @@
-/** Ends processes and removes a directory when the test process has ended, however that was. */
+/**
+ * A watchdog that ends processes and removes a directory when the test process ends, however it
+ * ends.
+ */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,15 +9,18 @@ import { join } from 'node:path'
 import { until } from './processes.ts'
 
 export type Watchdog = {
-  /** A directory that goes with it. */
+  /** A directory that the watchdog removes at the end. */
   readonly root: string
-  /** What it would have to end. */
+  /** Replaces the list of processes that the watchdog ends. */
   note(pids: readonly number[]): void
-  /** Lets it do its work now. */
+  /** Ends the processes and removes the directory now. */
   end(): Promise<void>
 }
 
-/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
+/**
+ * The script. Each line of its input lists the processes to kill; at its end, it kills those of the
+ * last line.
+ */
 const watch = `
   trap '' INT TERM HUP
   while read -r line; do pids=$line; done
