@@ -48,7 +48,7 @@ describe('a comparison', () => {
     expect(median([])).toBeNaN()
   })
 
-  test('both sides of a comparison run alternately', async () => {
+  test('a bench runs Turnlog and the baseline alternately', async () => {
     const order: string[] = []
     const side = (name: string) => async () => ({ value: order.push(name) })
     const { ours, baseline } = await inTurn(2, side('ours'), side('baseline'))
@@ -71,7 +71,7 @@ describe('a comparison', () => {
     expect(judge(compared(wait, [1.5], [1])).isMet).toBe(true)
   })
 
-  test('an aim of our own figure is judged without the baseline', () => {
+  test('an aim about our own figure is judged without the baseline', () => {
     const start: Row = { ...faster, unit: 's', better: 'less', aim: { of: 'ours', bound: 0.5 } }
     const judged = judge(compared(start, [0.3, 0.25, 0.4], [0.02, 0.02, 0.02]))
     expect(judged).toMatchObject({ ours: 0.3, spread: [0.25, 0.4], isMet: true })
@@ -84,7 +84,7 @@ describe('a comparison', () => {
     expect('isMet' in judged).toBe(false)
   })
 
-  test('the CPU of a process is the median of the runs that measured it', () => {
+  test('the reported CPU of a process is the median of the runs that measured it', () => {
     const cpu = [{ server: 10, client: 1 }, { server: 30 }, { server: 20, client: 3 }]
     expect(medianCpu(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
       server: 20,
@@ -93,7 +93,7 @@ describe('a comparison', () => {
     expect(medianCpu(samples(1))).toEqual({})
   })
 
-  test('a figure is shown with three digits, or with all digits before the point', () => {
+  test('a figure of a bench is printed with three digits, or with all digits before the point', () => {
     expect([0.12345, 1.5, 12.345, 123.45, 12345.6, Number.NaN].map(shown)).toEqual([
       ...['0.12', '1.50', '12.3', '123', '12346', '-'],
     ])
@@ -101,7 +101,7 @@ describe('a comparison', () => {
 })
 
 describe('the rows', () => {
-  test('the aims of the rows are those of this list', () => {
+  test('the aims of all benches are those that this test lists', () => {
     const aims = rowIds.flatMap((id) => {
       const { aim, better } = rowOf(id)
       return aim === undefined ? [] : [`${id}: ${aim.of} ${aim.bound} or ${better}`]
@@ -132,7 +132,7 @@ describe('the rows', () => {
     ])
   })
 
-  test('each row has an id of its own that starts with the name of its bench', () => {
+  test('each row of a bench has a unique id that starts with the name of the bench', () => {
     expect(new Set(rowIds).size).toBe(rowIds.length)
     for (const name of benchNames)
       for (const id of Object.keys(rowsByBench[name])) expect(id).toStartWith(`${name}-`)
@@ -167,7 +167,7 @@ const results: Results = {
 }
 
 describe('the output of a bench', () => {
-  test('the table has a line per comparison, with its aim and whether it is met', () => {
+  test('the table of a bench has a line per comparison, with its aim and whether it is met', () => {
     const [head, line, spent] = tableOf(results.comparisons).split('\n')
     expect(head?.split(/ {2,}/)).toEqual([
       ...['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)'],
@@ -179,14 +179,14 @@ describe('the output of a bench', () => {
     expect(spent).toContain('ours: server 100')
   })
 
-  test('figures are stored as JSON with every run, and can be read again', () => {
+  test('the figures of every run are stored as JSON, and can be read again', () => {
     const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     writeResults(folder, results)
     expect(readResults(folder)).toEqual([results])
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('a report has tables, charts, skipped rows with their reasons, and notes below their rows', () => {
+  test('the report of the benches has tables, charts, skipped rows with reasons, and notes', () => {
     const notes = readNotes('# Notes\n\n## method\n\nIn turn.\n\n## record-32\n\nBound by X.\n')
     const { markdown, charts } = reportOf([results], notes)
     expect([...charts.keys()]).toEqual(['aims.svg', 'record.svg'])
@@ -201,7 +201,7 @@ describe('the output of a bench', () => {
     expect(markdown).toContain('3 runs of 1 s')
   })
 
-  test('the bars of a chart are shares of the aim, cut at two and a half times the aim', () => {
+  test('each bar of a chart is a share of an aim, cut at two and a half times the aim', () => {
     const bar = (aimShare: number): Bar => ({
       ...{ label: 'a & b', against: '"c"', figure: '1' },
       aimShare,
@@ -246,24 +246,24 @@ describe('bun run bench', () => {
     return { exitCode, out: String(stdout), err: String(stderr) }
   }
 
-  test('the help names every bench', () => {
+  test('`bun run bench --help` names every bench', () => {
     const { exitCode, out } = bench('--help')
     expect(exitCode).toBe(0)
     for (const name of [...benchNames, 'report']) expect(out).toContain(`\n  ${name} `)
   })
 
-  test('an unknown bench is refused, and no bench starts', () => {
+  test('`bun run bench` refuses an unknown bench and then starts none', () => {
     const { exitCode, out, err } = bench('record', 'recrod')
     expect([exitCode, out]).toEqual([2, ''])
     expect(err).toContain('There is no bench recrod')
     expect(err).toContain(benchNames.join(', '))
   })
 
-  test('an unknown flag is refused', () => {
+  test('`bun run bench` refuses an unknown flag', () => {
     expect(bench('--fast').exitCode).toBe(2)
   })
 
-  test('a report goes to the folder of --out, and one without figures is refused', () => {
+  test('`bun run bench report` writes to the folder of --out, and refuses a folder without figures', () => {
     const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     writeResults(folder, results)
     expect(bench('report', '--from', folder, '--out', join(folder, 'docs')).exitCode).toBe(0)

@@ -1,4 +1,4 @@
-/** The log: its levels, its two formats, and the count of lines that a flood leaves out. */
+/** The log: its levels, its two forms, and that a flood is counted and never lost. */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
 })
 
 describe('a flood of one event', () => {
-  test('a flood of one event writes ten lines, and after the window one line with the number of the others', async () => {
+  test('writes ten lines, and after the window one with the number of the others', async () => {
     const { log, entries } = logged({ windowMs: 100 })
     for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
     expect(entries()).toHaveLength(10)
@@ -40,23 +40,23 @@ describe('a flood of one event', () => {
     })
   })
 
-  test('events of the database adapter are counted as a flood, too', () => {
+  test('from the database adapter is counted as well', () => {
     const { log, entries } = logged()
-    const report = databaseEvents(log, () => {})
-    for (let n = 0; n < 25; n += 1) report({ type: 'stale', message: 'a session was given up' })
+    const tell = databaseEvents(log, () => {})
+    for (let n = 0; n < 25; n += 1) tell({ type: 'stale', message: 'a session was given up' })
     log.flush()
     expect(entries()).toHaveLength(11)
     expect(entries().at(-1)).toMatchObject({ event: 'notice', level: 'warn', leftOut: 15 })
   })
 
-  test('a flood of one problem code does not use up the lines of another code', () => {
+  test('does not use up the lines of another code', () => {
     const { log, entries } = logged()
     for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
     log.requestUnserved(unanswered({ code: 'overloaded' }))
     expect(entries()).toHaveLength(11)
   })
 
-  test('each window writes ten lines again, and a window that left no line out writes no count', async () => {
+  test('gets ten more lines in the next window, and a window without left-out lines writes no count', async () => {
     const { log, entries } = logged({ windowMs: 20 })
     for (let round = 0; round < 3; round += 1) {
       for (let n = 0; n < 10; n += 1) log.socketClosed('too-slow')
@@ -67,7 +67,7 @@ describe('a flood of one event', () => {
     expect(entries().some(({ leftOut }) => leftOut !== undefined)).toBe(false)
   })
 
-  test('`flush` writes the count of left-out lines', () => {
+  test('has its count written by `flush`', () => {
     const { log, entries } = logged()
     for (let n = 0; n < 12; n += 1) log.cacheAhead('c', n)
     log.flush()
@@ -78,7 +78,7 @@ describe('a flood of one event', () => {
 })
 
 describe('a line', () => {
-  test('the line of an unserved request has the code, the SQLSTATE and the reason of its cause', () => {
+  test('of an unserved request has the code, the SQLSTATE and the reason of its cause', () => {
     const { log, entries } = logged()
     const answer = new DatabaseError('refused', 'Postgres answered SQLSTATE 53100', {
       sqlState: '53100',
@@ -107,14 +107,14 @@ describe('a line', () => {
     ])
   })
 
-  test('the line of a refusal that protects the service is a warning', () => {
+  test('of a refusal that protects the service is a warning', () => {
     const { log, entries } = logged()
     for (const code of ['conversation-busy', 'overloaded', 'draining', 'not-ready'])
       log.requestUnserved(unanswered({ code }))
     expect(entries().map(({ level }) => level)).toEqual(['warn', 'warn', 'warn', 'warn'])
   })
 
-  test('a line below the level of the log is not written', () => {
+  test('below the level of the log is not written', () => {
     for (const [level, events] of [
       ['error', ['head-went-back']],
       ['warn', ['cache-lost', 'head-went-back']],
@@ -131,7 +131,7 @@ describe('a line', () => {
     }
   })
 
-  test('a line that cannot be written throws nothing', () => {
+  test('that cannot be written throws nothing', () => {
     const log = createEvents(() => {
       throw new Error('no more room')
     })
@@ -139,8 +139,8 @@ describe('a line', () => {
   })
 })
 
-describe('the text format of the log', () => {
-  test('a line of text has the time, the level, the event and its fields', () => {
+describe('text', () => {
+  test('is one line of words: the time, the level, the event, and its fields', () => {
     const { log, lines } = logged({ format: 'text' })
     log.requestUnserved(unanswered({ cause: new Error('it is away') }))
     expect(lines[0]).toMatch(
@@ -148,7 +148,7 @@ describe('the text format of the log', () => {
     )
   })
 
-  test('the stack of a fault is printed below its line', () => {
+  test('shows where a fault came from below its line', () => {
     const { log, lines } = logged({ format: 'text' })
     log.requestFailed(unanswered({ code: 'internal', cause: new TypeError('broken') }))
     const [first, second] = (lines[0] ?? '').split('\n')
@@ -156,7 +156,7 @@ describe('the text format of the log', () => {
     expect(second).toMatch(/^ +at .*events\.test\.ts/)
   })
 
-  test('the causes of a fault are printed below it, one per line', () => {
+  test('shows what caused a fault below it, cause by cause', () => {
     const { log, lines } = logged({ format: 'text' })
     const disk = new Error('the disk is gone', { cause: 'EIO\u001b' })
     const cause = new TypeError('broken', { cause: new RangeError('too far', { cause: disk }) })
@@ -170,13 +170,13 @@ describe('the text format of the log', () => {
     ])
   })
 
-  test('control characters are escaped in a line of text', () => {
+  test('escapes control characters', () => {
     const { log, lines } = logged({ format: 'text' })
     log.notice('warn', 'a\u001b[31mb\u009b2Jc\nd\u2028e')
     expect(lines[0]).toEndWith('message="a\\u001b[31mb\\u009b2Jc\\nd\\u2028e"')
   })
 
-  test('a start in the text format prints the addresses of the service', () => {
+  test('prints the addresses of the service at the start', () => {
     const { log, lines } = logged({ format: 'text' })
     const at = { version: '1.2.3', url: 'http://127.0.0.1:3000', database: 'D', cache: 'C' }
     log.started({ ...at, dataDirectory: undefined })

@@ -1,5 +1,5 @@
 /**
- * The documents that are generated from the table of settings. `UPDATE_DOCS=1` writes them.
+ * What is generated from the table of settings, as the project keeps it. `UPDATE_DOCS=1` writes it.
  */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -18,11 +18,11 @@ const updates = process.env['UPDATE_DOCS'] === '1'
 const begin = '<!-- reference: written by `turnlog config --reference` -->\n'
 const end = '<!-- reference: end -->\n'
 
-describe('the reference of settings', () => {
-  test('the reference in docs/configuration.md is the generated one', () => {
+describe('the reference', () => {
+  test('stands in docs/configuration.md as it is generated', () => {
     const document = read('docs/configuration.md')
     const [before = '', rest = ''] = document.split(begin)
-    const [written, after = ''] = rest.split(end)
+    const [kept, after = ''] = rest.split(end)
     expect(document).toContain(end)
     const generated = `\n${configReference()}`
     if (updates)
@@ -30,10 +30,10 @@ describe('the reference of settings', () => {
         join(root, 'docs/configuration.md'),
         [before, begin, generated, end, after].join(''),
       )
-    else expect(written).toBe(generated)
+    else expect(kept).toBe(generated)
   })
 
-  test('the reference has every setting with its names, values, default and help, and marks secrets', () => {
+  test('has every setting with its names, values, default and help, and says what is secret', () => {
     const lines = configReference().split('\n')
     for (const row of settingList) {
       const line = lines.find((one) => one.startsWith(`| \`${row.path}\` |`)) ?? ''
@@ -56,17 +56,17 @@ describe('the JSON Schema', () => {
   const errors = (toml: string) =>
     Schema.Errors(schema, parse(toml))[1].map(({ instancePath }) => instancePath)
 
-  test('docs/turnlog.schema.json is the generated schema', () => {
+  test('stands in docs/turnlog.schema.json as it is generated', () => {
     const path = 'docs/turnlog.schema.json'
     if (updates) writeFileSync(join(root, path), configSchema())
     else expect(read(path)).toBe(configSchema())
   })
 
-  test('the first line of turnlog.toml names the JSON Schema', () => {
+  test('is what the first line of turnlog.toml names', () => {
     expect(read('turnlog.toml').split('\n')[0]).toBe('#:schema ./docs/turnlog.schema.json')
   })
 
-  test('the JSON Schema accepts turnlog.toml as it is, and with every line uncommented', () => {
+  test('takes turnlog.toml as it is, and with every line of it switched on', () => {
     const text = read('turnlog.toml')
     expect(errors(text)).toEqual([])
     const all = text.replace(/^#(?=[^\s:])/gm, '')
@@ -74,7 +74,7 @@ describe('the JSON Schema', () => {
     expect(errors(all)).toEqual([])
   })
 
-  test('the JSON Schema finds settings that the service would refuse', () => {
+  test('finds what the service would refuse', () => {
     const wrong = [
       ['server.port = 65536', '/server/port'],
       ['server.port = "80"', '/server/port'],
@@ -85,10 +85,10 @@ describe('the JSON Schema', () => {
       ['database.url = "mysql://h/db"', '/database/url'],
       ['server = 1', '/server'],
     ] as const
-    for (const [toml, path] of wrong) expect([toml, ...errors(toml)]).toContain(path)
+    for (const [toml, place] of wrong) expect([toml, ...errors(toml)]).toContain(place)
   })
 
-  test('the JSON Schema uses only keywords that TOML editors know', () => {
+  test('uses no keyword that TOML editors do not know', () => {
     const keywords = new Set<string>()
     const walk = (value: object) => {
       for (const [name, inner] of Object.entries(value)) {

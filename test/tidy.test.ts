@@ -288,7 +288,7 @@ function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[] {
 const valuesOnly = (text: string) => text.replace(/^(import|export) type [^;]*?from '[^']+'$/gm, '')
 
 describe('the layout of the code', () => {
-  test('each source imports only files that the table of arrows allows', () => {
+  test('each source imports only files that the table of allowed imports lists', () => {
     const wrong = code.flatMap((file) => {
       const row = Object.keys(arrows)
         .filter((prefix) => file.path.startsWith(prefix))
@@ -303,7 +303,7 @@ describe('the layout of the code', () => {
     expect(wrong).toEqual([])
   })
 
-  test('the client imports only types, problems and mechanics of the service', () => {
+  test('the client imports no values of the service except problems and mechanics', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/client/'))
       .flatMap(({ path, text }) =>
@@ -316,7 +316,7 @@ describe('the layout of the code', () => {
   })
 
   // The list of a message's fields is allowed: it is data and imports nothing.
-  test('the sources import only types from the tables of the database', () => {
+  test('files in src/ import only types, no values, from the tables of drizzle/', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/'))
       .flatMap(({ path, text }) =>
@@ -347,7 +347,7 @@ describe('the layout of the code', () => {
     expect(full.map(([folder, inside]) => `${folder} has ${inside.length}`)).toEqual([])
   })
 
-  test('no two sources have the same file name, except commands', () => {
+  test('no two sources have the same file name, except those of commands', () => {
     const named = code.filter(({ path }) => !path.startsWith('src/commands/'))
     const byName = Map.groupBy(named, ({ path }) => basename(path))
     const twice = [...byName.values()].filter((same) => same.length > 1)
@@ -411,7 +411,7 @@ describe('the layout of the code', () => {
     expect(openers).toEqual([])
   })
 
-  test('only adapters, commands, main and app use the API of one runtime', () => {
+  test('only adapters, commands, main.ts and app.ts call functions of Bun or Deno', () => {
     const users = code
       .filter(({ text }) => /\bBun\.|\bDeno\.|from 'bun|from 'bun:/.test(text))
       .map(({ path }) => path)
@@ -434,7 +434,7 @@ describe('the layout of the code', () => {
     expect(found).toEqual([])
   })
 
-  test('no test is skipped, marked as todo or run alone', () => {
+  test('no test file contains test.only, test.skip or test.todo', () => {
     const found = files
       .filter(({ path }) => path.startsWith('test/') && !/tidy|conformance/.test(path))
       .filter(({ text }) => /\b(test|describe|it)\.(only|skip|todo)\(/.test(text))

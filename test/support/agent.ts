@@ -1,7 +1,6 @@
 /**
- * An agent as a process of its own. It records turns over the socket with a journal in a file,
- * prints a line for each recorded turn, and ends when all are recorded. A test kills it before
- * that.
+ * An agent as a process of its own: records turns over the socket with a journal in a file, and writes a
+ * line for each that is recorded. Ends when all are; a test kills it before.
  */
 import { writeSync } from 'node:fs'
 import { createClient } from '../../src/client/client.ts'
@@ -21,7 +20,7 @@ const turns = Array.from({ length: Number(count) }, (_, n) => Number(from) + n)
 await Promise.all(
   turns.map(async (n) => {
     const key = `turn-${n}`
-    // This line lets the test know which turns the agent has begun to record.
+    // Whoever reads this knows that the agent meant to record it.
     say({ key, begun: true })
     const turn = { user: { text: key }, assistant: { responses: [`answer to ${key}`] } }
     say({ key, outcome: await client.record(ids[n % ids.length] ?? '', turn, { key }) })

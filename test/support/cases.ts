@@ -1,16 +1,11 @@
-/**
- * Small inputs that other systems got wrong, with their right results. They are stored beside the
- * project.
- */
+/** Small inputs that other systems got wrong. They lie beside the project, with their right results. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/**
- * Folder of the cases. The environment variable CASES names another one than beside the project.
- */
+/** `CASES` is another place than beside the project. */
 const folder = process.env['CASES'] ?? join(import.meta.dir, '..', '..', '..', 'shared', 'cases')
 
 export const casePath = (file: string): string => join(folder, file)
 
-/** False in a clone without the cases: it runs all other tests. */
+/** A clone without the cases beside it tests everything else. */
 export const casesAreHere = existsSync(casePath('README.md'))

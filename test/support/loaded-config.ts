@@ -1,12 +1,12 @@
 import { ConfigError, type LoadedConfig, loadConfig } from '../../src/config.ts'
 
-export type ConfigSources = {
+export type Given = {
   argv?: string[]
   env?: Record<string, string>
   files?: Record<string, string>
 }
 
-export const load = ({ argv = [], env = {}, files = {} }: ConfigSources): LoadedConfig =>
+export const load = ({ argv = [], env = {}, files = {} }: Given): LoadedConfig =>
   loadConfig({
     argv,
     env,
@@ -21,9 +21,9 @@ export function refusal(run: () => unknown): ConfigError {
     if (error instanceof ConfigError) return error
     throw error
   }
-  throw new Error('The configuration was accepted.')
+  throw new Error('it was not refused')
 }
 
-/** The problems of a configuration, one line each. */
-export const problemsOf = (sources: ConfigSources) =>
-  refusal(() => load(sources)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)
+/** Each problem as one line. */
+export const wrong = (given: Given) =>
+  refusal(() => load(given)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)

@@ -1,9 +1,9 @@
-/** Messages made by hand, in the form that a reader of the database returns. */
+/** A message by itself, as it would come from the database. */
 import { messageOf } from '../../src/conversation/sql/rows.ts'
 import { nullFields } from '../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../src/conversation/wire/schemas.ts'
 
-/** A message in a turn of its own. Its ids end with its `seq`. */
+/** It stands in a turn of its own; its ids go by its place. */
 export function plainMessage(
   conversationId: string,
   {

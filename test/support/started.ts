@@ -1,11 +1,7 @@
-/**
- * Databases that are migrated as at the start of the service, with timeouts short enough for a
- * test.
- */
+/** A database as a start opens it, with bounds that a test can wait for. */
 import { openDatabase } from '../../adapters/open.ts'
 import { defaults } from './database-options.ts'
 
-/** Brings the database at `url` up to date and closes it. */
 export const migrated = async (url: string) => {
   await using database = await openDatabase({ ...defaults, url })
   await database.migrate()

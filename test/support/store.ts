@@ -1,4 +1,4 @@
-/** A store and a reader of a database, and a list of the commits that its effects received. */
+/** A store and a reader over a database, with every commit that the effects were told of. */
 
 import { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
@@ -16,17 +16,17 @@ export type OpenStore = AsyncDisposable & {
 }
 
 /**
- * Opens a store and a reader with small bounds, so that a test can reach them. Each statement must
- * be one that a module of the domain exports, because test/conversation/sql/statements.test.ts
- * prepares those; any other throws. Disposing the store closes the database, too.
+ * Fails every statement that no module of the domain exports: those that are exported are prepared in
+ * test/conversation/sql/statements.test.ts. Bounds are small where a test wants to reach
+ * them. Disposing it closes the database, too.
  */
 export async function openStore(
   database: Database,
   bounds: Partial<StoreOptions['voice']> = {},
 ): Promise<OpenStore> {
   await database.migrate()
-  const exported = new Set((await exportedStatements()).values())
-  const guarded = onlyExported(database, exported)
+  const known = new Set((await exportedStatements()).values())
+  const guarded = onlyExported(database, known)
   const commits: Commit[] = []
   const events = createEvents(() => {})
   const effects = new Effects(events)
@@ -67,7 +67,7 @@ export async function openStore(
   }
 }
 
-/** The problem code with which a promise was rejected. Throws if it was fulfilled. */
+/** The code under which something was refused. */
 export async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
   try {
     await promise
@@ -75,12 +75,10 @@ export async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
     if (error instanceof Problem) return error.code
     throw error
   }
-  throw new Error('The promise was not refused.')
+  throw new Error('nothing was refused')
 }
 
-/** The value. Throws if it is null or undefined. */
 export function some<T>(value: T | null | undefined): T {
-  if (value === null || value === undefined) throw new Error('The answer is empty.')
-
+  if (value === null || value === undefined) throw new Error('nothing was answered')
   return value
 }
