@@ -72,9 +72,9 @@ export async function benchLatency(ledger: Ledger): Promise<void> {
     const baseline: Sample[] = []
     for (let n = 0; n < runs; n += 1) {
       const of = await run(seconds)
-      const beyond = isLocal ? 0 : 3 * of('get') + of('changes')
+      const hops = isLocal ? 0 : 3 * of('get') + of('changes')
       ours.push({ value: of('commit') })
-      baseline.push({ value: of('publish') + beyond })
+      baseline.push({ value: of('publish') + hops })
     }
     ledger.put(isLocal ? 'live-here' : 'live-elsewhere', ours, baseline)
     follower.close()

@@ -85,10 +85,10 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   })
   const baseline = async () => {
     // The same requests to another process that has no sockets.
-    await using nobody = await startBare()
-    const post = () => requireOk(fetch(nobody.url, { method: 'POST', body: frame }))
+    await using emptyServer = await startBare()
+    const post = () => requireOk(fetch(emptyServer.url, { method: 'POST', body: frame }))
     for (let n = 0; n < commits; n += 1) await post()
-    const alone = await cpuOf(nobody.pid, async () => {
+    const alone = await cpuOf(emptyServer.pid, async () => {
       for (let n = 0; n < commits; n += 1) await post()
     })
     const nothing = async () => {}

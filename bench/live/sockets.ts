@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 
 /**
- * Handshakes at a time. With more than the kernel queues, they would wait for its timers, on either
- * side.
+ * Number of concurrent handshakes. More would overflow the queue of the kernel and wait for its
+ * timers, with Turnlog and with Bun's own server alike.
  */
 const handshakesMax = 200
 
