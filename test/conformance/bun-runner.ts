@@ -1,5 +1,4 @@
-/** `bun:test` as the runner of suites that work with any runner. */
-
+/** `bun:test`, for suites that leave the runner open. */
 import { afterAll, beforeAll, describe, test } from 'bun:test'
 import type { Runner } from './kv/kv.ts'
 

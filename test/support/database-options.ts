@@ -1,4 +1,4 @@
-/** The options with which tests open a database adapter, unless a test sets others. */
+/** What every adapter of the database is opened with, where a test says nothing else. */
 export const defaults = {
   directory: '/nowhere',
   connectionsMax: 4,

@@ -1,4 +1,4 @@
-/** Parses a Dockerfile: the part of its grammar that the project's own file uses. */
+/** A Dockerfile as data: enough of its grammar for ours. */
 
 export type Instruction = { readonly name: string; readonly text: string }
 
@@ -18,7 +18,7 @@ export function readDockerfile(text: string): Stage[] {
   const stages: { name: string; image: string; instructions: Instruction[] }[] = []
   for (const line of lines) {
     const [, name = '', rest = ''] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? []
-    if (name === '') throw new Error(`This line is not an instruction: ${line}`)
+    if (name === '') throw new Error(`That is no instruction: ${line}`)
     if (name === 'FROM') {
       const [, image = '', stage = ''] = /^(\S+)\s+AS\s+(\S+)$/.exec(rest) ?? []
       stages.push({ name: stage, image, instructions: [] })
@@ -32,7 +32,7 @@ export const textsOf = (stage: Stage, name: string): string[] =>
   stage.instructions.filter((one) => one.name === name).map(({ text }) => text)
 
 export type Copy = {
-  /** The stage to copy from. Undefined if the source is the project. */
+  /** Another stage; undefined: the project. */
   readonly from: string | undefined
   readonly owner: string | undefined
   readonly sources: readonly string[]
@@ -52,12 +52,10 @@ export function readCopy(text: string): Copy {
   }
 }
 
-/**
- * The words of a command in exec form. Throws for the shell form, because the image has no shell.
- */
+/** The words of an exec form; a shell form fails, for the image has no shell. */
 export function readExec(text: string): string[] {
   const words: unknown = JSON.parse(text)
   if (!Array.isArray(words) || !words.every((word) => typeof word === 'string'))
-    throw new Error(`This command is not in exec form: ${text}`)
+    throw new Error(`That is no exec form: ${text}`)
   return words
 }

@@ -1,12 +1,11 @@
 /**
- * A process that takes a lock repeatedly. Each time it leaves the lock as a dead process would: the
- * lock names a process that no longer exists. At the end it prints the number of times it held the
- * lock, and the number of times that another process held it, too.
+ * A process that takes a lock again and again, and each time leaves it as one who has died does: in the name
+ * of a process that is gone. Prints how often it held it, and how often it was not alone.
  */
 import { open, rename, unlink, writeFile } from 'node:fs/promises'
 import { lockFile } from '../../src/client/journal/file-lock.ts'
 
-const [path = '', deadHolder = '', times = '0'] = process.argv.slice(2)
+const [path = '', gone = '', times = '0'] = process.argv.slice(2)
 let held = 0
 let shared = 0
 while (held < Number(times)) {
@@ -19,10 +18,10 @@ while (held < Number(times)) {
   try {
     const inside = await open(`${path}.inside`, 'wx')
     await inside.close()
-    const leftover = `${path}.left-by-${process.pid}`
-    await writeFile(leftover, deadHolder)
+    const left = `${path}.left-by-${process.pid}`
+    await writeFile(left, gone)
     await unlink(`${path}.inside`)
-    await rename(leftover, path)
+    await rename(left, path)
   } catch {
     shared += 1
   }

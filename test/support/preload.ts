@@ -2,6 +2,6 @@ import { afterAll } from 'bun:test'
 import { stopTestPostgres } from './servers/postgres.ts'
 import { stopTestRedis } from './servers/redis.ts'
 
-// Bun runs `afterAll` of a preload once, after all files.
+// In a preload, this runs once, after every file.
 afterAll(stopTestPostgres, 30_000)
 afterAll(stopTestRedis, 30_000)

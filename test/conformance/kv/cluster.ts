@@ -147,7 +147,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       })
       const watch = behind.kv.watch([['dialled', 'a']]).getReader()
       await watch.read()
-      const dialled = proxy.connectionsMade
+      const dialled = proxy.made
       // What a commit is answered, as of a master that was demoted a moment ago.
       proxy.onServerBytes = (chunk) =>
         /^\$20\r\n/.test(chunk.toString('latin1'))
@@ -156,7 +156,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       for (const write of [behind.kv.set(['dialled', 'a'], 1), behind.probe?.()])
         expect(await failure(Promise.resolve(write), deadlineMs + 150)).toHaveProperty('outcome')
       proxy.onServerBytes = undefined
-      await until('it is dialled anew', () => proxy.connectionsMade === dialled + 1)
+      await until('it is dialled anew', () => proxy.made === dialled + 1)
       await until('writes are taken', async () => {
         return await behind.kv.set(['dialled', 'a'], 2).then(
           () => true,

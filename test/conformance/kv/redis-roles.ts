@@ -120,14 +120,14 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       const onA = await readied({ url: `redis://127.0.0.1:${proxy.port}` })
       await onA.set(['alone', 'a'], 1)
       a.ask('REPLICAOF', '127.0.0.1', '1')
-      const connections = proxy.connectionsMade
+      const connections = proxy.made
       const startedAt = performance.now()
       for (let now = startedAt; now - startedAt < 1500; now = performance.now()) {
         await onA.set(['alone', 'a'], 2).catch(() => {})
         // A call that is refused here at once leaves no room for what arrives.
         await Bun.sleep(1)
       }
-      expect(proxy.connectionsMade - connections).toBe(1)
+      expect(proxy.made - connections).toBe(1)
       a.ask('REPLICAOF', 'NO', 'ONE')
       onA.close()
     }, 20_000)

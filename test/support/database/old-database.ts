@@ -1,7 +1,4 @@
-/**
- * A database made by the seven migrations before the first release, with rows that their functions
- * recorded.
- */
+/** A database as the seven migrations before the first release made it, with what their functions recorded. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,8 +20,7 @@ export async function makeOld(database: Database): Promise<void> {
     'create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
   )
   for (const { statements, hash, when } of readMigrations(folder)) {
-    // `LOCK TABLE` is left out: it works only within a transaction, and no other node connects
-    // here.
+    // Where several nodes may connect, a `LOCK TABLE` holds only within its transaction.
     for (const text of statements.filter((each) => !/^LOCK TABLE/m.test(each))) await run(text)
     await run(
       `insert into drizzle.__drizzle_migrations (hash, created_at) values ('${hash}', ${when})`,
@@ -32,9 +28,7 @@ export async function makeOld(database: Database): Promise<void> {
   }
 }
 
-/**
- * The body of the turn `k1`. A retry with it must be a replay, and another body must be refused.
- */
+/** The body of the turn `k1`, whose retry must be told from another turn's. */
 export const recordedBody = { user: { text: 'one' }, assistant: { responses: ['two'] } }
 
 export type OldConversation = {
@@ -43,9 +37,9 @@ export type OldConversation = {
 }
 
 /**
- * Records with the old functions: a turn with the key `k1`, a lone turn, a turn with a segment and
- * a voice session, a completed seat, an open seat `seat`, a voice session, and audio that waits for
- * the turn `audio`.
+ * Records, by the old functions: a turn with the key `k1`, one by the function for lone turns, one with a
+ * segment and a voice session of its own, a seat `seat`, one that is complete, a voice session, and audio
+ * that waits for the turn `audio`.
  */
 export async function fillOld(database: Database): Promise<OldConversation> {
   const id = crypto.randomUUID()
@@ -136,8 +130,8 @@ export async function fillOld(database: Database): Promise<OldConversation> {
 }
 
 /**
- * Copies the code of the last commit with the seven migrations into a directory. Returns false if
- * the history of this checkout does not contain that commit.
+ * Puts the code of the last commit with the seven migrations into a directory. False: the history of this
+ * checkout does not reach back to it.
  */
 export function checkOutOld(directory: string): boolean {
   mkdirSync(directory, { recursive: true })

@@ -1,4 +1,4 @@
-/** The statements of the domain: the SQL texts that its modules export. */
+/** Every statement that the domain sends: the texts of SQL that its modules export. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Glob } from 'bun'
@@ -9,9 +9,9 @@ const folder = join(import.meta.dir, '../../../src/conversation')
 const isStatement = (text: string) =>
   /^[\s(]*(SELECT|WITH|INSERT|UPDATE|DELETE|DO \$\$)\s/.test(text)
 
-/** The statements by their file and name, such as `writing/record-call.ts loneTurn`. */
+/** Each text by where it is exported, as `writing/record-call.ts loneTurn`. */
 export async function exportedStatements(): Promise<Map<string, string>> {
-  const statements = new Map<string, string>()
+  const found = new Map<string, string>()
   for (const path of [...new Glob('**/*.ts').scanSync({ cwd: folder })].sort()) {
     const module: object = await import(join(folder, path))
     for (const [name, value] of Object.entries(module)) {
@@ -22,14 +22,13 @@ export async function exportedStatements(): Promise<Map<string, string>> {
             ? Object.entries(value).map(([key, text]) => [`${name}.${key}`, text])
             : []
       for (const [at, text] of texts)
-        if (typeof text === 'string' && isStatement(text))
-          statements.set(`${path} ${String(at)}`, text)
+        if (typeof text === 'string' && isStatement(text)) found.set(`${path} ${String(at)}`, text)
     }
   }
-  return statements
+  return found
 }
 
-/** SQL constants that are neither exported nor part of an exported statement, as `file name`. */
+/** Constants of SQL that are neither exported nor part of a statement that is, as `file name`. */
 export function hiddenStatements(exported: ReadonlyMap<string, string>): string[] {
   const texts = [...exported.values()]
   return [...new Glob('**/*.ts').scanSync({ cwd: folder })].flatMap((path) => {
@@ -41,12 +40,12 @@ export function hiddenStatements(exported: ReadonlyMap<string, string>): string[
   })
 }
 
-/** Wraps a database so that a statement that no module exports throws. */
-export function onlyExported(database: Database, exported: ReadonlySet<string>): Database {
+/** The database, which fails where a statement is sent that no module exports. */
+export function onlyExported(database: Database, known: ReadonlySet<string>): Database {
   return {
     ...database,
     query(statement, options) {
-      if (!exported.has(statement.text))
+      if (!known.has(statement.text))
         throw new Error(`No module of the domain exports the statement: ${statement.text}`)
       return database.query(statement, options)
     },

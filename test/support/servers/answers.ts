@@ -1,4 +1,4 @@
-/** Answers of an app in the short form that tests of status codes and refusals compare. */
+/** What an app answers, in the few words that tests of status codes and refusals compare. */
 import { expect } from 'bun:test'
 import { type TestApp, testApp } from './app.ts'
 
@@ -8,7 +8,7 @@ export async function newConversation(app: TestApp): Promise<string> {
   return `/v1/conversations/${String(body.id)}`
 }
 
-/** An app with small bounds of pages and histories, and a conversation of three turns in it. */
+/** An app whose bounds of pages and histories are small, and a conversation of three turns in it. */
 export async function appWithPages(): Promise<{ app: TestApp; id: string; base: string }> {
   const app = await testApp({
     overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } },
@@ -19,13 +19,13 @@ export async function appWithPages(): Promise<{ app: TestApp; id: string; base: 
   return { app, id: base.slice(base.lastIndexOf('/') + 1), base }
 }
 
-/** Status and problem code of an answer, or only the status if it is not a problem. */
-export async function outcomeOf(app: TestApp, ...request: Parameters<TestApp['ask']>) {
-  const answer = await app.ask(...request)
+/** Status and code of an answer; the status alone where it is no problem. */
+export async function outcomeOf(app: TestApp, ...asked: Parameters<TestApp['ask']>) {
+  const answer = await app.ask(...asked)
   return answer.body.code === undefined ? answer.status : [answer.status, answer.body.code]
 }
 
-/** The problem code and the fields that a refusal with 422 names. */
+/** The code and the places of a refusal with 422. */
 export async function refusalOf(app: TestApp, path: string, headers: HeadersInit = {}) {
   const { status, body } = await app.ask('GET', path, undefined, headers)
   expect(status).toBe(422)

@@ -1,7 +1,6 @@
 /**
- * A real app on a database of its own. Each of its answers is compared with the OpenAPI document
- * that it serves: a status, header, body or problem code that the document does not describe fails
- * the test.
+ * A real app on a database of its own. Every answer it gives is held to the OpenAPI document it
+ * serves: what that does not tell of fails the test.
  */
 import Schema from 'typebox/schema'
 import { type App, type AppOverrides, createApp } from '../../../src/app.ts'
@@ -13,14 +12,14 @@ export type Answer = {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The text as JSON, or an empty object if it is not JSON. */
+  /** The text as JSON, empty where it is none. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
 export type TestApp = App & {
   /** One line of JSON per event. */
   readonly log: string[]
-  /** Sends a request. A string body is sent unchanged, any other as JSON. */
+  /** `body` is sent as JSON, a string as it is. */
   ask(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<Answer>
 }
 
@@ -31,14 +30,14 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const url = rest.database === undefined ? await testDatabaseUrl() : undefined
   const config = configWith({
     ...overrides,
-    // Slow requests are not logged: tests look at every line, and their machines are slow at times.
+    // Machines that run tests are slow at times, and tests look at every line of the log.
     server: { slowRequestMs: 0, ...overrides.server },
     database: { url, ...overrides.database },
   })
   const log: string[] = []
   const app = await createApp(config, { events: createEvents((line) => log.push(line)), ...rest })
   const contract = await contractOf(app)
-  // Tests do not look at the lines of the start.
+  // What a start says is of no interest here.
   log.length = 0
   return {
     ...app,
@@ -48,7 +47,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (body !== undefined && !sent.has('content-type'))
         sent.set('content-type', 'application/json')
       const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
-      // Sent as bytes, because a string would add a content type.
+      // A string would bring a content type of its own.
       const bytes = text === undefined ? {} : { body: new TextEncoder().encode(text) }
       const request = new Request(`http://turnlog.test${path}`, { method, headers: sent, ...bytes })
       const response = await app.fetch(request)
@@ -67,7 +66,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
 
 const isJson = (headers: Headers) => /\bjson\b/.test(headers.get('content-type') ?? '')
 
-type DescribedOperation = {
+type Told = {
   responses: Record<
     string,
     {
@@ -80,7 +79,7 @@ type DescribedOperation = {
 export type Document = {
   openapi: string
   info: { title: string; version: string }
-  paths: Record<string, Record<string, DescribedOperation>>
+  paths: Record<string, Record<string, Told>>
   components: { schemas: Record<string, object>; examples: Record<string, unknown> }
 }
 
@@ -89,7 +88,7 @@ export async function documentOf(app: Pick<App, 'fetch'>): Promise<Document> {
   return (await response.json()) as Document
 }
 
-/** The errors of a value by a schema of the document. Empty if the value is valid. */
+/** Why a value is none of this schema of the document; empty where it is one. */
 export function schemaErrors({ components }: Document, schema: object, value: unknown): string[] {
   const [, errors] = Schema.Errors({ ...schema, components }, value)
   return errors.map(({ instancePath, message }) => `${instancePath} ${message}`)
@@ -109,25 +108,25 @@ async function contractOf(app: App) {
       if (headers.get('turnlog-request-id') === null) fail('has no request id')
       const [pathname = ''] = path.split('?')
       const type = headers.get('content-type')
-      const operation = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
+      const told = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
         method === 'HEAD' ? 'get' : method.toLowerCase()
       ]
       if (status >= 400 && !pathname.startsWith('/readyz')) {
-        if (type !== 'application/problem+json') fail(`is ${type}, not a problem`)
+        if (type !== 'application/problem+json') fail(`is ${type} and no problem`)
         if (method === 'HEAD') return
         const errors = schemaErrors(document, document.components.schemas.Problem ?? {}, body)
         if (errors.length > 0) fail(errors.join('; '))
         if (body.requestId !== headers.get('turnlog-request-id')) fail('has two request ids')
         if (body.status !== status) fail('has two statuses')
       }
-      if (operation === undefined) return
-      const response = operation.responses[status] ?? fail('has a status that the document lacks')
+      if (told === undefined) return
+      const response = told.responses[status] ?? fail('is no answer of the document')
       for (const name of ['location', 'etag', 'retry-after'])
         if (
           headers.has(name) &&
-          !Object.keys(response.headers ?? {}).some((each) => each.toLowerCase() === name)
+          !Object.keys(response.headers ?? {}).some((told) => told.toLowerCase() === name)
         )
-          fail(`has the header ${name}, which the document does not describe`)
+          fail(`has the header ${name}, which the document does not tell of`)
       if (method === 'HEAD') return
       if (response.content === undefined) {
         if (text !== '') fail('has a body')
@@ -141,7 +140,7 @@ async function contractOf(app: App) {
         status >= 400 &&
         !(String(body.code) in content.examples)
       )
-        fail(`has the code ${String(body.code)}, which the document does not list`)
+        fail(`has the code ${String(body.code)}, which the document does not tell of`)
     },
   }
 }

@@ -1,44 +1,39 @@
-/** A real browser without a window, which shows one page. */
+/** A real browser without a window, that shows one page. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provide } from './apt.ts'
 import { startProgram } from './processes.ts'
 
-/**
- * Programs that can be the browser. The first is the smallest, starts twice as fast, and is the one
- * that is installed.
- */
+/** The first is the smallest, starts twice as fast, and is what gets installed. */
 const names = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
 
-let lookup: { program?: string; missing?: string } | undefined
+let found: { program?: string; missing?: string } | undefined
 
 const find = (): string | undefined => names.find((name) => Bun.which(name) !== null)
 
-/**
- * The reason why no browser is available. `undefined` if there is one, or one could be installed.
- */
+/** Why there is no browser to test with; `undefined` where there is one, or one could be installed. */
 export function browserMissing(): string | undefined {
-  if (lookup === undefined) {
+  if (found === undefined) {
     const smallest = names.slice(0, 1)
     const missing = find() === undefined ? provide(smallest, smallest) : undefined
-    lookup = missing === undefined ? { program: find() ?? '' } : { missing }
+    found = missing === undefined ? { program: find() ?? '' } : { missing }
   }
-  return lookup.missing
+  return found.missing
 }
 
 export type Page = AsyncDisposable & {
-  /** Lines that the page has written to its console. */
+  /** What the page has written to its console. */
   readonly lines: readonly string[]
 }
 
-/** Opens a page. `addresses` are host names and the address that each has in this browser. */
+/** `addresses`: names, and the address that each has for this browser. */
 export function openPage(url: string, addresses: Readonly<Record<string, string>> = {}): Page {
   const profile = mkdtempSync(join(tmpdir(), 'turnlog-browser-'))
   const rules = Object.entries(addresses).map(([name, address]) => `MAP ${name} ${address}`)
   const flags = [
     '--headless',
-    // A browser run by root has no sandbox, and a container has little shared memory.
+    // Root has no sandbox, and a container little shared memory.
     '--no-sandbox',
     '--disable-dev-shm-usage',
     '--disable-gpu',
@@ -48,14 +43,14 @@ export function openPage(url: string, addresses: Readonly<Record<string, string>
     `--host-resolver-rules=${rules.join(', ')}`,
   ]
   const browser = startProgram(
-    [lookup?.program ?? 'chromium', ...flags, url],
+    [found?.program ?? 'chromium', ...flags, url],
     (raw) => /:INFO:CONSOLE.*?\] "(.*)", source:/.exec(raw)?.[1],
   )
   return {
     lines: browser.lines,
     async [Symbol.asyncDispose]() {
       await browser[Symbol.asyncDispose]()
-      // The other processes of the browser may still be writing.
+      // Its other processes may still write a last time.
       rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     },
   }

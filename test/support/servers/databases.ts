@@ -1,4 +1,4 @@
-/** Empty databases for tests. Each call of a factory opens a new one. */
+/** Fresh databases for tests, one factory a kind: each call answers an empty one. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,11 +21,11 @@ export async function freshPostgres(change: Partial<typeof options> = {}): Promi
   return openDatabase({ ...options, ...change, url: await testDatabaseUrl() })
 }
 
-/** Opens more connections to the same database, as another node does. */
+/** Another node's connections to the same database. */
 export const openPostgres = (url: string, onEvent: OnDatabaseEvent = () => {}): Promise<Database> =>
   openDatabase({ ...options, url, onEvent })
 
-/** An embedded database. Its directory is removed when it is disposed of. */
+/** Its directory goes with it. */
 export async function freshPglite(onEvent: OnDatabaseEvent = () => {}): Promise<Database> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
   const database = await openDatabase({ ...options, directory, deadlineMs: 30_000, onEvent })

@@ -1,4 +1,4 @@
-/** A node: the service in a process of its own, as its users run it. */
+/** The service as its users run it: a process of its own. */
 import { join } from 'node:path'
 import { call } from '../writing/client.ts'
 
@@ -7,13 +7,13 @@ const root = join(import.meta.dir, '../../..')
 export type Node = AsyncDisposable & {
   readonly url: string
   readonly pid: number
-  /** The text that the node has written to standard error: one JSON object per line. */
+  /** What it wrote to standard error so far: JSON lines. */
   readonly log: () => string
   kill(signal: NodeJS.Signals): void
   readonly exited: Promise<number>
 }
 
-/** Starts a node. Resolves when it has logged that it listens. */
+/** Resolves when the service says that it listens. */
 export async function startNode(
   env: Record<string, string>,
   args: readonly string[] = [],

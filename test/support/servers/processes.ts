@@ -1,11 +1,9 @@
-/** Processes and ports for tests of faults. */
+/** Processes and ports, as tests of faults need them. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/**
- * Waits until `condition` holds. Throws an error that names `what` after `withinMs` milliseconds.
- */
+/** Looks until `condition` holds; fails, naming it, after `withinMs` milliseconds. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -13,12 +11,12 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + withinMs
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`This did not happen in ${withinMs} ms: ${what}`)
+    if (performance.now() > end) throw new Error(`Not so within ${withinMs} ms: ${what}`)
     await Bun.sleep(5)
   }
 }
 
-/** Runs a program to its end. If it fails, throws its standard error. */
+/** Runs a program to its end; fails with what it wrote to stderr. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -55,8 +53,7 @@ export function startProgram(command: string[], line: (raw: string) => string | 
   return {
     lines,
     async [Symbol.asyncDispose]() {
-      // A child that outlives the program, as a browser's do for a while, would keep the streams
-      // open.
+      // A child that stays, as a browser's do for a while, would hold the streams open.
       for (const pid of familyOf(child.pid)) killIfAlive(pid)
       await Promise.all([child.exited, reading])
     },
@@ -67,18 +64,18 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // The process has ended by itself.
+    // It has ended by itself.
   }
 }
 
-/** The ids of a process and its children, the process first. Empty if it has ended. */
+/** A process and its children, itself first; empty when it is gone. */
 export function familyOf(pid: number): number[] {
   const table = processTable()
   const family = table.filter((each) => each.pid === pid || each.parent === pid)
   return family.map((each) => each.pid).sort((a, b) => Number(b === pid) - Number(a === pid))
 }
 
-/** Whether any of the processes is running. A zombie is not. */
+/** Whether any of the processes runs. One that is dead and not yet collected does not. */
 export function anyAlive(pids: readonly number[]): boolean {
   return processTable().some(({ pid }) => pids.includes(pid))
 }

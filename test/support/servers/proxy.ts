@@ -1,47 +1,38 @@
-/**
- * A TCP proxy on 127.0.0.1 that fails on demand, between a service and a server that it depends on.
- */
+/** A TCP proxy on 127.0.0.1 that fails on demand: between a service and what it depends on. */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 export type TestProxy = AsyncDisposable & {
   readonly port: number
-  /** Milliseconds by which each chunk is delayed, in both directions. */
+  /** Milliseconds every chunk is held back, each way. */
   delayMs: number
-  /** Port that new connections lead to. Open connections keep theirs. */
+  /** Where new connections lead; those that are open stay where they are. */
   targetPort: number
-  /**
-   * Called with each chunk of the server before the client gets it. `pass` forwards it, `cut` drops
-   * it and cuts all connections, and bytes replace it.
-   */
+  /** Looks at what the server sends, before the client gets it; `cut` withholds it and cuts. */
   onServerBytes: ((chunk: Buffer) => 'pass' | 'cut' | Uint8Array) | undefined
-  /** Number of connections that clients have made. */
-  readonly connectionsMade: number
-  /** Number of open connections. */
+  /** Connections made so far. */
+  readonly made: number
+  /** The connections that are open now. */
   connections(): number
   /** Resets every connection. */
   cut(): void
-  /**
-   * Holds everything back in both directions and closes nothing, like a network that became silent.
-   */
+  /** Forwards nothing, either way, and closes nothing: a network that went silent. */
   freeze(): void
-  /** Forwards everything that was held back, in order. */
+  /** Forwards what was held, in order. */
   thaw(): void
   /**
-   * Makes open connections silent for ever, while new ones work, like a lost route. `chosen`
-   * decides for each connection.
+   * What is open now goes silent for good, while new connections work: a lost route. `chosen` is
+   * asked of each connection.
    */
   silence(chosen?: () => boolean): void
-  /**
-   * From now on, drops the chunks of the server for which `chosen` is true, on open connections.
-   */
+  /** From now on, what the servers of open connections send and `chosen` names does not arrive. */
   swallow(chosen: (chunk: Buffer) => boolean): void
-  /** Refuses new connections and keeps open ones. */
+  /** Refuses new connections; those that are open stay. */
   refuse(): void
   accept(): Promise<void>
 }
 
-/** The same type under a short name, which shadows a global when it is imported. */
+/** By its first name; importing that shadows a global. */
 export type { TestProxy as Proxy }
 
 type Pair = {
@@ -53,16 +44,14 @@ type Pair = {
 
 export async function startProxy(targetPort: number): Promise<TestProxy> {
   const pairs = new Set<Pair>()
-  let heldActions: (() => void)[] | undefined
-  let connectionsMade = 0
+  let held: (() => void)[] | undefined
+  let made = 0
 
-  /**
-   * Delayed actions in order, also if the delay becomes shorter, because a connection is a stream.
-   */
+  /** In order, also where the delay becomes shorter meanwhile: what a proxy carries is a stream. */
   const delayed: { readonly due: number; readonly action: () => void }[] = []
   const act = (action: () => void) => {
-    if (heldActions === undefined) action()
-    else heldActions.push(action)
+    if (held === undefined) action()
+    else held.push(action)
   }
   const actOnDue = () => {
     for (let [first] = delayed; first !== undefined; [first] = delayed) {
@@ -93,10 +82,10 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     from.on('data', (data) => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (pair.silent) return
-      const verdict = look(chunk)
-      if (verdict === 'pass') later(() => to.write(chunk))
-      else if (verdict === 'cut') proxy.cut()
-      else if (verdict !== 'drop') later(() => to.write(verdict))
+      const seen = look(chunk)
+      if (seen === 'pass') later(() => to.write(chunk))
+      else if (seen === 'cut') proxy.cut()
+      else if (seen !== 'drop') later(() => to.write(seen))
     })
     from.on('error', () => {})
     from.on('close', () => pair.silent || later(() => to.destroy()))
@@ -105,13 +94,13 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     const server = connect({ port: proxy.targetPort, host: '127.0.0.1', noDelay: true })
     const pair: Pair = { client, server, silent: false, isSwallowed: () => false }
     client.setNoDelay(true)
-    connectionsMade += 1
+    made += 1
     pairs.add(pair)
     forward(pair, client, () => 'pass')
     forward(pair, server, (chunk) =>
       pair.isSwallowed(chunk) ? 'drop' : (proxy.onServerBytes?.(chunk) ?? 'pass'),
     )
-    // A silent pair is kept until the end, because the server does not know that its client left.
+    // A silent pair stays until the end, for the server has heard nothing of it.
     client.on('close', () => pair.silent || pairs.delete(pair))
   }
   const listen = async (port: number) => {
@@ -129,8 +118,8 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     delayMs: 0,
     targetPort,
     onServerBytes: undefined,
-    get connectionsMade() {
-      return connectionsMade
+    get made() {
+      return made
     },
     connections: () => pairs.size,
     cut() {
@@ -140,11 +129,11 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
       }
     },
     freeze() {
-      heldActions ??= []
+      held ??= []
     },
     thaw() {
-      const actions = heldActions ?? []
-      heldActions = undefined
+      const actions = held ?? []
+      held = undefined
       for (const action of actions) action()
     },
     silence(chosen = () => true) {

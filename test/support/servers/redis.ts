@@ -1,4 +1,4 @@
-/** Real Redis servers for tests, each on its own port. They end with the test process. */
+/** Real Redis servers for tests: on ports of their own, gone with the test process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -9,34 +9,31 @@ import { startWatchdog, type Watchdog } from './watchdog.ts'
 
 export type TestRedis = AsyncDisposable & {
   readonly url: string
-  /** Port on 127.0.0.1. A restart keeps it. */
+  /** On 127.0.0.1; stays the same over restarts. */
   readonly port: number
-  /** Runs a command through redis-cli. Returns its output. */
+  /** Runs a command through redis-cli; answers what that prints. */
   ask(...command: string[]): string
-  /** Saves the data. Returns the path of a file for `restart`. */
+  /** Saves the data; answers a file for `restart`. */
   dump(): string
   stop(): Promise<void>
-  /** Ends the server with SIGKILL. */
+  /** SIGKILL. */
   kill(): Promise<void>
-  /**
-   * Starts the server again, after a kill if it is running. It loads the dump, or is empty without
-   * one.
-   */
+  /** Kills it where it still runs; it begins with the dump, and empty without one. */
   restart(options?: { dump?: string }): Promise<void>
-  /** Pauses the server (SIGSTOP): the kernel accepts connections, but nothing answers. */
+  /** SIGSTOP: the kernel accepts connects, nothing answers. */
   freeze(): void
   thaw(): void
 }
 
 export type TestRedisCluster = AsyncDisposable & {
   readonly nodes: readonly TestRedis[]
-  /** URL that names every node. */
+  /** Names every node. */
   readonly url: string
 }
 
 let missing: { reason: string | undefined } | undefined
 
-/** The reason why no Redis is available. `undefined` if there is one, or one could be installed. */
+/** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
 export function redisMissing(): string | undefined {
   missing ??= { reason: provide(['redis-server', 'redis-cli'], ['redis-server']) }
   return missing.reason
@@ -95,8 +92,8 @@ export async function startRedis(
     const ending = server
     server = undefined
     if (ending === undefined) return
-    // Waits until the process is reaped: it counts as dead when its first thread has ended, while
-    // another thread may still hold the port.
+    // Until it is reaped: in the table of processes it is dead as soon as its first thread is,
+    // while another one may still hold the port.
     const isGone = () => ending.exitCode !== null || ending.signalCode !== null
     if (!isGone()) ending.kill(signal)
     await until('Redis is gone', isGone)
@@ -136,7 +133,7 @@ export async function startRedis(
   }
 }
 
-/** Whether a server answers on the port. Does not block the test process. */
+/** Whether a server answers there; the test process does other things meanwhile. */
 const pinged = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
@@ -166,7 +163,7 @@ export async function stablePort(): Promise<number> {
   }
 }
 
-/** Starts a cluster of three masters that share the slots. */
+/** Three masters that share the slots. */
 export async function startRedisCluster(): Promise<TestRedisCluster> {
   const settings = {
     'cluster-enabled': 'yes',
@@ -193,7 +190,7 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
   }
 }
 
-/** Waits until every node knows the others and all slots are assigned. */
+/** Every node knows the others and has its slots. */
 export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] }): Promise<void> {
   const isWhole = (node: TestRedis) => {
     const info = node.ask('CLUSTER', 'INFO')
@@ -202,7 +199,7 @@ export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] })
   await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
 }
 
-/** Stops all servers at the end of a run. The preload calls it. */
+/** The end of a run; the preload calls it. */
 export async function stopTestRedis(): Promise<void> {
   await watchdog?.end()
   watchdog = undefined

@@ -1,4 +1,4 @@
-/** The service and its command line as child processes, and their output. */
+/** The service and its command line as child processes, and what they write. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -53,14 +53,14 @@ export async function serving(env: Record<string, string>, words: readonly strin
   return { child, state, ended, url }
 }
 
-/** The lines of the log as objects. Throws if one is not JSON. */
+/** Every line, which must be one of the log: what is not is thrown. */
 export const linesOf = (err: string): Readonly<Record<string, unknown>>[] =>
   err
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
 
-/** Whether no process listens at the URL. */
+/** Whether nobody listens any more. */
 export const refuses = (url: string) =>
   fetch(`${url}/healthz`).then(
     () => false,

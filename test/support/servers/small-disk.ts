@@ -1,6 +1,6 @@
 /**
- * A small disk: a tmpfs, if this process may mount one. A watchdog unmounts it when the process
- * ends, however it ends.
+ * A disk with little room: a tmpfs of its own, where this process may mount one. A watchdog takes it away
+ * with the process, however that ends.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
@@ -10,15 +10,15 @@ import { until } from './processes.ts'
 
 export type SmallDisk = AsyncDisposable & {
   readonly path: string
-  /** Writes a file until no byte is free. */
+  /** Leaves no byte free. */
   fill(): void
-  /** Removes the file that `fill` wrote. */
+  /** Takes back what `fill` took. */
   makeRoom(): void
 }
 
 const watch = 'while read -r line; do :; done; umount -l "$1"; rmdir "$1"'
 
-/** Mounts a disk. Undefined if this process may not mount one. */
+/** Undefined where nothing may be mounted. */
 export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
   const path = mkdtempSync(join(tmpdir(), 'turnlog-disk-'))
   const options = ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path]
@@ -26,7 +26,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
     rmSync(path, { recursive: true })
     return undefined
   }
-  // Only root may mount, and Postgres runs as `nobody`, so `nobody` gets the disk.
+  // Who may mount is root, and Postgres runs as `nobody`.
   chownSync(path, 65534, 65534)
   const stdio = ['pipe', 'ignore', 'ignore'] as const
   const watchdog = spawn('/bin/sh', ['-c', watch, 'watchdog', path], {

@@ -1,14 +1,14 @@
-/** The command line, run to its end in a process of its own. */
+/** The command line as a process of its own, to its end. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const main = join(import.meta.dir, '../../../src/main.ts')
 
-export type FinishedCommand = {
+export type Ran = {
   readonly code: number
   readonly out: string
   readonly err: string
-  /** Peak memory of the process, in bytes. */
+  /** Bytes at the peak. */
   readonly memory: number
 }
 
@@ -17,12 +17,10 @@ export type RunOptions = {
   readonly cwd?: string
 }
 
-export type Running = { readonly kill: () => void; readonly ended: Promise<FinishedCommand> }
+export type Running = { readonly kill: () => void; readonly ended: Promise<Ran> }
 
-export const runTurnlog = (
-  words: readonly string[],
-  options?: RunOptions,
-): Promise<FinishedCommand> => startTurnlog(words, options).ended
+export const runTurnlog = (words: readonly string[], options?: RunOptions): Promise<Ran> =>
+  startTurnlog(words, options).ended
 
 export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOptions = {}): Running {
   const child = Bun.spawn([process.execPath, main, ...words], {
@@ -32,7 +30,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
     stdout: 'pipe',
     stderr: 'pipe',
   })
-  // The child's resource usage cannot be used: its peak begins with the larger one of this process.
+  // A child's own account of its peak begins with that of the process that made it, which is larger.
   let memory = peakOf(child.pid)
   const watching = setInterval(() => {
     memory = Math.max(memory, peakOf(child.pid))
@@ -46,7 +44,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
   return { kill: () => child.kill('SIGKILL'), ended: ending() }
 }
 
-/** Peak memory of a running process in bytes. 0 if the system does not report it. */
+/** The most memory that a running process has held, in bytes; 0 where the system does not tell. */
 function peakOf(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')

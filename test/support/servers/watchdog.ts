@@ -1,7 +1,4 @@
-/**
- * A watchdog that ends processes and removes a directory when the test process ends, however it
- * ends.
- */
+/** Ends processes and removes a directory when the test process has ended, however that was. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,18 +6,15 @@ import { join } from 'node:path'
 import { until } from './processes.ts'
 
 export type Watchdog = {
-  /** A directory that the watchdog removes at the end. */
+  /** A directory that goes with it. */
   readonly root: string
-  /** Replaces the list of processes that the watchdog ends. */
+  /** What it would have to end. */
   note(pids: readonly number[]): void
-  /** Ends the processes and removes the directory now. */
+  /** Lets it do its work now. */
   end(): Promise<void>
 }
 
-/**
- * The script. Each line of its input lists the processes to kill; at its end, it kills those of the
- * last line.
- */
+/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
 const watch = `
   trap '' INT TERM HUP
   while read -r line; do pids=$line; done

@@ -10,7 +10,7 @@ import { conversationIdOf, idWithin } from '../../../src/transfer/formats/derive
 import { IdTable } from '../../../src/transfer/lines/id-table.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
-import { type FinishedCommand, runTurnlog } from '../../support/servers/turnlog.ts'
+import { type Ran, runTurnlog } from '../../support/servers/turnlog.ts'
 import { importedInto, printed } from '../../support/transfer/transfer.ts'
 import { readAll, readConversation } from '../../support/writing/checker.ts'
 import { call, must, recordTurn } from '../../support/writing/client.ts'
@@ -38,7 +38,7 @@ function file(name: string, text: string): string {
   writeFileSync(path, text)
   return path
 }
-const run = (...words: string[]): Promise<FinishedCommand> =>
+const run = (...words: string[]): Promise<Ran> =>
   runTurnlog(['import', ...words, '--url', node.url])
 const counted = (made: number, there: number) =>
   new RegExp(`conversations +${made + there} {2}\\(${made} new, ${there} there before\\)`)
