@@ -71,7 +71,7 @@ describe('a comparison', () => {
     expect(judge(compared(wait, [1.5], [1])).isMet).toBe(true)
   })
 
-  test('an aim about our own figure is judged without the baseline', () => {
+  test("an aim about Turnlog's own figure is judged without the baseline", () => {
     const start: Row = { ...faster, unit: 's', better: 'less', aim: { of: 'ours', bound: 0.5 } }
     const judged = judge(compared(start, [0.3, 0.25, 0.4], [0.02, 0.02, 0.02]))
     expect(judged).toMatchObject({ ours: 0.3, spread: [0.25, 0.4], isMet: true })
@@ -231,7 +231,7 @@ describe('the output of a bench', () => {
     for (const [name, svg] of charts) expect(read(`benchmarks/${name}`)).toBe(svg)
   })
 
-  test('every section of bench/notes.md belongs to an existing row', () => {
+  test('every section of bench/notes.md is named after an existing row, `method` or `profiles`', () => {
     const notes = readNotes(readFileSync(join(root, 'bench/notes.md'), 'utf8'))
     const known = ['method', 'profiles', ...rowIds]
     expect([...notes.keys()].filter((id) => !known.includes(id))).toEqual([])

@@ -329,7 +329,7 @@ describe('the layout of the code', () => {
     expect(values).toEqual([])
   })
 
-  test('no imports form a circle, types included', () => {
+  test('no files import each other in a circle, imports of types included', () => {
     expect(circlesOf(new Map(code.map((file) => [file.path, importsOf(file)])))).toEqual([])
   })
 

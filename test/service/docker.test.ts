@@ -50,7 +50,7 @@ describe('the Dockerfile', () => {
     ])
   })
 
-  test('each COPY has an existing source, which .dockerignore admits or another stage made', () => {
+  test('each COPY in the Dockerfile names existing files that .dockerignore admits, or another stage', () => {
     const copies = stages.flatMap((stage) => textsOf(stage, 'COPY').map(readCopy))
     for (const { from, sources } of copies) {
       if (from !== undefined) {

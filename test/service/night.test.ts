@@ -162,7 +162,7 @@ describe('failures of a database server', () => {
   afterAll(() => server[Symbol.asyncDispose]())
 
   for (const row of serverRows)
-    test(`caller, log and /readyz show the reason while ${row.name} on a server, until the repair`, async () => {
+    test(`answers, log and /readyz show the reason while ${row.name} on a server, and recover after a repair`, async () => {
       await using world = await server.world(row.options)
       await breakAndMend('server', world, row)
     }, 120_000)
@@ -179,7 +179,7 @@ describe('refusals that are no failure of the database', () => {
     expect(world.app.log.join()).not.toContain('writes-lost')
   }
 
-  test('a conversation that another writer holds leaves /readyz green', async () => {
+  test('a conversation that another writer has locked leaves /readyz green', async () => {
     await using world = await server.world()
     const { write, path } = await conversationsOf(world)
     const id = path.split('/').at(-1)
@@ -191,7 +191,7 @@ describe('refusals that are no failure of the database', () => {
     expect((await write()).status).toBe(201)
   }, 60_000)
 
-  test('a conversation whose rows are refused leaves /readyz green, and others of its batch are recorded', async () => {
+  test('a conversation whose rows the database refuses leaves /readyz green, and the rest of its batch is recorded', async () => {
     await using world = await server.world()
     const { write, writeAll, path } = await conversationsOf(world)
     const id = path.split('/').at(-1)
@@ -212,7 +212,7 @@ describe('refusals that are no failure of the database', () => {
 
 describe('failures of the embedded database', () => {
   for (const row of embeddedRows)
-    test(`caller, log and /readyz show the reason while ${row.name} in the embedded database, until the repair`, async () => {
+    test(`answers, log and /readyz show the reason while ${row.name} in the embedded database, and recover after a repair`, async () => {
       await using world = await openEmbedded()
       await breakAndMend('embedded', world, row)
     }, 180_000)
