@@ -162,7 +162,7 @@ describe('failures of a database server', () => {
   afterAll(() => server[Symbol.asyncDispose]())
 
   for (const row of serverRows)
-    test(`answers, log and /readyz show the reason while ${row.name} on a server, and recover after a repair`, async () => {
+    test(`the answers, the log and /readyz show the reason while ${row.name} on a server, and recover after a repair`, async () => {
       await using world = await server.world(row.options)
       await breakAndMend('server', world, row)
     }, 120_000)
@@ -212,7 +212,7 @@ describe('refusals that are no failure of the database', () => {
 
 describe('failures of the embedded database', () => {
   for (const row of embeddedRows)
-    test(`answers, log and /readyz show the reason while ${row.name} in the embedded database, and recover after a repair`, async () => {
+    test(`the answers, the log and /readyz show the reason while ${row.name} in the embedded database, and recover after a repair`, async () => {
       await using world = await openEmbedded()
       await breakAndMend('embedded', world, row)
     }, 180_000)
