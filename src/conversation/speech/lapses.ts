@@ -17,7 +17,7 @@ const everyMs = 1000
 const rowsMax = 100
 
 export const lapseStatements = {
-  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
+  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "conversationId", NULL AS "session" FROM (
       SELECT * FROM conversation_messages m WHERE m.state = 'pending' AND m.seat_until <= $1::text::timestamptz
       ORDER BY m.seat_until LIMIT $2::integer) m GROUP BY m.tenant, m.conversation_id)
     UNION ALL
@@ -34,7 +34,7 @@ export const lapseStatements = {
 export type DueRow = {
   kind: 'seats' | 'session' | 'audio'
   tenant: string
-  c: string
+  conversationId: string
   session: string | null
 }
 
@@ -61,19 +61,20 @@ export function createLapses(options: {
 
   const workOff = async () => {
     const at = printTime(now())
-    let conversationId: string | undefined
+    let failedId: string | undefined
     try {
       const due = await database.query<DueRow>({ text: lapseStatements.due, params: [at, rowsMax] })
-      for (const { kind, tenant, c, session } of due) {
+      for (const { kind, tenant, conversationId, session } of due) {
         const principal = { ...localPrincipal, tenant }
-        conversationId = c
-        if (kind === 'seats') await expireSeats(principal, c, at)
-        else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
+        failedId = conversationId
+        if (kind === 'seats') await expireSeats(principal, conversationId, at)
+        else if (kind === 'session')
+          await voiceSessions.lapse(principal, conversationId, session ?? '')
         else await writes.run('repeatable', { text: lapseStatements.audio, params: [at] })
       }
     } catch (thrown) {
       // What is due is due the next time.
-      events.workFailed('lapses', thrown, conversationId)
+      events.workFailed('lapses', thrown, failedId)
     }
   }
 

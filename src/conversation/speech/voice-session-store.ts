@@ -17,7 +17,12 @@ export type SessionAt = {
   readonly cursor: string
 }
 
-export type SessionName = { readonly tenant: string; readonly c: string; readonly id: string }
+/** The name of a session among those of all tenants and conversations. */
+export type SessionName = {
+  readonly tenant: string
+  readonly conversationId: string
+  readonly id: string
+}
 
 /** Each write fails as the store's writes do, and with what is said beside it. */
 export type VoiceSessions = VoiceSessionReads & {
@@ -79,13 +84,13 @@ export function createVoiceSessions(
   { sessionGraceSeconds }: SessionBounds,
 ): VoiceSessions {
   const leaseUntil = (seconds: number) => printTime(secondsAfter(now(), seconds))
-  const spoken = sessionGraceSeconds + stallSeconds
+  const speakingSeconds = sessionGraceSeconds + stallSeconds
 
   const renew = async (text: string, names: readonly SessionName[], seconds: number) => {
     if (names.length === 0) return
     const params = [
       names.map(({ tenant }) => tenant),
-      names.map(({ c }) => c),
+      names.map(({ conversationId }) => conversationId),
       names.map(({ id }) => id),
       leaseUntil(seconds),
     ]
@@ -117,7 +122,7 @@ export function createVoiceSessions(
           body.id ?? newId(),
           body.metadata === undefined ? null : JSON.stringify(body.metadata),
           printTime(now()),
-          isCarried ? leaseUntil(spoken) : null,
+          isCarried ? leaseUntil(speakingSeconds) : null,
           lockTimeoutMs,
         ],
         ['started', 'declared', 'existing'],
@@ -145,7 +150,7 @@ export function createVoiceSessions(
       }
     },
 
-    carryOn: (names) => renew(sessionCalls.carryOn, names, spoken),
+    carryOn: (names) => renew(sessionCalls.carryOn, names, speakingSeconds),
 
     leave: (names) => renew(sessionCalls.leave, names, sessionGraceSeconds),
 

@@ -5,7 +5,7 @@ import type { TurnRow } from './turn.ts'
 export type QueuedTurn = {
   readonly turn: {
     readonly bytes: number
-    readonly row: Pick<TurnRow, 'conversationId' | 'key' | 'given'>
+    readonly row: Pick<TurnRow, 'conversationId' | 'key' | 'callerIds'>
   }
   /** When it was submitted, in milliseconds of the clock of `now`. */
   readonly since: number
@@ -73,7 +73,7 @@ export class ConversationLine<T extends QueuedTurn> {
 
 /** Adds the key and the ids that a turn's caller gave. False where one of them is there: then none is added. */
 function addNames(names: Set<string>, { turn: { row } }: QueuedTurn): boolean {
-  const own = row.given ?? none
+  const own = row.callerIds ?? none
   const key = row.key === null ? undefined : `key ${row.key}`
   if (own.some((id) => names.has(id)) || (key !== undefined && names.has(key))) return false
   for (const id of own) names.add(id)

@@ -12,12 +12,12 @@ export type DatabaseState = {
 const lookDeadlineMs = 1000
 
 /** Neither waits for a lock: the rights of a table are looked up without touching it. */
-export const look = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
+export const rightsStatement = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
   has_table_privilege('conversations', 'SELECT')
     AND has_table_privilege('conversation_messages', 'SELECT') AS "isReadable"`
 
 /** Fails as a write would: so a session that kept an old setting is replaced, and another is asked. */
-export const confirm = `DO $$ BEGIN
+export const writableCheck = `DO $$ BEGIN
   IF current_setting('transaction_read_only') = 'on' THEN
     RAISE EXCEPTION 'turnlog needs a database that takes writes' USING ERRCODE = '25006';
   END IF;
@@ -31,10 +31,10 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
     database.query<Row>({ text, params: [] }, { deadlineMs: lookDeadlineMs })
   let reads: DatabaseCode | undefined
   try {
-    const [row] = await ask<RightsRow>(look)
+    const [row] = await ask<RightsRow>(rightsStatement)
     if (row?.isReadable !== true) reads = 'database-refused'
     // A standby answers and takes no write: for a log of turns that is not up.
-    if (row?.isWritable !== true) await ask(confirm)
+    if (row?.isWritable !== true) await ask(writableCheck)
     return { reads, writes: reads }
   } catch (thrown) {
     const writes = databaseCodeOf(thrown) ?? 'database-refused'

@@ -64,7 +64,7 @@ export function batchCall(
 }
 
 /** Whether a turn names no segment and no ids of its own. */
-const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
+const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.callerIds === null
 
 /** Whether a turn has a key or a voice session to be looked up. */
 const isNamed = ({ row }: PreparedTurn) =>

@@ -118,9 +118,12 @@ export class Recorder {
   }
 
   /** Rolled back because of one turn: the halves go on without it, in their order. */
-  async #recordInHalves(batch: readonly PendingTurn[], given: RecordOptions): Promise<Unfinished> {
+  async #recordInHalves(
+    batch: readonly PendingTurn[],
+    batchOptions: RecordOptions,
+  ): Promise<Unfinished> {
     // The whole keeps its lane: the first of its calls to succeed makes no room for another.
-    const options = { ...given, recorded: () => {} }
+    const options = { ...batchOptions, recorded: () => {} }
     const middle = Math.ceil(batch.length / 2)
     const first = await this.record(batch.slice(0, middle), options)
     // A conversation whose turns stayed behind keeps its later ones behind them.
@@ -180,7 +183,7 @@ const verdictOf = ({ position: { version, head }, messages }: Recorded): Verdict
 
 /** Whether a replay is of this very turn: a resend of ours meets itself. Under an id that the caller gave, it may be a twin. */
 const isItself = ({ turn: { row } }: PendingTurn, turnId: string | null): boolean =>
-  turnId === (row.human?.id ?? row.assistant.id) && !row.given?.includes(turnId)
+  turnId === (row.human?.id ?? row.assistant.id) && !row.callerIds?.includes(turnId)
 
 const hasKey = ({ turn }: PendingTurn): boolean => turn.row.key !== null
 

@@ -25,15 +25,15 @@ export async function lookUp(
   sent: readonly PendingTurn[],
 ): Promise<Map<string, TurnPosition> | undefined> {
   const until = performance.now() + lookupMs
-  const known = sent.flatMap((pending) => {
+  const sentIds = sent.flatMap((pending) => {
     const id = ownId(pending)
-    const { tenant, conversationId: c } = pending.turn.row
-    return id === undefined ? [] : [{ tenant, c, id }]
+    const { tenant, conversationId } = pending.turn.row
+    return id === undefined ? [] : [{ tenant, conversationId, id }]
   })
   const params = [
-    known.map(({ tenant }) => tenant),
-    known.map(({ c }) => c),
-    known.map(({ id }) => id),
+    sentIds.map(({ tenant }) => tenant),
+    sentIds.map(({ conversationId }) => conversationId),
+    sentIds.map(({ id }) => id),
   ]
   for (;;) {
     try {
@@ -55,4 +55,4 @@ export async function lookUp(
  * may have been recorded long before; of a turn that has no others, only its key can tell.
  */
 export const ownId = ({ turn: { row } }: PendingTurn): string | undefined =>
-  [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.given?.includes(id))
+  [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.callerIds?.includes(id))

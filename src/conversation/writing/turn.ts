@@ -17,7 +17,7 @@ export type TurnRow = {
   key: string | null
   hash: string | null
   /** The ids that the caller gave. */
-  given: string[] | null
+  callerIds: string[] | null
   human: NewMessage | null
   assistant: NewMessage
   segment: string | null
@@ -67,7 +67,7 @@ export function prepareTurn(
     fields: assistantFields(assistant),
   }
   const segmentId = segment === undefined ? null : canonicalId(segment.id)
-  const given = [user?.id, assistant.id].flatMap((id) =>
+  const callerIds = [user?.id, assistant.id].flatMap((id) =>
     id === undefined ? [] : [canonicalId(id)],
   )
   const completes = segment?.agentResponse !== undefined && segmentId !== null && human !== null
@@ -76,7 +76,7 @@ export function prepareTurn(
     conversationId,
     key: key ?? null,
     hash: key === undefined ? null : requestHash(turn),
-    given: given.length > 0 ? given : null,
+    callerIds: callerIds.length > 0 ? callerIds : null,
     human,
     assistant: answer,
     segment: segmentId,
@@ -146,8 +146,9 @@ export function assistantFields(assistant: NewTurn['assistant']): NewFields {
  * What every turn has, as an object that is not closed yet. Ids and times that are made here have nothing
  * to escape.
  */
-function requiredJson({ tenant, conversationId, key, hash, given, human, assistant }: TurnRow) {
-  const id = given === null ? quoted : JSON.stringify
+function requiredJson(row: TurnRow) {
+  const { tenant, conversationId, key, hash, callerIds, human, assistant } = row
+  const id = callerIds === null ? quoted : JSON.stringify
   let json = `{"tenant":${JSON.stringify(tenant)},"conversation_id":${JSON.stringify(conversationId)},"assistant_id":${id(assistant.id)},"assistant_created_at":"${assistant.createdAt}","assistant_parts":${JSON.stringify(assistant.parts)}`
   if (human !== null)
     json += `,"human_id":${id(human.id)},"human_created_at":"${human.createdAt}","human_message_type":"${human.messageType}","human_text":${JSON.stringify(human.parts[0])}`
@@ -157,10 +158,10 @@ function requiredJson({ tenant, conversationId, key, hash, given, human, assista
 
 /** What else there is, as members of an object, each behind a comma. */
 function restOf(row: TurnRow): string {
-  const { given, human, assistant, segment, agentResponse } = row
+  const { callerIds, human, assistant, segment, agentResponse } = row
   let json = human === null ? '' : fieldsJson('human', human.fields)
   json += fieldsJson('assistant', assistant.fields)
-  if (given !== null) json += `,"given":${JSON.stringify(given)}`
+  if (callerIds !== null) json += `,"given":${JSON.stringify(callerIds)}`
   if (segment !== null) json += `,"segment":${JSON.stringify(segment)}`
   if (agentResponse !== null)
     json += `,"agent_response":${JSON.stringify(agentResponse)},"lineage":${JSON.stringify(row.lineage)},"received":"${row.received}"`

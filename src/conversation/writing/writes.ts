@@ -49,10 +49,10 @@ export function createWrites(options: {
   const run: Writes['run'] = async <Row extends object>(
     kind: StatementKind,
     statement: Statement,
-    given?: QueryOptions,
+    queryOptions?: QueryOptions,
   ) => {
     try {
-      return await database.query<Row>(statement, given)
+      return await database.query<Row>(statement, queryOptions)
     } catch (thrown) {
       health?.failed(thrown, 1)
       throw problemOf(thrown, kind)
@@ -67,10 +67,10 @@ export function createWrites(options: {
       text: string,
       params: readonly Param[],
       good: readonly string[],
-      { isRepeatable, ...given }: WriteOptions,
+      { isRepeatable, ...queryOptions }: WriteOptions,
     ) {
       const kind = isRepeatable ? 'repeatable' : 'write'
-      const [row] = await run<Row>(kind, { text, params }, given)
+      const [row] = await run<Row>(kind, { text, params }, queryOptions)
       if (row === undefined) throw new Error('a write answered no row')
       if (!good.includes(row.outcome)) throw new Problem(row.outcome as ProblemCode)
       return row

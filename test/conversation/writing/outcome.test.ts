@@ -49,10 +49,10 @@ describe('a connection cut between the commit and its answer', () => {
 
   test('is told by a key alone where the caller gave every id', async () => {
     await using opened = await proxied()
-    const given = { user: { id: newId(), text: 'a' }, assistant: { id: newId(), responses: ['a'] } }
+    const named = { user: { id: newId(), text: 'a' }, assistant: { id: newId(), responses: ['a'] } }
     cutTheAnswer(opened.proxy)
-    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('outcome-unknown')
-    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('id-taken')
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, named))).toBe('outcome-unknown')
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, named))).toBe('id-taken')
     const keyed = { user: { id: newId(), text: 'b' }, assistant: { id: newId(), responses: ['b'] } }
     cutTheAnswer(opened.proxy)
     const recorded = await opened.store.recordTurn(me, opened.id, keyed, 'k')

@@ -23,7 +23,7 @@ type Given = { readonly bytes?: number; readonly key?: string; readonly id?: str
 const turnOf = (c: string, since = 0, { bytes = 10, key, id }: Given = {}): ModelTurn => ({
   turn: {
     bytes,
-    row: { conversationId: c, key: key ?? null, given: id === undefined ? null : [id] },
+    row: { conversationId: c, key: key ?? null, callerIds: id === undefined ? null : [id] },
   },
   since,
   n: 0,
@@ -251,7 +251,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       c: fc.nat({ max: 4 }),
       bytes: fc.constantFrom(1, 1, 10, 40, 120),
       key: maybe(2),
-      given: maybe(2),
+      id: maybe(2),
     }),
   },
   { weight: 6, arbitrary: fc.constant({ type: 'dispatch' as const }) },

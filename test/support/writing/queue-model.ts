@@ -17,7 +17,7 @@ export type ModelTurn = {
     readonly row: {
       readonly conversationId: string
       readonly key: string | null
-      readonly given: string[] | null
+      readonly callerIds: string[] | null
     }
   }
   readonly since: number
@@ -34,7 +34,7 @@ export type Step =
       readonly bytes: number
       /** Of a few keys, so that some turns are twins. */
       readonly key: number | undefined
-      readonly given: number | undefined
+      readonly id: number | undefined
     }
   | { readonly type: 'dispatch' }
   /** Time passes, in milliseconds. */
@@ -79,7 +79,7 @@ type Parts = {
 
 type Flight = { readonly batch: Batch<ModelTurn>; isAnswered: boolean }
 
-const right: Mistake = (given) => new TurnQueue<ModelTurn>(given)
+const noMistake: Mistake = (options) => new TurnQueue<ModelTurn>(options)
 
 export class QueueWorld {
   readonly #queue: Queue
@@ -93,13 +93,13 @@ export class QueueWorld {
   readonly #unsettled = new Map<string, Parts>()
   /** Turns of each conversation that are recorded, in the order of the database. */
   readonly #recorded = new Map<string, number[]>()
-  readonly #taken: number[] = []
+  readonly #accepted: number[] = []
   readonly #decided: number[] = []
   /** Every turn, by its number. */
   readonly #turns: ModelTurn[] = []
   #now = 0
 
-  constructor(mistake: Mistake = right) {
+  constructor(mistake: Mistake = noMistake) {
     this.#queue = mistake(options)
   }
 
@@ -115,7 +115,7 @@ export class QueueWorld {
     }
     check(this.#flights.length === 0, 'an empty queue has nothing in flight')
     const decided = this.#decided.toSorted((a, b) => a - b)
-    check(decided.join() === this.#taken.join(), 'every turn is decided once')
+    check(decided.join() === this.#accepted.join(), 'every turn is decided once')
   }
 
   #do(step: Step): void {
@@ -149,11 +149,11 @@ export class QueueWorld {
     }
   }
 
-  #submit({ c, bytes, key, given }: Extract<Step, { type: 'submit' }>): void {
+  #submit({ c, bytes, key, id }: Extract<Step, { type: 'submit' }>): void {
     const row = {
       conversationId: `c${c}`,
       key: key === undefined ? null : `k${key}`,
-      given: given === undefined ? null : [`id${given}`],
+      callerIds: id === undefined ? null : [`id${id}`],
     }
     const turn = { turn: { bytes, row }, since: this.#now, n: this.#turns.length }
     this.#turns.push(turn)
@@ -163,7 +163,7 @@ export class QueueWorld {
       waiting.length < bounds.waitingTurnsMax && waitingBytes + bytes <= bounds.waitingBytesMax
     check(this.#queue.add(turn) === hasRoom, 'a turn is refused where the bounds are reached')
     if (!hasRoom) return
-    this.#taken.push(turn.n)
+    this.#accepted.push(turn.n)
     this.#queued.set(row.conversationId, [...this.#queuedOf(row.conversationId), turn])
   }
 
@@ -215,7 +215,7 @@ export class QueueWorld {
         own.every((turn, index) => turn === queued[index]),
         'turns of a conversation go in their order',
       )
-      const names = own.flatMap(({ turn: { row } }) => [row.key ?? [], row.given ?? []].flat())
+      const names = own.flatMap(({ turn: { row } }) => [row.key ?? [], row.callerIds ?? []].flat())
       check(new Set(names).size === names.length, 'twins go in different batches')
       this.#queued.set(id, queued.slice(own.length))
     }
