@@ -42,7 +42,7 @@ export async function speak(voice: Voice, step: (name: string) => void): Promise
 }
 
 /** What a conversation holds of it, without ids that are made anew each time. */
-export async function leftOf(client: TurnlogClient, id: string) {
+export async function contentOf(client: TurnlogClient, id: string) {
   const { messages } = await client.listMessages(id, { include: 'pending' })
   const { messages: heard } = await client.getHistory(id, { view: 'heard' })
   const { voiceSessions } = await client.listVoiceSessions(id)

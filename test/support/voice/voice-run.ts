@@ -14,7 +14,7 @@ import { sessionName } from './voice-words.ts'
 import { type Thread, worldsAfter } from './voice-worlds.ts'
 
 /** Where a test may put something wrong. */
-export type Wrongs = {
+export type Faults = {
   readonly line?: () => Line
   /** What a watcher hears, instead of the text that came. */
   readonly hears?: (text: string) => string
@@ -34,7 +34,7 @@ const byId = (sessions: readonly VoiceSession[]) =>
 
 export class Run {
   readonly #bench: VoiceNodes
-  readonly #wrongs: Wrongs
+  readonly #faults: Faults
   readonly #counts: Counts
   readonly #c: string
   readonly #foreign: string | undefined
@@ -48,21 +48,21 @@ export class Run {
   constructor(
     bench: VoiceNodes,
     c: string,
-    options: { wrongs: Wrongs; counts: Counts; foreign: string | undefined },
+    options: { faults: Faults; counts: Counts; foreign: string | undefined },
   ) {
     this.#bench = bench
     this.#c = c
-    this.#wrongs = options.wrongs
+    this.#faults = options.faults
     this.#counts = options.counts
     this.#foreign = options.foreign
-    const line = options.wrongs.line?.() ?? straight
+    const line = options.faults.line?.() ?? straight
     const given = { line, claims: this.#claims, tally: options.counts }
     const { nodes } = bench
     this.#speakers = Array.from(
       { length: speakers },
       (_, n) => new Speaker(nodes, this.#node(n), given),
     )
-    this.#watchers = nodes.map((node) => new Watcher(c, node, options.wrongs.hears))
+    this.#watchers = nodes.map((node) => new Watcher(c, node, options.faults.hears))
   }
 
   /** Answers a message of the conversation. */
@@ -182,7 +182,7 @@ export class Run {
 
   async #read(node: VoiceNode, what: string) {
     const path = `/v1/conversations/${this.#c}/${what}`
-    const { status, body, text } = await node.ask('GET', this.#wrongs.reads?.(path) ?? path)
+    const { status, body, text } = await node.ask('GET', this.#faults.reads?.(path) ?? path)
     if (status !== 200) throw new Error(`${path}: ${text}`)
     return body as {
       messages: Message[]

@@ -15,9 +15,9 @@ import type {
 import { call, must } from './client.ts'
 
 /** What one writer was told of one conversation. */
-export type Told = {
+export type WriterLog = {
   /** Acknowledged turns, by their unique text. */
-  turns: Map<string, { sent: NewTurn; told: RecordedTurn }>
+  turns: Map<string, { sent: NewTurn; answer: RecordedTurn }>
   /** Texts sent whose outcome nobody told: they may be there once, or not at all. */
   unknown: Set<string>
   /** The version each acknowledged change took. */
@@ -26,7 +26,7 @@ export type Told = {
   audio: Map<string, { version: number; urls: string[] }>
 }
 
-export const newTold = (): Told => ({
+export const newLog = (): WriterLog => ({
   turns: new Map(),
   unknown: new Set(),
   versions: [],
@@ -65,7 +65,7 @@ const nameOf = (turn: Message[]) => turn[0]?.content ?? ''
 export async function checkConversation(
   base: string,
   id: string,
-  told: readonly Told[],
+  logs: readonly WriterLog[],
   { exact }: { exact: boolean },
 ): Promise<void> {
   const messages = await readAll(base, id)
@@ -87,22 +87,22 @@ export async function checkConversation(
 
   // Every acknowledged turn once, word for word; nothing that nobody sent.
   const byName = Map.groupBy(turns, nameOf)
-  const sentNames = new Set(told.flatMap((one) => [...one.turns.keys(), ...one.unknown]))
+  const sentNames = new Set(logs.flatMap((log) => [...log.turns.keys(), ...log.unknown]))
   for (const [name, found] of byName) {
     if (!sentNames.has(name)) throw new Error(`nobody sent the turn ${name}`)
     expect(found).toHaveLength(1)
   }
-  for (const one of told) {
-    for (const [name, { sent, told: recorded }] of one.turns) {
+  for (const log of logs) {
+    for (const [name, { sent, answer }] of log.turns) {
       const [turn] = byName.get(name) ?? []
       if (turn === undefined) throw new Error(`the acknowledged turn ${name} is not there`)
-      expect(turn.map((message) => message.id)).toEqual(recorded.messages.map(({ id }) => id))
+      expect(turn.map((message) => message.id)).toEqual(answer.messages.map(({ id }) => id))
       expect(turn.at(-1)?.parts).toEqual(sent.assistant.responses)
-      expect(turn.map(({ seq }) => seq)).toEqual(recorded.messages.map(({ seq }) => seq))
+      expect(turn.map(({ seq }) => seq)).toEqual(answer.messages.map(({ seq }) => seq))
     }
-    for (const [messageId, { version, urls }] of one.audio) {
+    for (const [messageId, { version, urls }] of log.audio) {
       const message = messages.find((candidate) => candidate.id === messageId)
-      const newest = Math.max(...told.map((other) => other.audio.get(messageId)?.version ?? 0))
+      const newest = Math.max(...logs.map((log) => log.audio.get(messageId)?.version ?? 0))
       if (version !== newest || message === undefined) continue
       // A later change whose writer was never told stands in its place.
       expect(message.version).toBeGreaterThanOrEqual(version)
@@ -118,7 +118,7 @@ export async function checkConversation(
       .at(-1) ?? null
   expect(conversation.lastMessageAt).toBe(latest)
 
-  const versions = told.flatMap((one) => one.versions)
+  const versions = logs.flatMap((log) => log.versions)
   expect(new Set(versions).size).toBe(versions.length)
   if (exact) {
     expect(versions.sort((a, b) => a - b)).toEqual(
