@@ -10,7 +10,7 @@ import { openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { type OpenStore, openStore } from '../../support/store.ts'
 import { VoiceModel } from '../../support/voice/voice-model.ts'
-import { asked, lapsed, lapses, type Step } from '../../support/voice/voice-steps.ts'
+import { lapseCalls, lapseStep, requestStep, type Step } from '../../support/voice/voice-steps.ts'
 import {
   answerParts,
   hashOf,
@@ -36,8 +36,8 @@ const decode = new Decoder({
 const words = fc.integer({ min: 0, max: 2 })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 19, arbitrary: asked(4, words) },
-  { weight: 1, arbitrary: lapsed },
+  { weight: 19, arbitrary: requestStep(4, words) },
+  { weight: 1, arbitrary: lapseStep },
 )
 
 const schedule = fc.array(
@@ -58,7 +58,7 @@ async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
 }
 
 /** Takes the step on one node; answers as the model does. */
-function taken({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
+function outcomeOnNode({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
   const answer = (words: number) => ({
     responses: answerParts('key' in step ? step.key : 0, words),
   })
@@ -102,9 +102,9 @@ function taken({ store, database }: OpenStore, id: string, model: VoiceModel, st
       case 'end':
         return store.voiceSessions.end(me, id, sessionName(step.session))
       case 'expire':
-        return lapse(lapses.expire)
+        return lapse(lapseCalls.expire)
       case 'lapse':
-        return lapse(lapses.lapse, sessionName(step.session))
+        return lapse(lapseCalls.lapse, sessionName(step.session))
     }
   }
   return outcomeOf(work)
@@ -138,15 +138,15 @@ test('whatever comes in whatever order on whatever node, places, words, audio an
       steps += 1
       const first = nodes[node] ?? one
       const second = nodes[1 - node] ?? other
-      const take = (on: OpenStore) => taken(on, id, model, step)
-      const got =
+      const take = (on: OpenStore) => outcomeOnNode(on, id, model, step)
+      const outcomes =
         how === 'once'
           ? [await take(first)]
           : how === 'again'
             ? [await take(first), await take(second)]
             : (await Promise.all([take(first), take(second)])).toSorted()
-      const wanted = got.map(() => model.take(step))
-      expect([step, got]).toEqual([step, how === 'at once' ? wanted.toSorted() : wanted])
+      const expected = outcomes.map(() => model.take(step))
+      expect([step, outcomes]).toEqual([step, how === 'at once' ? expected.toSorted() : expected])
       const changes = await second.reader.changes(me, id, { limit: 1000 })
       const { messages, version, voiceSessions = [] } = changes
       expect(version).toBe(model.version)

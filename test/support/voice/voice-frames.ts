@@ -1,7 +1,7 @@
 /** The frames of steps, and counts of what became of them. */
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { OutFrame, Tally } from './voice-speaker.ts'
-import { nobody, type Step } from './voice-steps.ts'
+import { missingTurn, type Step } from './voice-steps.ts'
 import {
   answerParts,
   hashOf,
@@ -25,7 +25,7 @@ export function framed(
   const target = (key: number) => {
     const messageId = answerId(key)
     return messageId === undefined
-      ? { key: nobody, messageId: foreign ?? newId() }
+      ? { key: missingTurn, messageId: foreign ?? newId() }
       : { key, messageId }
   }
   switch (step.do) {

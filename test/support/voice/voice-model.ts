@@ -133,8 +133,8 @@ export class VoiceModel {
     const human = this.#row('human', 'pending', [])
     this.#say(human, key, words)
     const answer = this.#answer(key, words)
-    const said = { humanWords: words, answer, answerWords: words }
-    this.#now.turns.set(key, { opened: false, human, ...said })
+    const allWords = { humanWords: words, answer, answerWords: words }
+    this.#now.turns.set(key, { opened: false, human, ...allWords })
     return 'done'
   }
 
@@ -142,8 +142,8 @@ export class VoiceModel {
     const turn = this.#now.turns.get(key)
     if (turn === undefined) return 'turn-not-open'
     if (!turn.opened) return 'idempotency-conflict'
-    const contradicts = (sent: number | null, there: number | null) =>
-      sent !== null && there !== null && sent !== there
+    const contradicts = (sent: number | null, stored: number | null) =>
+      sent !== null && stored !== null && sent !== stored
     if (contradicts(user, turn.humanWords) || contradicts(assistant, turn.answerWords))
       return 'idempotency-conflict'
     const [saysHuman, saysAnswer] = [turn.humanWords === null, turn.answerWords === null]
@@ -194,18 +194,18 @@ export class VoiceModel {
   }
 
   #start(id: string): string {
-    const there = this.#now.sessions.get(id)
-    if (there?.ended === true) return 'voice-session-ended'
-    if (there?.declared !== true) this.#now.version += 1
+    const session = this.#now.sessions.get(id)
+    if (session?.ended === true) return 'voice-session-ended'
+    if (session?.declared !== true) this.#now.version += 1
     this.#now.sessions.set(id, { declared: true, carried: true, ended: false })
     return 'done'
   }
 
   #end(id: string): string {
-    const there = this.#now.sessions.get(id)
-    if (there === undefined) return 'voice-session-not-found'
-    if (there.ended) return 'voice-session-ended'
-    there.ended = true
+    const session = this.#now.sessions.get(id)
+    if (session === undefined) return 'voice-session-not-found'
+    if (session.ended) return 'voice-session-ended'
+    session.ended = true
     this.#now.version += 1
     return 'done'
   }
@@ -213,8 +213,8 @@ export class VoiceModel {
   /** Every row, as changes tell of it. */
   stored(): Omit<Row, 'heardAt'>[] {
     return this.rows.map((row) => {
-      const { heardAt: _, ...told } = row
-      return told
+      const { heardAt: _, ...stored } = row
+      return stored
     })
   }
 

@@ -1,7 +1,7 @@
 /** Random schedules of several sockets on two nodes: rounds of frames that are on their way at once. */
 import fc from 'fast-check'
 import type { Cut } from './voice-speaker.ts'
-import { asked, type Lapse, lapsed, type Step } from './voice-steps.ts'
+import { type Lapse, lapseStep, requestStep, type Step } from './voice-steps.ts'
 
 export const turns = 5
 export const speakers = 3
@@ -31,14 +31,14 @@ const seldom = <T>(arbitrary: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | nul
   fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight, arbitrary })
 
 const cut: fc.Arbitrary<Cut> = fc.record({
-  moment: fc.constantFrom('at once', 'in hand', 'in hand', 'unheard'),
+  moment: fc.constantFrom('at once', 'in hand', 'in hand', 'unanswered'),
   node,
 })
 
 const move: fc.Arbitrary<Move> = fc.record({
   socket,
   what: fc.oneof(
-    { weight: 5, arbitrary: asked(turns, words) },
+    { weight: 5, arbitrary: requestStep(turns, words) },
     { weight: 1, arbitrary: fc.nat(99) },
   ),
   cut: seldom(cut, 2),
@@ -67,7 +67,7 @@ const round: fc.Arbitrary<Round> = fc.record({
     { weight: 3, arbitrary: fc.array(move, { minLength: 1, maxLength: 5, size: 'max' }) },
     { weight: 1, arbitrary: halves },
   ),
-  lapse: seldom(lapsed),
+  lapse: seldom(lapseStep),
   drop: seldom(fc.record({ watcher: fc.nat(1), node })),
 })
 

@@ -5,7 +5,7 @@ import { until } from '../servers/processes.ts'
 import { Broken, type Claims } from './voice-claims.ts'
 import { soon, type VoiceNode } from './voice-nodes.ts'
 import type { Step } from './voice-steps.ts'
-import type { Thread, Told } from './voice-worlds.ts'
+import type { Answer, Thread } from './voice-worlds.ts'
 
 export type OutFrame = { readonly t: string; readonly [member: string]: unknown }
 
@@ -21,7 +21,7 @@ export type Line = (
  * When a socket is cut: before anything can have come of what was sent last, while a write is in hand,
  * or once it is committed and its answer lost.
  */
-export type Moment = 'at once' | 'in hand' | 'unheard'
+export type Moment = 'at once' | 'in hand' | 'unanswered'
 
 export type Cut = { readonly moment: Moment; readonly node: number }
 
@@ -56,7 +56,7 @@ export class Speaker {
   /** Sends without waiting; resolves when all is answered, with what is known of it. */
   async play(moves: readonly Move[]): Promise<Thread[]> {
     this.#client ??= await this.#node.connect()
-    const steps: { step: Step; told: Told }[] = []
+    const steps: { step: Step; answer: Answer }[] = []
     const own: Thread = { steps, mayStop: false }
     const threads = [own]
     const waiting: Sent[] = []
@@ -69,7 +69,7 @@ export class Speaker {
         continue
       }
       const begun = this.#node.calls.begun
-      if (cut.moment === 'unheard') this.#client.socket.onmessage = null
+      if (cut.moment === 'unanswered') this.#client.socket.onmessage = null
       this.#send(sent)
       await this.#reached(cut.moment, begun)
       this.#collect(waiting, steps)
@@ -115,7 +115,7 @@ export class Speaker {
     const client = this.#client
     if (client === undefined) throw new Error('there is no socket')
     sent.tries += 1
-    this.#claims.asked(sent.step)
+    this.#claims.stepSent(sent.step)
     this.#tally.count(sent.tries === 1 ? `frames ${sent.frame.t}` : 'resends')
     this.#line(
       { ...sent.frame, id: sent.id },
@@ -126,7 +126,7 @@ export class Speaker {
   }
 
   /** Answers come in the order of what they answer. */
-  #collect(waiting: Sent[], steps: { step: Step; told: Told }[]): void {
+  #collect(waiting: Sent[], steps: { step: Step; answer: Answer }[]): void {
     const { frames, wrong, closed } = this.#client ?? {}
     if (wrong !== undefined) throw wrong
     for (const frame of frames?.slice(this.#read) ?? []) {
@@ -135,11 +135,11 @@ export class Speaker {
       const sent = waiting.shift()
       if (sent?.id !== frame.id)
         throw new Broken('answers', `${frame.id} was answered, and ${sent?.id} was sent before it`)
-      const told = toldBy(frame)
-      steps.push({ step: sent.step, told })
+      const answer = answerOf(frame)
+      steps.push({ step: sent.step, answer })
       this.#claims.answered(sent.step, frame)
       if (frame.t === 'problem') this.#tally.count(`problems ${frame.code}`)
-      else if (told.outcome === 'replayed')
+      else if (answer.outcome === 'replayed')
         this.#tally.count(sent.tries > 1 ? 'replays after a cut' : 'replays otherwise')
     }
     if (closed !== undefined && waiting.length > 0)
@@ -147,7 +147,7 @@ export class Speaker {
   }
 }
 
-function toldBy(frame: ServerFrame): Told {
+function answerOf(frame: ServerFrame): Answer {
   if (frame.t === 'problem') return { outcome: frame.code }
   if ('replayed' in frame && frame.replayed) return { outcome: 'replayed' }
   const outcome = frame.t === 'attached' && frame.heldUntil !== undefined ? 'held' : 'done'

@@ -26,10 +26,10 @@ export type Step =
 export type Lapse = { readonly do: 'expire' } | { readonly do: 'lapse'; readonly session: number }
 
 /** The turn of a message that is not there. */
-export const nobody = -1
+export const missingTurn = -1
 
 /** What a service does when a time is over, without waiting for it: after the tenant and the conversation. */
-export const lapses = {
+export const lapseCalls = {
   expire: `SELECT version FROM turnlog_expire_seats_v1($1, $2::uuid, now() + interval '10 days', 100, 10000)`,
   lapse: `SELECT outcome FROM turnlog_end_voice_session_v1(
     $1, $2::uuid, $3, now(), now() + interval '10 days', 10000)`,
@@ -45,7 +45,7 @@ const heard: fc.Arbitrary<Heard> = fc.oneof(
 )
 
 /** What is asked for, of so many turns. `words`: which are chosen, and how often. */
-export const asked = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
+export const requestStep = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
   const key = fc.nat(turns - 1)
   const half = fc.option(words)
   return fc.oneof(
@@ -73,7 +73,7 @@ export const asked = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<
 }
 
 /** What comes of itself. */
-export const lapsed = fc.oneof(
+export const lapseStep = fc.oneof(
   fc.record({ do: fc.constant('expire' as const) }),
   fc.record({ do: fc.constant('lapse' as const), session }),
 )

@@ -5,7 +5,7 @@ import type { VoiceNode } from './voice-nodes.ts'
 
 export class Watcher {
   readonly #c: string
-  readonly #hears: ((text: string) => string) | undefined
+  readonly #alterReceived: ((text: string) => string) | undefined
   readonly copy = new Copy()
   #node: VoiceNode
   #client: LiveClient | undefined
@@ -13,10 +13,10 @@ export class Watcher {
   #shown: LiveClient['frames'] = []
   #wrong: string | undefined
 
-  constructor(c: string, node: VoiceNode, hears: ((text: string) => string) | undefined) {
+  constructor(c: string, node: VoiceNode, alterReceived: ((text: string) => string) | undefined) {
     this.#c = c
     this.#node = node
-    this.#hears = hears
+    this.#alterReceived = alterReceived
   }
 
   async follow(): Promise<void> {
@@ -26,12 +26,12 @@ export class Watcher {
       `?conversation=${this.#c}${from}`,
       new Map([[this.#c, this.copy]]),
     )
-    const [{ socket }, hears] = [client, this.#hears]
-    const usual = socket.onmessage
-    if (hears !== undefined && usual !== null)
+    const [{ socket }, alterReceived] = [client, this.#alterReceived]
+    const deliver = socket.onmessage
+    if (alterReceived !== undefined && deliver !== null)
       socket.onmessage = (event) => {
         const { data }: { data: unknown } = event
-        usual.call(socket, new MessageEvent('message', { data: hears(String(data)) }))
+        deliver.call(socket, new MessageEvent('message', { data: alterReceived(String(data)) }))
       }
     this.#client = client
     await client.until('live')
@@ -44,11 +44,11 @@ export class Watcher {
   }
 
   /** Everything it was shown. */
-  tell(claims: Claims): void {
+  report(claims: Claims): void {
     this.#take()
     if (this.#wrong !== undefined) throw new Broken('fold', this.#wrong)
     for (const frame of this.#shown.splice(0))
-      if (frame.t === 'change') for (const message of frame.messages) claims.saw(message)
+      if (frame.t === 'change') for (const message of frame.messages) claims.messageShown(message)
   }
 
   async reaches(version: number): Promise<void> {
