@@ -1,6 +1,7 @@
 /**
- * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
- * any more, audio whose turn never came. Every node looks; the calls settle who was first.
+ * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a socket, and
+ * held audio whose turn did not arrive. Every node looks for them. If two nodes find the same one, the database
+ * call of the second changes nothing.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
@@ -11,9 +12,10 @@ import { now, printTime } from '../wire/time.ts'
 import type { Writes } from '../writing/writes.ts'
 import type { VoiceSessions } from './voice-session-store.ts'
 
+/** Milliseconds between two rounds. */
 const everyMs = 1000
 
-/** The most conversations, sessions and rows of one look. */
+/** Maximum of conversations, of sessions and of seats that one round ends. */
 const rowsMax = 100
 
 export const lapseStatements = {
@@ -40,6 +42,7 @@ export type DueRow = {
 
 export type ExpiredSeatRow = MessageRow & { at: number }
 
+/** Starts rounds that end seats, voice sessions and held audio after their deadlines. */
 export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
@@ -59,7 +62,7 @@ export function createLapses(options: {
     writes.announce(principal, id, last.at, 'messages', messages, first.at - 1)
   }
 
-  const workOff = async () => {
+  const endDue = async () => {
     const at = printTime(now())
     let failedId: string | undefined
     try {
@@ -73,10 +76,10 @@ export function createLapses(options: {
         else await writes.run('repeatable', { text: lapseStatements.audio, params: [at] })
       }
     } catch (thrown) {
-      // What is due is due the next time.
+      // The next round finds the rows that are still due.
       events.workFailed('lapses', thrown, failedId)
     }
   }
 
-  return createRounds(everyMs, workOff)
+  return createRounds(everyMs, endDue)
 }
