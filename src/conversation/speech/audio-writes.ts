@@ -1,4 +1,4 @@
-/** Writes of AI audio (TTS): attached by message id, to the latest AI message, or by the turn's key. */
+/** Writes of AI audio (TTS), attached to a message, to the latest one, or by the turn's key. */
 import { type Problem, violationProblem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
@@ -16,9 +16,10 @@ export type AttachedRow = MessageRow & { outcome: string; at: number; partCount:
 
 export type AudioWrites = {
   /**
-   * Attaches audio to the AI message `messageId`, or to the latest AI message if it is undefined. Returns null
-   * if every URL is null or the conversation has no AI message. Fails with `message-not-found`,
-   * `message-not-ai`, `part-out-of-range`, `audio-stale` or `segment-not-found`.
+   * Attaches audio to the AI message `messageId`, or to the latest AI message if it is undefined.
+   * Returns null if every URL is null or the conversation has no AI message. Fails with
+   * `message-not-found`, `message-not-ai`, `part-out-of-range`, `audio-stale` or
+   * `segment-not-found`.
    */
   attachTts(
     principal: Principal,
@@ -27,9 +28,9 @@ export type AudioWrites = {
     body: Attach,
   ): Promise<AttachedAudio | null>
   /**
-   * Attaches audio to one part of an answer. The turn is named by its idempotency key. If the turn has no
-   * answer yet, the audio is held until the answer is recorded, or until `heldUntil`. Fails with
-   * `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
+   * Attaches audio to one part of an answer. The turn is named by its idempotency key. If the turn
+   * has no answer yet, the audio is held until the answer is recorded, or until `heldUntil`. Fails
+   * with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
    */
   attachByKey(
     principal: Principal,

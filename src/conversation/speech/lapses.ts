@@ -1,7 +1,7 @@
 /**
- * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a socket, and
- * held audio whose turn did not arrive. Every node looks for them. If two nodes find the same one, the database
- * call of the second changes nothing.
+ * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a
+ * socket, and held audio whose turn did not arrive. Every node looks for them. If two nodes find
+ * the same one, the database call of the second changes nothing.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'

@@ -1,4 +1,6 @@
-/** Writes of turns whose words arrive later: a turn is opened with a seat, then completed in one or two halves. */
+/**
+ * Writes of turns whose words arrive later: a seat is opened, then one or two halves complete it.
+ */
 import type { Reader } from '../reading/reader.ts'
 import { fieldsJson } from '../sql/new-message.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
@@ -25,14 +27,15 @@ export const seatCalls = {
 
 export type SeatWrites = {
   /**
-   * Opens a turn: its human message gets a seat, the next `seq`, before its words arrive. The same key again
-   * returns that seat (`replayed: true`). Fails with `idempotency-conflict` or `seats-too-many`.
+   * Opens a turn: its human message gets a seat, the next `seq`, before its words arrive. The same
+   * key again returns that seat (`replayed: true`). Fails with `idempotency-conflict` or
+   * `seats-too-many`.
    */
   openTurn(principal: Principal, id: string, body: OpenTurn, key: string): Promise<OpenedTurn>
   /**
-   * Adds one half of an opened turn, or both. Returns null if `halves` has no human message and no answer with
-   * text: nothing is written. Fails with `turn-not-open`, `idempotency-conflict`, `segment-not-found` or
-   * `id-taken`.
+   * Adds one half of an opened turn, or both. Returns null if `halves` has no human message and no
+   * answer with text: nothing is written. Fails with `turn-not-open`, `idempotency-conflict`,
+   * `segment-not-found` or `id-taken`.
    */
   completeTurn(
     principal: Principal,

@@ -18,7 +18,7 @@ import type {
 export type VoiceSessionReads = {
   /** One session with its figures. Fails with `voice-session-not-found`. */
   get(principal: Principal, id: string, sessionId: string): Promise<VoiceSessionReport>
-  /** A page of a conversation's sessions, in the order in which they started. Fails with `page-invalid`. */
+  /** A page of the sessions, in the order of their start. Fails with `page-invalid`. */
   list(principal: Principal, id: string, query: PageQuery): Promise<VoiceSessionList>
 }
 

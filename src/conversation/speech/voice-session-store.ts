@@ -1,4 +1,4 @@
-/** Voice sessions: they are started and ended, kept open by the sockets that speak in them, and read. */
+/** Writes and reads of voice sessions. Sockets keep open the sessions in which they speak. */
 import type { Database } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import { type VoiceSessionRow, voiceSessionFromRow, voiceSessionList } from '../sql/rows.ts'
@@ -27,9 +27,9 @@ export type SessionName = {
 /** Each write fails as the store's writes do, and with the codes that it lists. */
 export type VoiceSessions = VoiceSessionReads & {
   /**
-   * Starts a session. A repeated call with the same body returns the session (`created: false`). With
-   * `isCarried`, sockets keep it open by a lease, and it ends by itself a grace period after the last socket
-   * left. Fails with `voice-session-ended` or `voice-session-taken`.
+   * Starts a session. A repeated call with the same body returns the session (`created: false`).
+   * With `isCarried`, sockets keep it open by a lease, and it ends by itself a grace period after
+   * the last socket left. Fails with `voice-session-ended` or `voice-session-taken`.
    */
   start(
     principal: Principal,
@@ -39,14 +39,14 @@ export type VoiceSessions = VoiceSessionReads & {
   ): Promise<SessionAt & { readonly created: boolean }>
   /** Ends a session. Fails with `voice-session-not-found` or `voice-session-ended`. */
   end(principal: Principal, id: string, sessionId: string): Promise<SessionAt>
-  /** Ends a session whose lease is over. Returns false if the lease was renewed, or the session has ended or is deleted. */
+  /** Ends a session whose lease is over. Returns false if it was renewed, ended or erased. */
   lapse(principal: Principal, id: string, sessionId: string): Promise<boolean>
   /**
-   * Renews the leases of sessions in which sockets of this node speak. Each lease is longer than the grace, so
-   * that a stalled node does not lose its sessions.
+   * Renews the leases of sessions in which sockets of this node speak. Each lease is longer than
+   * the grace, so that a stalled node does not lose its sessions.
    */
   carryOn(names: readonly SessionName[]): Promise<void>
-  /** Shortens the leases of sessions without a socket here to the grace. Another node may renew them. */
+  /** Shortens the leases of sessions without a socket on this node to the grace. */
   leave(names: readonly SessionName[]): Promise<void>
 }
 
@@ -58,7 +58,10 @@ export type SessionBounds = {
 /** How long a node may stall without losing its sockets, in seconds. */
 const stallSeconds = 10
 
-/** Sets the leases of sessions. It locks them in one order, because two nodes may renew the same sessions at once. */
+/**
+ * Sets the leases of sessions. It locks them in one order, because two nodes may renew the same
+ * sessions at once.
+ */
 const lease = (until: string) => `WITH named AS (
       SELECT v.conversation_id, v.id FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]) AS n(tenant, c, id)
       CROSS JOIN LATERAL (SELECT * FROM voice_sessions v WHERE v.conversation_id = n.c AND v.id = n.id

@@ -1,8 +1,9 @@
 /**
- * BatchSize decides how many turns go into a batch. Few large batches cost less than many small ones, but
- * with one batch in flight the service and the database wait for each other. So the turns of few concurrent
- * callers go in one batch at a time, and the next batch is gathered meanwhile. The turns of many callers go
- * in two batches: the service answers one half while the database records the other.
+ * BatchSize decides how many turns go into a batch. Few large batches cost less than many small
+ * ones, but with one batch in flight the service and the database wait for each other. So the turns
+ * of few concurrent callers go in one batch at a time, and the next batch is gathered meanwhile.
+ * The turns of many callers go in two batches: the service answers one half while the database
+ * records the other.
  */
 
 /** Fewest turns of a half batch. With fewer, a second batch costs more than its overlap saves. */
@@ -20,8 +21,8 @@ export class BatchSize {
   #last = 1
 
   /**
-   * `turnsMax` bounds every batch. `overlaps` says whether the service can work while the database does;
-   * it cannot on PGlite, which runs in the same thread.
+   * `turnsMax` bounds every batch. `overlaps` says whether the service can work while the database
+   * does; it cannot on PGlite, which runs in the same thread.
    */
   constructor(turnsMax: number, overlaps = true) {
     this.#turnsMax = turnsMax
@@ -34,8 +35,9 @@ export class BatchSize {
   }
 
   /**
-   * The maximum of turns in the next batch. `waiting` is the number of turns that wait and are not in flight.
-   * While a batch is in flight, another one is worth sending once this number of turns waits.
+   * The maximum of turns in the next batch. `waiting` is the number of turns that wait and are not
+   * in flight. While a batch is in flight, another one is worth sending once this number of turns
+   * waits.
    */
   of(waiting: number): number {
     this.#concurrentTurns = Math.max(this.#concurrentTurns, this.#inFlight + waiting)

@@ -1,9 +1,9 @@
 /**
- * Group commit: `TurnQueue` decides which turns form the next batch, and Committer sends it. A batch is one
- * record call and one commit.
+ * Group commit: `TurnQueue` decides which turns form the next batch, and Committer sends it. A
+ * batch is one record call and one commit.
  *
- * Every promise of `submit` settles: the turn is recorded, replayed, refused with a problem code, or its
- * outcome is unknown.
+ * Every promise of `submit` settles: the turn is recorded, replayed, refused with a problem code,
+ * or its outcome is unknown.
  */
 import { Problem } from '../../problem.ts'
 import type { PendingTurn, Verdict } from './pending-turn.ts'
@@ -38,10 +38,10 @@ export class Committer {
   }
 
   /**
-   * Queues a turn. The promise resolves with the turn's verdict once it is committed or found to be a replay.
-   * It rejects with a `Problem`: `overloaded` if the queue is full, `overloaded` or `conversation-busy` after
-   * `waitMs` of waiting, a code of the record call (such as `idempotency-conflict`), a database problem, or
-   * `outcome-unknown`.
+   * Queues a turn. The promise resolves with the turn's verdict once it is committed or found to be
+   * a replay. It rejects with a `Problem`: `overloaded` if the queue is full, `overloaded` or
+   * `conversation-busy` after `waitMs` of waiting, a code of the record call (such as
+   * `idempotency-conflict`), a database problem, or `outcome-unknown`.
    */
   submit(turn: PreparedTurn): Promise<Verdict> {
     const { promise, resolve, reject } = Promise.withResolvers<Verdict>()
@@ -58,9 +58,9 @@ export class Committer {
   }
 
   /**
-   * Dispatches after the current event-loop round, so that turns which arrive in one round share a batch. If
-   * the last batch had one turn, a microtask dispatches sooner. PGlite always takes the full round: it runs in
-   * this thread, and nothing else arrives while it works.
+   * Dispatches after the current event-loop round, so that turns which arrive in one round share a
+   * batch. If the last batch had one turn, a microtask dispatches sooner. PGlite always takes the
+   * full round: it runs in this thread, and nothing else arrives while it works.
    */
   #schedule(): void {
     if (this.#isScheduled) return

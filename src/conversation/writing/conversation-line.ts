@@ -13,12 +13,17 @@ export type QueuedTurn = {
 
 const none: readonly never[] = []
 
-/** ConversationLine holds the unsent turns of one conversation, in the order in which they arrived. */
+/**
+ * ConversationLine holds the unsent turns of one conversation, in the order in which they arrived.
+ */
 export class ConversationLine<T extends QueuedTurn> {
   readonly conversationId: string
   /** Whether turns of this conversation are in flight or unsettled. */
   isBusy = false
-  /** Locked turns that wait until the unsettled turns before them are settled. They are sent again then. */
+  /**
+   * Locked turns that wait until the unsettled turns before them are settled. They are sent again
+   * then.
+   */
   lockedTurns: readonly T[] = none
   #waiting: T[] = []
 
@@ -45,8 +50,8 @@ export class ConversationLine<T extends QueuedTurn> {
   }
 
   /**
-   * Moves turns that may share a batch from the front to `turns`. It moves at least one, and at most
-   * `turnsMax` turns of `bytesMax` bytes. Returns the bytes of the moved turns.
+   * Moves turns that may share a batch from the front to `turns`. It moves at least one, and at
+   * most `turnsMax` turns of `bytesMax` bytes. Returns the bytes of the moved turns.
    */
   moveTo(turns: T[], turnsMax: number, bytesMax: number): number {
     // Two turns with the same key or id go into different batches, and the database compares them.
@@ -74,7 +79,10 @@ export class ConversationLine<T extends QueuedTurn> {
   }
 }
 
-/** Adds the key and the ids that a turn's caller gave. Adds none and returns false if one is in `names` already. */
+/**
+ * Adds the key and the ids that a turn's caller gave. Adds none and returns false if one is in
+ * `names` already.
+ */
 function addNames(names: Set<string>, { turn: { row } }: QueuedTurn): boolean {
   const ids = row.callerIds ?? none
   const key = row.key === null ? undefined : `key ${row.key}`

@@ -18,17 +18,19 @@ import type { Writes } from './writes.ts'
 
 export type ConversationWrites = {
   /**
-   * Creates a conversation, or returns the one that the same body created before (`created: false`). Fails with
-   * `conversation-taken` or `external-id-taken` if another body took the id or external id.
+   * Creates a conversation, or returns the one that the same body created before (`created:
+   * false`). Fails with `conversation-taken` or `external-id-taken` if another body took the id or
+   * external id.
    */
   createConversation(
     principal: Principal,
     body: NewConversation,
   ): Promise<{ conversation: Conversation; created: boolean }>
   /**
-   * Applies a JSON Merge Patch to the conversation's own fields. Fails with `version-mismatch` if `ifMatch` is
-   * given and is not the conversation's version, with `external-id-taken`, with `json-too-large` if the merged
-   * metadata is too large, and with `conversation-busy` if other writers changed it during every attempt.
+   * Applies a JSON Merge Patch to the conversation's own fields. Fails with `version-mismatch` if
+   * `ifMatch` is given and is not the conversation's version, with `external-id-taken`, with
+   * `json-too-large` if the merged metadata is too large, and with `conversation-busy` if other
+   * writers changed it during every attempt.
    */
   patchConversation(
     principal: Principal,
@@ -40,10 +42,15 @@ export type ConversationWrites = {
   eraseConversation(principal: Principal, id: string): Promise<ErasureReceipt>
 }
 
-/** Deadline of an erasure in milliseconds. It deletes any number of rows, so it gets more time than other writes. */
+/**
+ * Deadline of an erasure in milliseconds. It deletes any number of rows, so it gets more time than
+ * other writes.
+ */
 const erasureDeadlineMs = 60_000
 
-/** Attempts of a patch. It is computed again if another writer changed the row after it was read. */
+/**
+ * Attempts of a patch. It is computed again if another writer changed the row after it was read.
+ */
 const patchAttempts = 20
 const patchPauseMs = 2
 

@@ -3,8 +3,8 @@ import type { Events } from '../../events.ts'
 import type { Message } from '../wire/schemas.ts'
 
 /**
- * The changes that one call committed in one conversation: all versions after `from`, up to `version`.
- * Several turns of a conversation in one batch are one commit.
+ * The changes that one call committed in one conversation: all versions after `from`, up to
+ * `version`. Several turns of a conversation in one batch are one commit.
  */
 export type Commit = {
   readonly tenant: string
@@ -14,15 +14,15 @@ export type Commit = {
   /** Every message that the call wrote or changed, as it is stored now. Empty for an erasure. */
   readonly messages: readonly Message[]
   /**
-   * `more`: segments or voice sessions changed, too. Their rows are not in the commit; read them from the
-   * database.
+   * `more`: segments or voice sessions changed, too. Their rows are not in the commit; read them
+   * from the database.
    */
   readonly touched: 'messages' | 'more' | 'conversation' | 'erased'
 }
 
 /**
- * Effect is called once for each conversation of a committed call. It must not block, because the caller's
- * answer waits for it. An error that it throws is logged and has no other consequence.
+ * Effect is called once for each conversation of a committed call. It must not block, because the
+ * caller's answer waits for it. An error that it throws is logged and has no other consequence.
  */
 export type Effect = {
   readonly name: string

@@ -1,4 +1,7 @@
-/** Types of a turn between its submission and its answer. The queue, the recorder and the look-up share them. */
+/**
+ * Types of a turn between its submission and its answer. The queue, the recorder and the look-up
+ * share them.
+ */
 import type { DatabaseError } from '../../ports/database.ts'
 import type { Message } from '../wire/schemas.ts'
 import type { PreparedTurn } from './turn.ts'

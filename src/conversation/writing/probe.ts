@@ -8,7 +8,10 @@ export type DatabaseState = {
   readonly writes: DatabaseCode | undefined
 }
 
-/** Deadline of a readiness query in milliseconds. It is short, because the caller of `/readyz` has a timeout, too. */
+/**
+ * Deadline of a readiness query in milliseconds. It is short, because the caller of `/readyz` has a
+ * timeout, too.
+ */
 const lookDeadlineMs = 1000
 
 /** Looks up the rights on the tables without reading them, so it never waits for a lock. */
@@ -17,8 +20,8 @@ export const rightsStatement = `SELECT current_setting('transaction_read_only') 
     AND has_table_privilege('conversation_messages', 'SELECT') AS "isReadable"`
 
 /**
- * Fails as a write would if the session is read-only. The failure makes the adapter replace a session with an
- * outdated setting, and the next query asks a new one.
+ * Fails as a write would if the session is read-only. The failure makes the adapter replace a
+ * session with an outdated setting, and the next query asks a new one.
  */
 export const writableCheck = `DO $$ BEGIN
   IF current_setting('transaction_read_only') = 'on' THEN
@@ -28,7 +31,9 @@ END $$`
 
 export type RightsRow = { isWritable: boolean; isReadable: boolean }
 
-/** Asks the database whether it reads and writes. Never rejects, and settles within a few seconds. */
+/**
+ * Asks the database whether it reads and writes. Never rejects, and settles within a few seconds.
+ */
 export async function databaseState(database: Database): Promise<DatabaseState> {
   const ask = <Row extends object>(text: string) =>
     database.query<Row>({ text, params: [] }, { deadlineMs: lookDeadlineMs })
@@ -46,9 +51,9 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
 }
 
 /**
- * Records a turn in a new conversation, rolls both back to the savepoint of the block, and commits nothing. No
- * other session ever sees a row, and the server logs no error. The answer has 32 KiB that do not compress: a
- * small one would still fit on a full disk for a long time.
+ * Records a turn in a new conversation, rolls both back to the savepoint of the block, and commits
+ * nothing. No other session ever sees a row, and the server logs no error. The answer has 32 KiB
+ * that do not compress: a small one would still fit on a full disk for a long time.
  */
 export const probeTurn = `DO $$
 DECLARE

@@ -28,7 +28,10 @@ export type RecordCallOptions = {
   readonly lockTimeoutMs: number
 }
 
-/** The call that records these turns. It returns a row for each turn; `n` is the turn's index in `turns`. */
+/**
+ * The call that records these turns. It returns a row for each turn; `n` is the turn's index in
+ * `turns`.
+ */
 export function recordCall(turns: readonly PreparedTurn[], options: RecordCallOptions): Statement {
   const [first] = turns
   return turns.length === 1 && first !== undefined
@@ -37,8 +40,8 @@ export function recordCall(turns: readonly PreparedTurn[], options: RecordCallOp
 }
 
 /**
- * The call for any turns. The service counts the turns and messages of each conversation. If `isEachPlain` is
- * false, the database ignores these counts and decides about each turn itself.
+ * The call for any turns. The service counts the turns and messages of each conversation. If
+ * `isEachPlain` is false, the database ignores these counts and decides about each turn itself.
  */
 export function batchCall(
   turns: readonly PreparedTurn[],
@@ -110,7 +113,10 @@ type Conversation = {
   index: number
 }
 
-/** Counts the conversations of a batch in the order of their ids, and each turn's position in its conversation. */
+/**
+ * Counts the conversations of a batch in the order of their ids, and each turn's position in its
+ * conversation.
+ */
 function sorted(turns: readonly PreparedTurn[]) {
   const byName = new Map<string, Conversation>()
   const turnsBefore: string[] = []

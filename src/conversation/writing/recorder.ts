@@ -13,11 +13,20 @@ import { lookUp, ownId } from './turn-lookup.ts'
 import type { FailedWrites } from './write-health.ts'
 
 export type RecordOptions = {
-  /** Whether the call waits for conversations that another writer has locked, up to the lock timeout. */
+  /**
+   * Whether the call waits for conversations that another writer has locked, up to the lock
+   * timeout.
+   */
   readonly wait: boolean
-  /** Called when the database has answered, before the turns are settled. Another batch may be sent from then on. */
+  /**
+   * Called when the database has answered, before the turns are settled. Another batch may be sent
+   * from then on.
+   */
   readonly recorded?: () => void
-  /** Whether an earlier call with the same turns may still run. Then no failure of this call is definite. */
+  /**
+   * Whether an earlier call with the same turns may still run. Then no failure of this call is
+   * definite.
+   */
   readonly sentBefore?: boolean
 }
 
@@ -33,8 +42,8 @@ export type RecordedRow = {
 }
 
 /**
- * SQLSTATE classes of errors that one turn of a batch can cause: its data, integrity or size, and also an
- * operator's trigger or a damaged row. Any other error concerns the whole call.
+ * SQLSTATE classes of errors that one turn of a batch can cause: its data, integrity or size, and
+ * also an operator's trigger or a damaged row. Any other error concerns the whole call.
  */
 const oneTurnsFault = /^(21|22|23|54|P0|XX)/
 
@@ -48,7 +57,10 @@ export type RecorderOptions = {
   readonly health?: FailedWrites | undefined
 }
 
-/** Recorder makes one call of each batch, and decides every turn of the batch even if the call fails. */
+/**
+ * Recorder makes one call of each batch, and decides every turn of the batch even if the call
+ * fails.
+ */
 export class Recorder {
   readonly #database: Database
   readonly #effects: Effects
@@ -91,8 +103,8 @@ export class Recorder {
     }
     this.#announce(recorded)
     for (const one of recorded) one.pending.resolve(verdictOf(one))
-    // A turn that is not found is still unknown, because the lost call may still run. Sending a turn with a
-    // key again is safe: the later of the two calls finds the turn of the earlier one.
+    // A turn that is not found is still unknown, because the lost call may still run. Sending a
+    // turn with a key again is safe: the later of the two calls finds the turn of the earlier one.
     const resendable = found === undefined ? [] : missing.filter(hasKey)
     for (const pending of missing) if (!resendable.includes(pending)) giveUp(pending)
     if (resendable.length === 0) return
@@ -121,12 +133,16 @@ export class Recorder {
     return refuseAll(batch, options.sentBefore ? outcomeUnknown(thrown, true) : thrown)
   }
 
-  /** Records the two halves of a batch one after the other, after one turn made the database roll back the whole. */
+  /**
+   * Records the two halves of a batch one after the other, after one turn made the database roll
+   * back the whole.
+   */
   async #recordInHalves(
     batch: readonly PendingTurn[],
     batchOptions: RecordOptions,
   ): Promise<Unfinished> {
-    // The batch keeps its lane until both halves are done, so neither half reports that it is recorded.
+    // The batch keeps its lane until both halves are done, so neither half reports that it is
+    // recorded.
     const options = { ...batchOptions, recorded: () => {} }
     const middle = Math.ceil(batch.length / 2)
     const first = await this.record(batch.slice(0, middle), options)
@@ -186,8 +202,8 @@ const verdictOf = ({ position: { version, head }, messages }: Recorded): Verdict
 })
 
 /**
- * Whether a replay names this very turn: the service sent it twice, and the second call found the first. An id
- * that the caller gave proves nothing, because another request may have used it.
+ * Whether a replay names this very turn: the service sent it twice, and the second call found the
+ * first. An id that the caller gave proves nothing, because another request may have used it.
  */
 const isItself = ({ turn: { row } }: PendingTurn, turnId: string | null): boolean =>
   turnId === (row.human?.id ?? row.assistant.id) && !row.callerIds?.includes(turnId)

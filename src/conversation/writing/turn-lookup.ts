@@ -20,8 +20,8 @@ const lookupMs = 3000
 const lookupPauseMs = 100
 
 /**
- * The positions of the turns that were recorded, by the id that `ownId` returns. Undefined if the database
- * did not answer in time.
+ * The positions of the turns that were recorded, by the id that `ownId` returns. Undefined if the
+ * database did not answer in time.
  */
 export async function lookUp(
   database: Database,
@@ -54,9 +54,9 @@ export async function lookUp(
 }
 
 /**
- * An id of the turn that this service made: a recorded message with it belongs to this very turn. Ids that the
- * caller gave may have been recorded long before. If the caller gave every id, this is undefined, and only the
- * key of the turn can identify it.
+ * An id of the turn that this service made: a recorded message with it belongs to this very turn.
+ * Ids that the caller gave may have been recorded long before. If the caller gave every id, this is
+ * undefined, and only the key of the turn can identify it.
  */
 export const ownId = ({ turn: { row } }: PendingTurn): string | undefined =>
   [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.callerIds?.includes(id))

@@ -1,7 +1,8 @@
 /**
- * The queue of the group commit. Turns that arrive while a batch is in flight form the next batch. The queue
- * has no clock, no database and no promise: the committer passes it turns, outcomes and the time. A
- * conversation is in at most one batch at a time, and its turns are sent in the order in which they arrived.
+ * The queue of the group commit. Turns that arrive while a batch is in flight form the next batch.
+ * The queue has no clock, no database and no promise: the committer passes it turns, outcomes and
+ * the time. A conversation is in at most one batch at a time, and its turns are sent in the order
+ * in which they arrived.
  */
 import { BatchSize } from './batch-size.ts'
 import { ConversationLine, type QueuedTurn } from './conversation-line.ts'
@@ -22,7 +23,7 @@ export type QueueOptions = {
   readonly bounds: WriteBounds
   /** How long a turn may wait for its batch, in milliseconds. */
   readonly waitMs: number
-  /** Whether the service can work while the database does. PGlite runs in the same thread, so it cannot there. */
+  /** Whether the service works while the database does. On PGlite they share one thread. */
   readonly overlaps: boolean
 }
 
@@ -42,7 +43,7 @@ export type Refusal<T> = { readonly turn: T; readonly code: 'conversation-busy' 
 
 /** Maximum of calls in flight that wait for a locked conversation. Each occupies a connection. */
 export const waitingLanes = 2
-/** How long an incomplete batch waits for the one in flight, in milliseconds. Most batches take less. */
+/** How long a batch waits for the one in flight, in milliseconds. Most take less than that. */
 export const gatherMs = 25
 /** Milliseconds between two searches of the whole queue for turns that have waited too long. */
 const sweepMs = 250
@@ -77,7 +78,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return this.#lines.size === 0
   }
 
-  /** Whether turns could be sent beside the batch in flight, but wait for more. Read it after `next` returned none. */
+  /** Whether turns with a free lane wait for more turns. Read it after `next` returned none. */
   get isGathering(): boolean {
     return this.#batches < this.#bounds.lanes && this.#ready.size > 0
   }
@@ -109,7 +110,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return true
   }
 
-  /** Removes and returns the batch that is due now, if there is one. Call it until it returns none. */
+  /** Removes and returns a batch that is due now. Call it until it returns undefined. */
   next(now: number): Batch<T> | undefined {
     const hasLane = this.#batches < this.#bounds.lanes
     if (hasLane && this.#ready.size > 0 && this.#isWorthIt(now)) return this.#takeReady()
@@ -118,7 +119,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return line === undefined ? undefined : this.#takeLocked(line)
   }
 
-  /** Frees the lane of a batch that the database has answered. Returns false if it was free already. */
+  /** Frees the lane of an answered batch. Returns false if it was free already. */
   answered(batch: Batch<T>): boolean {
     if (batch.isAnswered) return false
     batch.isAnswered = true
@@ -129,8 +130,8 @@ export class TurnQueue<T extends QueuedTurn> {
   }
 
   /**
-   * Ends a batch. Its locked turns return to the front, and their conversations wait for a call of their
-   * own. Conversations with unsettled turns stay out of batches until `settled`.
+   * Ends a batch. Its locked turns return to the front, and their conversations wait for a call of
+   * their own. Conversations with unsettled turns stay out of batches until `settled`.
    */
   finished(batch: Batch<T>, { locked, unsettled }: Unfinished<T>, now: number): void {
     this.answered(batch)
@@ -153,7 +154,7 @@ export class TurnQueue<T extends QueuedTurn> {
     if (line !== undefined) this.#release(line, line.lockedTurns, now)
   }
 
-  /** Puts locked conversations into the next batch: one locked briefly must not wait behind one locked for long. */
+  /** Makes locked conversations ready, so that none waits behind one that is locked for long. */
   lookAgain(): void {
     for (const line of this.#locked) this.#ready.add(line)
     this.#locked.clear()
@@ -177,8 +178,8 @@ export class TurnQueue<T extends QueuedTurn> {
   }
 
   /**
-   * Whether the next batch is sent now. While a batch is in flight, the next one waits until that one is
-   * answered, or enough turns wait, or the oldest has waited for `gatherMs`.
+   * Whether the next batch is sent now. While a batch is in flight, the next one waits until that
+   * one is answered, or enough turns wait, or the oldest has waited for `gatherMs`.
    */
   #isWorthIt(now: number): boolean {
     if (this.#batches === 0 || this.#waitingTurns >= this.#size.of(this.#waitingTurns)) return true
@@ -186,7 +187,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return now - (oldest?.first?.since ?? 0) >= gatherMs
   }
 
-  /** Forms a batch with an equal share of every ready conversation, within the bounds of a batch. */
+  /** Forms a batch of equal shares of the ready conversations, within the bounds of a batch. */
   #takeReady(): Batch<T> {
     const turnsMax = this.#size.of(this.#waitingTurns)
     const share = Math.max(1, Math.floor(turnsMax / this.#ready.size))
@@ -215,7 +216,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return { turns, wait: true, lines: [line], isAnswered: false }
   }
 
-  /** Moves turns that may share a batch from the front of a line to `turns`. Returns their bytes. */
+  /** Moves turns that may share a batch from a line to `turns`. Returns their bytes. */
   #take(line: ConversationLine<T>, turns: T[], turnsMax: number, bytesMax: number): number {
     const before = turns.length
     const bytes = line.moveTo(turns, turnsMax, bytesMax)

@@ -38,8 +38,8 @@ export type PreparedTurn = {
 }
 
 /**
- * SHA-256 over the canonical JSON (RFC 8785) of the request body, after its responses were split at `[SPLIT]`
- * and before defaults are filled in: an absent time stays absent.
+ * SHA-256 over the canonical JSON (RFC 8785) of the request body, after its responses were split at
+ * `[SPLIT]` and before defaults are filled in: an absent time stays absent.
  */
 export function requestHash(body: unknown): string {
   return createHash('sha256')
@@ -144,8 +144,8 @@ export function assistantFields(assistant: NewTurn['assistant']): NewFields {
 }
 
 /**
- * The required fields of a turn as the beginning of a JSON object, without its closing brace. Ids and times
- * that this service made need no escaping.
+ * The required fields of a turn as the beginning of a JSON object, without its closing brace. Ids
+ * and times that this service made need no escaping.
  */
 function requiredJson(row: TurnRow) {
   const { tenant, conversationId, key, hash, callerIds, human, assistant } = row
@@ -183,8 +183,8 @@ export function printedTime(text: string | undefined): string | null {
 const unreported = { state: 'filled', heard: null, interruptedAt: null } as const
 
 /**
- * The turn's messages as they are stored at `version` and `seq`. `urls` is the answer's audio that had arrived
- * before the turn, or null.
+ * The turn's messages as they are stored at `version` and `seq`. `urls` is the answer's audio that
+ * had arrived before the turn, or null.
  */
 export function messagesOf(
   { row }: PreparedTurn,

@@ -1,7 +1,7 @@
 /**
- * WriteHealth knows whether the database accepts writes. Three writes in a row that fail because of the
- * database start a probe. Only the probe decides, and it writes a turn of its own. So neither a busy
- * conversation nor a damaged one makes a node unready.
+ * WriteHealth knows whether the database accepts writes. Three writes in a row that fail because of
+ * the database start a probe. Only the probe decides, and it writes a turn of its own. So neither a
+ * busy conversation nor a damaged one makes a node unready.
  */
 import type { Events } from '../../events.ts'
 import type { Database } from '../../ports/database.ts'
@@ -53,7 +53,10 @@ export class WriteHealth implements Disposable {
     this.#everyMs = everyMs
   }
 
-  /** Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not count. */
+  /**
+   * Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not
+   * count.
+   */
   failed(thrown: unknown, writes: number): void {
     if (databaseCodeOf(thrown) === undefined) return
     this.#failures += writes
@@ -61,8 +64,8 @@ export class WriteHealth implements Disposable {
   }
 
   /**
-   * The problem codes with which reads and writes fail now. It asks the database. If the database reports no
-   * problem with writes, the code of the last probe counts. Never rejects.
+   * The problem codes with which reads and writes fail now. It asks the database. If the database
+   * reports no problem with writes, the code of the last probe counts. Never rejects.
    */
   async state(): Promise<DatabaseState> {
     const { reads, writes = this.#refusal } = await databaseState(this.#database)

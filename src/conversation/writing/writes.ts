@@ -10,8 +10,8 @@ import type { FailedWrites } from './write-health.ts'
 export type Writes = {
   readonly lockTimeoutMs: number
   /**
-   * Calls a write function and returns its row. Fails with the problem that the row's outcome names, unless that
-   * outcome is one of `good`.
+   * Calls a write function and returns its row. Fails with the problem that the row's outcome
+   * names, unless that outcome is one of `good`.
    */
   write<Row extends { outcome: string }>(
     text: string,
@@ -37,7 +37,10 @@ export type Writes = {
 }
 
 export type WriteOptions = QueryOptions & {
-  /** Whether the same call can be sent again without writing twice: it has a key or an id, or sets a whole value. */
+  /**
+   * Whether the same call can be sent again without writing twice: it has a key or an id, or sets a
+   * whole value.
+   */
   readonly isRepeatable: boolean
 }
 
