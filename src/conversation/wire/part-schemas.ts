@@ -58,7 +58,7 @@ export const Version = Type.Integer({
 })
 
 export const AudioUrls = Type.Array(Nullable(HttpUrl), {
-  description: 'One URL per part. Null for a part without audio.',
+  description: 'One URL per part. A part without audio has null.',
 })
 
 export const SessionId = Type.String({

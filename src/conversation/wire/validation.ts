@@ -17,10 +17,7 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 const isHttpUrl = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
 
-/**
- * Maximum length of a place in a problem, so that long names of a caller do not make the problem
- * large.
- */
+/** Maximum characters of a place in a problem: callers choose names, and long ones would enlarge it. */
 const pointerCharactersMax = 200
 
 // TypeBox lists two errors for each unknown field, and lists these before all other errors.

@@ -179,7 +179,7 @@ export function printedTime(text: string | undefined): string | null {
   return time === undefined ? null : printTime(time)
 }
 
-/** The fields of a new message, before any report of what was heard. */
+/** The fields of a new message, which no interruption report has changed. */
 const unreported = { state: 'filled', heard: null, interruptedAt: null } as const
 
 /**
