@@ -1,4 +1,4 @@
-/** Random schedules of spoken turns over two nodes, against a model that fits on a page. */
+/** Random schedules of spoken turns on two nodes, compared with a small model. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { Decoder } from '../../../src/conversation/wire/decode.ts'
@@ -57,7 +57,7 @@ async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
   }
 }
 
-/** Takes the step on one node; answers as the model does. */
+/** Takes the step on one node. Returns its outcome in the words of the model. */
 function outcomeOnNode({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
   const answer = (words: number) => ({
     responses: answerParts('key' in step ? step.key : 0, words),
@@ -110,7 +110,7 @@ function outcomeOnNode({ store, database }: OpenStore, id: string, model: VoiceM
   return outcomeOf(work)
 }
 
-/** Message ids by conversation and place. */
+/** Message ids by conversation and `seq`. */
 const ids = new Map<string, string>()
 
 const rowsOf = (messages: readonly Message[]) =>
@@ -125,7 +125,7 @@ const sessionsOf = (sessions: readonly VoiceSession[]) =>
     .map(({ id, endedAt }) => ({ id, ended: endedAt !== null }))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 
-test('whatever comes in whatever order on whatever node, places, words, audio and what was heard are right', async () => {
+test('random steps on two nodes, in any order, have the positions, words, audio and heard text of the model', async () => {
   const url = await testDatabaseUrl()
   await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
   await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
