@@ -1,7 +1,11 @@
-/** What callers may get wrong about speech, each with its status, its code, and the place it names. */
+/**
+ * Invalid requests about speech, each with its status, its problem code, and the place that the
+ * problem names.
+ */
 import { createHash } from 'node:crypto'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 
+/** A conversation with turns and sessions for the requests. */
 export type Scene = {
   readonly c: string
   readonly at: string
@@ -13,7 +17,7 @@ const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 const url = 'https://a.example/1.wav'
 const later = new Date(Date.now() + 86_400_000).toISOString()
 
-/** What is asked: of a route, and of the socket where there is a frame for it. */
+/** A request for a route, and for the socket if it has such a frame. */
 export type SpeechRequest = {
   path: string
   body: unknown
@@ -66,75 +70,75 @@ export const badSpeech: [
   string?,
 ][] = [
   [
-    'more characters heard than were said',
+    'more heard characters than the message has',
     ({ ai }) => interrupt(ai, { heard: { characters: 18 } }),
     422,
     'heard-out-of-range',
     '/heard/characters',
   ],
   [
-    'more parts heard than were said',
+    'more heard parts than the message has',
     ({ ai }) => interrupt(ai, { heard: { parts: 4 } }),
     422,
     'heard-out-of-range',
     '/heard/parts',
   ],
   [
-    'less than nothing heard',
+    'a negative number of heard characters',
     ({ ai }) => interrupt(ai, { heard: { characters: -1 } }),
     422,
     'field-invalid',
     '/heard/characters',
   ],
   [
-    'half a character heard',
+    'half a heard character',
     ({ ai }) => interrupt(ai, { heard: { characters: 1.5 } }),
     422,
     'field-invalid',
     '/heard/characters',
   ],
   [
-    'a number of parts beyond all numbers',
+    'a number of heard parts past the range of integers',
     ({ ai }) => interrupt(ai, { heard: { parts: 1e300 } }),
     422,
     'field-invalid',
     '/heard/parts',
   ],
   [
-    'nothing told of what was heard',
+    'an interruption without a measure',
     ({ ai }) => interrupt(ai, { heard: {} }),
     422,
     'field-invalid',
     '/heard',
   ],
   [
-    'heard by another name',
+    'an interruption with an unknown measure',
     ({ ai }) => interrupt(ai, { heard: { words: 3 } }),
     422,
     'field-unknown',
     '/heard/words',
   ],
   [
-    'heard tomorrow',
+    'an interruption with a time tomorrow',
     ({ ai }) => interrupt(ai, { heard: { parts: 1 }, at: later }),
     422,
     'time-ahead',
     '/at',
   ],
   [
-    'a human message interrupted',
+    'an interruption of a human message',
     ({ human }) => interrupt(human, { heard: { parts: 0 } }),
     422,
     'message-not-ai',
   ],
   [
-    'a message interrupted that is not there',
+    'an interruption of a missing message',
     () => interrupt(newId(), { heard: { parts: 0 } }),
     404,
     'message-not-found',
   ],
   [
-    'a message of another conversation interrupted',
+    'an interruption of a message of another conversation',
     (_, { ai }) => interrupt(ai, { heard: { parts: 0 } }),
     404,
     'message-not-found',
@@ -145,7 +149,13 @@ export const badSpeech: [
     409,
     'idempotency-conflict',
   ],
-  ['a turn opened tomorrow', () => open('new', { at: later }), 422, 'time-ahead', '/at'],
+  [
+    'a turn opened with a time tomorrow',
+    () => open('new', { at: later }),
+    422,
+    'time-ahead',
+    '/at',
+  ],
   [
     'a turn opened with words',
     () => open('new', { user: { text: 'Tea' } }),
@@ -154,37 +164,37 @@ export const badSpeech: [
     '/user',
   ],
   [
-    'a turn completed that nobody opened',
+    'a completed turn that was not opened',
     () => complete('nobody', { user: { text: 'Tea' } }),
     404,
     'turn-not-open',
   ],
   [
-    'a turn completed that another conversation opened',
+    'a completed turn that was opened in another conversation',
     () => complete('elsewhere', { user: { text: 'Tea' } }),
     404,
     'turn-not-open',
   ],
   [
-    'a turn completed that was recorded',
+    'a completed turn that was recorded whole',
     () => complete('recorded', { user: { text: 'Tea?' } }),
     409,
     'idempotency-conflict',
   ],
   [
-    'other words for a half that is there',
+    'other words for a recorded human half',
     () => complete('done', { user: { text: 'Coffee' } }),
     409,
     'idempotency-conflict',
   ],
   [
-    'another answer for a half that is there',
+    'another answer for a recorded AI half',
     () => complete('done', { assistant: { responses: ['Coffee it is.'] } }),
     409,
     'idempotency-conflict',
   ],
   [
-    'one half that contradicts beside one that does not',
+    'one half with other words beside a half without',
     () => complete('done', { user: { text: 'Tea' }, assistant: { responses: ['No.'] } }),
     409,
     'idempotency-conflict',
@@ -211,26 +221,26 @@ export const badSpeech: [
     'part-out-of-range',
   ],
   [
-    'audio of other words',
+    'audio of another text',
     () => attach(part({ key: 'recorded', textHash: hashOf('Coffee.') })),
     409,
     'audio-stale',
   ],
   [
-    'audio by key without the hash of its words',
+    'audio by key without the hash of its text',
     () => attach({ key: 'open', part: 0, ttsAudioUrl: url }),
     422,
     'field-missing',
     '/textHash',
   ],
   [
-    'audio with a hash that is none',
+    'audio with an invalid hash',
     () => attach(part({ key: 'open', textHash: 'abc' })),
     422,
     'field-invalid',
     '/textHash',
   ],
-  ['a session started that has ended', () => start({ id: 'over' }), 409, 'voice-session-ended'],
+  ['a started session that has ended', () => start({ id: 'over' }), 409, 'voice-session-ended'],
   ['a session ended twice', () => end('over'), 409, 'voice-session-ended'],
-  ['a session ended that was never there', () => end('nobody'), 404, 'voice-session-not-found'],
+  ['an ended session that does not exist', () => end('nobody'), 404, 'voice-session-not-found'],
 ]

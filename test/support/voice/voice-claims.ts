@@ -1,6 +1,6 @@
 /**
- * What holds of spoken turns in whatever order they came, without a model of them: of every state that
- * anybody was shown, and of everything that was acknowledged.
+ * Claims are rules about spoken turns that hold in every order of steps, without a model. They
+ * cover every state that a reader was shown, and every acknowledged write.
  */
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
@@ -15,7 +15,10 @@ import {
   userText,
 } from './voice-words.ts'
 
-/** `answers`, `stored` and `views` are held against the model, `fold` against what REST reads. */
+/**
+ * The names of the rules. `answers`, `stored` and `views` compare with the model, `fold` with reads
+ * over REST.
+ */
 export type Rule =
   | ('lost' | 'doubled' | 'position' | 'said' | 'heard' | 'audio' | 'replay')
   | ('answers' | 'stored' | 'views' | 'fold')
@@ -32,7 +35,7 @@ export class Broken extends Error {
 type Answered = { readonly step: Step; readonly frame: ServerFrame }
 
 export class Claims {
-  /** How often something was held to a rule. */
+  /** The number of checks so far. */
   checks = 0
   readonly #turns = new Set<number>()
   readonly #versions = new Map<string, Map<number, Message>>()
@@ -70,7 +73,7 @@ export class Claims {
     this.#answered.push({ step, frame })
   }
 
-  /** A message as somebody was shown it, in whatever order. */
+  /** Checks a message that a reader was shown. Messages may be passed in any order. */
   messageShown(message: Message): void {
     const { id, seq, version, parts, ttsAudioUrls, heard } = message
     const firstId = this.#idBySeq.get(seq) ?? id
@@ -105,10 +108,10 @@ export class Claims {
     if (one.version === later.version) this.same('said', one, later, 'one version of a message')
   }
 
-  /** All there is, in its order. */
+  /** Checks all stored messages, in their order, and all sessions. */
   judge(messages: readonly Message[], sessions: readonly VoiceSession[]): void {
     for (const [index, message] of messages.entries()) {
-      this.must('lost', message.seq === index + 1, () => `nothing is at ${index + 1}`)
+      this.must('lost', message.seq === index + 1, () => `seq ${index + 1} is missing`)
       this.messageShown(message)
     }
     const humans = messages.filter(({ role }) => role === 'human')
@@ -119,19 +122,22 @@ export class Claims {
       if (role !== 'ai') continue
       const human = humans.find(({ id }) => id === turnId)
       const isBefore = human !== undefined && human.seq < seq
-      this.must('position', isBefore, () => `the answer at ${seq} stands before its question`)
+      this.must('position', isBefore, () => `the answer at seq ${seq} is before its question`)
     }
     for (const answered of this.#answered)
       this.must('lost', isStored(answered, messages, sessions), () => JSON.stringify(answered))
   }
 
-  /** The heard view: of what was said a prefix, part by part, unless other words were given. */
+  /**
+   * Checks the heard view: it is a prefix of the said view, part by part, unless the report had its
+   * own text.
+   */
   heardView(said: readonly Message[], heard: readonly Message[]): void {
     const expected = said.flatMap(({ id, parts, heard }) => {
       const shown = heardParts(parts, heard)
       return shown.parts.length === 0 ? [] : [{ id, ...shown }]
     })
-    this.same('heard', ids(heard), ids(expected), 'heard is what was not unheard')
+    this.same('heard', ids(heard), ids(expected), 'the messages of the heard view')
     for (const { id, parts } of heard) {
       const { isQuoted } = expected.find((each) => each.id === id) ?? { isQuoted: false }
       const whole = said.find((each) => each.id === id)?.parts ?? []
@@ -145,7 +151,7 @@ export class Claims {
 
 const ids = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id)
 
-/** Whether what was acknowledged is there. */
+/** Whether an acknowledged write is stored. */
 function isStored(
   { step, frame }: Answered,
   messages: readonly Message[],

@@ -1,6 +1,6 @@
 /**
- * A small model of what becomes of spoken turns, to hold the store and its sockets against. It knows
- * places, words, sessions, what was heard and what audio waits; it knows nothing of databases.
+ * A small model of spoken turns, to compare with the store and its sockets. It has positions,
+ * words, sessions, heard text and held audio. It has no database.
  */
 import { nothingYet, type Row, sorted } from './voice-state.ts'
 import type { Step } from './voice-steps.ts'
@@ -26,12 +26,12 @@ export class VoiceModel {
     this.#now = now
   }
 
-  /** One that goes its own way from here. */
+  /** A copy that changes independently. */
   copy(): VoiceModel {
     return new VoiceModel(this.#seatsMax, structuredClone(this.#now))
   }
 
-  /** The same for models that are the same, also in what waits and is not seen. */
+  /** A text that is equal for equal models, held audio included. */
   get name(): string {
     const { version, rows, turns, held, sessions } = this.#now
     return JSON.stringify([version, rows, sorted(turns), sorted(held), sorted(sessions)])
@@ -53,7 +53,7 @@ export class VoiceModel {
     return this.#now.turns.get(key)?.human
   }
 
-  /** What the step is answered: a problem's code, or that it was done. */
+  /** Takes a step. Returns its outcome: a problem code, `done`, `replayed` or `held`. */
   take(step: Step): string {
     switch (step.do) {
       case 'open':
@@ -210,7 +210,7 @@ export class VoiceModel {
     return 'done'
   }
 
-  /** Every row, as changes tell of it. */
+  /** Every row, as the changes of a conversation report it. */
   stored(): Omit<Row, 'heardAt'>[] {
     return this.rows.map((row) => {
       const { heardAt: _, ...stored } = row
@@ -218,12 +218,12 @@ export class VoiceModel {
     })
   }
 
-  /** Which sessions there are, and whether they have ended. */
+  /** The sessions, and whether they have ended. */
   sessions(): { id: string; ended: boolean }[] {
     return sorted(this.#now.sessions).map(([id, { ended }]) => ({ id, ended }))
   }
 
-  /** What a history shows of it, in the heard view. */
+  /** The history in the heard view. */
   heard(): { seq: number; parts: string[] }[] {
     return this.rows.flatMap(({ seq, state, parts, heard }) => {
       const shown = heardParts(parts, heard).parts

@@ -1,4 +1,7 @@
-/** One schedule of spoken turns over real sockets, held to the model and to the claims. */
+/**
+ * Runs one schedule of spoken turns over real sockets, and compares it with the model and the
+ * claims.
+ */
 
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
@@ -13,12 +16,12 @@ import { Watcher } from './voice-watcher.ts'
 import { sessionName } from './voice-words.ts'
 import { type Thread, worldsAfter } from './voice-worlds.ts'
 
-/** Where a test may put something wrong. */
+/** Faults that a test can plant. */
 export type Faults = {
   readonly line?: () => Line
-  /** What a watcher received, instead of the text that came. */
+  /** Changes the text of a frame before a watcher receives it. */
   readonly alterReceived?: (text: string) => string
-  /** What is read instead of a path. */
+  /** Changes the path of a read. */
   readonly alterPath?: (path: string) => string
 }
 
@@ -65,7 +68,7 @@ export class Run {
     this.#watchers = nodes.map((node) => new Watcher(c, node, options.faults.alterReceived))
   }
 
-  /** Answers a message of the conversation. */
+  /** Plays the schedule. Returns the id of a message of the conversation. */
   async play(schedule: Schedule): Promise<string | undefined> {
     try {
       await Promise.all(this.#watchers.map((watcher) => watcher.follow()))
@@ -84,7 +87,7 @@ export class Run {
 
   #node(n: number): VoiceNode {
     const node = this.#bench.nodes[n % this.#bench.nodes.length]
-    if (node === undefined) throw new Error('there are nodes')
+    if (node === undefined) throw new Error('the bench has no nodes')
     return node
   }
 
@@ -135,7 +138,7 @@ export class Run {
     return [{ steps: [{ step: lapse }], mayStop: false }]
   }
 
-  /** Of all that may be, what is. */
+  /** Compares the stored conversation with the models, and keeps the models that match. */
   async #compare(node: VoiceNode): Promise<void> {
     const { messages, voiceSessions, version } = await this.#changes(node)
     this.#messages = messages
@@ -193,10 +196,10 @@ export class Run {
     }
   }
 
-  /** Those who followed have what is read, on every node and in every view. */
+  /** Checks that the watchers have the same content as every node returns in every view. */
   async #end(): Promise<void> {
     const [model] = this.#worlds
-    if (model === undefined) throw new Broken('stored', 'nothing')
+    if (model === undefined) throw new Broken('stored', 'no model matches')
     const claims = this.#claims
     for (const watcher of this.#watchers) {
       await watcher.reaches(model.version)

@@ -1,4 +1,7 @@
-/** Random schedules of several sockets on two nodes: rounds of frames that are on their way at once. */
+/**
+ * Random schedules for several sockets on two nodes: rounds of frames that are sent at the same
+ * time.
+ */
 import fc from 'fast-check'
 import type { Cut } from './voice-speaker.ts'
 import { type Lapse, lapseStep, requestStep, type Step } from './voice-steps.ts'
@@ -8,7 +11,7 @@ export const speakers = 3
 
 export type Move = {
   readonly socket: number
-  /** A number: one of those that went before, once more. */
+  /** A step, or the number of an earlier step to repeat. */
   readonly what: Step | number
   readonly cut: Cut | null
 }
@@ -16,14 +19,14 @@ export type Move = {
 export type Round = {
   readonly moves: readonly Move[]
   readonly lapse: Lapse | null
-  /** A watcher that loses its socket, and comes back at a node. */
+  /** A watcher that loses its socket, and the node at which it connects again. */
   readonly drop: { readonly watcher: number; readonly node: number } | null
 }
 
 export type Schedule = readonly Round[]
 
 const node = fc.nat(1)
-// Mostly the same, or most halves would contradict each other.
+// Most words are equal. Otherwise most halves would contradict each other.
 const words = fc.constantFrom(0, 0, 0, 1, 2)
 const socket = fc.nat(speakers - 1)
 
@@ -31,7 +34,7 @@ const seldom = <T>(arbitrary: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | nul
   fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight, arbitrary })
 
 const cut: fc.Arbitrary<Cut> = fc.record({
-  moment: fc.constantFrom('at once', 'in hand', 'in hand', 'unanswered'),
+  moment: fc.constantFrom('at once', 'in progress', 'in progress', 'unanswered'),
   node,
 })
 

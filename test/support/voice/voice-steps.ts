@@ -22,13 +22,16 @@ export type Step =
   | { readonly do: 'start' | 'end'; readonly session: number }
   | Lapse
 
-/** What is not asked for: the time of something is over. */
+/** A step that no client requests: a deadline has passed. */
 export type Lapse = { readonly do: 'expire' } | { readonly do: 'lapse'; readonly session: number }
 
-/** The turn of a message that is not there. */
+/** The key of a turn that does not exist. */
 export const missingTurn = -1
 
-/** What a service does when a time is over, without waiting for it: after the tenant and the conversation. */
+/**
+ * The calls with which a node ends seats and sessions after their deadlines. The first parameters
+ * are tenant and conversation.
+ */
 export const lapseCalls = {
   expire: `SELECT version FROM turnlog_expire_seats_v1($1, $2::uuid, now() + interval '10 days', 100, 10000)`,
   lapse: `SELECT outcome FROM turnlog_end_voice_session_v1(
@@ -44,7 +47,7 @@ const heard: fc.Arbitrary<Heard> = fc.oneof(
   fc.record({ text: fc.constantFrom('', 'in other words') }),
 )
 
-/** What is asked for, of so many turns. `words`: which are chosen, and how often. */
+/** A step that a client requests, for one of `turns` turns. `words` chooses its words. */
 export const requestStep = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
   const key = fc.nat(turns - 1)
   const half = fc.option(words)
@@ -72,7 +75,7 @@ export const requestStep = (turns: number, words: fc.Arbitrary<number>): fc.Arbi
   )
 }
 
-/** What comes of itself. */
+/** A step of a passed deadline. */
 export const lapseStep = fc.oneof(
   fc.record({ do: fc.constant('expire' as const) }),
   fc.record({ do: fc.constant('lapse' as const), session }),

@@ -1,4 +1,7 @@
-/** One who follows a conversation, is cut off now and then, and goes on from its cursor at some node. */
+/**
+ * Watcher follows a conversation. Its socket is cut at times, and it resumes from its cursor at
+ * some node.
+ */
 import { Copy, type LiveClient } from '../live/live.ts'
 import { Broken, type Claims } from './voice-claims.ts'
 import type { VoiceNode } from './voice-nodes.ts'
@@ -9,8 +12,8 @@ export class Watcher {
   readonly copy = new Copy()
   #node: VoiceNode
   #client: LiveClient | undefined
-  /** What its sockets showed and nobody has judged. */
-  #shown: LiveClient['frames'] = []
+  /** Frames that its sockets received and no claim has checked yet. */
+  #unchecked: LiveClient['frames'] = []
   #wrong: string | undefined
 
   constructor(c: string, node: VoiceNode, alterReceived: ((text: string) => string) | undefined) {
@@ -43,11 +46,11 @@ export class Watcher {
     await this.follow()
   }
 
-  /** Everything it was shown. */
+  /** Passes every message that it was shown to the claims. */
   report(claims: Claims): void {
     this.#take()
     if (this.#wrong !== undefined) throw new Broken('fold', this.#wrong)
-    for (const frame of this.#shown.splice(0))
+    for (const frame of this.#unchecked.splice(0))
       if (frame.t === 'change') for (const message of frame.messages) claims.messageShown(message)
   }
 
@@ -66,7 +69,7 @@ export class Watcher {
   }
 
   #take(): void {
-    this.#shown.push(...(this.#client?.frames.splice(0) ?? []))
+    this.#unchecked.push(...(this.#client?.frames.splice(0) ?? []))
     const wrong = this.#client?.wrong
     if (wrong !== undefined)
       this.#wrong ??= wrong instanceof Error ? wrong.message : JSON.stringify(wrong)

@@ -1,18 +1,19 @@
 /**
- * What may have become of steps taken at the same time: in every order that keeps each thread's own, as
- * far as the answers allow. Of a socket that was cut nobody knows how far it came.
+ * The possible results of steps that were taken at the same time. They are tried in every order
+ * that keeps the order of each thread and explains the answers. A cut socket may have taken any
+ * number of its steps.
  */
 import type { VoiceModel } from './voice-model.ts'
 import type { Step } from './voice-steps.ts'
 
-/** What was said of a step. A replay tells of an earlier version. */
+/** The answer to a step. A replay has no version, because it would be an earlier one. */
 export type Answer = { readonly outcome: string; readonly version?: number; readonly seq?: number }
 
 export type Thread = {
   readonly steps: readonly { readonly step: Step; readonly answer?: Answer }[]
-  /** Perhaps not all of them were taken, but none without those before it. */
+  /** Whether only the first steps may have been taken, because the socket was cut. */
   readonly mayStop: boolean
-  /** Begins once so many steps of another have been taken. */
+  /** The thread begins after `count` steps of another thread. */
   readonly after?: { readonly thread: Thread; readonly count: number }
 }
 
@@ -26,7 +27,7 @@ function fits(outcome: string, model: VoiceModel, step: Step, answer: Answer | u
   )
 }
 
-/** None: no order explains what was answered. */
+/** The models after the threads. There are none if no order explains the answers. */
 export function worldsAfter(
   worlds: readonly VoiceModel[],
   threads: readonly Thread[],

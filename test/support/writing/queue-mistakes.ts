@@ -1,4 +1,7 @@
-/** Ways to get the queue of the group commit wrong. Each must be caught by the model, or the model proves nothing. */
+/**
+ * Mistakes in the queue of the group commit. The model must find each of them, or it proves
+ * nothing.
+ */
 import type { Unfinished } from '../../../src/conversation/writing/pending-turn.ts'
 import { type Batch, TurnQueue } from '../../../src/conversation/writing/turn-queue.ts'
 import type { Mistake, ModelTurn } from './queue-model.ts'
@@ -19,7 +22,7 @@ export const mistakes: Readonly<
     },
   },
 
-  'bytes of a batch are not counted': {
+  'the bytes of a batch are not counted': {
     rules: ['a batch keeps its bound of bytes'],
     make: (options) =>
       new CorrectQueue({
@@ -28,8 +31,11 @@ export const mistakes: Readonly<
       }),
   },
 
-  'one more lane is taken than there is': {
-    rules: ['ready turns are looked for again', 'batches keep to their lanes'],
+  'one lane more than the bound is used': {
+    rules: [
+      'isGathering is true if ready turns wait for more turns',
+      'the batches in flight keep their bound',
+    ],
     make: (options) =>
       new CorrectQueue({
         ...options,
@@ -37,8 +43,8 @@ export const mistakes: Readonly<
       }),
   },
 
-  'bytes that wait are not bounded': {
-    rules: ['a turn is refused where the bounds are reached'],
+  'the bytes of waiting turns are not bounded': {
+    rules: ['a turn past the bounds is refused'],
     make: (options) =>
       new CorrectQueue({
         ...options,
@@ -46,20 +52,20 @@ export const mistakes: Readonly<
       }),
   },
 
-  'turns wait without end': {
-    rules: ['turns that waited too long are refused once their conversation is released'],
+  'a turn waits without end': {
+    rules: ['overdue turns are refused when their conversation is released'],
     make: (options) => new CorrectQueue({ ...options, waitMs: Number.MAX_VALUE }),
   },
 
-  'turns are refused too early': {
-    rules: ['a turn is refused only where it waited too long'],
+  'a turn is refused too early': {
+    rules: ['only an overdue turn is refused'],
     make: (options) => new CorrectQueue({ ...options, waitMs: options.waitMs / 2 }),
   },
 
   'a batch frees its lane twice': {
     rules: [
-      'turns that are ready go where no batch is in flight',
-      'ready turns are looked for again',
+      'a ready turn is sent if no batch is in flight',
+      'isGathering is true if ready turns wait for more turns',
       'a batch frees its lane once',
     ],
     make: (options) =>
@@ -71,10 +77,10 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'a locked conversation goes into the next batch at once': {
+  'a locked conversation is in the next batch at once': {
     rules: [
-      'ready turns are looked for again',
-      'a locked conversation waits for a lane of its own',
+      'isGathering is true if ready turns wait for more turns',
+      'a locked conversation waits for a call of its own',
     ],
     make: (options) =>
       new (class extends CorrectQueue {
@@ -85,8 +91,8 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'locked turns are forgotten': {
-    rules: ['locked turns are looked for again'],
+  'a locked turn is lost': {
+    rules: ['hasLocked is true if locked turns wait'],
     make: (options) =>
       new (class extends CorrectQueue {
         override finished(
@@ -99,8 +105,8 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'locked turns go behind those that came later': {
-    rules: ['turns of a conversation go in their order'],
+  'locked turns are sent after those that arrived later': {
+    rules: ['turns of a conversation are sent in their order'],
     make: (options) =>
       new (class extends CorrectQueue {
         override finished(
@@ -113,7 +119,7 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'a conversation goes on while a turn of it is unsettled': {
+  'a conversation with an unsettled turn is in a batch': {
     rules: ['a conversation is in at most one batch'],
     make: (options) =>
       new (class extends CorrectQueue {
@@ -123,11 +129,11 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'a conversation stays behind after its turns are settled': {
+  'a conversation is not released after its turns are settled': {
     rules: [
-      'no turn waits for ever',
-      'ready turns are looked for again',
-      'turns that are ready go where no batch is in flight',
+      'every turn is decided in the end',
+      'isGathering is true if ready turns wait for more turns',
+      'a ready turn is sent if no batch is in flight',
     ],
     make: (options) =>
       new (class extends CorrectQueue {
@@ -135,8 +141,8 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'twins of a key go together': {
-    rules: ['twins go in different batches'],
+  'two turns with one key are in one batch': {
+    rules: ['two turns with one key or id are in different batches'],
     make: (options) =>
       new (class extends CorrectQueue {
         override add(turn: ModelTurn): boolean {
@@ -146,8 +152,8 @@ export const mistakes: Readonly<
       })(options),
   },
 
-  'nobody waits for a conversation that is locked': {
-    rules: ['locked turns are looked for again', 'no turn waits for ever'],
+  'no call waits for a locked conversation': {
+    rules: ['hasLocked is true if locked turns wait', 'every turn is decided in the end'],
     make: (options) =>
       new (class extends CorrectQueue {
         override lookAgain(): void {}

@@ -1,4 +1,4 @@
-/** A writer that does what agents do, at random, and keeps what it was told. */
+/** A writer that does random writes, as agents do, and logs the answers. */
 import { expect } from 'bun:test'
 import type { NewTurn, RecordedTurn } from '../../../src/conversation/wire/schemas.ts'
 import { newLog, type WriterLog } from './checker.ts'
@@ -10,8 +10,9 @@ export type Writer = {
 }
 
 /**
- * `bases`: the nodes it may call, anew for each call. `random` makes the run repeatable. With
- * `patient`, what was refused for a while or lost is sent again under its key until it is told.
+ * Creates a writer. `bases` returns the URLs of the nodes, and is asked again for each call.
+ * `random` makes the run repeatable. A `patient` writer repeats a retryable or lost request under
+ * its key until it is answered.
  */
 export function createWriter(options: {
   name: string
@@ -51,7 +52,7 @@ export function createWriter(options: {
     }
   }
 
-  /** Sends until the outcome is told, or once where the writer is not patient. */
+  /** Sends a request until its outcome is known, or once if the writer is not patient. */
   const send = async <T>(once: (base: string) => Promise<Answer<T>>): Promise<Answer<T>> => {
     for (;;) {
       const answer = await once(pick(options.bases()))
@@ -88,7 +89,7 @@ export function createWriter(options: {
     }
     const changed = { ...turn, assistant: { ...turn.assistant, responses: ['changed'] } }
     const other = await send((base) => recordTurn(base, id, changed, key))
-    if (other.kind === 'answer') throw new Error('a changed body was taken under an old key')
+    if (other.kind === 'answer') throw new Error('a changed body was accepted under an old key')
     if (other.kind === 'problem' && !other.body.retryable)
       expect(other.body.code).toBe('idempotency-conflict')
   }
@@ -101,7 +102,7 @@ export function createWriter(options: {
     const urls = [`https://audio.example/${options.name}/${count}`]
     const answer = await send((base) => attach(base, id, messageId, urls))
     if (answer.kind !== 'answer') return
-    // A repeated PUT that found its own work done takes no version: nothing new is told.
+    // A repeated PUT that changed nothing takes no version, so there is nothing to log.
     if (answer.body.message.version !== answer.body.version) return
     logOf(id).versions.push(answer.body.version)
     logOf(id).audio.set(messageId, { version: answer.body.version, urls })
