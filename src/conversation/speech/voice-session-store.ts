@@ -59,8 +59,8 @@ export type SessionBounds = {
 const stallSeconds = 10
 
 /**
- * Sets the leases of sessions. It locks them in one order, because two nodes may renew the same
- * sessions at once.
+ * The statement that sets the leases of sessions to `until`. It locks the sessions in one order,
+ * because two nodes may renew the same ones at once.
  */
 const lease = (until: string) => `WITH named AS (
       SELECT v.conversation_id, v.id FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]) AS n(tenant, c, id)

@@ -17,7 +17,9 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 const isHttpUrl = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
 
-/** Maximum characters of a place in a problem: callers choose names, and long ones would enlarge it. */
+/**
+ * Maximum characters of a place in a problem: callers choose names, and long ones would enlarge it.
+ */
 const pointerCharactersMax = 200
 
 // TypeBox lists two errors for each unknown field, and lists these before all other errors.

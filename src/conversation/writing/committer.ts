@@ -121,7 +121,7 @@ export class Committer {
     this.#dispatch()
   }
 
-  /** Settles turns whose outcome is unknown, one conversation at a time. */
+  /** Settles turns whose outcome is unknown, with a look-up of its own for each conversation. */
   #settle(unsettled: readonly PendingTurn[]): void {
     for (const [id, turns] of Map.groupBy(unsettled, ({ turn }) => turn.row.conversationId))
       void this.#recorder.settle(turns).then(() => {

@@ -20,10 +20,7 @@ export class ConversationLine<T extends QueuedTurn> {
   readonly conversationId: string
   /** Whether turns of this conversation are in flight or unsettled. */
   isBusy = false
-  /**
-   * Locked turns that wait until the unsettled turns before them are settled. They are sent again
-   * then.
-   */
+  /** Locked turns. They are sent again once the unsettled turns before them are settled. */
   lockedTurns: readonly T[] = none
   #waiting: T[] = []
 
@@ -50,8 +47,8 @@ export class ConversationLine<T extends QueuedTurn> {
   }
 
   /**
-   * Moves turns that may share a batch from the front to `turns`. It moves at least one, and at
-   * most `turnsMax` turns of `bytesMax` bytes. Returns the bytes of the moved turns.
+   * Moves turns that may share a batch from the front to `turns`: at most `turnsMax` turns and
+   * `bytesMax` bytes, but at least one turn of any size. Returns the bytes of the moved turns.
    */
   moveTo(turns: T[], turnsMax: number, bytesMax: number): number {
     // Two turns with the same key or id go into different batches, and the database compares them.

@@ -48,9 +48,7 @@ export type ConversationWrites = {
  */
 const erasureDeadlineMs = 60_000
 
-/**
- * Attempts of a patch. It is computed again if another writer changed the row after it was read.
- */
+/** Maximum of attempts of a patch. It is computed again if another writer changed the row first. */
 const patchAttempts = 20
 const patchPauseMs = 2
 

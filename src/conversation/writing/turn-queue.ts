@@ -78,7 +78,10 @@ export class TurnQueue<T extends QueuedTurn> {
     return this.#lines.size === 0
   }
 
-  /** Whether turns with a free lane wait for more turns. Read it after `next` returned none. */
+  /**
+   * Whether ready turns wait, although a lane is free, to share a batch with later ones. Read it
+   * after `next` returned undefined.
+   */
   get isGathering(): boolean {
     return this.#batches < this.#bounds.lanes && this.#ready.size > 0
   }

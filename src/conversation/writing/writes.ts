@@ -1,4 +1,4 @@
-/** Runs writes: one autocommitted call each, its outcome, and the effects of its commit. */
+/** Runs writes. Each write is one autocommitted call with an outcome, followed by its effects. */
 import type { Database, Param, QueryOptions, Statement } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 import { problemOf, type StatementKind } from '../sql/database-problems.ts'

@@ -36,7 +36,7 @@ const newConversation = async (): Promise<string> => {
 }
 
 type Sent = { readonly turn: NewTurn; readonly key: string | undefined }
-type Placed = Sent & { readonly c: string }
+type SentTo = Sent & { readonly c: string }
 type Outcome = { readonly n: number; readonly turnId: string | null }
 
 /**
@@ -53,7 +53,7 @@ const callOf = (turns: readonly PreparedTurn[], way: Way) =>
     : recordCall(turns, { ...options, wait: way === 'waiting' })
 
 /** Records turns with one call and returns the answers. */
-async function record(turns: readonly Placed[], way: Way = 'chosen'): Promise<Outcome[]> {
+async function record(turns: readonly SentTo[], way: Way = 'chosen'): Promise<Outcome[]> {
   const prepared = turns.map(({ c, turn, key }) => prepareTurn(me, c, turn, key))
   const answers = await database.query<Outcome>(callOf(prepared, way))
   expect(answers.length).toBe(turns.length)
@@ -264,9 +264,9 @@ describe('the look-up of a conversation', () => {
 describe('turns that are recorded in one call', () => {
   /** The index of a conversation. Conversation 3 is erased, and 4 does not exist. */
   const conversationIndexes = [0, 1, 2, 0, 1, 2, 3, 4] as const
-  const placed = fc.record({ sent, index: fc.constantFrom(...conversationIndexes) })
+  const indexed = fc.record({ sent, index: fc.constantFrom(...conversationIndexes) })
   /** A batch without two turns of one key or id, because the queue never forms one. */
-  const batch = fc.array(placed, { minLength: 2, maxLength: 7 }).map(withoutTwins)
+  const batch = fc.array(indexed, { minLength: 2, maxLength: 7 }).map(withoutTwins)
 
   function withoutTwins(turns: readonly { sent: Sent; index: number }[]) {
     const names = new Set<string>()
@@ -306,7 +306,7 @@ describe('turns that are recorded in one call', () => {
   test('a turn recorded in a call of its own has the same rows and answer as by the rules for all turns', async () => {
     const outcomes = new Set<unknown>()
     await fc.assert(
-      fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 8 }), async (turns) => {
+      fc.asyncProperty(fc.array(indexed, { minLength: 1, maxLength: 8 }), async (turns) => {
         const [short, long] = [await world(), await world()]
         for (const turn of turns.flatMap((one) => [one, one])) {
           const found = await record(inWorld(short, [turn]))

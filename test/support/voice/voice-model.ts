@@ -33,8 +33,8 @@ export class VoiceModel {
 
   /** A text that is equal for equal models, held audio included. */
   get name(): string {
-    const { version, rows, turns, held, sessions } = this.#now
-    return JSON.stringify([version, rows, sorted(turns), sorted(held), sorted(sessions)])
+    const { version, rows, turns, heldAudio, sessions } = this.#now
+    return JSON.stringify([version, rows, sorted(turns), sorted(heldAudio), sorted(sessions)])
   }
 
   get version(): number {
@@ -103,13 +103,13 @@ export class VoiceModel {
 
   #answer(key: number, words: number): Row {
     const row = this.#row('ai', 'filled', answerParts(key, words))
-    const { held } = this.#now
+    const { heldAudio } = this.#now
     const urls = row.parts.map((text, part) => {
-      const waiting = held.get(`${key}/${part}`)
+      const waiting = heldAudio.get(`${key}/${part}`)
       return waiting?.hash === hashOf(text) ? waiting.url : null
     })
     if (urls.some((url) => url !== null)) row.urls = urls
-    for (const part of [0, 1, 2]) held.delete(`${key}/${part}`)
+    for (const part of [0, 1, 2]) heldAudio.delete(`${key}/${part}`)
     return row
   }
 
@@ -180,7 +180,7 @@ export class VoiceModel {
     const url = urlOf(key, part, words)
     if (row === undefined) {
       if (by === 'message') return 'message-not-found'
-      this.#now.held.set(`${key}/${part}`, { hash: hashOf(text), url })
+      this.#now.heldAudio.set(`${key}/${part}`, { hash: hashOf(text), url })
       return 'held'
     }
     if (part >= row.parts.length) return 'part-out-of-range'

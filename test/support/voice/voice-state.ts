@@ -27,7 +27,7 @@ export const nothingYet = () => ({
   version: 1,
   rows: [] as Row[],
   turns: new Map<number, Turn>(),
-  held: new Map<string, { hash: string; url: string }>(),
+  heldAudio: new Map<string, { hash: string; url: string }>(),
   sessions: new Map<string, Session>(),
 })
 
