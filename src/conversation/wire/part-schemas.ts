@@ -102,8 +102,8 @@ const heard = {
 }
 
 /**
- * How much of an AI message the listener heard. The heard view uses `text`, or else `characters`,
- * or else `parts`.
+ * How much of an AI message the listener heard. The heard view uses `text` if it is given,
+ * otherwise `characters`, otherwise `parts`.
  */
 export const NewHeard = Type.Object(heard, {
   ...closed,

@@ -21,9 +21,9 @@ export type Shown = {
 export const said: Shown = { view: 'said', pending: false }
 
 /**
- * The parts that the listener heard: the reported text, or else the reported number of characters
- * (Unicode code points, counted through all parts), or else the reported number of parts. Empty if
- * nothing was heard.
+ * The parts that the listener heard. If the report has a text, it is that text. Otherwise it is the
+ * reported number of characters (Unicode code points, counted through all parts), otherwise the
+ * reported number of parts. The result is empty if nothing was heard.
  */
 export function heardParts({ parts, heard }: Pick<Message, 'parts' | 'heard'>): string[] {
   if (heard?.text !== undefined) return splitResponses([heard.text])

@@ -59,8 +59,8 @@ export class Committer {
 
   /**
    * Dispatches after the current event-loop round, so that turns which arrive in one round share a
-   * batch. If the last batch had one turn, a microtask dispatches sooner. PGlite always takes the
-   * full round: it runs in this thread, and nothing else arrives while it works.
+   * batch. If the last batch had one turn, a microtask dispatches sooner. PGlite always waits
+   * for the full round: it runs in this thread, and no turn arrives while it works.
    */
   #schedule(): void {
     if (this.#isScheduled) return

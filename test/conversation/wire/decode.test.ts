@@ -22,7 +22,7 @@ const user = (change: object) => turn({ user: { text: 'hi', ...change } })
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) })
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString()
 
-/** Parsed, as a body is, so that escapes and `__proto__` come through as JSON has them. */
+/** The problem with which the decoder refuses a parsed body. */
 const problemOf = (name: keyof Decoder, body: unknown): Problem => {
   try {
     decoder[name](body)

@@ -14,8 +14,8 @@ import {
 } from './voice-words.ts'
 
 /**
- * The frame of a step, and the step that the frame takes: a step for an unknown message names a
- * missing one.
+ * The frame of a step, and the step that the frame really does: a step for an unknown message names
+ * a missing one.
  */
 export function framed(
   step: Step,
