@@ -37,14 +37,14 @@ async function crash(env: Record<string, string>): Promise<void> {
   const running = Promise.all(writers.map((writer) => writer.run(Number.MAX_SAFE_INTEGER)))
   for (let n = 0; n < crashes; n += 1) {
     const turns = writers.map((writer) =>
-      [...writer.told.values()].reduce((sum, one) => sum + one.turns.size, 0),
+      [...writer.logs.values()].reduce((sum, one) => sum + one.turns.size, 0),
     )
     const before = turns.reduce((sum, count) => sum + count, 0)
     // Between two kills at least five turns are acknowledged, so each kill happens under load.
     const goal = before + 5 + random() * 60
     for (;;) {
       const now = writers
-        .flatMap((writer) => [...writer.told.values()])
+        .flatMap((writer) => [...writer.logs.values()])
         .reduce((sum, one) => sum + one.turns.size, 0)
       if (now >= goal) break
       await Bun.sleep(2)
@@ -56,8 +56,8 @@ async function crash(env: Record<string, string>): Promise<void> {
   stopped = true
   await running
   for (const id of conversations) {
-    const told = writers.flatMap((writer) => writer.told.get(id) ?? [])
-    await checkConversation(node.url, id, told, { exact: false })
+    const logs = writers.flatMap((writer) => writer.logs.get(id) ?? [])
+    await checkConversation(node.url, id, logs, { exact: false })
   }
   await node[Symbol.asyncDispose]()
 }
@@ -94,8 +94,8 @@ describe('a frozen node', () => {
     const running = frozen.map((each) => each.run(Number.MAX_SAFE_INTEGER))
     const acknowledged = () =>
       frozen
-        .flatMap((each) => [...each.told.values()])
-        .reduce((sum, told) => sum + told.turns.size, 0)
+        .flatMap((each) => [...each.logs.values()])
+        .reduce((sum, log) => sum + log.turns.size, 0)
     for (let round = 0; round < 5; round += 1) {
       const goal = acknowledged() + 20
       while (acknowledged() < goal) await Bun.sleep(2)

@@ -23,9 +23,9 @@ async function campaign(nodes: readonly Node[], steps: number): Promise<void> {
   )
   await Promise.all(writers.map((writer) => writer.run(steps)))
   for (const id of conversations) {
-    const told = writers.flatMap((writer) => writer.told.get(id) ?? [])
-    expect(told.reduce((sum, one) => sum + one.unknown.size, 0)).toBe(0)
-    await checkConversation(first.url, id, told, { exact: true })
+    const logs = writers.flatMap((writer) => writer.logs.get(id) ?? [])
+    expect(logs.reduce((sum, one) => sum + one.unknown.size, 0)).toBe(0)
+    await checkConversation(first.url, id, logs, { exact: true })
   }
 }
 

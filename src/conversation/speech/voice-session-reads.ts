@@ -1,4 +1,4 @@
-/** Voice sessions as they are read back: one with its figures, and pages of them. */
+/** Reads of voice sessions: one session with its figures, and pages of sessions. */
 import type { Database } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import type { PageQuery } from '../reading/reader.ts'
@@ -14,10 +14,11 @@ import type {
   VoiceSessionReport,
 } from '../wire/voice-schemas.ts'
 
-/** Each fails as the reader's reads do, and with what is said beside it. */
+/** Each function fails as the reads of `Reader` do, and with the codes that it lists. */
 export type VoiceSessionReads = {
-  /** Fails with `voice-session-not-found`. */
+  /** One session with its figures. Fails with `voice-session-not-found`. */
   get(principal: Principal, id: string, sessionId: string): Promise<VoiceSessionReport>
+  /** A page of the sessions, in the order of their start. Fails with `page-invalid`. */
   list(principal: Principal, id: string, query: PageQuery): Promise<VoiceSessionList>
 }
 

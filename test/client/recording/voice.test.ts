@@ -8,14 +8,14 @@ import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { freePort } from '../../support/servers/processes.ts'
 import { startProxy, type TestProxy } from '../../support/servers/proxy.ts'
-import { leftOf, speak } from '../../support/voice/spoken.ts'
+import { contentOf, speak } from '../../support/voice/spoken.ts'
 
 let env: Record<string, string>
 let node: Node
 let proxy: TestProxy
 /** A client without the proxy. Only the clients under test go through the proxy. */
 let direct: TurnlogClient
-let expected: Awaited<ReturnType<typeof leftOf>>
+let expected: Awaited<ReturnType<typeof contentOf>>
 const steps: string[] = []
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-voice-'))
 /** The timeout in milliseconds of a test with one conversation per step and new processes for each. */
@@ -30,7 +30,7 @@ beforeAll(async () => {
   direct = createClient({ url: node.url, backoff })
   const id = await newConversation()
   await speak(direct.voice(id, { sessionId: 'call' }), (step) => steps.push(step))
-  expected = await leftOf(direct, id)
+  expected = await contentOf(direct, id)
 }, 60_000)
 afterAll(async () => {
   await direct.close()
@@ -72,7 +72,7 @@ describe('the recorded words of a voice agent', () => {
           return chunks === n ? 'cut' : 'pass'
         }
         await speak(client.voice(id, { sessionId: 'call' }), () => {})
-        expect([n, await leftOf(direct, id)]).toEqual([n, expected])
+        expect([n, await contentOf(direct, id)]).toEqual([n, expected])
       }
       proxy.onServerBytes = undefined
     },
@@ -103,7 +103,7 @@ describe('the recorded words of a voice agent', () => {
         if ((await first.exited) !== 0) killed += 1
         const second = spawn()
         expect(await second.exited).toBe(0)
-        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+        expect([killedAt, await contentOf(direct, id)]).toEqual([killedAt, expected])
       }
       // The agent may have finished the last step before the signal arrived.
       expect(killed).toBeGreaterThanOrEqual(steps.length - 1)
@@ -125,7 +125,7 @@ describe('the recorded words of a voice agent', () => {
         })
         if (restarted === undefined) throw new Error('it was not killed')
         node = await restarted
-        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+        expect([killedAt, await contentOf(direct, id)]).toEqual([killedAt, expected])
       }
     },
     killsMs,

@@ -61,10 +61,10 @@ import {
   type WrittenConversationRow,
 } from '../../../src/conversation/writing/conversation-writes.ts'
 import {
-  confirm,
-  look,
   probeTurn,
   type RightsRow,
+  rightsStatement,
+  writableCheck,
 } from '../../../src/conversation/writing/probe.ts'
 import { anyTurns, loneTurn } from '../../../src/conversation/writing/record-call.ts'
 import type { RecordedRow } from '../../../src/conversation/writing/recorder.ts'
@@ -179,7 +179,10 @@ has<InterruptedRow>(
   { ...message, ...outcome, at: 'int8', partCount: 'int4', characters: 'int4' },
   interruptCall,
 )
-has<DueRow>({ kind: 'text', tenant: 'text', c: 'uuid', session: 'text' }, lapseStatements.due)
+has<DueRow>(
+  { kind: 'text', tenant: 'text', conversationId: 'uuid', session: 'text' },
+  lapseStatements.due,
+)
 has<ExpiredSeatRow>({ ...message, at: 'int8' }, lapseStatements.seats)
 has<object>(nothing, lapseStatements.audio, sessionCalls.carryOn, sessionCalls.leave)
 has<WrittenSessionRow>(
@@ -227,8 +230,8 @@ has<ErasedRow>(
   { ...outcome, version: 'int8', erasedAt: 'timestamptz', messages: 'int8', segments: 'int8' },
   conversationCalls.erase,
 )
-has<RightsRow>({ isWritable: 'bool', isReadable: 'bool' }, look)
-has<object>(nothing, confirm, probeTurn)
+has<RightsRow>({ isWritable: 'bool', isReadable: 'bool' }, rightsStatement)
+has<object>(nothing, writableCheck, probeTurn)
 
 const exported = await exportedStatements()
 let sql: postgres.Sql

@@ -57,8 +57,12 @@ describe('a number in REST bodies', () => {
     const { status, body } = await send(method, path, form.replace('X', json))
     expect([status, body['code']]).toEqual([422, 'number-inexact'])
     expect(body['errors']).toEqual([
-      { in: 'body', pointer: `${at}/a/1`, message: 'has more digits than a double keeps' },
-      { in: 'body', pointer: `${at}/b/c~1d`, message: 'is beyond the range of a double' },
+      {
+        in: 'body',
+        pointer: `${at}/a/1`,
+        message: 'has more digits than a double can store. Send it as a string.',
+      },
+      { in: 'body', pointer: `${at}/b/c~1d`, message: 'is past the range of a double' },
     ])
   })
 
