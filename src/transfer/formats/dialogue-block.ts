@@ -96,7 +96,9 @@ const withParts = (turn: NewTurn, split: (text: string) => string[]): NewTurn =>
   assistant: { ...turn.assistant, responses: turn.assistant.responses.flatMap(split) },
 })
 
-/** Refuses two messages with one id: the service would refuse the second one amid the conversation. */
+/**
+ * Refuses two messages with one id: the service would refuse the second one amid the conversation.
+ */
 function checkIds(turns: readonly NewTurn[]): void {
   const ids = new Set<string>()
   for (const id of turns.flatMap(messageIds)) {
@@ -105,6 +107,9 @@ function checkIds(turns: readonly NewTurn[]): void {
   }
 }
 
-/** Moves the members of a line below the format's name if one of them has that name, to avoid a conflict. */
+/**
+ * Moves the members of a line below the format's name if one of them has that name, to avoid a
+ * conflict.
+ */
 export const membersOf = (format: string, members: Json): Json =>
   Object.hasOwn(members, format) ? { [format]: { members } } : members

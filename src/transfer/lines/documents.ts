@@ -2,9 +2,9 @@
 import type { Line } from './lines.ts'
 
 /**
- * Reads a file as a single JSON document of at most `bytesMax` bytes if its first line starts a document
- * without completing it. If the whole file is not a JSON document either, its lines are yielded one by
- * one. A comma at the end of a line is cut.
+ * Reads a file as a single JSON document of at most `bytesMax` bytes if its first line starts a
+ * document without completing it. If the whole file is not a JSON document either, its lines are
+ * yielded one by one. A comma at the end of a line is cut.
  */
 export async function* readDocuments(
   lines: AsyncIterable<Line>,
@@ -24,8 +24,8 @@ export async function* readDocuments(
     documentLines.push(line)
     bytes += line.bytes + 1
     if (bytes <= bytesMax && 'text' in line) continue
-    // A file that starts with a bare bracket has no line to import: without this stop, each line would be
-    // reported.
+    // A file that starts with a bare bracket has no line to import: without this stop, each line
+    // would be reported.
     const refusal = `is a JSON document of several lines and more than ${bytesMax} bytes: raise --line-bytes, or write one conversation per line`
     if (isBare(documentLines[0])) return yield { ...firstOf(documentLines), unusable: refusal }
     for (const one of documentLines) yield withoutComma(one)
