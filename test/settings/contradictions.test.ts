@@ -1,12 +1,14 @@
 /** Settings that do not fit each other. */
 import { describe, expect, test } from 'bun:test'
 import { ConfigError, configWith, isLoopback } from '../../src/config.ts'
-import { load, wrong } from '../support/loaded-config.ts'
+import { load, problemLines } from '../support/loaded-config.ts'
 
 describe('a host that other machines reach', () => {
   test('is refused without auth, with what to do', () => {
     for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org', '127.0.0.1.example.org']) {
-      const [line, ...more] = wrong({ files: { 'turnlog.toml': `\nserver.host = "${host}"\n` } })
+      const [line, ...more] = problemLines({
+        files: { 'turnlog.toml': `\nserver.host = "${host}"\n` },
+      })
       expect(more).toEqual([])
       expect(line).toStartWith(`turnlog.toml:2: server.host is "${host}", which other machines`)
       expect(line).toContain('AUTH=none')
@@ -15,7 +17,7 @@ describe('a host that other machines reach', () => {
   })
 
   test('is one problem among the others', () => {
-    expect(wrong({ env: { HOST: '0.0.0.0', PORT: 'x' } })).toHaveLength(2)
+    expect(problemLines({ env: { HOST: '0.0.0.0', PORT: 'x' } })).toHaveLength(2)
   })
 
   test('is served when auth is none, said anywhere', () => {
@@ -34,29 +36,29 @@ describe('a host that other machines reach', () => {
 
 describe('two settings', () => {
   test('that cannot stand together are refused, with the place of the one that was set', () => {
-    expect(wrong({ env: { TURNLOG_DATABASE_LOCK_TIMEOUT_MS: '5000' } })).toEqual([
+    expect(problemLines({ env: { TURNLOG_DATABASE_LOCK_TIMEOUT_MS: '5000' } })).toEqual([
       'environment TURNLOG_DATABASE_LOCK_TIMEOUT_MS: database.lockTimeoutMs is 5000, and must be below database.deadlineMs, which is 5000',
     ])
-    expect(wrong({ files: { 'turnlog.toml': '[database]\ndeadlineMs = 2000\n' } })).toEqual([
+    expect(problemLines({ files: { 'turnlog.toml': '[database]\ndeadlineMs = 2000\n' } })).toEqual([
       'turnlog.toml:2: database.deadlineMs is 2000, and must be above database.lockTimeoutMs, which is 2000',
     ])
-    expect(wrong({ argv: ['--writes.waitingBytesMax=131071'] })).toEqual([
+    expect(problemLines({ argv: ['--writes.waitingBytesMax=131071'] })).toEqual([
       'flag --writes.waitingBytesMax: writes.waitingBytesMax is 131071, and must not be below limits.turnBytesMax, which is 131072',
     ])
     const turns = { 'limits.turnBytesMax': 4096, 'writes.waitingBytesMax': 4095 }
     const argv = Object.entries(turns).map(([path, value]) => `--${path}=${value}`)
-    expect(wrong({ argv })).toEqual([
+    expect(problemLines({ argv })).toEqual([
       'flag --limits.turnBytesMax: limits.turnBytesMax is 4096, and must not be above writes.waitingBytesMax, which is 4095',
     ])
     expect(() => configWith({ database: { deadlineMs: 2000 } })).toThrow(ConfigError)
   })
 
   test('never let metadata be larger than its turn, unless by default', () => {
-    expect(wrong({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
+    expect(problemLines({ argv: ['--limits.metadataBytesMax=131073'] })).toEqual([
       'flag --limits.metadataBytesMax: limits.metadataBytesMax is 131073, and must not be above limits.turnBytesMax, which is 131072',
     ])
     const file = '[limits]\nmetadataBytesMax = 4097\nturnBytesMax = 4096\n'
-    expect(wrong({ files: { 'turnlog.toml': file } })).toEqual([
+    expect(problemLines({ files: { 'turnlog.toml': file } })).toEqual([
       'turnlog.toml:2: limits.metadataBytesMax is 4097, and must not be above limits.turnBytesMax, which is 4096',
     ])
     for (const limits of [{ turnBytesMax: 4096 }, { turnBytesMax: 4096, metadataBytesMax: 4096 }])
@@ -65,7 +67,9 @@ describe('two settings', () => {
 
   test('never give the cache and the jobs the same database of one Redis', () => {
     const redis = (cache: string, jobs?: string) =>
-      wrong({ env: { REDIS_URL: cache, ...(jobs === undefined ? {} : { JOBS_REDIS_URL: jobs }) } })
+      problemLines({
+        env: { REDIS_URL: cache, ...(jobs === undefined ? {} : { JOBS_REDIS_URL: jobs }) },
+      })
     const why = 'a cache may be flushed and may evict what it holds, and jobs must not be lost'
     for (const [cache, jobs] of [
       ['redis://localhost', 'redis://127.0.0.1:6379/0'],

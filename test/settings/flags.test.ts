@@ -1,6 +1,6 @@
 /** Settings given as flags. */
 import { describe, expect, test } from 'bun:test'
-import { load, wrong } from '../support/loaded-config.ts'
+import { load, problemLines } from '../support/loaded-config.ts'
 
 describe('flags', () => {
   test('take their value after = or as the next word, and leave the rest', () => {
@@ -32,11 +32,13 @@ describe('flags', () => {
   })
 
   test('refuse a named file that does not exist', () => {
-    expect(wrong({ argv: ['--config=no.toml'] })).toEqual(['flag --config: no.toml does not exist'])
+    expect(problemLines({ argv: ['--config=no.toml'] })).toEqual([
+      'flag --config: no.toml does not exist',
+    ])
   })
 
   test('refuse a missing value and an unknown name', () => {
-    expect(wrong({ argv: ['--prot=1', '-p', '--host', '--port='] })).toEqual([
+    expect(problemLines({ argv: ['--prot=1', '-p', '--host', '--port='] })).toEqual([
       'flag --prot: prot is not a setting; the nearest is --port',
       'flag -p: p is not a setting; the nearest is --port',
       'flag --host: server.host needs a value',
