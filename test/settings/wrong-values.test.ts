@@ -1,10 +1,10 @@
-/** What is said about wrong settings, and about secrets. */
+/** The messages about wrong settings, and the masking of secrets in them. */
 import { describe, expect, test } from 'bun:test'
 import { configWith } from '../../src/config.ts'
 import { load, problemLines, refusal, type SourceTexts } from '../support/loaded-config.ts'
 
-describe('what is wrong', () => {
-  test('is told all at once, each with its source, type, unit and range', () => {
+describe('the problems of a configuration', () => {
+  test('all wrong values are reported together, each with its source, type, unit and range', () => {
     const given = {
       files: {
         'turnlog.toml': '[server]\nport = "80"\n\n[database]\ndeadlineMs = 0\nprepare = 1\n',
@@ -28,12 +28,12 @@ describe('what is wrong', () => {
     )
   })
 
-  test('includes a value that a later source covers', () => {
+  test('a wrong value is reported even if a later source replaces it', () => {
     const files = { 'turnlog.toml': 'server.port = -1\n' }
     expect(problemLines({ files, argv: ['--port=80'] })).toHaveLength(1)
   })
 
-  test('includes unknown names, with the nearest known one', () => {
+  test('an unknown name is reported with the nearest known name', () => {
     const toml =
       'url = 1\n[server]\nprot = 1\n[servers]\n[limits]\nlanes.x = 1\n[dtabase]\nurl = ""\n'
     const env = { TURNLOG_LIMIT_PARTS_MAX: '1', TURNLOG_DATABASE_URL: 'x', TURNLOGS: '1' }
@@ -51,7 +51,7 @@ describe('what is wrong', () => {
     ])
   })
 
-  test('includes the old name of a setting that was replaced, with the new one', () => {
+  test('the old name of a renamed setting is reported with the new name', () => {
     const files = { 'turnlog.toml': '[live]\nallowedOrigins = ""\n' }
     const env = { TURNLOG_LIVE_ALLOWED_ORIGINS: '*' }
     expect(problemLines({ files, env, argv: ['--live.allowedOrigins=*'] })).toEqual([
@@ -61,7 +61,7 @@ describe('what is wrong', () => {
     ])
   })
 
-  test('includes origins and hosts that no browser would send', () => {
+  test('origins and hosts that no browser sends are refused', () => {
     const good = {
       allowedOrigins: ['*', 'https://app.example', 'http://a:1, app://b,https://[::1]:3', ''],
       allowedHosts: ['*', 'turnlog', 'a_b.example,127.0.0.1, [::1],::1', ''],
@@ -80,7 +80,7 @@ describe('what is wrong', () => {
     }
   })
 
-  test('includes tables, lists and dates where a value belongs, and the other way round', () => {
+  test('tables, lists and dates in place of a value are refused, and so are values in place of a table', () => {
     const toml =
       'cache = 1979-05-27\nwrites = [1]\n[server]\nhost = [1]\nport.x = 1\n[database]\ndataDirectory = 1979-05-27\nlockTimeoutMs = nan\n[[jobs]]\n'
     expect(problemLines({ files: { 'turnlog.toml': toml } })).toEqual([
@@ -94,7 +94,7 @@ describe('what is wrong', () => {
     ])
   })
 
-  test('takes a quoted dotted key and names of Object.prototype for unknown', () => {
+  test('a quoted dotted key and names of Object.prototype are unknown settings', () => {
     const toml = '"server.port" = 1\nserver.constructor = 1\ntoString = 1\n__proto__.a = 1\n'
     expect(
       problemLines({ files: { 'turnlog.toml': toml } }).map((line) => line.split(' is ')[0]),
@@ -106,14 +106,14 @@ describe('what is wrong', () => {
     ])
   })
 
-  test('stands beside what is wrong elsewhere when the file is not TOML', () => {
+  test('a file that is not TOML is reported together with problems of other sources', () => {
     const files = { 'turnlog.toml': '[server]\nport = 1\nport = 2\n' }
     const lines = problemLines({ files, env: { PORT: 'x' } })
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatch(/^turnlog\.toml:3: turnlog\.toml is not TOML: .+ \(column 1\)$/)
   })
 
-  test('is found by configWith, too', () => {
+  test('configWith refuses wrong values and unknown names', () => {
     expect(refusal(() => configWith({ writes: { lanes: 9 } })).problems).toEqual([
       {
         path: 'writes.lanes',
@@ -129,7 +129,7 @@ describe('what is wrong', () => {
 describe('a secret', () => {
   const password = 'hunter2'
 
-  test('is in no message, wherever it is wrong', () => {
+  test('a secret is in no message, in whichever source and setting it is wrong', () => {
     const bad = `mysql://root:${password}@h/db`
     const places: SourceTexts[] = [
       { env: { DATABASE_URL: bad, REDIS_URL: password } },
@@ -139,7 +139,7 @@ describe('a secret', () => {
       { files: { 'turnlog.toml': `database.url = "${bad}\n` } },
       { argv: [`--database.url=${bad}`, `--database.ulr=${bad}`, `--${bad}`] },
       { argv: ['--database.url', bad] },
-      // In the place of a setting that is no secret.
+      // The secret is the value of a setting that is not secret.
       { env: { HOST: bad, PORT: `redis://:${password}${'p'.repeat(60)}@h` } },
       { files: { '.env': `AUTH=${bad}\n` } },
     ]
@@ -149,13 +149,13 @@ describe('a secret', () => {
     }
   })
 
-  test('has an example in its place', () => {
+  test('the message about a wrong secret shows an example instead of the value', () => {
     expect(problemLines({ env: { REDIS_URL: 'localhost:6379' } })).toEqual([
       'environment REDIS_URL: cache.url must be a URL that begins with redis://, rediss://, redis-cluster://, rediss-cluster://, module: or deno:, for example redis://localhost:6379/0',
     ])
   })
 
-  test('takes both spellings of its scheme', () => {
+  test('a secret URL is accepted with each scheme of its kind', () => {
     for (const url of ['postgres://h/db', 'postgresql://h/db', 'postgres://a:1,b:2/db'])
       expect(load({ env: { DATABASE_URL: url } }).config.database.url).toBe(url)
     for (const url of ['redis://h', 'rediss://:p@h:6380/2'])

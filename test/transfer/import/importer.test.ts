@@ -256,7 +256,7 @@ describe('an import of an export', () => {
   })
 })
 
-describe('what the service refuses', () => {
+describe('a refusal of the service', () => {
   test('a refused turn stops its conversation, and a later import continues it in order', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const source = 'refused.jsonl'

@@ -272,7 +272,7 @@ describe('a source', () => {
   }, 60_000)
 })
 
-describe('a conversation that is there', () => {
+describe('an existing conversation', () => {
   test('an existing conversation with other content is reported with its line, its id and an advice', async () => {
     const name = newId()
     const before = { id: 'c', ...chat('a', 'b', 'c', 'd') }
