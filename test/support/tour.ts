@@ -29,7 +29,7 @@ const shape = (text: string) =>
     .replace(/\d+\.\d ms/g, '<ms>')
     .replace(/Bun \S+ on \w+ \w+/g, 'Bun <version>')
     .replace(/Postgres \d+\.\d+/g, 'Postgres <version>')
-    .replace(/at most of \d+; in use now: \d+/g, 'at most of <n>; in use now: <n>')
+    .replace(/ of \d+; in use now: \d+/g, ' of <n>; in use now: <n>')
     .trim()
 
 /** JSON is laid out for reading in the document. */
