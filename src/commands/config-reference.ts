@@ -24,7 +24,7 @@ function cells(setting: NamedSetting): string[] {
     flags.map((flag) => code(`--${flag}`)).join(', '),
     expected,
     value === undefined ? `unset; for example ${code(example ?? '')}` : code(String(value)),
-    secret ? `${help} A secret.` : help,
+    secret ? `${help} The value is a secret.` : help,
   ]
 }
 
