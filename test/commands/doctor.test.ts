@@ -352,9 +352,9 @@ describe('the Redis check', () => {
   test('a Redis that is another program, does not run or is silent is reported within the deadline', async () => {
     using http = await speaking(() => 'HTTP/1.1 400 Bad Request\r\n\r\n')
     using silent = await speaking()
-    const gone = await freePort()
+    const closedPort = await freePort()
     const checks = await Promise.all(
-      [http.port, gone].map((port) => redis(`redis://127.0.0.1:${port}`)),
+      [http.port, closedPort].map((port) => redis(`redis://127.0.0.1:${port}`)),
     )
     expect(checks.map((check) => check?.level)).toEqual(['wrong', 'wrong'])
     expect(checks.map((check) => /:\d+ (.*);/.exec(check?.finding ?? '')?.[1])).toEqual([

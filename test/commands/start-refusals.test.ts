@@ -219,10 +219,10 @@ describe('file descriptors', () => {
     const script = `
       const { openSync } = await import('node:fs')
       const { watchDescriptors } = await import(${JSON.stringify(join(import.meta.dir, '../../src/commands/file-descriptors.ts'))})
-      const held = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
+      const openFiles = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
       watchDescriptors({
         descriptorsLow(used, limit) {
-          process.stderr.write([used > 126, limit, held.length].join(' '))
+          process.stderr.write([used > 126, limit, openFiles.length].join(' '))
           process.exit()
         },
       }, 10)
@@ -248,8 +248,8 @@ describe('file descriptors', () => {
       const database = await openDatabase({ ...options, url: 'postgres://127.0.0.1:1/x' })
       const ask = () => database.query({ text: 'select 1', params: [] }).catch((error) => error.message)
       process.stderr.write(await ask() + '\\n')
-      const held = []
-      try { for (;;) held.push(openSync('/dev/null', 'r')) } catch {}
+      const openFiles = []
+      try { for (;;) openFiles.push(openSync('/dev/null', 'r')) } catch {}
       // For a moment the pool answers with the failure that it has just seen.
       let message = await ask()
       while (message.includes('ECONNREFUSED')) message = await ask()

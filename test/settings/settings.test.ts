@@ -40,8 +40,8 @@ describe('the table of settings', () => {
 
 describe('turnlog config', () => {
   test('turnlog config prints every setting with its value and source in columns', () => {
-    const given = { env: { PORT: '8080' }, argv: ['--database.dataDirectory', 'my data'] }
-    const lines = configCommand(load(given)).split('\n')
+    const sourceTexts = { env: { PORT: '8080' }, argv: ['--database.dataDirectory', 'my data'] }
+    const lines = configCommand(load(sourceTexts)).split('\n')
     const line = (path: string) => lines.find((one) => one.startsWith(`${path} `))
     expect(lines).toHaveLength(settingList.length + 2)
     expect(line('server.port')).toMatch(/^server\.port +8080 +environment PORT$/)

@@ -108,8 +108,11 @@ describe('the sources', () => {
   })
 
   test('an empty name in the environment counts as unset and does not hide a file', () => {
-    const given = { files: { '.env': 'PORT=4000\nHOST=\n' }, env: { PORT: '', TURNLOG_NONE: '' } }
-    const { config, sources } = load(given)
+    const sourceTexts = {
+      files: { '.env': 'PORT=4000\nHOST=\n' },
+      env: { PORT: '', TURNLOG_NONE: '' },
+    }
+    const { config, sources } = load(sourceTexts)
     expect(config.server).toMatchObject({ host: '127.0.0.1', port: 4000 })
     expect(sources.get('server.host')).toBe('default')
   })

@@ -5,7 +5,7 @@ import { load, problemLines, refusal, type SourceTexts } from '../support/loaded
 
 describe('the problems of a configuration', () => {
   test('all wrong values are reported together, each with its source, type, unit and range', () => {
-    const given = {
+    const sources = {
       files: {
         'turnlog.toml': '[server]\nport = "80"\n\n[database]\ndeadlineMs = 0\nprepare = 1\n',
         '.env': '\n\nTURNLOG_WRITES_LANES=5\n',
@@ -22,8 +22,8 @@ describe('the problems of a configuration', () => {
       'environment AUTH: auth.mode must be "none", or left unset, not "all"',
       'flag --limits.turnBytesMax: limits.turnBytesMax must be a whole number of bytes from 1024 to 1048576, not "12.5"',
     ]
-    expect(problemLines(given)).toEqual(lines)
-    expect(refusal(() => load(given)).message).toBe(
+    expect(problemLines(sources)).toEqual(lines)
+    expect(refusal(() => load(sources)).message).toBe(
       ['The configuration has 7 problems:', ...lines.map((line) => `  ${line}`)].join('\n'),
     )
   })
@@ -131,7 +131,7 @@ describe('a secret', () => {
 
   test('a secret is in no message, in whichever source and setting it is wrong', () => {
     const bad = `mysql://root:${password}@h/db`
-    const places: SourceTexts[] = [
+    const sources: SourceTexts[] = [
       { env: { DATABASE_URL: bad, REDIS_URL: password } },
       { files: { '.env': `JOBS_REDIS_URL="${bad}"\nTURNLOG_DB=${password}\n` } },
       { files: { 'turnlog.toml': `[database]\nurl = "${bad}"\nmigrateUrls = "${password}"\n` } },
@@ -143,8 +143,8 @@ describe('a secret', () => {
       { env: { HOST: bad, PORT: `redis://:${password}${'p'.repeat(60)}@h` } },
       { files: { '.env': `AUTH=${bad}\n` } },
     ]
-    for (const place of places) {
-      const { message, problems } = refusal(() => load(place))
+    for (const source of sources) {
+      const { message, problems } = refusal(() => load(source))
       expect(message + JSON.stringify(problems)).not.toContain(password)
     }
   })

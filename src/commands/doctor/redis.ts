@@ -102,10 +102,10 @@ async function openSession(url: string, deadlineMs: number) {
         text = text.subarray(found.length)
         return found.reply
       }
-      const more = new Promise<void>((resolve) => {
+      const nextChunk = new Promise<void>((resolve) => {
         onData = resolve
       })
-      await Promise.race([more, lost.promise])
+      await Promise.race([nextChunk, lost.promise])
     }
   }
   const connected = new Promise<void>((resolve) => {

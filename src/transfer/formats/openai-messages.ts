@@ -111,13 +111,17 @@ function contentOf(content: unknown, role: 'user' | 'assistant'): Content {
   // kept, too.
   const isJoined = role === 'user' && texts.length > 1
   const bare = items.map(({ item, text }) => (text === undefined ? item : withoutText(item)))
-  const more = bare.some(
+  const hasRemainder = bare.some(
     (item) =>
       !isJson(item) ||
       !textTypes.includes(String(item.type)) ||
       Object.keys(item).some((name) => name !== 'type'),
   )
-  return { texts, voice, ...(isJoined ? { remainder: content } : more ? { remainder: bare } : {}) }
+  return {
+    texts,
+    voice,
+    ...(isJoined ? { remainder: content } : hasRemainder ? { remainder: bare } : {}),
+  }
 }
 
 function textOf(item: unknown): string | undefined {

@@ -4,7 +4,7 @@ import { LineProblem } from '../../../src/transfer/formats/steps.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 import { contextOf } from './transfer.ts'
 
-export type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, number> }
+export type Read = { create: NewConversation; turns: NewTurn[]; relocated: Record<string, number> }
 
 /**
  * Reads a line into the parts of a conversation. Ids and keys are left out, because they are
@@ -15,16 +15,16 @@ export function read(line: unknown, split = (text: string) => [text]): Read {
   const format = formatOf(json.value)
   if (format === undefined) throw new LineProblem('no format')
   const { steps } = format.read(json.value, contextOf(json, { ids: format.ids, split }))
-  const kept: Record<string, number> = {}
+  const relocated: Record<string, number> = {}
   const turns: NewTurn[] = []
   let create: NewConversation = {}
   for (const step of steps) {
     if (step.do !== 'create' && step.do !== 'record') throw new Error(step.do)
-    for (const [what, n] of step.relocated) kept[what] = (kept[what] ?? 0) + n
+    for (const [what, n] of step.relocated) relocated[what] = (relocated[what] ?? 0) + n
     if (step.do === 'create') create = step.body
     else turns.push(step.turn)
   }
-  return { create, turns: turns.map(withoutIds), kept }
+  return { create, turns: turns.map(withoutIds), relocated }
 }
 
 export function withoutIds({ user, assistant, ...rest }: NewTurn): NewTurn {

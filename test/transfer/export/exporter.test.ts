@@ -90,8 +90,8 @@ function createWriter(id: string, random: () => number) {
   let n = 0
   const look = async () => {
     const { version } = await readConversation(large.url, id)
-    const { segments: now } = await readSegments(large.url, id)
-    shown.set(version, foldedFromApi(await readAll(large.url, id), now))
+    const { segments: storedSegments } = await readSegments(large.url, id)
+    shown.set(version, foldedFromApi(await readAll(large.url, id), storedSegments))
   }
   const record = async (segment: string | undefined) => {
     const human = random() < 0.7
@@ -160,10 +160,10 @@ describe('an export of a conversation', () => {
   test('a turn that is recorded between the first two requests is exported once', async () => {
     const id = await newConversation()
     const segments = Promise.withResolvers<void>()
-    let asked = 0
+    let requests = 0
     const rest = restAt(large.url, {
       async fetch(url, init) {
-        if (url.includes('/messages') && asked++ === 0) {
+        if (url.includes('/messages') && requests++ === 0) {
           await segments.promise
           await recordTurn(large.url, id, {
             user: { text: 'u' },
@@ -236,7 +236,7 @@ describe('an export of a long conversation', () => {
       },
     })
     let turns = 0
-    const held: number[] = []
+    const heapSizes: number[] = []
     const output = {
       ...memoryOutput(),
       async write(line: string) {
@@ -246,11 +246,11 @@ describe('an export of a long conversation', () => {
         expect(pages).toBeLessThanOrEqual(Math.ceil(turns / 50) + 1)
         if (turns !== 1000 && turns !== 10_000) return
         Bun.gc(true)
-        held.push(process.memoryUsage().heapUsed)
+        heapSizes.push(process.memoryUsage().heapUsed)
       },
     }
     await exportConversations(counting, [id], output, silent)
-    const [early = 0, late = 0] = held
+    const [early = 0, late = 0] = heapSizes
     // The lines between the two measurements have 23 MB.
     expect(late - early).toBeLessThan(4e6)
   }, 60_000)

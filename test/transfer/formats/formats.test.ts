@@ -19,7 +19,7 @@ describe('dialogues', () => {
   }
 
   test('dialogues become turns, with retrieval as trace and services and unanswered messages as metadata', () => {
-    const { create, turns, kept } = read(line, sentences)
+    const { create, turns, relocated } = read(line, sentences)
     expect(create).toMatchObject({
       externalId: 'f.jsonl/1_00000',
       metadata: {
@@ -36,7 +36,7 @@ describe('dialogues', () => {
         },
       },
     ])
-    expect(kept).toEqual({
+    expect(relocated).toEqual({
       '`services` of dialogues -> conversation metadata': 1,
       '`retrieval` -> memoryRetrievalTrace.lookups': 1,
       'user messages without an answer -> conversation metadata.dialogues.after': 1,

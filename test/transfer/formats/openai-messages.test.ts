@@ -84,7 +84,7 @@ function plain({ role, content, ...rest }: Message): unknown {
 
 describe('OpenAI messages', () => {
   test('a user message and the next assistant message become a turn', () => {
-    const { create, turns, kept } = chat(
+    const { create, turns, relocated } = chat(
       user('Hi'),
       assistant('Hello'),
       user('Bye'),
@@ -95,7 +95,7 @@ describe('OpenAI messages', () => {
       { user: human('Bye'), assistant: ai(['Goodbye']) },
     ])
     expect(Object.keys(create)).toEqual(['id'])
-    expect(kept).toEqual({})
+    expect(relocated).toEqual({})
   })
 
   test('a system message is kept with the conversation at its start, and later with the next message', () => {
@@ -106,7 +106,7 @@ describe('OpenAI messages', () => {
     const {
       create,
       turns,
-      kept: counts,
+      relocated: counts,
     } = chat(first, user('Hi'), assistant('Hello'), later, user('Bye'), assistant('Adieu'))
     expect(create.metadata).toEqual(openaiMetadata({ before: [first] }))
     expect(turns[1]).toEqual({

@@ -113,11 +113,11 @@ describe('lines that cannot be used', () => {
 
   test('a line of 600 MiB is skipped without filling the memory', async () => {
     const piece = new Uint8Array(1024 * 1024).fill(0x20)
-    let left = 600
+    let piecesToSend = 600
     const line = new ReadableStream<Uint8Array>({
       pull(controller) {
-        left -= 1
-        if (left > 0) return controller.enqueue(piece)
+        piecesToSend -= 1
+        if (piecesToSend > 0) return controller.enqueue(piece)
         controller.enqueue(
           new TextEncoder().encode(`1\n${JSON.stringify(dialogue('z', 'y', 'x'))}`),
         )
@@ -368,8 +368,8 @@ describe('a service that fails for a while', () => {
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(1000)
     expect(await endOf(rest.getHealth())).toEqual({ unreachable: 'Too many.' })
     await fake.stop(true)
-    const gone = connect({ url: `${fake.url}`, patienceMs: 0 })
-    expect(await endOf(gone.getHealth())).toEqual({
+    const unreachable = connect({ url: `${fake.url}`, patienceMs: 0 })
+    expect(await endOf(unreachable.getHealth())).toEqual({
       unreachable: expect.stringContaining('cannot be reached'),
     })
   })

@@ -319,8 +319,8 @@ describe('an existing conversation', () => {
     const id = idOf(name, 't')
     // The metadata is what an import sends that reads the time of the line.
     const line = { id: 't', created: 1716200000, ...chat('a', 'b') }
-    const kept = { openai: { line: { created: 1716200000 } } }
-    must(await call(node.url, 'PATCH', `/v1/conversations/${id}`, { metadata: kept }))
+    const storedMetadata = { openai: { line: { created: 1716200000 } } }
+    must(await call(node.url, 'PATCH', `/v1/conversations/${id}`, { metadata: storedMetadata }))
     const { reported, tally } = await importedInto(node.url, printed([line]), { name })
     expect([reported, tally.total('turns replayed')]).toEqual([[], 1])
   })
