@@ -106,7 +106,7 @@ describe('turnlog doctor without settings', () => {
 })
 
 describe('turnlog doctor with Postgres down', () => {
-  test('the doctor reports a Postgres that is down soon, with an advice and without the password', async () => {
+  test('the doctor reports a Postgres that is down soon, with advice and without the password', async () => {
     const port = await freePort()
     const DATABASE_URL = `postgres://u:hunter2@127.0.0.1:${port}/turnlog`
     const started = performance.now()
@@ -150,7 +150,7 @@ describe('turnlog doctor with Postgres down', () => {
 })
 
 describe('turnlog doctor on an unfit server', () => {
-  test('each unfit setting of a server is reported with an advice', async () => {
+  test('each unfit setting of a server is reported with advice', async () => {
     await using server = await startPostgres({
       settings: {
         fsync: 'off',
@@ -408,7 +408,7 @@ describe('turnlog doctor', () => {
     return { code: await child.exited, out, err }
   }
 
-  test('turnlog doctor prints columns, an arrow before each advice, and a verdict', async () => {
+  test('turnlog doctor prints columns, an arrow before the advice, and a verdict', async () => {
     const DATABASE_URL = `postgres://127.0.0.1:${await freePort()}/turnlog`
     const { code, out, err } = await run(['doctor'], { DATABASE_URL })
     expect([code, err]).toEqual([1, ''])

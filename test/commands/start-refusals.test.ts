@@ -30,7 +30,7 @@ chmodSync(home, 0o755)
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 describe('a % in a URL that encodes nothing', () => {
-  test('a % that encodes nothing is refused with an advice in every URL setting', async () => {
+  test('a % that encodes nothing is refused with advice in every URL setting', async () => {
     const env = [
       ['--database.url', 'postgres://user:se%cret@localhost/name'],
       ['--database.migrateUrl', 'postgres://user:secre%t@localhost/name'],

@@ -4,7 +4,7 @@ import { ConfigError, configWith, isLoopback } from '../../src/config.ts'
 import { load, problemLines } from '../support/loaded-config.ts'
 
 describe('a host that other machines reach', () => {
-  test('a host that other machines can reach is refused without AUTH=none, with an advice', () => {
+  test('a host that other machines can reach is refused without AUTH=none, with advice', () => {
     for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org', '127.0.0.1.example.org']) {
       const [line, ...more] = problemLines({
         files: { 'turnlog.toml': `\nserver.host = "${host}"\n` },

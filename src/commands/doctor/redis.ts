@@ -8,8 +8,8 @@ import { connect as connectTls } from 'node:tls'
 export type RedisFacts = { readonly version: string; readonly latencyMs: number }
 
 /**
- * A failed check. The message is one line without a secret. `advice` is a sentence that needs "in
- * <setting>".
+ * A failed check. The message is one line without a secret. `advice` lacks the end of its
+ * sentence, "in <setting>."
  */
 export class RedisFailure extends Error {
   override readonly name = 'RedisFailure'

@@ -3,7 +3,7 @@
 export const areas = ['runtime', 'settings', 'database', 'redis', 'service'] as const
 
 /**
- * The result of a check. A `note` is worth knowing but not wrong. A `wrong` result has an advice.
+ * The result of a check. A `note` is worth knowing but not wrong. A `wrong` result has advice.
  */
 export type Check = { readonly area: (typeof areas)[number]; readonly name: string } & (
   | { readonly level: 'ok'; readonly finding: string }

@@ -273,7 +273,7 @@ describe('a source', () => {
 })
 
 describe('an existing conversation', () => {
-  test('an existing conversation with other content is reported with its line, its id and an advice', async () => {
+  test('an existing conversation with other content is reported with its line, its id and advice', async () => {
     const name = newId()
     const before = { id: 'c', ...chat('a', 'b', 'c', 'd') }
     await importedInto(node.url, printed([before]), { name })
