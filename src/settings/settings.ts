@@ -223,13 +223,13 @@ export const settings = {
       600,
       'How long audio that arrives before its turn is kept.',
     ),
-    heldAudioMax: whole('parts', [1, 10_000], 256, 'Maximum of waiting audio per conversation.'),
+    heldAudioMax: whole('parts', [1, 10_000], 256, 'Maximum number of audio parts that can wait.'),
   },
   // At the highest of these limits, one request delays other requests by at most 200 ms:
   // docs/decisions/2026-11-27-large-bodies.md has the measurements.
   limits: {
     turnBytesMax: whole('bytes', [1024, mebibytes], 131_072, 'Maximum size of one turn.'),
-    partsMax: whole('parts', [1, 1024], 64, 'Maximum parts of an answer, after it is split.'),
+    partsMax: whole('parts', [1, 1024], 64, 'Maximum parts of an answer, split at [SPLIT].'),
     traceBytesMax: whole('bytes', [2, mebibytes], 65_536, 'Maximum size of a retrieval trace.'),
     metadataBytesMax: whole('bytes', [2, mebibytes], 16_384, 'Maximum size of one metadata value.'),
     jsonDepthMax: whole('levels', [1, 512], 32, 'Maximum nesting of metadata and traces.'),
