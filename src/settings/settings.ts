@@ -1,6 +1,7 @@
 /**
  * The one table of settings. The paths in `turnlog.toml`, the names in the environment, the flags,
- * the type `Config`, the messages about wrong values and the output of `turnlog config` come from it.
+ * the type `Config`, the messages about wrong values and the output of `turnlog config` come from
+ * it.
  */
 
 import Type from 'typebox'

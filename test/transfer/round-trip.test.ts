@@ -1,4 +1,7 @@
-/** Property test: after any operations on a conversation, an import of its export makes an equal one. */
+/**
+ * Property test: after any operations on a conversation, an import of its export makes an equal
+ * one.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newId } from '../../src/conversation/wire/ids.ts'

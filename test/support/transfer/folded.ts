@@ -10,7 +10,10 @@ type FoldedConversation = {
   readonly segments: readonly { readonly id: string }[]
 }
 
-/** Folds lines. A later line of a segment replaces an earlier one, and so does a later line of audio. */
+/**
+ * Folds lines. A later line of a segment replaces an earlier one, and so does a later line of
+ * audio.
+ */
 export function folded(lines: readonly ExportLine[]): FoldedConversation {
   const messages = new Map<string, object>()
   const segments = new Map<string, { id: string }>()

@@ -1,4 +1,6 @@
-/** Exports while other clients write, erase and reorder conversations, and the memory of an export. */
+/**
+ * Exports while other clients write, erase and reorder conversations, and the memory of an export.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Imports each file of `../shared/cases` into a service. A file is imported correctly, or refused as a
- * whole with a reason.
+ * Imports each file of `../shared/cases` into a service. A file is imported correctly, or refused
+ * as a whole with a reason.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'

@@ -321,7 +321,9 @@ describe('a refusal of the service', () => {
 const fakeProblem = { title: 'Fake', status: 503 }
 const turn = { assistant: { responses: ['a'] } }
 
-/** Resolves with the end of a call: a refusal of this request, or a service that cannot be reached. */
+/**
+ * Resolves with the end of a call: a refusal of this request, or a service that cannot be reached.
+ */
 const endOf = (call: Promise<unknown>): Promise<unknown> =>
   call.catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error

@@ -106,7 +106,10 @@ describe(`an import killed ${kills} times and run again`, () => {
   }, 1_800_000)
 })
 
-/** Makes a conversation of 16 turns and 4 segments, whose audio mostly differs from that of their messages. */
+/**
+ * Makes a conversation of 16 turns and 4 segments, whose audio mostly differs from that of their
+ * messages.
+ */
 async function fill(id: string, random: () => number): Promise<void> {
   const path = `/v1/conversations/${id}`
   const ask = async (method: string, to: string, body: unknown) =>

@@ -1,4 +1,6 @@
-/** The conversation id of a line: an import never joins two conversations and never makes one twice. */
+/**
+ * The conversation id of a line: an import never joins two conversations and never makes one twice.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -70,7 +70,8 @@ test('a spoken conversation is equal after its import, and a second import chang
   // Two whole turns, in a session that has ended.
   await speak(source_.voice(id, { sessionId: 'call', metadata: { line: 2 } }), () => {})
   const voice = source_.voice(id, { sessionId: 'second' })
-  // The turns below have crossing halves, a seat without words, an answer alone and a question alone.
+  // The turns below have crossing halves, a seat without words, an answer alone and a question
+  // alone.
   await voice.open({ key: 'a' })
   await voice.open({ key: 'b' })
   await voice.open({ key: 'nothing' })

@@ -131,7 +131,8 @@ describe('the values of a line', () => {
     const deeper = '{"messages":[{"call":{"ts":1716200001123456789}}]}'
     expect(wrong(deeper)).toContain('/messages/0/call/ts is the integer')
     expect(wrong(text, { hasTimes: false })).toContain('/timestamp is the integer')
-    // These are the years 2513 and 2116. Times in the future are not used, so they count as numbers.
+    // These are the years 2513 and 2116. Times in the future are not used, so they count as
+    // numbers.
     for (const ahead of ['17162000012345678901', '4620000001234567890'])
       expect(wrong(`{"messages":[{"created_at":${ahead}}]}`)).toContain(
         `/messages/0/created_at is the integer ${ahead}`,
