@@ -16,7 +16,10 @@ export const serviceHelp = `  --url <url>         URL of the service; default: h
   --patience <s>      seconds to retry while the service cannot be reached; default: 60
 `
 
-/** Checks the value of `--url`: an http or https URL without a query, so that a path can be appended. */
+/**
+ * Checks the value of `--url`: an http or https URL without a query, so that a path can be
+ * appended.
+ */
 export function serviceUrl(text: string): string {
   if (!/^https?:\/\/[^?#]*$/i.test(text) || !URL.canParse(text))
     throw new Misuse(`--url must be an http or https URL, not ${shownUrl(text)}`)
@@ -53,8 +56,8 @@ export function waitNotice(say: (line: string) => void): (reason: string) => voi
 }
 
 /**
- * Runs a verb and resolves with its exit code. A problem of the service is printed in one line and gives
- * code 1. A wrong command line is printed with the usage and gives code 2.
+ * Runs a verb and resolves with its exit code. A problem of the service is printed in one line and
+ * gives code 1. A wrong command line is printed with the usage and gives code 2.
  */
 export async function run(usage: string, verb: () => Promise<number>): Promise<number> {
   const complain = (text: string, code: number) => {

@@ -1,4 +1,6 @@
-/** Shows the progress of an import or export: a bar on a terminal, otherwise a line every 5 seconds. */
+/**
+ * Shows the progress of an import or export: a bar on a terminal, otherwise a line every 5 seconds.
+ */
 import { MultiBar, type SingleBar } from 'cli-progress'
 
 export type Progress = {

@@ -7,7 +7,10 @@ import { shownUrl, withShownUrl } from '../client/shown-url.ts'
 
 export type ServiceOptions = {
   readonly url: string
-  /** Milliseconds for which a failing request is retried. After them the service counts as unreachable. */
+  /**
+   * Milliseconds for which a failing request is retried. After them the service counts as
+   * unreachable.
+   */
   readonly patienceMs: number
   /** Called with the reason before each retry. */
   readonly onRetry?: (reason: string) => void
@@ -18,7 +21,10 @@ export type ServiceOptions = {
 /** Milliseconds that one attempt may take. */
 const attemptMs = 30_000
 
-/** Milliseconds between attempts. They are short, so that requests succeed soon after a restart of the service. */
+/**
+ * Milliseconds between attempts. They are short, so that requests succeed soon after a restart of
+ * the service.
+ */
 const backoff = { firstMs: 100, maxMs: 5000 }
 
 /** Makes the client of an import or export. Requests that fail are retried for `patienceMs`. */
@@ -54,9 +60,9 @@ export type Refusal = {
 }
 
 /**
- * Returns the refusal of one request, after which other requests may succeed. Returns undefined for an
- * error that is not a problem, and if no request can succeed: the service cannot be reached, or another
- * program answers.
+ * Returns the refusal of one request, after which other requests may succeed. Returns undefined for
+ * an error that is not a problem, and if no request can succeed: the service cannot be reached, or
+ * another program answers.
  */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Problem)) return undefined
@@ -76,11 +82,17 @@ export function failureText(problem: Problem): string {
     : message
 }
 
-/** Returns the failure of the last attempt. The client wraps it if a write may have been carried out. */
+/**
+ * Returns the failure of the last attempt. The client wraps it if a write may have been carried
+ * out.
+ */
 const settled = (problem: Problem): Problem =>
   problem.code === 'outcome-unknown' && problem.cause instanceof Problem ? problem.cause : problem
 
-/** Runs a write. `isNew` is true if the service created the thing (201), false if it existed before (200). */
+/**
+ * Runs a write. `isNew` is true if the service created the thing (201), false if it existed before
+ * (200).
+ */
 export async function withNovelty<Result>(
   write: (options: CallOptions) => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly isNew: boolean }> {

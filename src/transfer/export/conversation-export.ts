@@ -1,6 +1,7 @@
 /**
- * Writes the lines of one conversation. It is read page by page while other clients write to it. Their
- * changes are read afterwards, so that all lines together are the conversation at the version of its last line.
+ * Writes the lines of one conversation. It is read page by page while other clients write to it.
+ * Their changes are read afterwards, so that all lines together are the conversation at the version
+ * of its last line.
  */
 import type { Rest } from '../../client/client.ts'
 import type {
@@ -33,8 +34,8 @@ export type Opened = {
 }
 
 /**
- * Reads a conversation and its first pages. `listed` is the conversation if it was read before. Pages are
- * requested without a limit, so the service chooses their size.
+ * Reads a conversation and its first pages. `listed` is the conversation if it was read before.
+ * Pages are requested without a limit, so the service chooses their size.
  */
 export async function openConversation(
   rest: Rest,
@@ -49,7 +50,10 @@ export async function openConversation(
   return { conversation, segments, messages }
 }
 
-/** Yields the lines of a conversation. The last one is `end`, or `erased` if it was erased during the export. */
+/**
+ * Yields the lines of a conversation. The last one is `end`, or `erased` if it was erased during
+ * the export.
+ */
 export async function* conversationLines(rest: Rest, opened: Opened): AsyncGenerator<ExportLine> {
   try {
     yield* new ConversationExport(rest, opened).lines()
@@ -67,7 +71,10 @@ class ConversationExport {
   readonly #id: string
   readonly #states: SegmentStates
   readonly #items = new ExportItems()
-  /** The lowest version of the first pages, and its cursor. Every other page has this version or a later one. */
+  /**
+   * The lowest version of the first pages, and its cursor. Every other page has this version or a
+   * later one.
+   */
   readonly #start: { readonly version: number; readonly cursor: string }
   /** The newest version of a page so far. */
   #newest: number
@@ -91,7 +98,8 @@ class ConversationExport {
     }
     yield* this.#sessions()
     yield* this.#messages()
-    // The audio of segments comes after the messages, because an import attaches it through a message.
+    // The audio of segments comes after the messages, because an import attaches it through a
+    // message.
     if (hasAudio) yield* this.#segmentAudio()
     let { version } = this.#start
     if (Math.max(this.#newest, this.#states.newest) > version) version = yield* this.#changes()
@@ -99,7 +107,10 @@ class ConversationExport {
     yield { type: 'end', conversationId: this.#id, version, messages: this.#items.lastSeq }
   }
 
-  /** Yields every segment from a page on. `keepsStates` says whether their states are kept for the turns. */
+  /**
+   * Yields every segment from a page on. `keepsStates` says whether their states are kept for the
+   * turns.
+   */
   async *#segments(first: SegmentList, keepsStates: boolean): AsyncGenerator<Segment> {
     const pages = pagesFrom(first, ({ nextPage }) =>
       nextPage === null ? undefined : this.#rest.listSegments(this.#id, { page: nextPage }),
@@ -164,7 +175,7 @@ class ConversationExport {
     return version
   }
 
-  /** Yields the lines of a changed message whose line, or whose seat, was written before. */
+  /** Yields the lines of a changed message that was written before, as a message or as a seat. */
   async *#changed(message: Message): Lines {
     if (message.role === 'ai') yield* laterLines(message)
     else if (message.state === 'filled') {

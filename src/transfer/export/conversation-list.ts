@@ -2,13 +2,16 @@
 import type { Rest } from '../../client/client.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 
-/** How many times the list is read at most. A list that changes while it is read may hide conversations. */
+/**
+ * How many times the list is read at most. A list that changes while it is read may hide
+ * conversations.
+ */
 const listingsMax = 20
 
 /**
- * Yields every conversation that exists when the listing begins, each once. The list is ordered by activity,
- * so a conversation that gets a turn can move past the page that is being read. Therefore the list is read
- * again until it shows no further conversation that existed at the beginning.
+ * Yields every conversation that exists when the listing begins, each once. The list is ordered by
+ * activity, so a conversation that gets a turn can move past the page that is being read. Therefore
+ * the list is read again until it shows no further conversation that existed at the beginning.
  */
 export async function* everyConversation(rest: Rest): AsyncGenerator<Conversation> {
   const listedIds = new Set<string>()

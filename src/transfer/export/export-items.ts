@@ -1,4 +1,6 @@
-/** Groups messages in order into turns, halves and seats. A page may end in the middle of a turn. */
+/**
+ * Groups messages in order into turns, halves and seats. A page may end in the middle of a turn.
+ */
 import type { Message } from '../../conversation/wire/schemas.ts'
 
 /** An item that becomes one line of an export. */
@@ -43,7 +45,10 @@ export class ExportItems {
     this.#human = undefined
   }
 
-  /** Returns the item of words that arrived after their seat was exported, undefined for any other message. */
+  /**
+   * Returns the item of words that arrived after their seat was exported, undefined for any other
+   * message.
+   */
   fillSeat(message: Message): ExportItem | undefined {
     return this.#seats.delete(message.seq) ? this.#halfOf(message) : undefined
   }

@@ -1,4 +1,7 @@
-/** Makes the lines of an export from the objects of the API. A segment's state may be read from the service. */
+/**
+ * Makes the lines of an export from the objects of the API. A segment's state may be read from the
+ * service.
+ */
 import type {
   Conversation,
   Message,
@@ -46,7 +49,10 @@ function exported(message: Message): ExportedMessage {
   return rest
 }
 
-/** Yields the audio and the interruption that an answer got after its line was written. Audio is never removed. */
+/**
+ * Yields the audio and the interruption that an answer got after its line was written. Audio is
+ * never removed.
+ */
 export function* laterLines(message: Message): Generator<ExportLine> {
   const { conversationId, id: messageId, segmentId, ttsAudioUrls, heard, interruptedAt } = message
   if (ttsAudioUrls !== null)
@@ -55,7 +61,10 @@ export function* laterLines(message: Message): Generator<ExportLine> {
     yield { type: 'heard', conversationId, messageId, heard, interruptedAt }
 }
 
-/** Yields the line of a voice session. An open session without metadata has none: its first turn starts it. */
+/**
+ * Yields the line of a voice session. An open session without metadata has none: its first turn
+ * starts it.
+ */
 export function* sessionLines(session: VoiceSession): Generator<ExportLine> {
   const { conversationId, id, metadata, startedAt, endedAt } = session
   if (metadata !== null || endedAt !== null)

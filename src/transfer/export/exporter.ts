@@ -16,7 +16,9 @@ export type Exported = {
   readonly messages: number
   /** Ids of conversations that were erased during the export. They are not part of it. */
   readonly erased: readonly string[]
-  /** Erased conversations whose first lines had been sent already. An `erased` line follows those. */
+  /**
+   * Erased conversations whose first lines had been sent already. An `erased` line follows those.
+   */
   readonly withdrawn: readonly string[]
   /** Requested ids that could not be exported, each with the reason. */
   readonly missing: readonly (readonly [id: string, reason: string])[]
@@ -26,8 +28,8 @@ type Target = { readonly id: string; readonly listed?: Conversation }
 type Pending = { readonly id: string; readonly opened: Promise<Opened | Refusal> }
 
 /**
- * Exports the conversations with these ids, or every conversation that exists at the start if `ids` is
- * undefined. Throws the problem if the service cannot be reached.
+ * Exports the conversations with these ids, or every conversation that exists at the start if `ids`
+ * is undefined. Throws the problem if the service cannot be reached.
  */
 export async function exportConversations(
   rest: Rest,
@@ -52,7 +54,10 @@ async function* targetsOf(rest: Rest, ids: readonly string[] | undefined): Async
   else for (const id of ids) yield { id }
 }
 
-/** Opens a conversation, and resolves with a refusal instead of rejecting: the promise is awaited much later. */
+/**
+ * Opens a conversation, and resolves with a refusal instead of rejecting: the promise is awaited
+ * much later.
+ */
 function openOrRefuse(rest: Rest, id: string, listed?: Conversation): Promise<Opened | Refusal> {
   const opened = openConversation(rest, id, listed).catch((error: unknown) => {
     const refusal = refusalOf(error)

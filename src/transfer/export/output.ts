@@ -26,7 +26,10 @@ export class ReaderGone extends Error {
   override readonly name = 'ReaderGone'
 }
 
-/** Makes an output that writes to a stream. Its writes reject with `ReaderGone` once the reader has closed it. */
+/**
+ * Makes an output that writes to a stream. Its writes reject with `ReaderGone` once the reader has
+ * closed it.
+ */
 export function streamOutput(stream: NodeJS.WritableStream): Output {
   // The callback of each write reports the error.
   stream.on('error', () => {})
@@ -39,7 +42,10 @@ export function streamOutput(stream: NodeJS.WritableStream): Output {
   })
 }
 
-/** Makes an output that writes to a file. Only the owner may read the file, because conversations are private. */
+/**
+ * Makes an output that writes to a file. Only the owner may read the file, because conversations
+ * are private.
+ */
 export async function fileOutput(path: string): Promise<Output> {
   const isSpecial = await stat(path).then(
     (found) => !found.isFile(),

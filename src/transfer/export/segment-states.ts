@@ -1,8 +1,14 @@
-/** Keeps the states of segments at a version, for the turns that complete them. The memory is bounded. */
+/**
+ * Keeps the states of segments at a version, for the turns that complete them. The memory is
+ * bounded.
+ */
 import type { Rest } from '../../client/client.ts'
 import type { Segment } from '../../conversation/wire/schemas.ts'
 
-/** Maximum size of all states, in characters. It is far more than usual. A dropped state is read again. */
+/**
+ * Maximum size of all states, in characters. It is far more than usual. A dropped state is read
+ * again.
+ */
 const charactersMax = 4 * 1024 * 1024
 /** Size that each state counts beside its text, in characters. */
 const perEntry = 200

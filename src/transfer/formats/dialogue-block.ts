@@ -134,7 +134,9 @@ function adapted({ user, assistant, ...rest }: NewTurn, { split, fit }: LineCont
 const fitted = (name: string, value: unknown, fit: LineContext['fit']): object =>
   isJson(value) ? { [name]: fit(value) } : {}
 
-/** Refuses two messages with one id: the service would refuse the second one amid the conversation. */
+/**
+ * Refuses two messages with one id: the service would refuse the second one amid the conversation.
+ */
 function checkIds(turns: readonly NewTurn[]): void {
   const ids = new Set<string>()
   for (const id of turns.flatMap(messageIds)) {
@@ -143,6 +145,9 @@ function checkIds(turns: readonly NewTurn[]): void {
   }
 }
 
-/** Moves the members of a line below the format's name if one of them has that name, to avoid a conflict. */
+/**
+ * Moves the members of a line below the format's name if one of them has that name, to avoid a
+ * conflict.
+ */
 export const membersOf = (format: string, members: Json): Json =>
   Object.hasOwn(members, format) ? { [format]: { members } } : members

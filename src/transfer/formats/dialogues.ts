@@ -1,4 +1,7 @@
-/** The format `dialogues`: lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }] }`. */
+/**
+ * The format `dialogues`: lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }]
+ * }`.
+ */
 import { dialogueBlock, membersOf } from './dialogue-block.ts'
 import { isJson, type Json } from './json-value.ts'
 import { TimeReader } from './message-times.ts'

@@ -1,6 +1,6 @@
 /**
- * The lines of an export, version 1. They are JSON Lines. A conversation is several lines, so that a
- * conversation of any length can be streamed. `docs/export-format.md` describes them.
+ * The lines of an export, version 1. They are JSON Lines. A conversation is several lines, so that
+ * a conversation of any length can be streamed. `docs/export-format.md` describes them.
  */
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -8,7 +8,10 @@ import { Compile } from 'typebox/compile'
 import '../../conversation/wire/validation.ts'
 import * as wire from '../../conversation/wire/schemas.ts'
 
-/** The version of the format. It is raised when a reader of the previous version would misread a line. */
+/**
+ * The version of the format. It is raised when a reader of the previous version would misread a
+ * line.
+ */
 export const exportVersion = 1
 
 const closed = { additionalProperties: false } as const
@@ -36,7 +39,10 @@ const originalNames = [
   'createdAt',
 ] as const
 
-/** A message as the API shows it, without the omitted members. Older files lack the members added later. */
+/**
+ * A message as the API shows it, without the omitted members. Older files lack the members added
+ * later.
+ */
 const ExportedMessage = Type.Object(
   {
     ...Type.Pick(wire.Message, originalNames).properties,
@@ -56,7 +62,9 @@ const ConversationLine = Type.Object(
   closed,
 )
 
-/** A segment. The line comes before the turns of the segment, and the segment's audio after them. */
+/**
+ * A segment. The line comes before the turns of the segment, and the segment's audio after them.
+ */
 const SegmentLine = Type.Object(
   {
     type: Type.Literal('segment'),
@@ -74,7 +82,10 @@ const completes = Type.Optional(
 /** A seat without words. */
 const SeatLine = Type.Object({ type: Type.Literal('seat'), conversationId, seq }, closed)
 
-/** A message that is not next to the other message of its turn. `seat` is the `seq` of the human message. */
+/**
+ * A message that is not next to the other message of its turn. `seat` is the `seq` of the human
+ * message.
+ */
 const HalfLine = Type.Object(
   {
     type: Type.Literal('half'),
@@ -140,7 +151,10 @@ const EndLine = Type.Object(
   closed,
 )
 
-/** The last line of a conversation that was erased during the export: the lines before it must be deleted. */
+/**
+ * The last line of a conversation that was erased during the export: the lines before it must be
+ * deleted.
+ */
 const ErasedLine = Type.Object({ type: Type.Literal('erased'), conversationId }, closed)
 
 export type ConversationLine = Static<typeof ConversationLine>

@@ -67,10 +67,11 @@ function stepOf(line: ExportLine, conversationId: string): Step {
 }
 
 /**
- * Makes the step that records a turn. Its request holds only values that never change, so that an import of
- * a later export of the same conversation sends the same request. The audio, and a segment tag that came
- * with it, are sent afterwards. The turn has the segment tag of its first message: the human message keeps the
- * first tag of the turn, and an answer without a human message has only its present tag.
+ * Makes the step that records a turn. Its request holds only values that never change, so that an
+ * import of a later export of the same conversation sends the same request. The audio, and a
+ * segment tag that came with it, are sent afterwards. The turn has the segment tag of its first
+ * message: the human message keeps the first tag of the turn, and an answer without a human message
+ * has only its present tag.
  */
 function recordOf(line: TurnLine, conversationId: string): Step {
   const { messages, completes } = line
@@ -100,7 +101,9 @@ function recordOf(line: TurnLine, conversationId: string): Step {
 
 const seatKey = (conversationId: string, seq: number) => idWithin(conversationId, `seat ${seq}`)
 
-/** Makes the step that fills a seat. The id of the human message is left out: the service makes it. */
+/**
+ * Makes the step that fills a seat. The id of the human message is left out: the service makes it.
+ */
 function halfOf({ seat, message, completes }: HalfLine, conversationId: string): Step {
   const common = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
   if (message.role === 'human') {
@@ -128,7 +131,10 @@ function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
 
 type Named = Exclude<keyof ExportedMessage, 'id' | 'ttsAudioUrls'>
 
-/** Returns the names that messages share with these properties. Ids and audio URLs are sent otherwise. */
+/**
+ * Returns the names that messages share with these properties. Ids and audio URLs are sent
+ * otherwise.
+ */
 const namesIn = <Properties extends object>(properties: Properties) =>
   Object.keys(properties).filter(
     (name) => name in Message.properties && name !== 'id' && name !== 'ttsAudioUrls',

@@ -27,7 +27,10 @@ const startNames = ['startedat', 'starttime', 'started']
 
 const messageNames = [...creationNames, ...stampNames, ...dateNames]
 const conversationNames = [...messageNames, ...startNames]
-/** Date names are left out, because metadata belongs to the caller: its `date` may be that of a booking. */
+/**
+ * Date names are left out, because metadata belongs to the caller: its `date` may be that of a
+ * booking.
+ */
 const metadataNames = [...creationNames, ...stampNames]
 
 const plainName = (name: string) => name.toLowerCase().replace(/[_-]/g, '')
@@ -35,7 +38,10 @@ const plainName = (name: string) => name.toLowerCase().replace(/[_-]/g, '')
 /** Whether a member of this name may hold a time. */
 export const isTimeName = (name: string): boolean => conversationNames.includes(plainName(name))
 
-/** Seconds by which a time may lie in the future: the default of the service, for clocks that run fast. */
+/**
+ * Seconds by which a time may lie in the future: the default of the service, for clocks that run
+ * fast.
+ */
 const aheadSecondsMax = 300
 
 /** The latest time that is used. */
@@ -107,8 +113,8 @@ const mayBeTime = (value: unknown) =>
   value !== null && value !== undefined && value !== '' && typeof value !== 'boolean'
 
 /**
- * Prints a time in the form that earlier versions sent, if they sent one. A repeated import must send the
- * same turn under the same key, or the service refuses it as another turn.
+ * Prints a time in the form that earlier versions sent, if they sent one. A repeated import must
+ * send the same turn under the same key, or the service refuses it as another turn.
  */
 function printedAs(value: unknown, time: Micros): string {
   if (typeof value === 'string' && parseTime(value) !== undefined) return value

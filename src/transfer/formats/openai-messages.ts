@@ -1,4 +1,7 @@
-/** Reads one message, or one item of the Responses API: its role, its text, and all other members to keep. */
+/**
+ * Reads one message, or one item of the Responses API: its role, its text, and all other members to
+ * keep.
+ */
 
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
@@ -16,7 +19,10 @@ const otherRoles = ['system', 'developer', 'tool', 'function']
 /** Types of items of the Responses API that no person and no agent says. */
 const silentItem = /(^reasoning|_call|_output|item_reference|^mcp_|^compaction)/
 
-/** Throws a `LineProblem` for a message that cannot be read. `index` is its position in the line, from 0. */
+/**
+ * Throws a `LineProblem` for a message that cannot be read. `index` is its position in the line,
+ * from 0.
+ */
 export function utteranceOf(original: unknown, index: number, times: TimeReader): Utterance {
   const wrong = (what: string) => new LineProblem(`is not a conversation: message ${index} ${what}`)
   if (!isJson(original)) throw wrong('is not an object')
@@ -76,7 +82,10 @@ export function utteranceOf(original: unknown, index: number, times: TimeReader)
 const hasContent = (value: unknown): boolean =>
   value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)
 
-/** Returns the text that a person saw or heard if the message has no content: a refusal, or a transcript. */
+/**
+ * Returns the text that a person saw or heard if the message has no content: a refusal, or a
+ * transcript.
+ */
 function spokenInstead({ refusal, audio }: Json): string[] {
   const transcript = isJson(audio) ? audio.transcript : undefined
   return [refusal, transcript].filter((one) => typeof one === 'string').slice(0, 1)
@@ -98,16 +107,21 @@ function contentOf(content: unknown, role: 'user' | 'assistant'): Content {
   const texts = items.flatMap(({ text }) => (text === undefined || text === '' ? [] : [text]))
   const voice =
     role === 'user' && content.some((item) => isJson(item) && item.type === 'input_audio')
-  // The texts of an answer become its parts. The texts of a question are joined, so the list is kept, too.
+  // The texts of an answer become its parts. The texts of a question are joined, so the list is
+  // kept, too.
   const isJoined = role === 'user' && texts.length > 1
   const bare = items.map(({ item, text }) => (text === undefined ? item : withoutText(item)))
-  const more = bare.some(
+  const hasRemainder = bare.some(
     (item) =>
       !isJson(item) ||
       !textTypes.includes(String(item.type)) ||
       Object.keys(item).some((name) => name !== 'type'),
   )
-  return { texts, voice, ...(isJoined ? { remainder: content } : more ? { remainder: bare } : {}) }
+  return {
+    texts,
+    voice,
+    ...(isJoined ? { remainder: content } : hasRemainder ? { remainder: bare } : {}),
+  }
 }
 
 function textOf(item: unknown): string | undefined {

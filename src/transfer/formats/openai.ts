@@ -1,6 +1,7 @@
 /**
- * The format `openai`, one conversation a line. Four shapes are read: a bare list of chat messages, as
- * Pipecat stores its context; chat messages as in fine-tuning files (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and requests of the
+ * The format `openai`, one conversation a document. Four shapes are read: a bare list of chat
+ * messages, as Pipecat stores its context; chat messages as in fine-tuning files
+ * (`{ "messages" }`); requests of the Batch API (`{ "custom_id", "body" }`); and requests of the
  * Responses API with their answers (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
@@ -43,8 +44,9 @@ function listIn(line: unknown): Located | undefined {
 const isMessage = (one: unknown): boolean => isJson(one) && typeof one.role === 'string'
 
 /**
- * Reads a line. Its metadata becomes the conversation's metadata. Members that Turnlog has no member for are
- * stored under `metadata.openai.line`. Throws a `LineProblem` for a line that cannot be read.
+ * Reads a line. Its metadata becomes the conversation's metadata. Members that Turnlog has no
+ * member for are stored under `metadata.openai.line`. Throws a `LineProblem` for a line that cannot
+ * be read.
  */
 export function readOpenai(line: unknown, context: LineContext): Block {
   const found = listIn(line)
@@ -79,6 +81,8 @@ export function readOpenai(line: unknown, context: LineContext): Block {
   )
 }
 
-/** Copies an object without some members. The copy is right even with a member called `__proto__`. */
+/**
+ * Copies an object without some members. The copy is right even with a member called `__proto__`.
+ */
 export const without = (json: Json, names: readonly string[]): Json =>
   Object.fromEntries(Object.entries(json).filter(([name]) => !names.includes(name)))

@@ -7,7 +7,9 @@ function ownerOf(messages: readonly unknown[]): string | undefined {
   return owners.find(([, is]) => found.some(is))?.[0]
 }
 
-/** Returns the end of a sentence about messages: `; they look like LangChain's`, or an empty text. */
+/**
+ * Returns the end of a sentence about messages: `; they look like LangChain's`, or an empty text.
+ */
 export function resemblance(messages: readonly unknown[]): string {
   const of = ownerOf(messages)
   if (of === undefined) return ''

@@ -9,9 +9,10 @@ const eastern = new Set(['。', '？', '！'])
 const space = /\s/
 
 /**
- * Splits a text into sentences. A sentence ends after `. ? ! …` before white space, after `。？！` anywhere,
- * and at the end of a line. The closing quotes, brackets and white space after it belong to it. The rule
- * has only a few signs, so that a text has the same parts on every machine and in every run.
+ * Splits a text into sentences. A sentence ends after `. ? ! …` before white space, after `。？！`
+ * anywhere, and at the end of a line. The closing quotes, brackets and white space after it belong
+ * to it. The rule has only a few signs, so that a text has the same parts on every machine and in
+ * every run.
  */
 export function sentences(text: string): string[] {
   const found: string[] = []

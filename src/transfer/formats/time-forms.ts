@@ -1,10 +1,19 @@
-/** Reads times as libraries write them, in microseconds since 1970. Floats are read from their source text. */
+/**
+ * Reads times as libraries write them, in microseconds since 1970. Floats are read from their
+ * source text.
+ */
 import { type Micros, parseTime } from '../../conversation/wire/time.ts'
 
-/** Numbers below this are no times but seconds since the start of a call. 1e8 seconds is the year 1973. */
+/**
+ * Numbers below this are no times but seconds since the start of a call. 1e8 seconds is the year
+ * 1973.
+ */
 const smallest = 100_000_000n
 
-/** The units by magnitude. `decimals` is the number of decimals that turn a number below `below` into microseconds. */
+/**
+ * The units by magnitude. `decimals` is the number of decimals that turn a number below `below`
+ * into microseconds.
+ */
 const units: readonly (readonly [below: bigint, decimals: number])[] = [
   [10n ** 11n, 6],
   [10n ** 14n, 3],
@@ -13,8 +22,8 @@ const units: readonly (readonly [below: bigint, decimals: number])[] = [
 ]
 
 /**
- * Reads the text of a number of seconds, milliseconds, microseconds or nanoseconds since 1970. Its magnitude
- * decides the unit. Digits below a microsecond are cut.
+ * Reads the text of a number of seconds, milliseconds, microseconds or nanoseconds since 1970. Its
+ * magnitude decides the unit. Digits below a microsecond are cut.
  */
 export function timeOfNumber(text: string): Micros | undefined {
   const match = /^(\d{9,20})(?:\.(\d+))?$/.exec(/[eE]/.test(text) ? String(Number(text)) : text)
@@ -34,8 +43,9 @@ const isObject = (value: unknown): value is { readonly [name: string]: unknown }
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * Reads a time that is a text, a number (from its source text) or an object: MongoDB's `{ "$date" }`, or
- * `{ "seconds", "nanos" }` as protobuf and Firestore write it. Returns undefined for any other value.
+ * Reads a time that is a text, a number (from its source text) or an object: MongoDB's `{ "$date"
+ * }`, or `{ "seconds", "nanos" }` as protobuf and Firestore write it. Returns undefined for any
+ * other value.
  */
 export function timeOfValue(value: unknown, numberText: string): Micros | undefined {
   if (typeof value === 'number') return timeOfNumber(numberText)
@@ -64,7 +74,10 @@ const zones: Readonly<Record<string, string>> = {
   ...{ mst: '-07:00', mdt: '-06:00', pst: '-08:00', pdt: '-07:00' },
 }
 
-/** The forms of a time as a text. The groups name its parts. A missing part is zero, and a missing zone is UTC. */
+/**
+ * The forms of a time as a text. The groups name its parts. A missing part is zero, and a missing
+ * zone is UTC.
+ */
 const forms: readonly RegExp[] = [
   // ISO 8601: `2024-05-20`, `2024-05-20 10:13`, `2024-05-20T10:13:27,5 +0200`, `… UTC`.
   /^(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ]\s*(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:[.,](?<fraction>\d+))?)?\s*(?<zone>[A-Za-z]+|[+-]\d\d(?::?\d\d)?)?)?$/,

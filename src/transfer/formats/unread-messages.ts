@@ -1,4 +1,7 @@
-/** Refuses a line with unknown roles, because a conversation without those messages would be incomplete. */
+/**
+ * Refuses a line with unknown roles, because a conversation without those messages would be
+ * incomplete.
+ */
 import { resemblance } from './resemblance.ts'
 import { LineProblem } from './steps.ts'
 import type { Utterance } from './utterances.ts'
@@ -14,8 +17,9 @@ export type Speakers = {
 const rolesMax = 3
 
 /**
- * Throws a `LineProblem` if no message has a known role. Throws one, too, if a message has an unknown role
- * and the person or the agent has no message: the unknown role may then mean the person or the agent.
+ * Throws a `LineProblem` if no message has a known role. Throws one, too, if a message has an
+ * unknown role and the person or the agent has no message: the unknown role may then mean the
+ * person or the agent.
  */
 export function checkRoles(
   originals: readonly unknown[],

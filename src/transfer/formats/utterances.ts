@@ -1,7 +1,7 @@
 /**
- * Turns a list of messages into turns. Messages that a turn has no place for are kept unchanged in metadata:
- * in the conversation's metadata if they come before the first turn or after the last one, otherwise in the
- * metadata of the message that follows them.
+ * Turns a list of messages into turns. Messages that a turn has no place for are kept unchanged in
+ * metadata: in the conversation's metadata if they come before the first turn or after the last
+ * one, otherwise in the metadata of the message that follows them.
  */
 import { splitResponses } from '../../conversation/wire/render.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
@@ -93,7 +93,10 @@ const withText = (one: Utterance): Utterance =>
     ? { by: 'other', what: 'answers without text', original: one.original }
     : one
 
-/** Makes the turn of an answer. `preceding` holds the messages between the previous answer and this one. */
+/**
+ * Makes the turn of an answer. `preceding` holds the messages between the previous answer and this
+ * one.
+ */
 function turnOf(
   format: string,
   preceding: readonly Utterance[],
@@ -117,7 +120,8 @@ function turnOf(
         idOf('human'),
         relocated,
       )
-  // A message without a time gets the time of the other message of its turn, not the time of the import.
+  // A message without a time gets the time of the other message of its turn, not the time of the
+  // import.
   const userAt = user?.at ?? at ?? defaultAt
   // The service gives an answer without a time the time right after its question.
   const answerAt = user === undefined ? (at ?? defaultAt) : at
@@ -167,7 +171,9 @@ function userOf(
   }
 }
 
-/** Adds `extra` to the metadata under the format's name, next to the members that are already there. */
+/**
+ * Adds `extra` to the metadata under the format's name, next to the members that are already there.
+ */
 export function metadataOf(
   format: string,
   metadata: Json | undefined,

@@ -1,4 +1,6 @@
-/** Attaches audio to messages and segments. The API gives a segment audio only through a message. */
+/**
+ * Attaches audio to messages and segments. The API gives a segment audio only through a message.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Attach, AttachedAudio } from '../../conversation/wire/audio-schemas.ts'
@@ -9,10 +11,16 @@ import { refusalOf } from '../service-client.ts'
 type Urls = Audio['urls']
 type Target = Pick<Attach, 'segmentId' | 'updateSegment'>
 
-/** Maximum number of segments whose carrier message is remembered. Another message can carry the rest. */
+/**
+ * Maximum number of segments whose carrier message is remembered. Another message can carry the
+ * rest.
+ */
 const carriersMax = 1000
 
-/** Length in characters above which a URL is long. Shorter URLs together always fit the limit of a body. */
+/**
+ * Length in characters above which a URL is long. Shorter URLs together always fit the limit of a
+ * body.
+ */
 const longUrl = 256
 
 const isLong = (url: string | null): url is string => url !== null && url.length > longUrl
@@ -23,7 +31,9 @@ const placeholder = 'https://audio.invalid/'
 export class Attachments {
   readonly #rest: Rest
   readonly #conversationId: string
-  /** Messages that have audio and a segment tag, by segment id. They can carry audio to a segment. */
+  /**
+   * Messages that have audio and a segment tag, by segment id. They can carry audio to a segment.
+   */
   readonly #carriers = new BoundedMap<string, Audio>({ max: carriersMax })
 
   constructor(rest: Rest, conversationId: string) {
@@ -47,7 +57,9 @@ export class Attachments {
     if (audio.segmentId !== null) this.#carriers.set(audio.segmentId, audio)
   }
 
-  /** Gives a segment its audio. Resolves with false while no message can carry audio to a segment. */
+  /**
+   * Gives a segment its audio. Resolves with false while no message can carry audio to a segment.
+   */
   async toSegment(segmentId: string, urls: Urls): Promise<boolean> {
     const segment = await this.#rest.getSegment(this.#conversationId, segmentId)
     if (isDeepStrictEqual(segment.ttsAudioUrls, urls)) return true
@@ -73,7 +85,10 @@ export class Attachments {
     }
   }
 
-  /** Attaches the long URLs one by one: URLs that were attached singly can be too long for one request. */
+  /**
+   * Attaches the long URLs one by one: URLs that were attached singly can be too long for one
+   * request.
+   */
   async #attachByPart(messageId: string, urls: Urls, target: Target): Promise<void> {
     const short = urls.map((url) => (isLong(url) ? placeholder : url))
     const attached = await this.#put(messageId, { ttsAudioUrls: short })

@@ -16,7 +16,10 @@ import type { Tally } from './tally.ts'
 /** A file or a stream of bytes to import. */
 export type ImportFile = {
   readonly name: string
-  /** The text that conversation ids are derived from. It is undefined for a stream without a `--source`. */
+  /**
+   * The text that conversation ids are derived from. It is undefined for a stream without a
+   * `--source`.
+   */
   readonly source: string | undefined
   /** The prefix of external ids if it is not the source. A path is never a prefix. */
   readonly externalPrefix?: string
@@ -57,7 +60,10 @@ export class BlockReader {
     identities.enter({ source: file.source ?? '', isChosen, file: file.name })
   }
 
-  /** Throws a `LineProblem` for a line that cannot be used, and a `Misuse` if the file needs a `--source`. */
+  /**
+   * Throws a `LineProblem` for a line that cannot be used, and a `Misuse` if the file needs a
+   * `--source`.
+   */
   blockOf(line: Line): Block {
     if ('unusable' in line) throw new LineProblem(line.unusable)
     const json = this.#valid(parse(line.text), line.text)

@@ -1,6 +1,6 @@
 /**
- * Imports several conversations at once, and the steps of each in order. The queue of lines is bounded: the
- * reader of a file waits while it is full.
+ * Imports several conversations at once, and the steps of each in order. The queue of lines is
+ * bounded: the reader of a file waits while it is full.
  */
 
 import type { Block } from '../formats/steps.ts'
@@ -45,7 +45,10 @@ export class ConcurrentImports {
     return this.#open?.id
   }
 
-  /** Queues a block, and resolves when the queue has room again. Throws the error that stopped any import. */
+  /**
+   * Queues a block, and resolves when the queue has room again. Throws the error that stopped any
+   * import.
+   */
   async push(block: Block, sourceLine: SourceLine, bytes: number): Promise<void> {
     if (block.begins) this.#closeOpen()
     const running = block.begins ? await this.#begin(block) : this.#open

@@ -23,8 +23,8 @@ export type CreationOptions = {
 type Body = NewConversation & { readonly id: string }
 
 /**
- * Creates or finds the conversation `body`. It creates nothing if the service refuses a turn of the line.
- * It throws the problem if the service cannot be reached.
+ * Creates or finds the conversation `body`. It creates nothing if the service refuses a turn of the
+ * line. It throws the problem if the service cannot be reached.
  */
 export async function createOrFind(
   body: Body,
@@ -91,7 +91,7 @@ async function foundOrForeign(
   }
 }
 
-/** Finds out why the service refused to create a conversation, and what the user can do. */
+/** Explains why the service refused to create a conversation, with the advice for the user. */
 async function explainRefusal(
   rest: Rest,
   body: Body,

@@ -1,4 +1,7 @@
-/** Runs the steps of one conversation in order. After a refused turn, the remaining steps are skipped. */
+/**
+ * Runs the steps of one conversation in order. After a refused turn, the remaining steps are
+ * skipped.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -197,7 +200,9 @@ export class ConversationImport {
     tally.count('audio')
   }
 
-  /** Attaches audio and reports a refusal. The import continues, because audio has no order to keep. */
+  /**
+   * Attaches audio and reports a refusal. The import continues, because audio has no order to keep.
+   */
   async #tryAudio(sourceLine: SourceLine, attaching: () => Promise<void>): Promise<void> {
     const { id, tally } = this.#options
     try {

@@ -23,8 +23,8 @@ export type ImportSettings = BlockSettings & {
 type Tools = { readonly rest: Rest; readonly tally: Tally; readonly progress: Progress }
 
 /**
- * Imports files one after the other. Refused lines and turns are reported to `tally`. A problem that ends
- * the import, such as a service that cannot be reached, is thrown.
+ * Imports files one after the other. Refused lines and turns are reported to `tally`. A problem
+ * that ends the import, such as a service that cannot be reached, is thrown.
  */
 export async function importFiles(
   files: readonly ImportFile[],

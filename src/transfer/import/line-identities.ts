@@ -1,6 +1,6 @@
 /**
- * Derives the conversation id of each line. Within one run no two lines get the same id: a line that
- * repeats an earlier id is refused, and equal lines without an id are numbered.
+ * Derives the conversation id of each line. Within one run no two lines get the same id: a line
+ * that repeats an earlier id is refused, and equal lines without an id are numbered.
  */
 
 import { conversationIdOf } from '../formats/derived-ids.ts'
@@ -37,9 +37,9 @@ export class LineIdentities {
   }
 
   /**
-   * Returns the identity of a line. `members` names the members in which the format has ids; the first one
-   * with an id counts. Throws a `LineProblem` if an earlier line of this run has the same id, even if that
-   * line was refused, and if the id is neither a text nor a whole number.
+   * Returns the identity of a line. `members` names the members in which the format has ids; the
+   * first one with an id counts. Throws a `LineProblem` if an earlier line of this run has the same
+   * id, even if that line was refused, and if the id is neither a text nor a whole number.
    */
   of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity {
     const name = nameIn(json, members)
@@ -72,8 +72,8 @@ export class LineIdentities {
 }
 
 /**
- * Finds the id of a line. A number counts by its source text: `1` and `"1"` are one id, and `1.0` is
- * refused. Null counts as absent. MongoDB's `{ "$oid" }` counts as its text.
+ * Finds the id of a line. A number counts by its source text: `1` and `"1"` are one id, and `1.0`
+ * is refused. Null counts as absent. MongoDB's `{ "$oid" }` counts as its text.
  */
 function nameIn(json: SourcedJson, members: readonly string[]): LineName | undefined {
   const { value } = json

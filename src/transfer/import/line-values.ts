@@ -1,4 +1,6 @@
-/** Finds the values of a line that the service cannot store unchanged, each with its JSON Pointer. */
+/**
+ * Finds the values of a line that the service cannot store unchanged, each with its JSON Pointer.
+ */
 import {
   escapePointer,
   type InexactNumber,
@@ -24,16 +26,19 @@ const pointerCharactersMax = 200
 const timePointer = /^(?:(?:\/body)?\/(?:messages|input|output|turns)\/\d+)?(?:\/metadata)?\/[^/]+$/
 
 export type ValueOptions = {
-  /** The member with the line's id. It may be a long number, because the id is read from the source text. */
+  /**
+   * The member with the line's id. It may be a long number, because the id is read from the source
+   * text.
+   */
   readonly idMember: string | undefined
   /** Whether the format comes from other libraries, which may write times in nanoseconds. */
   readonly hasTimes: boolean
 }
 
 /**
- * Throws a `LineProblem` that names each NUL, each lone surrogate and each number that JavaScript cannot
- * hold. A time in nanoseconds that a double cannot hold is replaced in `value` by a string of its digits.
- * Returns the number of replaced times.
+ * Throws a `LineProblem` that names each NUL, each lone surrogate and each number that JavaScript
+ * cannot hold. A time in nanoseconds that a double cannot hold is replaced in `value` by a string
+ * of its digits. Returns the number of replaced times.
  */
 export function checkValues(
   { value }: SourcedJson,

@@ -1,11 +1,14 @@
-/** Refuses a line in which an object has two members of one name: `JSON.parse` would drop the first one. */
+/**
+ * Refuses a line in which an object has two members of one name: `JSON.parse` would drop the first
+ * one.
+ */
 import { escapePointer } from '../../conversation/wire/json/exact-numbers.ts'
 import { countMembers, endOfString } from '../../conversation/wire/json/json-scan.ts'
 import { LineProblem } from '../formats/steps.ts'
 
 /**
- * Throws a `LineProblem` with the first repeated name and the pointer of its object. `members` is the
- * number of members of the parsed text. Only a text with more members is searched.
+ * Throws a `LineProblem` with the first repeated name and the pointer of its object. `members` is
+ * the number of members of the parsed text. Only a text with more members is searched.
  */
 export function refuseRepeated(text: string, members: number): void {
   if (countMembers(text) === members) return
@@ -30,7 +33,10 @@ type Open = {
   at: string | number
 }
 
-/** Finds a repeated name in a JSON text. Names are compared unescaped: `a` and `\u0061` are one name. */
+/**
+ * Finds a repeated name in a JSON text. Names are compared unescaped: `a` and `\u0061` are one
+ * name.
+ */
 function repeatedName(text: string): { name: string; pointer: string } | undefined {
   const around: Open[] = []
   const open = (names: Set<string> | undefined) => {

@@ -1,4 +1,7 @@
-/** Gives segments their audio. The audio of a segment waits until a message that can carry it is recorded. */
+/**
+ * Gives segments their audio. The audio of a segment waits until a message that can carry it is
+ * recorded.
+ */
 
 import type { Audio } from '../formats/steps.ts'
 import type { Attachments } from './attachment.ts'
@@ -24,8 +27,8 @@ export class SegmentAudio {
   }
 
   /**
-   * Called after the last message. It tries the waiting audio once more through `attempt`, and reports
-   * the audio that no message can carry.
+   * Called after the last message. It tries the waiting audio once more through `attempt`, and
+   * reports the audio that no message can carry.
    */
   async close(
     attempt: (sourceLine: SourceLine, giving: () => Promise<void>) => Promise<void>,

@@ -20,14 +20,17 @@ export class SpeechImport {
     return (await this.#rest.openTurn(this.#conversationId, key, body)).seq
   }
 
-  /** Fills a half of a turn. Resolves with null if the half has no responses: nothing was written then. */
+  /**
+   * Fills a half of a turn. Resolves with null if the half has no responses: nothing was written
+   * then.
+   */
   complete({ halves, key }: Step & { do: 'half' }): Promise<CompletedTurn | null> {
     return this.#rest.completeTurn(this.#conversationId, key, halves)
   }
 
   /**
-   * Adds the answer to a human half that an earlier import brought to a seat. Resolves with the turn, or
-   * with undefined if no such seat exists.
+   * Adds the answer to a human half that an earlier import brought to a seat. Resolves with the
+   * turn, or with undefined if no such seat exists.
    */
   async completeSeat(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
     const { turn, seatKey } = step

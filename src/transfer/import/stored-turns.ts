@@ -13,7 +13,10 @@ import type { ExportedMessage } from '../formats/export-format.ts'
 import type { Step } from '../formats/steps.ts'
 import { refusalOf } from '../service-client.ts'
 
-/** Returns the stored messages of a refused turn if they are the messages that the turn would record. */
+/**
+ * Returns the stored messages of a refused turn if they are the messages that the turn would
+ * record.
+ */
 export async function findStoredMessages(
   rest: Rest,
   conversationId: string,
@@ -24,8 +27,8 @@ export async function findStoredMessages(
 }
 
 /**
- * Returns the stored messages if they equal these. They can be stored although the turn was refused: they
- * were recorded under another key, or they complete their segment differently.
+ * Returns the stored messages if they equal these. They can be stored although the turn was
+ * refused: they were recorded under another key, or they complete their segment differently.
  */
 async function storedExport(
   rest: Rest,
@@ -39,8 +42,8 @@ async function storedExport(
 }
 
 /**
- * Returns the stored messages if they equal the turn's messages. Times are not compared, because versions
- * of Turnlog differ in the times that they understand.
+ * Returns the stored messages if they equal the turn's messages. Times are not compared, because
+ * versions of Turnlog differ in the times that they understand.
  */
 async function storedTurn(
   rest: Rest,
@@ -71,9 +74,10 @@ export async function holdsExactly(
 }
 
 /**
- * Finds out whether a conversation has turns of another source. It compares one message: the last message
- * of these turns that must be stored. One is enough, because turns are recorded in order. Resolves with the
- * `seq` of that message if another one is stored there, and otherwise with undefined.
+ * Finds out whether a conversation has turns of another source. It compares one message: the last
+ * message of these turns that must be stored. One is enough, because turns are recorded in order.
+ * Resolves with the `seq` of that message if another one is stored there, and otherwise with
+ * undefined.
  */
 export async function foreignMessageSeq(
   rest: Rest,

@@ -71,8 +71,8 @@ export class Tally {
   }
 
   /**
-   * Reports a refusal of the service or of the import. `what` groups refusals in the summary. `isLine` is true
-   * if nothing of the line was recorded.
+   * Reports a refusal of the service or of the import. The summary counts refusals by `what`.
+   * `isLine` is true if nothing of the line was recorded.
    */
   reportRefusal(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {
     if (isLine) this.#failures += 1

@@ -29,8 +29,8 @@ export class TurnImport {
   }
 
   /**
-   * Records a turn or finds it. `mayHaveSeat` is true if an earlier import may have brought the turn's human
-   * half to a seat.
+   * Records a turn or finds it. `mayHaveSeat` is true if an earlier import may have brought the
+   * turn's human half to a seat.
    */
   async recordOrFind(step: RecordStep, mayHaveSeat: boolean): Promise<TurnOutcome> {
     try {
@@ -58,8 +58,8 @@ export class TurnImport {
 }
 
 /**
- * Runs a write. If it is refused because its segment is missing, creates the segment and repeats the write.
- * A segment that was created while an export ran can be named before its line.
+ * Runs a write. If it is refused because its segment is missing, creates the segment and repeats
+ * the write. A segment that was created while an export ran can be named before its line.
  */
 export async function withSegment<Result>(
   segmentId: string | null | undefined,

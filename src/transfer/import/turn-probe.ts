@@ -1,4 +1,7 @@
-/** Asks the service whether it accepts the largest turns of a line, before the import writes any of the line. */
+/**
+ * Asks the service whether it accepts the largest turns of a line, before the import writes any of
+ * the line.
+ */
 import { Buffer } from 'node:buffer'
 import type { Rest } from '../../client/client.ts'
 import { newId } from '../../conversation/wire/ids.ts'
@@ -9,8 +12,9 @@ import { type Refusal, refusalOf } from '../service-client.ts'
 const safeSizes = { bytes: 4096, parts: 32, depth: 8 } as const
 
 /**
- * Resolves with the first refusal of a turn because of its content, or with undefined if there is none. Each
- * turn is sent to a conversation that does not exist: the service checks the body first and records nothing.
+ * Resolves with the first refusal of a turn because of its content, or with undefined if there is
+ * none. Each turn is sent to a conversation that does not exist: the service checks the body first
+ * and records nothing.
  */
 export async function probeTurns(
   rest: Rest,
@@ -28,7 +32,9 @@ export async function probeTurns(
   return undefined
 }
 
-/** Returns the turns to probe: by each measure that the service has a limit for, the largest turn. */
+/**
+ * Returns the turns to probe: by each measure that the service has a limit for, the largest turn.
+ */
 export function turnsToProbe(turns: readonly NewTurn[]): NewTurn[] {
   const measured = turns.map((turn) => ({ turn, sizes: sizesOf(turn) }))
   const candidates = measured.filter(

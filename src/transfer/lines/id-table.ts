@@ -1,7 +1,7 @@
 /**
- * Compact map from UUIDs to numbers: a hash table with slots of 16 bytes, at most two thirds full. One
- * million ids take 32 MiB. The table stores 64 bits of each id, so the probability that any two of a
- * million ids are confused is 1 in 30 million.
+ * Compact map from UUIDs to numbers: a hash table with slots of 16 bytes, at most two thirds full.
+ * One million ids take 32 MiB. The table stores 64 bits of each id, so the probability that any two
+ * of a million ids are confused is 1 in 30 million.
  */
 const initialSlots = 1024
 
@@ -47,7 +47,10 @@ function slotOf(key: bigint, table: BigUint64Array): number {
   return slot
 }
 
-/** Combines both halves of a UUID by exclusive or, because the first half of a UUIDv7 is mostly a time. */
+/**
+ * Combines both halves of a UUID by exclusive or, because the first half of a UUIDv7 is mostly a
+ * time.
+ */
 function keyOf(id: string): bigint {
   const hex = id.replaceAll('-', '')
   const folded = BigInt(`0x${hex.slice(0, 16)}`) ^ BigInt(`0x${hex.slice(16)}`)

@@ -1,6 +1,9 @@
 /** Splits a stream of bytes of any length into lines of bounded length. */
 
-/** A line with its text, or with the reason why it cannot be used. Blank lines are counted but not yielded. */
+/**
+ * A line with its text, or with the reason why it cannot be used. Blank lines are counted but not
+ * yielded.
+ */
 export type Line = {
   /** Line number in the file, from 1. */
   readonly number: number
@@ -9,7 +12,10 @@ export type Line = {
 
 const newline = 0x0a
 
-/** Yields the lines of a file. A line of more than `bytesMax` bytes is skipped and never held in memory. */
+/**
+ * Yields the lines of a file. A line of more than `bytesMax` bytes is skipped and never held in
+ * memory.
+ */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
   bytesMax: number,

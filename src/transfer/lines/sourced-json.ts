@@ -1,4 +1,6 @@
-/** Parses JSON and keeps the source text of its numbers: `1.0` and `1` are one value, but two ids. */
+/**
+ * Parses JSON and keeps the source text of its numbers: `1.0` and `1` are one value, but two ids.
+ */
 
 export type SourcedJson = {
   readonly value: unknown
@@ -15,7 +17,10 @@ type Reviver = (
   context?: { readonly source?: string },
 ) => unknown
 
-/** Throws like `JSON.parse`: a `SyntaxError`, or a `RangeError` if the text nests some thousand levels deep. */
+/**
+ * Throws like `JSON.parse`: a `SyntaxError`, or a `RangeError` if the text nests some thousand
+ * levels deep.
+ */
 export function parseSourced(text: string): SourcedJson {
   const texts = new WeakMap<object, Map<string, string>>()
   // The reviver gets the root value as a member of an outer object, which is not counted.
