@@ -102,25 +102,26 @@ const requestIdHeader = {
   schema: { type: 'string' },
 }
 
-const pathExamples: Readonly<Record<string, string>> = {
+/** Examples of required parameters. Swagger UI sends examples of optional parameters, too, so they have none. */
+const parameterExamples: Readonly<Record<string, string>> = {
   id: exampleIds.conversationId,
   mid: exampleIds.assistantMessageId,
   sid: exampleIds.segmentId,
   vid: exampleIds.voiceSessionId,
+  'Idempotency-Key': exampleIds.turnKey,
 }
 
 function parameterOf(parameter: Parameter<string | number>) {
   const { in: where, name, description, schema, isPresent, fallback } = parameter
-  const example = pathExamples[name]
+  const required = isPresent && fallback === undefined
+  const example = parameterExamples[name]
   return {
     in: where,
     name,
     description,
-    required: isPresent && fallback === undefined,
+    required,
     schema,
-    // Only path parameters have an example: Swagger UI sends the examples of optional parameters,
-    // too.
-    ...(where === 'path' ? { example } : {}),
+    ...(required && example !== undefined ? { example } : {}),
   }
 }
 
@@ -217,6 +218,9 @@ export const openapiPlugin = () =>
           'Every answer whose status is not 2xx is a problem (RFC 9457) with a stable `code`;',
           '[/problems](/problems) says for each code what to do. Send writes with an `Idempotency-Key`',
           'where the operation has one: a retry with the same key is then recorded once.',
+          '',
+          'The live protocol, a WebSocket at `/v1/live`, is described by [an AsyncAPI document](/asyncapi.json).',
+          'The examples below form one conversation: send them from top to bottom.',
         ].join('\n'),
       },
       tags: Object.entries(tags).map(([name, description]) => ({ name, description })),

@@ -1,4 +1,7 @@
-/** The examples of the OpenAPI document. All show the same small conversation. */
+/**
+ * The examples of the OpenAPI document. All show the same small conversation: the first example of each
+ * request, sent in the order of Swagger's page, makes what the next one names.
+ */
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
@@ -11,6 +14,14 @@ const assistantMessageId = '0199c3a4-9a40-7c1d-8a2b-61c2d3e4f503'
 const segmentId = '0199c3a4-8c11-7e3f-b6a7-0d1e2f3a4b04'
 
 const newTurn: wire.NewTurn = {
+  user: { id: humanMessageId, text: 'Is there a table for two tonight?' },
+  assistant: {
+    id: assistantMessageId,
+    responses: ['There is one at eight.', 'Shall I book it?'],
+  },
+}
+
+const spokenTurn: wire.NewTurn = {
   user: {
     text: 'Is there a table for two tonight?',
     at: '2026-11-23T09:30:00.123456Z',
@@ -27,6 +38,7 @@ const newTurn: wire.NewTurn = {
 const attachAll: audio.Attach = { ttsAudioUrls: ['https://audio.example/a1.mp3', null] }
 
 const newConversation: wire.NewConversation = {
+  id: conversationId,
   externalId: 'caller-4711',
   title: 'A table for two',
   metadata: { channel: 'phone' },
@@ -108,6 +120,7 @@ export const exampleIds = {
   assistantMessageId,
   segmentId,
   voiceSessionId: 'call-7',
+  turnKey: 'turn-7',
 } as const
 
 /**
@@ -135,6 +148,7 @@ export const examples = {
     segments: 1,
   },
   newTurn,
+  spokenTurn,
   recordedTurn: {
     humanMessageId,
     assistantMessageId,
@@ -177,6 +191,7 @@ export const examples = {
   conversationList: wire.ConversationList
   erasureReceipt: wire.ErasureReceipt
   newTurn: wire.NewTurn
+  spokenTurn: wire.NewTurn
   recordedTurn: wire.RecordedTurn
   messagePage: wire.MessagePage
   history: wire.History

@@ -2,8 +2,10 @@
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { ProblemCode } from '../../problem.ts'
 import { openapiPath, operation } from '../openapi/document.ts'
+import { examples } from '../openapi/examples.ts'
 import type { Parameters } from '../openapi/parameters.ts'
 import { answer } from '../request/answer.ts'
+import { escaped, page, vary, wantsHtml } from '../request/html-page.ts'
 import type { Health, Router } from '../services.ts'
 import { asyncapiPath } from './asyncapi.ts'
 
@@ -73,6 +75,53 @@ const parameters: Parameters = {
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 
+const addresses = {
+  name: 'turnlog',
+  version: packageJson.version,
+  api: '/v1/conversations',
+  swagger: '/swagger',
+  openapi: openapiPath,
+  asyncapi: asyncapiPath,
+  problems: '/problems',
+  health: '/healthz',
+  readiness: '/readyz',
+}
+
+const links = [
+  ['/swagger', 'The API, to read and to try'],
+  ['/v1/conversations', 'The newest conversations, as JSON'],
+  [asyncapiPath, 'The WebSocket at /v1/live, as an AsyncAPI document'],
+  [openapiPath, 'The REST API, as an OpenAPI document'],
+  ['/problems', 'Every error, and what to do'],
+  ['/readyz', 'The state of the service, as JSON'],
+] as const
+
+/** Two commands: create a conversation, record a turn in it. */
+function firstTurn(origin: string): string {
+  const { id } = examples.newConversation
+  const post = (path: string, body: unknown) =>
+    `curl -s ${origin}/v1/conversations${path} -H 'content-type: application/json' \\\n  -d '${JSON.stringify(body)}'`
+  return [post('', { id }), post(`/${id}/turns`, examples.newTurn)].join('\n')
+}
+
+/** The page at `/`: what this is, what state it is in, and where to go. */
+function welcome(readiness: Readiness, origin: string): string {
+  const { status, dependencies } = readiness
+  const { database, cache } = dependencies
+  const items = links.map(([path, text]) => `<li><a href="${path}">${path}</a>: ${text}</li>`)
+  const states = [
+    `${database.name} is ${database.status}`,
+    `the cache, ${cache.name}, is ${cache.status}`,
+  ]
+  return `<h1>Turnlog</h1>
+<p>The durable turn log for voice and chat agents, version ${packageJson.version}. It records the turns of
+conversations, returns the history for an LLM, and shows conversations live.</p>
+<p>This service is <strong>${status}</strong>: ${escaped(states.join('; '))}.</p>
+<ul>${items.join('\n')}</ul>
+<p>A first turn, from a terminal:</p>
+<pre>${escaped(firstTurn(origin))}</pre>`
+}
+
 const uncached = { 'cache-control': 'no-store' }
 
 export function addOps(router: Router, health: Health): void {
@@ -123,18 +172,10 @@ export function addOps(router: Router, health: Health): void {
 
   router.get(
     '/',
-    () =>
-      answer({
-        name: 'turnlog',
-        version: packageJson.version,
-        api: '/v1/conversations',
-        swagger: '/swagger',
-        openapi: openapiPath,
-        asyncapi: asyncapiPath,
-        problems: '/problems',
-        health: '/healthz',
-        readiness: '/readyz',
-      }),
+    async ({ request }) =>
+      wantsHtml(request)
+        ? page('Turnlog', welcome(await readinessOf(health, 'writes'), new URL(request.url).origin))
+        : answer(addresses, 200, vary),
     { detail: { hide: true } },
   )
 }

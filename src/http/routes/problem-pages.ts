@@ -4,6 +4,7 @@
  */
 import { Problem, type ProblemCode, problemCodes, problems } from '../../problem.ts'
 import { answer } from '../request/answer.ts'
+import { escaped, page, vary, wantsHtml } from '../request/html-page.ts'
 import type { Router } from '../services.ts'
 
 export function addProblemPages(router: Router): void {
@@ -33,21 +34,7 @@ export function addProblemPages(router: Router): void {
   )
 }
 
-const vary = { vary: 'Accept' }
-
-const wantsHtml = ({ headers }: Request): boolean =>
-  headers.get('accept')?.includes('text/html') === true
-
 const entry = (code: ProblemCode) => ({ type: `/problems/${code}`, code, ...problems[code] })
-
-/**
- * A text of the table as HTML: special characters are escaped, and `backquoted` words become code.
- */
-const escaped = (text: string): string =>
-  text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll(/`([^`]*)`/g, '<code>$1</code>')
 
 const table = `<table><tr><th>Code<th>Status<th>Meaning</tr>${problemCodes
   .map((code) => {
@@ -66,19 +53,3 @@ function article(code: ProblemCode): string {
   return `<h1>${escaped(title)}</h1><p><code>${code}</code>, HTTP status ${status}.</p>
 <p>${escaped(help)}</p><p>${escaped(retry)}</p><p><a href="/problems">All problems</a></p>`
 }
-
-const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:3rem auto;padding:0 1rem}
-table{border-collapse:collapse}td,th{text-align:left;padding:.3rem 1rem .3rem 0;border-bottom:1px solid #8884}
-code{font-family:ui-monospace,monospace}:root{color-scheme:light dark}`
-
-const page = (title: string, body: string): Response =>
-  new Response(
-    `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)} · Turnlog</title><style>${style}</style><body>${body}</body></html>`,
-    {
-      headers: {
-        'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
-        ...vary,
-      },
-    },
-  )

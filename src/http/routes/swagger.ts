@@ -40,7 +40,35 @@ const page = `<!doctype html>
 </html>
 `
 
-const start = `window.ui = SwaggerUIBundle(${JSON.stringify(settings)})\n`
+/**
+ * Runs in the browser. The plugin shows the answers of an operation in two groups: the expected ones,
+ * and below them the errors, closed until they are asked for.
+ */
+const start = `
+const answersInGroups = (system) => ({
+  wrapComponents: {
+    responses: (Original) => (props) => {
+      const { createElement } = system.React
+      const isExpected = (_, status) => String(status).startsWith('2')
+      const all = props.responses
+      const errors = all.filterNot(isExpected)
+      const expected = createElement(Original, { ...props, key: 'expected', responses: all.filter(isExpected) })
+      if (errors.size === 0) return expected
+      const count = errors.size + ' statuses of errors: ' + errors.keySeq().join(', ')
+      const details = createElement('details', { key: 'errors', className: 'turnlog-errors' },
+        createElement('summary', { style: { padding: '10px 20px', cursor: 'pointer' } }, count),
+        createElement(Original, {
+          ...props,
+          responses: errors,
+          // The answer of "Execute" is shown once, above.
+          tryItOutResponse: undefined,
+        }))
+      return createElement('div', null, expected, details)
+    },
+  },
+})
+window.ui = SwaggerUIBundle({ ...${JSON.stringify(settings)}, plugins: [answersInGroups] })
+`
 
 /** The content security policy: the browser lets the page load from this service only. */
 const policy =

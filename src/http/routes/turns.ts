@@ -19,8 +19,8 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
     body: {
       schema: 'NewTurn',
       examples: {
-        text: { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } },
-        voice: examples.newTurn,
+        text: examples.newTurn,
+        voice: examples.spokenTurn,
         aiOnly: { assistant: { responses: ['Are you still there?'] } },
       },
       limits,
