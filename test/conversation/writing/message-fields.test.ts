@@ -144,7 +144,7 @@ test('every field of the list has a name on the wire', () => {
   expect(fields.filter(([column]) => !named.includes(column))).toEqual([])
 })
 
-test.each(Object.keys(ways))('the call of %s writes every field', async (name) => {
+test.each(Object.keys(ways))('every field of a message is written by %s', async (name) => {
   const id = await newConversation()
   await ways[name]?.(id)
   const columns = fields.map(
