@@ -100,7 +100,12 @@ export async function schemaReport(ask: Ask, folder: string): Promise<SchemaRepo
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
-  const obstacle = state === 'behind' ? obstacleTo(recorded, migrations) : undefined
+  const obstacle =
+    state === 'behind'
+      ? obstacleTo(recorded, migrations)
+      : state === 'foreign'
+        ? { finding: `it ${foreignFinding(recorded)}`, advice: capitalized(exportAdvice) }
+        : undefined
   if (obstacle !== undefined) return { state, obstacle }
   const last = migrations.at(-1)
   if (state !== 'current' || last === undefined || recorded.ids.some((id) => id > last.id))
@@ -155,6 +160,9 @@ function refuseObstacle(place: string, obstacle: Obstacle | undefined): void {
 }
 
 const foreign = (place: string, recorded: Recorded) =>
-  new StartRefusal(
-    `${place} was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)}): ${exportAdvice}.`,
-  )
+  new StartRefusal(`${place} ${foreignFinding(recorded)}: ${exportAdvice}.`)
+
+const foreignFinding = (recorded: Recorded) =>
+  `was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)})`
+
+const capitalized = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`

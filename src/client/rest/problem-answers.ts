@@ -13,7 +13,7 @@ export function failureOf(call: Call, { status, ok, headers }: Response, value: 
   // The answer is from a proxy, or from a machine that is going down.
   const isTemporary = status === 429 || status >= 502
   const received = {
-    title: 'The answer is not one of this service',
+    title: 'The answer did not come from Turnlog',
     status,
     retryable: isTemporary,
   }

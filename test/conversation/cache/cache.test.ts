@@ -487,7 +487,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     const { code, err } = await runTurnlog(['cache', 'audit'])
     expect([code, err]).toEqual([
       1,
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.\n',
+      'The cache is in the memory of the service, which no other process can read: set REDIS_URL to audit a Redis.\n',
     ])
     const unreachable = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
     expect([unreachable.code, unreachable.err]).toEqual([
