@@ -124,7 +124,7 @@ export function createLive(options: LiveOptions): Live {
   // A lease that could not be renewed only ends the session early; log it.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.voice.sessionGraceSeconds, {
-    carryOn: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
+    renew: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
     leave: (names) => store.voiceSessions.leave(names).catch(leaseFailed),
   })
   const settings: SessionOptions = {
@@ -146,7 +146,7 @@ export function createLive(options: LiveOptions): Live {
     log,
     closed(session, reason) {
       // A session that says goodbye speaks no more.
-      presence.gone(session)
+      presence.socketClosed(session)
       if (reason === undefined) sessions.delete(session)
       else if (reason !== 'draining') events.socketClosed(reason)
     },

@@ -14,7 +14,7 @@ import { Followers } from './followers.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
-import { parted, type ReadySlice, Slices } from './slices.ts'
+import { type ReadySlice, Slices, splitSlice } from './slices.ts'
 import type { SentPartial } from './wakes.ts'
 
 /** What all conversations of a node share. */
@@ -54,7 +54,7 @@ export class Channel {
   #snapshot: SharedSnapshot | undefined
   #head = 0
   /** The highest version of hints that came before the head was known. */
-  #wanted = 0
+  #earlyHint = 0
   readonly #crowd = new Crowd()
   #isClosed = false
 
@@ -85,7 +85,7 @@ export class Channel {
     this.#madeRefills ??= new Refills({
       read: (from) => reads.changes(this.principal, this.conversationId, from, page),
       head: () => this.#head,
-      crowded: () => this.#crowd.isHere,
+      crowded: () => this.#crowd.isPresent,
       done: (read, from, before) => this.#refilled(read, from, before),
       wake: (followers) => this.#followers.advanceSome(followers),
     })
@@ -104,13 +104,13 @@ export class Channel {
 
   /** Takes an interim text that came through the KV; those of this node are known already. */
   peerPartial({ node, ...partial }: SentPartial): void {
-    if (node !== this.#host.node) this.partials.fromPeer(partial)
+    if (node !== this.#host.node) this.partials.updateFromPeer(partial)
   }
 
   /** Registers the follower before it reads anything, so that no change falls between. */
   join(follower: Follower): void {
     this.#followers.join(follower)
-    this.#crowd.add()
+    this.#crowd.addJoin()
   }
 
   leave(follower: Follower): void {
@@ -151,11 +151,11 @@ export class Channel {
       this.#refills.probe()
       return
     }
-    for (const message of messages) this.partials.spoken(message)
+    for (const message of messages) this.partials.messageArrived(message)
     // What else was touched is in the database alone.
     if (touched === 'messages' && messages.length > 0) {
       const whole = { from, version, messages, segments: [], voiceSessions: [] }
-      for (const slice of parted(whole, this.#host.page.bytesMax)) {
+      for (const slice of splitSlice(whole, this.#host.page.bytesMax)) {
         this.#slices.add(slice)
         // A part at a time, so that a reader who has enough gets no more.
         this.#moved(slice.version)
@@ -167,7 +167,7 @@ export class Channel {
   /** Another node may have reached this version. Nothing is believed but that it is worth a look. */
   hint(version: number): void {
     this.hinted = Math.max(this.hinted, version)
-    if (this.#head === 0) this.#wanted = this.hinted
+    if (this.#head === 0) this.#earlyHint = this.hinted
     else if (version > this.#head && this.holders > 0) this.#refills.probe()
   }
 
@@ -189,8 +189,8 @@ export class Channel {
     if (current === undefined) this.absent ??= 'conversation-not-found'
     if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
     else this.#moved(current.version)
-    if (this.#wanted > this.#head) this.#refills.probe()
-    this.#wanted = 0
+    if (this.#earlyHint > this.#head) this.#refills.probe()
+    this.#earlyHint = 0
   }
 
   #refilled(read: ChangesRead, from: number, before: number): void {
@@ -198,7 +198,7 @@ export class Channel {
       const { slice, head } = read
       if (slice.version > slice.from) {
         this.#slices.add(slice)
-        for (const message of slice.messages) this.partials.spoken(message)
+        for (const message of slice.messages) this.partials.messageArrived(message)
       }
       this.#moved(head)
       // It cannot lie behind what was known before, unless history has changed.
@@ -226,7 +226,7 @@ export class Channel {
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
     this.#followers.advance()
-    this.#madePartials?.moved()
+    this.#madePartials?.headMoved()
   }
 
   #forget(): void {

@@ -8,7 +8,7 @@ export class Crowd {
   #since = 0
   #count = 0
 
-  add(): void {
+  addJoin(): void {
     const now = performance.now()
     if (now - this.#since > withinMs) {
       this.#since = now
@@ -17,7 +17,7 @@ export class Crowd {
     this.#count += 1
   }
 
-  get isHere(): boolean {
+  get isPresent(): boolean {
     return this.#count > crowdedJoins && performance.now() - this.#since < withinMs * 2
   }
 }

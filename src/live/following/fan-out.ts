@@ -14,9 +14,9 @@ export class FanOut<T> {
   readonly #share: LoopShare
   readonly #members: Members<T>
   readonly #act: (one: T) => void
-  #place: Iterator<T> | undefined
+  #position: Iterator<T> | undefined
   /** How many followers are still to be served in this round. */
-  #left = 0
+  #remaining = 0
 
   constructor(share: LoopShare, members: Members<T>, act: (one: T) => void) {
     this.#share = share
@@ -25,7 +25,7 @@ export class FanOut<T> {
   }
 
   get isRunning(): boolean {
-    return this.#left > 0
+    return this.#remaining > 0
   }
 
   /**
@@ -34,35 +34,35 @@ export class FanOut<T> {
    */
   all(): void {
     const wasRunning = this.isRunning
-    this.#left = this.#members.size
-    if (!wasRunning && this.#left > 0) this.#share.run(() => this.#step())
+    this.#remaining = this.#members.size
+    if (!wasRunning && this.#remaining > 0) this.#share.run(() => this.#step())
   }
 
   /** Tells the round that a follower was added: it is served last. */
   joined(): void {
-    if (this.isRunning) this.#left += 1
+    if (this.isRunning) this.#remaining += 1
   }
 
   /** Ends the round: no further follower is served. */
   stop(): void {
-    this.#left = 0
+    this.#remaining = 0
   }
 
   #step(): boolean {
-    for (let count = 0; count < stepMax && this.#left > 0; count += 1) {
+    for (let count = 0; count < stepMax && this.#remaining > 0; count += 1) {
       const one = this.#next()
-      this.#left = one === undefined ? 0 : this.#left - 1
+      this.#remaining = one === undefined ? 0 : this.#remaining - 1
       if (one !== undefined) this.#act(one.value)
     }
-    if (!this.isRunning) this.#place = undefined
+    if (!this.isRunning) this.#position = undefined
     return this.isRunning
   }
 
   #next(): { readonly value: T } | undefined {
-    const next = this.#place?.next()
+    const next = this.#position?.next()
     if (next?.done === false) return next
-    this.#place = this.#members[Symbol.iterator]()
-    const first = this.#place.next()
+    this.#position = this.#members[Symbol.iterator]()
+    const first = this.#position.next()
     return first.done === true ? undefined : first
   }
 }

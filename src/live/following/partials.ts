@@ -31,11 +31,11 @@ const paceMs = 40
 type Speaker = {
   latest: Partial | undefined
   /** When `latest` goes. */
-  until: number
+  expiresAt: number
   /** The version of the speaker's newest message. */
-  spoken: number
+  messageVersion: number
   /** The place of that message. */
-  seq: number
+  messageSeq: number
   /** `latest` is of a version that is not here yet. */
   isEarly: boolean
   nextAt: number
@@ -49,17 +49,17 @@ type Speaker = {
 export class Partials {
   readonly #options: PartialsOptions
   readonly #speakers = new Map<Role, Speaker>()
-  #begun = 0
+  #firstVersion = 0
 
   constructor(options: PartialsOptions) {
     this.#options = options
   }
 
   /** Takes a text from a socket of this node. */
-  say(role: Role, text: string): void {
+  update(role: Role, text: string): void {
     const speaker = this.#speaker(role)
     const partial = { role, text, after: this.#options.head() }
-    this.#keep(speaker, partial)
+    this.#setLatest(speaker, partial)
     speaker.unpublished = partial
     const wait = speaker.nextAt - performance.now()
     if (wait <= 0) this.#flush(speaker)
@@ -67,39 +67,44 @@ export class Partials {
   }
 
   /** Takes a text from another node. */
-  fromPeer(partial: Partial): void {
+  updateFromPeer(partial: Partial): void {
     const speaker = this.#speaker(partial.role)
-    if (partial.after < speaker.spoken) return
-    this.#keep(speaker, partial)
+    if (partial.after < speaker.messageVersion) return
+    this.#setLatest(speaker, partial)
     speaker.isEarly = partial.after > this.#options.head()
     this.#show(speaker)
   }
 
   /** The first version that is known here: of the messages before it, nothing is. */
   startAt(version: number): void {
-    this.#begun = version
-    for (const speaker of this.#speakers.values()) this.#end(speaker, version)
+    this.#firstVersion = version
+    for (const speaker of this.#speakers.values()) this.#endBefore(speaker, version)
   }
 
   /** A message of the speaker is there. One that was there before has only been touched. */
-  spoken({ role, seq, version, state }: Pick<Message, 'role' | 'seq' | 'version' | 'state'>): void {
+  messageArrived({
+    role,
+    seq,
+    version,
+    state,
+  }: Pick<Message, 'role' | 'seq' | 'version' | 'state'>): void {
     // A seat says that somebody speaks: the interim text goes on until the words are there.
     if (state === 'pending') return
     const speaker = this.#speaker(role)
-    if (seq <= speaker.seq) return
-    speaker.seq = seq
-    this.#end(speaker, version)
+    if (seq <= speaker.messageSeq) return
+    speaker.messageSeq = seq
+    this.#endBefore(speaker, version)
   }
 
-  #end(speaker: Speaker, version: number): void {
-    speaker.spoken = Math.max(speaker.spoken, version)
+  #endBefore(speaker: Speaker, version: number): void {
+    speaker.messageVersion = Math.max(speaker.messageVersion, version)
     if (speaker.latest !== undefined && speaker.latest.after < version) speaker.latest = undefined
     if (speaker.unpublished !== undefined && speaker.unpublished.after < version)
       speaker.unpublished = undefined
   }
 
   /** The head has moved: what was said after it can be shown now. */
-  moved(): void {
+  headMoved(): void {
     for (const speaker of this.#speakers.values()) {
       if (!speaker.isEarly || (speaker.latest?.after ?? 0) > this.#options.head()) continue
       speaker.isEarly = false
@@ -124,7 +129,7 @@ export class Partials {
   tick(now: number): void {
     for (const [role, speaker] of this.#speakers) {
       const { latest } = speaker
-      if (latest === undefined || now < speaker.until) continue
+      if (latest === undefined || now < speaker.expiresAt) continue
       speaker.latest = undefined
       if (latest.text !== '') this.#options.show({ role, text: '', after: latest.after })
     }
@@ -140,9 +145,9 @@ export class Partials {
     if (found !== undefined) return found
     const speaker: Speaker = {
       latest: undefined,
-      until: 0,
-      spoken: this.#begun,
-      seq: 0,
+      expiresAt: 0,
+      messageVersion: this.#firstVersion,
+      messageSeq: 0,
       isEarly: false,
       nextAt: 0,
       timer: undefined,
@@ -154,10 +159,10 @@ export class Partials {
     return speaker
   }
 
-  #keep(speaker: Speaker, partial: Partial): void {
+  #setLatest(speaker: Speaker, partial: Partial): void {
     speaker.latest = partial
     speaker.isEarly = false
-    speaker.until = performance.now() + partialMs
+    speaker.expiresAt = performance.now() + partialMs
   }
 
   #flush(speaker: Speaker): void {

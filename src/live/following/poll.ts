@@ -16,7 +16,7 @@ export type PollOptions = {
 }
 
 /** How many versions are asked for in one round of the event loop. */
-const askedMax = 1000
+const versionsPerRound = 1000
 
 /** How long hints must arrive without a gap before they are relied on again. */
 const trustMs = 10_000
@@ -36,7 +36,7 @@ export class Poll implements Disposable {
 
   constructor(options: PollOptions) {
     this.#options = options
-    this.#timer = this.#turnIn(options.silentPollMs)
+    this.#timer = this.#roundIn(options.silentPollMs)
   }
 
   [Symbol.dispose](): void {
@@ -44,12 +44,12 @@ export class Poll implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  #turnIn(ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => void this.#turn(), ms)
+  #roundIn(ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => void this.#round(), ms)
   }
 
   /** Turns are short, so that a KV that falls silent is noticed soon. */
-  async #turn(): Promise<void> {
+  async #round(): Promise<void> {
     const { pollMs, silentPollMs, hintsArrive } = this.#options
     const now = performance.now()
     if (!hintsArrive()) this.#distrustedAt = now
@@ -63,25 +63,25 @@ export class Poll implements Disposable {
       silentPollMs,
       Math.max(0, this.#polledAt + silentPollMs - performance.now()),
     )
-    this.#timer = this.#turnIn(wait === 0 ? silentPollMs : wait)
+    this.#timer = this.#roundIn(wait === 0 ? silentPollMs : wait)
   }
 
   async #poll(): Promise<void> {
     const followed = this.#options.channels()
     const news: News[] = []
     const looks: Promise<void>[] = []
-    for (let at = 0; at < followed.length; at += askedMax) {
+    for (let at = 0; at < followed.length; at += versionsPerRound) {
       if (at > 0) await nextRound()
-      looks.push(...followed.slice(at, at + askedMax).map((channel) => look(channel, news)))
+      looks.push(...followed.slice(at, at + versionsPerRound).map((channel) => look(channel, news)))
     }
     // A database that is away is asked again with the next round.
     const lost = (await Promise.allSettled(looks)).find(({ status }) => status === 'rejected')
     if (lost?.status === 'rejected') this.#options.failed(lost.reason)
-    this.#judge(news)
+    this.#checkHints(news)
   }
 
   /** Distrusts hints for a while, where none came of what the poll has found. */
-  #judge(news: readonly News[]): void {
+  #checkHints(news: readonly News[]): void {
     if (news.length === 0 || !this.#options.hintsArrive()) return
     setTimeout(() => {
       if (news.some(({ channel, version }) => channel.holders > 0 && channel.hinted < version))
@@ -93,8 +93,12 @@ export class Poll implements Disposable {
 /** Adds to the news where the conversation is past what its channel and all hints knew. */
 async function look(channel: Channel, news: News[]): Promise<void> {
   if (channel.holders === 0) return
-  const known = Math.max(channel.head, channel.hinted)
+  const knownVersion = Math.max(channel.head, channel.hinted)
   const current = await channel.check()
-  if (current !== undefined && known > 0 && current.version > Math.max(known, channel.hinted))
+  if (
+    current !== undefined &&
+    knownVersion > 0 &&
+    current.version > Math.max(knownVersion, channel.hinted)
+  )
     news.push({ channel, version: current.version })
 }

@@ -6,9 +6,9 @@ import type { ChangesRead } from '../../conversation/reading/live-reads.ts'
 import { equalJitterMs } from '../../mechanics/backoff.ts'
 
 /** Who waits for changes after `last`. */
-export type Waiting = { readonly last: number | undefined }
+export type Waiter = { readonly last: number | undefined }
 
-export type RefillOptions<W extends Waiting> = {
+export type RefillOptions<W extends Waiter> = {
   read(from: number): Promise<ChangesRead>
   /** Where those stand who wait for nothing old. */
   head(): number
@@ -21,12 +21,12 @@ export type RefillOptions<W extends Waiting> = {
 }
 
 /** How far before the one that waited longest a read may start, in versions. */
-const lookBack = 100
+const lookBackVersions = 100
 
 const crowdedMs = 1000
-const retries = { firstMs: 200, maxMs: 2000 }
+const retryDelays = { firstMs: 200, maxMs: 2000 }
 
-export class Refills<W extends Waiting> {
+export class Refills<W extends Waiter> {
   readonly #options: RefillOptions<W>
   #waiting = new Set<W>()
   #isProbing = false
@@ -65,8 +65,8 @@ export class Refills<W extends Waiting> {
   #pump(): void {
     if (this.#isReading || this.#isClosed || this.#timer !== undefined) return
     if (!this.#isProbing && this.#waiting.size === 0) return
-    const paced = this.#options.crowded() ? this.#startedAt + crowdedMs - performance.now() : 0
-    if (paced > 0) this.#later(paced)
+    const waitMs = this.#options.crowded() ? this.#startedAt + crowdedMs - performance.now() : 0
+    if (waitMs > 0) this.#later(waitMs)
     else void this.#run()
   }
 
@@ -92,7 +92,7 @@ export class Refills<W extends Waiting> {
     } catch {
       // The reader logs the failure. Followers get only what was read.
       this.#isProbing = true
-      if (!this.#isClosed) this.#later(equalJitterMs(retries, this.#failures))
+      if (!this.#isClosed) this.#later(equalJitterMs(retryDelays, this.#failures))
       this.#failures += 1
     }
     this.#isReading = false
@@ -109,7 +109,7 @@ export class Refills<W extends Waiting> {
       return this.#options.head()
     }
     return lasts.reduce(
-      (low, last) => (last < low && last >= oldest - lookBack ? last : low),
+      (low, last) => (last < low && last >= oldest - lookBackVersions ? last : low),
       oldest,
     )
   }

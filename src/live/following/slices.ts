@@ -8,7 +8,7 @@ import type { Message } from '../../conversation/wire/schemas.ts'
 import { changeText } from '../protocol/frame-text.ts'
 
 /** From `last` on: rows at or below it are left out. */
-export function trimmed(slice: Slice, last: number): Slice {
+export function sliceAfter(slice: Slice, last: number): Slice {
   if (slice.from >= last) return slice
   const { version, messages, segments, voiceSessions, conversation, selfVersion = 0 } = slice
   const later = <Row extends { readonly version: number }>(rows: readonly Row[]) =>
@@ -24,15 +24,15 @@ export function trimmed(slice: Slice, last: number): Slice {
 }
 
 /** A commit of many turns as slices of about so many characters; a version is never cut. */
-export function parted(slice: Slice, charactersMax: number): Slice[] {
-  const parts: Slice[] = []
+export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
+  const pieces: Slice[] = []
   let { from } = slice
   let messages: Message[] = []
   let characters = 0
   for (const message of slice.messages) {
     const before = messages.at(-1)
     if (before !== undefined && before.version < message.version && characters > charactersMax) {
-      parts.push({ from, version: before.version, messages, segments: [], voiceSessions: [] })
+      pieces.push({ from, version: before.version, messages, segments: [], voiceSessions: [] })
       from = before.version
       messages = []
       characters = 0
@@ -40,7 +40,7 @@ export function parted(slice: Slice, charactersMax: number): Slice[] {
     messages.push(message)
     characters += weightOf(message)
   }
-  return [...parts, { ...slice, from, messages }]
+  return [...pieces, { ...slice, from, messages }]
 }
 
 /** Of ids, times and names in a message that is printed. */
@@ -58,7 +58,7 @@ function weightOf({ content, metadata, memoryRetrievalTrace, ttsAudioUrls }: Mes
 /** A slice as the text of its frame, which its receivers share. */
 export type ReadySlice = { readonly version: number; readonly text: string }
 
-type Kept = {
+type KeptSlice = {
   readonly slice: Slice
   readonly at: number
   readonly length: number
@@ -69,14 +69,14 @@ type Kept = {
 /** Most texts of one slice: receivers mostly stand at few places. */
 const textsMax = 4
 
-const keptMax = 64
-const keptMs = 10_000
+const slicesMax = 64
+const sliceMs = 10_000
 
 export class Slices {
   readonly #id: string
   readonly #charactersMax: number
   /** The one added last stands last. */
-  #kept: Kept[] = []
+  #keptSlices: KeptSlice[] = []
   #characters = 0
 
   constructor(conversationId: string, charactersMax: number) {
@@ -87,11 +87,11 @@ export class Slices {
   add(slice: Slice): void {
     const text = changeText(this.#id, slice)
     const texts = new Map([[slice.from, text]])
-    this.#kept.push({ slice, at: performance.now(), length: text.length, texts })
+    this.#keptSlices.push({ slice, at: performance.now(), length: text.length, texts })
     this.#characters += text.length
     while (
-      this.#kept.length > 1 &&
-      (this.#kept.length > keptMax || this.#characters > this.#charactersMax)
+      this.#keptSlices.length > 1 &&
+      (this.#keptSlices.length > slicesMax || this.#characters > this.#charactersMax)
     )
       this.#drop()
   }
@@ -99,13 +99,13 @@ export class Slices {
   /** What leads on from `last`; undefined where it is not here. */
   after(last: number): ReadySlice | undefined {
     // Mostly the newest is asked for.
-    for (let index = this.#kept.length - 1; index >= 0; index -= 1) {
-      const kept = this.#kept[index]
+    for (let index = this.#keptSlices.length - 1; index >= 0; index -= 1) {
+      const kept = this.#keptSlices[index]
       if (kept === undefined || kept.slice.from > last || kept.slice.version <= last) continue
       const { slice, texts } = kept
       let text = texts.get(last)
       if (text === undefined) {
-        text = changeText(this.#id, trimmed(slice, last))
+        text = changeText(this.#id, sliceAfter(slice, last))
         if (texts.size < textsMax) texts.set(last, text)
       }
       return { version: slice.version, text }
@@ -114,16 +114,17 @@ export class Slices {
   }
 
   clear(): void {
-    this.#kept = []
+    this.#keptSlices = []
     this.#characters = 0
   }
 
   /** Lets go of what is old. */
   tick(now: number): void {
-    while (this.#kept.length > 0 && now - (this.#kept[0]?.at ?? now) > keptMs) this.#drop()
+    while (this.#keptSlices.length > 0 && now - (this.#keptSlices[0]?.at ?? now) > sliceMs)
+      this.#drop()
   }
 
   #drop(): void {
-    this.#characters -= this.#kept.shift()?.length ?? 0
+    this.#characters -= this.#keptSlices.shift()?.length ?? 0
   }
 }

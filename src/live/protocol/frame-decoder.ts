@@ -15,7 +15,7 @@ export type Decoded =
   | { readonly frame: Frame }
   | { readonly problem: Problem; readonly named: Named }
 
-type Sent = {
+type ParsedFrame = {
   readonly sent: Record<string, unknown>
   readonly text: string
   readonly bytes: number
@@ -66,18 +66,19 @@ export class FrameDecoder {
     let named: Named = {}
     try {
       const sent = this.#parsed(text)
-      named = namesOf(sent.sent)
+      named = readableNames(sent.sent)
       return { frame: this.#decoded(sent) }
     } catch (thrown) {
       if (!(thrown instanceof Problem)) throw thrown
       const isReadable = typeof text === 'string' && text.length <= this.#bounds.frameBytes
       // It was not parsed, because it has too many values; its sender waits for this answer.
-      if (thrown.code === 'frame-too-large' && isReadable) named = namesOf(outermostStrings(text))
+      if (thrown.code === 'frame-too-large' && isReadable)
+        named = readableNames(outermostStrings(text))
       return { problem: thrown, named }
     }
   }
 
-  #parsed(text: string | object): Sent {
+  #parsed(text: string | object): ParsedFrame {
     const { frameBytes } = this.#bounds
     if (typeof text !== 'string')
       throw new Problem('frame-invalid', 'The frame is binary, and must be JSON in a text message.')
@@ -90,7 +91,7 @@ export class FrameDecoder {
     return { sent: { ...value }, text, bytes }
   }
 
-  #decoded({ sent, text, bytes }: Sent): Frame {
+  #decoded({ sent, text, bytes }: ParsedFrame): Frame {
     const { t: name } = sent
     refuseInexact(text)
     if (typeof name !== 'string')
@@ -118,13 +119,13 @@ export class FrameDecoder {
       case 'turn.complete':
         return this.#turn(name, sent, bytes)
       case 'interrupt': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+        const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'messageId'])
         const frame = canonical(shapes.interrupt(own))
         const messageId = canonicalId(frame.messageId)
         return { ...frame, t: name, messageId, body: this.#decoder.interruption(rest) }
       }
       case 'voice.start': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'sessionId'])
+        const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'sessionId'])
         const frame = canonical(shapes.voiceStart(own))
         return { ...frame, t: name, body: this.#decoder.voiceSession(rest) }
       }
@@ -135,18 +136,18 @@ export class FrameDecoder {
     }
   }
 
-  #record(sent: Sent['sent'], bytes: number): Frame {
+  #record(sent: ParsedFrame['sent'], bytes: number): Frame {
     const { turn, ...rest } = sent
     checkKey(rest['key'])
     const frame = shapes.record(rest)
     if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
-    const checked = below('/turn', () => this.#decoder.turn(turn))
+    const checked = pointingBelow('/turn', () => this.#decoder.turn(turn))
     this.#checkSize(Object(turn), bytes)
     return { ...canonical(frame), turn: checked }
   }
 
-  #attach(sent: Sent['sent']): Frame {
-    const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+  #attach(sent: ParsedFrame['sent']): Frame {
+    const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'messageId'])
     const frame = canonical(shapes.attach(own))
     const named = frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
     if ('key' in rest && frame.messageId !== undefined)
@@ -155,8 +156,8 @@ export class FrameDecoder {
     return { ...frame, ...named, audio }
   }
 
-  #turn(name: 'turn.open' | 'turn.complete', sent: Sent['sent'], bytes: number): Frame {
-    const { own, rest } = parted(sent, ['t', 'id', 'c', 'key'])
+  #turn(name: 'turn.open' | 'turn.complete', sent: ParsedFrame['sent'], bytes: number): Frame {
+    const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'key'])
     checkKey(own['key'])
     const frame = canonical(shapes.turn(own))
     if (name === 'turn.open') return { ...frame, t: name, body: this.#decoder.openTurn(rest) }
@@ -196,7 +197,7 @@ const canonical = <F extends { readonly c: string }>(frame: F): F => ({
   c: canonicalId(frame.c),
 })
 
-function parted(sent: Record<string, unknown>, own: readonly string[]) {
+function splitFields(sent: Record<string, unknown>, own: readonly string[]) {
   const entries = Object.entries(sent)
   return {
     own: Object.fromEntries(entries.filter(([name]) => own.includes(name))),
@@ -205,7 +206,7 @@ function parted(sent: Record<string, unknown>, own: readonly string[]) {
 }
 
 /** Only what the schemas would take: a problem must not carry back anything else. */
-function namesOf({ id, c }: Record<string, unknown>): Named {
+function readableNames({ id, c }: Record<string, unknown>): Named {
   return {
     ...(typeof id === 'string' && id.length > 0 && id.length <= 128 ? { id } : {}),
     ...(typeof c === 'string' && isUuid(c) ? { c } : {}),
@@ -213,7 +214,7 @@ function namesOf({ id, c }: Record<string, unknown>): Named {
 }
 
 /** Places within a part of the frame become places within the frame. */
-function below<T>(pointer: string, work: () => T): T {
+function pointingBelow<T>(pointer: string, work: () => T): T {
   try {
     return work()
   } catch (thrown) {

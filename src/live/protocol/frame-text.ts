@@ -10,14 +10,14 @@ import type { ServerFrame } from './server-frames.ts'
 
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
 
-export function changeText(c: string, slice: Slice): string {
+export function changeText(conversationId: string, slice: Slice): string {
   const { from, version, messages, segments, voiceSessions, conversation } = slice
   return textOf({
     t: 'change',
-    c,
+    c: conversationId,
     from,
     version,
-    cursor: encodeCursor(c, version),
+    cursor: encodeCursor(conversationId, version),
     messages: [...messages],
     ...(segments.length > 0 ? { segments: [...segments] } : {}),
     ...(voiceSessions.length > 0 ? { voiceSessions: [...voiceSessions] } : {}),
@@ -27,17 +27,17 @@ export function changeText(c: string, slice: Slice): string {
 
 /** The newest `last` messages of a snapshot. */
 export function snapshotText(
-  c: string,
+  conversationId: string,
   { conversation, messages }: Snapshot,
   last: number,
 ): string {
   const { version } = conversation
   return textOf({
     t: 'change',
-    c,
+    c: conversationId,
     from: 0,
     version,
-    cursor: encodeCursor(c, version),
+    cursor: encodeCursor(conversationId, version),
     snapshot: true,
     messages: last === 0 ? [] : messages.slice(-last),
     conversation,
@@ -45,8 +45,12 @@ export function snapshotText(
 }
 
 /** The erasure is the last change: nothing else is left of the range. */
-export const erasedText = (c: string, from: number, conversation: Conversation): string =>
-  changeText(c, {
+export const erasedText = (
+  conversationId: string,
+  from: number,
+  conversation: Conversation,
+): string =>
+  changeText(conversationId, {
     from,
     version: conversation.version,
     messages: [],

@@ -13,23 +13,23 @@ const debtSeconds = 2
 const resumeSeconds = 0.1
 
 /** How often a frame counts that is refused, or for which the service looks up a conversation. */
-export const dearTimes = 10
+export const costlyFactor = 10
 
 export const weightOf = (bytes: number): number => 1 + Math.floor(bytes / weightBytes)
 
 export class FrameBudget {
   readonly #perSecond: number
-  #left: number
+  #available: number
   #countedAt: number
 
   constructor(perSecond: number, now: number) {
     this.#perSecond = perSecond
-    this.#left = perSecond
+    this.#available = perSecond
     this.#countedAt = now
   }
 
   get isInDebt(): boolean {
-    return this.#left < 0
+    return this.#available < 0
   }
 
   /**
@@ -38,8 +38,8 @@ export class FrameBudget {
    */
   spend(weight: number, now: number): boolean {
     this.#earn(now)
-    if (this.#left < -debtSeconds * this.#perSecond) return false
-    this.#left -= Math.min(weight, this.#perSecond)
+    if (this.#available < -debtSeconds * this.#perSecond) return false
+    this.#available -= Math.min(weight, this.#perSecond)
     return true
   }
 
@@ -53,14 +53,14 @@ export class FrameBudget {
     return this.#msUntil(1 - unhandled, now)
   }
 
-  #msUntil(least: number, now: number): number {
+  #msUntil(target: number, now: number): number {
     this.#earn(now)
-    return Math.max(0, ((least - this.#left) / this.#perSecond) * 1000)
+    return Math.max(0, ((target - this.#available) / this.#perSecond) * 1000)
   }
 
   #earn(now: number): void {
     const seconds = Math.max(0, now - this.#countedAt) / 1000
     this.#countedAt = now
-    this.#left = Math.min(this.#perSecond, this.#left + seconds * this.#perSecond)
+    this.#available = Math.min(this.#perSecond, this.#available + seconds * this.#perSecond)
   }
 }

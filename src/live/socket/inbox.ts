@@ -4,11 +4,11 @@
  */
 
 import type { LoopShare } from '../../mechanics/loop-share.ts'
-import { dearTimes, FrameBudget, weightOf } from './frame-budget.ts'
+import { costlyFactor, FrameBudget, weightOf } from './frame-budget.ts'
 import type { Outbox } from './outbox.ts'
 
 /** A text frame, or a binary one, which is refused. */
-export type Sent = string | object
+export type ReceivedMessage = string | object
 
 export type InboxOptions = {
   readonly framesPerSecond: number
@@ -19,7 +19,7 @@ export type InboxOptions = {
 type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
 
 export type InboxOwner = {
-  take(sent: Sent, weight: number): void
+  take(sent: ReceivedMessage, weight: number): void
   /** Called once when the socket sent far more than its budget. */
   flooded(): void
 }
@@ -27,9 +27,9 @@ export type InboxOwner = {
 /** How many frames of one socket are handled before another's turn. */
 const stepMax = 16
 
-type Waiting = { readonly sent: Sent; readonly weight: number }
+type WaitingFrame = { readonly sent: ReceivedMessage; readonly weight: number }
 
-const sizeOf = (sent: Sent): number =>
+const sizeOf = (sent: ReceivedMessage): number =>
   typeof sent === 'string' ? sent.length : ArrayBuffer.isView(sent) ? sent.byteLength : 0
 
 export class Inbox {
@@ -38,7 +38,7 @@ export class Inbox {
   readonly #socket: Socket
   readonly #budget: FrameBudget
   // Made when the first frame must wait.
-  #waiting: Waiting[] | undefined
+  #waiting: WaitingFrame[] | undefined
   #handled = 0
   #waitingWeight = 0
   #isPaused = false
@@ -58,7 +58,7 @@ export class Inbox {
     return this.#isPaused
   }
 
-  message(sent: Sent, now: number): void {
+  message(sent: ReceivedMessage, now: number): void {
     const weight = weightOf(sizeOf(sent))
     if (!this.#count(weight, now)) return
     const { share } = this.#options
@@ -80,8 +80,8 @@ export class Inbox {
   }
 
   /** A frame of this weight was refused, or makes the service look for a conversation. */
-  wasDear(weight = 1): void {
-    this.#budget.spend(weight * (dearTimes - 1), performance.now())
+  chargeExtra(weight = 1): void {
+    this.#budget.spend(weight * (costlyFactor - 1), performance.now())
   }
 
   /** Drops the waiting frames, and takes no more. */
@@ -153,7 +153,7 @@ export class Inbox {
     }
   }
 
-  get #next(): Waiting | undefined {
+  get #next(): WaitingFrame | undefined {
     return this.#waiting?.[this.#handled]
   }
 

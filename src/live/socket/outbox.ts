@@ -11,7 +11,7 @@ const stalledMs = 60_000
 export type OutboxState = 'open' | 'stuck' | 'dead'
 
 /** What was sent is `waiting` where the reader has not taken it, and not sent at all where `dropped`. */
-export type Sent = 'sent' | 'waiting' | 'dropped'
+export type WriteOutcome = 'sent' | 'waiting' | 'dropped'
 
 /**
  * A runtime's socket extends this, for a frame to a thousand readers costs mostly the memory that is
@@ -22,14 +22,14 @@ export abstract class Outbox {
   #isFull = false
   #isEnding = false
   #isDead = false
-  #lowest = 0
-  #movedAt = 0
+  #lowestBytes = 0
+  #progressAt = 0
 
   constructor(marks: Watermarks) {
     this.#marks = marks
   }
 
-  protected abstract write(text: string): Sent
+  protected abstract write(text: string): WriteOutcome
   /** Bytes that were sent and not taken yet. */
   protected abstract buffered(): number
   /** Once what was sent is out. */
@@ -62,17 +62,17 @@ export abstract class Outbox {
     const buffered = this.buffered()
     if (this.#isFull || buffered <= this.#marks.softBytes) return
     this.#isFull = true
-    this.#lowest = buffered
-    this.#movedAt = performance.now()
+    this.#lowestBytes = buffered
+    this.#progressAt = performance.now()
   }
 
   /** Whether there is room again. */
-  emptied(now: number): boolean {
+  hasRoomAgain(now: number): boolean {
     if (!this.#isFull) return false
     const buffered = this.buffered()
-    if (buffered < this.#lowest) {
-      this.#lowest = buffered
-      this.#movedAt = now
+    if (buffered < this.#lowestBytes) {
+      this.#lowestBytes = buffered
+      this.#progressAt = now
     }
     if (buffered > this.#marks.softBytes / 2) return false
     this.#isFull = false
@@ -84,7 +84,7 @@ export abstract class Outbox {
     if (this.#isDead) return 'dead'
     if (!this.#isFull) return 'open'
     const isOver = this.buffered() > this.#marks.hardBytes
-    return isOver || now - this.#movedAt > stalledMs ? 'stuck' : 'open'
+    return isOver || now - this.#progressAt > stalledMs ? 'stuck' : 'open'
   }
 
   /** Closes the socket; nothing is sent any more. */
@@ -99,7 +99,7 @@ export abstract class Outbox {
   }
 
   /** The socket is gone. */
-  gone(): void {
+  socketClosed(): void {
     this.#isDead = true
   }
 }

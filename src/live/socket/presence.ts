@@ -5,94 +5,95 @@ const nameOf = ({ tenant, c, id }: SessionName) => JSON.stringify([tenant, c, id
 
 export type Leases = {
   /** Somebody speaks in them. */
-  carryOn(names: readonly SessionName[]): Promise<void>
+  renew(names: readonly SessionName[]): Promise<void>
   /** Nobody of this node speaks in them any more: the grace runs. */
   leave(names: readonly SessionName[]): Promise<void>
 }
 
 /** How many leases one statement renews. */
-const carriedMax = 500
+const renewedMax = 500
 
 export class Presence {
-  readonly #spoken = new Map<string, { name: SessionName; sockets: Set<object> }>()
+  readonly #sessions = new Map<string, { name: SessionName; sockets: Set<object> }>()
   readonly #bySocket = new Map<object, Set<string>>()
-  readonly #gone = new WeakSet()
+  readonly #closedSockets = new WeakSet()
   readonly #everyMs: number
   readonly #leases: Leases
-  #carriedAt = performance.now()
-  #isCarrying = false
-  /** One after another: a lease carried on late would outlive who left. */
+  #renewedAt = performance.now()
+  #isRenewing = false
+  /** One after another: a lease carried on late would outlive who abandoned. */
   #last: Promise<void> = Promise.resolve()
 
   constructor(graceSeconds: number, leases: Leases) {
-    // Where another node left a session, two may be lost before it ends though somebody speaks in it here.
+    // Where another node abandoned a session, two may be lost before it ends though somebody speaks in it here.
     this.#everyMs = (graceSeconds * 1000) / 3
     this.#leases = leases
   }
 
-  speaks(socket: object, name: SessionName): void {
+  joined(socket: object, name: SessionName): void {
     // It went while its session was being started.
-    if (this.#gone.has(socket)) {
-      this.#left([name])
+    if (this.#closedSockets.has(socket)) {
+      this.#leave([name])
       return
     }
     const key = nameOf(name)
-    const found = this.#spoken.get(key) ?? { name, sockets: new Set() }
+    const found = this.#sessions.get(key) ?? { name, sockets: new Set() }
     found.sockets.add(socket)
-    this.#spoken.set(key, found)
+    this.#sessions.set(key, found)
     const keys = this.#bySocket.get(socket) ?? new Set()
     this.#bySocket.set(socket, keys.add(key))
   }
 
-  ended(name: SessionName): void {
+  sessionEnded(name: SessionName): void {
     const key = nameOf(name)
-    for (const socket of this.#spoken.get(key)?.sockets ?? []) {
+    for (const socket of this.#sessions.get(key)?.sockets ?? []) {
       const keys = this.#bySocket.get(socket)
       keys?.delete(key)
       if (keys?.size === 0) this.#bySocket.delete(socket)
     }
-    this.#spoken.delete(key)
+    this.#sessions.delete(key)
   }
 
   /** The socket is gone; from now on the grace runs for sessions that have no other. */
-  gone(socket: object): void {
-    const left: SessionName[] = []
+  socketClosed(socket: object): void {
+    const abandoned: SessionName[] = []
     for (const key of this.#bySocket.get(socket) ?? []) {
-      const found = this.#spoken.get(key)
+      const found = this.#sessions.get(key)
       if (found?.sockets.delete(socket) !== true || found.sockets.size > 0) continue
-      this.#spoken.delete(key)
-      left.push(found.name)
+      this.#sessions.delete(key)
+      abandoned.push(found.name)
     }
     this.#bySocket.delete(socket)
-    this.#gone.add(socket)
-    if (left.length > 0) this.#left(left)
+    this.#closedSockets.add(socket)
+    if (abandoned.length > 0) this.#leave(abandoned)
   }
 
   tick(now: number): void {
-    if (now - this.#carriedAt < this.#everyMs || this.#isCarrying || this.#spoken.size === 0) return
-    this.#carriedAt = now
-    this.#isCarrying = true
-    const names = [...this.#spoken.values()].map(({ name }) => name)
+    if (now - this.#renewedAt < this.#everyMs || this.#isRenewing || this.#sessions.size === 0)
+      return
+    this.#renewedAt = now
+    this.#isRenewing = true
+    const names = [...this.#sessions.values()].map(({ name }) => name)
     const calls: Promise<void>[] = []
-    for (let at = 0; at < names.length; at += carriedMax) {
-      const some = names.slice(at, at + carriedMax)
-      calls.push(this.#next(() => this.#leases.carryOn(some.filter((one) => this.#isSpoken(one)))))
+    for (let at = 0; at < names.length; at += renewedMax) {
+      const some = names.slice(at, at + renewedMax)
+      calls.push(this.#next(() => this.#leases.renew(some.filter((one) => this.#isActive(one)))))
     }
     void Promise.all(calls).then(() => {
-      this.#isCarrying = false
+      this.#isRenewing = false
     })
   }
 
-  #left(names: readonly SessionName[]): void {
-    void this.#next(() => this.#leases.leave(names.filter((name) => !this.#isSpoken(name))))
+  #leave(names: readonly SessionName[]): void {
+    void this.#next(() => this.#leases.leave(names.filter((name) => !this.#isActive(name))))
   }
 
-  #isSpoken(name: SessionName): boolean {
-    return this.#spoken.has(nameOf(name))
+  #isActive(name: SessionName): boolean {
+    return this.#sessions.has(nameOf(name))
   }
 
   #next(call: () => Promise<void>): Promise<void> {
-    // `carryOn` and `leave` log their failures.
+    // `renew` and `leave` log their failures.
     this.#last = this.#last.then(call).catch(() => {})
     return this.#last
   }

@@ -12,7 +12,7 @@ import { byeText, namesOf, problemText, textOf } from '../protocol/frame-text.ts
 import type { ClientFrames } from '../protocol/protocol.ts'
 import { Credit } from './credit.ts'
 import type { FrameName } from './frame-log.ts'
-import { Inbox, type InboxOwner, type Sent } from './inbox.ts'
+import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
 import type { NodeSession, SessionOptions } from './session-options.ts'
 import { newHeads, Stream, type StreamOwner } from './stream.ts'
@@ -51,7 +51,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
   }
 
   /** What came in: a text, or something that is none. */
-  receive(sent: Sent): void {
+  receive(sent: ReceivedMessage): void {
     this.#aliveAt = performance.now()
     this.#inbox.message(sent, this.#aliveAt)
   }
@@ -66,12 +66,12 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.close('frames-exceeded')
   }
 
-  take(sent: Sent, weight: number): void {
+  take(sent: ReceivedMessage, weight: number): void {
     if (this.#isDraining || this.#closeBy !== undefined) return
     try {
       const decoded = this.#options.decoder.decode(sent)
       if ('problem' in decoded) {
-        this.#inbox.wasDear(weight)
+        this.#inbox.chargeExtra(weight)
         this.#refuse(decoded.problem, decoded.named)
       } else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
     } catch (thrown) {
@@ -84,7 +84,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
   handle(frame: Frame, size = 0): void {
     switch (frame.t) {
       case 'sub':
-        this.#owe(frame, size, () => this.#subscribe(frame))
+        this.#answer(frame, size, () => this.#subscribe(frame))
         break
       case 'unsub':
         this.#streams.get(frame.c)?.stop()
@@ -122,7 +122,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   /** The runtime has room again. */
   writable(now = performance.now()): void {
-    if (!this.#outbox.emptied(now)) return
+    if (!this.#outbox.hasRoomAgain(now)) return
     for (const stream of [...this.#streams]) stream.advance()
   }
 
@@ -130,7 +130,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.#outbox.send(text)
   }
 
-  ended(stream: Stream): void {
+  streamEnded(stream: Stream): void {
     this.#streams.delete(stream)
     this.#options.hub.release(stream.channel)
   }
@@ -169,7 +169,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   /** The socket is gone. */
   closed(): void {
-    this.#outbox.gone()
+    this.#outbox.socketClosed()
     this.#closeBy ??= 0
     this.#end(undefined)
     this.#options.closed(this, undefined)
@@ -183,7 +183,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
   }
 
   /** Work whose answer the client waits for; it may have so much of it under way. */
-  #owe(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
+  #answer(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
     this.#credit ??= new Credit(this.#options.credit)
     const credit = this.#credit
     if (!credit.take(size)) {
@@ -201,7 +201,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   async #subscribe(frame: ClientFrames['sub']): Promise<void> {
     const { hub, limits } = this.#options
-    this.#inbox.wasDear()
+    this.#inbox.chargeExtra()
     // Again is how a client that found a gap goes on from its own cursor.
     this.#streams.get(frame.c)?.stop()
     if (this.#streams.size >= limits.subscriptions)
@@ -214,24 +214,31 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     await stream.start(frame)
   }
 
-  #write(frame: Frame & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
+  #write(
+    frame: Frame & { c: string },
+    size: number,
+    isExclusive: boolean,
+    work: () => Promise<string>,
+  ) {
     this.#lines ??= new WriteLines()
     const lines = this.#lines
-    this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
+    this.#answer(frame, size, () =>
+      lines.run(frame.c, isExclusive, work, (text) => this.send(text)),
+    )
   }
 
   /** Interim texts are not answered; only a missing conversation is a problem. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
     if (followed?.last !== undefined) {
-      followed.channel.partials.say(role, text)
+      followed.channel.partials.update(role, text)
       return
     }
     const { hub, limits } = this.#options
     this.#unfollowed ??= new UnfollowedPartials(hub, this.#principal, limits.subscriptions)
-    if (!this.#unfollowed.isOpen(c)) this.#inbox.wasDear()
+    if (!this.#unfollowed.isOpen(c)) this.#inbox.chargeExtra()
     void this.#unfollowed
-      .say(c, role, text)
+      .update(c, role, text)
       .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))
   }
 

@@ -14,10 +14,10 @@ import type { Outbox } from './outbox.ts'
 
 export type StreamOwner = {
   /** The subscription is over: nothing more comes from it. */
-  ended(stream: Stream): void
+  streamEnded(stream: Stream): void
 }
 
-const nobody: readonly Role[] = []
+const noRoles: readonly Role[] = []
 
 export class Stream implements Follower {
   readonly channel: Channel
@@ -27,7 +27,7 @@ export class Stream implements Follower {
   readonly #outbox: Outbox
   readonly #owner: StreamOwner
   /** Whose interim texts are shown. */
-  #saying = nobody
+  #shownRoles = noRoles
   #isLive = false
   #isOver = false
 
@@ -123,8 +123,8 @@ export class Stream implements Follower {
       this.#isLive = false
       return
     }
-    const others = this.#saying.filter((other) => other !== role)
-    this.#saying = text === '' ? others : [...others, role]
+    const others = this.#shownRoles.filter((other) => other !== role)
+    this.#shownRoles = text === '' ? others : [...others, role]
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
@@ -133,14 +133,14 @@ export class Stream implements Follower {
     if (this.#isOver) return
     this.#isOver = true
     this.channel.leave(this)
-    this.#owner.ended(this)
+    this.#owner.streamEnded(this)
   }
 
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
     const current = this.channel.currentPartials()
-    for (const role of this.#saying)
+    for (const role of this.#shownRoles)
       if (!current.some((partial) => partial.role === role))
         this.show({ role, text: '', after: version })
     for (const partial of current) this.show(partial)

@@ -9,10 +9,10 @@ type Line = { running: number; all: Promise<unknown>; barrier: Promise<unknown> 
 export class WriteLines {
   readonly #lines = new Map<string, Line>()
 
-  /** `alone`: after all writes of the conversation before it, and before all after it. */
+  /** `isExclusive`: after all writes of the conversation before it, and before all after it. */
   run<T>(
     conversationId: string,
-    alone: boolean,
+    isExclusive: boolean,
     write: () => Promise<T>,
     answer: (written: T) => void,
   ): Promise<void> {
@@ -20,7 +20,7 @@ export class WriteLines {
     const line = found ?? { running: 0, all: Promise.resolve(), barrier: undefined }
     this.#lines.set(conversationId, line)
     line.running += 1
-    const before = alone && line.running > 1 ? line.all : line.barrier
+    const before = isExclusive && line.running > 1 ? line.all : line.barrier
     // The first must begin at once: what comes next would overtake it otherwise.
     const running = before === undefined ? write() : before.then(write)
     const written = Promise.allSettled([running])
@@ -36,7 +36,7 @@ export class WriteLines {
       })
     // Without its value: each would hold that of the one before.
     line.all = Promise.all([line.all, settled]).then(() => {})
-    if (alone) line.barrier = settled
+    if (isExclusive) line.barrier = settled
     return answered
   }
 

@@ -9,7 +9,7 @@ import { localPrincipal as local } from '../../../src/conversation/wire/principa
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import type { Channel } from '../../../src/live/following/channel.ts'
 import { Hub } from '../../../src/live/following/hub.ts'
-import { parted } from '../../../src/live/following/slices.ts'
+import { splitSlice } from '../../../src/live/following/slices.ts'
 import { UnfollowedPartials } from '../../../src/live/following/unfollowed-partials.ts'
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import { Outbox } from '../../../src/live/socket/outbox.ts'
@@ -64,7 +64,7 @@ class TestOutbox extends Outbox {
     return 'sent' as const
   }
 
-  ended({ channel }: Stream) {
+  streamEnded({ channel }: Stream) {
     this.#hub.release(channel)
   }
 
@@ -88,11 +88,11 @@ describe('an interim text', () => {
     using hub = hubOf({}, async () => at(6))
     const channel = hub.hold(local, newId())
     // The cache tells of it as soon as the conversation is watched, and has it for 15 seconds.
-    channel.partials.fromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
-    channel.partials.fromPeer({ role: 'human', text: 'of now', after: 6 })
+    channel.partials.updateFromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
+    channel.partials.updateFromPeer({ role: 'human', text: 'of now', after: 6 })
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.fromPeer({ role: 'ai', text: 'ended, and late', after: 5 })
+    channel.partials.updateFromPeer({ role: 'ai', text: 'ended, and late', after: 5 })
     const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
     expect(texts).toEqual(['of now'])
   })
@@ -102,7 +102,7 @@ describe('an interim text', () => {
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.fromPeer({ role: 'ai', text: 'early', after: 6 })
+    channel.partials.updateFromPeer({ role: 'ai', text: 'early', after: 6 })
     expect(outlet.frames.map(({ t }) => t)).toEqual(['subscribed', 'live'])
     const { conversationId } = channel
     const touched = { tenant: local.tenant, conversationId, messages: [], touched: 'segments' }
@@ -118,9 +118,9 @@ describe('an interim text', () => {
     const outlet = outletOf(hub)
     const stream = streamOf(channel, outlet)
     await stream.start({ t: 'sub', c: channel.conversationId })
-    channel.partials.say('human', 'I would')
+    channel.partials.update('human', 'I would')
     outlet.full = true
-    channel.partials.fromPeer({ role: 'human', text: '', after: 5 })
+    channel.partials.updateFromPeer({ role: 'human', text: '', after: 5 })
     outlet.full = false
     stream.advance()
     expect(outlet.frames.slice(2)).toEqual([
@@ -145,7 +145,7 @@ describe('an interim text', () => {
         touched: 'messages',
       })
     commit(6, 2)
-    channel.partials.say('ai', 'the next answer')
+    channel.partials.update('ai', 'the next answer')
     commit(7, 2)
     expect(channel.partials.current()).toMatchObject([{ text: 'the next answer' }])
     commit(8, 4)
@@ -160,19 +160,19 @@ describe('an interim text', () => {
     // Said with an older version, it would be taken elsewhere for one that a message has ended.
     channel.hint(6)
     await until('it is known', () => channel.head === 6, 1000)
-    channel.partials.say('human', 'and')
+    channel.partials.update('human', 'and')
     expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
   })
 
   test('may be said in any number of conversations, one after the other', async () => {
     using hub = hubOf({})
-    const speech = new UnfollowedPartials(hub, local, 3)
+    const unfollowed = new UnfollowedPartials(hub, local, 3)
     const ids = Array.from({ length: 10 }, newId)
-    for (const id of ids) await speech.say(id, 'ai', 'hello')
+    for (const id of ids) await unfollowed.update(id, 'ai', 'hello')
     const [last = ''] = ids.slice(-1)
     expect(hub.hold(local, last).partials.current()).toMatchObject([{ text: 'hello' }])
     // Of those that are still looked for, none is given up.
-    const many = Array.from({ length: 5 }, () => speech.say(newId(), 'ai', 'at once'))
+    const many = Array.from({ length: 5 }, () => unfollowed.update(newId(), 'ai', 'at once'))
     const outcomes = await Promise.allSettled(many)
     expect(outcomes.map(({ status }) => status).sort()).toEqual(
       [
@@ -180,7 +180,7 @@ describe('an interim text', () => {
         ...Array.from({ length: 2 }, () => 'rejected' as const),
       ].sort(),
     )
-    speech.end()
+    unfollowed.end()
   })
 })
 
@@ -218,17 +218,17 @@ describe('an erasure', () => {
       version: isErased ? 6 : 5,
       isErased,
     }))
-    const speech = new UnfollowedPartials(hub, local, 3)
+    const unfollowed = new UnfollowedPartials(hub, local, 3)
     const c = newId()
-    await speech.say(c, 'human', 'I would')
+    await unfollowed.update(c, 'human', 'I would')
     isErased = true
     const channel = hub.hold(local, c)
     await channel.check()
     await until('it is known', () => channel.partials.current().length === 0)
-    const more = await speech.say(c, 'human', 'I would like').catch((thrown) => thrown)
+    const more = await unfollowed.update(c, 'human', 'I would like').catch((thrown) => thrown)
     expect(more).toMatchObject({ code: 'conversation-erased' })
     expect(channel.partials.current()).toEqual([])
-    speech.end()
+    unfollowed.end()
   })
 })
 
@@ -269,7 +269,7 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
   ]
   for (const large of larges) {
     const messages = Array.from({ length: 200 }, (_, n) => message(n + 2, large))
-    const parts = parted(
+    const parts = splitSlice(
       { from: 1, version: 201, messages, segments: [], voiceSessions: [] },
       50_000,
     )
@@ -283,13 +283,13 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
 
 test('a conversation that does not exist leaves nothing behind', async () => {
   using hub = hubOf({}, async () => undefined)
-  const speech = new UnfollowedPartials(hub, local, 3)
+  const unfollowed = new UnfollowedPartials(hub, local, 3)
   for (let n = 0; n < 100; n += 1) {
     const c = newId()
     await streamOf(hub.hold(local, c), outletOf(hub))
       .start({ t: 'sub', c })
       .catch(() => {})
-    await speech.say(newId(), 'ai', 'to nobody').catch(() => {})
+    await unfollowed.update(newId(), 'ai', 'to nobody').catch(() => {})
   }
   expect(hub.size).toBe(0)
 })

@@ -152,7 +152,7 @@ describe('a conversation that a crowd follows', () => {
 
   test('is shown no interim text that a message has ended meanwhile', async () => {
     const { hub, channel, told, commit } = await crowded()
-    channel.partials.say('ai', 'so far')
+    channel.partials.update('ai', 'so far')
     expect(told.filter(({ seen }) => seen.length > 0).length).toBeLessThan(crowdSize / 2)
     commit(6)
     await until('all are told', () => told.every(({ seen }) => seen.includes('version 6')))
@@ -164,12 +164,12 @@ describe('a conversation that a crowd follows', () => {
 
   test('is shown the latest interim text, and an end of it', async () => {
     const { hub, channel, told } = await crowded()
-    channel.partials.say('ai', 'so far')
-    channel.partials.say('ai', 'so far so good')
+    channel.partials.update('ai', 'so far')
+    channel.partials.update('ai', 'so far so good')
     await until('all are shown it', () =>
       told.every(({ seen }) => seen.at(-1) === 'so far so good'),
     )
-    channel.partials.say('ai', '')
+    channel.partials.update('ai', '')
     await until('it is taken back', () => told.every(({ seen }) => seen.at(-1) === ''))
     hub[Symbol.dispose]()
   })

@@ -1,6 +1,6 @@
 /** What a socket may send, on frames that come at once and a clock that is the real one. */
 import { describe, expect, test } from 'bun:test'
-import { dearTimes, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
+import { costlyFactor, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
 import { Inbox } from '../../../src/live/socket/inbox.ts'
 import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
@@ -56,7 +56,7 @@ describe('the budget of a socket', () => {
   test('calls it a flood from two seconds of debt on, and no frame alone', () => {
     const budget = new FrameBudget(100, 0)
     // The largest frame that there can be, refused.
-    expect([budget.spend(16_384, 0), budget.spend(16_384 * dearTimes, 0)]).toEqual([true, true])
+    expect([budget.spend(16_384, 0), budget.spend(16_384 * costlyFactor, 0)]).toEqual([true, true])
     for (let n = 0; n < 101; n += 1) expect(budget.spend(1, 0)).toBe(true)
     expect(budget.spend(1, 0)).toBe(false)
   })

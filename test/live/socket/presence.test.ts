@@ -9,14 +9,14 @@ function watched() {
   const calls: string[] = []
   let isSlow = false
   let release = () => {}
-  const told = (what: string) => async (names: readonly SessionName[]) => {
+  const logged = (what: string) => async (names: readonly SessionName[]) => {
     for (const { id } of names) calls.push(`${what} ${id}`)
     if (what !== 'carry' || !isSlow) return
     const { promise, resolve } = Promise.withResolvers<void>()
     release = resolve
     await promise
   }
-  const presence = new Presence(1, { carryOn: told('carry'), leave: told('leave') })
+  const presence = new Presence(1, { renew: logged('carry'), leave: logged('leave') })
   return {
     presence,
     calls,
@@ -31,12 +31,12 @@ function watched() {
 test('a session is left with its last socket, and not before', async () => {
   const { presence, calls, settled } = watched()
   const [first, second] = [{}, {}]
-  presence.speaks(first, name('s'))
-  presence.speaks(second, name('s'))
-  presence.gone(first)
+  presence.joined(first, name('s'))
+  presence.joined(second, name('s'))
+  presence.socketClosed(first)
   await settled()
   expect(calls).toEqual([])
-  presence.gone(second)
+  presence.socketClosed(second)
   await settled()
   expect(calls).toEqual(['leave s'])
   presence.tick(performance.now() + 1000)
@@ -47,8 +47,8 @@ test('a session is left with its last socket, and not before', async () => {
 test('a socket that went while its session was being started does not hold it', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
-  presence.gone(socket)
-  presence.speaks(socket, name('s'))
+  presence.socketClosed(socket)
+  presence.joined(socket, name('s'))
   await settled()
   expect(calls).toEqual(['leave s'])
   presence.tick(performance.now() + 1000)
@@ -60,10 +60,10 @@ test('a session is left after what still carries it on', async () => {
   const { presence, calls, slow, release, settled } = watched()
   const socket = {}
   slow()
-  presence.speaks(socket, name('s'))
+  presence.joined(socket, name('s'))
   presence.tick(performance.now() + 1000)
   await settled()
-  presence.gone(socket)
+  presence.socketClosed(socket)
   await settled()
   expect(calls).toEqual(['carry s'])
   release()
@@ -74,10 +74,10 @@ test('a session is left after what still carries it on', async () => {
 test('a session that has ended is neither carried on nor left', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
-  presence.speaks(socket, name('s'))
-  presence.ended(name('s'))
+  presence.joined(socket, name('s'))
+  presence.sessionEnded(name('s'))
   presence.tick(performance.now() + 1000)
-  presence.gone(socket)
+  presence.socketClosed(socket)
   await settled()
   expect(calls).toEqual([])
 })

@@ -10,7 +10,7 @@ import { Channel } from '../../../src/live/following/channel.ts'
 import { Slices } from '../../../src/live/following/slices.ts'
 import { createLive, type Live, type LiveOptions } from '../../../src/live/live.ts'
 import { changeText } from '../../../src/live/protocol/frame-text.ts'
-import type { Sent } from '../../../src/live/socket/outbox.ts'
+import type { WriteOutcome } from '../../../src/live/socket/outbox.ts'
 import { Stream } from '../../../src/live/socket/stream.ts'
 import { WriteLines } from '../../../src/live/socket/write-lines.ts'
 import type { Kv, KvEntryMaybe } from '../../../src/ports/kv.ts'
@@ -82,7 +82,7 @@ const nextOf = async ({ reader }: LiveOptions, principal: Principal, c: string) 
 
 /** A socket that now and then takes no more, and says `outcome` of it. */
 export const leaky =
-  (outcome: Sent, make = createLive) =>
+  (outcome: WriteOutcome, make = createLive) =>
   (options: LiveOptions): Live => {
     const live = make(options)
     return {
