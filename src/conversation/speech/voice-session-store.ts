@@ -17,7 +17,11 @@ export type SessionAt = {
   readonly cursor: string
 }
 
-export type SessionName = { readonly tenant: string; readonly c: string; readonly id: string }
+export type SessionName = {
+  readonly tenant: string
+  readonly conversationId: string
+  readonly id: string
+}
 
 /** Each write fails as the store's writes do, and with what is said beside it. */
 export type VoiceSessions = VoiceSessionReads & {
@@ -85,7 +89,7 @@ export function createVoiceSessions(
     if (names.length === 0) return
     const params = [
       names.map(({ tenant }) => tenant),
-      names.map(({ c }) => c),
+      names.map(({ conversationId }) => conversationId),
       names.map(({ id }) => id),
       leaseUntil(seconds),
     ]

@@ -79,7 +79,7 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
       await sessions().start(me, id, { id: 's' }, true)
       await sessions().start(me, id, { id: 'declared only' })
       await overdue(id)
-      await sessions().carryOn([{ tenant: me.tenant, c: id, id: 's' }])
+      await sessions().carryOn([{ tenant: me.tenant, conversationId: id, id: 's' }])
       expect(await sessions().lapse(me, id, 's')).toBe(false)
       expect(await sessions().lapse(me, id, 'declared only')).toBe(false)
       await overdue(id)
