@@ -1,6 +1,9 @@
-/** Crowd tells whether many followers join one conversation at once: then they share their reads. */
+/**
+ * Crowd detects a rush of followers that join one conversation at once. They then share their
+ * reads.
+ */
 
-/** More joins than these within a second are a crowd. */
+/** More joins than this within a second are a crowd. */
 const crowdedJoins = 16
 const withinMs = 1000
 
@@ -17,6 +20,7 @@ export class Crowd {
     this.#count += 1
   }
 
+  /** Whether a crowd has joined in the last two seconds. */
   get isPresent(): boolean {
     return this.#count > crowdedJoins && performance.now() - this.#since < withinMs * 2
   }

@@ -1,13 +1,13 @@
 /**
- * FanOut does the same to many, a few at a time: a crowd is served in steps, and requests are handled
- * between them.
+ * FanOut calls a function for each member of a crowd, a few at a time. Between two steps the
+ * process handles requests.
  */
 import type { LoopShare } from '../../mechanics/loop-share.ts'
 
-/** A `Set` or a `Map`: what is added or deleted meanwhile does no harm. */
+/** A `Set` or a `Map`, whose iterators allow members to be added and deleted meanwhile. */
 export type Members<T> = Iterable<T> & { readonly size: number }
 
-/** How many followers are served between two looks at the clock. */
+/** How many members are served between two looks at the clock. */
 const stepMax = 32
 
 export class FanOut<T> {
@@ -15,7 +15,7 @@ export class FanOut<T> {
   readonly #members: Members<T>
   readonly #act: (one: T) => void
   #position: Iterator<T> | undefined
-  /** How many followers are still to be served in this round. */
+  /** How many members this round still has to serve. */
   #remaining = 0
 
   constructor(share: LoopShare, members: Members<T>, act: (one: T) => void) {
@@ -29,8 +29,8 @@ export class FanOut<T> {
   }
 
   /**
-   * Serves everybody once from now on. Where a round is under way, it goes on from where it is and
-   * around to there: calls that follow each other fast let nobody starve at the end.
+   * Serves each member once. A running round continues from its position and ends there after a
+   * full turn, so that calls in quick succession never starve the last members.
    */
   all(): void {
     const wasRunning = this.isRunning
@@ -38,12 +38,12 @@ export class FanOut<T> {
     if (!wasRunning && this.#remaining > 0) this.#share.run(() => this.#step())
   }
 
-  /** Tells the round that a follower was added: it is served last. */
+  /** Adds a new member to the running round. It is served last. */
   joined(): void {
     if (this.isRunning) this.#remaining += 1
   }
 
-  /** Ends the round: no further follower is served. */
+  /** Ends the round. No further member is served. */
   stop(): void {
     this.#remaining = 0
   }

@@ -1,4 +1,4 @@
-/** Hub holds the conversations that sockets of this node follow, and wakes their followers. */
+/** Hub holds the channels of all conversations that sockets of this node follow. */
 
 import type { LiveReads, PageBounds } from '../../conversation/reading/live-reads.ts'
 import type { Versions } from '../../conversation/reading/versions.ts'
@@ -18,23 +18,23 @@ export type HubOptions = {
   readonly versions: Versions
   /** Whether other processes write to the database. */
   readonly databaseShared: boolean
-  /** Only where other nodes see it, too. */
+  /** The KV, if other nodes share it. */
   readonly kv: SharedKv | undefined
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
-  /** The share of the event loop for work on crowds. */
+  /** The share of the event loop for delivery to crowds. */
   readonly share: LoopShare
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
-/** Milliseconds that a conversation stays open after its last follower has left, for those who come back. */
+/** Milliseconds that a channel stays open without a follower, for clients that reconnect. */
 const lingerMs = 10_000
 
 type OpenChannel = { readonly channel: Channel; readonly watch: Watch | undefined }
 
 export class Hub implements Disposable {
-  /** Wakes the followers of what this node commits. */
+  /** Delivers each commit of this node to the followers of its conversation. */
   readonly effect: Effect = { name: 'live', committed: (commit) => this.#committed(commit) }
   readonly #options: HubOptions
   readonly #channels = new Map<string, OpenChannel>()
@@ -65,12 +65,12 @@ export class Hub implements Disposable {
       })
   }
 
-  /** How many conversations are open. */
+  /** The number of open channels. */
   get size(): number {
     return this.#channels.size
   }
 
-  /** The channel of a conversation, to be given back with `release`. */
+  /** The channel of a conversation, opened if needed. The caller gives it back with `release`. */
   hold(principal: Principal, conversationId: string): Channel {
     const name = conversationName(principal.tenant, conversationId)
     let found = this.#channels.get(name)
@@ -87,12 +87,13 @@ export class Hub implements Disposable {
     channel.idleSince = performance.now()
     const name = conversationName(channel.principal.tenant, channel.conversationId)
     const found = this.#channels.get(name)
-    // Close channels of missing conversations at once: ids can be invented, so keeping them would leak memory.
+    // Close channels of missing conversations at once: ids can be invented, so keeping them would
+    // leak memory.
     if (found?.channel === channel && channel.holders === 0 && channel.absent !== undefined)
       this.#close(name, found)
   }
 
-  /** Called once a second. */
+  /** Called once a second: closes channels that have had no follower for a while. */
   tick(): void {
     this.#ticking.all()
   }
@@ -128,7 +129,10 @@ export class Hub implements Disposable {
   }
 }
 
-/** The reads, of which a failed one of changes is logged: its followers only wait for a later one. */
+/**
+ * The reads of a hub. A failed read of changes is logged, because no caller sees it: followers wait
+ * for the next.
+ */
 const loggedReads = ({ reads, events }: HubOptions): LiveReads => ({
   ...reads,
   async changes(principal, id, from, bounds) {

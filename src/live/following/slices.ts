@@ -1,13 +1,13 @@
 /**
- * What was read or committed of a conversation lately, kept for a while: slices of its changes, from
- * which many cursors are served. Any chain of slices that join is good, whenever each was read: a row
- * stands in the slice that holds its version, and one touched later comes again in a later slice.
+ * Slices keeps the recent changes of a conversation for a while, and serves many cursors from them.
+ * Slices of any age join into a correct chain: a row is in the slice of its version, and a row that
+ * changed later is in a later slice again.
  */
 import type { Slice } from '../../conversation/reading/live-reads.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
 import { changeText } from '../protocol/frame-text.ts'
 
-/** From `last` on: rows at or below it are left out. */
+/** The slice without the rows at or below version `last`. */
 export function sliceAfter(slice: Slice, last: number): Slice {
   if (slice.from >= last) return slice
   const { version, messages, segments, voiceSessions, conversation, selfVersion = 0 } = slice
@@ -23,7 +23,10 @@ export function sliceAfter(slice: Slice, last: number): Slice {
   }
 }
 
-/** A commit of many turns as slices of about so many characters; a version is never cut. */
+/**
+ * Splits a commit of many turns into slices of about `charactersMax` characters. A version is never
+ * divided.
+ */
 export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
   const pieces: Slice[] = []
   let { from } = slice
@@ -43,39 +46,41 @@ export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
   return [...pieces, { ...slice, from, messages }]
 }
 
-/** Of ids, times and names in a message that is printed. */
+/** About how many characters the ids, times and field names of a printed message have. */
 const plainCharacters = 500
 
-/** About what it takes when printed, told without printing all of it. */
+/** About how many characters the printed message has. Printing it all would cost more. */
 function weightOf({ content, metadata, memoryRetrievalTrace, ttsAudioUrls }: Message): number {
   const others = [metadata, memoryRetrievalTrace, ttsAudioUrls].filter((one) => one != null)
-  // `content` says once more what `parts` say.
+  // `content` repeats the text of `parts`.
   return (
     plainCharacters + content.length * 2 + (others.length === 0 ? 0 : JSON.stringify(others).length)
   )
 }
 
-/** A slice as the text of its frame, which its receivers share. */
+/** A slice as the text of its frame. All receivers share the text. */
 export type ReadySlice = { readonly version: number; readonly text: string }
 
 type KeptSlice = {
   readonly slice: Slice
   readonly at: number
   readonly length: number
-  /** By where they begin. */
+  /** The texts of the slice, by the version after which they begin. */
   readonly texts: Map<number, string>
 }
 
-/** Most texts of one slice: receivers mostly stand at few places. */
+/** The maximum number of texts of one slice. Receivers are mostly at the same few versions. */
 const textsMax = 4
 
+/** The maximum number of kept slices. */
 const slicesMax = 64
+/** Milliseconds for which a slice is kept. */
 const sliceMs = 10_000
 
 export class Slices {
   readonly #id: string
   readonly #charactersMax: number
-  /** The one added last stands last. */
+  /** The oldest slice is the first. */
   #keptSlices: KeptSlice[] = []
   #characters = 0
 
@@ -96,9 +101,9 @@ export class Slices {
       this.#drop()
   }
 
-  /** What leads on from `last`; undefined where it is not here. */
+  /** The changes after version `last`. Undefined if no kept slice has them. */
   after(last: number): ReadySlice | undefined {
-    // Mostly the newest is asked for.
+    // Most callers need the newest slice.
     for (let index = this.#keptSlices.length - 1; index >= 0; index -= 1) {
       const kept = this.#keptSlices[index]
       if (kept === undefined || kept.slice.from > last || kept.slice.version <= last) continue
@@ -118,7 +123,7 @@ export class Slices {
     this.#characters = 0
   }
 
-  /** Lets go of what is old. */
+  /** Drops the slices that are older than `sliceMs`. */
   tick(now: number): void {
     while (this.#keptSlices.length > 0 && now - (this.#keptSlices[0]?.at ?? now) > sliceMs)
       this.#drop()

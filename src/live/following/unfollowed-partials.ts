@@ -1,6 +1,6 @@
 /**
- * UnfollowedPartials takes the interim texts of one socket in conversations that it does not follow. It
- * holds their channels open, once they are known to be there.
+ * UnfollowedPartials takes the interim texts of one socket for conversations that it does not
+ * follow. It keeps their channels open once it knows that the conversations exist.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem } from '../../problem.ts'
@@ -8,13 +8,17 @@ import type { Channel } from './channel.ts'
 import type { Hub } from './hub.ts'
 import type { Role } from './partials.ts'
 
+/**
+ * A channel that the socket sent an interim text to. `latest` waits while the conversation is
+ * looked up.
+ */
 type SpokenChannel = { readonly channel: Channel; isChecked: boolean; latest: [Role, string] }
 
 export class UnfollowedPartials {
   readonly #hub: Hub
   readonly #principal: Principal
   readonly #max: number
-  /** The one that spoke last stands last. */
+  /** The channel of the most recent text is the last. */
   readonly #spoken = new Map<string, SpokenChannel>()
 
   constructor(hub: Hub, principal: Principal, max: number) {
@@ -23,14 +27,15 @@ export class UnfollowedPartials {
     this.#max = max
   }
 
-  /** Whether the conversation need not be looked up. */
+  /** Whether the conversation was looked up before, so that a text for it is cheap. */
   isOpen(conversationId: string): boolean {
     return this.#spoken.has(conversationId)
   }
 
   /**
-   * Fails with `conversation-not-found`, `conversation-erased`, `subscriptions-too-many` or
-   * a `database-` code, once for all texts that come while the conversation is looked up.
+   * Takes a text. Fails with `conversation-not-found`, `conversation-erased`,
+   * `subscriptions-too-many` or a `database-` code. Only the first of the texts that arrive during
+   * the lookup fails.
    */
   async update(conversationId: string, role: Role, text: string): Promise<void> {
     const found = this.#spoken.get(conversationId)
@@ -71,6 +76,7 @@ export class UnfollowedPartials {
     this.#hub.release(channel)
   }
 
+  /** Releases all channels. */
   end(): void {
     for (const { channel } of this.#spoken.values()) this.#hub.release(channel)
     this.#spoken.clear()

@@ -1,7 +1,7 @@
 /**
- * The reasons for which the server closes a socket. The range of a code says what a client does, also
- * for codes that it does not know: 40xx: do not reconnect unchanged; 41xx: reconnect with growing
- * delays; 42xx: reconnect now.
+ * The reasons for which the server closes a socket. The range of a code says what a client does,
+ * also for codes that it does not know: 40xx: do not reconnect unchanged; 41xx: reconnect with
+ * growing delays; 42xx: reconnect now.
  */
 
 type Row = {

@@ -3,8 +3,8 @@ import Type from 'typebox'
 import * as wire from '../../conversation/wire/schemas.ts'
 
 /**
- * The name of the protocol, which is also the WebSocket subprotocol. A change that old clients cannot
- * understand gets a new name.
+ * The name of the protocol, which is also the WebSocket subprotocol. A change that old clients
+ * cannot understand gets a new name.
  */
 export const protocolName = 'turnlog.v1'
 

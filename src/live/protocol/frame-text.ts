@@ -1,4 +1,4 @@
-/** Server frames as the text that is sent. */
+/** The texts of server frames. */
 
 import type { Slice, Snapshot } from '../../conversation/reading/live-reads.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
@@ -10,6 +10,7 @@ import type { ServerFrame } from './server-frames.ts'
 
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
 
+/** The text of the changes in a slice. */
 export function changeText(conversationId: string, slice: Slice): string {
   const { from, version, messages, segments, voiceSessions, conversation } = slice
   return textOf({
@@ -25,7 +26,7 @@ export function changeText(conversationId: string, slice: Slice): string {
   })
 }
 
-/** The newest `last` messages of a snapshot. */
+/** The text of a change that replaces all: the newest `last` messages of a snapshot. */
 export function snapshotText(
   conversationId: string,
   { conversation, messages }: Snapshot,
@@ -44,7 +45,7 @@ export function snapshotText(
   })
 }
 
-/** The erasure is the last change: nothing else is left of the range. */
+/** The text of the change that erased a conversation, with no other row. */
 export const erasedText = (
   conversationId: string,
   from: number,
@@ -59,7 +60,7 @@ export const erasedText = (
     conversation,
   })
 
-/** What pairs an answer with its frame. */
+/** The fields that pair an answer with its frame. */
 export const namesOf = ({ id, c }: Named): Named => ({
   ...(id === undefined ? {} : { id }),
   ...(c === undefined ? {} : { c }),

@@ -1,6 +1,6 @@
 /**
- * The frames of a client in `turnlog.v1`, made of the same schemas as REST bodies. A frame is one JSON
- * object in a text message, and `t` names its type. docs/PROTOCOL.md has the rules.
+ * The frames of a client in `turnlog.v1`, made of the same schemas as REST bodies. A frame is one
+ * JSON object in a text message, and `t` names its type. docs/PROTOCOL.md has the rules.
  */
 import Type, { type Static } from 'typebox'
 import * as audio from '../../conversation/wire/audio-schemas.ts'

@@ -1,4 +1,7 @@
-/** The frames of voice agents: turns whose words arrive later, interruptions (barge-in), voice sessions. */
+/**
+ * The frames of voice agents: turns whose words arrive later, interruptions (barge-in), voice
+ * sessions.
+ */
 import Type from 'typebox'
 import {
   Cursor,

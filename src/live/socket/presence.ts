@@ -1,13 +1,16 @@
-/** Which voice sessions the sockets of this node speak in: as long as one does, a session goes on. */
+/**
+ * Presence knows which sockets of this node are in which voice sessions. A session stays open while
+ * one is.
+ */
 import type { SessionName } from '../../conversation/speech/voice-session-store.ts'
 
 const nameOf = ({ tenant, conversationId, id }: SessionName) =>
   JSON.stringify([tenant, conversationId, id])
 
 export type Leases = {
-  /** Somebody speaks in them. */
+  /** Renews the leases of these sessions: a socket of this node is in each. */
   renew(names: readonly SessionName[]): Promise<void>
-  /** Nobody of this node speaks in them any more: the grace runs. */
+  /** Starts the grace period of these sessions: no socket of this node is in them any more. */
   leave(names: readonly SessionName[]): Promise<void>
 }
 
@@ -22,17 +25,19 @@ export class Presence {
   readonly #leases: Leases
   #renewedAt = performance.now()
   #isRenewing = false
-  /** One after another: a lease carried on late would outlive who abandoned. */
+  /** The last call. Calls run one after another, because a late renewal would undo a leave. */
   #last: Promise<void> = Promise.resolve()
 
   constructor(graceSeconds: number, leases: Leases) {
-    // Where another node abandoned a session, two may be lost before it ends though somebody speaks in it here.
+    // Three renewals in a grace period: two may fail before a session ends that another node has
+    // left.
     this.#everyMs = (graceSeconds * 1000) / 3
     this.#leases = leases
   }
 
+  /** Takes note that the socket is in the session. */
   joined(socket: object, name: SessionName): void {
-    // It went while its session was being started.
+    // The socket closed while its session was being started.
     if (this.#closedSockets.has(socket)) {
       this.#leave([name])
       return
@@ -45,6 +50,7 @@ export class Presence {
     this.#bySocket.set(socket, keys.add(key))
   }
 
+  /** Forgets a session that has ended. */
   sessionEnded(name: SessionName): void {
     const key = nameOf(name)
     for (const socket of this.#sessions.get(key)?.sockets ?? []) {
@@ -55,7 +61,7 @@ export class Presence {
     this.#sessions.delete(key)
   }
 
-  /** The socket is gone; from now on the grace runs for sessions that have no other. */
+  /** Starts the grace period of each session that has no other socket of this node. */
   socketClosed(socket: object): void {
     const abandoned: SessionName[] = []
     for (const key of this.#bySocket.get(socket) ?? []) {
@@ -69,6 +75,7 @@ export class Presence {
     if (abandoned.length > 0) this.#leave(abandoned)
   }
 
+  /** Renews the leases of all sessions, three times in each grace period. */
   tick(now: number): void {
     if (now - this.#renewedAt < this.#everyMs || this.#isRenewing || this.#sessions.size === 0)
       return

@@ -1,9 +1,12 @@
-/** The subscriptions of one socket, by conversation. Mostly it is one, for which a Map would be dear. */
+/**
+ * Streams is the subscriptions of one socket, by conversation. Most sockets have one, without a
+ * Map.
+ */
 import type { Stream } from './stream.ts'
 
 export class Streams implements Iterable<Stream> {
   #only: Stream | undefined
-  /** Instead of the one, once there was a second. */
+  /** All subscriptions, once there has been a second one. `#only` is then undefined. */
   #byConversation: Map<string, Stream> | undefined
 
   get size(): number {
@@ -15,7 +18,7 @@ export class Streams implements Iterable<Stream> {
     return this.#only?.channel.conversationId === conversationId ? this.#only : undefined
   }
 
-  /** In place of none: the one before was deleted. */
+  /** Adds a subscription. The caller has deleted the one of the same conversation before. */
   add(stream: Stream): void {
     if (this.#byConversation === undefined && this.#only === undefined) {
       this.#only = stream
