@@ -1,4 +1,6 @@
-/** A conversation and its followers, on reads that a test answers when it wants to. */
+/**
+ * Channels and their followers, on database reads that the test answers at moments of its choice.
+ */
 
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
@@ -44,7 +46,7 @@ function hubOf(reads: Partial<LiveReads>, current: Versions['current'] = async (
   })
 }
 
-/** A socket that takes everything, or nothing for now. */
+/** An outbox that collects frames, or is full. */
 class TestOutbox extends Outbox {
   readonly frames: ServerFrame[] = []
   full = false
@@ -84,10 +86,10 @@ const outletOf = (hub: Hub) => new TestOutbox(hub)
 const streamOf = (channel: Channel, outlet: TestOutbox) => new Stream(channel, outlet, outlet)
 
 describe('an interim text', () => {
-  test('of another node is not shown to who comes after the message that ended it', async () => {
+  test('an interim text of another node is not shown after the message that ended it', async () => {
     using hub = hubOf({}, async () => at(6))
     const channel = hub.hold(local, newId())
-    // The cache tells of it as soon as the conversation is watched, and has it for 15 seconds.
+    // The KV keeps a text for 15 seconds and delivers it to each new watch.
     channel.partials.updateFromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
     channel.partials.updateFromPeer({ role: 'human', text: 'of now', after: 6 })
     const outlet = outletOf(hub)
@@ -97,7 +99,7 @@ describe('an interim text', () => {
     expect(texts).toEqual(['of now'])
   })
 
-  test('is shown once the version it follows is there, also where others came with that', async () => {
+  test('an early interim text is shown once the head reaches its version, or passes it', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
@@ -112,7 +114,7 @@ describe('an interim text', () => {
     expect(texts).toEqual(['early'])
   })
 
-  test('that was taken back while a reader was slow is taken back once it reads', async () => {
+  test('a slow reader learns of a withdrawn interim text once it reads again', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
@@ -130,7 +132,7 @@ describe('an interim text', () => {
     ])
   })
 
-  test('ends with a new message of its speaker, and not with audio for an old one', async () => {
+  test('an interim text ends with a new message of its speaker, and not with audio for an old one', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     await channel.check()
@@ -152,28 +154,28 @@ describe('an interim text', () => {
     expect(channel.partials.current()).toEqual([])
   })
 
-  test('follows the versions of other nodes also where its speaker follows nothing', async () => {
+  test('an interim text of a socket without subscription carries the version of other nodes', async () => {
     const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
     using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
     const channel = hub.hold(local, newId())
     await channel.check()
-    // Said with an older version, it would be taken elsewhere for one that a message has ended.
+    // With an older version, other nodes would take it for a text that a message has ended.
     channel.hint(6)
     await until('it is known', () => channel.head === 6, 1000)
     channel.partials.update('human', 'and')
     expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
   })
 
-  test('may be said in any number of conversations, one after the other', async () => {
+  test('a socket may send interim texts to any number of conversations, one after another', async () => {
     using hub = hubOf({})
     const unfollowed = new UnfollowedPartials(hub, local, 3)
     const ids = Array.from({ length: 10 }, newId)
     for (const id of ids) await unfollowed.update(id, 'ai', 'hello')
     const [last = ''] = ids.slice(-1)
     expect(hub.hold(local, last).partials.current()).toMatchObject([{ text: 'hello' }])
-    // Of those that are still looked for, none is given up.
-    const many = Array.from({ length: 5 }, () => unfollowed.update(newId(), 'ai', 'at once'))
-    const outcomes = await Promise.allSettled(many)
+    // Conversations that are still being looked up keep their place, so two of five are refused.
+    const updates = Array.from({ length: 5 }, () => unfollowed.update(newId(), 'ai', 'at once'))
+    const outcomes = await Promise.allSettled(updates)
     expect(outcomes.map(({ status }) => status).sort()).toEqual(
       [
         ...Array.from({ length: 3 }, () => 'fulfilled' as const),
@@ -190,7 +192,7 @@ describe('an erasure', () => {
     conversation: { version: 6, erasedAt: '2026-11-23T09:30:00.000000Z' } as Conversation,
   }
 
-  test('is told to who was about to follow, however late the head is read', async () => {
+  test('a subscription is refused with conversation-erased if the erasure comes before the head is read', async () => {
     const head = Promise.withResolvers<Current | undefined>()
     using hub = hubOf({ changes: async () => erased }, () => head.promise)
     const channel = hub.hold(local, newId())
@@ -212,7 +214,7 @@ describe('an erasure', () => {
     expect(outlet.frames).toEqual([])
   })
 
-  test('ends its interim texts, and refuses more', async () => {
+  test('an erasure ends the interim texts of the conversation and refuses later ones', async () => {
     let isErased = false
     using hub = hubOf({ changes: async () => erased }, async () => ({
       version: isErased ? 6 : 5,
@@ -232,7 +234,7 @@ describe('an erasure', () => {
   })
 })
 
-test('a database that went back is not asked again and again for what it has no more', async () => {
+test('a database that went back is read a few times only', async () => {
   let reads = 0
   const changes: LiveReads['changes'] = async (_principal, _id, from) => {
     reads += 1
@@ -244,7 +246,7 @@ test('a database that went back is not asked again and again for what it has no 
       slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
     }
   }
-  // Restored to version 6 after its head was read.
+  // The database is restored to version 6 after its head was read as 7.
   using hub = hubOf({ changes }, async () => at(7))
   const c = newId()
   const outlet = outletOf(hub)
@@ -255,12 +257,12 @@ test('a database that went back is not asked again and again for what it has no 
   expect(reads).toBeLessThan(5)
 })
 
-test('a commit of many turns goes out in parts, whatever makes them large', () => {
+test('a commit of many turns is split by size, whichever field is large', () => {
   const message = (version: number, large: Partial<Message>) =>
     ({ seq: version, version, content: '', metadata: null, ...large }) as Message
   const text = 'x'.repeat(10_000)
   const larges: Partial<Message>[] = [
-    // Their number alone.
+    // Here the number of messages makes the commit large.
     { id: newId(), turnId: newId(), conversationId: newId(), createdAt: 'x'.repeat(300) },
     { content: text },
     { metadata: { text } },
@@ -281,7 +283,7 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
   }
 })
 
-test('a conversation that does not exist leaves nothing behind', async () => {
+test('a missing conversation leaves no channel open', async () => {
   using hub = hubOf({}, async () => undefined)
   const unfollowed = new UnfollowedPartials(hub, local, 3)
   for (let n = 0; n < 100; n += 1) {
@@ -294,7 +296,7 @@ test('a conversation that does not exist leaves nothing behind', async () => {
   expect(hub.size).toBe(0)
 })
 
-test('writes that follow each other without a pause leave nothing behind', async () => {
+test('a line of writes without a pause keeps no finished write in memory', async () => {
   const lines = new WriteLines()
   const arrays = () => {
     Bun.gc(true)
@@ -316,9 +318,9 @@ test('writes that follow each other without a pause leave nothing behind', async
     end = gate.resolve
   }
   for (let n = 0; n < 100; n += 1) await write()
-  const held = arrays()
+  const arraysBefore = arrays()
   for (let n = 0; n < 10_000; n += 1) await write()
-  expect(arrays() - held).toBeLessThan(1000)
+  expect(arrays() - arraysBefore).toBeLessThan(1000)
   end()
   await lines.ended()
 })

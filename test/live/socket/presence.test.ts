@@ -1,4 +1,4 @@
-/** What a node carries on of the voice sessions its sockets speak in. */
+/** The leases of voice sessions that a node renews while its sockets are open. */
 import { expect, test } from 'bun:test'
 import type { SessionName } from '../../../src/conversation/speech/voice-session-store.ts'
 import { Presence } from '../../../src/live/socket/presence.ts'
@@ -11,12 +11,12 @@ function watched() {
   let release = () => {}
   const logged = (what: string) => async (names: readonly SessionName[]) => {
     for (const { id } of names) calls.push(`${what} ${id}`)
-    if (what !== 'carry' || !isSlow) return
+    if (what !== 'renew' || !isSlow) return
     const { promise, resolve } = Promise.withResolvers<void>()
     release = resolve
     await promise
   }
-  const presence = new Presence(1, { renew: logged('carry'), leave: logged('leave') })
+  const presence = new Presence(1, { renew: logged('renew'), leave: logged('leave') })
   return {
     presence,
     calls,
@@ -28,7 +28,7 @@ function watched() {
   }
 }
 
-test('a session is left with its last socket, and not before', async () => {
+test('a session is left when its last socket closes, and not before', async () => {
   const { presence, calls, settled } = watched()
   const [first, second] = [{}, {}]
   presence.joined(first, name('s'))
@@ -44,7 +44,7 @@ test('a session is left with its last socket, and not before', async () => {
   expect(calls).toEqual(['leave s'])
 })
 
-test('a socket that went while its session was being started does not hold it', async () => {
+test('a socket that closed while its session was being started does not keep it open', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
   presence.socketClosed(socket)
@@ -56,7 +56,7 @@ test('a socket that went while its session was being started does not hold it', 
   expect(calls).toEqual(['leave s'])
 })
 
-test('a session is left after what still carries it on', async () => {
+test('a session is left after a renewal that is still running', async () => {
   const { presence, calls, slow, release, settled } = watched()
   const socket = {}
   slow()
@@ -65,13 +65,13 @@ test('a session is left after what still carries it on', async () => {
   await settled()
   presence.socketClosed(socket)
   await settled()
-  expect(calls).toEqual(['carry s'])
+  expect(calls).toEqual(['renew s'])
   release()
   await settled()
-  expect(calls).toEqual(['carry s', 'leave s'])
+  expect(calls).toEqual(['renew s', 'leave s'])
 })
 
-test('a session that has ended is neither carried on nor left', async () => {
+test('an ended session is neither renewed nor left', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
   presence.joined(socket, name('s'))

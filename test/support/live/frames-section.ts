@@ -1,4 +1,7 @@
-/** The part of docs/PROTOCOL.md that lists the frames of one side, made from their schemas and examples. */
+/**
+ * The part of docs/PROTOCOL.md that lists the frames of one side, made from their schemas and
+ * examples.
+ */
 import type { TSchema } from 'typebox'
 
 type Field = Readonly<Record<string, unknown>> & { readonly description?: string }

@@ -26,7 +26,10 @@ export function sequencesIn(document: string): Map<string, string> {
   )
 }
 
-/** The steps of a block. A line that begins with a space continues the one before; `(…)` is a remark. */
+/**
+ * The steps of a block. A line that begins with a space continues the one before; `(…)` is a
+ * remark.
+ */
 function stepsOf(block: string): Step[] {
   const lines = block.replaceAll(/\n +/g, ' ').trim().split('\n')
   return lines
@@ -56,7 +59,7 @@ export class Sequence {
     this.#values = new Map([['<c>', target.conversationId]])
   }
 
-  /** Plays the block. Fails at the first line of the server that differs from what arrives. */
+  /** Plays the block. Fails at the first line of the server that differs from the received frame. */
   async play(block: string): Promise<void> {
     const steps = stepsOf(block)
     for (let at = 0; at < steps.length; ) {
