@@ -43,7 +43,7 @@ describe('the AsyncAPI document', () => {
       ...Object.values(clientExamples),
       ...Object.values(serverExamples),
     ])
-  }, 60_000)
+  }, 120_000)
 })
 
 describe('the examples of the frames', () => {
