@@ -39,7 +39,7 @@ test('a subscriber resumes from its cursor after a restart of the embedded datab
       expect(await record(writer, c, `${life - 1}-live`)).toMatchObject({ replayed: true })
     node.kill('SIGTERM')
     await node.exited
-    await until('its sockets are gone', () => reader.closed !== undefined)
+    await until('the reader is closed', () => reader.closed !== undefined)
   }
   const copy = copies.get(c)
   expect(copy?.resets).toEqual([])

@@ -135,14 +135,14 @@ async function run(
     // The speaker has a cursor to keep, and can move it wrongly when it reconnects.
     await until('the speaker follows', () => speaker.isFollowing)
     speaker.drop()
-    await until('it is back', () => speaker.isFollowing)
+    await until('the speaker follows again', () => speaker.isFollowing)
   }
   for (const each of subscribers) each.settle()
   const unanswered = await answered(producers, 10_000)
   // One node records the last turns. No subscriber reconnects after that, so they must be
   // delivered.
   await Promise.race([
-    until('all follow', () => subscribers.every((each) => each.isFollowing)),
+    until('all subscribers follow', () => subscribers.every((each) => each.isFollowing)),
     Bun.sleep(withinMs > 1000 ? withinMs : 300),
   ]).catch(() => {})
   for (const c of conversations) {

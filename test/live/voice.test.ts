@@ -142,7 +142,7 @@ describe('a voice session', () => {
     await Bun.sleep(2500)
     expect(await session(c)).toMatchObject({ endedAt: null, metadata: { room: 1 } })
     second.terminate()
-    await until('it has ended', async () => (await session(c))['endedAt'] !== null, 10_000)
+    await until('the session has ended', async () => (await session(c))['endedAt'] !== null, 10_000)
     await reader.reaches(c, 3)
     reader.close()
   }, 20_000)

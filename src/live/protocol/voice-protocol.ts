@@ -104,7 +104,10 @@ export const voiceServerFrames = {
   ),
   interrupted: Type.Object(
     { t: Type.Literal('interrupted'), ...answered, messageId: Uuid },
-    { description: 'The report is committed, or the stored one is as late and was kept.' },
+    {
+      description:
+        'The report is committed, unless the stored one is as late or later: then nothing changed.',
+    },
   ),
   'voice.started': Type.Object(
     { t: Type.Literal('voice.started'), ...ofSession },

@@ -161,7 +161,7 @@ describe('an interim text', () => {
     await channel.check()
     // With an older version, other nodes would take it for a text that a message has ended.
     channel.hint(6)
-    await until('it is known', () => channel.head === 6, 1000)
+    await until('the head is 6', () => channel.head === 6, 1000)
     channel.partials.update('human', 'and')
     expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
   })
@@ -208,7 +208,7 @@ describe('an erasure', () => {
       messages: [],
       touched: 'erased',
     })
-    await until('it is known', () => channel.absent !== undefined)
+    await until('the channel knows the erasure', () => channel.absent !== undefined)
     head.resolve(at(5))
     expect(await started.catch((thrown) => thrown)).toMatchObject({ code: 'conversation-erased' })
     expect(outlet.frames).toEqual([])
@@ -226,7 +226,7 @@ describe('an erasure', () => {
     isErased = true
     const channel = hub.hold(local, c)
     await channel.check()
-    await until('it is known', () => channel.partials.current().length === 0)
+    await until('the interim text has ended', () => channel.partials.current().length === 0)
     const more = await unfollowed.update(c, 'human', 'I would like').catch((thrown) => thrown)
     expect(more).toMatchObject({ code: 'conversation-erased' })
     expect(channel.partials.current()).toEqual([])
@@ -252,7 +252,7 @@ test('a database that went back is read a few times only', async () => {
   const outlet = outletOf(hub)
   const stream = streamOf(hub.hold(local, c), outlet)
   await stream.start({ t: 'sub', c, cursor: encodeCursor(c, 5) })
-  await until('it is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
+  await until('the subscription is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
   expect(outlet.frames.at(-1)).toMatchObject({ version: 6 })
   expect(reads).toBeLessThan(5)
 })
@@ -291,7 +291,7 @@ test('a missing conversation leaves no channel open', async () => {
     await streamOf(hub.hold(local, c), outletOf(hub))
       .start({ t: 'sub', c })
       .catch(() => {})
-    await unfollowed.update(newId(), 'ai', 'to nobody').catch(() => {})
+    await unfollowed.update(newId(), 'ai', 'for a missing conversation').catch(() => {})
   }
   expect(hub.size).toBe(0)
 })

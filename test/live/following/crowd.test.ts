@@ -71,7 +71,9 @@ describe('a crowd of sockets', () => {
         return new LiveClient(server, `?conversation=${at(n)}&cursor=${cursor}`)
       })
       for (const client of before) client.terminate()
-      await until('all are gone', () => before.every(({ closed }) => closed !== undefined))
+      await until('all sockets are closed', () =>
+        before.every(({ closed }) => closed !== undefined),
+      )
       await Promise.all(ids.map((c) => record(app, c, 'during the disconnect')))
       const after = await all((n) => {
         const copies = before[n]?.copies ?? new Map()

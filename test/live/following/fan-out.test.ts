@@ -50,7 +50,7 @@ describe('FanOut', () => {
       fanOut.all()
       await round()
     }
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     const counts = [...served.values()]
     expect(served.size).toBe(300)
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
@@ -68,7 +68,7 @@ describe('FanOut', () => {
     crowd.delete(199)
     crowd.add(1000)
     fanOut.joined()
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     expect(served).toContain(1000)
     expect(served).not.toContain(199)
   })
@@ -83,7 +83,7 @@ describe('FanOut', () => {
       served.push(one)
     })
     fanOut.all()
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     expect([served.length, String(failures)]).toEqual([99, 'Error: fifty'])
   })
 })
@@ -174,11 +174,13 @@ describe('a conversation that a crowd follows', () => {
     const { hub, channel, followers } = await crowded()
     channel.partials.update('ai', 'so far')
     channel.partials.update('ai', 'so far so good')
-    await until('all are shown it', () =>
+    await until('all followers have the latest text', () =>
       followers.every(({ received }) => received.at(-1) === 'so far so good'),
     )
     channel.partials.update('ai', '')
-    await until('it is taken back', () => followers.every(({ received }) => received.at(-1) === ''))
+    await until('all followers have the withdrawal', () =>
+      followers.every(({ received }) => received.at(-1) === ''),
+    )
     hub[Symbol.dispose]()
   })
 

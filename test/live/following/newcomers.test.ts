@@ -75,8 +75,12 @@ async function resumes(c: string, lines: readonly string[]): Promise<void> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ user: { text: 'And three?' }, assistant: { responses: ['At nine.'] } }),
   })
-  await until('it goes on', () => lines.some((line) => line.includes('At nine.')), 30_000)
-  await until('its turn is answered again', () => /replayed": ?true/.test(lines.join()), 30_000)
+  await until(
+    'the client shows the next turn',
+    () => lines.some((line) => line.includes('At nine.')),
+    30_000,
+  )
+  await until('the retried turn is answered', () => /replayed": ?true/.test(lines.join()), 30_000)
   const numbers = lines.flatMap((line) => /^(\d+) (human|ai) /.exec(line)?.[1] ?? [])
   expect(numbers).toEqual(['1', '2', '3', '4'])
 }
@@ -93,7 +97,7 @@ describe('a client of docs/live-clients.md', () => {
         .replaceAll('localhost:3000', new URL(node.url).host)
         .replaceAll('$id', c)
       await using wscat = startProgram(['bash', '-c', command], (raw) => raw)
-      await until('it is recorded and shown', () => recorded(wscat.lines))
+      await until('the turn is recorded and shown', () => recorded(wscat.lines))
       shows('wscat', wscat.lines)
     },
   )
@@ -106,7 +110,7 @@ describe('a client of docs/live-clients.md', () => {
       writeFileSync(file, block('Python', 'python'))
       const url = node.url.replace('http', 'ws')
       await using client = startProgram([python ?? '', file, url, c, question], (raw) => raw)
-      await until('it is recorded and shown', () => recorded(client.lines))
+      await until('the turn is recorded and shown', () => recorded(client.lines))
       shows('Python', client.lines)
       await resumes(c, client.lines)
     },
@@ -125,7 +129,7 @@ describe('a client of docs/live-clients.md', () => {
       })
       const where = `http://localhost:${server.port}/live.html#${node.url.replace('http', 'ws')},${c},${question}`
       await using browser = openPage(where)
-      await until('it is recorded and shown', () => recorded(browser.lines), 30_000)
+      await until('the turn is recorded and shown', () => recorded(browser.lines), 30_000)
       shows('A web page', browser.lines)
       await resumes(c, browser.lines)
     },

@@ -97,7 +97,7 @@ describe('two nodes with Redis', () => {
     await record(both.a, c, 'while it is away')
     await reader.reaches(c, 2)
     await redis.restart()
-    await until('it is back', () => hints.ready())
+    await until('Redis is ready', () => hints.ready())
     await record(both.a, c, 'and when it is back')
     await reader.reaches(c, 3)
     expect(reader.closed).toBeUndefined()

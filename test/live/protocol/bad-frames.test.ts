@@ -83,7 +83,7 @@ test('every wrong frame is answered with its problem code, and the socket stays 
   const raw = await RawSocket.open(server.url, '/v1/live')
   for (const [index, [sent, answer]] of cases.entries()) {
     raw.send(sent, typeof sent === 'string' ? 1 : 2)
-    await until('it is answered', () => raw.texts.length > index + 1)
+    await until('the frame is answered', () => raw.texts.length > index + 1)
     expect([sent.slice(0, 99), frames(raw).at(-1)]).toMatchObject([sent.slice(0, 99), answer])
   }
   expect(raw.closed).toBe(false)
@@ -96,21 +96,21 @@ test('a message of invalid UTF-8 and an unmasked one each close their own socket
   broken.send(new Uint8Array([0x22, 0xff, 0xfe, 0x22]))
   const bare = await RawSocket.open(server.url, '/v1/live')
   bare.socket.write(Buffer.from([0x81, 0x02, 0x7b, 0x7d]))
-  await until('both are closed', () => broken.closed && bare.closed)
+  await until('both sockets are closed', () => broken.closed && bare.closed)
   await undisturbed()
 })
 
 // 10,000 frames are above the budget: some wait, and the socket is not read for a while.
 test('10,000 frames of a client that does not read are answered in order once it reads', async () => {
   const raw = await RawSocket.open(server.url, '/v1/live')
-  await until('it is welcome', () => raw.texts.length === 1)
+  await until('the socket is welcome', () => raw.texts.length === 1)
   raw.socket.pause()
   for (let n = 0; n < 10_000; n += 1) raw.send(`{"t":"auth","id":"${n}","token":"x"}`)
   await undisturbed()
   raw.socket.resume()
   // A ping may arrive between the answers.
   const answers = () => raw.texts.filter((text) => text.includes('"authenticated"'))
-  await until('all are answered', () => answers().length === 10_000, 30_000)
+  await until('all frames are answered', () => answers().length === 10_000, 30_000)
   expect(answers().map((text) => JSON.parse(text).id)).toEqual(
     Array.from({ length: 10_000 }, (_, n) => `${n}`),
   )

@@ -25,7 +25,7 @@ describe('a reader that stops reading', () => {
       server.url,
       `/v1/live?conversation=${c}&cursor=${encodeCursor(c, 1)}`,
     )
-    await until('it is live', () => raw.texts.some((text) => text.includes('"live"')))
+    await until('the reader is live', () => raw.texts.some((text) => text.includes('"live"')))
     raw.socket.pause()
     const other = new LiveClient(server, `?conversation=${c}`)
     // 20 MB are far more than the kernel's buffers.
@@ -45,7 +45,7 @@ describe('a reader that stops reading', () => {
       }
       return last === 201
     }
-    await until('it has caught up', caughtUp, 180_000)
+    await until('the reader has caught up', caughtUp, 180_000)
     expect(raw.closed).toBe(false)
     raw.socket.destroy()
     other.close()
@@ -60,7 +60,7 @@ describe('a reader that stops reading', () => {
     const other = new LiveClient(server, `?conversation=${c}`)
     await other.until('live')
     const raw = await RawSocket.open(server.url, '/v1/live')
-    await until('it is welcome', () => raw.texts.length === 1)
+    await until('the socket is welcome', () => raw.texts.length === 1)
     raw.socket.pause()
     const closed = () => app.log.some((line) => line.includes('"too-slow"'))
     while (!closed()) {
@@ -81,12 +81,12 @@ describe('a socket', () => {
     const server = app.listen(anyPort)
     const c = await create(app)
     const raw = await RawSocket.open(server.url, '/v1/live')
-    await until('it is welcome', () => raw.texts.length === 1)
+    await until('the socket is welcome', () => raw.texts.length === 1)
     raw.socket.cork()
     for (let n = 0; n < 60; n += 1)
       raw.send(JSON.stringify({ t: 'record', id: `${n}`, c, turn: turn(`${n}`) }))
     raw.socket.uncork()
-    await until('it is closed', () => raw.closeCode !== undefined)
+    await until('the socket is closed', () => raw.closeCode !== undefined)
     expect(raw.closeCode).toBe(4103)
     expect(JSON.parse(raw.texts.at(-1) ?? '')).toMatchObject({ t: 'bye', code: 4103 })
     raw.socket.destroy()
@@ -115,9 +115,11 @@ describe('a socket', () => {
     const server = app.listen(anyPort)
     const raw = await RawSocket.open(server.url, '/v1/live')
     raw.send(`{"t":"auth","token":"${'x'.repeat(200_000)}"}`)
-    await until('it is refused', () => raw.texts.some((text) => text.includes('frame-too-large')))
+    await until('the frame is refused', () =>
+      raw.texts.some((text) => text.includes('frame-too-large')),
+    )
     raw.send('x'.repeat(600_000))
-    await until('it is closed', () => raw.closeCode === 1009)
+    await until('the socket is closed', () => raw.closeCode === 1009)
     raw.socket.destroy()
     await server.stop(2000)
   })
@@ -144,7 +146,7 @@ describe('the stop of a node', () => {
     await server.stop(10_000)
     expect(performance.now() - stopped).toBeLessThan(9000)
     for (const client of clients) {
-      await until('it is closed', () => client.closed !== undefined)
+      await until('the socket is closed', () => client.closed !== undefined)
       expect(client.closed).toEqual({ code: 4200, reason: 'draining' })
       expect(client.frames.at(-1)).toMatchObject({ t: 'bye', code: 4200, retryMs: [0, 8000] })
     }

@@ -63,7 +63,9 @@ test('a slow frame is logged with its time', async () => {
   await client.until('welcome')
   client.send({ t: 'record', id: '1', c, key: 'k', turn })
   await client.until('recorded')
-  await until('it is a line', () => linesOf(app).some(({ event }) => event === 'request-slow'))
+  await until('the slow frame is logged', () =>
+    linesOf(app).some(({ event }) => event === 'request-slow'),
+  )
   const slow = linesOf(app).find(({ route }) => route === '/v1/live record')
   expect(slow).toMatchObject({ level: 'warn', event: 'request-slow', conversationId: c })
   expect(Number(slow?.['ms'])).toBeGreaterThan(200)
@@ -84,7 +86,11 @@ describe('background work', () => {
     const failed = () =>
       linesOf(app).flatMap(({ event, work }) => (event === 'work-failed' ? [String(work)] : []))
     const works = ['cache-erasures', 'lapses', 'live-poll']
-    await until('all are lines', () => works.every((work) => failed().includes(work)), 20_000)
+    await until(
+      'all failures are logged',
+      () => works.every((work) => failed().includes(work)),
+      20_000,
+    )
     expect(failed().toSorted()).toEqual(works)
     expect(linesOf(app).find(({ work }) => work === 'lapses')).toMatchObject({
       level: 'warn',

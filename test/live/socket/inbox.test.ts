@@ -70,8 +70,8 @@ describe('frames that arrive faster than the budget', () => {
     expect(atOnce).toBeGreaterThanOrEqual(200)
     expect(atOnce).toBeLessThan(550)
     expect(reading).toEqual(['paused'])
-    await until('all are handled', () => taken.length === 550)
-    await until('it is read again', () => reading.length === 2)
+    await until('all frames are handled', () => taken.length === 550)
+    await until('the socket is read again', () => reading.length === 2)
     expect(taken).toEqual(Array.from({ length: 550 }, (_, n) => `${n}`))
     expect([reading, floods()]).toEqual([['paused', 'resumed'], 0])
   })
@@ -89,7 +89,7 @@ describe('frames that arrive faster than the budget', () => {
     const { inbox, reading, floods } = inboxOf(100)
     for (let n = 0; n < 250; n += 1) inbox.control(performance.now())
     expect([reading, inbox.isPaused, floods()]).toEqual([['paused'], true, 0])
-    await until('it is read again', () => reading.length === 2)
+    await until('the socket is read again', () => reading.length === 2)
     for (let n = 0; n < 1000; n += 1) inbox.control(performance.now())
     expect(floods()).toBe(1)
   })
@@ -104,7 +104,7 @@ describe('frames that arrive faster than the budget', () => {
       rounds += 1
     }
     expect(rounds).toBeGreaterThan(3)
-    await until('it is read again', () => reading.length === 2)
+    await until('the socket is read again', () => reading.length === 2)
     expect(taken).toEqual(Array.from({ length: 100 }, (_, n) => `${n}`))
   })
 

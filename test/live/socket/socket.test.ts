@@ -105,11 +105,11 @@ describe('a subscription', () => {
 
   test('an impossible subscription is refused with its code, and the socket stays open', async () => {
     const [c, d] = [await create(), await create()]
-    const nobody = newId()
+    const missingId = newId()
     const client = new LiveClient(server)
     await client.opened
     const cases = [
-      [{ c: nobody }, 'conversation-not-found'],
+      [{ c: missingId }, 'conversation-not-found'],
       [{ c, cursor: encodeCursor(d, 1) }, 'cursor-invalid'],
       [{ c, cursor: 'mangled' }, 'cursor-invalid'],
       [{ c, cursor: encodeCursor(c, 1), tail: 1 }, 'field-invalid'],
@@ -231,7 +231,7 @@ describe('interim texts', () => {
     later.send({ t: 'unsub', c })
     await later.until('unsubscribed')
     expect(later.of('partial')).toEqual([])
-    speaker.send({ t: 'partial', c: newId(), role: 'ai', text: 'to nobody' })
+    speaker.send({ t: 'partial', c: newId(), role: 'ai', text: 'for a missing conversation' })
     expect(await speaker.until('problem')).toMatchObject({ code: 'conversation-not-found' })
     for (const client of [speaker, reader, late, later]) client.close()
   })
@@ -276,7 +276,7 @@ describe('a handshake of /v1/live', () => {
     expect(plain.socket.protocol).toBe('')
     plain.close()
     const page = await RawSocket.open(server.url, '/v1/live', { origin: 'http://localhost:5173' })
-    await until('it is welcome', () => page.texts.length === 1)
+    await until('the page is welcome', () => page.texts.length === 1)
     page.socket.destroy()
   })
 })

@@ -24,7 +24,7 @@ test('a stopping node closes a socket with a bye although its write does not end
     await client.until('recorded', ({ id }) => id === '2')
     app.drain()
     await server.stop(300)
-    await until('it is closed', () => client.closed !== undefined)
+    await until('the socket is closed', () => client.closed !== undefined)
     expect(client.closed).toEqual({ code: 4200, reason: 'draining' })
     expect(client.frames.at(-1)).toMatchObject({ t: 'bye', code: 4200, retryMs: [0, 8000] })
   })

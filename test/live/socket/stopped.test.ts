@@ -46,7 +46,7 @@ test('paused readers cost less memory than their backlog, and get every change o
     Array.from({ length: readers }, () => RawSocket.open(node.url, path)),
   )
   for (const { texts, socket } of stopped) {
-    await until('it is live', () => texts.some((frame) => frame.startsWith('{"t":"live"')))
+    await until('the reader is live', () => texts.some((frame) => frame.startsWith('{"t":"live"')))
     socket.pause()
   }
   const before = rssOf(node.pid)
@@ -81,7 +81,7 @@ test('paused readers cost less memory than their backlog, and get every change o
       }
     return lasts.every((last) => last === head)
   }
-  await until('all have caught up', caughtUp, 60_000)
+  await until('all readers have caught up', caughtUp, 60_000)
   expect(stopped.map(({ closed }) => closed)).not.toContain(true)
   if (isLong)
     process.stdout.write(
