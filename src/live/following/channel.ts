@@ -46,7 +46,7 @@ export class Channel {
   holders = 0
   idleSince = performance.now()
   /** The highest version in any hint. The poll compares it with the database. */
-  hinted = 0
+  hintedVersion = 0
   /** The reason why the conversation cannot be followed. An erasure is final. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
   readonly #host: ChannelHost
@@ -176,8 +176,8 @@ export class Channel {
    * it.
    */
   hint(version: number): void {
-    this.hinted = Math.max(this.hinted, version)
-    if (this.#head === 0) this.#earlyHint = this.hinted
+    this.hintedVersion = Math.max(this.hintedVersion, version)
+    if (this.#head === 0) this.#earlyHint = this.hintedVersion
     else if (version > this.#head && this.holders > 0) this.#refills.probe()
   }
 

@@ -88,7 +88,9 @@ export class Poll implements Disposable {
   #checkHints(news: readonly News[]): void {
     if (news.length === 0 || !this.#options.hintsArrive()) return
     setTimeout(() => {
-      if (news.some(({ channel, version }) => channel.holders > 0 && channel.hinted < version))
+      if (
+        news.some(({ channel, version }) => channel.holders > 0 && channel.hintedVersion < version)
+      )
         this.#distrustedAt = performance.now()
     }, lateMs)
   }
@@ -97,12 +99,12 @@ export class Poll implements Disposable {
 /** Adds the conversation to the news if its version is above its channel's head and all hints. */
 async function look(channel: Channel, news: News[]): Promise<void> {
   if (channel.holders === 0) return
-  const knownVersion = Math.max(channel.head, channel.hinted)
+  const knownVersion = Math.max(channel.head, channel.hintedVersion)
   const current = await channel.check()
   if (
     current !== undefined &&
     knownVersion > 0 &&
-    current.version > Math.max(knownVersion, channel.hinted)
+    current.version > Math.max(knownVersion, channel.hintedVersion)
   )
     news.push({ channel, version: current.version })
 }
