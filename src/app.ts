@@ -140,6 +140,6 @@ function healthOf(
     databaseName: database.shared ? database.name : 'embedded Postgres',
     databaseState: () => writeHealth.state(),
     cacheName: config.cache.url?.startsWith('module:') ? 'KV module' : kv.name,
-    cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
+    cacheState: () => (cache.acceptsWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
   }
 }

@@ -1,7 +1,7 @@
 /** What an operator has done without a start of the service: migrations, and an audit of the cache. */
 import type { Config } from './config.ts'
 import {
-  type AuditAsked,
+  type AuditOptions,
   type AuditReport,
   createAudit,
   report,
@@ -30,7 +30,7 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
 export async function auditCache(
   config: Config,
   events: Events,
-  asked: AuditAsked,
+  asked: AuditOptions,
 ): Promise<AuditReport> {
   await using opened = new AsyncDisposableStack()
   const kv = await openCacheKv(config, events)

@@ -10,6 +10,7 @@ import { configReference } from '../src/commands/config-reference.ts'
 import { configSchema } from '../src/commands/config-schema.ts'
 import { settingList } from '../src/settings/setting-list.ts'
 import { settings } from '../src/settings/settings.ts'
+import { clientReference } from './support/client-reference.ts'
 
 const root = join(import.meta.dir, '..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -101,5 +102,13 @@ describe('the JSON Schema', () => {
     const draft4 = 'type additionalProperties properties enum pattern minimum maximum'.split(' ')
     const notes = ['$schema', 'title', 'description', 'default']
     expect([...keywords].filter((name) => ![...draft4, ...notes].includes(name))).toEqual([])
+  })
+})
+
+describe('docs/client-reference.md', () => {
+  test('the page has the text that the docstrings of the client generate', () => {
+    const path = 'docs/client-reference.md'
+    if (updates) writeFileSync(join(root, path), clientReference())
+    else expect(read(path)).toBe(clientReference())
   })
 })

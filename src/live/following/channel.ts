@@ -5,7 +5,7 @@
  */
 
 import type { ChangesRead, LiveReads } from '../../conversation/reading/live-reads.ts'
-import type { Current, Versions } from '../../conversation/reading/versions.ts'
+import type { CurrentVersion, Versions } from '../../conversation/reading/versions.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Commit } from '../../conversation/writing/effects.ts'
 import type { LoopShare } from '../../mechanics/loop-share.ts'
@@ -125,7 +125,7 @@ export class Channel {
   }
 
   /** Reads the conversation's version now. Fails with a `database-` code. */
-  async check(): Promise<Current | undefined> {
+  async check(): Promise<CurrentVersion | undefined> {
     const before = this.#head
     const current = await this.#host.versions.current(this.principal.tenant, this.conversationId)
     this.#checked(current, before)
@@ -198,7 +198,7 @@ export class Channel {
    * `before` is the head at the time of the question. A lower answer means that the database went
    * back.
    */
-  #checked(current: Current | undefined, before: number): void {
+  #checked(current: CurrentVersion | undefined, before: number): void {
     if (current === undefined) this.absent ??= 'conversation-not-found'
     if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
     else this.#moved(current.version)
