@@ -18,7 +18,7 @@ export type Dialogue = {
   /** The time at which the conversation began. */
   readonly at: string | undefined
   readonly times: TimeReader
-  /** Counts of messages that are not imported, by what they are. */
+  /** Counts of messages that are not imported, by their kind. */
   readonly leftOut?: ReadonlyMap<string, number>
 }
 

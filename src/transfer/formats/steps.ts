@@ -93,7 +93,7 @@ export type Block = {
   readonly continues: boolean
   /** Values that have the name of a time but cannot be read as one. */
   readonly unusedTimes?: UnusedTimes
-  /** Counts of messages that are not imported, by what they are. */
+  /** Counts of messages that are not imported, by their kind. */
   readonly leftOut?: ReadonlyMap<string, number>
 }
 

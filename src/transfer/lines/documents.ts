@@ -42,7 +42,10 @@ export async function* readDocuments(
   else yield* new JsonValues(bytesMax, layout === 'list').read(all)
 }
 
-/** `lines`: a document a line. `values`: documents over several lines. `list`: one list of documents. */
+/**
+ * How a file holds its documents: one in each line (`lines`), over several lines (`values`), or as the
+ * elements of one list (`list`).
+ */
 type Layout = 'lines' | 'values' | 'list'
 
 /** Undefined if the first bytes do not decide. */

@@ -331,11 +331,11 @@ describe('OpenAI messages', () => {
     ],
     [{ messages: [{ role: 'user', text: 'a' }] }, 'message 0 has no `content`'],
     [
-      { messages: [{ role: 'user', parts: [{ type: 'text', text: 'a' }] }] },
-      "message 0 has `parts`, but no text in `content`; it looks like the AI SDK's",
+      { messages: [{ role: 'user', parts: [{ text: 'a' }] }] },
+      "message 0 has `parts`, but no text in `content`; it looks like Gemini's",
     ],
     [
-      { messages: ['human', 'ai', 'tool', 'ai', 'ai'].map((type) => ({ type, content: 'a' })) },
+      { messages: ['human', 'ai', 'tool', 'ai', 'ai'].map((type) => ({ type, text: 'a' })) },
       `none of 5 messages has a known role ("human", "ai", "tool"); they look like LangChain's`,
     ],
     [

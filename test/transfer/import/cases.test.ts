@@ -157,7 +157,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     for (const one of ['"call_1"', '"call_2"', '"3C"', '"19C"']) expect(kept).toContain(one)
   }, 60_000)
 
-  test('sharegpt, pipecat: both are read as what they are', async () => {
+  test('sharegpt, pipecat: each is read as its own format', async () => {
     const sharegpt = await imported('sharegpt.jsonl')
     expect([sharegpt.code, sharegpt.made.map(contents)]).toEqual([0, [['Hi', 'Hello']]])
     const pipecat = await imported('pipecat-dump.json')

@@ -1,4 +1,4 @@
-/** What an import may replace when the user allows it: characters that cannot be stored, and large values. */
+/** Replacements that a user can allow: of characters that cannot be stored, and of large values. */
 
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
@@ -65,7 +65,7 @@ describe('fitting metadata', () => {
     expect(value).toEqual({ list: expect.stringContaining('omitted by the import'), b: 1 })
   })
 
-  test('whatever the metadata, the result fits', () => {
+  test('the result fits for every metadata', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ maxLength: 8 }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 }),

@@ -1,4 +1,7 @@
-/** Messages of a chat library -> a conversation. What Turnlog has no member for becomes metadata. */
+/**
+ * Turns the messages of a chat library into a conversation. Members that Turnlog does not have become
+ * metadata.
+ */
 import { canonicalId } from '../../../conversation/wire/ids.ts'
 import { isUuid } from '../../../conversation/wire/validation.ts'
 import { dialogueBlock } from '../dialogue-block.ts'
@@ -13,7 +16,7 @@ export type ChatMessage = {
   readonly original: Json
   /** `undefined`: neither the person nor the agent speaks, as in a tool's result. */
   readonly speaker: 'human' | 'ai' | undefined
-  /** What the summary calls messages that nobody speaks, in the plural. */
+  /** The kind of message for the summary, in the plural, if neither the person nor the agent speaks. */
   readonly plural: string
   /** A role that the library does not document, so the reader cannot say who speaks. */
   readonly unknownRole?: string
@@ -39,7 +42,7 @@ export type Chat = {
   readonly title?: unknown
   readonly at: string | undefined
   readonly times: TimeReader
-  /** Messages that are not imported, by what they are in the plural. */
+  /** Counts of messages that are not imported, by their kind in the plural. */
   readonly leftOut?: ReadonlyMap<string, number>
 }
 

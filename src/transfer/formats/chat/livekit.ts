@@ -71,7 +71,7 @@ function messageOf(item: Json, times: TimeReader): ChatMessage {
       ...(files.length > 0 ? { content: files } : {}),
     },
     isVoice,
-    // LiveKit cuts the text of an interrupted answer to what was played.
+    // LiveKit cuts the text of an interrupted answer to the played part.
     ...(item.interrupted === true && at !== undefined ? { interruptedAt: at } : {}),
     unreadable: files.map((block) => (isJson(block) ? String(block.type) : typeof block)),
   }

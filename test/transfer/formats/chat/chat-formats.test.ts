@@ -1,4 +1,4 @@
-/** The chat libraries' shapes: what each becomes. Pure. */
+/** The readers of the chat libraries: the conversation that each shape becomes. */
 import { describe, expect, test } from 'bun:test'
 import { formatOf } from '../../../../src/transfer/formats/formats.ts'
 import { LineProblem } from '../../../../src/transfer/formats/steps.ts'
@@ -6,7 +6,7 @@ import { unknownFormatText } from '../../../../src/transfer/formats/unknown-form
 import { parseSourced } from '../../../../src/transfer/lines/sourced-json.ts'
 import { contextOf } from '../../../support/transfer/transfer.ts'
 
-/** What a document becomes: the format that reads it, and its steps in short. */
+/** Reads a document, and returns the format that reads it and its steps in short. */
 function read(document: unknown) {
   const json = parseSourced(JSON.stringify(document))
   const format = formatOf(json.value)
@@ -77,7 +77,7 @@ describe('ChatGPT', () => {
     expect(before.before.map(({ id }) => id)).toEqual(['call', 'tool'])
   })
 
-  test('without current_node the last leaf counts, and a current_node that is missing is refused', () => {
+  test('the last leaf counts if there is no current_node, and a current_node that is missing is refused', () => {
     expect(read({ mapping }).turns).toEqual([['Hi', 'Hello']])
     expect(refusal({ mapping, current_node: 'x' })).toContain('`current_node`')
     const circle = { ...mapping, root: { ...mapping.root, parent: 'a' } }
@@ -213,7 +213,7 @@ describe('the AI SDK', () => {
 })
 
 describe('ShareGPT', () => {
-  test('turns of from and value are messages, whatever the agent is called', () => {
+  test('a list of from and value is a conversation, under each name of the agent', () => {
     for (const agent of ['gpt', 'assistant', 'chatgpt', 'bing', 'bard', 'model'])
       expect(
         read({
