@@ -11,9 +11,9 @@ export type BatcherOptions<Question, Answer> = {
   /** The most questions in one batch. */
   readonly batchMax: number
   /** The most batches in flight. */
-  readonly lanes: number
-  /** The same where the next batch is full. @default lanes */
-  readonly fullLanes?: number
+  readonly maxInFlight: number
+  /** The same where the next batch is full. @default maxInFlight */
+  readonly maxFullInFlight?: number
   /**
    * Milliseconds that a batch must have been in flight before one that is not full is sent beside it:
    * what many ask at once costs least. @default 0
@@ -27,7 +27,7 @@ export type BatcherOptions<Question, Answer> = {
   readonly roundsMax?: number
 }
 
-type Asked<Question, Answer> = {
+type Pending<Question, Answer> = {
   readonly question: Question
   readonly answer: Promise<Answer>
   resolve(answer: Answer): void
@@ -36,10 +36,10 @@ type Asked<Question, Answer> = {
 
 export class Batcher<Question, Answer> {
   readonly #options: BatcherOptions<Question, Answer>
-  readonly #fullLanes: number
+  readonly #maxFullInFlight: number
   readonly #lingerMs: number
   readonly #roundsMax: number
-  #waiting = new Map<string, Asked<Question, Answer>>()
+  #waiting = new Map<string, Pending<Question, Answer>>()
   #inFlight = 0
   #sentAt = 0
   #isGathering = false
@@ -50,7 +50,7 @@ export class Batcher<Question, Answer> {
 
   constructor(options: BatcherOptions<Question, Answer>) {
     this.#options = options
-    this.#fullLanes = options.fullLanes ?? options.lanes
+    this.#maxFullInFlight = options.maxFullInFlight ?? options.maxInFlight
     this.#lingerMs = options.lingerMs ?? 0
     this.#roundsMax = options.roundsMax ?? 10
   }
@@ -67,7 +67,7 @@ export class Batcher<Question, Answer> {
   }
 
   #gather(): void {
-    if (this.#isGathering || !this.#hasLane()) return
+    if (this.#isGathering || !this.#hasRoom()) return
     this.#isGathering = true
     this.#gathered = this.#waiting.size
     this.#rounds = 1
@@ -87,15 +87,15 @@ export class Batcher<Question, Answer> {
     while (this.#maySend()) void this.#send()
   }
 
-  #hasLane(): boolean {
-    return this.#inFlight < Math.max(this.#options.lanes, this.#fullLanes)
+  #hasRoom(): boolean {
+    return this.#inFlight < Math.max(this.#options.maxInFlight, this.#maxFullInFlight)
   }
 
   #maySend(): boolean {
     const { size } = this.#waiting
     if (size === 0) return false
-    if (size >= this.#options.batchMax) return this.#inFlight < this.#fullLanes
-    if (this.#inFlight >= this.#options.lanes) return false
+    if (size >= this.#options.batchMax) return this.#inFlight < this.#maxFullInFlight
+    if (this.#inFlight >= this.#options.maxInFlight) return false
     if (this.#inFlight === 0 || performance.now() - this.#sentAt >= this.#lingerMs) return true
     this.#linger()
     return false
@@ -128,17 +128,17 @@ export class Batcher<Question, Answer> {
   }
 
   /** Removes the next batch from what waits: the questions that were asked first. */
-  #take(): Asked<Question, Answer>[] {
+  #take(): Pending<Question, Answer>[] {
     const { batchMax } = this.#options
     if (this.#waiting.size <= batchMax) {
       const all = [...this.#waiting.values()]
       this.#waiting = new Map()
       return all
     }
-    const batch: Asked<Question, Answer>[] = []
-    for (const [name, asked] of this.#waiting) {
+    const batch: Pending<Question, Answer>[] = []
+    for (const [name, pending] of this.#waiting) {
       if (batch.length === batchMax) break
-      batch.push(asked)
+      batch.push(pending)
       this.#waiting.delete(name)
     }
     return batch

@@ -21,7 +21,7 @@ function batcherOf(options: Partial<BatcherOptions<string, string>> = {}) {
   const batcher = new Batcher<string, string>({
     nameOf: (question) => question,
     batchMax: 1000,
-    lanes: 1,
+    maxInFlight: 1,
     ask: (questions) =>
       new Promise((resolve, reject) =>
         batches.push({
@@ -120,7 +120,7 @@ describe('a batch', () => {
   })
 
   test('that fails fails its own questions only', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, batchMax: 1 })
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, batchMax: 1 })
     const [first, second] = [batcher.ask('a'), batcher.ask('b')]
     await settled()
     batches[0]?.fail(new Error('away'))
@@ -157,8 +157,8 @@ describe('a batch', () => {
 })
 
 describe('batches in flight', () => {
-  test('are as many as there are lanes, where each is full', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, batchMax: 3 })
+  test('are as many as there are maxInFlight, where each is full', async () => {
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, batchMax: 3 })
     const answers = Promise.all(named(9).map((one) => batcher.ask(one)))
     await settled()
     expect(batches).toHaveLength(2)
@@ -171,8 +171,8 @@ describe('batches in flight', () => {
 
   test('may be more where they are full', async () => {
     const { batcher, batches, asked } = batcherOf({
-      lanes: 1,
-      fullLanes: Number.POSITIVE_INFINITY,
+      maxInFlight: 1,
+      maxFullInFlight: Number.POSITIVE_INFINITY,
       batchMax: 3,
     })
     const answers = Promise.all(named(10).map((one) => batcher.ask(one)))
@@ -188,7 +188,7 @@ describe('batches in flight', () => {
   test('are joined by one that is not full only after the linger time', async () => {
     const lingerMs = 20
     const sentAt: number[] = []
-    const { batcher, batches } = batcherOf({ lanes: 2, lingerMs })
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs })
     const ask = async (question: string) => {
       const answer = batcher.ask(question)
       while (sentAt.length < batches.length) sentAt.push(performance.now())
@@ -206,7 +206,7 @@ describe('batches in flight', () => {
   })
 
   test('are not waited for once the lane is free', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, lingerMs: 60_000 })
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs: 60_000 })
     const first = batcher.ask('a')
     await settled()
     const second = batcher.ask('b')

@@ -7,7 +7,7 @@ import { isFull, isHead } from './rule.ts'
 /** The most keys that one call takes. */
 const keysMax = 10
 /** A call with fewer keys waits while this many are in flight; a full one goes at once. */
-const lanes = 2
+const maxInFlight = 2
 
 type Named = { readonly tenant: string; readonly id: string }
 
@@ -16,8 +16,8 @@ export class CacheHeads {
 
   constructor(kv: Kv) {
     this.#batcher = new Batcher<Named, number>({
-      lanes,
-      fullLanes: Number.POSITIVE_INFINITY,
+      maxInFlight,
+      maxFullInFlight: Number.POSITIVE_INFINITY,
       batchMax: keysMax,
       roundsMax: 1,
       nameOf: ({ tenant, id }) => conversationName(tenant, id),

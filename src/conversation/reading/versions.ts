@@ -18,7 +18,7 @@ export type Versions = {
 }
 
 /** The most statements in flight. The second is for when one takes long. */
-const lanes = 2
+const maxInFlight = 2
 /** Milliseconds that the next statement waits for that in flight: what many ask at once costs least. */
 const lingerMs = 10
 /** The most conversations in one statement. */
@@ -35,7 +35,7 @@ type Named = { readonly tenant: string; readonly id: string }
 /** Each has statements of its own: what one asks does not wait for what another asks. */
 export function createVersions(database: Database): Versions {
   const batcher = new Batcher<Named, Current | undefined>({
-    lanes,
+    maxInFlight,
     lingerMs,
     batchMax,
     nameOf: ({ tenant, id }) => conversationName(tenant, id),
