@@ -131,8 +131,8 @@ async function openModuleKv(path: string): Promise<OpenedKv> {
     const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
     if (!isKvModule(loaded)) throw new StartRefusal('The KV module exports no openKv.')
     // The query of a URL may hold a secret.
-    const [place = ''] = path.split('?')
-    return always(place, loaded.shared === true, await loaded.openKv())
+    const [name = ''] = path.split('?')
+    return always(name, loaded.shared === true, await loaded.openKv())
   } catch (thrown) {
     if (thrown instanceof StartRefusal) throw thrown
     throw new StartRefusal(

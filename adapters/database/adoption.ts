@@ -38,7 +38,7 @@ export const exportAdvice =
   'export it with the commit that made it, and import that into a new database with this release (drizzle/README.md)'
 
 export type AdoptionOptions = {
-  readonly place: string
+  readonly serverName: string
   readonly folder: string
   readonly migrations: readonly Migration[]
 }
@@ -58,27 +58,27 @@ export async function adopt(ask: Ask, options: AdoptionOptions): Promise<void> {
   } catch (thrown) {
     // The connection may be what failed: the server rolls back then.
     await ask('rollback').catch(() => {})
-    throw migrationFailure(thrown, options.place)
+    throw migrationFailure(thrown, options.serverName)
   }
 }
 
 /** The functions' migration records itself as run. */
 async function replaceFunctions(ask: Ask, functions: Migration, options: AdoptionOptions) {
-  const { place, folder } = options
+  const { serverName, folder } = options
   const expected = readCatalogFile(folder, functions.tag)
   const refuseAt = (differences: readonly string[]) => {
-    if (differences.length > 0) throw refusal(place, differencesText(differences))
+    if (differences.length > 0) throw refusal(serverName, differencesText(differences))
   }
   // The tables first: a function that cannot be made of other tables says less of what differs.
   refuseAt(await readDifferences(ask, expected, (key) => !/^(function|trigger) /.test(key)))
   for (const statement of functions.statements) {
     const [, object = 'a statement'] =
       /^CREATE OR REPLACE (FUNCTION \w+|TRIGGER \w+)/m.exec(statement) ?? []
-    await ask(statement).catch((thrown: unknown) => refuseDefinition(thrown, place, object))
+    await ask(statement).catch((thrown: unknown) => refuseDefinition(thrown, serverName, object))
   }
   for (const name of oldFunctions.filter((each) => !isIn(functions, each)))
     await ask(`drop function if exists ${name}`).catch((thrown: unknown) =>
-      refuseDefinition(thrown, place, `FUNCTION ${name}`),
+      refuseDefinition(thrown, serverName, `FUNCTION ${name}`),
     )
   refuseAt(await readDifferences(ask, expected))
 }
@@ -87,15 +87,15 @@ const isIn = ({ statements }: Migration, name: string) =>
   statements.some((statement) => statement.includes(`CREATE OR REPLACE FUNCTION ${name}(`))
 
 /** Class 42 says that an object is not as expected, but for 42501: the user may not change it. */
-function refuseDefinition(thrown: unknown, place: string, object: string): never {
-  const failure = migrationFailure(thrown, place)
+function refuseDefinition(thrown: unknown, serverName: string, object: string): never {
+  const failure = migrationFailure(thrown, serverName)
   const { sqlState = '' } = failure instanceof DatabaseError ? failure : {}
   if (failure instanceof DatabaseError && /^42(?!501)/.test(sqlState))
-    throw refusal(place, `${object.toLowerCase()} cannot be replaced: ${failure.message}`)
+    throw refusal(serverName, `${object.toLowerCase()} cannot be replaced: ${failure.message}`)
   throw failure
 }
 
-const refusal = (place: string, differences: string) =>
+const refusal = (serverName: string, differences: string) =>
   new StartRefusal(
-    `${place} was made before the first release and differs from what it should be: ${differences}. Undo that, or ${exportAdvice}.`,
+    `${serverName} was made before the first release and differs from what it should be: ${differences}. Undo that, or ${exportAdvice}.`,
   )

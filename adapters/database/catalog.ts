@@ -13,13 +13,13 @@ export type Catalog = Readonly<Record<string, string>>
  * constraints of kind `n` are Postgres 18's for NOT NULL, which the columns say in every version.
  */
 const catalogQuery = (tables: readonly string[]) => `
-  with place as (
+  with schema_of_ours as (
     select n.oid, quote_ident(n.nspname) || '.' as prefix
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.oid = to_regclass('turnlog_migrations')
   ), ours as (
-    select c.oid, c.relname::text as name, c.relpersistence, c.relrowsecurity, place.prefix
-    from pg_class c join place on place.oid = c.relnamespace
+    select c.oid, c.relname::text as name, c.relpersistence, c.relrowsecurity, schema_of_ours.prefix
+    from pg_class c join schema_of_ours on schema_of_ours.oid = c.relnamespace
     where c.relkind in ('r', 'p') and c.relname in (${tables.map((name) => `'${name}'`).join(', ')})
   ), entries as (
     select 'table' as kind, name, prefix,
@@ -46,8 +46,8 @@ const catalogQuery = (tables: readonly string[]) => `
     from ours join pg_trigger t on t.tgrelid = ours.oid and not t.tgisinternal
     union all
     select 'function', p.proname || '(' || oidvectortypes(p.proargtypes) || ')',
-      place.prefix, pg_get_functiondef(p.oid)
-    from place join pg_proc p on p.pronamespace = place.oid
+      schema_of_ours.prefix, pg_get_functiondef(p.oid)
+    from schema_of_ours join pg_proc p on p.pronamespace = schema_of_ours.oid
     where p.prokind in ('f', 'p') and p.proname like 'turnlog\\_%'
   )
   select kind, name, replace(replace(definition, prefix, ''), chr(13), '') as definition

@@ -24,9 +24,9 @@ export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', im
 /** Refuses Postgres below 14, another encoding or isolation level, and one that may lose what it confirmed. */
 export async function verifyServer(
   ask: Ask,
-  options: { place: string; allowUnsafe: boolean; onEvent: OnDatabaseEvent },
+  options: { serverName: string; allowUnsafe: boolean; onEvent: OnDatabaseEvent },
 ): Promise<void> {
-  const { place, allowUnsafe, onEvent } = options
+  const { serverName, allowUnsafe, onEvent } = options
   const settings = await askOne(
     ask,
     `select current_setting('server_version') as release,
@@ -38,22 +38,22 @@ export async function verifyServer(
   )
   if (settings.old === true) {
     throw new StartRefusal(
-      `${place} is version ${String(settings.release)}, and Turnlog needs 14 or later: upgrade the server.`,
+      `${serverName} is version ${String(settings.release)}, and Turnlog needs 14 or later: upgrade the server.`,
     )
   }
   if (settings.encoding !== 'UTF8') {
     throw new StartRefusal(
-      `${place} has the encoding ${String(settings.encoding)}, which cannot hold every text: create the database with the encoding UTF8.`,
+      `${serverName} has the encoding ${String(settings.encoding)}, which cannot hold every text: create the database with the encoding UTF8.`,
     )
   }
   if (settings.isolation !== 'read committed') {
     throw new StartRefusal(
-      `${place} has default_transaction_isolation ${String(settings.isolation)}, and the writes rely on read committed: set that for the server, the database or the user.`,
+      `${serverName} has default_transaction_isolation ${String(settings.isolation)}, and the writes rely on read committed: set that for the server, the database or the user.`,
     )
   }
   const off = ['fsync', 'full_page_writes'].filter((name) => settings[name] === true)
   if (off.length === 0) return
-  const what = `${place} runs with ${off.join(' and ')} off and can lose turns it has confirmed`
+  const what = `${serverName} runs with ${off.join(' and ')} off and can lose turns it has confirmed`
   if (!allowUnsafe) {
     throw new StartRefusal(
       `${what}: turn ${off.length === 1 ? 'it' : 'them'} on in postgresql.conf, or accept the loss with database.allowUnsafe.`,
@@ -63,7 +63,7 @@ export async function verifyServer(
 }
 
 /** Refuses a database that a newer release has migrated beyond what this code can live with. */
-export async function verifyCode(ask: Ask, place: string): Promise<void> {
+export async function verifyCode(ask: Ask, serverName: string): Promise<void> {
   const { known } = await askOne(
     ask,
     `select to_regclass('turnlog_migrations') is not null as known`,
@@ -72,7 +72,7 @@ export async function verifyCode(ask: Ask, place: string): Promise<void> {
   const { oldest } = await askOne(ask, 'select max(oldest_code) as oldest from turnlog_migrations')
   if (typeof oldest === 'number' && oldest > codeVersion) {
     throw new StartRefusal(
-      `A newer Turnlog has migrated ${place}, and this release no longer works with it: run the newer release.`,
+      `A newer Turnlog has migrated ${serverName}, and this release no longer works with it: run the newer release.`,
     )
   }
 }
@@ -113,15 +113,15 @@ export const isMigrated = async (ask: Ask, folder: string): Promise<boolean> =>
   stateOf(await readRecorded(ask), readMigrations(folder)) === 'current'
 
 /** Refuses a database whose schema is missing or behind. */
-export async function verifySchema(ask: Ask, place: string, folder: string): Promise<void> {
+export async function verifySchema(ask: Ask, serverName: string, folder: string): Promise<void> {
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
   if (state === 'current') return
-  if (state === 'foreign') throw foreign(place, recorded)
-  if (state === 'behind') refuseObstacle(place, obstacleTo(recorded, migrations))
+  if (state === 'foreign') throw foreign(serverName, recorded)
+  if (state === 'behind') refuseObstacle(serverName, obstacleTo(recorded, migrations))
   throw new StartRefusal(
-    `The schema of ${place} is missing or out of date: run \`turnlog migrate\`.`,
+    `The schema of ${serverName} is missing or out of date: run \`turnlog migrate\`.`,
   )
 }
 
@@ -132,29 +132,29 @@ export async function verifySchema(ask: Ask, place: string, folder: string): Pro
  */
 export async function runMigrations(
   ask: Ask,
-  options: { place: string; schema: string; folder: string; run: () => Promise<void> },
+  options: { serverName: string; schema: string; folder: string; run: () => Promise<void> },
 ): Promise<string | undefined> {
-  const { place, schema, folder, run } = options
+  const { serverName, schema, folder, run } = options
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
   if (state === 'current') return undefined
-  if (state === 'foreign') throw foreign(place, recorded)
-  if (state === 'old') await adopt(ask, { place, folder, migrations })
+  if (state === 'foreign') throw foreign(serverName, recorded)
+  if (state === 'old') await adopt(ask, { serverName, folder, migrations })
   const now = state === 'old' ? await readRecorded(ask) : recorded
-  refuseObstacle(place, obstacleTo(now, migrations))
+  refuseObstacle(serverName, obstacleTo(now, migrations))
   await run()
   return state === 'old'
     ? `${schema} was adopted: its seven migrations became two`
     : `${schema} was brought up to date`
 }
 
-function refuseObstacle(place: string, obstacle: Obstacle | undefined): void {
+function refuseObstacle(serverName: string, obstacle: Obstacle | undefined): void {
   if (obstacle === undefined) return
-  throw new StartRefusal(`${place} is not migrated: ${obstacle.finding}. ${obstacle.advice}.`)
+  throw new StartRefusal(`${serverName} is not migrated: ${obstacle.finding}. ${obstacle.advice}.`)
 }
 
-const foreign = (place: string, recorded: Recorded) =>
+const foreign = (serverName: string, recorded: Recorded) =>
   new StartRefusal(
-    `${place} was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)}): ${exportAdvice}.`,
+    `${serverName} was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)}): ${exportAdvice}.`,
   )

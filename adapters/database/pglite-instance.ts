@@ -28,7 +28,7 @@ const roomBytes = 32 * 1024 * 1024
 
 export async function openInstance(
   directory: string,
-  place: string,
+  serverName: string,
   onEvent: OnDatabaseEvent,
 ): Promise<PgliteInstance> {
   let pglite: PGlite | undefined = await openData(directory)
@@ -51,7 +51,7 @@ export async function openInstance(
   const stillFull = () =>
     new DatabaseError(
       'not-sent',
-      `The ${place} ended, and its disk has too little room to open it`,
+      `The ${serverName} ended, and its disk has too little room to open it`,
       {
         reason: 'full',
         ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
@@ -59,7 +59,7 @@ export async function openInstance(
     )
 
   const notOpened = (cause: unknown) =>
-    new DatabaseError('not-sent', `The ${place} ended and cannot be opened`, {
+    new DatabaseError('not-sent', `The ${serverName} ended and cannot be opened`, {
       reason: 'unreachable',
       cause,
     })
@@ -87,7 +87,7 @@ export async function openInstance(
     }
     ended = undefined
     unopened = undefined
-    onEvent({ type: 'reopened', message: `The ${place} was opened anew` })
+    onEvent({ type: 'reopened', message: `The ${serverName} was opened anew` })
     return pglite
   }
 
@@ -98,7 +98,7 @@ export async function openInstance(
       try {
         return (await opened.query<Row>(text, values)).rows
       } catch (thrown) {
-        const failure = statementFailure(thrown, place)
+        const failure = statementFailure(thrown, serverName)
         if (isLastAnswer(thrown)) end(failure)
         throw failure
       }

@@ -32,20 +32,20 @@ const analyseAtLeastEvery = 50_000
 /** The first start of a directory takes some 5 s and 1 GB, later ones half a second. */
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
-  const place = `embedded Postgres in ${directory}`
+  const serverName = `embedded Postgres in ${directory}`
   refuseForeignDirectory(directory)
   const unlock = lockDirectory(directory)
-  const instance = await openInstance(directory, place, onEvent).catch((thrown: unknown) => {
+  const instance = await openInstance(directory, serverName, onEvent).catch((thrown: unknown) => {
     unlock()
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
     throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
   })
-  const turns = createTurns(place)
+  const turns = createTurns(serverName)
 
   const ask = (text: string) => instance.query<object>(text, [])
   const verify = async () => {
-    await verifyCode(ask, place)
-    await verifySchema(ask, place, migrationsFolder)
+    await verifyCode(ask, serverName)
+    await verifySchema(ask, serverName, migrationsFolder)
   }
 
   // Nothing analyses an embedded database by itself, and plans made while its tables were small
@@ -75,7 +75,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   }
 
   return {
-    name: place,
+    name: serverName,
     shared: false,
     async query<Row extends object>({ text, params }: Statement, given: QueryOptions = {}) {
       const values = params.map(paramText)
@@ -87,16 +87,21 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
     verify: () => turns.take(verify),
     migrate: () =>
       turns.take(async () => {
-        await verifyCode(ask, place)
+        await verifyCode(ask, serverName)
         const run = async () => {
           await migrate(drizzle(await instance.open()), { migrationsFolder }).catch(
             (thrown: unknown) => {
-              throw migrationFailure(thrown, place)
+              throw migrationFailure(thrown, serverName)
             },
           )
         }
-        const schema = `The schema of the ${place}`
-        const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+        const schema = `The schema of the ${serverName}`
+        const message = await runMigrations(ask, {
+          serverName,
+          schema,
+          folder: migrationsFolder,
+          run,
+        })
         if (message !== undefined) onEvent({ type: 'migrated', message })
       }),
     [Symbol.asyncDispose]() {
@@ -107,7 +112,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
 }
 
 /** One statement at a time, in order; what waits here has certainly not been sent. */
-function createTurns(place: string) {
+function createTurns(serverName: string) {
   let tail: Promise<unknown> = Promise.resolve()
   let closed = false
 
@@ -116,12 +121,12 @@ function createTurns(place: string) {
       const dueAt = performance.now() + (deadlineMs ?? Number.POSITIVE_INFINITY)
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
       let started = false
-      const giveUp = () => reject(late(place, started))
+      const giveUp = () => reject(late(serverName, started))
       const timer = deadlineMs === undefined ? undefined : setTimeout(giveUp, deadlineMs)
       const turn = async () => {
-        if (closed) throw new DatabaseError('not-sent', `The ${place} was closed here`)
+        if (closed) throw new DatabaseError('not-sent', `The ${serverName} was closed here`)
         // The timer may be due and not yet heard: a statement holds the whole thread.
-        if (performance.now() >= dueAt) throw late(place, started)
+        if (performance.now() >= dueAt) throw late(serverName, started)
         started = true
         return await work()
       }
@@ -138,9 +143,9 @@ function createTurns(place: string) {
   }
 }
 
-const late = (place: string, started: boolean) =>
+const late = (serverName: string, started: boolean) =>
   started
-    ? new DatabaseError('unknown', `The ${place} did not answer within the deadline`, slow)
-    : new DatabaseError('not-sent', `The ${place} had no turn within the deadline`, slow)
+    ? new DatabaseError('unknown', `The ${serverName} did not answer within the deadline`, slow)
+    : new DatabaseError('not-sent', `The ${serverName} had no turn within the deadline`, slow)
 
 const slow = { reason: 'slow' } as const

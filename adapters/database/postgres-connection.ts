@@ -59,7 +59,7 @@ export async function openConnection(
   onClose: (connection: Connection) => void = noop,
   signal?: AbortSignal,
 ): Promise<Connection> {
-  const { place, urls } = readUrl(options.url)
+  const { serverName, urls } = readUrl(options.url)
   let failure: unknown
   let standby: Connection | undefined
   for (const url of urls) {
@@ -76,7 +76,7 @@ export async function openConnection(
     }
   }
   if (standby !== undefined) return standby
-  throw connectFailure(failure, place)
+  throw connectFailure(failure, serverName)
 }
 
 async function openOne(
@@ -167,7 +167,7 @@ function dial({ host: [host = 'localhost'], port: [port = 5432], path }: Target)
 }
 
 /** What of a database URL may be logged, and one URL for each of its hosts. */
-export function readUrl(url: string): { place: string; urls: string[] } {
+export function readUrl(url: string): { serverName: string; urls: string[] } {
   const parts = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^/?@]*)(\/[^?]*)?(\?.*)?$/.exec(url)
   if (parts === null) {
     throw new StartRefusal('The database URL is not of the form postgres://user@host:5432/name')
@@ -193,7 +193,7 @@ export function readUrl(url: string): { place: string; urls: string[] } {
     '',
   )
   return {
-    place: `Postgres at ${hosts}${path}`,
+    serverName: `Postgres at ${hosts}${path}`,
     urls: hosts.split(',').map((host) => start + host + path + known),
   }
 }

@@ -12,7 +12,7 @@ import type { OnDatabaseEvent } from './startable.ts'
 
 export type StartOptions = {
   readonly url: string
-  readonly place: string
+  readonly serverName: string
   readonly connectTimeoutMs: number
   readonly startWaitSeconds: number
   readonly allowUnsafe: boolean
@@ -30,48 +30,57 @@ const askMs = 10_000
 const lookMs = 200
 
 export async function verifyPostgres(options: StartOptions): Promise<void> {
-  const { place, migrationsFolder } = options
+  const { serverName, migrationsFolder } = options
   await withConnection(options, async (ask) => {
     await verifyServer(ask, options)
-    await verifyCode(ask, place)
-    await verifySchema(ask, place, migrationsFolder)
+    await verifyCode(ask, serverName)
+    await verifySchema(ask, serverName, migrationsFolder)
   })
 }
 
 export async function migratePostgres(options: StartOptions): Promise<void> {
-  const { place, migrationsFolder, onEvent } = options
+  const { serverName, migrationsFolder, onEvent } = options
   await withConnection(options, async (ask, { client }) => {
     await verifyServer(ask, options)
-    await verifyCode(ask, place)
+    await verifyCode(ask, serverName)
     // Usually nothing is to be done, and then no right to change the schema is needed either.
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
       const run = () => migrate(drizzle(client), { migrationsFolder })
-      const schema = `The schema of ${place}`
-      const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+      const schema = `The schema of ${serverName}`
+      const message = await runMigrations(ask, {
+        serverName,
+        schema,
+        folder: migrationsFolder,
+        run,
+      })
       if (message === undefined) return
       onEvent({ type: 'migrated', message })
     } finally {
       // Also ends with the session, which is over soon; a pooler may hold that longer.
       await ask(`select pg_advisory_unlock(${migrationLock})`).catch(() => {})
     }
-    await verifyCode(ask, place)
+    await verifyCode(ask, serverName)
   })
 }
 
 /** Polls instead of waiting inside Postgres: nothing to cancel, and no session setting to make. */
-async function lock(ask: Ask, { place, startWaitSeconds, onEvent }: StartOptions): Promise<void> {
+async function lock(
+  ask: Ask,
+  { serverName, startWaitSeconds, onEvent }: StartOptions,
+): Promise<void> {
   const until = performance.now() + startWaitSeconds * 1000
   for (let looks = 0; ; looks++) {
     const [row] = await ask(`select pg_try_advisory_lock(${migrationLock}) as ours`)
     if (row !== undefined && 'ours' in row && row.ours === true) return
     if (performance.now() > until) {
       throw new StartRefusal(
-        `Another node has been migrating ${place} for more than ${startWaitSeconds} s: wait for it, or end its session.`,
+        `Another node has been migrating ${serverName} for more than ${startWaitSeconds} s: wait for it, or end its session.`,
       )
     }
-    if (looks === 0) onEvent({ type: 'waiting', message: `Another node is migrating ${place}` })
+    if (looks === 0)
+      onEvent({ type: 'waiting', message: `Another node is migrating ${serverName}` })
     await sleep(lookMs)
   }
 }
@@ -89,7 +98,7 @@ async function withConnection(
   try {
     await work(ask, connection)
   } catch (thrown) {
-    throw migrationFailure(thrown, options.place)
+    throw migrationFailure(thrown, options.serverName)
   } finally {
     connection.close()
   }
@@ -97,7 +106,7 @@ async function withConnection(
 
 /** Waits for a server that is starting beside us; not for one that knows us and says no. */
 async function connectPatiently(options: StartOptions): Promise<Connection> {
-  const { url, place, connectTimeoutMs, startWaitSeconds, onEvent } = options
+  const { url, serverName, connectTimeoutMs, startWaitSeconds, onEvent } = options
   const until = performance.now() + startWaitSeconds * 1000
   for (let looks = 0; ; looks++) {
     try {
@@ -111,14 +120,15 @@ async function connectPatiently(options: StartOptions): Promise<Connection> {
         throw new StartRefusal(`${thrown.message}: ${advice}.`)
       }
       const mismatch = looks === 0 ? await postgresTlsMismatch(url) : undefined
-      if (mismatch !== undefined) throw new StartRefusal(`${place} cannot be used: ${mismatch}.`)
+      if (mismatch !== undefined)
+        throw new StartRefusal(`${serverName} cannot be used: ${mismatch}.`)
       if (performance.now() > until) {
         throw new StartRefusal(
           `${thrown.message}, and this for ${startWaitSeconds} s: check that the server at the database URL runs.`,
         )
       }
       if (looks === 0)
-        onEvent({ type: 'waiting', message: `${thrown.message}; waiting for ${place}` })
+        onEvent({ type: 'waiting', message: `${thrown.message}; waiting for ${serverName}` })
     }
     await sleep(lookMs)
   }

@@ -11,7 +11,7 @@ import type { OnDatabaseEvent } from './startable.ts'
 
 export type PoolOptions = {
   /** Without secrets, for messages. */
-  readonly place: string
+  readonly serverName: string
   readonly max: number
   readonly connect: (
     onClose: (connection: Connection) => void,
@@ -61,7 +61,7 @@ export class Pool {
 
   /** An idle connection, else the next one to be free within `waitMs`. Rejects with `not-sent`. */
   take(waitMs: number): Connection | Promise<Connection> {
-    if (this.#closing.signal.aborted) throw closed(this.#options.place)
+    if (this.#closing.signal.aborted) throw closed(this.#options.serverName)
     const entry = this.#idle.pop()
     if (entry === undefined) return this.#wait(waitMs)
     this.#busy.add(entry.connection)
@@ -91,7 +91,7 @@ export class Pool {
   /** Refuses callers that wait, waits for statements that run, closes all. */
   async close(): Promise<void> {
     this.#closing.abort()
-    for (const waiter of this.#waiters) this.#refuse(waiter, closed(this.#options.place))
+    for (const waiter of this.#waiters) this.#refuse(waiter, closed(this.#options.serverName))
     this.#settle()
     await this.#drained.promise
     for (const { connection } of [...this.#idle]) connection.close()
@@ -119,7 +119,7 @@ export class Pool {
   #giveUp(waiter: Waiter, waitMs: number): void {
     const { failures, reason } = this.#outage
     const cause = failures > 0 && reason instanceof DatabaseError ? reason : undefined
-    this.#refuse(waiter, late(this.#options.place, waitMs, cause))
+    this.#refuse(waiter, late(this.#options.serverName, waitMs, cause))
   }
 
   #refuse(waiter: Waiter, error: unknown): void {
@@ -175,12 +175,12 @@ export class Pool {
   }
 
   async #attempt(): Promise<void> {
-    const { place, connect, onEvent } = this.#options
+    const { serverName, connect, onEvent } = this.#options
     try {
       const connection = await connect((lost) => this.#lost(lost), this.#closing.signal)
       this.#connecting -= 1
       if (this.#outage.failures > 0)
-        onEvent({ type: 'reachable', message: `${place} can be reached again` })
+        onEvent({ type: 'reachable', message: `${serverName} can be reached again` })
       this.#outage.failures = 0
       this.#offer(connection)
     } catch (thrown) {
@@ -204,12 +204,13 @@ export class Pool {
   }
 }
 
-const closed = (place: string) => new DatabaseError('not-sent', `${place} was closed here`)
+const closed = (serverName: string) =>
+  new DatabaseError('not-sent', `${serverName} was closed here`)
 
-const late = (place: string, waitMs: number, cause: DatabaseError | undefined) =>
+const late = (serverName: string, waitMs: number, cause: DatabaseError | undefined) =>
   new DatabaseError(
     'not-sent',
-    `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`,
+    `No connection to ${serverName} was free within ${Math.ceil(waitMs)} ms`,
     cause === undefined
       ? { reason: 'slow' }
       : {

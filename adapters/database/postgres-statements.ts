@@ -11,7 +11,7 @@ import { paramText } from './values.ts'
 export type PostgresStatementsOptions = {
   readonly pool: Pool
   /** Without secrets, for messages. */
-  readonly place: string
+  readonly serverName: string
   readonly onEvent: OnDatabaseEvent
 }
 
@@ -31,12 +31,12 @@ const freshMs = 500
 
 export class PostgresStatements {
   readonly #pool: Pool
-  readonly #place: string
+  readonly #serverName: string
   readonly #onEvent: OnDatabaseEvent
 
-  constructor({ pool, place, onEvent }: PostgresStatementsOptions) {
+  constructor({ pool, serverName, onEvent }: PostgresStatementsOptions) {
     this.#pool = pool
-    this.#place = place
+    this.#serverName = serverName
     this.#onEvent = onEvent
   }
 
@@ -50,7 +50,7 @@ export class PostgresStatements {
       // This process was busy when it became free: sent now, it would be cancelled at once.
       if (usableNow() >= dueAt) {
         this.#pool.release(connection)
-        const text = `No connection to ${this.#place} was free within ${Math.ceil(waitMs)} ms`
+        const text = `No connection to ${this.#serverName} was free within ${Math.ceil(waitMs)} ms`
         throw new DatabaseError('not-sent', text, { reason: 'slow' })
       }
       const rows = await this.#runOn(connection, sent, startedAt, dueAt)
@@ -86,7 +86,7 @@ export class PostgresStatements {
         },
         (thrown) => {
           stop()
-          const failure = statementFailure(thrown, this.#place, isLate)
+          const failure = statementFailure(thrown, this.#serverName, isLate)
           const mayRunAgain = this.#refused(connection, thrown, failure) && usableNow() < dueAt
           if (mayRunAgain) resolve(undefined)
           else reject(failure)
@@ -111,19 +111,19 @@ export class PostgresStatements {
     this.#pool.discard(connection)
     this.#onEvent({
       type: 'stale',
-      message: `${this.#place} answered SQLSTATE ${sqlState}: a session that may have old settings was given up`,
+      message: `${this.#serverName} answered SQLSTATE ${sqlState}: a session that may have old settings was given up`,
     })
   }
 
   #gaveUp(connection: Connection, startedAt: number): DatabaseError {
     this.#onEvent({
       type: 'stuck',
-      message: `${this.#place} answered neither a statement nor its cancel`,
+      message: `${this.#serverName} answered neither a statement nor its cancel`,
     })
     this.#pool.discard(connection)
     // What was silent just as long is likely as dead, and would cost a deadline each to find out.
     this.#pool.distrust(startedAt)
-    const text = `${this.#place} did not answer within the deadline`
+    const text = `${this.#serverName} did not answer within the deadline`
     return new DatabaseError('unknown', text, { reason: 'slow' })
   }
 }

@@ -29,33 +29,33 @@ export type PostgresOptions = {
 /** Connects when it has to: the server may be away now, and may go and come back later. */
 export function openPostgres(options: PostgresOptions): StartableDatabase {
   const { url, migrateUrl = url, prepare, connectTimeoutMs, onEvent = () => {} } = options
-  const { place } = readUrl(url)
+  const { serverName } = readUrl(url)
   const pool = new Pool({
-    place,
+    serverName,
     max: options.connectionsMax,
     connect: (onClose, signal) =>
       openConnection({ url, prepare, connectTimeoutMs }, onClose, signal),
     onEvent,
   })
-  const statements = new PostgresStatements({ pool, place, onEvent })
+  const statements = new PostgresStatements({ pool, serverName, onEvent })
   const start = {
     ...options,
     url: migrateUrl,
-    place: readUrl(migrateUrl).place,
+    serverName: readUrl(migrateUrl).serverName,
     migrationsFolder: options.migrationsFolder ?? defaultMigrationsFolder,
     onEvent,
   }
   return {
-    name: place,
+    name: serverName,
     shared: true,
     query: <Row extends object>(statement: Statement, { deadlineMs }: QueryOptions = {}) =>
       statements.run<Row>(statement, deadlineMs ?? options.deadlineMs),
     async migrate() {
       await migratePostgres(start)
       // The other URL may lead to another server, or to a user with settings of its own.
-      if (migrateUrl !== url) await verifyPostgres({ ...start, url, place })
+      if (migrateUrl !== url) await verifyPostgres({ ...start, url, serverName })
     },
-    verify: () => verifyPostgres({ ...start, url, place }),
+    verify: () => verifyPostgres({ ...start, url, serverName }),
     [Symbol.asyncDispose]: () => pool.close(),
   }
 }

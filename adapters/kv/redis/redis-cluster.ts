@@ -7,10 +7,16 @@ import { type Kv, KvError } from '../../../src/ports/kv.ts'
 import { encodeKey, partitionOf } from '../key.ts'
 import type { OpenedKv } from '../opened.ts'
 import { createKv } from '../shape.ts'
-import { earEvents, probeExpiry, probeKeyOf, type RedisOptions, redisDefaults } from './redis.ts'
+import {
+  probeExpiry,
+  probeKeyOf,
+  type RedisOptions,
+  redisDefaults,
+  subscriptionEvents,
+} from './redis.ts'
 import type { Carrier } from './redis-connection.ts'
 import { emptyList } from './redis-frames.ts'
-import { createListeners, type Ears } from './redis-listeners.ts'
+import { createListeners, type Subscriptions } from './redis-listeners.ts'
 import { slotOf } from './redis-slots.ts'
 import { redisKeyOf, redisStore } from './redis-store.ts'
 import { RedisSubscriber, type Subscriber } from './redis-subscriber.ts'
@@ -31,16 +37,16 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   const { addresses, urlOf } = readClusterUrl(url)
   const topology = createTopology({ addresses, urlOf, deadlineMs, onEvent })
   const carrier = clusterCarrier(topology)
-  const listeners = createListeners((heardBy) =>
-    clusterEars(
+  const listeners = createListeners((handlers) =>
+    clusterSubscriptions(
       topology,
       (address, moved) =>
         new RedisSubscriber({
-          ...heardBy,
+          ...handlers,
           url: urlOf(address),
           sharded: true,
           onMoved: moved,
-          onConnection: earEvents(`Redis at ${address}`, onEvent),
+          onConnection: subscriptionEvents(`Redis at ${address}`, onEvent),
           echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
         }),
     ),
@@ -117,34 +123,34 @@ function redirection(thrown: unknown, answeredBy: string) {
 }
 
 /** A subscriber for each master; a channel goes where its slot is, and follows it. */
-function clusterEars(
+function clusterSubscriptions(
   topology: Topology,
   subscribeTo: (address: string, moved: (channel: string) => void) => Subscriber,
-): Ears {
+): Subscriptions {
   const subscribers = new Map<string, Subscriber>()
   /** Where each wanted channel is heard; `undefined` while that is not known. */
-  const places = new Map<string, string | undefined>()
+  const addresses = new Map<string, string | undefined>()
 
-  const place = (channel: string) => {
-    const before = places.get(channel)
+  const assign = (channel: string) => {
+    const before = addresses.get(channel)
     const address = topology.ofSlot(slotOf(channel))
     if (address === before) return
     if (before !== undefined) subscribers.get(before)?.drop(channel)
-    places.set(channel, address)
+    addresses.set(channel, address)
     if (address === undefined) return
     const subscriber = subscribers.get(address) ?? subscribeTo(address, onMoved)
     subscribers.set(address, subscriber)
     subscriber.want(channel)
   }
   const onMoved = (channel: string) => {
-    if (!places.has(channel)) return
-    places.set(channel, undefined)
+    if (!addresses.has(channel)) return
+    addresses.set(channel, undefined)
     // Until another look says where; the same server again, perhaps.
     topology.doubt()
-    setTimeout(() => places.has(channel) && place(channel), 200)
+    setTimeout(() => addresses.has(channel) && assign(channel), 200)
   }
   topology.onChange(() => {
-    for (const channel of places.keys()) place(channel)
+    for (const channel of addresses.keys()) assign(channel)
     for (const [address, subscriber] of subscribers) {
       if (!subscriber.idle()) continue
       subscriber.close()
@@ -154,19 +160,19 @@ function clusterEars(
 
   return {
     want(channel) {
-      places.set(channel, undefined)
-      place(channel)
+      addresses.set(channel, undefined)
+      assign(channel)
     },
     drop(channel) {
-      const address = places.get(channel)
-      places.delete(channel)
+      const address = addresses.get(channel)
+      addresses.delete(channel)
       if (address !== undefined) subscribers.get(address)?.drop(channel)
     },
     ready: () =>
       [...subscribers.values()].every((subscriber) => subscriber.ready()) &&
-      [...places.values()].every((address) => address !== undefined),
+      [...addresses.values()].every((address) => address !== undefined),
     close() {
-      places.clear()
+      addresses.clear()
       for (const subscriber of subscribers.values()) subscriber.close()
     },
   }

@@ -46,7 +46,7 @@ export type Arg = string | Buffer
 
 export type CarrierOptions = {
   /** Without secrets, for messages. */
-  readonly place: string
+  readonly serverName: string
   readonly deadlineMs: number
   readonly onEvent: OnKvEvent
 }
@@ -80,7 +80,7 @@ export class ServerConnection implements ServerCarrier {
   constructor(url: string, options: CarrierOptions) {
     this.#url = url
     this.#options = options
-    this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.place))
+    this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.serverName))
     this.#client = createRenewableClient(url, {
       connect: () => this.#lose(),
       ready: () => void this.#identify(),
@@ -116,7 +116,7 @@ export class ServerConnection implements ServerCarrier {
   close(): void {
     this.#isClosed = true
     this.#lose()
-    this.#deadlines.close(closedHere(this.#options.place))
+    this.#deadlines.close(closedHere(this.#options.serverName))
     this.#client.close()
   }
 
@@ -130,17 +130,20 @@ export class ServerConnection implements ServerCarrier {
   #report(thrown: unknown): void {
     if (this.#isAway || this.#isClosed) return
     this.#isAway = true
-    const { place, onEvent } = this.#options
-    onEvent({ type: 'unreachable', message: `${place} cannot be reached: ${reasonOf(thrown)}` })
+    const { serverName, onEvent } = this.#options
+    onEvent({
+      type: 'unreachable',
+      message: `${serverName} cannot be reached: ${reasonOf(thrown)}`,
+    })
     if (!this.#wasReady) void this.#advise()
   }
 
   /** A URL that asks for the wrong thing fails from the start, and the reason does not say so. */
   async #advise(): Promise<void> {
-    const { place, onEvent } = this.#options
+    const { serverName, onEvent } = this.#options
     const mismatch = await redisTlsMismatch(this.#url)
     if (mismatch !== undefined && !this.#isClosed)
-      onEvent({ type: 'mistaken', message: `${place} cannot be used: ${mismatch}` })
+      onEvent({ type: 'mistaken', message: `${serverName} cannot be used: ${mismatch}` })
   }
 
   /** Asks which run the server is, at once and then again and again. */
@@ -164,12 +167,12 @@ export class ServerConnection implements ServerCarrier {
   }
 
   #identified(run: string): void {
-    const { place, onEvent } = this.#options
+    const { serverName, onEvent } = this.#options
     // Answers on their way are of the run before.
     if (this.#run !== undefined && this.#run !== run) this.#connection += 1
     this.#run = run
     this.#wasReady = true
-    if (this.#isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
+    if (this.#isAway) onEvent({ type: 'reachable', message: `${serverName} can be reached again` })
     this.#isAway = false
   }
 
@@ -205,15 +208,16 @@ export class ServerConnection implements ServerCarrier {
 
   /** Sends to the server that is connected now, and takes no other one's answer. */
   async #call<T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> {
-    const { place } = this.#options
+    const { serverName } = this.#options
     const at = this.#connection
-    if (this.#run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
-    checkRoom(this.#deadlines, place)
+    if (this.#run === undefined) throw new KvError('not-sent', `${serverName} cannot be reached`)
+    checkRoom(this.#deadlines, serverName)
     let bytes = 0
     for (const { length } of args) bytes += length
     const sent = sendTo(this.#run).catch((thrown: unknown) => this.#failed(thrown, at))
     const reply = await this.#deadlines.within(sent, bytes)
-    if (at !== this.#connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+    if (at !== this.#connection)
+      throw new KvError('unknown', `The connection to ${serverName} was lost`)
     this.#client.alive()
     return reply
   }
@@ -222,7 +226,7 @@ export class ServerConnection implements ServerCarrier {
     if (at === this.#connection && isReplicaReply(thrown)) this.#onReplica()
     // It may be no master any more.
     else if (!this.#isIdentifying && /\bMOVED\b/.test(reasonOf(thrown))) void this.#identify()
-    throw callFailure(thrown, this.#options.place)
+    throw callFailure(thrown, this.#options.serverName)
   }
 }
 
@@ -235,10 +239,10 @@ function runOf(infos: readonly string[]): string {
   return createHash('sha1').update(process).update(line).digest('hex')
 }
 
-function checkRoom(deadlines: Deadlines, place: string): void {
-  if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
+function checkRoom(deadlines: Deadlines, serverName: string): void {
+  if (deadlines.silent()) throw new KvError('not-sent', `${serverName} is silent`)
   const { calls, bytes } = deadlines.outstanding()
   if (calls >= outstandingMax.calls || bytes >= outstandingMax.bytes) {
-    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${place} already`)
+    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${serverName} already`)
   }
 }

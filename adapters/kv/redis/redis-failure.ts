@@ -17,20 +17,23 @@ export const isMissingScript = (thrown: unknown) =>
 export const isReplicaReply = (thrown: unknown) =>
   thrown instanceof ErrorReply && /\bREADONLY\b/.test(thrown.message)
 
-export const lateAnswer = (place: string) =>
-  new KvError('unknown', `${place} did not answer within the deadline`)
+export const lateAnswer = (serverName: string) =>
+  new KvError('unknown', `${serverName} did not answer within the deadline`)
 
-export const closedHere = (place: string) =>
-  new KvError('unknown', `${place} was closed here before it answered`)
+export const closedHere = (serverName: string) =>
+  new KvError('unknown', `${serverName} was closed here before it answered`)
 
-export function callFailure(thrown: unknown, place: string): KvError {
+export function callFailure(thrown: unknown, serverName: string): KvError {
   const reason = reasonOf(thrown)
   if (thrown instanceof ErrorReply) {
     const options = { refusesWrites: refusesWrites.test(reason) }
-    return new KvError('refused', `${place} answered ${withoutScript(reason)}`, options)
+    return new KvError('refused', `${serverName} answered ${withoutScript(reason)}`, options)
   }
   const isUnsent = /offline|client is closed|queue is full|aborted/i.test(reason)
-  return new KvError(isUnsent ? 'not-sent' : 'unknown', `The call of ${place} failed: ${reason}`)
+  return new KvError(
+    isUnsent ? 'not-sent' : 'unknown',
+    `The call of ${serverName} failed: ${reason}`,
+  )
 }
 
 /** Redis adds the script's hash and line, which say nothing to an operator. */

@@ -23,18 +23,18 @@ export type SubscriberOptions = {
   readonly sharded: boolean
   onMessage(channel: string, message: Buffer): void
   /** From now on all of the channel is heard; before, something may have been missed. */
-  onHeard(channel: string): void
+  onSubscribed(channel: string): void
   /** The channel is not this server's. It is dropped. */
   onMoved(channel: string): void
-  /** Connected, or lost with a reason: a `Deaf`, where it had stopped hearing. */
+  /** Connected, or lost with a reason: a `NotReceiving`, where it had stopped hearing. */
   onConnection(lost: unknown): void
   /** Publishes what no listener takes for a change, over another connection. */
   echo(channel: string): Promise<unknown>
 }
 
 /** A message that was published to test the connection did not arrive. */
-export class Deaf extends Error {
-  override readonly name = 'Deaf'
+export class NotReceiving extends Error {
+  override readonly name = 'NotReceiving'
 }
 
 /** Channels in one SUBSCRIBE, or SSUBSCRIBEs under way at a time. */
@@ -97,7 +97,7 @@ export class RedisSubscriber implements Subscriber {
   }
 
   ready(): boolean {
-    return !this.#isConnecting || this.#isHearing()
+    return !this.#isConnecting || this.#isReceiving()
   }
 
   close(): void {
@@ -109,7 +109,7 @@ export class RedisSubscriber implements Subscriber {
     this.#client.close()
   }
 
-  #isHearing(): boolean {
+  #isReceiving(): boolean {
     return this.#client.current.isReady && !this.#isRefused
   }
 
@@ -140,7 +140,7 @@ export class RedisSubscriber implements Subscriber {
 
   async #round(): Promise<boolean> {
     const [wanted, registered, changed] = [this.#wanted, this.#registered, this.#changed]
-    const { onConnection, onHeard } = this.#options
+    const { onConnection, onSubscribed } = this.#options
     const channels = [...changed].slice(0, channelsPerRound)
     for (const channel of channels) changed.delete(channel)
     const more = channels.filter((each) => wanted.has(each) && !registered.has(each))
@@ -161,7 +161,7 @@ export class RedisSubscriber implements Subscriber {
     if (this.#isRefused) onConnection(undefined)
     this.#isRefused = false
     // Also those that were given up and wanted again before this round.
-    for (const each of channels) if (wanted.has(each)) onHeard(each)
+    for (const each of channels) if (wanted.has(each)) onSubscribed(each)
     return true
   }
 
@@ -206,7 +206,7 @@ export class RedisSubscriber implements Subscriber {
     const [channel] = this.#registered
     const isQuiet = this.#messages === this.#messagesBefore
     this.#messagesBefore = this.#messages
-    if (!isQuiet || !this.#isHearing() || channel === undefined) return
+    if (!isQuiet || !this.#isReceiving() || channel === undefined) return
     const { current } = this.#client
     try {
       await this.#options.echo(channel)
@@ -215,12 +215,12 @@ export class RedisSubscriber implements Subscriber {
       return
     }
     const isSame = () =>
-      this.#client.current === current && this.#isHearing() && this.#registered.has(channel)
+      this.#client.current === current && this.#isReceiving() && this.#registered.has(channel)
     const arrived = await this.#messageArrives()
     if (this.#isClosed || arrived || !isSame() || !this.#wanted.has(channel)) return
     // A new client has no subscriptions: subscribe again.
     this.#registered.clear()
-    this.#options.onConnection(new Deaf('what was published there does not arrive'))
+    this.#options.onConnection(new NotReceiving('what was published there does not arrive'))
     this.#client.renew()
   }
 

@@ -22,7 +22,7 @@ export type Topology = {
   close(): void
 }
 
-export type TopologyOptions = Omit<CarrierOptions, 'place'> & {
+export type TopologyOptions = Omit<CarrierOptions, 'serverName'> & {
   readonly addresses: readonly string[]
   readonly urlOf: (address: string) => string
 }
@@ -46,8 +46,8 @@ export function createTopology(options: TopologyOptions): Topology {
   const server = (address: string) => {
     const known = servers.get(address)
     if (known !== undefined) return known
-    const place = `Redis at ${address}`
-    const made = new ServerConnection(urlOf(address), { place, deadlineMs, onEvent })
+    const serverName = `Redis at ${address}`
+    const made = new ServerConnection(urlOf(address), { serverName, deadlineMs, onEvent })
     servers.set(address, made)
     return made
   }

@@ -5,9 +5,9 @@ import { createKv } from '../shape.ts'
 import { type CarrierOptions, ServerConnection } from './redis-connection.ts'
 import { reasonOf } from './redis-failure.ts'
 import { emptyList } from './redis-frames.ts'
-import { createListeners, type HeardBy } from './redis-listeners.ts'
+import { type ChannelHandlers, createListeners } from './redis-listeners.ts'
 import { redisStore } from './redis-store.ts'
-import { Deaf, RedisSubscriber } from './redis-subscriber.ts'
+import { NotReceiving, RedisSubscriber } from './redis-subscriber.ts'
 
 export type RedisOptions = {
   /** `redis:` or `rediss:`, with the index of the database as its path. */
@@ -28,14 +28,14 @@ export function openRedis(options: RedisOptions): OpenedKv {
     onEvent: () => {},
     ...options,
   }
-  const place = `Redis at ${placeOf(url)}`
-  const settings: CarrierOptions = { place, deadlineMs, onEvent }
+  const serverName = `Redis at ${serverOf(url)}`
+  const settings: CarrierOptions = { serverName, deadlineMs, onEvent }
   const carrier = new ServerConnection(url, settings)
-  const onConnection = earEvents(place, onEvent)
+  const onConnection = subscriptionEvents(serverName, onEvent)
   const listeners = createListeners(
-    (heardBy: HeardBy) =>
+    (handlers: ChannelHandlers) =>
       new RedisSubscriber({
-        ...heardBy,
+        ...handlers,
         url,
         sharded: false,
         // A server that is no cluster moves nothing.
@@ -47,7 +47,7 @@ export function openRedis(options: RedisOptions): OpenedKv {
   const kv = createKv(redisStore(carrier, listeners, namespace))
   return {
     kv,
-    name: place,
+    name: serverName,
     shared: true,
     probe: () => kv.set(probeKeyOf(0), 0, probeExpiry),
     ready: () => carrier.ready(),
@@ -56,7 +56,7 @@ export function openRedis(options: RedisOptions): OpenedKv {
 }
 
 /** Host, port and database: a URL without its secrets. */
-export function placeOf(url: string): string {
+export function serverOf(url: string): string {
   const { host, pathname } = new URL(url)
   return host + (pathname === '/' ? '' : pathname)
 }
@@ -70,20 +70,23 @@ export const probeExpiry = { expireIn: 1 }
 const processName = crypto.randomUUID()
 
 /** Tells the operator once when changes go unheard, and once when they are heard again. */
-export function earEvents(place: string, onEvent: OnKvEvent): (lost: unknown) => void {
-  let isDeaf = false
+export function subscriptionEvents(
+  serverName: string,
+  onEvent: OnKvEvent,
+): (lost: unknown) => void {
+  let isLost = false
   return (lost) => {
-    if (isDeaf === (lost !== undefined)) return
-    isDeaf = lost !== undefined
-    if (lost instanceof Deaf) {
-      const what = `The connection that hears changes on ${place} had stopped hearing`
+    if (isLost === (lost !== undefined)) return
+    isLost = lost !== undefined
+    if (lost instanceof NotReceiving) {
+      const what = `The connection that hears changes on ${serverName} had stopped hearing`
       onEvent({ type: 'deaf', message: `${what}, and is made anew` })
       return
     }
     onEvent(
-      isDeaf
-        ? { type: 'hints-lost', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }
-        : { type: 'hints-arrive', message: `Changes on ${place} are heard again` },
+      isLost
+        ? { type: 'hints-lost', message: `Changes on ${serverName} go unheard: ${reasonOf(lost)}` }
+        : { type: 'hints-arrive', message: `Changes on ${serverName} are heard again` },
     )
   }
 }
