@@ -1,4 +1,6 @@
-/** Brings a Postgres server's schema up to date, beside other nodes that do the same. */
+/**
+ * Migrates or verifies the schema of a Postgres server. Several nodes may do it at the same time.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
@@ -20,13 +22,13 @@ export type StartOptions = {
   readonly onEvent: OnDatabaseEvent
 }
 
-/** The advisory lock that nodes migrate under ("turn" in ASCII). */
+/** The advisory lock that a node holds while it migrates ("turn" in ASCII). */
 const migrationLock = 0x7475726e
 
-/** Milliseconds for each question a start asks. */
+/** Milliseconds for each query of a start, except for the migrations themselves. */
 const askMs = 10_000
 
-/** Milliseconds between two looks at what a start waits for. */
+/** Milliseconds between two attempts to connect, or to take the lock. */
 const lookMs = 200
 
 export async function verifyPostgres(options: StartOptions): Promise<void> {
@@ -43,7 +45,7 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
   await withConnection(options, async (ask, { client }) => {
     await verifyServer(ask, options)
     await verifyCode(ask, serverName)
-    // Usually nothing is to be done, and then no right to change the schema is needed either.
+    // Usually no migration is missing. The start then needs no right to change the schema.
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
@@ -58,14 +60,17 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
       if (message === undefined) return
       onEvent({ type: 'migrated', message })
     } finally {
-      // Also ends with the session, which is over soon; a pooler may hold that longer.
+      // The lock also ends with the session, but a pooler may keep the session open.
       await ask(`select pg_advisory_unlock(${migrationLock})`).catch(() => {})
     }
     await verifyCode(ask, serverName)
   })
 }
 
-/** Polls instead of waiting inside Postgres: nothing to cancel, and no session setting to make. */
+/**
+ * Takes the lock by polling. A wait inside Postgres would need a cancel and a setting of the
+ * session.
+ */
 async function lock(
   ask: Ask,
   { serverName, startWaitSeconds, onEvent }: StartOptions,
@@ -91,7 +96,8 @@ async function withConnection(
 ): Promise<void> {
   const connection = await connectPatiently(options)
   const ask = async (text: string) => {
-    // What a start asks is answered at once or never. A migration itself may take its time.
+    // These queries are short: without an answer in this time, none will arrive. A migration, which
+    // may be long, does not run through `ask`.
     const timer = setTimeout(() => connection.close(), askMs)
     return await connection.run(text, []).rows.finally(() => clearTimeout(timer))
   }
@@ -104,7 +110,10 @@ async function withConnection(
   }
 }
 
-/** Waits for a server that is starting beside us; not for one that knows us and says no. */
+/**
+ * Connects, and waits for a server that is still starting. It gives up at once if the server
+ * refuses the user or the database.
+ */
 async function connectPatiently(options: StartOptions): Promise<Connection> {
   const { url, serverName, connectTimeoutMs, startWaitSeconds, onEvent } = options
   const until = performance.now() + startWaitSeconds * 1000
@@ -115,7 +124,7 @@ async function connectPatiently(options: StartOptions): Promise<Connection> {
       if (!(thrown instanceof DatabaseError)) throw thrown
       if (/^(28|3D)/.test(thrown.sqlState ?? '')) {
         const advice = /no encryption/.test(thrown.message)
-          ? 'where the server wants TLS, add ?sslmode=require to the database URL'
+          ? 'if the server requires TLS, add ?sslmode=require to the database URL'
           : 'check the database URL'
         throw new StartRefusal(`${thrown.message}: ${advice}.`)
       }
@@ -124,7 +133,7 @@ async function connectPatiently(options: StartOptions): Promise<Connection> {
         throw new StartRefusal(`${serverName} cannot be used: ${mismatch}.`)
       if (performance.now() > until) {
         throw new StartRefusal(
-          `${thrown.message}, and this for ${startWaitSeconds} s: check that the server at the database URL runs.`,
+          `${thrown.message}, for more than ${startWaitSeconds} s: check that the server at the database URL runs.`,
         )
       }
       if (looks === 0)

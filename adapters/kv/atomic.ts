@@ -1,4 +1,4 @@
-/** Collects checks and changes, and judges them when they are to be committed. */
+/** Collects the checks and changes of a commit, and checks its limits when it is committed. */
 import type { KvAtomic, KvCommitError, KvCommitResult } from '../../src/ports/kv.ts'
 import { encodeKey } from './key.ts'
 import type { Change, Check } from './kv-store.ts'
@@ -21,7 +21,11 @@ export type Commit = (
   changes: readonly Change[],
 ) => Promise<string | undefined>
 
-/** What is wrong with a value throws here already, as in Deno; the limits of a commit, at its end. */
+/**
+ * Makes the atomic operation of the port. A wrong value throws in the call that adds it, as in
+ * Deno; a broken limit rejects `commit`.
+ * @param commit Sends the commit. It returns the versionstamp; undefined if a check failed.
+ */
 export function createAtomic(commit: Commit): KvAtomic {
   const checks: Check[] = []
   const changes: Change[] = []

@@ -78,7 +78,7 @@ describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
         ],
         [
           `redis://127.0.0.1:${port}`,
-          `Redis at 127.0.0.1:${port} cannot be used: it wants TLS, and the URL asks for none: write rediss:`,
+          `Redis at 127.0.0.1:${port} cannot be used: it requires TLS, and the URL asks for none: write rediss:`,
         ],
       ] as const) {
         const events: KvEvent[] = []
@@ -90,7 +90,7 @@ describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
       }
       // Nor is Postgres at the port of something that speaks TLS alone.
       expect(await refusal(migrated(`postgres://u:secret@127.0.0.1:${port}/x`))).toBe(
-        `Postgres at 127.0.0.1:${port}/x cannot be used: it wants TLS, and the URL asks for none: write ?sslmode=require, and name the port of Postgres itself.`,
+        `Postgres at 127.0.0.1:${port}/x cannot be used: it requires TLS, and the URL asks for none: write ?sslmode=require, and name the port of Postgres itself.`,
       )
     },
     60_000,

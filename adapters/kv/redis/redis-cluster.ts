@@ -1,7 +1,7 @@
 /**
- * The key-value port on a Redis Cluster: a single server's connection for each master, and a partition
- * goes to that of its slot. So each call carries the `run_id` of the server it is for, as on a
- * single server; node-redis' own cluster client could not say which that is.
+ * The key-value port on a Redis Cluster. It has one connection for each master. The calls of a
+ * partition go to the master of its slot. So each call carries the run of its server, as on a
+ * single server; node-redis' own cluster client cannot tell which server that is.
  */
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
 import { encodeKey, partitionOf } from '../key.ts'
@@ -23,11 +23,11 @@ import { RedisSubscriber, type Subscriber } from './redis-subscriber.ts'
 import { addressOf, createTopology, type Topology } from './redis-topology.ts'
 
 export type RedisClusterOptions = Omit<RedisOptions, 'url'> & {
-  /** `redis-cluster:` or `rediss-cluster:`; several hosts with commas between, of which one suffices. */
+  /** `redis-cluster:` or `rediss-cluster:`, with one host or several, separated by commas. */
   readonly url: string
 }
 
-/** Returns at once: the servers may be away now, and may go and come back later. */
+/** Opens the KV without waiting for the servers. It reconnects by itself after each outage. */
 export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   const { url, deadlineMs, namespace, onEvent } = {
     ...redisDefaults,
@@ -63,10 +63,13 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   }
 }
 
-/** How many keys are tried to find one on each master. */
+/** The most keys that are tried to find one on each master. */
 const probesMax = 1000
 
-/** A master that refuses fails it; one that is away does only where all are. */
+/**
+ * Writes to each master. Rejects if one refuses writes, or if none answers. A single master that is
+ * away does not reject it.
+ */
 async function probeMasters(
   kv: Kv,
   topology: Topology,
@@ -113,7 +116,9 @@ function clusterCarrier(topology: Topology): Carrier {
   return { sharded: true, run, ready: topology.ready, close: topology.close }
 }
 
-/** What a server says that does not have the key, or not any more. */
+/**
+ * The redirection in the answer of a server that does not have the key's slot; undefined if none.
+ */
 function redirection(thrown: unknown, answeredBy: string) {
   if (!(thrown instanceof KvError) || thrown.outcome !== 'refused') return undefined
   const [, word, host = '', port] =
@@ -122,13 +127,13 @@ function redirection(thrown: unknown, answeredBy: string) {
   return { isAsking: word === 'ASK', address: addressOf(host, Number(port), answeredBy) }
 }
 
-/** A subscriber for each master; a channel goes where its slot is, and follows it. */
+/** Subscriptions with one subscriber for each master. A channel is on the server of its slot. */
 function clusterSubscriptions(
   topology: Topology,
   subscribeTo: (address: string, moved: (channel: string) => void) => Subscriber,
 ): Subscriptions {
   const subscribers = new Map<string, Subscriber>()
-  /** Where each wanted channel is heard; `undefined` while that is not known. */
+  /** The server of each requested channel; undefined while it is not known. */
   const addresses = new Map<string, string | undefined>()
 
   const assign = (channel: string) => {
@@ -145,7 +150,7 @@ function clusterSubscriptions(
   const onMoved = (channel: string) => {
     if (!addresses.has(channel)) return
     addresses.set(channel, undefined)
-    // Until another look says where; the same server again, perhaps.
+    // A later look at the topology names the new server, which may be the same one.
     topology.doubt()
     setTimeout(() => addresses.has(channel) && assign(channel), 200)
   }
@@ -178,7 +183,12 @@ function clusterSubscriptions(
   }
 }
 
-/** Throws a TypeError for a URL that is none, and for a database: a Cluster has only 0. */
+/**
+ * Reads the URL of a Cluster.
+ * @returns The addresses, and a function that makes the URL of one server.
+ * @throws TypeError The URL cannot be read, or names a database other than 0, the only one of a
+ *   Cluster.
+ */
 export function readClusterUrl(url: string) {
   const pattern = /^(rediss?)(?:-cluster)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/(\d*))?$/
   const [, scheme, access, hosts = '', database = ''] = pattern.exec(url) ?? []

@@ -1,8 +1,10 @@
-/** Listeners to partitions: which of them a message on a channel concerns. */
+/**
+ * Listeners to changes of partitions. It finds the listeners that a message on a channel concerns.
+ */
 import type { Buffer } from 'node:buffer'
 import { unpackList } from './redis-frames.ts'
 
-/** A way to hear channels: one server's, or a cluster's. */
+/** The subscriptions to channels, of one server or of a Cluster. */
 export type Subscriptions = {
   want(channel: string): void
   drop(channel: string): void
@@ -16,7 +18,13 @@ export type ChannelHandlers = {
 }
 
 export type Listeners = {
-  /** Names are of keys within the partition whose channel it is. */
+  /**
+   * Adds a listener to some keys of a partition.
+   * @param names The keys, without their first two parts.
+   * @param onChange Called when the subscription begins, after each change of one of the keys, and
+   *   whenever a change may have been missed.
+   * @returns A function that removes the listener.
+   */
   add(channel: string, names: readonly string[], onChange: () => void): () => void
   ready(): boolean
   close(): void
@@ -24,7 +32,10 @@ export type Listeners = {
 
 type Listener = { readonly names: readonly string[]; readonly onChange: () => void }
 
-/** Mostly one listener and a key or two: there are thousands of these, and a Map in each would be dear. */
+/**
+ * The listeners of a channel. There are thousands of audiences, most with one listener of one or
+ * two keys, so a Map in each would be expensive.
+ */
 type Audience = { isSubscribed: boolean; listeners: Listener[] }
 
 export function createListeners(open: (handlers: ChannelHandlers) => Subscriptions): Listeners {

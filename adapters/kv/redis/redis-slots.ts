@@ -1,4 +1,6 @@
-/** Which of a Cluster's 16384 slots a key is in: CRC16 (XMODEM) of its hash tag, or of all of it. */
+/**
+ * The slot of a key, of a Cluster's 16384: the CRC16 (XMODEM) of its hash tag, or of the whole key.
+ */
 import { Buffer } from 'node:buffer'
 
 const slots = 16_384

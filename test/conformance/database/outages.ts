@@ -231,7 +231,7 @@ export function databaseOutages(
       expect(lines).toHaveLength(connectionsMax)
       expect(new Set(lines.map(({ message }) => message)).size).toBe(1)
       expect(lines[0]?.message).toEndWith(
-        ' answered SQLSTATE 25006: a session that may have old settings was given up',
+        ' answered SQLSTATE 25006: a session that may have old settings was closed',
       )
     })
 
