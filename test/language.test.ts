@@ -1,0 +1,108 @@
+/** The guard of the project's language: patterns that make a reader read twice are found, and refused. */
+import { describe, expect, test } from 'bun:test'
+import { findingsIn, patterns } from './support/language/patterns.ts'
+import { sentencesOf } from './support/language/prose.ts'
+
+const namesIn = (path: string, content: string) =>
+  findingsIn(sentencesOf(path, content)).map(({ pattern }) => pattern)
+
+describe('a language pattern', () => {
+  const unclear: Record<string, readonly string[]> = {
+    'subject without antecedent': [
+      '// What waits of it must not go on as if this had not been.',
+      '/** Whoever comes late gets the latest. */',
+      'export const help = "Nobody reads what is there."',
+    ],
+    'who or what without a noun': [
+      '// Last, so that who asks without an upgrade gets an error.',
+      '/** Drops the rest of what is left. */',
+    ],
+    'so many': ['// Begin with the newest so many messages.', '// A history stays so long.'],
+    'told or said': ['// The caller is told why.', '// Each event tells of a failure.'],
+    'no verb': ['// A stub is empty. Not so a window.', '// Never more than two.'],
+  }
+  for (const [name, examples] of Object.entries(unclear))
+    test(`the pattern "${name}" finds each of its examples`, () => {
+      for (const example of examples)
+        expect([example, namesIn('src/x.ts', example)]).toEqual([
+          example,
+          expect.arrayContaining([name]),
+        ])
+    })
+
+  test('the pattern "title without subject" finds titles of tests and of conformance claims', () => {
+    const titles = [
+      "test('that is no UUID is refused', () => {})",
+      "test.skipIf(process.platform === 'win32')('are checked to the end', () => {})",
+      'claim(`of ${name} may write`, async () => {})',
+      "test.each([1, 2])('refuses %d turns', () => {})",
+    ]
+    for (const title of titles)
+      expect([title, namesIn('test/x.test.ts', title)]).toEqual([
+        title,
+        expect.arrayContaining(['title without subject']),
+      ])
+  })
+
+  test('no pattern finds a clear sentence', () => {
+    const clear = [
+      '/** How long a cached history is kept after its last read or write. */',
+      '// Start with the newest N messages.',
+      "// Drop this conversation's queued commits: without this one they would leave a gap.",
+      '/** Per-batch decay of the remembered number of concurrent callers. */',
+      '// Checked last, so that a plain GET gets the same error as a handshake.',
+      '/** Milliseconds between two pings. */',
+      '/** Write-ahead journal: each write is stored here before it is sent. */',
+      '// If another `sub` arrives before a `sub` is answered, the first one gets no reply.',
+      '// Why does the queue wait? The batch in flight holds its conversation.',
+    ]
+    for (const text of clear) expect([text, namesIn('src/x.ts', text)]).toEqual([text, []])
+    const title = "test('a retry with another body is refused with idempotency-conflict', () => {})"
+    expect(namesIn('test/x.test.ts', title)).toEqual([])
+  })
+
+  test('every pattern has a name of its own and a hint for the writer', () => {
+    expect(new Set(patterns.map(({ name }) => name)).size).toBe(patterns.length)
+    for (const { instead } of patterns) expect(instead).toMatch(/\S+ \S+/)
+  })
+})
+
+describe('the prose of a file', () => {
+  test('comments, titles and texts for people are sentences with their lines', () => {
+    const source = [
+      '/**',
+      ' * Queue holds turns. It drops none.',
+      ' * @param waitMs Milliseconds to wait.',
+      ' * @example',
+      ' *     queue.add(turn)',
+      ' */',
+      "const text = 'The queue is full now.'",
+      '// One line,',
+      '// and its second.',
+    ].join('\n')
+    expect(sentencesOf('src/queue.ts', source).map(({ line, text }) => [line, text])).toEqual([
+      [1, 'Queue holds turns.'],
+      [1, 'It drops none.'],
+      [3, 'Milliseconds to wait.'],
+      [7, 'The queue is full now.'],
+      [8, 'One line, and its second.'],
+    ])
+  })
+
+  test('code, links and headings of a document are no prose', () => {
+    const document = [
+      '# What is here',
+      '',
+      'A [link](who/what.md) to `so many`.',
+      '```',
+      'what is told',
+      '```',
+      '| a cell | another |',
+    ].join('\n')
+    expect(sentencesOf('docs/x.md', document).map(({ text }) => text)).toEqual([
+      'A link to X.',
+      'a cell',
+      'another',
+    ])
+  })
+})
