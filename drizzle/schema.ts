@@ -236,7 +236,7 @@ export const heldAudio = pgTable(
   ],
 )
 
-/** Erasures whose messages may still be in a cache, and which the nodes remove there. */
+/** Erasures whose messages may still be in a cache. A row stays until it has none. */
 export const cacheErasures = pgTable(
   'cache_erasures',
   {

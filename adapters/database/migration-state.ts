@@ -74,8 +74,9 @@ export async function readRecorded(ask: Ask): Promise<Recorded> {
 }
 
 /**
- * The record of a database that the seven migrations before the first release made. Migrations 4 to
- * 6 recorded no id. The first two migrations of today make the same tables and functions.
+ * The record of a database that the seven migrations before the first release made. The
+ * migrations with the numbers 4 to 6 did not write their ids to `turnlog_migrations`. The first two
+ * migrations of today make the same tables and functions.
  */
 const old = {
   ids: [0, 1, 2, 3],

@@ -39,7 +39,7 @@ export type DatabaseEventType =
   | 'stale'
   /** The embedded database ended after a failure. */
   | 'ended'
-  /** The embedded database could not be opened again. One event for each cause. */
+  /** The embedded database could not be opened again. Each cause is reported once. */
   | 'unopened'
   /** The embedded database was opened again. */
   | 'reopened'

@@ -49,7 +49,7 @@ BEGIN
       RETURN;
     END IF;
   ELSIF p_message IS NULL THEN
-    -- Only opened turns without an answer can follow the latest AI message, so few rows are read.
+    -- Only opened turns without an answer can follow the latest AI message, so the scan from the end is short.
     SELECT * INTO msg FROM conversation_messages m
     WHERE m.conversation_id = p_id AND m.role = 'ai' ORDER BY m.seq DESC LIMIT 1;
   ELSE

@@ -59,7 +59,7 @@ export type QueryOptions = {
 }
 
 /**
- * What is known of a failed statement:
+ * The known outcome of a failed statement:
  * - `refused`: Postgres answered with an error and rolled the statement back. There is an SQLSTATE.
  * - `not-sent`: there was no connection for the statement. Nothing ran.
  * - `unknown`: the connection was lost or the deadline passed before the answer. Postgres may have
@@ -68,7 +68,7 @@ export type QueryOptions = {
 export type Outcome = 'refused' | 'not-sent' | 'unknown'
 
 /**
- * Why a statement failed, by what an operator can do about it:
+ * The reason of a failed statement, for an operator who has to mend it:
  * - `unreachable`: no connection could be made, or the connection was lost.
  * - `slow`: no answer arrived, or no connection was free, within the deadline.
  * - `full`: the disk of the database has no space left.

@@ -26,8 +26,8 @@
  * - After `close`, every call rejects, every call in flight settles and every watch ends.
  *
  * The order of keys: keys are compared part by part. Types rank Uint8Array < string < bigint <
- * number < false < true. Bytes compare as bytes, strings by their UTF-8 bytes, numbers and bigints
- * by value. A key comes before the longer keys that begin with it.
+ * number < false < true. Bytes are compared as bytes, strings by their UTF-8 bytes, and numbers
+ * and bigints by value. A key comes before the longer keys that begin with it.
  *
  * Values are JSON values, bigint, Date and Uint8Array, at any depth. Any other value is a
  * `TypeError`. (Deno stores more types; code of this project must not use them.) The limit of
@@ -43,7 +43,7 @@
 export interface Kv extends Disposable {
   /**
    * Reads one entry.
-   * @param key At most 2,048 bytes when encoded.
+   * @param key The key: it may have 2,048 bytes at most when encoded.
    * @param options The consistency of the read. @default strong
    * @returns The entry; its value and its versionstamp are null if the KV has no such entry.
    * @throws KvError The KV is away. TypeError: the key breaks a limit.
@@ -52,7 +52,7 @@ export interface Kv extends Disposable {
 
   /**
    * Reads several entries: one moment, if the keys are of one partition.
-   * @param keys At most 10.
+   * @param keys The keys: there may be 10 at most.
    * @param options The consistency of the read. @default strong
    * @returns The entries, in the order of `keys`.
    * @throws KvError The KV is away. TypeError: there are too many keys, or a key breaks a limit.
@@ -64,8 +64,8 @@ export interface Kv extends Disposable {
 
   /**
    * Writes one entry, in place of an earlier one.
-   * @param key At most 2,048 bytes when encoded, and not empty.
-   * @param value At most 65,536 bytes.
+   * @param key The key: it is not empty, and may have 2,048 bytes at most when encoded.
+   * @param value The value: it may have 65,536 bytes at most.
    * @param options When the entry may expire. @default It stays.
    * @returns The versionstamp of the new entry.
    * @throws KvError The KV is away or refuses the write. TypeError: a limit is broken.
@@ -94,7 +94,7 @@ export interface Kv extends Disposable {
   /**
    * Watches entries. The stream emits all of them, in the order of `keys`, first as they are and
    * again after changes. It reads the KV only while the caller waits for the next item.
-   * @param keys At most 10.
+   * @param keys The keys: there may be 10 at most.
    * @throws TypeError There are too many keys, or a key breaks a limit.
    */
   watch<T extends readonly unknown[]>(
@@ -208,7 +208,7 @@ export interface KvAtomic {
 export type KvCounter = { readonly value: bigint }
 
 /**
- * What is known of a call that failed:
+ * The known outcome of a failed call:
  * - `refused`: the KV answered with an error and changed nothing.
  * - `not-sent`: nothing was sent.
  * - `unknown`: no answer arrived. The KV may have applied the commit, or may still apply it.
