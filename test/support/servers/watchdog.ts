@@ -1,7 +1,4 @@
-/**
- * A watchdog ends processes and removes a directory when the test process has ended, in whatever
- * way.
- */
+/** A watchdog ends processes and removes a directory after the end of the test process. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
