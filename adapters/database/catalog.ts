@@ -83,6 +83,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 export const catalogFile = (folder: string, tag: string): string =>
   join(folder, 'catalogs', `${tag}.json`)
 
+/** Reads the catalog that a database has after the migration `tag`. */
 export const readCatalogFile = (folder: string, tag: string): Catalog =>
   JSON.parse(readFileSync(catalogFile(folder, tag), 'utf8'))
 

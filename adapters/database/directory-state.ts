@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { StartRefusal } from '../../src/ports/database.ts'
 import { directoryHolder } from './directory-lock.ts'
 
+/** The state of a data directory. */
 export type DirectoryState = {
   /** Whether the data exists: a start has made it. */
   readonly made: boolean
@@ -23,6 +24,7 @@ export type DirectoryState = {
  */
 export const dataIn = (directory: string): string => resolve(directory, 'pglite')
 
+/** Reads the state of a data directory. */
 export function directoryState(directory: string): DirectoryState {
   return {
     made: existsSync(dataIn(directory)),

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { type Ask, askOne } from './ask.ts'
 
+/** A migration of the folder. */
 export type Migration = {
   /** The number in the journal and in `turnlog_migrations`. No other migration ever gets it. */
   readonly id: number
@@ -54,6 +55,7 @@ export type Recorded = {
   readonly times: readonly number[]
 }
 
+/** Reads the migrations that a database has recorded. */
 export async function readRecorded(ask: Ask): Promise<Recorded> {
   const tables = await askOne(
     ask,
@@ -96,6 +98,7 @@ const old = {
  */
 export type MigrationState = 'missing' | 'old' | 'foreign' | 'behind' | 'current'
 
+/** Compares the migrations that a database has recorded with those of the folder. */
 export function stateOf(recorded: Recorded, migrations: readonly Migration[]): MigrationState {
   const { hasTable, ids, times } = recorded
   if (!hasTable) return 'missing'

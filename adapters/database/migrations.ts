@@ -22,6 +22,7 @@ import type { OnDatabaseEvent } from './startable.ts'
 /** The number of this code. It is raised with every migration that older code cannot work with. */
 export const codeVersion = 2
 
+/** The folder `drizzle` of this release. */
 export const defaultMigrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 
 /**

@@ -29,6 +29,9 @@ const attemptGaps = { firstMs: 1000, maxMs: 60_000 }
 /** Free bytes that an attempt to open needs. One file of the write-ahead log has 16 MiB. */
 const roomBytes = 32 * 1024 * 1024
 
+/**
+ * Opens a PGlite on the directory. `serverName` names it in messages. Rejects if it does not open.
+ */
 export async function openInstance(
   directory: string,
   serverName: string,

@@ -31,6 +31,7 @@ const askMs = 10_000
 /** Milliseconds between two attempts to connect, or to take the lock. */
 const lookMs = 200
 
+/** Checks that this release can run on the server's database. Throws a `StartRefusal` if not. */
 export async function verifyPostgres(options: StartOptions): Promise<void> {
   const { serverName, migrationsFolder } = options
   await withConnection(options, async (ask) => {
@@ -40,6 +41,7 @@ export async function verifyPostgres(options: StartOptions): Promise<void> {
   })
 }
 
+/** Checks the server and runs the missing migrations. Throws a `StartRefusal` if it cannot. */
 export async function migratePostgres(options: StartOptions): Promise<void> {
   const { serverName, migrationsFolder, onEvent } = options
   await withConnection(options, async (ask, { client }) => {

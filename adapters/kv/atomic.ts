@@ -16,6 +16,7 @@ import { encodeValue, valueSize } from './value.ts'
 /** Bytes of a counter. */
 const operandBytes = 8
 
+/** Sends a commit. It returns the versionstamp; undefined if a check failed. */
 export type Commit = (
   checks: readonly Check[],
   changes: readonly Change[],
@@ -24,7 +25,7 @@ export type Commit = (
 /**
  * Makes the atomic operation of the port. A wrong value throws in the call that adds it, as in
  * Deno; a broken limit rejects `commit`.
- * @param commit Sends the commit. It returns the versionstamp; undefined if a check failed.
+ * @param commit Called with the checks and the changes.
  */
 export function createAtomic(commit: Commit): KvAtomic {
   const checks: Check[] = []

@@ -24,6 +24,7 @@ export type Deadlines = {
 
 type Waiting = { readonly sentAt: number; readonly bytes: number; reject(error: Error): void }
 
+/** @param late Makes the error of a call whose deadline passed. */
 export function createDeadlines(deadlineMs: number, late: () => Error): Deadlines {
   const waiting = new Set<Waiting>()
   const outstanding = { calls: 0, bytes: 0 }

@@ -32,6 +32,7 @@ export const goesOn = '\x01'
  */
 export const ends = '\x28'
 
+/** Encodes a key. Throws a TypeError for a part that the port does not name. */
 export const encodeKey = (key: KvKey): string => {
   if (!Array.isArray(key)) throw new TypeError('A key is an array of parts')
   let encoded = ''
@@ -149,6 +150,7 @@ function decodePart(encoded: string, at: number, end: number): KvKeyPart {
   return decodeBigint(encoded.slice(at + (isLong ? 2 : 1), end), tag < zeroTag)
 }
 
+/** Decodes an encoded key. */
 export function decodeKey(encoded: string): KvKeyPart[] {
   const parts: KvKeyPart[] = []
   decodeFrom(encoded, 0, parts)

@@ -37,8 +37,10 @@ export interface KvStore {
   close(): void
 }
 
+/** An answer at once, or a promise of it. */
 export type Answer<T> = T | Promise<T>
 
+/** An entry in its encoded form. */
 export type Stored = {
   readonly key: string
   /**
@@ -66,6 +68,7 @@ export type Scanned = { readonly entries: readonly Stored[]; readonly more: bool
 /** A condition of a commit: the key has this versionstamp, or, with null, no entry. */
 export type Check = { readonly key: string; readonly versionstamp: string | null }
 
+/** A change of a commit. `operand` is a number from 0 to 2^64 - 1. */
 export type Change =
   | {
       readonly type: 'set'

@@ -30,6 +30,7 @@ const partitionOverhead = 700
 /** The number of partitions in which each commit looks for expired entries. */
 const sweepsPerCommit = 2
 
+/** Opens an empty KV in the memory of this process. */
 export const openMemory = (options: MemoryOptions = {}): Kv => createKv(new MemoryStore(options))
 
 /** Entries whose keys share their first two parts. */

@@ -55,6 +55,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
+/** Whether an encoded value is a counter. */
 export const isCounter = (bytes: Uint8Array) => bytes[0] === counterKind
 
 export function encodeCounter(value: bigint): Uint8Array {

@@ -5,6 +5,7 @@
  * retries of clients that lost their connections at the same moment.
  */
 
+/** The bounds of the waits. */
 export type Backoff = {
   /** Milliseconds that the first wait takes at most. */
   readonly firstMs: number

@@ -7,6 +7,7 @@ export type Deferred<T> = {
   readonly reject: (reason: unknown) => void
 }
 
+/** Makes a promise that is settled from outside. */
 export function createDeferred<T>(): Deferred<T> {
   // The constructor calls its executor at once, so the functions are set when it returns.
   const ends = {} as Pick<Deferred<T>, 'resolve' | 'reject'>

@@ -47,8 +47,10 @@ export type Statement = {
   readonly params: readonly Param[]
 }
 
+/** A parameter. It is sent as text, and Postgres converts it. */
 export type Param = string | number | boolean | null | readonly (string | null)[]
 
+/** Options of one statement. */
 export type QueryOptions = {
   /**
    * Milliseconds after which the statement is cancelled and rejects. The wait for a connection

@@ -105,11 +105,13 @@ export interface Kv extends Disposable {
   close(): void
 }
 
+/** A key: a list of parts. Its first two parts name its partition. */
 export type KvKey = readonly KvKeyPart[]
 
 /** One part of a key. Deno's type has the symbol; every adapter refuses it with a `TypeError`. */
 export type KvKeyPart = Uint8Array | string | number | bigint | boolean | symbol
 
+/** An entry as a read returns it. The versionstamp has 20 hexadecimal digits. */
 export type KvEntry<T> = {
   readonly key: KvKey
   readonly value: T
@@ -125,11 +127,13 @@ export type KvEntryMaybe<T> = KvEntry<T> | { key: KvKey; value: null; versionsta
 /** A `strong` read sees all earlier commits. An `eventual` read may be answered by a replica. */
 export type KvConsistencyLevel = 'strong' | 'eventual'
 
+/** Options of a read. */
 export type KvReadOptions = {
   /** @default strong */
   readonly consistency?: KvConsistencyLevel
 }
 
+/** Options of a write. */
 export type KvSetOptions = {
   /** Milliseconds that the entry exists at least: an integer from 0 to 2^47. @default It stays. */
   readonly expireIn?: number
@@ -145,6 +149,7 @@ export type KvListSelector =
   | { prefix: KvKey; end: KvKey }
   | { start: KvKey; end: KvKey }
 
+/** Options of a list. */
 export type KvListOptions = {
   /** The most entries in all. @default all */
   readonly limit?: number
@@ -160,6 +165,7 @@ export type KvListOptions = {
   readonly batchSize?: number
 }
 
+/** The iterator of a list. */
 export interface KvListIterator<T> extends AsyncIterableIterator<KvEntry<T>> {
   /**
    * The cursor of the entry returned last; empty after the end of the list. Reading it before the
@@ -168,7 +174,9 @@ export interface KvListIterator<T> extends AsyncIterableIterator<KvEntry<T>> {
   readonly cursor: string
 }
 
+/** The result of a commit that was applied. All entries that it wrote have this versionstamp. */
 export type KvCommitResult = { readonly ok: true; readonly versionstamp: string }
+/** The result of a commit whose check failed. Nothing was changed. */
 export type KvCommitError = { readonly ok: false }
 
 /** A condition of a commit: the key has this versionstamp, or, with null, no entry. */

@@ -1,10 +1,9 @@
-/**
- * The slot of a key, of a Cluster's 16384: the CRC16 (XMODEM) of its hash tag, or of the whole key.
- */
+/** The slots of a Redis Cluster. */
 import { Buffer } from 'node:buffer'
 
 const slots = 16_384
 
+/** The slot of a key, from 0 to 16383: the CRC16 (XMODEM) of its hash tag, or of the whole key. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{')
   const close = open < 0 ? -1 : key.indexOf('}', open + 1)
