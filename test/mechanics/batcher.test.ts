@@ -35,7 +35,7 @@ function batcherOf(options: Partial<BatcherOptions<string, string>> = {}) {
       ),
     ...options,
   })
-  return { batcher, batches, asked: () => batches.map(({ questions }) => questions) }
+  return { batcher, batches, questions: () => batches.map(({ questions }) => questions) }
 }
 
 const named = (count: number, first = 0) =>
@@ -81,47 +81,47 @@ describe('the gathering of a batcher', () => {
 
 describe('a batch', () => {
   test('a batch keeps the order of its questions, and each gets its own answer', async () => {
-    const { batcher, batches, asked } = batcherOf()
+    const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['b', 'a', 'c'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['b', 'a', 'c']])
+    expect(questions()).toEqual([['b', 'a', 'c']])
     batches[0]?.answer()
     expect(await answers).toEqual(['B', 'A', 'C'])
   })
 
   test('a question of several callers is in a batch once', async () => {
-    const { batcher, batches, asked } = batcherOf()
+    const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['a', 'b', 'a', 'a'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['a', 'b']])
+    expect(questions()).toEqual([['a', 'b']])
     batches[0]?.answer()
     expect(await answers).toEqual(['A', 'B', 'A', 'A'])
   })
 
   test('a question that is asked during a batch in flight joins the next batch, even if it is the same', async () => {
-    const { batcher, batches, asked } = batcherOf()
+    const { batcher, batches, questions } = batcherOf()
     const first = batcher.ask('a')
     await settled()
     const later = Promise.all(['a', 'b'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['a']])
+    expect(questions()).toEqual([['a']])
     batches[0]?.answer()
     expect(await first).toBe('A')
     await settled()
-    expect(asked()).toEqual([['a'], ['a', 'b']])
+    expect(questions()).toEqual([['a'], ['a', 'b']])
     batches[1]?.answer()
     expect(await later).toEqual(['A', 'B'])
   })
 
   test('a batch has at most batchMax questions, the oldest first', async () => {
-    const { batcher, batches, asked } = batcherOf({ batchMax: 2 })
+    const { batcher, batches, questions } = batcherOf({ batchMax: 2 })
     const answers = Promise.all(named(5).map((one) => batcher.ask(one)))
     for (let sent = 1; sent <= 3; sent += 1) {
       await settled()
       expect(batches).toHaveLength(sent)
       batches[sent - 1]?.answer()
     }
-    expect(asked()).toEqual([['q0', 'q1'], ['q2', 'q3'], ['q4']])
+    expect(questions()).toEqual([['q0', 'q1'], ['q2', 'q3'], ['q4']])
     expect(await answers).toEqual(named(5).map((one) => one.toUpperCase()))
   })
 
@@ -176,7 +176,7 @@ describe('batches in flight', () => {
   })
 
   test('maxFullInFlight allows more full batches in flight', async () => {
-    const { batcher, batches, asked } = batcherOf({
+    const { batcher, batches, questions } = batcherOf({
       maxInFlight: 1,
       maxFullInFlight: Number.POSITIVE_INFINITY,
       batchMax: 3,
@@ -184,7 +184,7 @@ describe('batches in flight', () => {
     const answers = Promise.all(named(10).map((one) => batcher.ask(one)))
     await settled()
     // The tenth question waits: a batch that is not full is sent only if none is in flight.
-    expect(asked()).toEqual([named(3), named(3, 3), named(3, 6)])
+    expect(questions()).toEqual([named(3), named(3, 3), named(3, 6)])
     for (const { answer } of batches.slice(0, 3)) answer()
     await settled()
     batches[3]?.answer()

@@ -147,9 +147,9 @@ export function kvCommits(claim: Claim): void {
     'a commit past a limit changes nothing, and a commit at the limits succeeds',
     async ({ kv, key }) => {
       const numbers = Array.from({ length: 1001 }, (_, n) => n)
-      const many = kv.atomic()
-      for (const n of numbers.slice(1)) many.set(key('many', n), n)
-      equal((await many.commit()).ok, true)
+      const largest = kv.atomic()
+      for (const n of numbers.slice(1)) largest.set(key('many', n), n)
+      equal((await largest.commit()).ok, true)
       await refused(() => {
         const commit = kv.atomic()
         for (const n of numbers) commit.set(key('more', n), n)

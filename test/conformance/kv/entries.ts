@@ -157,8 +157,8 @@ export function kvEntries(claim: Claim): void {
     await eventually('the entry expires', isGone, 5000)
     ok(performance.now() - startedAt > 90, 'it was gone too early')
     equal((await kv.getMany([key('goes')]))[0]?.versionstamp, null)
-    const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
-    deepStrictEqual(left, ['stays'])
+    const names = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+    deepStrictEqual(names, ['stays'])
     const check = { key: key('goes'), versionstamp: null }
     equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
   })
@@ -174,8 +174,8 @@ export function kvEntries(claim: Claim): void {
     await eventually('the last one expires', isGone, 5000)
     for (let n = 0; n < 3; n++) {
       await kv.set(key('stays'), n)
-      const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
-      deepStrictEqual(left, ['stays'])
+      const names = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+      deepStrictEqual(names, ['stays'])
     }
   })
 

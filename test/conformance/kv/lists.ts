@@ -146,11 +146,11 @@ export function kvLists(claim: Claim): void {
                 : [{ prefix }, inPrefix]
         const expected = stored.filter(test)
         if (options.reverse) expected.reverse()
-        const given = Object.fromEntries(
+        const listOptions = Object.fromEntries(
           Object.entries(options).filter(([, value]) => value !== undefined),
         )
         const { reverse } = options
-        deepStrictEqual(await keysOf(kv, selector, given), expected.slice(0, options.limit))
+        deepStrictEqual(await keysOf(kv, selector, listOptions), expected.slice(0, options.limit))
         deepStrictEqual(await pagesOf(kv, selector, { reverse }, page), expected)
       })
       await fc.assert(all, { numRuns: 40 })

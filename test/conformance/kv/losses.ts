@@ -22,9 +22,9 @@ export function kvLosses(claim: Claim): void {
       const stamps = await stampsOf(kv, key('a'), 50)
       deepStrictEqual(stamps, [...stamps].sort())
       areNew(stamps)
-      const many = await Promise.all(Array.from({ length: 100 }, () => kv.set(key('b'), 1)))
-      areNew(many.map(({ versionstamp }) => versionstamp))
-      const last = many.map(({ versionstamp }) => versionstamp).sort()
+      const results = await Promise.all(Array.from({ length: 100 }, () => kv.set(key('b'), 1)))
+      areNew(results.map(({ versionstamp }) => versionstamp))
+      const last = results.map(({ versionstamp }) => versionstamp).sort()
       equal((await kv.get(key('b'))).versionstamp, last.at(-1))
     },
   )
@@ -57,14 +57,14 @@ export function kvLosses(claim: Claim): void {
     }
     await kv.set(key('a'), 1)
     await subject.evict?.(kv, partition(0))
-    let gone = 0
+    let evicted = 0
     for (let p = 0; p < 40; p++) {
       const entries = await Array.fromAsync(kv.list({ prefix: partition(p) }))
       const head = await kv.get(partition(p))
       ok(entries.length === (head.value === null ? 0 : numbers.length), `${entries.length} left`)
-      if (head.value === null) gone += 1
+      if (head.value === null) evicted += 1
     }
-    ok(gone > 0)
+    ok(evicted > 0)
   })
 
   claim('no versionstamp is used again after a restart', async ({ subject, key }) => {

@@ -34,9 +34,9 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
     test('the overhead of each partition counts against the bound', async () => {
       const kv = openMemory({ bytesMax: 100_000 })
       for (let n = 0; n < 1000; n++) await kv.set(key(n), n)
-      const left = await Array.fromAsync(kv.list({ prefix: key() }))
-      expect(left.length).toBeWithin(50, 110)
-      for (const { key: each } of left) await kv.delete(each)
+      const entries = await Array.fromAsync(kv.list({ prefix: key() }))
+      expect(entries.length).toBeWithin(50, 110)
+      for (const { key: each } of entries) await kv.delete(each)
       for (let n = 0; n < 50; n++) await kv.set(key(n), n)
       expect(await Array.fromAsync(kv.list({ prefix: key() }))).toHaveLength(50)
       kv.close()

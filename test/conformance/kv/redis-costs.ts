@@ -143,7 +143,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       const refused: KvError[] = []
       for (const commit of commits) {
         commit.catch(
-          (thrown: KvError) => / bytes wait /.test(thrown.message) && refused.push(thrown),
+          (thrown: KvError) => / bytes already wait /.test(thrown.message) && refused.push(thrown),
         )
       }
       await until('some are refused', () => refused.length > 0, 1000)

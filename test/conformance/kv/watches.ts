@@ -71,7 +71,7 @@ export function kvWatches(claim: Claim): void {
     const readers = Array.from({ length: 5 }, (_, n) =>
       kv.watch([key('w', n), key('w', 'all')]).getReader(),
     )
-    const seen = readers.map((reader) =>
+    const reads = readers.map((reader) =>
       readUntil(reader, (row) => row.every(({ value }) => value === 'last')),
     )
     await Promise.all(
@@ -86,7 +86,7 @@ export function kvWatches(claim: Claim): void {
     const last = kv.atomic().set(key('w', 'all'), 'last')
     for (let n = 0; n < 5; n++) last.set(key('w', n), 'last')
     await last.commit()
-    await Promise.all(seen)
+    await Promise.all(reads)
     await Promise.all(readers.map((reader) => reader.cancel()))
   })
 
@@ -138,9 +138,9 @@ export function kvWatches(claim: Claim): void {
       kv.watch([key('head', n), ['conformance', `watched-${n}`]]).getReader(),
     )
     await Promise.all(readers.map((reader) => reader.read()))
-    const seen = readers.map((reader, n) => readUntil(reader, ([, live]) => live?.value === n))
+    const reads = readers.map((reader, n) => readUntil(reader, ([, live]) => live?.value === n))
     await Promise.all(readers.map((_, n) => kv.set(['conformance', `watched-${n}`], n)))
-    await Promise.all(seen)
+    await Promise.all(reads)
     await Promise.all(readers.map((reader) => reader.cancel()))
   })
 }
