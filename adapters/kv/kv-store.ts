@@ -8,18 +8,16 @@
  */
 export interface KvStore {
   /**
-   * Reads entries: one moment, if the keys are of one partition.
+   * Reads entries. The result is a snapshot of one moment if the keys are of one partition.
    * @returns The entries in the order of `keys`, undefined for each missing one.
    */
   read(keys: readonly string[]): Answer<readonly (Stored | undefined)[]>
 
-  /**
-   * Reads the first `limit` entries of a range, in its direction: one moment. It may return fewer.
-   */
+  /** Reads a snapshot of the first entries of a range, in its direction: `limit` of them or fewer. */
   scan(range: KeyRange): Answer<Scanned>
 
   /**
-   * Applies all changes, in their order, if every check holds: one moment.
+   * Applies all changes, in their order, if every check holds. No other commit comes in between.
    * @returns The versionstamp. It is greater than those of all entries that it replaces, and was
    *   never used before. Undefined if a check failed.
    * @throws TypeError A `sum`, `min` or `max` meets an entry that is not a counter.

@@ -14,7 +14,8 @@
  *   evicts all entries of a partition or none, so a list never has a gap.
  * - A KV that restarts has all data that it had confirmed, if it is durable (Deno's is), or no data
  *   (memory, Redis). It never returns to an older state, such as a dump or a replica that lags.
- * - A `list` that fits in one batch reads one moment. A `getMany` within one partition does, too.
+ * - A `list` that fits in one batch returns a snapshot of one moment. So does a `getMany` within one
+ *   partition.
  * - `expireIn` is a lower bound: the entry exists until then and disappears some time after. A
  *   later `set` without `expireIn`, a `sum`, a `min` or a `max` makes the entry permanent.
  * - `watch` emits the current entries, then emits them again after commits that changed them. It
@@ -30,10 +31,13 @@
  * and bigints by value. A key comes before the longer keys that begin with it.
  *
  * Values are JSON values, bigint, Date and Uint8Array, at any depth. Any other value is a
- * `TypeError`. (Deno stores more types; code of this project must not use them.) The limit of
- * 65,536 bytes for a value counts the bytes of a Uint8Array; each KV measures strings in its own
- * way: in UTF-8 here, in Deno as two bytes for each UTF-16 unit if one of them is above 255. The
- * caller owns the bytes that a read returns. They may be a view of a larger buffer, such as the
+ * `TypeError`. (Deno stores more types; code of this project must not use them.)
+ *
+ * The size of a value is limited to 65,536 bytes. A Uint8Array counts its bytes. Each KV measures
+ * strings in its own way: here in UTF-8, in Deno as two bytes for each UTF-16 unit if one of the
+ * units is above 255.
+ *
+ * The caller owns the bytes that a read returns. They may be a view of a larger buffer, such as the
  * reply of a whole list: copy bytes that are kept for long.
  *
  * An adapter may be limited to one partition for each call, as Redis is. An `atomic` over several
@@ -51,7 +55,7 @@ export interface Kv extends Disposable {
   get<T = unknown>(key: KvKey, options?: KvReadOptions): Promise<KvEntryMaybe<T>>
 
   /**
-   * Reads several entries: one moment, if the keys are of one partition.
+   * Reads several entries. The result is a snapshot of one moment if the keys are of one partition.
    * @param keys The keys: there may be 10 at most.
    * @param options The consistency of the read. @default strong
    * @returns The entries, in the order of `keys`.

@@ -24,7 +24,7 @@ for (const prepare of [true, false]) {
 databaseOutages('Postgres', (options) => openDatabase({ ...defaults, ...options }))
 
 describe('a process that was busy', () => {
-  test("a stalled process extends a statement's deadline or does not send it, and sets no invalid timer", async () => {
+  test('a stalled process extends the deadline of a statement or does not send the statement, and sets no invalid timer', async () => {
     const warnings: string[] = []
     const onWarning = ({ name }: Error) => warnings.push(name)
     process.on('warning', onWarning)

@@ -57,7 +57,7 @@ describe('a bounded map', () => {
     expect(entriesOf(map)).toEqual([['b', 'xx']])
   })
 
-  test('the weight that `grow` adds counts, and entries are dropped for it at the next `set`', () => {
+  test('the weight that `grow` adds counts, and the next `set` drops entries for it', () => {
     const map = new BoundedMap<string, { bytes: number }>({ max: 10, weigh: ({ bytes }) => bytes })
     const grown = { bytes: 2 }
     map.set('a', { bytes: 3 })

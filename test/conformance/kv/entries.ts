@@ -41,7 +41,7 @@ export function kvEntries(claim: Claim): void {
   })
 
   claim(
-    'a key is found by all of its parts, and neither by fewer nor by more',
+    'a key is found by exactly its parts, and not by fewer or more of them',
     async ({ kv, key }) => {
       const [, name = ''] = key()
       await kv.set(key(), 'two')

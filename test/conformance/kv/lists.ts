@@ -201,7 +201,7 @@ export function kvLists(claim: Claim): void {
     },
   )
 
-  claim('a list of one batch reads one moment', async ({ kv, key }) => {
+  claim('a list that fits in one batch is a snapshot of one moment', async ({ kv, key }) => {
     await kv.set(key('at', 0), 'token')
     let isOver = false
     const move = async () => {

@@ -113,7 +113,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onName.close()
     }, 20_000)
 
-    test('an address that stays a replica is connected to again only now and then', async () => {
+    test('an address that leads to a replica gets a new connection at most every two seconds', async () => {
       const [a] = both()
       a.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)
