@@ -1,4 +1,4 @@
-/** The benches by name: what they are about, and their code, loaded when it is wanted. */
+/** The benches by name: one line about each, and its code, which is loaded when the bench runs. */
 import type { Ledger } from './report/ledger.ts'
 import type { BenchName } from './report/rows.ts'
 
@@ -9,40 +9,41 @@ export type Bench = {
 
 export const benches: Readonly<Record<BenchName, Bench>> = {
   record: {
-    about: 'turns over HTTP beside pgbench (needs pgbench)',
+    about: 'recording turns over HTTP, against pgbench (needs pgbench)',
     load: async () => (await import('./measures/record.ts')).benchRecord,
   },
   load: {
-    about: "the newest fifty over HTTP beside Redis' own list (needs redis-benchmark)",
+    about:
+      'reading the newest 50 messages over HTTP, against LRANGE of Redis (needs redis-benchmark)',
     load: async () => (await import('./measures/load.ts')).benchLoad,
   },
   growth: {
-    about: 'a turn in a long conversation beside one in a short one',
+    about: 'a turn in a long conversation, against one in a short conversation',
     load: async () => (await import('./measures/growth.ts')).benchGrowth,
   },
   live: {
-    about: "a commit on its way to subscribers beside Redis, many sockets beside Bun's own",
+    about: "live delivery against Redis publish, and thousands of sockets against Bun's own",
     load: async () => (await import('./live/live.ts')).benchLive,
   },
   peers: {
     about:
-      'record and load beside @mastra/pg and LangChain in process (installs them in bench/.peers)',
+      'record and load, against @mastra/pg and LangChain in process (installs them in bench/.peers)',
     load: async () => (await import('./baselines/peers.ts')).benchPeers,
   },
   reference: {
-    about: 'record at 1,000 messages of history beside the reference algorithm (needs --reference)',
+    about: 'record at 1,000 messages of history, against another algorithm (needs BENCH_REFERENCE)',
     load: async () => (await import('./measures/reference.ts')).benchReference,
   },
   embedded: {
-    about: 'record on the embedded database beside bare PGlite',
+    about: 'record on the embedded database, against bare PGlite',
     load: async () => (await import('./measures/embedded.ts')).benchEmbedded,
   },
   start: {
-    about: 'from the start of the process until it is ready',
+    about: 'seconds from the start of the process until it is ready',
     load: async () => (await import('./measures/start.ts')).benchStart,
   },
   memory: {
-    about: 'resident memory of a service that does nothing',
+    about: 'resident memory of an idle service',
     load: async () => (await import('./measures/memory.ts')).benchMemory,
   },
 }

@@ -1,4 +1,7 @@
-/** `bun run bench`: brings up what it needs, prints ours beside a baseline as ratios, and keeps the figures. */
+/**
+ * `bun run bench`: starts the servers it needs, prints Turnlog's figures against a baseline, and
+ * stores them.
+ */
 import { parseArgs } from 'node:util'
 import { stopTestPostgres, testDatabaseUrl } from '../test/support/servers/postgres.ts'
 import { stopTestRedis } from '../test/support/servers/redis.ts'
@@ -7,34 +10,34 @@ import { postgresFacts } from './load/postgres-server.ts'
 import { runs, runsEnough, seconds } from './load/scene.ts'
 import { openLedger } from './report/ledger.ts'
 import { machineFacts } from './report/machine.ts'
-import { keptReport, writeReport } from './report/report-files.ts'
-import { keptFolder, shortFolder, writeResults } from './report/results.ts'
+import { storedReport, writeReport } from './report/report-files.ts'
+import { resultsFolder, shortFolder, writeResults } from './report/results.ts'
 import { type BenchName, benchNames } from './report/rows.ts'
 import { tableOf } from './report/table.ts'
 
 const help = `Usage: bun run bench [<name> ...] [--out <folder>]
        bun run bench report [--from <folder>] [--out <folder>]
 
-Measures ours and a baseline in turn, in one run, prints name, unit, ours, baseline, ratio, spread and aim, and keeps
-every run's figure as JSON. Without names, everything:
+Measures Turnlog ("ours") and a baseline alternately. Prints name, unit, ours, baseline, ratio, spread and aim, and
+writes the figure of every run as JSON. Without a name, all benches run:
 
 ${benchNames.map((name) => `  ${name.padEnd(10)} ${benches[name].about}`).join('\n')}
 
-  report     writes docs/BENCHMARKS.md and its charts of the figures that are kept and of bench/notes.md
+  report     writes docs/BENCHMARKS.md and its charts from the stored figures and bench/notes.md
 
-  --out <folder>     for the figures: instead of bench/results, or of bench/.short for fewer than ${runsEnough} runs;
-                     for the report: instead of docs
-  --from <folder>    the report's figures, instead of bench/results
+  --out <folder>     where figures go (default: bench/results, or bench/.short for fewer than ${runsEnough} runs),
+                     or where the report goes (default: docs)
+  --from <folder>    where the report reads its figures (default: bench/results)
 
-  BENCH_RUNS=5       runs of each side, whose median counts
-  BENCH_SECONDS=3    how long a run measures
-  BENCH_REFERENCE    the reference's program, baseline.py; without it that bench is skipped
-  BENCH_PYTHON       what runs it, with asyncpg, sqlalchemy and redis
+  BENCH_RUNS=5       number of runs of each side; their median counts
+  BENCH_SECONDS=3    seconds that a run measures
+  BENCH_REFERENCE    path of the reference's program, baseline.py; if it is not set, that bench is skipped
+  BENCH_PYTHON       Python that runs it, with the packages asyncpg, sqlalchemy and redis
 `
 
 const isBench = (name: string): name is BenchName => Object.hasOwn(benches, name)
 
-const say = (line: string) => void process.stderr.write(`${line}\n`)
+const print = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -51,23 +54,23 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   if (positionals.join(' ') === 'report') {
-    say(`Written: ${writeReport(keptReport(values.from), values.out)}`)
+    print(`Written: ${writeReport(storedReport(values.from), values.out)}`)
     return 0
   }
   const wrong = positionals.filter((name) => !isBench(name))
   if (wrong.length > 0) {
-    say(`There is no bench ${wrong.join(', ')}: ${benchNames.join(', ')}, or report alone.`)
+    print(`There is no bench ${wrong.join(', ')}. Use ${benchNames.join(', ')}, or report alone.`)
     return 2
   }
   const names = positionals.length > 0 ? positionals.filter(isBench) : benchNames
-  const folder = values.out ?? (runs < runsEnough ? shortFolder : keptFolder)
+  const folder = values.out ?? (runs < runsEnough ? shortFolder : resultsFolder)
   const failed: string[] = []
   for (const name of names) {
     try {
       await run(name, folder)
     } catch (thrown) {
-      // What comes after it needs nothing of it.
-      say(
+      // The other benches still run: none needs the figures of another.
+      print(
         `${name} failed: ${(thrown instanceof Error ? thrown.stack : undefined) ?? String(thrown)}`,
       )
       failed.push(name)
@@ -81,7 +84,7 @@ async function main(argv: string[]): Promise<number> {
 async function run(name: BenchName, folder: string): Promise<void> {
   const machine = machineFacts(await postgresFacts(await testDatabaseUrl()))
   const bench = await benches[name].load()
-  const ledger = openLedger(say)
+  const ledger = openLedger(print)
   await bench(ledger)
   const { comparisons, skipped, commands } = ledger
   process.stdout.write(`${tableOf(comparisons)}\n`)
@@ -95,12 +98,12 @@ async function run(name: BenchName, folder: string): Promise<void> {
     comparisons,
     skipped,
   })
-  say(`Kept in ${file}`)
+  print(`Figures written to ${file}`)
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (thrown) {
-  say(thrown instanceof Error ? thrown.message : String(thrown))
+  print(thrown instanceof Error ? thrown.message : String(thrown))
   process.exitCode = 2
 }

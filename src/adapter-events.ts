@@ -1,10 +1,12 @@
-/** What adapters tell of their servers -> events of the log. */
+/** Turns the events that adapters report about their servers into log events. */
 import type { Events } from './events.ts'
 
-/** `type` is one of `DatabaseEventType` or `KvEventType`; `message` is one sentence without secrets. */
+/**
+ * `type` is one of `DatabaseEventType` or `KvEventType`; `message` is one sentence without secrets.
+ */
 type AdapterEvent = { readonly type: string; readonly message: string }
 
-/** What an operator should change; the others are only worth knowing. */
+/** Event types that need an operator's action: they are logged as `warn`, all others as `info`. */
 const warnings = new Set([
   'unsafe',
   'stuck',
@@ -16,6 +18,10 @@ const warnings = new Set([
   'mistaken',
 ])
 
+/**
+ * The listener for the events of the database adapter.
+ * @param onMigrated called after a migration has changed the tables
+ */
 export function databaseEvents(events: Events, onMigrated: () => void) {
   return ({ type, message }: AdapterEvent): void => {
     if (type === 'unreachable') events.databaseLost(message)
@@ -25,6 +31,7 @@ export function databaseEvents(events: Events, onMigrated: () => void) {
   }
 }
 
+/** The listener for the events of the KV adapter. */
 export function cacheEvents(events: Events) {
   return ({ type, message }: AdapterEvent): void => {
     if (type === 'unreachable') events.cacheLost(message)

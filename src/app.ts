@@ -1,4 +1,4 @@
-/** The composition root: a configuration -> a service that answers requests. */
+/** The composition root: it makes a service that answers requests from a configuration. */
 import { isOpen } from './auth.ts'
 import type { Config } from './config.ts'
 import type { Cache } from './conversation/cache/cache.ts'
@@ -21,19 +21,19 @@ import type { Database } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openServiceDatabase } from './resources.ts'
 
 export type App = AsyncDisposable & {
-  /** Where the database is, without secrets. */
+  /** The address of the database, without secrets. */
   readonly databaseName: string
-  /** Where the cache is, without secrets. */
+  /** The address of the cache, without secrets. */
   readonly cacheName: string
   /** Answers a request on any runtime with web standards, without a server. */
   fetch(request: Request): Promise<Response>
-  /** Serves on a port; throws a `StartRefusal` where that cannot be had. */
+  /** Listens on a host and port. Throws a `StartRefusal` if it cannot. */
   listen(at: { host: string; port: number }): Listening
-  /** From now on `/readyz` says that the service is about to stop. */
+  /** Makes `/readyz` answer 503 with the status `draining`. Requests are still answered. */
   drain(): void
 }
 
-/** What to use instead of what the configuration would open. The caller closes it. */
+/** Parts that replace those that the configuration would open. The caller closes them. */
 export type AppOverrides = {
   readonly database?: Database
   readonly kv?: OpenedKv
@@ -41,11 +41,14 @@ export type AppOverrides = {
   readonly effects?: readonly Effect[]
   /** Milliseconds between two probes of writes. */
   readonly probes?: { readonly everyMs: number }
-  /** Makes live delivery. */
+  /** Makes live delivery. @default createLive */
   readonly live?: typeof createLive
 }
 
-/** Ready to answer once it resolves. Disposing lets writes in flight end, then closes what it opened. */
+/**
+ * Opens the database and the cache and makes the app, which can answer requests once the promise
+ * resolves. Disposing of the app waits for writes in flight, then closes everything opened here.
+ */
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   await using opened = new AsyncDisposableStack()
   const parts = await createParts(config, overrides, opened)
@@ -60,7 +63,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     log: { slowRequestMs: config.server.slowRequestMs, requests: config.log.requests },
     health,
   })
-  // Compiled now, and not while the first request waits.
+  // Compile the routes now: otherwise the first request would wait for it.
   router.compile()
   const closing = opened.move()
   return {
@@ -77,7 +80,10 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
 
 type Parts = Awaited<ReturnType<typeof createParts>>
 
-/** Makes every part, each with the sections of the settings that it goes by; `opened` disposes of them. */
+/**
+ * Makes every part and gives it the sections of the settings that it needs. They are disposed of
+ * with `opened`.
+ */
 async function createParts(config: Config, overrides: AppOverrides, opened: AsyncDisposableStack) {
   const { limits, voice, writes } = config
   const events = overrides.events ?? createEvents()
@@ -92,14 +98,15 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
   const cache = opened.use(createCacheOn(kv, isOwnKv, config.cache, events))
   const caching = { ...config.cache, database, cache, isShared: kv.shared, events }
   const erasures = opened.use(createErasures(caching))
-  // Before the first request: this node must not show what was erased while it was not there.
+  // Read the erasures before the first request: this node must not show a conversation that was
+  // erased while the node was down.
   await erasures.refresh()
   const histories = new Histories({
     reader,
     cache,
     versions: createVersions(database),
     isErased: erasures.isListed,
-    // Memory of this process knows the commits of this process, and there are no others.
+    // A cache in this process's memory is coherent only if no other process writes to the database.
     isCoherent: kv.shared || !database.shared,
     historyMessagesMax: limits.historyMessagesMax,
   })
@@ -111,15 +118,19 @@ async function createParts(config: Config, overrides: AppOverrides, opened: Asyn
   const live = opened.use(
     (overrides.live ?? createLive)({ ...parts, store, delivery, voice, limits, server }),
   )
-  // Disposed of before live delivery, so that sockets are sent the last commits.
+  // The store is disposed of before live delivery, so that sockets still receive the last commits.
   opened.use(store)
-  // Sockets of this node hear first: what the cache publishes is for the other nodes.
+  // Live delivery comes first: sockets of this node get a commit before the cache publishes it to
+  // others.
   for (const { effect } of [live, erasures, cache, health]) effects.register(effect)
   for (const effect of overrides.effects ?? []) effects.register(effect)
   return { ...parts, cache, histories, writeHealth: health, store, live }
 }
 
-/** Memory of this process needs no KV between: it keeps windows as they are. */
+/**
+ * Makes the cache. In the memory of this process it keeps windows as objects, without a KV in
+ * between.
+ */
 function createCacheOn(
   kv: OpenedKv,
   isOwnKv: boolean,
@@ -131,7 +142,10 @@ function createCacheOn(
   return new KvCache({ kv: kv.kv, isShared: kv.shared, probe: kv.probe, events, ...settings })
 }
 
-/** What `/readyz` says of the dependencies. It answers anybody, so it shows no path of this machine. */
+/**
+ * The state of the dependencies for `/readyz`. Any caller may read it, so it contains no path of
+ * this machine.
+ */
 function healthOf(
   config: Config,
   { database, kv, cache, writeHealth }: Parts,
@@ -140,6 +154,6 @@ function healthOf(
     databaseName: database.shared ? database.name : 'embedded Postgres',
     databaseState: () => writeHealth.state(),
     cacheName: config.cache.url?.startsWith('module:') ? 'KV module' : kv.name,
-    cacheState: () => (cache.takesWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
+    cacheState: () => (cache.acceptsWrites() ? (kv.ready() ? 'up' : 'down') : 'read-only'),
   }
 }

@@ -1,6 +1,7 @@
 /**
- * One function per thing worth knowing about the service. Each writes one line of the log; none
- * throws, none carries a secret, an SQL text or what people said. docs/logs.md explains every event.
+ * The log of the service: one function per event. Each function writes one line, and none throws.
+ * No line contains a secret, an SQL text or the text of a message. docs/logs.md explains every
+ * event.
  */
 import { type EventName, eventLevels, type Level, levels } from './log/event-levels.ts'
 import { createLimiter, type Limit } from './log/limiter.ts'
@@ -10,26 +11,29 @@ import { sqlStateOf } from './ports/database.ts'
 
 export { eventLevels, type Level } from './log/event-levels.ts'
 
-/** A request or a frame that was answered. */
-export type Answered = {
-  /** Method and path, without the query; of a frame `/v1/live` and its type. */
+/** A request or a live frame that the service has answered. */
+export type AnsweredRequest = {
+  /** Method and path without the query; for a frame, `/v1/live` and the type of the frame. */
   readonly route: string
-  /** From its arrival to its answer, in milliseconds. */
+  /** Milliseconds from arrival to answer. */
   readonly ms: number
   readonly requestId: string
   readonly conversationId: string | undefined
 }
 
-export type Unanswered = Answered & {
-  /** Of the problem that the caller got. */
+/** A request or a live frame that was answered with a status of 500 or above. */
+export type FailedRequest = AnsweredRequest & {
+  /** The code of the problem that the caller got. */
   readonly code: string
   readonly status: number
-  /** What the caller does not get to see. */
+  /** The error behind the problem. The caller does not see it. */
   readonly cause: unknown
 }
 
 export type Events = {
-  /** `dataDirectory`: of the embedded database. */
+  /**
+   * The service listens. `dataDirectory` is the directory of the embedded database, if it is used.
+   */
   started(at: {
     readonly version: string
     readonly url: string
@@ -37,70 +41,87 @@ export type Events = {
     readonly cache: string
     readonly dataDirectory: string | undefined
   }): void
+  /** The service begins to stop. `reason` is a signal or an exception. */
   stopping(reason: string): void
-  /** A setting or a circumstance that an operator should know of. */
+  /** A setting or a circumstance that an operator should know. */
   notice(level: Level, message: string): void
+  /** No connection to the database can be opened. */
   databaseLost(reason: string): void
   databaseBack(): void
-  /** Writes fail, and so does the probe: `/readyz` answers 503 with this code. */
+  /** Writes fail and the probe of writes fails, too: `/readyz` answers 503 with this code. */
   writesLost(code: string, error: unknown): void
   /** The probe succeeded twice in a row: `/readyz` answers 200 again. */
   writesBack(): void
   /** The cache does not answer: reads go to the database. */
   cacheLost(reason: string): void
   cacheBack(): void
-  /** The cache did not take or give something; the database did. */
+  /** One operation of the cache, `what`, failed. The database has the data. */
   cacheFailed(what: string, conversationId: string, error: unknown): void
-  /** The connection that hears changes of the cache had silently stopped hearing; the line has how often so far. */
+  /**
+   * The connection that receives changes of the cache had silently stopped receiving. The line
+   * counts how often.
+   */
   cacheDeaf(reason: string): void
   /**
-   * The cache did not answer several times in a row, or refuses to write: it is asked nothing until it
-   * takes a probe.
+   * Several calls of the cache failed in a row, or it refuses writes: it is not called until a
+   * probe succeeds.
    */
   cacheSkipped(reason: unknown): void
+  /** A probe of the cache succeeded: the cache is called again. */
   cacheResumed(): void
-  /** The cache held a version that the database does not have: it was dropped. */
+  /** The cache held a version that the database does not have, so the cached window was dropped. */
   cacheAhead(conversationId: string, version: number): void
-  /** `log.requests`: every request, whatever became of it. `bytes`: of its body, as announced. */
+  /** One request, whatever its outcome, if `log.requests` is on. `bytes` is its Content-Length. */
   request(
-    answered: Answered & { readonly status: number; readonly bytes: number | undefined },
+    answered: AnsweredRequest & { readonly status: number; readonly bytes: number | undefined },
   ): void
-  /** The caller was refused, by its own fault: a 4xx. */
-  requestRefused(answered: Answered & { readonly status: number; readonly code: string }): void
-  /** It took longer than `server.slowRequestMs`. */
-  requestSlow(answered: Answered & { readonly status: number | undefined }): void
-  /** The service could not do it now: a 5xx that is no fault of its code. */
-  requestUnserved(request: Unanswered): void
-  /** A request failed through a fault of the service: a 500. */
-  requestFailed(request: Unanswered): void
-  /** An effect after a commit failed; the write stands. */
+  /** The request was answered with a 4xx: the caller has to change it. */
+  requestRefused(
+    answered: AnsweredRequest & { readonly status: number; readonly code: string },
+  ): void
+  /** The request took longer than `server.slowRequestMs`. */
+  requestSlow(answered: AnsweredRequest & { readonly status: number | undefined }): void
+  /** The service could not serve the request now: a 5xx that is not a fault of its code. */
+  requestUnserved(request: FailedRequest): void
+  /** The request failed because of a fault of the service: a 500. */
+  requestFailed(request: FailedRequest): void
+  /** An effect after a commit failed. The write itself is stored. */
   effectFailed(effect: string, conversationId: string, error: unknown): void
-  /** Work that no caller waits for failed; it is tried again. */
+  /** Background work, which no caller waits for, failed. It is tried again. */
   workFailed(work: string, error: unknown, conversationId?: string): void
-  /** The connection was lost between a write and its answer. */
+  /**
+   * The connection was lost between a write and its answer: of `turns` turns, `found` were
+   * recorded.
+   */
   outcomeUnknown(turns: number, found: number): void
-  /** A live socket was closed from this side. */
+  /** The service closed a live socket. */
   socketClosed(reason: string): void
-  /** A request came under a host name that is not ours. */
+  /** A request was refused: the service does not answer under the name in its `Host` header. */
   hostRefused(host: string): void
-  /** A web page of this origin may not write or connect. */
+  /** A write or a connection by a web page of this origin was refused. */
   originRefused(origin: string): void
-  /** A stop said goodbye to so many live sockets. */
+  /** A stop sent a `bye` to this number of live sockets. */
   socketsDrained(sockets: number): void
   /**
-   * The database knows less of a conversation than was sent of it: it was restored, or is another
-   * one. Its followers start anew.
+   * The database has an older version of a conversation than its followers were sent: it was
+   * restored, or is another database. The followers are reset.
    */
   headWentBack(conversationId: string, from: number, to: number): void
-  /** Nearly all file descriptors of this process are in use: about `used` of `limit`, where that is known. */
+  /**
+   * Nearly all file descriptors of this process are in use: about `used` of `limit`, if the limit
+   * is known.
+   */
   descriptorsLow(used: number, limit: number | undefined): void
-  /** The runtime or a library warned of something. */
+  /** The runtime or a library emitted a warning. */
   processWarning(name: string, message: string): void
-  /** An error that nobody caught: `origin` is `uncaughtException` or `unhandledRejection`. */
+  /** An error was not caught: `origin` is `uncaughtException` or `unhandledRejection`. */
   processFailed(origin: string, error: unknown): void
 }
 
-/** `flush` writes the counts of lines left out that are due later: call it at the end. */
+/**
+ * The log. `flush` writes the counts of left-out lines now instead of later: call it before the
+ * end.
+ */
 export type Log = Events & { flush(): void }
 
 export type LogOptions = {
@@ -108,21 +129,30 @@ export type LogOptions = {
   readonly level?: Level
   /** @default 'json' */
   readonly format?: LogFormat
-  /** Of every limit, in milliseconds; each has its own without. */
+  /** The window of every limit, in milliseconds. By default each limit has its own. */
   readonly windowMs?: number
 }
 
-/** Background work looks again every second, and a page asks again and again: fewer of these. */
+/**
+ * The limit of most events. The two below are tighter: failing background work fails again every
+ * second, and a refused page asks again and again.
+ */
 const tenInTen: Limit = { lines: 10, windowMs: 10_000 }
 const threeInMinute: Limit = { lines: 3, windowMs: 60_000 }
 const oneInThirty: Limit = { lines: 1, windowMs: 30_000 }
 
-/** Refusals that protect the service, or end with it: nothing is broken. */
-const expected = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
+/**
+ * Codes of refusals that protect the service or announce its stop. Nothing is broken, so they are
+ * `warn`.
+ */
+const expectedCodes = new Set(['conversation-busy', 'overloaded', 'draining', 'not-ready'])
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** `write` gets a line without its end. */
+/**
+ * Makes the log.
+ * @param write gets each line without a line feed; by default it writes to standard error
+ */
 export function createEvents(
   write: (line: string) => void = writeToStandardError,
   { level: threshold = 'info', format = 'json', windowMs }: LogOptions = {},
@@ -136,28 +166,30 @@ export function createEvents(
     try {
       write(printers[format]({ time: new Date().toISOString(), level, event, ...fields }))
     } catch {
-      // An event must never fail the work it tells of.
+      // An event must never fail the work that it reports.
     }
   }
-  /** At most so many lines for each value of `key`; the count of the others comes after the window. */
-  const limited = (
+  /**
+   * Writes `limit.lines` lines per window for each value of `key`; one more line counts the others.
+   */
+  const throttle = (
     event: EventName,
     key: Readonly<Record<string, string>>,
     fields: () => Fields,
     { level = eventLevels[event] as Level, limit = tenInTen } = {},
   ) => {
     const bounds = windowMs === undefined ? limit : { ...limit, windowMs }
-    const tellLeftOut = (leftOut: number) =>
+    const reportLeftOut = (leftOut: number) =>
       emit(event, { ...key, leftOut, withinMs: bounds.windowMs }, level)
     const name = [event, ...Object.values(key)].join(' ')
-    if (limiter.admit(name, bounds, tellLeftOut)) emit(event, { ...key, ...fields() }, level)
+    if (limiter.admit(name, bounds, reportLeftOut)) emit(event, { ...key, ...fields() }, level)
   }
 
   let deafTimes = 0
   return {
     started: (at) => emit('started', at),
     stopping: (reason) => emit('stopping', { reason }),
-    notice: (level, message) => limited('notice', { message }, () => ({}), { level }),
+    notice: (level, message) => throttle('notice', { message }, () => ({}), { level }),
     databaseLost: (reason) => emit('database-lost', { reason }),
     databaseBack: () => emit('database-back', {}),
     writesLost: (code, error) => emit('writes-lost', { code, ...reasonOf(error) }),
@@ -165,7 +197,7 @@ export function createEvents(
     cacheLost: (reason) => emit('cache-lost', { reason }),
     cacheBack: () => emit('cache-back', {}),
     cacheFailed: (what, conversationId, error) =>
-      limited('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
+      throttle('cache-failed', { what }, () => ({ conversationId, reason: textOf(error) })),
     cacheDeaf(reason) {
       deafTimes += 1
       emit('cache-deaf', { reason, times: deafTimes })
@@ -173,37 +205,37 @@ export function createEvents(
     cacheSkipped: (reason) => emit('cache-skipped', { reason: textOf(reason) }),
     cacheResumed: () => emit('cache-used', {}),
     cacheAhead: (conversationId, version) =>
-      limited('cache-ahead', {}, () => ({ conversationId, version })),
+      throttle('cache-ahead', {}, () => ({ conversationId, version })),
     request: (answered) => emit('request', answered),
     requestRefused: (answered) => emit('request-refused', answered),
-    requestSlow: (answered) => limited('request-slow', {}, () => answered),
+    requestSlow: (answered) => throttle('request-slow', {}, () => answered),
     requestUnserved: ({ code, cause, ...answered }) =>
-      limited(
+      throttle(
         'request-unserved',
         { code },
         () => ({ ...answered, ...reasonOf(cause) }),
-        expected.has(code) ? { level: 'warn' } : {},
+        expectedCodes.has(code) ? { level: 'warn' } : {},
       ),
     requestFailed: ({ code, cause, ...answered }) =>
-      limited('request-failed', { code }, () => ({
+      throttle('request-failed', { code }, () => ({
         ...answered,
         sqlState: sqlStateOf(cause),
         error: describe(cause),
       })),
     effectFailed: (effect, conversationId, error) =>
-      limited('effect-failed', { effect }, () => ({ conversationId, error: describe(error) })),
+      throttle('effect-failed', { effect }, () => ({ conversationId, error: describe(error) })),
     workFailed: (work, error, conversationId) =>
-      limited('work-failed', { work }, () => ({ conversationId, ...reasonOf(error) }), {
+      throttle('work-failed', { work }, () => ({ conversationId, ...reasonOf(error) }), {
         limit: oneInThirty,
       }),
-    outcomeUnknown: (turns, found) => limited('outcome-unknown', {}, () => ({ turns, found })),
-    socketClosed: (reason) => limited('socket-closed', { reason }, () => ({})),
+    outcomeUnknown: (turns, found) => throttle('outcome-unknown', {}, () => ({ turns, found })),
+    socketClosed: (reason) => throttle('socket-closed', { reason }, () => ({})),
     hostRefused: (host) =>
-      limited('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
+      throttle('host-refused', { setting: 'server.allowedHosts' }, () => ({ host: cut(host) }), {
         limit: threeInMinute,
       }),
     originRefused: (origin) =>
-      limited(
+      throttle(
         'origin-refused',
         { setting: 'server.allowedOrigins' },
         () => ({ origin: cut(origin) }),
@@ -211,13 +243,13 @@ export function createEvents(
       ),
     socketsDrained: (sockets) => emit('sockets-drained', { sockets }),
     headWentBack: (conversationId, from, to) =>
-      limited('head-went-back', {}, () => ({ conversationId, from, to })),
+      throttle('head-went-back', {}, () => ({ conversationId, from, to })),
     descriptorsLow: (used, limit) =>
-      limited('descriptors-low', {}, () => ({ used, limit }), { limit: oneInThirty }),
+      throttle('descriptors-low', {}, () => ({ used, limit }), { limit: oneInThirty }),
     processWarning: (name, message) =>
-      limited('process-warning', { name }, () => ({ message: message.replaceAll('\n', ' ') })),
+      throttle('process-warning', { name }, () => ({ message: message.replaceAll('\n', ' ') })),
     processFailed: (origin, error) =>
-      limited('process-failed', { origin }, () => ({ error: describe(error) })),
+      throttle('process-failed', { origin }, () => ({ error: describe(error) })),
     flush: limiter.flush,
   }
 }

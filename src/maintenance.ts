@@ -1,7 +1,7 @@
-/** What an operator has done without a start of the service: migrations, and an audit of the cache. */
+/** Commands of the operator that run without the service: migrations, and an audit of the cache. */
 import type { Config } from './config.ts'
 import {
-  type AuditAsked,
+  type AuditOptions,
   type AuditReport,
   createAudit,
   report,
@@ -14,7 +14,10 @@ import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
 
-/** Brings the tables up to date; answers what was done. */
+/**
+ * Brings the tables of the database up to date. Returns a sentence that says whether anything was
+ * done.
+ */
 export async function migrateDatabase(config: Config, events: Events): Promise<string> {
   let migrated = false
   await using database = await openDatabase(config, events, () => {
@@ -26,18 +29,21 @@ export async function migrateDatabase(config: Config, events: Events): Promise<s
     : `The tables of the ${database.name} are up to date; there was nothing to do.`
 }
 
-/** Compares the cache with the database: the newest `limit` conversations, or all. */
+/**
+ * Compares the cache with the database: the newest `limit` conversations, or all. Fails with a
+ * `StartRefusal` if the cache is in the memory of the service, or cannot be reached.
+ */
 export async function auditCache(
   config: Config,
   events: Events,
-  asked: AuditAsked,
+  options: AuditOptions,
 ): Promise<AuditReport> {
   await using opened = new AsyncDisposableStack()
   const kv = await openCacheKv(config, events)
   opened.defer(() => kv.kv.close())
   if (!kv.shared)
     throw new StartRefusal(
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.',
+      'The cache is in the memory of the service, which no other process can read: set REDIS_URL to audit a Redis.',
     )
   const database = opened.use(await openDatabase(config, events))
   await database.verify()
@@ -45,13 +51,14 @@ export async function auditCache(
   const entries = new CacheEntries({ kv: kv.kv, rule: cacheRule, ttlMs })
   const audit = createAudit(entries, new Reader(database, config.limits), database)
   await connected(kv, config.database.connectTimeoutMs)
-  return await report(audit, localPrincipal, asked)
+  return await report(audit, localPrincipal, options)
 }
 
+/** Waits until the KV is connected. Fails with a `StartRefusal` after `withinMs`. */
 async function connected({ name, ready }: OpenedKv, withinMs: number): Promise<void> {
-  const until = performance.now() + withinMs
+  const deadlineAt = performance.now() + withinMs
   while (!ready()) {
-    if (performance.now() > until) throw new StartRefusal(`${name} cannot be reached.`)
+    if (performance.now() > deadlineAt) throw new StartRefusal(`${name} cannot be reached.`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

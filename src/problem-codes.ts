@@ -1,7 +1,7 @@
 /**
  * The one table of error codes. REST bodies (RFC 9457), socket frames and the `/problems/<code>`
- * pages are all made from it, so a code means one thing wherever it is met. Titles stand in `problem-titles.ts`, and
- * what to do about each in `problem-help.ts`: bundles of the client leave both out.
+ * pages are made from it, so a code has one meaning everywhere. The titles are in
+ * `problem-titles.ts` and the help in `problem-help.ts`: bundles of the client leave both out.
  */
 
 export type ProblemRow = {
@@ -14,7 +14,7 @@ export type ProblemRow = {
 const row = (status: number, retryable = false): ProblemRow => ({ status, retryable })
 
 export const problemRows = {
-  // What was sent cannot be read.
+  // The request cannot be read.
   'body-not-json': row(400),
   'body-too-large': row(413),
   'media-type-unsupported': row(415),
@@ -25,7 +25,7 @@ export const problemRows = {
   'host-refused': row(421),
   'origin-refused': row(403),
   'upgrade-required': row(426),
-  // What was sent can be read, and breaks a rule. Each entry of `errors` names one place.
+  // The request can be read but breaks a rule. Each entry of `errors` names one field.
   'request-invalid': row(422),
   'field-invalid': row(422),
   'field-missing': row(422),
@@ -50,7 +50,7 @@ export const problemRows = {
   'heard-out-of-range': row(422),
   'message-not-ai': row(422),
   'part-out-of-range': row(422),
-  // What was named does not exist, or not any more.
+  // The request names something that does not exist, or no longer exists.
   'route-not-found': row(404),
   'method-not-allowed': row(405),
   'conversation-not-found': row(404),
@@ -59,7 +59,7 @@ export const problemRows = {
   'turn-not-open': row(404),
   'voice-session-not-found': row(404),
   'conversation-erased': row(410),
-  // What was sent contradicts what is stored.
+  // The request contradicts stored data.
   'conversation-taken': row(409),
   'external-id-taken': row(409),
   'id-taken': row(409),
@@ -71,7 +71,7 @@ export const problemRows = {
   'voice-session-taken': row(409),
   'cursor-ahead': row(409),
   'version-mismatch': row(412),
-  // What was sent is fine, and the service cannot do it now.
+  // The request is valid, but the service cannot serve it now.
   'database-unavailable': row(503, true),
   'database-slow': row(503, true),
   'database-full': row(503, true),
@@ -82,7 +82,7 @@ export const problemRows = {
   draining: row(503, true),
   overloaded: row(503, true),
   internal: row(500, true),
-  // What the client `turnlog/client` meets on its way; no service answers these.
+  // Problems that `turnlog/client` raises itself. The service never sends them.
   'input-not-json': row(422),
   'service-unreachable': row(503, true),
   'answer-unusable': row(502),
@@ -95,19 +95,22 @@ export type ProblemCode = keyof typeof problemRows
 
 export const problemCodes = /* @__PURE__ */ Object.keys(problemRows) as ProblemCode[]
 
-/** Titles of the problems that the client makes itself. The service sends the title of each problem of its own. */
+/**
+ * Titles of the problems that the client raises itself. The service sends a title with each of its
+ * problems.
+ */
 export const clientTitles = {
   'frame-too-large': 'The frame is too large',
   'field-invalid': 'A field has the wrong type or form',
-  'field-unknown': 'A field is not known',
+  'field-unknown': 'A field is unknown',
   'id-invalid': 'An id is not a UUID',
-  'idempotency-key-invalid': 'The idempotency key is not usable',
-  'idempotency-conflict': 'The idempotency key was used for something else',
-  'outcome-unknown': 'The outcome is not known',
-  'input-not-json': 'The input cannot be printed as JSON',
+  'idempotency-key-invalid': 'The idempotency key is invalid',
+  'idempotency-conflict': 'The idempotency key was used with another body',
+  'outcome-unknown': 'It is unknown whether the write was stored',
+  'input-not-json': 'The input cannot be sent as JSON',
   'service-unreachable': 'The service cannot be reached',
-  'answer-unusable': 'The answer is not one of this service',
+  'answer-unusable': 'The answer did not come from Turnlog',
   'connection-refused': 'The live connection was refused',
-  'journal-full': 'The send journal is full',
-  'journal-failed': 'The send journal cannot be written',
+  'journal-full': 'The journal is full',
+  'journal-failed': 'The journal cannot be written',
 } as const satisfies Partial<Record<ProblemCode, string>>

@@ -1,9 +1,9 @@
-/** Problem, the error of everything that can go wrong with a request: what the service and its client share. */
+/** Problem, the error of every failed request. The service and its client share it. */
 import { clientTitles, type ProblemCode, problemRows } from './problem-codes.ts'
 
 export type { ProblemCode } from './problem-codes.ts'
 
-/** One place in a request that breaks a rule. */
+/** One field of a request that breaks a rule. */
 export type Violation = {
   readonly code: ProblemCode
   /** JSON Pointer (RFC 6901) into the part named by `in`. */
@@ -24,7 +24,7 @@ export type ProblemBody = {
   retryable: boolean
 }
 
-/** What tells of a problem: a REST body, or a frame. */
+/** A problem as the client received it, in a REST body or a frame. */
 export type ReceivedProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable' | 'requestId'> & {
   readonly code: string
   readonly detail?: string
@@ -37,23 +37,30 @@ export type ReceivedProblem = Pick<ProblemBody, 'title' | 'status' | 'retryable'
 
 let titles: Readonly<Partial<Record<ProblemCode, string>>> = clientTitles
 
-/** Gives every code its title: done by the service, whose table of titles no bundle of the client needs. */
+/**
+ * Gives every code its title. Only the service calls it, so bundles of the client leave its table
+ * out.
+ */
 export function useTitles(table: Readonly<Record<ProblemCode, string>>): void {
   titles = table
 }
 
-/** What is thrown for everything that can go wrong with a request. */
+/** Problem is thrown for every request that fails. It becomes a REST body or a frame by `body`. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
   readonly violations: readonly Violation[]
-  /** Whole seconds for `Retry-After`; only for retryable problems. */
+  /** Whole seconds for the `Retry-After` header. Only retryable problems have them. */
   readonly retryAfterSeconds: number | undefined
-  /** The request it was told of, where a service told it: its log has more under this id. */
+  /**
+   * The id of the failed request, if a service sent the problem: the service's log has more under
+   * this id.
+   */
   readonly requestId: string | undefined
-  /** The code's row; of a problem that was told, what was told. */
+  /** The row of the code; for a problem that a service sent, the values that it sent. */
   readonly #row: Pick<ProblemBody, 'status' | 'title' | 'retryable'>
 
+  /** @param detail one sentence about this request, by default the title of the code */
   constructor(
     code: ProblemCode,
     detail?: string,
@@ -61,7 +68,7 @@ export class Problem extends Error {
       violations?: readonly Violation[]
       retryAfterSeconds?: number
       cause?: unknown
-      /** Where that depends on the request, and not on the code alone. */
+      /** Overrides the code's row, if retrying is safe for some requests and not for others. */
       retryable?: boolean
       received?: Pick<ProblemBody, 'status' | 'title' | 'retryable' | 'requestId'>
     } = {},
@@ -78,8 +85,9 @@ export class Problem extends Error {
   }
 
   /**
-   * What a service told, as it was thrown there. The service may be newer than this table, and the
-   * code one that it does not have: status, title and `retryable` are as told.
+   * The problem that a service sent. The service may be newer than this table and send a code that
+   * the table does not have: status, title and `retryable` are those that it sent.
+   * @param retryAfterSeconds the value of the `Retry-After` header, if there was one
    */
   static received(body: ReceivedProblem, retryAfterSeconds?: number): Problem {
     const { detail, errors = [] } = body
@@ -105,6 +113,7 @@ export class Problem extends Error {
     return this.#row.retryable
   }
 
+  /** The problem details to send, with the id of the request. */
   body(requestId = this.requestId): ProblemBody {
     const { status, title, retryable } = this.#row
     const errors = this.violations.map(({ in: where, pointer, message }) => ({

@@ -1,4 +1,4 @@
-/** Opens what the service stands on as it is configured. Nothing else imports the adapters. */
+/** Opens the configured database and KV. Only this file imports the adapters. */
 import {
   type OpenedKv,
   openDatabase as openAdapter,
@@ -13,10 +13,16 @@ import type { Database } from './ports/database.ts'
 
 export type { OpenedKv }
 
-/** How long a write to the cache may take; no caller waits for it. A read has `cache.deadlineMs`. */
+/**
+ * Milliseconds that a write to the cache may take. No caller waits for it; a read has
+ * `cache.deadlineMs`.
+ */
 const cacheCallMs = 250
 
-/** Opens the database without looking at what is there: call `migrate` or `verify` before using it. */
+/**
+ * Opens the database without checking its tables: call `migrate` or `verify` before using it.
+ * @param onMigrated called after a migration has changed the tables
+ */
 export function openDatabase(
   { database: settings }: Config,
   events: Events,
@@ -30,7 +36,10 @@ export function openDatabase(
   })
 }
 
-/** Opens a database that this release can run on: migrated or verified, as `database.migrateAtStart` says. */
+/**
+ * Opens the database and migrates its tables, or verifies them if `database.migrateAtStart` is
+ * false.
+ */
 export async function openServiceDatabase(config: Config, events: Events): Promise<Database> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await openDatabase(config, events))
@@ -39,7 +48,10 @@ export async function openServiceDatabase(config: Config, events: Events): Promi
   return database
 }
 
-/** Opens the KV of the cache, without waiting for a server: the service starts although it is away. */
+/**
+ * Opens the KV of the cache without waiting for its server: the service starts even if the server
+ * is down.
+ */
 export function openCacheKv({ cache }: Config, events: Events): Promise<OpenedKv> {
   return openKv(cache.url, {
     deadlineMs: cacheCallMs,
@@ -48,15 +60,24 @@ export function openCacheKv({ cache }: Config, events: Events): Promise<OpenedKv
   })
 }
 
-/** What can be looked at without a start: nothing here waits, migrates or refuses. */
+/**
+ * Reads the state of the database without starting the service: nothing is awaited, migrated or
+ * refused.
+ */
 export type Inspection = {
-  /** Opens the database: the server at `url`, or the embedded one without. The caller closes it. */
+  /**
+   * Opens the server at `url`, or the embedded database if `url` is undefined. The caller closes
+   * it.
+   */
   open(url: string | undefined): Promise<Database>
   schema(database: Database): ReturnType<typeof readSchema>
   directory(): ReturnType<typeof readDirectoryState>
 }
 
-/** Connects within `connectTimeoutMs`, and gives a statement `deadlineMs`. */
+/**
+ * Makes an inspection that connects within `connectTimeoutMs` and gives each statement
+ * `deadlineMs`.
+ */
 export function inspect(
   config: Config,
   limits: { readonly connectTimeoutMs: number; readonly deadlineMs: number },

@@ -1,6 +1,7 @@
 /**
- * Every test, in two processes side by side: most of them wait for servers. Prints what they write,
- * then the counts of both. `test/timings.json` balances them; `--update-timings` writes it anew.
+ * Runs every test in two parallel processes, because most tests wait for servers. Prints the output
+ * of both, then their counts together. `test/timings.json` balances the two; `--update-timings`
+ * writes it again.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,8 @@ const shards = 2
 const folder = import.meta.dir
 const timings = join(folder, 'timings.json')
 const isUpdate = process.argv.includes('--update-timings')
-// Two processes that write one file would each lose what the other found.
+// Each process writes a file of its own: two that write the same file would lose each other's
+// times.
 const measured = mkdtempSync(join(tmpdir(), 'turnlog-timings-'))
 const measuredBy = (n: number) => join(measured, `${n}.json`)
 
@@ -19,7 +21,7 @@ const wordsOf = (n: number) => [
   `--shard=${n}/${shards}`,
   ...(isUpdate ? [`--timings=${measuredBy(n)}`] : []),
   `--timings=${timings}`,
-  // Nothing waits for a time, and a busy machine is no failure.
+  // Tests wait for conditions, not for times, so a slow machine must not fail them.
   '--timeout=30000',
   ...process.argv.slice(2),
 ]
@@ -31,7 +33,7 @@ async function shard(n: number): Promise<{ code: number; text: string }> {
     stdout: 'pipe',
     stderr: 'pipe',
   })
-  // Whoever watches sees that something goes on, and what fails as it does.
+  // Output is printed as it arrives, so that progress and failures show at once.
   const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder()
     let text = ''
@@ -47,18 +49,18 @@ async function shard(n: number): Promise<{ code: number; text: string }> {
 }
 
 const results = await Promise.all(Array.from({ length: shards }, (_, index) => shard(index + 1)))
-const sum = (what: string) =>
+const sum = (outcome: string) =>
   results.reduce((total, { text }) => {
-    const counts = [...text.matchAll(new RegExp(`^ *(\\d+) ${what}$`, 'gm'))]
+    const counts = [...text.matchAll(new RegExp(`^ *(\\d+) ${outcome}$`, 'gm'))]
     return total + Number(counts.at(-1)?.[1] ?? 0)
   }, 0)
 
 if (isUpdate) {
   type Timings = { version: number; files: Record<string, number> }
-  const found = results.map(
+  const shardTimings = results.map(
     (_, index) => JSON.parse(readFileSync(measuredBy(index + 1), 'utf8')) as Timings,
   )
-  const files = Object.assign({}, ...found.map((each) => each.files))
+  const files = Object.assign({}, ...shardTimings.map((each) => each.files))
   writeFileSync(timings, `${JSON.stringify({ version: 1, files }, null, 2)}\n`)
 }
 rmSync(measured, { recursive: true, force: true })

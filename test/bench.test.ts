@@ -1,4 +1,4 @@
-/** What the benches make of their figures, and their command line. The benches themselves are no tests. */
+/** The report of the benches and their command line. The benches themselves are not run here. */
 import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,13 +9,13 @@ import {
   inTurn,
   judge,
   median,
-  medianSpent,
+  medianCpu,
   type Row,
   shown,
 } from '../bench/report/comparison.ts'
 import type { Machine } from '../bench/report/machine.ts'
 import { readNotes, reportOf } from '../bench/report/report.ts'
-import { keptReport } from '../bench/report/report-files.ts'
+import { storedReport } from '../bench/report/report-files.ts'
 import { type Results, readResults, writeResults } from '../bench/report/results.ts'
 import { benchNames, rowIds, rowOf, rowsByBench } from '../bench/report/rows.ts'
 import { tableOf } from '../bench/report/table.ts'
@@ -40,7 +40,7 @@ const compared = (row: Row, ours: number[], baseline: number[]): Comparison => (
 })
 
 describe('a comparison', () => {
-  test('has the middle of its figures for a median, or what lies between two', () => {
+  test('a median is the middle figure, or the mean of the two middle ones', () => {
     expect(median([3, 1, 2])).toBe(2)
     expect(median([4, 1, 3, 2])).toBe(2.5)
     expect(median([7])).toBe(7)
@@ -48,7 +48,7 @@ describe('a comparison', () => {
     expect(median([])).toBeNaN()
   })
 
-  test('runs both sides in turn', async () => {
+  test('a bench runs Turnlog and the baseline alternately', async () => {
     const order: string[] = []
     const side = (name: string) => async () => ({ value: order.push(name) })
     const { ours, baseline } = await inTurn(2, side('ours'), side('baseline'))
@@ -56,44 +56,44 @@ describe('a comparison', () => {
     expect([ours, baseline]).toEqual([samples(2, 4), samples(1, 3)])
   })
 
-  test('judges by the ratios of its pairs, not by the ratio of its medians', () => {
+  test('the ratio of a comparison is the median of the ratios of its pairs of runs', () => {
     const judged = judge(compared(faster, [300, 100, 900], [100, 50, 200]))
     expect(judged).toMatchObject({ ours: 300, baseline: 100, ratio: 3, spread: [2, 4.5] })
-    expect(judged).toMatchObject({ reached: 1, isMet: true, reachedSpread: [2 / 3, 1.5] })
+    expect(judged).toMatchObject({ aimShare: 1, isMet: true, aimShareSpread: [2 / 3, 1.5] })
     expect(judge(compared(faster, [299], [100])).isMet).toBe(false)
   })
 
-  test('reaches more of an aim the less there is, where less is better', () => {
+  test('a smaller figure reaches more of an aim whose row says that less is better', () => {
     const wait: Row = { ...faster, better: 'less', aim: { of: 'ratio', bound: 1.5 } }
     const judged = judge(compared(wait, [3, 2, 1], [1, 1, 1]))
-    expect(judged).toMatchObject({ ratio: 2, reached: 0.75, isMet: false })
-    expect(judged.reachedSpread).toEqual([0.5, 1.5])
+    expect(judged).toMatchObject({ ratio: 2, aimShare: 0.75, isMet: false })
+    expect(judged.aimShareSpread).toEqual([0.5, 1.5])
     expect(judge(compared(wait, [1.5], [1])).isMet).toBe(true)
   })
 
-  test('goes by our own figure where the aim is one', () => {
+  test("an aim about Turnlog's own figure is judged without the baseline", () => {
     const start: Row = { ...faster, unit: 's', better: 'less', aim: { of: 'ours', bound: 0.5 } }
     const judged = judge(compared(start, [0.3, 0.25, 0.4], [0.02, 0.02, 0.02]))
     expect(judged).toMatchObject({ ours: 0.3, spread: [0.25, 0.4], isMet: true })
   })
 
-  test('has no verdict without an aim', () => {
+  test('a comparison without an aim has no verdict', () => {
     const { aim: _, ...row } = faster
     const judged = judge(compared(row, [1, 2], [1, 1]))
     expect(judged.spread).toEqual([1, 2])
     expect('isMet' in judged).toBe(false)
   })
 
-  test('tells the median CPU of each part, of the runs that know it', () => {
+  test('the reported CPU of a process is the median of the runs that measured it', () => {
     const cpu = [{ server: 10, client: 1 }, { server: 30 }, { server: 20, client: 3 }]
-    expect(medianSpent(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
+    expect(medianCpu(cpu.map((each) => ({ value: 1, cpu: each })))).toEqual({
       server: 20,
       client: 2,
     })
-    expect(medianSpent(samples(1))).toEqual({})
+    expect(medianCpu(samples(1))).toEqual({})
   })
 
-  test('shows three digits, and all before the point', () => {
+  test('a figure of a bench is printed with three digits, or with all digits before the point', () => {
     expect([0.12345, 1.5, 12.345, 123.45, 12345.6, Number.NaN].map(shown)).toEqual([
       ...['0.12', '1.50', '12.3', '123', '12346', '-'],
     ])
@@ -101,7 +101,7 @@ describe('a comparison', () => {
 })
 
 describe('the rows', () => {
-  test('aim at what was set', () => {
+  test('the aims of all benches are those that this test lists', () => {
     const aims = rowIds.flatMap((id) => {
       const { aim, better } = rowOf(id)
       return aim === undefined ? [] : [`${id}: ${aim.of} ${aim.bound} or ${better}`]
@@ -132,7 +132,7 @@ describe('the rows', () => {
     ])
   })
 
-  test('have ids of their own, named after their bench', () => {
+  test('each row of a bench has a unique id that starts with the name of the bench', () => {
     expect(new Set(rowIds).size).toBe(rowIds.length)
     for (const name of benchNames)
       for (const id of Object.keys(rowsByBench[name])) expect(id).toStartWith(`${name}-`)
@@ -166,8 +166,8 @@ const results: Results = {
   skipped: [{ id: 'reference-1000', because: 'there is none' }],
 }
 
-describe('what is told', () => {
-  test('is a line a comparison, with its aim and whether it is met', () => {
+describe('the output of a bench', () => {
+  test('the table of a bench has a line per comparison, with its aim and whether it is met', () => {
     const [head, line, spent] = tableOf(results.comparisons).split('\n')
     expect(head?.split(/ {2,}/)).toEqual([
       ...['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)'],
@@ -179,36 +179,36 @@ describe('what is told', () => {
     expect(spent).toContain('ours: server 100')
   })
 
-  test('is kept as JSON with every run, and read again', () => {
+  test('the figures of every run are stored as JSON, and can be read again', () => {
     const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     writeResults(folder, results)
     expect(readResults(folder)).toEqual([results])
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('is a report with tables, charts, what was skipped, and notes where they belong', () => {
+  test('the report of the benches has tables, charts, skipped rows with reasons, and notes', () => {
     const notes = readNotes('# Notes\n\n## method\n\nIn turn.\n\n## record-32\n\nBound by X.\n')
     const { markdown, charts } = reportOf([results], notes)
     expect([...charts.keys()]).toEqual(['aims.svg', 'record.svg'])
     expect(markdown).toContain('# Benchmarks\n')
     expect(markdown).toContain('In turn.')
     expect(markdown).toContain(
-      '| record | by <hand> | turns/s | 300 | 100 | 3.00 | 2.00 to 4.50 | 3 or more: met |',
+      '| record | by <hand> | 300 turns/s | 100 | 3.00 | 2.00 to 4.50 | server 100 |  |',
     )
-    expect(markdown).toContain('| record | by <hand> | server 100 |')
+    expect(markdown).toContain('| record | by <hand> | 3.00 | 3 or more | met |')
     expect(markdown).toContain('Skipped: `reference-1000`, because there is none.')
     expect(markdown).toContain('**record, against by <hand>.** Bound by X.')
-    expect(markdown).toContain('3 runs of 1 s each')
+    expect(markdown).toContain('3 runs of 1 s')
   })
 
-  test('is a chart whose bars are shares of the aim, cut where they are far beyond', () => {
-    const bar = (reached: number): Bar => ({
+  test('each bar of a chart is a share of an aim, cut at two and a half times the aim', () => {
+    const bar = (aimShare: number): Bar => ({
       ...{ label: 'a & b', against: '"c"', figure: '1' },
-      reached,
-      spread: [reached, reached],
+      aimShare,
+      spread: [aimShare, aimShare],
     })
-    const widths = (...reached: number[]) => {
-      const svg = chartOf('title', reached.map(bar))
+    const widths = (...aimShare: number[]) => {
+      const svg = chartOf('title', aimShare.map(bar))
       expect(svg).toContain('a &amp; b')
       expect(svg).toContain('&quot;c&quot;')
       return [...svg.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)].map(
@@ -221,8 +221,8 @@ describe('what is told', () => {
     expect(Number(far)).toBeCloseTo(2.5 * Number(whole), 0)
   })
 
-  test('stands in docs/BENCHMARKS.md as it is generated of what is kept', () => {
-    const { markdown, charts } = keptReport()
+  test('docs/BENCHMARKS.md and its charts are those generated from the stored figures', () => {
+    const { markdown, charts } = storedReport()
     const read = (name: string) => readFileSync(join(root, 'docs', name), 'utf8')
     expect(read('BENCHMARKS.md')).toBe(markdown)
     expect(readdirSync(join(root, 'docs/benchmarks')).toSorted()).toEqual(
@@ -231,14 +231,14 @@ describe('what is told', () => {
     for (const [name, svg] of charts) expect(read(`benchmarks/${name}`)).toBe(svg)
   })
 
-  test('has notes about rows that there are', () => {
+  test('every section of bench/notes.md is named after an existing row, `method` or `profiles`', () => {
     const notes = readNotes(readFileSync(join(root, 'bench/notes.md'), 'utf8'))
     const known = ['method', 'profiles', ...rowIds]
     expect([...notes.keys()].filter((id) => !known.includes(id))).toEqual([])
   })
 })
 
-describe('the command line', () => {
+describe('bun run bench', () => {
   const bench = (...words: string[]) => {
     const env = { PATH: process.env['PATH'] ?? '' }
     const command = [process.execPath, 'bench/main.ts', ...words]
@@ -246,24 +246,24 @@ describe('the command line', () => {
     return { exitCode, out: String(stdout), err: String(stderr) }
   }
 
-  test('tells of every bench', () => {
+  test('`bun run bench --help` names every bench', () => {
     const { exitCode, out } = bench('--help')
     expect(exitCode).toBe(0)
     for (const name of [...benchNames, 'report']) expect(out).toContain(`\n  ${name} `)
   })
 
-  test('refuses a bench that there is not, and starts none', () => {
+  test('`bun run bench` refuses an unknown bench and then starts none', () => {
     const { exitCode, out, err } = bench('record', 'recrod')
     expect([exitCode, out]).toEqual([2, ''])
     expect(err).toContain('There is no bench recrod')
     expect(err).toContain(benchNames.join(', '))
   })
 
-  test('refuses a flag that there is not', () => {
+  test('`bun run bench` refuses an unknown flag', () => {
     expect(bench('--fast').exitCode).toBe(2)
   })
 
-  test('writes a report where it is told, and refuses one of nothing', () => {
+  test('`bun run bench report` writes to the folder of --out, and refuses a folder without figures', () => {
     const folder = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     writeResults(folder, results)
     expect(bench('report', '--from', folder, '--out', join(folder, 'docs')).exitCode).toBe(0)

@@ -1,4 +1,4 @@
-/** Documents are true: their commands are run, their links lead somewhere. */
+/** Documents are true: their commands print what they show, and their links lead to files. */
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { walk } from './support/tour.ts'
 const root = join(import.meta.dir, '..')
 
 describe('the README', () => {
-  test('has a tour whose commands print what it shows', async () => {
+  test('the commands of the tour in the README print what it shows', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     await using node = await startNode({ TURNLOG_DATA: directory })
     const port = await freePort()
@@ -25,7 +25,7 @@ describe('the README', () => {
     rmSync(directory, { recursive: true, force: true })
   }, 300_000)
 
-  test('names commands that package.json has', () => {
+  test('every `bun run` and `npm run` command in the README is in package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const readme = readFileSync(join(root, 'README.md'), 'utf8')
     const named = [...readme.matchAll(/(?:npm|bun) run ([a-z:-]+)/g)].map(([, name]) => name)
@@ -34,12 +34,12 @@ describe('the README', () => {
 })
 
 describe('the documents', () => {
-  test('show what their commands print', async () => {
+  test('the commands in the documents print what the documents show', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     await using node = await startNode({ DATABASE_URL })
     const { host, pathname } = new URL(DATABASE_URL)
     const names = [
-      // In what is printed, the first of the two.
+      // Output names the node by this address; commands use the next one.
       ['http://127.0.0.1:3000', node.url],
       ['http://localhost:3000', node.url],
       ['PORT=3000', `PORT=${new URL(node.url).port}`],
@@ -56,7 +56,7 @@ describe('the documents', () => {
       expect([file, await walk(file, { names })]).toEqual([file, count])
   }, 300_000)
 
-  test('link to files that are there', () => {
+  test('every link of a document leads to a file that exists', () => {
     const files = [
       'README.md',
       'AGENTS.md',

@@ -1,9 +1,9 @@
-/** The log: its levels, its two forms, and that a flood is counted and never lost. */
+/** The log: its levels, its two forms, and the limits that count lines instead of losing them. */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { databaseEvents } from '../src/adapter-events.ts'
-import { createEvents, eventLevels, type LogOptions, type Unanswered } from '../src/events.ts'
+import { createEvents, eventLevels, type FailedRequest, type LogOptions } from '../src/events.ts'
 import { DatabaseError } from '../src/ports/database.ts'
 import { Problem } from '../src/problem.ts'
 import { until } from './support/servers/processes.ts'
@@ -14,7 +14,7 @@ function logged(options: LogOptions = {}) {
   return { log, lines, entries: () => lines.map((line) => JSON.parse(line)) }
 }
 
-const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
+const failedRequest = (more: Partial<FailedRequest> = {}): FailedRequest => ({
   route: 'POST /v1/conversations',
   ms: 12.5,
   requestId: 'r',
@@ -25,10 +25,10 @@ const unanswered = (more: Partial<Unanswered> = {}): Unanswered => ({
   ...more,
 })
 
-describe('a flood of one event', () => {
-  test('writes ten lines, and after the window one with the number of the others', async () => {
+describe('the limits of the log', () => {
+  test('25 equal events are written as ten lines and one that counts the other fifteen', async () => {
     const { log, entries } = logged({ windowMs: 100 })
-    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(failedRequest())
     expect(entries()).toHaveLength(10)
     await until('the count is written', () => entries().length === 11)
     expect(entries().at(-1)).toMatchObject({
@@ -40,23 +40,23 @@ describe('a flood of one event', () => {
     })
   })
 
-  test('from the database adapter is counted as well', () => {
+  test('a flood of notices from the database adapter is counted as well', () => {
     const { log, entries } = logged()
-    const tell = databaseEvents(log, () => {})
-    for (let n = 0; n < 25; n += 1) tell({ type: 'stale', message: 'a session was given up' })
+    const report = databaseEvents(log, () => {})
+    for (let n = 0; n < 25; n += 1) report({ type: 'stale', message: 'a session was given up' })
     log.flush()
     expect(entries()).toHaveLength(11)
     expect(entries().at(-1)).toMatchObject({ event: 'notice', level: 'warn', leftOut: 15 })
   })
 
-  test('does not use up the lines of another code', () => {
+  test('a flood of one code leaves the lines of another code free', () => {
     const { log, entries } = logged()
-    for (let n = 0; n < 25; n += 1) log.requestUnserved(unanswered())
-    log.requestUnserved(unanswered({ code: 'overloaded' }))
+    for (let n = 0; n < 25; n += 1) log.requestUnserved(failedRequest())
+    log.requestUnserved(failedRequest({ code: 'overloaded' }))
     expect(entries()).toHaveLength(11)
   })
 
-  test('gets ten more lines in the next window, and a window without left-out lines writes no count', async () => {
+  test('each window allows ten lines, and a window without left-out lines writes no count', async () => {
     const { log, entries } = logged({ windowMs: 20 })
     for (let round = 0; round < 3; round += 1) {
       for (let n = 0; n < 10; n += 1) log.socketClosed('too-slow')
@@ -67,7 +67,7 @@ describe('a flood of one event', () => {
     expect(entries().some(({ leftOut }) => leftOut !== undefined)).toBe(false)
   })
 
-  test('has its count written by `flush`', () => {
+  test('`flush` writes the count of left-out lines before the window ends', () => {
     const { log, entries } = logged()
     for (let n = 0; n < 12; n += 1) log.cacheAhead('c', n)
     log.flush()
@@ -77,14 +77,14 @@ describe('a flood of one event', () => {
   })
 })
 
-describe('a line', () => {
-  test('of an unserved request has the code, the SQLSTATE and the reason of its cause', () => {
+describe('a line of the log', () => {
+  test('a line about a failed request has the code, the SQLSTATE and the reason', () => {
     const { log, entries } = logged()
     const answer = new DatabaseError('refused', 'Postgres answered SQLSTATE 53100', {
       sqlState: '53100',
     })
     const cause = new Problem('database-unavailable', undefined, { cause: answer })
-    log.requestUnserved(unanswered({ cause: cause.cause }))
+    log.requestUnserved(failedRequest({ cause: cause.cause }))
     log.workFailed('lapses', cause)
     expect(entries()).toEqual([
       expect.objectContaining({
@@ -107,14 +107,14 @@ describe('a line', () => {
     ])
   })
 
-  test('of a refusal that protects the service is a warning', () => {
+  test('a refusal that protects the service is logged as a warning', () => {
     const { log, entries } = logged()
     for (const code of ['conversation-busy', 'overloaded', 'draining', 'not-ready'])
-      log.requestUnserved(unanswered({ code }))
+      log.requestUnserved(failedRequest({ code }))
     expect(entries().map(({ level }) => level)).toEqual(['warn', 'warn', 'warn', 'warn'])
   })
 
-  test('below the level of the log is not written', () => {
+  test('an event below the level of the log is not written', () => {
     for (const [level, events] of [
       ['error', ['head-went-back']],
       ['warn', ['cache-lost', 'head-went-back']],
@@ -124,14 +124,14 @@ describe('a line', () => {
       const { log, entries } = logged({ level })
       log.cacheLost('away')
       log.cacheBack()
-      const { cause: _, ...refused } = unanswered({ status: 404, code: 'route-not-found' })
+      const { cause: _, ...refused } = failedRequest({ status: 404, code: 'route-not-found' })
       log.requestRefused(refused)
       log.headWentBack('c', 2, 1)
       expect(entries().map(({ event }) => event)).toEqual([...events])
     }
   })
 
-  test('that cannot be written throws nothing', () => {
+  test('a log that cannot write throws no error', () => {
     const log = createEvents(() => {
       throw new Error('no more room')
     })
@@ -139,28 +139,28 @@ describe('a line', () => {
   })
 })
 
-describe('text', () => {
-  test('is one line of words: the time, the level, the event, and its fields', () => {
+describe('the log as text', () => {
+  test('a text line has the time, the level, the event, and its fields as name=value', () => {
     const { log, lines } = logged({ format: 'text' })
-    log.requestUnserved(unanswered({ cause: new Error('it is away') }))
+    log.requestUnserved(failedRequest({ cause: new Error('it is away') }))
     expect(lines[0]).toMatch(
       /^\d{4}-\d\d-\d\dT[\d:.]+Z ERROR request-unserved code=database-unavailable route="POST \/v1\/conversations" ms=12.5 requestId=r status=503 reason="it is away"$/,
     )
   })
 
-  test('shows where a fault came from below its line', () => {
+  test('the stack of a fault follows its text line', () => {
     const { log, lines } = logged({ format: 'text' })
-    log.requestFailed(unanswered({ code: 'internal', cause: new TypeError('broken') }))
+    log.requestFailed(failedRequest({ code: 'internal', cause: new TypeError('broken') }))
     const [first, second] = (lines[0] ?? '').split('\n')
     expect(first).toEndWith('error="TypeError: broken"')
     expect(second).toMatch(/^ +at .*events\.test\.ts/)
   })
 
-  test('shows what caused a fault below it, cause by cause', () => {
+  test('the causes of a fault follow its text line, one after another', () => {
     const { log, lines } = logged({ format: 'text' })
     const disk = new Error('the disk is gone', { cause: 'EIO\u001b' })
     const cause = new TypeError('broken', { cause: new RangeError('too far', { cause: disk }) })
-    log.requestFailed(unanswered({ code: 'internal', cause }))
+    log.requestFailed(failedRequest({ code: 'internal', cause }))
     const shown = (lines[0] ?? '').split('\n').filter((line) => !/^ +at /.test(line))
     expect(shown[0]).toEndWith('error="TypeError: broken"')
     expect(shown.slice(1)).toEqual([
@@ -170,13 +170,13 @@ describe('text', () => {
     ])
   })
 
-  test('escapes control characters', () => {
+  test('control characters in a text line are escaped', () => {
     const { log, lines } = logged({ format: 'text' })
     log.notice('warn', 'a\u001b[31mb\u009b2Jc\nd\u2028e')
     expect(lines[0]).toEndWith('message="a\\u001b[31mb\\u009b2Jc\\nd\\u2028e"')
   })
 
-  test('prints the addresses of the service at the start', () => {
+  test('the event `started` is printed as the addresses of the service', () => {
     const { log, lines } = logged({ format: 'text' })
     const at = { version: '1.2.3', url: 'http://127.0.0.1:3000', database: 'D', cache: 'C' }
     log.started({ ...at, dataDirectory: undefined })

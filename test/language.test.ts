@@ -1,7 +1,8 @@
 /** The guard of the project's language: patterns that make a reader read twice are found, and refused. */
 import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { findingsIn, patterns } from './support/language/patterns.ts'
-import { sentencesOf } from './support/language/prose.ts'
+import { type Kind, readSentences, sentencesOf } from './support/language/prose.ts'
 
 const namesIn = (path: string, content: string) =>
   findingsIn(sentencesOf(path, content)).map(({ pattern }) => pattern)
@@ -87,6 +88,18 @@ describe('the prose of a file', () => {
       [7, 'The queue is full now.'],
       [8, 'One line, and its second.'],
     ])
+  })
+
+  test('every kind of prose is found in the project', () => {
+    const sentences = readSentences(join(import.meta.dir, '..'))
+    const count = (kind: Kind) => sentences.filter((one) => one.kind === kind).length
+    expect(count('comment')).toBeGreaterThan(3000)
+    expect(count('title')).toBeGreaterThan(1000)
+    expect(count('text')).toBeGreaterThan(100)
+    expect(count('document')).toBeGreaterThan(2000)
+    const paths = new Set(sentences.map(({ path }) => path))
+    for (const path of ['README.md', 'docs/PROTOCOL.md', 'drizzle/README.md', 'bench/notes.md'])
+      expect(paths).toContain(path)
   })
 
   test('code, links and headings of a document are no prose', () => {

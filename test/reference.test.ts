@@ -1,5 +1,5 @@
 /**
- * What is generated from the table of settings, as the project keeps it. `UPDATE_DOCS=1` writes it.
+ * The documents that are generated from the table of settings. `UPDATE_DOCS=1` writes them.
  */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { configReference } from '../src/commands/config-reference.ts'
 import { configSchema } from '../src/commands/config-schema.ts'
 import { settingList } from '../src/settings/setting-list.ts'
 import { settings } from '../src/settings/settings.ts'
+import { clientReference } from './support/client-reference.ts'
 
 const root = join(import.meta.dir, '..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -18,11 +19,11 @@ const updates = process.env['UPDATE_DOCS'] === '1'
 const begin = '<!-- reference: written by `turnlog config --reference` -->\n'
 const end = '<!-- reference: end -->\n'
 
-describe('the reference', () => {
-  test('stands in docs/configuration.md as it is generated', () => {
+describe('the reference of settings', () => {
+  test('docs/configuration.md contains the generated reference of settings', () => {
     const document = read('docs/configuration.md')
     const [before = '', rest = ''] = document.split(begin)
-    const [kept, after = ''] = rest.split(end)
+    const [reference, after = ''] = rest.split(end)
     expect(document).toContain(end)
     const generated = `\n${configReference()}`
     if (updates)
@@ -30,10 +31,10 @@ describe('the reference', () => {
         join(root, 'docs/configuration.md'),
         [before, begin, generated, end, after].join(''),
       )
-    else expect(kept).toBe(generated)
+    else expect(reference).toBe(generated)
   })
 
-  test('has every setting with its names, values, default and help, and says what is secret', () => {
+  test('the reference has every setting with its names, values, default, help, and whether it is a secret', () => {
     const lines = configReference().split('\n')
     for (const row of settingList) {
       const line = lines.find((one) => one.startsWith(`| \`${row.path}\` |`)) ?? ''
@@ -56,17 +57,17 @@ describe('the JSON Schema', () => {
   const errors = (toml: string) =>
     Schema.Errors(schema, parse(toml))[1].map(({ instancePath }) => instancePath)
 
-  test('stands in docs/turnlog.schema.json as it is generated', () => {
+  test('docs/turnlog.schema.json is the generated JSON Schema', () => {
     const path = 'docs/turnlog.schema.json'
     if (updates) writeFileSync(join(root, path), configSchema())
     else expect(read(path)).toBe(configSchema())
   })
 
-  test('is what the first line of turnlog.toml names', () => {
+  test('the first line of turnlog.toml names the JSON Schema', () => {
     expect(read('turnlog.toml').split('\n')[0]).toBe('#:schema ./docs/turnlog.schema.json')
   })
 
-  test('takes turnlog.toml as it is, and with every line of it switched on', () => {
+  test('turnlog.toml fits the JSON Schema, as it is and with every commented line active', () => {
     const text = read('turnlog.toml')
     expect(errors(text)).toEqual([])
     const all = text.replace(/^#(?=[^\s:])/gm, '')
@@ -74,7 +75,7 @@ describe('the JSON Schema', () => {
     expect(errors(all)).toEqual([])
   })
 
-  test('finds what the service would refuse', () => {
+  test('the JSON Schema rejects settings that the service would refuse', () => {
     const wrong = [
       ['server.port = 65536', '/server/port'],
       ['server.port = "80"', '/server/port'],
@@ -85,10 +86,10 @@ describe('the JSON Schema', () => {
       ['database.url = "mysql://h/db"', '/database/url'],
       ['server = 1', '/server'],
     ] as const
-    for (const [toml, place] of wrong) expect([toml, ...errors(toml)]).toContain(place)
+    for (const [toml, pointer] of wrong) expect([toml, ...errors(toml)]).toContain(pointer)
   })
 
-  test('uses no keyword that TOML editors do not know', () => {
+  test('the JSON Schema uses only keywords that TOML editors know', () => {
     const keywords = new Set<string>()
     const walk = (value: object) => {
       for (const [name, inner] of Object.entries(value)) {
@@ -101,5 +102,13 @@ describe('the JSON Schema', () => {
     const draft4 = 'type additionalProperties properties enum pattern minimum maximum'.split(' ')
     const notes = ['$schema', 'title', 'description', 'default']
     expect([...keywords].filter((name) => ![...draft4, ...notes].includes(name))).toEqual([])
+  })
+})
+
+describe('docs/client-reference.md', () => {
+  test('the page has the text that the docstrings of the client generate', () => {
+    const path = 'docs/client-reference.md'
+    if (updates) writeFileSync(join(root, path), clientReference())
+    else expect(read(path)).toBe(clientReference())
   })
 })

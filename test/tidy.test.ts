@@ -1,4 +1,7 @@
-/** The house keeps its shape: arrows, sizes, who reads the environment, and what is banned. */
+/**
+ * The layout of the code: allowed imports, sizes of files and folders, names, and banned
+ * constructs.
+ */
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize, relative } from 'node:path'
@@ -14,10 +17,10 @@ const files = ['src', 'adapters', 'drizzle', 'test', 'bench'].flatMap((folder) =
 )
 const code = files.filter(({ path }) => !/^(test|bench)\//.test(path))
 
-/** What every room may stand on: ports, mechanics without a domain, problems and events. */
+/** Files that every folder may import: ports, mechanics without a domain, problems and events. */
 const foundations = ['src/ports/', 'src/mechanics/', 'src/problem.ts', 'src/events.ts']
 
-/** What the client knows of the service: types of what travels, and what a problem is. */
+/** Files of the service that the client may import: types of requests, frames and problems. */
 const clientTypes = [
   'src/conversation/wire/',
   'src/live/protocol/protocol.ts',
@@ -33,8 +36,8 @@ const clientFoundations = [
 ]
 
 /**
- * What a file may import of ours: the longest matching row decides. Types count, too. A row that ends
- * with a slash is a room and everything below it.
+ * The arrows: which files of the project a file may import. The longest matching row decides.
+ * Imports of types count, too. A row that ends with a slash is a folder and everything below it.
  */
 const arrows: Record<string, string[]> = {
   'src/main.ts': [
@@ -57,7 +60,7 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
   'src/app.ts': ['src/'],
-  // What commands do beside a service, on the same resources.
+  // The work of commands such as `migrate`, on the same resources as a service.
   'src/maintenance.ts': ['src/resources.ts', 'src/conversation/', ...foundations, 'src/config.ts'],
   'src/resources.ts': [
     'adapters/open.ts',
@@ -67,12 +70,12 @@ const arrows: Record<string, string[]> = {
     'src/ports/',
   ],
 
-  // Transfer works over the client; of the domain it knows what travels, and what is pure.
+  // Export and import use the client. Of the domain they know only the pure schemas and formats.
   'src/transfer/': [
     'src/transfer/misuse.ts',
     'src/transfer/service-client.ts',
     'src/client/client.ts',
-    // One rule decides what may be printed of a service's URL.
+    // One rule decides which part of a service's URL may be printed.
     'src/client/shown-url.ts',
     'src/conversation/wire/',
   ],
@@ -96,7 +99,7 @@ const arrows: Record<string, string[]> = {
     'src/client/client.ts',
     'src/conversation/wire/',
   ],
-  // Formats and lines are pure.
+  // Formats and lines do no I/O.
   'src/transfer/formats/': ['src/transfer/formats/', 'src/conversation/wire/'],
   'src/transfer/lines/': ['src/transfer/lines/'],
 
@@ -134,8 +137,8 @@ const arrows: Record<string, string[]> = {
     'src/problem.ts',
   ],
 
-  // Runs in browsers: of the service it knows types, and what a problem is; mechanics have no domain. The faces in its
-  // root use its rooms; what is recorded and followed stands on the socket.
+  // The client runs in browsers. Of the service it imports types, problems and mechanics. The files
+  // in its root use its folders; recording and following use the socket.
   'src/client/': ['src/client/', ...clientFoundations],
   'src/client/recording/': [
     'src/client/recording/',
@@ -154,7 +157,7 @@ const arrows: Record<string, string[]> = {
   'src/client/rest/': ['src/client/rest/', 'src/client/wire/', ...clientFoundations],
   'src/client/journal/': ['src/client/journal/', 'src/client/wire/', ...clientFoundations],
   'src/client/wire/': ['src/client/wire/', ...clientTypes],
-  // Leaves that every room of it may use.
+  // Files that every folder of the client may import.
   'src/client/checked-options.ts': [],
   'src/client/own-writes.ts': ['src/mechanics/'],
   'src/client/shown-url.ts': [],
@@ -167,7 +170,7 @@ const arrows: Record<string, string[]> = {
     'src/auth.ts',
     'src/config.ts',
   ],
-  // Routes know the services by their types alone; `server.ts` puts both together.
+  // Routes know the services only by their types. `server.ts` connects both.
   'src/http/services.ts': [
     'src/http/request/',
     'src/conversation/',
@@ -193,7 +196,8 @@ const arrows: Record<string, string[]> = {
     'src/config.ts',
   ],
 
-  // The two faces, then who writes, caches and speaks, then who reads, then SQL, then what travels.
+  // From the top: `store.ts` and `histories.ts`, then writing, cache and speech, then reading, then
+  // sql, then wire.
   'src/conversation/': ['src/conversation/', ...foundations],
   'src/conversation/cache/': [
     'src/conversation/cache/',
@@ -227,9 +231,10 @@ const arrows: Record<string, string[]> = {
   'src/conversation/sql/': [
     'src/conversation/sql/',
     'src/conversation/wire/',
-    // The one list of a message's fields, which the write functions are made from, too.
+    // The one list of a message's fields. The write functions of the database are made from it,
+    // too.
     'drizzle/message-fields.ts',
-    // Types alone: the lists of columns are held to the tables.
+    // Types only: the compiler compares the lists of columns with the tables.
     'drizzle/schema.ts',
     ...foundations,
   ],
@@ -252,13 +257,13 @@ const arrows: Record<string, string[]> = {
   'src/problem-help.ts': ['src/problem-codes.ts', 'src/problem-titles.ts'],
   'src/problem-titles.ts': ['src/problem-codes.ts'],
   'src/problem-codes.ts': [],
-  // The SQLSTATE of a failure is read by the port that it comes through.
+  // The log reads the SQLSTATE of a failure with a function of the database port.
   'src/events.ts': ['src/log/', 'src/ports/'],
   'src/log/': ['src/log/', 'src/ports/'],
 
   'adapters/': ['adapters/', 'src/ports/', 'src/mechanics/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': ['drizzle/'],
-  // The makers of migrations look at what these make of an embedded database. Nothing imports them.
+  // Scripts that make migrations run them on an embedded database. Nothing imports these scripts.
   'drizzle/scripts/': ['drizzle/', 'adapters/'],
 }
 
@@ -267,7 +272,7 @@ const importsOf = ({ path, text }: { path: string; text: string }) =>
     relative(root, join(root, dirname(path), target)),
   )
 
-/** Each circle among files and what they import, as a path. */
+/** Each circle of imports, as a path from a file back to itself. */
 function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[] {
   const done = new Set<string>()
   const walk = (path: string, above: string[]): string[] => {
@@ -279,11 +284,11 @@ function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[] {
   return [...edges.keys()].flatMap((path) => walk(path, []))
 }
 
-/** A type is no dependency at run time. */
+/** The text of a file without its imports of types, which are no dependencies at run time. */
 const valuesOnly = (text: string) => text.replace(/^(import|export) type [^;]*?from '[^']+'$/gm, '')
 
-describe('the house', () => {
-  test('imports along its arrows', () => {
+describe('the layout of the code', () => {
+  test('each source imports only files that the table of allowed imports lists', () => {
     const wrong = code.flatMap((file) => {
       const row = Object.keys(arrows)
         .filter((prefix) => file.path.startsWith(prefix))
@@ -298,20 +303,20 @@ describe('the house', () => {
     expect(wrong).toEqual([])
   })
 
-  test('takes nothing of the service into its client but types, problems and mechanics', () => {
+  test('the client imports no values of the service except problems and mechanics', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/client/'))
       .flatMap(({ path, text }) =>
         importsOf({ path, text: valuesOnly(text) })
-          // The mechanics know nothing of the service.
+          // The mechanics import nothing of the service.
           .filter((target) => !/^src\/(client\/|mechanics\/|problem-error\.ts$)/.test(target))
           .map((target) => `${path} -> ${target}`),
       )
     expect(values).toEqual([])
   })
 
-  // The list of a message's fields is data that imports nothing.
-  test('takes nothing but types of the tables into its domain', () => {
+  // The list of a message's fields is allowed: it is data and imports nothing.
+  test('files in src/ import only types, no values, from the tables of drizzle/', () => {
     const values = code
       .filter(({ path }) => path.startsWith('src/'))
       .flatMap(({ path, text }) =>
@@ -324,11 +329,11 @@ describe('the house', () => {
     expect(values).toEqual([])
   })
 
-  test('has no circle of imports, types included', () => {
+  test('no files import each other in a circle, imports of types included', () => {
     expect(circlesOf(new Map(code.map((file) => [file.path, importsOf(file)])))).toEqual([])
   })
 
-  test('has sources of at most 260 lines', () => {
+  test('each source has at most 260 lines', () => {
     const long = code.flatMap(({ path, text }) => {
       const lines = text.trimEnd().split('\n').length
       return lines > 260 ? [`${path} has ${lines} lines`] : []
@@ -336,20 +341,20 @@ describe('the house', () => {
     expect(long).toEqual([])
   })
 
-  test('has at most eighteen sources in a folder', () => {
+  test('each folder has at most 18 sources', () => {
     const counts = Map.groupBy(files, ({ path }) => dirname(path))
     const full = [...counts].filter(([, inside]) => inside.length > 18)
     expect(full.map(([folder, inside]) => `${folder} has ${inside.length}`)).toEqual([])
   })
 
-  test('gives no two sources the same file name, verbs of the command line aside', () => {
+  test('no two sources have the same file name, except those of commands', () => {
     const named = code.filter(({ path }) => !path.startsWith('src/commands/'))
     const byName = Map.groupBy(named, ({ path }) => basename(path))
     const twice = [...byName.values()].filter((same) => same.length > 1)
     expect(twice.map((same) => same.map(({ path }) => path).join(', '))).toEqual([])
   })
 
-  test('has its tests in folders that mirror those of the sources', () => {
+  test('the folders of the tests mirror those of the sources', () => {
     const folders = new Set(files.map(({ path }) => dirname(path)))
     const own = /^test(\/(adapters|conformance|service|support)(\/|$)|$)/
     const astray = [...folders]
@@ -358,9 +363,9 @@ describe('the house', () => {
     expect(astray).toEqual([])
   })
 
-  test('is what the folder map of docs/ARCHITECTURE.md says', () => {
+  test('the folder map of docs/ARCHITECTURE.md lists exactly the existing folders', () => {
     const text = readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8')
-    const map = /## The house\n[\s\S]*?\n```\n([\s\S]*?)\n```/.exec(text)?.[1] ?? ''
+    const map = /## Folders\n[\s\S]*?\n```\n([\s\S]*?)\n```/.exec(text)?.[1] ?? ''
     const above: string[] = []
     const mapped = map.split('\n').flatMap((line) => {
       const [, indent = '', name] = /^( *)([a-z0-9-]+)\/(?: |$)/.exec(line) ?? []
@@ -375,11 +380,11 @@ describe('the house', () => {
         .filter((entry) => entry.isDirectory() && !/^\.|^node_modules$/.test(entry.name))
         .flatMap((entry) => below(`${folder}/${entry.name}`)),
     ]
-    const rooms = ['adapters', 'bench', 'docs', 'drizzle', 'examples', 'src', 'test'].flatMap(below)
-    expect(mapped.toSorted()).toEqual(rooms.toSorted())
+    const roots = ['adapters', 'bench', 'docs', 'drizzle', 'examples', 'src', 'test']
+    expect(mapped.toSorted()).toEqual(roots.flatMap(below).toSorted())
   })
 
-  test('has nouns for file names, in kebab case, and no drawer for odds and ends', () => {
+  test('file names are in kebab case, and none is a catch-all such as utils.ts', () => {
     const odd = files
       .map(({ path }) => path)
       .filter(
@@ -390,23 +395,23 @@ describe('the house', () => {
     expect(odd).toEqual([])
   })
 
-  test('reads the environment in src/config.ts alone', () => {
+  test('only src/config.ts reads the environment', () => {
     const readers = code
       .filter(({ text }) => /process\.env|Bun\.env|Deno\.env|import\.meta\.env/.test(text))
       .map(({ path }) => path)
     expect(readers).toEqual(['src/config.ts'])
   })
 
-  test('opens no transaction outside the domain', () => {
+  test('no code outside the domain opens a transaction', () => {
     const openers = code
       .filter(({ text }) => /\.transaction\(|\.begin\(|\bBEGIN;|'begin'/.test(text))
       .map(({ path }) => path)
-      // An adoption is a migration that drizzle's migrator cannot run: it looks before it commits.
+      // An adoption is a migration that drizzle's migrator cannot run: it checks before it commits.
       .filter((path) => !/^(src\/conversation\/|adapters\/database\/adoption\.ts)/.test(path))
     expect(openers).toEqual([])
   })
 
-  test('uses a runtime of its own only in adapters, commands and main', () => {
+  test('only adapters, commands, main.ts and app.ts call functions of Bun or Deno', () => {
     const users = code
       .filter(({ text }) => /\bBun\.|\bDeno\.|from 'bun|from 'bun:/.test(text))
       .map(({ path }) => path)
@@ -414,7 +419,7 @@ describe('the house', () => {
     expect(users).toEqual([])
   })
 
-  test('has no default export, no barrel, no console, and nothing that silences the compiler', () => {
+  test('no source has a default export, a barrel, a console call or a silenced compiler error', () => {
     const bans: Record<string, RegExp> = {
       'a default export': /^export default /m,
       'a barrel': /^export \* from/m,
@@ -429,7 +434,7 @@ describe('the house', () => {
     expect(found).toEqual([])
   })
 
-  test('skips no test, and sleeps in none to be safe', () => {
+  test('no test file contains test.only, test.skip or test.todo', () => {
     const found = files
       .filter(({ path }) => path.startsWith('test/') && !/tidy|conformance/.test(path))
       .filter(({ text }) => /\b(test|describe|it)\.(only|skip|todo)\(/.test(text))
@@ -437,7 +442,7 @@ describe('the house', () => {
     expect(found).toEqual([])
   })
 
-  test('gives every test a name of its own within its file', () => {
+  test('no two tests of a file have the same title', () => {
     const twice = files
       .filter(({ path }) => path.endsWith('.test.ts') || path.startsWith('test/conformance/'))
       .flatMap(({ path, text }) => {

@@ -1,6 +1,6 @@
 /**
- * A process with Bun's own HTTP server and nothing else: a GET is answered with so many bytes at once,
- * a POST of JSON with what came. Says its port.
+ * A process with Bun's own HTTP server and nothing else. It answers a GET with the number of bytes
+ * in its first argument, and a POST of JSON with the JSON it got. It prints its port.
  */
 const bytes = Buffer.alloc(Number(process.argv[2] ?? 0), 'x')
 const headers = { 'content-type': 'application/json' }

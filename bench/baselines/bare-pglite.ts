@@ -1,19 +1,19 @@
 /**
- * A process with PGlite and nothing else: opens the data, says so, and runs the statements of a file
- * one after the other for each line that comes in, as many seconds as that says. Closes at the end of
- * its input.
+ * A process with PGlite and nothing else. It opens the data and prints a line when it is ready.
+ * Each line of its input is a number of seconds: it runs the statements of a file one after the
+ * other for that time and prints the rate. It closes the data at the end of its input.
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { PGlite } from '@electric-sql/pglite'
 
-export type Replayed = { readonly operations: number; readonly value: number }
+export type ReplayFigures = { readonly operations: number; readonly value: number }
 
 export type BareStatement = { readonly text: string; readonly params: readonly (string | null)[] }
 
 const [data = '', file] = process.argv.slice(2)
 const pglite = await PGlite.create(data)
-// What is sent is text already.
+// The parameters are text already.
 pglite.serializers = {}
 await pglite.query('select 1')
 const statements =
@@ -32,7 +32,7 @@ for await (const line of createInterface(process.stdin)) {
     operations += 1
   }
   const value = (operations * 1000) / (performance.now() - began)
-  process.stdout.write(`${JSON.stringify({ operations, value } satisfies Replayed)}\n`)
+  process.stdout.write(`${JSON.stringify({ operations, value } satisfies ReplayFigures)}\n`)
 }
 await pglite.close()
 process.exit(0)

@@ -1,6 +1,7 @@
 /**
- * A process with Bun's own sockets and nothing else. A socket at `/follow` gets what is posted, one at
- * `/greet?bytes=<n>` a frame of so many bytes at once, any other nothing. Says its port.
+ * A process with Bun's own WebSockets and nothing else. A socket at `/follow` gets the body of each
+ * POST. A socket at `/greet?bytes=<n>` gets one frame of n bytes when it opens. Any other socket
+ * gets nothing. The process prints its port.
  */
 const server = Bun.serve<{ readonly path: string; readonly bytes: number }>({
   port: 0,

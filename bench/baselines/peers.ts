@@ -1,12 +1,13 @@
 /**
- * What people use today, in process through its own public API, beside ours over HTTP: a peer saves
- * the HTTP, and its callers are in the process that does the work. One Postgres, a database each.
+ * Libraries that people use today, called in process through their public API, against Turnlog over
+ * HTTP. A peer has the advantage: it pays no HTTP, and its callers are in the process that does the
+ * work. Both use one Postgres, with a database each.
  */
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
-import { metered, ran } from '../load/cpu.ts'
+import { metered, runProgram } from '../load/cpu.ts'
 import { startLineProcess } from '../load/line-process.ts'
 import { loadClient } from '../load/load-client.ts'
 import { analyse, watchedPostgres } from '../load/postgres-server.ts'
@@ -27,7 +28,7 @@ export async function benchPeers(ledger: Ledger): Promise<void> {
   try {
     await install()
   } catch (thrown) {
-    const reason = `their packages could not be installed: ${String(thrown).split('\n')[0]}`
+    const reason = `the peers' packages could not be installed: ${String(thrown).split('\n')[0]}`
     ledger.skip(Object.keys(rowsByBench.peers) as RowId[], reason)
     return
   }
@@ -62,7 +63,7 @@ export async function benchPeers(ledger: Ledger): Promise<void> {
       })
     }
   }
-  // Loads first: recording makes histories longer, which is what one of them pays for.
+  // Loads run first: recording makes histories longer, and LangChain's load pays for the length.
   await against('mastra', [
     ['peers-load-mastra', 'load'],
     ['peers-load-mastra-lean', 'loadLean'],
@@ -80,23 +81,23 @@ export async function benchPeers(ledger: Ledger): Promise<void> {
 
 type Act = Exclude<Task['act'], 'prepare'>
 
-/** Into a folder of their own: nothing of it is the project's. */
+/** Installs the peers' packages in bench/.peers, apart from the project's. */
 async function install(): Promise<void> {
   mkdirSync(folder, { recursive: true })
   cpSync(join(import.meta.dir, '../peers'), folder, { recursive: true })
   const words = ['install', '--frozen-lockfile', '--omit=peer', '--ignore-scripts']
-  await ran([process.execPath, ...words], { cwd: folder })
+  await runProgram([process.execPath, ...words], { cwd: folder })
 }
 
 type Result = { readonly value: number; readonly operations: number }
 
 type Peer = AsyncDisposable & { readonly pid: number; work(task: Task): Promise<Result> }
 
-/** A process of its own, on a database of its own, with the same conversations. */
+/** Starts a peer in a process and a database of its own, and writes the same conversations. */
 async function openPeer(kind: string): Promise<Peer> {
   const url = await testDatabaseUrl()
-  const given = [kind, url, question, answer, `${newest}`]
-  const child = startLineProcess([join(folder, 'callers.ts'), ...given], folder)
+  const args = [kind, url, question, answer, `${newest}`]
+  const child = startLineProcess([join(folder, 'callers.ts'), ...args], folder)
   const work = (task: Task) => child.ask<Result>(JSON.stringify(task))
   await work({ act: 'prepare', conversations, messages })
   await analyse(url)

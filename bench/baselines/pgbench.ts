@@ -1,8 +1,8 @@
-/** pgbench, and what a turn is in SQL by hand, on the service's own tables. */
+/** pgbench with hand-written SQL of a turn, on the service's own tables. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Done, ran } from '../load/cpu.ts'
+import { type LoadFigures, runProgram } from '../load/cpu.ts'
 import { answer, question } from '../load/scene.ts'
 import { median } from '../report/comparison.ts'
 
@@ -14,7 +14,10 @@ const take = `UPDATE conversations SET version = version + 1, last_seq = last_se
 const message = (id: string, seq: string, version: string, role: string, text: string) =>
   `${id}, ${seq}, gen_random_uuid(), 'default', gen_random_uuid(), ${version}, '${role}', ARRAY['${text}'], 'text', now()`
 
-/** Take the order, two messages: a client that asks for one thing after the other. */
+/**
+ * A turn as five statements, as a client that waits for each answer sends it: version and seq, then
+ * two messages.
+ */
 const five = `BEGIN;
 ${take}
   RETURNING last_seq AS seq, version AS v \\gset
@@ -25,7 +28,7 @@ INSERT INTO conversation_messages ${columns}
 COMMIT;
 `
 
-/** The same as one statement, which commits by itself. */
+/** The same turn as one statement, which commits by itself. */
 const one = `WITH c AS (${take}
   RETURNING id, last_seq, version)
 INSERT INTO conversation_messages ${columns}
@@ -36,12 +39,12 @@ INSERT INTO conversation_messages ${columns}
 export const turnStatements = { five, one } as const
 
 export type Pgbench = Disposable & {
-  /** For the record: the command, whatever the server. */
+  /** The command line for the report, without the address of the server. */
   words(clients: number, seconds: number): string[]
-  run(clients: number, seconds: number): Promise<Done & { readonly medianMs: number }>
+  run(clients: number, seconds: number): Promise<LoadFigures & { readonly medianMs: number }>
 }
 
-/** Runs one of them in conversations 1 to `conversations`, chosen at random. */
+/** Runs the chosen statements in conversations 1 to `conversations`, picked at random. */
 export function pgbench(
   url: string,
   statements: keyof typeof turnStatements,
@@ -58,10 +61,10 @@ export function pgbench(
   return {
     words,
     async run(clients, seconds) {
-      // One client's waits are written down, for their median; of many clients it costs too much.
+      // With one client, pgbench logs each wait, for the median. With many, the log costs too much.
       const log = clients === 1 ? ['-l'] : []
       const options = { cwd: folder }
-      const { output, seconds: clientSeconds } = await ran(
+      const { output, seconds: clientSeconds } = await runProgram(
         [...words(clients, seconds), ...log, url],
         options,
       )
@@ -74,7 +77,7 @@ export function pgbench(
   }
 }
 
-/** Milliseconds, from the logs there are; takes them away. */
+/** The waits in pgbench's logs, in milliseconds. Removes the logs. */
 function waitsIn(folder: string): number[] {
   return readdirSync(folder)
     .filter((name) => name.startsWith('pgbench_log.'))

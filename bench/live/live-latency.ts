@@ -1,6 +1,6 @@
 /**
- * From a commit to the change in a subscriber's hands, everything in this process: two nodes of one
- * Postgres and one Redis, their subscribers, and Redis driven by hand for the baseline.
+ * The time from a commit until a subscriber has the change. This process runs everything: two nodes
+ * of one Postgres and one Redis, their subscribers, and the plain Redis calls of the baseline.
  */
 import { createClient } from 'redis'
 import { openDatabase } from '../../adapters/open.ts'
@@ -17,7 +17,9 @@ import { runs, seconds, turn } from '../load/scene.ts'
 import { median, type Sample } from '../report/comparison.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-/** Two latencies, and what their baselines are made of, taken in turn with them. */
+/**
+ * Milliseconds of one sample: the delivery of a commit, and the calls that its baseline adds up.
+ */
 type Waits = {
   readonly commit: number
   readonly publish: number
@@ -70,9 +72,9 @@ export async function benchLatency(ledger: Ledger): Promise<void> {
     const baseline: Sample[] = []
     for (let n = 0; n < runs; n += 1) {
       const of = await run(seconds)
-      const beyond = isLocal ? 0 : 3 * of('get') + of('changes')
+      const hops = isLocal ? 0 : 3 * of('get') + of('changes')
       ours.push({ value: of('commit') })
-      baseline.push({ value: of('publish') + beyond })
+      baseline.push({ value: of('publish') + hops })
     }
     ledger.put(isLocal ? 'live-here' : 'live-elsewhere', ours, baseline)
     follower.close()
@@ -80,13 +82,13 @@ export async function benchLatency(ledger: Ledger): Promise<void> {
   }
 }
 
-/** The moment at which a commit's answer is here: before anyone is told, so that telling counts. */
+/** Notes when the database answers a commit. Delivery starts later, so its whole cost counts. */
 export function createClock() {
   let answeredAt = Number.NaN
   const committedAt = new Map<string, number>()
   const effect: Effect = {
     name: 'bench',
-    // Called on the way from the answer that was last: nothing else asks the database meanwhile.
+    // Runs right after the database's answer: no other query is made in between.
     committed({ conversationId }) {
       committedAt.set(conversationId, answeredAt)
     },
@@ -113,7 +115,7 @@ export function openConfigured({ database: settings }: Config) {
   return openDatabase({ ...rest, directory: dataDirectory, onEvent: () => {} })
 }
 
-/** Redis as the node-redis of an app would have it: one connection to ask, one to listen. */
+/** Redis as an app uses it through node-redis: one connection for commands, one for messages. */
 async function byHand(url: string) {
   const client = createClient({ url })
   const listener = createClient({ url })
@@ -121,16 +123,16 @@ async function byHand(url: string) {
     each.on('error', () => {})
     await each.connect()
   }
-  let heard = () => {}
-  await listener.subscribe('bench', () => heard())
+  let onPing = () => {}
+  await listener.subscribe('bench', () => onPing())
   await client.set('bench', 'there')
   return {
     async publish() {
       const { promise, resolve } = Promise.withResolvers<void>()
-      heard = resolve
+      onPing = resolve
       const sent = client.publish('bench', '12')
       await promise
-      // Not counted twice: what comes second is the answer, on the other connection.
+      // The message arrived; the answer to PUBLISH, on the other connection, is not waited for.
       void sent
     },
     get: () => client.get('bench'),
@@ -147,7 +149,7 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
   return performance.now() - began
 }
 
-/** Answers when the next change was here. */
+/** Follows a conversation. `next()` resolves with the time at which the next change arrives. */
 export async function follow(url: string) {
   const socket = new WebSocket(url.replace('http', 'ws'))
   const live = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** Without Redis: a commit comes to another node by the poll alone. */
+/** Live delivery while Redis is down: another node finds a commit only by its poll. */
 import { type App, createApp } from '../../src/app.ts'
 import { configWith } from '../../src/config.ts'
 import { createEvents } from '../../src/events.ts'
@@ -9,10 +9,12 @@ import type { Sample } from '../report/comparison.ts'
 import type { Ledger } from '../report/ledger.ts'
 import { createClock, follow, newConversation, openConfigured, record } from './live-latency.ts'
 
-/** So many are written at once, at any moment between two polls. */
+/**
+ * Number of conversations that are written concurrently, each at a random moment between two polls.
+ */
 const conversations = 40
 
-/** What reading and sending may take, beside the wait for the poll. */
+/** Milliseconds allowed for reading and sending, after the wait for the poll. */
 const allowedMs = 50
 
 export async function benchRedisDown(ledger: Ledger): Promise<void> {

@@ -1,4 +1,7 @@
-/** Many sockets of one process: what a frame, a socket and a resume cost, beside Bun's own sockets. */
+/**
+ * Thousands of sockets of one process: the cost of a frame, a socket and a resume, against Bun's
+ * own sockets.
+ */
 
 import { createConversations, type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
@@ -11,10 +14,13 @@ import type { Ledger } from '../report/ledger.ts'
 import type { RowId } from '../report/rows.ts'
 import { type Bare, followers, Sockets, startBare } from './sockets.ts'
 
-/** Memory is the slope between these, so that what a process grows by once is in neither. */
+/**
+ * Memory per socket is the slope between these two counts, so a process's one-time growth is left
+ * out.
+ */
 const fewSockets = 2000
 const manySockets = 10_000
-/** Come back at once. */
+/** Number of sockets that resume at the same time. */
 const resuming = 5000
 
 export async function benchSockets(ledger: Ledger): Promise<void> {
@@ -22,7 +28,8 @@ export async function benchSockets(ledger: Ledger): Promise<void> {
   const start = async () =>
     await startNode({ DATABASE_URL: await testDatabaseUrl(), REDIS_URL: `${redis.url}/0` })
   await benchFanOut(ledger, start)
-  // Where each follows another conversation, that one is in the memory as well.
+  // If each socket follows a conversation of its own, the figure includes that conversation's
+  // memory.
   const memory = (id: RowId, conversations: number) =>
     ledger.compare(id, {
       async ours() {
@@ -51,37 +58,37 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
   await record(node, followed)
   await sockets.all('change')
   const frame = sockets.lastFrame
-  const publish = () => answered(fetch(bare.url, { method: 'POST', body: frame }))
+  const publish = () => requireOk(fetch(bare.url, { method: 'POST', body: frame }))
   const commits = seconds * 100
 
   const perFrame = async (
     { pid }: { pid: number },
-    reached: Sockets,
+    subscribers: Sockets,
     act: () => Promise<unknown>,
     actAlone: () => Promise<unknown>,
   ) => {
     const alone = await cpuOf(pid, async () => {
       for (let n = 0; n < commits; n += 1) await actAlone()
     })
-    const before = reached.changes
+    const before = subscribers.changes
     const all = await cpuOf(pid, async () => {
       for (let n = 0; n < commits; n += 1) {
-        const everyone = reached.more(followers)
+        const everyone = subscribers.more(followers)
         await act()
         await everyone
       }
     })
-    return ((all - alone) / (reached.changes - before)) * 1e6
+    return ((all - alone) / (subscribers.changes - before)) * 1e6
   }
   const ours = async () => ({
     value: await perFrame(node, sockets, commit(followed), commit(lonely)),
   })
   const baseline = async () => {
-    // The same requests with nobody there, at a process of its own.
-    await using nobody = await startBare()
-    const post = () => answered(fetch(nobody.url, { method: 'POST', body: frame }))
+    // The same requests to another process that has no sockets.
+    await using emptyServer = await startBare()
+    const post = () => requireOk(fetch(emptyServer.url, { method: 'POST', body: frame }))
     for (let n = 0; n < commits; n += 1) await post()
-    const alone = await cpuOf(nobody.pid, async () => {
+    const alone = await cpuOf(emptyServer.pid, async () => {
       for (let n = 0; n < commits; n += 1) await post()
     })
     const nothing = async () => {}
@@ -95,9 +102,9 @@ async function benchFanOut(ledger: Ledger, start: () => Promise<Node>): Promise<
 
 async function bytesPerSocket(server: Bare, path: (n: number) => string) {
   const few = await Sockets.open(server.url, fewSockets, path)
-  const before = await settledMemory(server.pid)
+  const before = await idleMemory(server.pid)
   const more = await Sockets.open(server.url, manySockets - fewSockets, path)
-  const after = await settledMemory(server.pid)
+  const after = await idleMemory(server.pid)
   few.close()
   more.close()
   return { value: (after - before) / (manySockets - fewSockets) }
@@ -135,24 +142,24 @@ async function benchResume(ledger: Ledger, start: () => Promise<Node>): Promise<
   })
 }
 
-/** Seconds of CPU that it cost. */
+/** Seconds of CPU that the process spends on `act`. */
 async function cpuOf(pid: number, act: () => Promise<void>): Promise<number> {
   const before = cpuSeconds(pid)
   await act()
-  // What follows a commit out of its caller's way belongs to it.
+  // Work that a commit causes after its answer counts, too.
   await Bun.sleep(200)
   return cpuSeconds(pid) - before
 }
 
-async function settledMemory(pid: number): Promise<number> {
+async function idleMemory(pid: number): Promise<number> {
   await Bun.sleep(2000)
   return anonymousBytes(pid)
 }
 
 const record = async ({ url }: Node, id: string) => must(await recordTurn(url, id, turn))
 
-async function answered(asked: Promise<Response>): Promise<Response> {
-  const response = await asked
+async function requireOk(pending: Promise<Response>): Promise<Response> {
+  const response = await pending
   if (!response.ok) throw new Error(await response.text())
   return response
 }

@@ -1,4 +1,4 @@
-/** What live delivery costs: the way from a commit to its subscribers, and the sockets themselves. */
+/** The cost of live delivery: from a commit to its subscribers, and of the sockets themselves. */
 import type { Ledger } from '../report/ledger.ts'
 import { benchLatency } from './live-latency.ts'
 import { benchRedisDown } from './live-redis-down.ts'

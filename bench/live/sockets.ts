@@ -1,16 +1,21 @@
-/** Sockets of this process, at a server of whatever kind, and a server of Bun's own sockets. */
+/** Client sockets of this process, for any server, and a server with Bun's own sockets. */
 import { join } from 'node:path'
 
-/** Handshakes at a time: more than the kernel queues would wait for its timers, ours and Bun's alike. */
+/**
+ * Number of concurrent handshakes. More would overflow the queue of the kernel and wait for its
+ * timers, with Turnlog and with Bun's own server alike.
+ */
 const handshakesMax = 200
 
-/** A server to connect to, and the process that is measured. */
+/** A server to connect to, and the id of the process that is measured. */
 export type Bare = AsyncDisposable & { readonly url: string; readonly pid: number }
 
-/** Those who wait for frames want a multiple of this: looked at now and then alone. */
+/**
+ * Number of subscribers of a conversation. A wait for frames is checked only at multiples of it.
+ */
 export const followers = 1000
 
-/** Sockets that look at a frame no longer than they must: they share the cores with the server. */
+/** Sockets that barely look at a frame, because they share the cores with the server. */
 export class Sockets {
   changes = 0
   lives = 0
@@ -31,13 +36,13 @@ export class Sockets {
     return opened
   }
 
-  /** Resolves once every socket has had one. */
+  /** Resolves when there are as many frames of this kind as sockets. */
   async all(what: 'change' | 'live'): Promise<void> {
     const count = () => (what === 'change' ? this.changes : this.lives)
     await this.#until(() => count() >= this.#sockets.length)
   }
 
-  /** Resolves once so many more changes came. */
+  /** Resolves when `count` more changes have arrived. */
   more(count: number): Promise<void> {
     const goal = this.changes + count
     return this.#until(() => this.changes >= goal)
@@ -50,8 +55,8 @@ export class Sockets {
     }
   }
 
-  async #until(reached: () => boolean): Promise<void> {
-    while (!reached()) {
+  async #until(isReached: () => boolean): Promise<void> {
+    while (!isReached()) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.push(resolve)
       await promise
@@ -74,7 +79,7 @@ export class Sockets {
   #take(frame: string): void {
     const isLive = frame.startsWith('{"t":"live"')
     if (isLive) this.lives += 1
-    // A bare socket's greeting counts as one.
+    // The greeting of a bare socket counts as a change.
     else if (frame.startsWith('{"t":"change"') || frame.startsWith('x')) {
       this.changes += 1
       this.lastFrame = frame

@@ -1,16 +1,20 @@
-/** What processes spend: on a machine that is shared, the quieter figure beside a rate. */
+/** CPU time of processes. On a shared machine it varies less than a rate does. */
 import { readFileSync } from 'node:fs'
 import { familyOf } from '../../test/support/servers/processes.ts'
-import type { Sample, Spent } from '../report/comparison.ts'
+import type { CpuMicros, Sample } from '../report/comparison.ts'
 
-/** The kernel counts in hundredths, whatever its own tick. */
+/** Units of /proc/<pid>/stat per second. Linux reports hundredths on every kernel. */
 const ticksPerSecond = 100
 
-/** Seconds of all threads of a process, and of the children that it has seen end. 0 where there is no /proc. */
+/**
+ * CPU seconds of all threads of a process and of its children that have ended. 0 if there is no
+ * /proc.
+ */
 export function cpuSeconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // After the name, which may hold anything: utime, stime, cutime and cstime are the fields 14 to 17.
+    // utime, stime, cutime and cstime are fields 14 to 17. The name before them may contain
+    // anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
     return ticks / ticksPerSecond
@@ -19,36 +23,46 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
-/** Who is looked at while something runs: a process, or one with all its children (a Postgres). */
-export type Watched = Readonly<Record<string, number | { readonly family: number }>>
+/**
+ * The processes whose CPU is measured, by name: one process, or one with all its children
+ * (Postgres).
+ */
+export type WatchedProcesses = Readonly<Record<string, number | { readonly family: number }>>
 
-const spentBy = (watched: Watched[string]): number =>
+const cpuSecondsOf = (watched: WatchedProcesses[string]): number =>
   typeof watched === 'number'
     ? cpuSeconds(watched)
     : familyOf(watched.family).reduce((sum, pid) => sum + cpuSeconds(pid), 0)
 
-export type Done = {
+export type LoadFigures = {
   readonly value: number
   readonly operations: number
-  /** Of the program that made the load; it has ended by now and tells itself. */
+  /**
+   * CPU seconds of the program that made the load. It has ended, so it is not among the watched
+   * ones.
+   */
   readonly clientSeconds?: number
 }
 
-/** Runs `act`, and adds what each of the watched spent on an operation of it. */
-export async function metered(watched: Watched, act: () => Promise<Done>): Promise<Sample> {
-  const look = () => Object.entries(watched).map(([name, each]) => [name, spentBy(each)] as const)
+/** Runs `act` and adds the CPU that each watched process spent per operation. */
+export async function metered(
+  watched: WatchedProcesses,
+  act: () => Promise<LoadFigures>,
+): Promise<Sample> {
+  const look = () =>
+    Object.entries(watched).map(([name, each]) => [name, cpuSecondsOf(each)] as const)
   const before = new Map(look())
   const { value, operations, clientSeconds } = await act()
   const perOperation = (seconds: number) => (seconds * 1e6) / operations
-  const cpu: Spent = Object.fromEntries([
+  const cpu: CpuMicros = Object.fromEntries([
     ...look().map(([name, seconds]) => [name, perOperation(seconds - (before.get(name) ?? 0))]),
     ...(clientSeconds === undefined ? [] : [['client', perOperation(clientSeconds)]]),
   ])
   return { value, cpu }
 }
 
-/** Runs a program to its end: what it printed, and the seconds of CPU that it took. */
-export async function ran(words: string[], options: { cwd?: string } = {}) {
+/** Runs a program to its end. Returns its output and the seconds of CPU that it took. */
+export async function runProgram(words: string[], options: { cwd?: string } = {}) {
   const child = Bun.spawn(words, { ...options, stdout: 'pipe', stderr: 'pipe' })
   const [output, errors, code] = await Promise.all([
     new Response(child.stdout).text(),

@@ -1,4 +1,6 @@
-/** A directory of the embedded database with conversations in it, and copies of it. */
+/**
+ * A data directory of the embedded database with conversations in it, and copies of the directory.
+ */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +12,7 @@ import { conversationId, turn } from './scene.ts'
 export const embeddedConversations = 100
 
 export type EmbeddedData = Disposable & {
-  /** For `TURNLOG_DATA`: a copy of its own. */
+  /** Makes another copy and returns its path, for `TURNLOG_DATA`. */
   copy(): string
 }
 
@@ -20,10 +22,10 @@ export async function embeddedData(): Promise<EmbeddedData> {
   const node = await startNode({ TURNLOG_DATA: first })
   for (let n = 1; n <= embeddedConversations; n += 1) {
     const id = conversationId(n)
-    await asked(node, '/v1/conversations', { id })
-    await asked(node, `/v1/conversations/${id}/turns`, turn)
+    await requireOk(node, '/v1/conversations', { id })
+    await requireOk(node, `/v1/conversations/${id}/turns`, turn)
   }
-  await stopped(node)
+  await stopNode(node)
   let copies = 0
   return {
     copy() {
@@ -36,12 +38,13 @@ export async function embeddedData(): Promise<EmbeddedData> {
   }
 }
 
-export async function asked({ url }: Node, path: string, body?: unknown): Promise<void> {
+/** Sends a GET, or a POST if there is a body. Throws unless the answer is 2xx. */
+export async function requireOk({ url }: Node, path: string, body?: unknown): Promise<void> {
   must(await call<unknown>(url, body === undefined ? 'GET' : 'POST', path, body))
 }
 
-/** Closed as by an operator: a killed one has its log to replay at the next start. */
-export async function stopped(node: Node): Promise<void> {
+/** Stops a node as an operator does. After a kill, the next start would have to replay the log. */
+export async function stopNode(node: Node): Promise<void> {
   node.kill('SIGTERM')
   const code = await node.exited
   if (code !== 0) throw new Error(`The service ended with ${code}:\n${node.log()}`)

@@ -1,7 +1,7 @@
 /**
- * A load of HTTP requests over keep-alive sockets, each with one request in flight: little more than
- * bytes out and a look at the status and the length of what comes back, so that on shared cores the
- * server gets what there is.
+ * A load of HTTP requests over keep-alive sockets, each with one request in flight. It writes
+ * prepared bytes and reads only the status and the length of the answer, so that on shared cores
+ * the server gets nearly all of the CPU.
  */
 import { connect } from 'node:net'
 import { median } from '../report/comparison.ts'
@@ -13,7 +13,7 @@ export type LoadResult = {
   readonly failures: number
 }
 
-/** `next` answers the whole request, as bytes, for the n-th call. Anything but 2xx is a failure. */
+/** `next` returns the n-th request as bytes. Any answer but 2xx counts as a failure. */
 export async function httpLoad(options: {
   port: number
   connections: number
@@ -68,7 +68,7 @@ export async function httpLoad(options: {
   }
 }
 
-/** A whole GET, or POST of JSON, ready to be written. */
+/** The bytes of a whole GET, or of a POST of JSON if there is a body. */
 export function requestBytes({ path, body }: { path: string; body?: unknown }): Buffer {
   const text = body === undefined ? '' : JSON.stringify(body)
   const lines = [

@@ -1,11 +1,12 @@
-/** A process of ours that takes a line and answers one. */
+/** A child process that answers each line of its input with a line of JSON. */
 
 export type LineProcess = AsyncDisposable & {
   readonly pid: number
-  /** The next line that it says, as JSON. */
+  /** The next line of its output, parsed as JSON. */
   answer<Answer>(): Promise<Answer>
+  /** Writes a line and returns the answer to it. */
   ask<Answer>(line: string): Promise<Answer>
-  /** Lets it end by itself. */
+  /** Closes its input and waits until it has ended by itself. */
   end(): Promise<void>
 }
 

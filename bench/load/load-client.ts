@@ -1,29 +1,32 @@
 /**
- * A load of HTTP requests from outside the service's process: `wrk` where there is one, which takes
- * 12 us of CPU a request where our own client, `http-load.ts`, takes 14 to 17 of the same cores.
+ * A load of HTTP requests from outside the service's process. It is made by `wrk` if that is
+ * installed, which takes 12 us of CPU a request, and else by our own client, `http-load.ts`, which
+ * takes 14 to 17 us of the same cores.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Done, ran } from './cpu.ts'
+import { type LoadFigures, runProgram } from './cpu.ts'
 import { httpLoad, requestBytes } from './http-load.ts'
 
 export type Ask = { readonly path: string; readonly body?: unknown }
 
-/** One after the other over all connections; each connection has one request in flight. */
+/**
+ * Sends the requests one after the other over all connections. Each connection has one in flight.
+ */
 export type LoadClient = Disposable & {
   readonly name: 'wrk' | 'own'
-  /** For the record: the command, whatever the address. */
+  /** The command line for the report, without the address. */
   words(connections: number, seconds: number): string[]
   run(connections: number, seconds: number): Promise<Load>
 }
 
-export type Load = Done & {
-  /** The median of what requests waited for their answers. */
+export type Load = LoadFigures & {
+  /** Median time from a request to its answer, in milliseconds. */
   readonly medianMs: number
 }
 
-/** GETs, and POSTs of those with a body. Any answer but 2xx fails the run. */
+/** Requests with a body are POSTs, all others GETs. Any answer but 2xx fails the run. */
 export function loadClient(url: string, asks: readonly Ask[]): LoadClient {
   return Bun.which('wrk') === null ? ownClient(url, asks) : wrkClient(url, asks)
 }
@@ -44,12 +47,12 @@ function wrkClient(url: string, asks: readonly Ask[]): LoadClient {
     words,
     async run(connections, seconds) {
       const options = { cwd: folder }
-      const { output, seconds: clientSeconds } = await ran(
+      const { output, seconds: clientSeconds } = await runProgram(
         [...words(connections, seconds), url],
         options,
       )
-      const told = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(output)?.slice(1).map(Number)
-      const [requests = 0, micros = 0, median = 0, errors = Number.NaN] = told ?? []
+      const figures = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(output)?.slice(1).map(Number)
+      const [requests = 0, micros = 0, median = 0, errors = Number.NaN] = figures ?? []
       if (errors !== 0) throw new Error(`Requests failed:\n${output}`)
       return {
         value: (requests * 1e6) / micros,
@@ -62,7 +65,7 @@ function wrkClient(url: string, asks: readonly Ask[]): LoadClient {
   }
 }
 
-/** Requests are made once; then each is a string out. */
+/** The script for wrk. It builds all requests once, so that sending one is writing a string. */
 const luaOf = (asks: readonly Ask[]) => `
 local asks = {
 ${asks.map(({ path, body }) => `{${lua(path)}${body === undefined ? '' : `, ${lua(JSON.stringify(body))}`}},`).join('\n')}
@@ -87,9 +90,9 @@ done = function(summary, latency)
 end
 `
 
-/** A string of JSON is one of Lua where it is plain ASCII. */
+/** A string as Lua source. Plain ASCII in JSON is the same in Lua. */
 function lua(text: string): string {
-  if (!/^[ -~]*$/.test(text)) throw new Error('Only ASCII is asked for')
+  if (!/^[ -~]*$/.test(text)) throw new Error(`Use plain ASCII in a request: ${text}`)
   return JSON.stringify(text)
 }
 

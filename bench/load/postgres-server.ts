@@ -1,7 +1,7 @@
-/** The Postgres that everything is measured on: its process, its version, and the settings that matter. */
+/** The Postgres of all measurements: its process, its version, and the settings that matter. */
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
-import type { Watched } from './cpu.ts'
+import type { WatchedProcesses } from './cpu.ts'
 
 const settings = ['synchronous_commit', 'fsync', 'full_page_writes', 'shared_buffers']
 
@@ -10,7 +10,7 @@ export type PostgresFacts = {
   readonly settings: Readonly<Record<string, string>>
 }
 
-async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>) {
+async function withConnection<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>) {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
     return await ask(sql)
@@ -19,12 +19,15 @@ async function asked<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<An
   }
 }
 
-/** Else it is done while something is measured. */
-export const analyse = (url: string) => asked(url, (sql) => sql`vacuum analyze`)
+/** Vacuums and analyses now, so that autovacuum does not do it during a measurement. */
+export const analyse = (url: string) => withConnection(url, (sql) => sql`vacuum analyze`)
 
-/** Refuses one that does not write what it commits: its figures would be another kind's. */
+/**
+ * The version and the settings. Refuses a Postgres that does not write its commits to disk: its
+ * figures do not compare.
+ */
 export async function postgresFacts(url: string): Promise<PostgresFacts> {
-  return await asked(url, async (sql) => {
+  return await withConnection(url, async (sql) => {
     const [first] = await sql<
       { version: string }[]
     >`select current_setting('server_version') as version`
@@ -38,14 +41,14 @@ export async function postgresFacts(url: string): Promise<PostgresFacts> {
   })
 }
 
-/** The postmaster with its children, to be watched; nothing where the server is elsewhere. */
-export const watchedPostgres = (url: string): Promise<Watched> =>
-  asked(url, async (sql) => {
+/** The postmaster and its children, to be watched. Empty if the server is on another machine. */
+export const watchedPostgres = (url: string): Promise<WatchedProcesses> =>
+  withConnection(url, async (sql) => {
     const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`
     try {
       const stat = readFileSync(`/proc/${row?.pid}/stat`, 'utf8')
       if (!stat.includes('(postgres)')) return {}
-      // Whoever serves us is a child of it.
+      // The parent of the process that serves this connection is the postmaster.
       const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
       return { postgres: { family: parent } }
     } catch {

@@ -1,4 +1,4 @@
-/** What a process holds of the machine's memory. */
+/** Memory of a process, read from /proc. */
 import { readFileSync } from 'node:fs'
 
 const field = (pid: number, name: string): number => {
@@ -6,8 +6,8 @@ const field = (pid: number, name: string): number => {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
 }
 
-/** All of it, with the pages of its program. */
+/** Resident bytes, including the pages of the program itself. */
 export const residentBytes = (pid: number): number => field(pid, 'VmRSS')
 
-/** Of the process alone: the pages of its program are mapped as they are used, and shared. */
+/** Resident bytes without the program's pages, which are mapped as they are used, and shared. */
 export const anonymousBytes = (pid: number): number => field(pid, 'RssAnon')

@@ -1,13 +1,18 @@
-/** What the benches share: how long they take, a turn as people speak, conversations by number, and the programs needed. */
+/**
+ * Things that all benches share: number and length of runs, a typical turn, ids of conversations,
+ * and checks of programs.
+ */
 
-/** How long a run measures, and how many there are. */
-export const seconds = given('BENCH_SECONDS', 3)
-export const runs = given('BENCH_RUNS', 5)
+/** Seconds that a run measures, and the number of runs of each side. */
+export const seconds = wholeNumber('BENCH_SECONDS', 3)
+export const runs = wholeNumber('BENCH_RUNS', 5)
 
-/** Fewer say too little for a median: they are for trying out, and kept apart. */
+/**
+ * The least number of runs for a median that is published. Figures of fewer runs are stored apart.
+ */
 export const runsEnough = 5
 
-function given(name: string, standard: number): number {
+function wholeNumber(name: string, standard: number): number {
   const value = Number(process.env[name] ?? standard)
   if (!Number.isInteger(value) || value < 1)
     throw new Error(`${name} must be a whole number from 1`)
@@ -23,7 +28,7 @@ export const turn = { user: { text: question }, assistant: { responses: [answer]
 export const conversationId = (n: number) =>
   `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 
-/** Where the newest messages of each conversation are read. */
+/** The paths that read the newest `messages` messages of `count` conversations. */
 export const newestOf = (count: number, messages: number): string[] =>
   Array.from(
     { length: count },
@@ -36,6 +41,7 @@ const packages: Readonly<Record<string, string>> = {
   'redis-benchmark': 'redis-tools',
 }
 
+/** Throws if one of the programs is not on the PATH. */
 export function programsNeeded(...names: string[]): void {
   for (const name of names)
     if (Bun.which(name) === null)

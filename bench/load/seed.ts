@@ -1,4 +1,4 @@
-/** Conversations by number, written as the service writes them, but all at once. */
+/** Writes conversations with the rows that the service would write, in two statements. */
 import postgres from 'postgres'
 import { analyse } from './postgres-server.ts'
 import { answer, conversationId, question } from './scene.ts'
@@ -6,16 +6,22 @@ import { answer, conversationId, question } from './scene.ts'
 export async function seed(
   url: string,
   options: {
-    /** The number of the first. */
+    /** The number of the first conversation. @default 1 */
     readonly first?: number
     readonly conversations: number
-    /** An even number in each. */
+    /** Number of messages in each conversation, an even number. @default 0 */
     readonly messages?: number
-    readonly said?: string
+    readonly questionText?: string
     readonly answers?: readonly string[]
   },
 ): Promise<void> {
-  const { first = 1, conversations, messages = 0, said = question, answers = [answer] } = options
+  const {
+    first = 1,
+    conversations,
+    messages = 0,
+    questionText = question,
+    answers = [answer],
+  } = options
   const last = first + conversations - 1
   const id = (n: number) => conversationId(n)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -28,7 +34,7 @@ export async function seed(
         (conversation_id, seq, id, tenant, turn_id, version, role, parts, message_type, created_at)
       select c.id, n, md5(c.id::text || n)::uuid, 'default', md5(c.id::text || ((n - 1) / 2 * 2 + 1))::uuid,
         2 + (n - 1) / 2, case when n % 2 = 1 then 'human' else 'ai' end,
-        case when n % 2 = 1 then array[${said}] else ${[...answers]} end, 'text', now()
+        case when n % 2 = 1 then array[${questionText}] else ${[...answers]} end, 'text', now()
       from conversations c, generate_series(1, ${messages}::int) n
       where c.id between ${id(first)} and ${id(last)}`
   } finally {

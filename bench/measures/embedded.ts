@@ -1,6 +1,6 @@
 /**
- * Turns recorded over HTTP on the embedded database, beside bare PGlite: the very statements that the
- * service sends for turns that come one at a time, run by a process that does nothing else.
+ * Turns recorded over HTTP on the embedded database, against bare PGlite. The baseline is a process
+ * that only runs the statements that the service sends for turns that arrive one at a time.
  */
 import { writeFileSync } from 'node:fs'
 import { paramText } from '../../adapters/database/values.ts'
@@ -9,7 +9,7 @@ import { configWith } from '../../src/config.ts'
 import { createEvents } from '../../src/events.ts'
 import type { Database, Statement } from '../../src/ports/database.ts'
 import { startNode } from '../../test/support/servers/node.ts'
-import type { BareStatement, Replayed } from '../baselines/bare-pglite.ts'
+import type { BareStatement, ReplayFigures } from '../baselines/bare-pglite.ts'
 import { startBarePglite } from '../baselines/bare-processes.ts'
 import { openConfigured, record } from '../live/live-latency.ts'
 import { metered } from '../load/cpu.ts'
@@ -18,7 +18,7 @@ import { loadClient } from '../load/load-client.ts'
 import { conversationId, seconds, turn } from '../load/scene.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-/** More than bare PGlite runs. */
+/** Statements prepared per second of a run: more than bare PGlite can run. */
 const statementsPerSecond = 5000
 const warmSeconds = 1
 
@@ -38,26 +38,29 @@ export async function benchEmbedded(ledger: Ledger): Promise<void> {
   for (const connections of [1, 32] as const)
     await ledger.compare(`embedded-${connections}`, {
       ours: () => metered({ server: node.pid }, () => client.run(connections, seconds)),
-      baseline: () => replayed(data.copy(), file),
+      baseline: () => replay(data.copy(), file),
       warm: true,
     })
 }
 
-/** On data where nothing of it was run before. */
-async function replayed(directory: string, file: string) {
+/** Runs the statements of a file on data that they were not run on before. */
+async function replay(directory: string, file: string) {
   await using bare = await startBarePglite(directory, file)
-  // Ours runs on from run to run; what has just begun is slower.
+  // The service keeps running between runs, and a new process is slower, so this one warms up
+  // first.
   await bare.ask(`${warmSeconds}`)
-  return await metered({ pglite: bare.pid }, () => bare.ask<Replayed>(`${seconds}`))
+  return await metered({ pglite: bare.pid }, () => bare.ask<ReplayFigures>(`${seconds}`))
 }
 
-/** What the service sends for turns one at a time, as a file. */
+/**
+ * Writes the statements that the service sends for single turns to a file, and returns its path.
+ */
 async function statementsOf(data: EmbeddedData): Promise<string> {
   const directory = data.copy()
   const config = configWith({ database: { dataDirectory: directory } })
   const sent: Statement[] = []
   await using database = await openConfigured(config)
-  const seen: Database = {
+  const recorder: Database = {
     name: database.name,
     shared: database.shared,
     async query<Row extends object>(...call: Parameters<Database['query']>) {
@@ -67,11 +70,12 @@ async function statementsOf(data: EmbeddedData): Promise<string> {
     migrate: () => database.migrate(),
     [Symbol.asyncDispose]: async () => {},
   }
-  await using app = await createApp(config, { database: seen, events: createEvents(() => {}) })
+  await using app = await createApp(config, { database: recorder, events: createEvents(() => {}) })
   const turns = (seconds + warmSeconds) * statementsPerSecond
   for (let n = 0; n < turns; n += 1)
     await record(app, conversationId((n % embeddedConversations) + 1))
-  // What the service asks now and then besides is no turn's.
+  // The statement that was sent most often is the one that records a turn; the service also sends
+  // others.
   const [texts = []] = [...Map.groupBy(sent, ({ text }) => text).values()].toSorted(
     (a, b) => b.length - a.length,
   )

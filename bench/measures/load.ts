@@ -1,12 +1,12 @@
 /**
- * The newest fifty messages over HTTP, beside Redis answering a list of the same fifty: what a cache
- * in front of nothing would cost. Both are driven by programs in C.
+ * The newest 50 messages over HTTP, against Redis answering a list of the same 50: the cost of a
+ * cache that has nothing behind it. Both loads are made by programs in C.
  */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startRedis, type TestRedis } from '../../test/support/servers/redis.ts'
 import { startBareHttp } from '../baselines/bare-processes.ts'
-import { type Done, metered, ran } from '../load/cpu.ts'
+import { type LoadFigures, metered, runProgram } from '../load/cpu.ts'
 import { loadClient } from '../load/load-client.ts'
 import { watchedPostgres } from '../load/postgres-server.ts'
 import { newestOf, programsNeeded, seconds } from '../load/scene.ts'
@@ -23,7 +23,7 @@ export async function benchLoad(ledger: Ledger): Promise<void> {
   await seed(url, { conversations, messages: 60 })
   const paths = newestOf(conversations, 50)
   await listOfFifty(redis, `${node.url}${paths[0]}`)
-  const besides = { ...(await watchedPostgres(url)), ...watchedRedis(redis) }
+  const servers = { ...(await watchedPostgres(url)), ...watchedRedis(redis) }
   for (const connections of [32, 128] as const)
     for (const consistency of ['strong', 'eventual'] as const) {
       using client = loadClient(
@@ -34,7 +34,7 @@ export async function benchLoad(ledger: Ledger): Promise<void> {
       ledger.command(lrangeWords(connections))
       await ledger.compare(`load-${consistency}-${connections}`, {
         ours: () =>
-          metered({ server: node.pid, ...besides }, () => client.run(connections, seconds)),
+          metered({ server: node.pid, ...servers }, () => client.run(connections, seconds)),
         baseline: () => metered(watchedRedis(redis), () => lrange(redis.port, connections)),
         warm: true,
       })
@@ -47,7 +47,7 @@ export async function benchLoad(ledger: Ledger): Promise<void> {
   await using bare = await startBareHttp(byteLength)
   using bareClient = loadClient(bare.url, [{ path: '/' }])
   await ledger.compare('load-bare-32', {
-    ours: () => metered({ server: node.pid, ...besides }, () => client.run(32, seconds)),
+    ours: () => metered({ server: node.pid, ...servers }, () => client.run(32, seconds)),
     baseline: () => metered({ server: bare.pid }, () => bareClient.run(32, seconds)),
     warm: true,
   })
@@ -57,7 +57,7 @@ export const watchedRedis = (redis: TestRedis) => ({
   redis: Number(/process_id:(\d+)/.exec(redis.ask('INFO', 'server'))?.[1]),
 })
 
-/** The same fifty messages, printed as the service prints them, as a list. */
+/** Stores the same 50 messages, printed as the service prints them, as a list in Redis. */
 async function listOfFifty(redis: TestRedis, url: string): Promise<void> {
   const { messages } = (await (await fetch(url)).json()) as { messages: unknown[] }
   if (messages.length !== 50) throw new Error(`${messages.length} messages, not 50`)
@@ -65,14 +65,14 @@ async function listOfFifty(redis: TestRedis, url: string): Promise<void> {
 }
 
 function lrangeWords(clients: number): string[] {
-  // A count, not a time, is what it takes.
+  // redis-benchmark has no option for a time, only for a number of requests.
   const load = ['-c', `${clients}`, '-n', `${seconds * 20_000}`, '--csv']
   return ['redis-benchmark', ...load, 'LRANGE', 'fifty', '0', '49']
 }
 
-async function lrange(port: number, clients: number): Promise<Done> {
+async function lrange(port: number, clients: number): Promise<LoadFigures> {
   const [program = '', ...words] = lrangeWords(clients)
-  const { output, seconds: clientSeconds } = await ran([program, '-p', `${port}`, ...words])
+  const { output, seconds: clientSeconds } = await runProgram([program, '-p', `${port}`, ...words])
   const value = Number(/"LRANGE[^"]*","([\d.]+)"/.exec(output)?.[1])
   if (!(value > 0)) throw new Error(`redis-benchmark:\n${output}`)
   return { value, operations: seconds * 20_000, clientSeconds }

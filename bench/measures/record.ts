@@ -1,4 +1,6 @@
-/** Turns recorded over HTTP, beside pgbench running by hand what a turn is in SQL, on the same tables. */
+/**
+ * Turns recorded over HTTP, against pgbench running hand-written SQL of a turn on the same tables.
+ */
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp } from '../baselines/bare-processes.ts'
@@ -39,8 +41,8 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   await row('record-128', five, 128)
   await analyse(url)
   await ledger.compare('record-latency', {
-    ours: () => metered(server, () => waited(client.run(1, seconds))),
-    baseline: () => metered(postgres, () => waited(one.run(1, seconds))),
+    ours: () => metered(server, () => byMedianWait(client.run(1, seconds))),
+    baseline: () => metered(postgres, () => byMedianWait(one.run(1, seconds))),
     warm: true,
   })
   await row('record-1', five, 1)
@@ -55,7 +57,10 @@ export async function benchRecord(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Turns into all conversations, in a stride, so that neighbours are not the same. */
+/**
+ * Sends turns to all conversations, in steps of 379, so that consecutive turns go to different
+ * ones.
+ */
 const turnClient = (url: string): LoadClient =>
   loadClient(
     url,
@@ -65,7 +70,9 @@ const turnClient = (url: string): LoadClient =>
     })),
   )
 
-async function waited<Loaded extends { readonly medianMs: number }>(running: Promise<Loaded>) {
+async function byMedianWait<Loaded extends { readonly medianMs: number }>(
+  running: Promise<Loaded>,
+) {
   const load = await running
   return { ...load, value: load.medianMs }
 }

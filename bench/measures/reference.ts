@@ -1,23 +1,25 @@
 /**
- * The algorithm that this service replaces, beside ours over HTTP: each turn it reads the whole history
- * back and writes it to Redis. Its program is no part of this project, and is named by BENCH_REFERENCE.
+ * Turns recorded over HTTP, against the algorithm that this service replaces. For each turn, that
+ * one reads the whole history back and writes it to Redis. Its program is not part of this project;
+ * BENCH_REFERENCE is its path.
  */
 import { existsSync } from 'node:fs'
 import { startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startRedis } from '../../test/support/servers/redis.ts'
-import { metered, ran } from '../load/cpu.ts'
+import { metered, runProgram } from '../load/cpu.ts'
 import { loadClient } from '../load/load-client.ts'
 import { watchedPostgres } from '../load/postgres-server.ts'
 import { conversationId, seconds } from '../load/scene.ts'
 import { seed } from '../load/seed.ts'
 import type { Ledger } from '../report/ledger.ts'
 
-// As many as the program has, and as long.
+// The same number of conversations, messages and writers, and texts of the same length, as in the
+// program.
 const conversations = 64
 const messages = 1000
 const writers = 32
-const said = 'hello how are you '.repeat(8)
+const questionText = 'hello how are you '.repeat(8)
 const answers = Array.from({ length: 2 }, () => 'hello i am fine  '.repeat(10))
 
 export async function benchReference(ledger: Ledger): Promise<void> {
@@ -30,12 +32,12 @@ export async function benchReference(ledger: Ledger): Promise<void> {
   const url = await testDatabaseUrl()
   await using redis = await startRedis()
   await using node = await startNode({ DATABASE_URL: url, REDIS_URL: `${redis.url}/0` })
-  await seed(url, { conversations, messages, said, answers })
+  await seed(url, { conversations, messages, questionText, answers })
   using client = loadClient(
     node.url,
     Array.from({ length: conversations }, (_, n) => ({
       path: `/v1/conversations/${conversationId(n + 1)}/turns`,
-      body: { user: { text: said }, assistant: { responses: answers } },
+      body: { user: { text: questionText }, assistant: { responses: answers } },
     })),
   )
   const theirs = await testDatabaseUrl()
@@ -48,7 +50,7 @@ export async function benchReference(ledger: Ledger): Promise<void> {
     ours: () => metered(watched, () => client.run(writers, seconds)),
     async baseline() {
       const urls = [theirs.replace('postgres:', 'postgresql+asyncpg:'), `${redis.url}/1`]
-      const { output } = await ran([python, program, ...urls, ...load])
+      const { output } = await runProgram([python, program, ...urls, ...load])
       const value = Number(/: (\d+) turns\/s/.exec(output)?.[1])
       if (!(value > 0)) throw new Error(`The reference:\n${output}`)
       return { value }
@@ -57,18 +59,21 @@ export async function benchReference(ledger: Ledger): Promise<void> {
   })
 }
 
-/** Debian's own, which has Debian's packages: one that is first on the PATH may not. */
+/**
+ * Debian's own Python, which sees Debian's packages. Another one that is first on the PATH may not.
+ */
 const python =
   process.env['BENCH_PYTHON'] ?? (existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3')
 
+/** The reason why the reference cannot run, if there is one. */
 async function whyNot(program: string): Promise<string | undefined> {
   if (program === '') return 'BENCH_REFERENCE does not name its program, baseline.py'
   if (!existsSync(program)) return `there is no ${program}`
   try {
-    await ran([python, '-c', 'import asyncpg, sqlalchemy, redis'])
+    await runProgram([python, '-c', 'import asyncpg, sqlalchemy, redis'])
     return undefined
   } catch {
     const packages = 'python3-asyncpg python3-sqlalchemy python3-redis'
-    return `${python} lacks what it imports (Debian: apt-get install ${packages})`
+    return `${python} lacks packages that baseline.py imports (Debian: apt-get install ${packages})`
   }
 }

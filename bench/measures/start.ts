@@ -1,8 +1,11 @@
-/** From the start of a process until it answers that it is ready, beside the least that such a process needs. */
+/**
+ * Seconds from the start of a process until it answers that it is ready, against the least that
+ * such a process needs.
+ */
 import { type Node, startNode } from '../../test/support/servers/node.ts'
 import { testDatabaseUrl } from '../../test/support/servers/postgres.ts'
 import { startBareHttp, startBarePglite } from '../baselines/bare-processes.ts'
-import { asked, embeddedData, stopped } from '../load/embedded-data.ts'
+import { embeddedData, requireOk, stopNode } from '../load/embedded-data.ts'
 import type { Ledger } from '../report/ledger.ts'
 
 export async function benchStart(ledger: Ledger): Promise<void> {
@@ -10,7 +13,7 @@ export async function benchStart(ledger: Ledger): Promise<void> {
   const directory = data.copy()
   const bareDirectory = data.copy()
   await ledger.compare('start-embedded', {
-    ours: () => started({ TURNLOG_DATA: directory }),
+    ours: () => timeStart({ TURNLOG_DATA: directory }),
     async baseline() {
       const began = performance.now()
       await using bare = await startBarePglite(bareDirectory)
@@ -21,9 +24,9 @@ export async function benchStart(ledger: Ledger): Promise<void> {
     warm: true,
   })
   const DATABASE_URL = await testDatabaseUrl()
-  // The first start, which does not count, makes the tables.
+  // The first start makes the tables. It is a warm-up and does not count.
   await ledger.compare('start-server', {
-    ours: () => started({ DATABASE_URL }),
+    ours: () => timeStart({ DATABASE_URL }),
     async baseline() {
       const began = performance.now()
       await using bare = await startBareHttp(1)
@@ -34,12 +37,12 @@ export async function benchStart(ledger: Ledger): Promise<void> {
   })
 }
 
-async function started(env: Record<string, string>) {
+async function timeStart(env: Record<string, string>) {
   const began = performance.now()
   const node: Node = await startNode(env)
-  await asked(node, '/readyz')
+  await requireOk(node, '/readyz')
   const sample = since(began)
-  await stopped(node)
+  await stopNode(node)
   return sample
 }
 

@@ -1,6 +1,7 @@
 /**
- * A process with a peer's library in it, and callers of its public API. Runs in a copy of this folder
- * with the packages installed; a line of JSON in is a task, one out its result.
+ * A process with a peer's library and callers of its public API. It runs in a copy of this folder
+ * that has the packages installed. Each line of its input is a task in JSON; it answers a line with
+ * the result.
  */
 import { createInterface } from 'node:readline'
 
@@ -8,7 +9,7 @@ export type Task =
   | { readonly act: 'prepare'; readonly conversations: number; readonly messages: number }
   | { readonly act: Act; readonly callers: number; readonly seconds: number }
 
-/** What one caller does again and again: the next conversation's turn. */
+/** The operation that each caller repeats, every time with the next conversation. */
 type Act = 'record' | 'load' | 'loadLean'
 
 type Peer = Record<Act, (conversation: number) => Promise<void>> & {
@@ -18,10 +19,10 @@ type Peer = Record<Act, (conversation: number) => Promise<void>> & {
 const [kind = '', url = '', question = '', answer = '', last = ''] = process.argv.slice(2)
 const newest = Number(last)
 
-/** Of a pool; pg's own ten are no better for it. */
+/** Connections of a pool. The default of pg, 10, is not faster. */
 const connections = 20
 
-// By name, for the project has none of their types.
+// Imported by a name at run time, because the project has no types of these packages.
 const imported = async <Module>(name: string) => (await import(name)) as Module
 
 type Row = { readonly rows: readonly unknown[] }
@@ -30,9 +31,9 @@ type Pool = { query(text: string, values?: unknown[]): Promise<Row> }
 async function mastra(): Promise<Peer> {
   type Message = Record<string, unknown>
   type Memory = {
-    saveThread(given: { thread: Record<string, unknown> }): Promise<unknown>
-    saveMessages(given: { messages: Message[] }): Promise<unknown>
-    listMessages(given: Record<string, unknown>): Promise<{ messages: Message[] }>
+    saveThread(options: { thread: Record<string, unknown> }): Promise<unknown>
+    saveMessages(options: { messages: Message[] }): Promise<unknown>
+    listMessages(options: Record<string, unknown>): Promise<{ messages: Message[] }>
   }
   type Store = { init(): Promise<void>; getStore(name: string): Promise<Memory> }
   const { PostgresStore } = await imported<{
@@ -72,7 +73,7 @@ async function mastra(): Promise<Peer> {
         await memory.saveThread({ thread })
         const begin = Date.now() - messages
         const turns = Array.from({ length: messages / 2 }, (_, k) => turnOf(`${n}`, begin + 2 * k))
-        // In pieces, for a statement takes so many parameters and no more.
+        // In pieces, because a statement accepts at most 65,535 parameters.
         for (let k = 0; k < turns.length; k += 100)
           await memory.saveMessages({ messages: turns.slice(k, k + 100).flat() })
       }
@@ -80,7 +81,7 @@ async function mastra(): Promise<Peer> {
     async record(conversation) {
       await memory.saveMessages({ messages: turnOf(`${conversation}`, Date.now()) })
     },
-    // As its own `recall` asks: with the count of all.
+    // The options that the library's own `recall` uses, with the count of all messages.
     load: (conversation) => list(conversation, {}),
     loadLean: (conversation) => list(conversation, { includeTotal: false }),
   }
@@ -104,7 +105,7 @@ async function langchain({ indexed }: { indexed: boolean }): Promise<Peer> {
   const pool = new pg.Pool({ connectionString: url, max: connections })
   const tableName = `histories_${kind}`
   const histories: History[] = []
-  // One for good: a new one begins with a CREATE TABLE.
+  // One object per conversation, made once: a new one begins with a CREATE TABLE.
   const of = (conversation: number) => {
     const sessionId = `${conversation}`
     histories[conversation] ??= new PostgresChatMessageHistory({ pool, sessionId, tableName })
@@ -112,7 +113,7 @@ async function langchain({ indexed }: { indexed: boolean }): Promise<Peer> {
   }
   const turn = () => [new HumanMessage(question), new AIMessage(answer)]
   const load = async (conversation: number) => {
-    // There is no asking for fewer.
+    // The API has no way to ask for fewer messages.
     const messages = (await of(conversation).getMessages()).slice(-newest)
     if (messages.length !== newest) throw new Error(`${messages.length} messages came`)
   }

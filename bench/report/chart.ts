@@ -1,13 +1,16 @@
-/** Bars as SVG: how much of each aim is reached, with the spread of the runs. Readable in light and in dark. */
+/**
+ * A bar chart as SVG: the share of each aim that is reached, and the spread of the runs. It has
+ * light and dark colours.
+ */
 
 export type Bar = {
   readonly label: string
-  /** Smaller, below it. */
+  /** The baseline, in small text below the label. */
   readonly against: string
-  /** Of the aim; 1 is all of it. */
-  readonly reached: number
+  /** Share of the aim that is reached: 1 is all of it. */
+  readonly aimShare: number
   readonly spread: readonly [number, number]
-  /** What stands beside the bar. */
+  /** Text beside the bar. */
   readonly figure: string
 }
 
@@ -16,7 +19,10 @@ const left = 400
 const right = 170
 const top = 44
 const rowHeight = 44
-/** What goes beyond is cut, for one far bar would make the others small. */
+/**
+ * The longest bar, as a share of the aim. Longer ones are cut, because one would make the others
+ * tiny.
+ */
 const scaleMax = 2.5
 
 const style = `
@@ -36,7 +42,7 @@ const style = `
 `
 
 export function chartOf(title: string, bars: readonly Bar[]): string {
-  const shownMax = Math.max(...bars.flatMap(({ reached, spread }) => [reached, spread[1]]))
+  const shownMax = Math.max(...bars.flatMap(({ aimShare, spread }) => [aimShare, spread[1]]))
   const max = Math.min(scaleMax, Math.max(1.25, Math.ceil(shownMax * 4) / 4))
   const x = (share: number) => left + (Math.min(share, max) / max) * (width - left - right)
   const height = top + bars.length * rowHeight + 8
@@ -57,14 +63,14 @@ export function chartOf(title: string, bars: readonly Bar[]): string {
   ].join('\n')
 }
 
-function barOf({ label, against, reached, spread, figure }: Bar, y: number, x: Scale): string {
-  const kind = reached >= 1 ? 'met' : 'missed'
+function barOf({ label, against, aimShare, spread, figure }: Bar, y: number, x: Scale): string {
+  const kind = aimShare >= 1 ? 'met' : 'missed'
   const middle = y + 18
   const [low, high] = [x(spread[0]), x(spread[1])]
   return [
     `<text x="${left - 12}" y="${y + 16}" text-anchor="end">${escaped(label)}</text>`,
     `<text class="small" x="${left - 12}" y="${y + 31}" text-anchor="end">${escaped(against)}</text>`,
-    `<rect class="${kind}" x="${left}" y="${y + 8}" width="${at(x(reached) - left)}" height="20" rx="2"/>`,
+    `<rect class="${kind}" x="${left}" y="${y + 8}" width="${at(x(aimShare) - left)}" height="20" rx="2"/>`,
     `<line class="spread" x1="${at(low)}" x2="${at(high)}" y1="${middle}" y2="${middle}"/>`,
     ...[low, high].map(
       (edge) =>

@@ -1,15 +1,18 @@
-/** Ours beside a baseline, run in turn, and what the pairs say: medians, the ratio's spread, and whether an aim is met. */
+/**
+ * Turnlog against a baseline, run alternately: medians, the spread of the ratio, and whether an aim
+ * is met.
+ */
 
-/** Microseconds of CPU an operation took, by who spent them: server, client, postgres, redis. */
-export type Spent = Readonly<Record<string, number>>
+/** Microseconds of CPU per operation, by process: server, client, postgres, redis. */
+export type CpuMicros = Readonly<Record<string, number>>
 
 /** The figure of one run. */
-export type Sample = { readonly value: number; readonly cpu?: Spent }
+export type Sample = { readonly value: number; readonly cpu?: CpuMicros }
 
-/** A bound on the ratio, or on our own figure; `Row.better` says to which side of it. */
+/** A bound of the ratio or of our own figure. `Row.better` says which side of it is good. */
 export type Aim = { readonly of: 'ratio' | 'ours'; readonly bound: number }
 
-/** What is measured. */
+/** One measurement: its name, its baseline, its unit and its aim. */
 export type Row = {
   readonly name: string
   /** The baseline. */
@@ -27,7 +30,9 @@ export type Comparison = Row & {
 
 export type Side = () => Promise<Sample>
 
-/** Runs both `runs` times, alternating, so that a machine that drifts drifts for both. */
+/**
+ * Runs both sides `runs` times, alternating, so that a machine that slows down does so for both.
+ */
 export async function inTurn(runs: number, ours: Side, baseline: Side) {
   const samples: { ours: Sample[]; baseline: Sample[] } = { ours: [], baseline: [] }
   for (let run = 0; run < runs; run += 1) {
@@ -37,6 +42,7 @@ export async function inTurn(runs: number, ours: Side, baseline: Side) {
   return samples
 }
 
+/** The middle value, or the mean of the two middle ones. NaN for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
@@ -50,17 +56,21 @@ export function median(values: readonly number[]): number {
 export type Judged = {
   readonly ours: number
   readonly baseline: number
-  /** The median of the pairs' ratios, not the ratio of the medians: each pair shares a moment. */
+  /**
+   * Median of the ratios of the pairs, not ratio of the medians, because the runs of a pair are
+   * close in time.
+   */
   readonly ratio: number
-  /** Lowest and highest of what the aim is about: the pairs' ratios, or our own figures. */
+  /** Lowest and highest ratio of the pairs, or of our own figures if the aim is about those. */
   readonly spread: readonly [number, number]
-  /** How much of the aim is reached, 1 and more being all; of rows that have one. */
-  readonly reached?: number
-  /** The same of the lowest and the highest. */
-  readonly reachedSpread?: readonly [number, number]
+  /** Share of the aim that is reached: 1 or more is all of it. Absent if the row has no aim. */
+  readonly aimShare?: number
+  /** The same share for the lowest and the highest figure. */
+  readonly aimShareSpread?: readonly [number, number]
   readonly isMet?: boolean
 }
 
+/** Computes medians, ratio and spread of a comparison, and whether it meets its aim. */
 export function judge({ ours, baseline, aim, better }: Comparison): Judged {
   const values = ours.map(({ value }) => value)
   const baselines = baseline.map(({ value }) => value)
@@ -70,14 +80,14 @@ export function judge({ ours, baseline, aim, better }: Comparison): Judged {
   const medians = { ours: median(values), baseline: median(baselines), ratio: median(ratios) }
   if (aim === undefined) return { ...medians, spread }
   const share = (figure: number) => (better === 'more' ? figure / aim.bound : aim.bound / figure)
-  const reached = share(median(about))
+  const aimShare = share(median(about))
   const [one, other] = [share(spread[0]), share(spread[1])]
-  const reachedSpread = [Math.min(one, other), Math.max(one, other)] as const
-  return { ...medians, spread, reached, reachedSpread, isMet: reached >= 1 }
+  const aimShareSpread = [Math.min(one, other), Math.max(one, other)] as const
+  return { ...medians, spread, aimShare, aimShareSpread, isMet: aimShare >= 1 }
 }
 
-/** What an operation took, part by part: the median of the runs that tell. */
-export function medianSpent(samples: readonly Sample[]): Spent {
+/** Median CPU of an operation by process, over the runs that measured that process. */
+export function medianCpu(samples: readonly Sample[]): CpuMicros {
   const parts = new Set(samples.flatMap(({ cpu }) => Object.keys(cpu ?? {})))
   return Object.fromEntries(
     [...parts].map((part) => [
@@ -92,14 +102,14 @@ export function medianSpent(samples: readonly Sample[]): Spent {
   )
 }
 
-/** Figures as they are shown: three digits, or all before the point. */
+/** A figure as text: three digits, or all digits before the point if there are more. */
 export function shown(value: number): string {
   if (!Number.isFinite(value)) return '-'
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
   return value.toFixed(digits)
 }
 
-/** `3.0 or more`. */
+/** The aim as text, such as `3 or more`. Empty if there is none. */
 export const aimWords = ({ aim, better, unit }: Row): string =>
   aim === undefined
     ? ''

@@ -1,4 +1,7 @@
-/** What a bench writes into while it runs: comparisons, what was skipped and why, and the commands used. */
+/**
+ * The ledger of a running bench: comparisons, skipped rows with their reasons, and the commands
+ * used.
+ */
 
 import { runs } from '../load/scene.ts'
 import { type Comparison, inTurn, judge, type Sample, type Side, shown } from './comparison.ts'
@@ -10,16 +13,16 @@ export type Ledger = {
   readonly comparisons: Comparison[]
   readonly skipped: Skipped[]
   readonly commands: string[]
-  /** Runs both in turn, after once each that does not count where they need to warm up. */
+  /** Runs both sides alternately. With `warm`, each first runs once without counting. */
   compare(id: RowId, sides: { ours: Side; baseline: Side; warm?: boolean }): Promise<void>
-  /** What was measured otherwise: the runs of both, in pairs. */
+  /** Adds runs that the bench measured itself. The n-th runs of both sides are a pair. */
   put(id: RowId, ours: readonly Sample[], baseline: readonly Sample[]): void
   skip(ids: readonly RowId[], because: string): void
-  /** Notes a command, once. */
+  /** Notes a command for the report, once. */
   command(words: readonly string[]): void
 }
 
-export function openLedger(say: (line: string) => void): Ledger {
+export function openLedger(print: (line: string) => void): Ledger {
   const ledger: Ledger = {
     comparisons: [],
     skipped: [],
@@ -36,12 +39,12 @@ export function openLedger(say: (line: string) => void): Ledger {
       const comparison = { id, ...rowOf(id), ours, baseline }
       ledger.comparisons.push(comparison)
       const judged = judge(comparison)
-      say(`${id}: ${shown(judged.ours)} ${comparison.unit}, ratio ${shown(judged.ratio)}`)
+      print(`${id}: ${shown(judged.ours)} ${comparison.unit}, ratio ${shown(judged.ratio)}`)
     },
     skip(ids, because) {
       for (const id of ids) {
         ledger.skipped.push({ id, because })
-        say(`${id}: skipped, because ${because}`)
+        print(`${id}: skipped, because ${because}`)
       }
     },
     command(words) {

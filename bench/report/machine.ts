@@ -1,4 +1,4 @@
-/** What a result was measured on, and with. */
+/** The machine and the versions of the programs that a result was measured with. */
 import { readFileSync, statfsSync } from 'node:fs'
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import type { PostgresFacts } from '../load/postgres-server.ts'
@@ -8,9 +8,9 @@ export type Machine = {
   readonly cores: number
   readonly memoryGb: number
   readonly system: string
-  /** Of the folder where Postgres had its data. */
+  /** File system of the folder that Postgres has its data in. */
   readonly fileSystem: string
-  /** Average over the last minute before the start: what else went on. */
+  /** Load average of the minute before the start: how busy other processes kept the machine. */
   readonly loadBefore: number
   readonly postgres: Readonly<Record<string, string>>
   readonly versions: Readonly<Record<string, string>>
@@ -47,7 +47,9 @@ function systemName(): string {
   }
 }
 
-/** A commit on a file system in memory would cost nothing: that has to show. */
+/**
+ * The name of a path's file system. The report shows it, because a commit to memory costs nothing.
+ */
 function fileSystem(path: string): string {
   const known: Readonly<Record<number, string>> = {
     61267: 'ext4',
@@ -60,7 +62,7 @@ function fileSystem(path: string): string {
   return known[type] ?? `type 0x${type.toString(16)}`
 }
 
-function said(words: readonly string[]): string {
+function outputOf(words: readonly string[]): string {
   const [program = ''] = words
   if (Bun.which(program) === null) return ''
   const { stdout, stderr } = Bun.spawnSync([...words], { cwd: import.meta.dir })
@@ -68,13 +70,13 @@ function said(words: readonly string[]): string {
 }
 
 function versionOf(name: string, words: readonly string[], pattern: RegExp) {
-  const version = pattern.exec(said(words))?.[1]
+  const version = pattern.exec(outputOf(words))?.[1]
   return version === undefined ? {} : { [name]: version }
 }
 
 function revision(): string {
-  const commit = said(['git', 'rev-parse', '--short=10', 'HEAD'])
-  const isChanged = said([
+  const commit = outputOf(['git', 'rev-parse', '--short=10', 'HEAD'])
+  const isChanged = outputOf([
     'git',
     'status',
     '--porcelain',

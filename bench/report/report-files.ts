@@ -1,13 +1,13 @@
-/** Where a report comes from and where it goes. */
+/** Reads the stored figures of a report, and writes the report. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Report, readNotes, reportOf } from './report.ts'
-import { keptFolder, readResults } from './results.ts'
+import { readResults, resultsFolder } from './results.ts'
 
 const docsFolder = join(import.meta.dir, '../../docs')
 
-/** The report of the figures in a folder. */
-export function keptReport(folder: string = keptFolder): Report {
+/** The report made from the figures in a folder. Throws if the folder has none. */
+export function storedReport(folder: string = resultsFolder): Report {
   const results = readResults(folder)
   if (results.length === 0) throw new Error(`${folder} has no figures: run a bench first`)
   return reportOf(results, readNotes(readFileSync(join(import.meta.dir, '../notes.md'), 'utf8')))

@@ -1,28 +1,28 @@
-/** docs/BENCHMARKS.md and its charts, made of the figures that are kept and of what is written in notes.md. */
+/** Makes docs/BENCHMARKS.md and its charts from the stored figures and from bench/notes.md. */
 import { type Bar, chartOf } from './chart.ts'
 import {
   aimWords,
   type Comparison,
+  type CpuMicros,
   type Judged,
   judge,
-  medianSpent,
-  type Spent,
+  medianCpu,
   shown,
 } from './comparison.ts'
 import type { Machine } from './machine.ts'
 import type { Results } from './results.ts'
 import { partsWords } from './table.ts'
 
-/** Texts by what they are about: `method`, `profiles`, or the id of a row. */
+/** Texts by section: `method`, `profiles`, or the id of a row. */
 export type Notes = ReadonlyMap<string, string>
 
 export type Report = {
   readonly markdown: string
-  /** By the name of the file, beside one another in `benchmarks/`. */
+  /** SVG texts by file name. The files go to `benchmarks/`. */
   readonly charts: ReadonlyMap<string, string>
 }
 
-/** Sections under `## <id>`. */
+/** Splits notes.md into its sections, which begin with `## <id>`. */
 export function readNotes(text: string): Notes {
   const [, ...sections] = text.split(/^## /m)
   return new Map(
@@ -46,14 +46,14 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
   const lines = [
     '# Benchmarks',
     '',
-    '<!-- Written by `bun run bench report` of bench/results and bench/notes.md: change those. -->',
+    '<!-- Written by `bun run bench report` from bench/results and bench/notes.md: change those. -->',
     '',
     ...paragraph(notes.get('method')),
     '## All aims',
     '',
-    ...chart('aims', 'What is reached of each aim', aimed),
+    ...chart('aims', 'Share of each aim that is reached', aimed),
     ...tableOf(
-      ['what', 'against', 'ratio', 'spread', 'aim', ''],
+      ['measurement', 'against', 'figure', 'aim', ''],
       aimed.map((comparison) => aimCells(comparison)),
     ),
     ...skipped.map(({ id, because }) => `Skipped: \`${id}\`, because ${because}.\n`),
@@ -65,7 +65,7 @@ export function reportOf(all: readonly Results[], notes: Notes): Report {
       '',
       whenWords(results),
       '',
-      ...chart(results.bench, `${results.bench}: what is reached of each aim`, results.comparisons),
+      ...chart(results.bench, `${results.bench}: share of each aim`, results.comparisons),
       ...figuresOf(results),
       ...results.comparisons.flatMap(({ id, name, against }) => {
         const note = notes.get(id)
@@ -84,49 +84,49 @@ const metWords = ({ isMet }: Judged): string => (isMet === true ? 'met' : 'not m
 
 const spreadWords = ({ spread: [low, high] }: Judged): string => `${shown(low)} to ${shown(high)}`
 
-/** What the aim is about: the ratio, or our own figure with its unit. */
+/** The figure that the aim is about: the ratio, or our own figure with its unit. */
 const judgedWords = ({ aim, unit }: Comparison, judged: Judged): string =>
   aim?.of === 'ours' ? `${shown(judged.ours)} ${unit}` : shown(judged.ratio)
 
 function barsOf(comparison: Comparison): Bar[] {
   const judged = judge(comparison)
-  const { reached, reachedSpread } = judged
-  if (reached === undefined || reachedSpread === undefined) return []
+  const { aimShare, aimShareSpread } = judged
+  if (aimShare === undefined || aimShareSpread === undefined) return []
   const figure = `${judgedWords(comparison, judged)} (${aimWords(comparison)})`
   const { name: label, against } = comparison
-  return [{ label, against: `against ${against}`, reached, spread: reachedSpread, figure }]
+  return [{ label, against: `against ${against}`, aimShare, spread: aimShareSpread, figure }]
 }
 
 function aimCells(comparison: Comparison): string[] {
   const judged = judge(comparison)
   const { name, against } = comparison
   const figure = judgedWords(comparison, judged)
-  return [name, against, figure, spreadWords(judged), aimWords(comparison), metWords(judged)]
+  return [name, against, figure, aimWords(comparison), metWords(judged)]
 }
 
+/** The table of a bench. The columns of CPU are left out if no run measured it. */
 function figuresOf({ comparisons }: Results): string[] {
-  const rows = comparisons.map((comparison) => {
+  const cpuCells = comparisons.map(({ ours, baseline }) => [
+    partsWords(medianCpu(ours)),
+    partsWords(medianCpu(baseline)),
+  ])
+  const hasCpu = cpuCells.flat().some((cell) => cell !== '')
+  const rows = comparisons.map((comparison, index) => {
     const judged = judge(comparison)
-    const { name, against, unit, aim } = comparison
+    const { name, against, unit } = comparison
     return [
       name,
       against,
-      unit,
-      shown(judged.ours),
+      `${shown(judged.ours)} ${unit}`,
       shown(judged.baseline),
       shown(judged.ratio),
       spreadWords(judged),
-      aim === undefined ? '' : `${aimWords(comparison)}: ${metWords(judged)}`,
+      ...(hasCpu ? (cpuCells[index] ?? []) : []),
     ]
   })
-  const head = ['what', 'against', 'unit', 'ours', 'baseline', 'ratio', 'spread', 'aim']
-  const spent = comparisons.flatMap((comparison) => {
-    const [ours, baseline] = [medianSpent(comparison.ours), medianSpent(comparison.baseline)]
-    if (Object.keys(ours).length === 0) return []
-    return [[comparison.name, comparison.against, partsWords(ours), partsWords(baseline)]]
-  })
-  const spentHead = ['CPU of one, in microseconds', 'against', 'ours', 'baseline']
-  return [...tableOf(head, rows), ...(spent.length === 0 ? [] : tableOf(spentHead, spent))]
+  const head = ['measurement', 'against', 'ours', 'baseline', 'ratio', 'spread']
+  const cpuHead = ['CPU of ours, us', 'CPU of the baseline, us']
+  return tableOf([...head, ...(hasCpu ? cpuHead : [])], rows)
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -135,10 +135,12 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
 }
 
 const whenWords = ({ date, runs, secondsPerRun, machine }: Results): string =>
-  `Measured on ${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s each, of Turnlog ${machine.versions['turnlog']}; ` +
+  `${date.slice(0, 10)}, ${runs} runs of ${secondsPerRun} s, Turnlog ${machine.versions['turnlog']}, ` +
   `load average before: ${machine.loadBefore}.`
 
-/** What differs from bench to bench of one sitting is told with the bench. */
+/**
+ * Tables of the machines, one for each group of benches that ran on the same machine and versions.
+ */
 function machinesOf(all: readonly Results[]): string[] {
   const groups = Map.groupBy(all, ({ machine }) => JSON.stringify(machineRows(machine)))
   return [...groups.values()].flatMap((group) => {
@@ -146,7 +148,7 @@ function machinesOf(all: readonly Results[]): string[] {
     if (first === undefined) return []
     const names = group.map(({ bench }) => bench).join(', ')
     return [
-      ...(groups.size > 1 ? [`Of ${names}:`, ''] : []),
+      ...(groups.size > 1 ? [`Benches ${names}:`, ''] : []),
       ...tableOf(['', ''], machineRows(first.machine)),
     ]
   })
@@ -154,7 +156,7 @@ function machinesOf(all: readonly Results[]): string[] {
 
 function machineRows(machine: Machine): string[][] {
   const { turnlog: _, ...versions } = machine.versions
-  const said = (facts: Spent | Readonly<Record<string, string>>, sign: string) =>
+  const pairsText = (facts: CpuMicros | Readonly<Record<string, string>>, sign: string) =>
     Object.entries(facts)
       .map(([name, value]) => `${name}${sign}${value}`)
       .join(', ')
@@ -162,7 +164,7 @@ function machineRows(machine: Machine): string[][] {
     ['processor', `${machine.cpu}, ${machine.cores} cores for everything`],
     ['memory', `${machine.memoryGb} GB`],
     ['system', `${machine.system}; the data on ${machine.fileSystem}`],
-    ['Postgres', said(machine.postgres, '=')],
-    ['versions', said(versions, ' ')],
+    ['Postgres', pairsText(machine.postgres, '=')],
+    ['versions', pairsText(versions, ' ')],
   ]
 }

@@ -1,4 +1,4 @@
-/** The figures of a bench as they are kept: one JSON file each, with what it takes to judge them. */
+/** The stored figures of the benches: one JSON file each, with machine, versions and commands. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Comparison } from './comparison.ts'
@@ -17,10 +17,10 @@ export type Results = {
   readonly skipped: readonly Skipped[]
 }
 
-/** Where figures are kept that the report is made of. */
-export const keptFolder = join(import.meta.dir, '../results')
+/** Folder of the figures that the report is made from. */
+export const resultsFolder = join(import.meta.dir, '../results')
 
-/** Where those of too few runs go. */
+/** Folder of figures with too few runs. */
 export const shortFolder = join(import.meta.dir, '../.short')
 
 export function writeResults(folder: string, results: Results): string {
@@ -30,11 +30,11 @@ export function writeResults(folder: string, results: Results): string {
   return file
 }
 
-/** Six digits: what is beyond them is no figure of a bench. */
+/** Rounds to six digits: no bench measures more precisely. */
 const rounded = (_: string, value: unknown) =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
 
-/** In the order of the benches. */
+/** Reads the stored figures in the order of the benches. */
 export function readResults(folder: string): Results[] {
   return benchNames.flatMap((name) => {
     const file = join(folder, `${name}.json`)

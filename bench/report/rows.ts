@@ -1,4 +1,4 @@
-/** What is measured, against what, and what is aimed at: the one table of it. */
+/** The one table of all measurements, their baselines and their aims. */
 import type { Row } from './comparison.ts'
 
 const five = "pgbench's five statements"
@@ -12,7 +12,7 @@ const turns = { unit: 'turns/s', better: 'more' } as const
 const loads = { unit: 'loads/s', better: 'more' } as const
 const wait = { unit: 'ms', better: 'less' } as const
 
-/** By bench, in the order in which they run and are reported. */
+/** Rows by bench, in the order in which they run and are reported. */
 export const rowsByBench = {
   record: {
     'record-32': {

@@ -1,9 +1,13 @@
-/** A bench's figures for a terminal. */
-import { aimWords, type Comparison, judge, medianSpent, type Spent, shown } from './comparison.ts'
+/** The figures of a bench as text for a terminal. */
+import { aimWords, type Comparison, type CpuMicros, judge, medianCpu, shown } from './comparison.ts'
 
 const head = ['name', 'unit', 'ours', 'baseline', 'ratio', 'spread', '(aim)']
 
-/** A line a comparison: `name unit ours baseline ratio spread (aim)`, and below it what an operation cost in CPU. */
+/**
+ * One line per comparison: `name unit ours baseline ratio spread (aim)`, and below it the CPU of an
+ * operation.
+ */
+
 export function tableOf(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(cellsOf)
   const table = [head, ...rows]
@@ -17,8 +21,8 @@ export function tableOf(comparisons: readonly Comparison[]): string {
       .join('  ')
       .trimEnd()
   const lines = comparisons.map((comparison, n) => {
-    const spent = spentWords(comparison)
-    return `${line(rows[n] ?? [])}${spent === '' ? '' : `\n    ${spent}`}`
+    const micros = cpuWords(comparison)
+    return `${line(rows[n] ?? [])}${micros === '' ? '' : `\n    ${micros}`}`
   })
   return [line(head), ...lines].join('\n')
 }
@@ -38,18 +42,18 @@ function cellsOf(comparison: Comparison): string[] {
   ]
 }
 
-export const partsWords = (spent: Spent): string =>
-  Object.entries(spent)
-    .map(([part, micros]) => `${part} ${shown(micros)}`)
+export const partsWords = (micros: CpuMicros): string =>
+  Object.entries(micros)
+    .map(([part, value]) => `${part} ${shown(value)}`)
     .join(', ')
 
-function spentWords({ ours, baseline }: Comparison): string {
+function cpuWords({ ours, baseline }: Comparison): string {
   const sides = [
-    ['ours', medianSpent(ours)],
-    ['baseline', medianSpent(baseline)],
+    ['ours', medianCpu(ours)],
+    ['baseline', medianCpu(baseline)],
   ] as const
-  const told = sides.flatMap(([side, spent]) =>
-    Object.keys(spent).length === 0 ? [] : [`${side}: ${partsWords(spent)}`],
+  const parts = sides.flatMap(([side, micros]) =>
+    Object.keys(micros).length === 0 ? [] : [`${side}: ${partsWords(micros)}`],
   )
-  return told.length === 0 ? '' : `CPU in us each: ${told.join('; ')}`
+  return parts.length === 0 ? '' : `CPU in us each: ${parts.join('; ')}`
 }

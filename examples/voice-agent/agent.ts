@@ -1,4 +1,4 @@
-/** A voice agent that plays dialogues over the socket, is interrupted, and loses its line. See README.md. */
+/** A voice agent that plays dialogues over the socket, is interrupted, and loses its connection. See README.md. */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createClient } from 'turnlog/client'
@@ -33,19 +33,19 @@ const tally = {
   audioEarly: 0,
   audioLate: 0,
 }
-let [cuts, left] = [0, 0]
+let [cuts, recovered] = [0, 0]
 
 await using line = await openLine(values.service)
 await using speech = values.silent ? undefined : openSpeech()
 if (speech === undefined && !values.silent)
   console.log('espeak-ng is not installed: the answers have no audio')
-// What goes through the line, and what goes past it.
+// The agent's client uses the line that can be cut. The second client goes directly to the service.
 await using turnlog = createClient({
   url: line.url,
   journal: await openFileJournal(values.journal),
   backoff: { firstMs: 20, maxMs: 500 },
   onRecovered: () => {
-    left += 1
+    recovered += 1
   },
 })
 await using direct = createClient({ url: values.service })
@@ -76,7 +76,7 @@ for (const { id: dialogue, exchanges } of dialogues) {
 }
 await turnlog.settled()
 
-for (const [what, count] of Object.entries({
+for (const [label, count] of Object.entries({
   turns: tally.turns,
   'answers before their transcript': tally.answersFirst,
   interruptions: tally.interruptions,
@@ -84,6 +84,6 @@ for (const [what, count] of Object.entries({
   'parts with audio before their turn': tally.audioEarly,
   'parts with audio after it': tally.audioLate,
   'cuts of the line': cuts,
-  'writes left by an earlier run': left,
+  'writes left by an earlier run': recovered,
 }))
-  console.log(`${what.padEnd(36)}${String(count).padStart(7)}`)
+  console.log(`${label.padEnd(36)}${String(count).padStart(7)}`)

@@ -1,4 +1,4 @@
-/** One dialogue as one call: what a voice agent tells the log while it listens and speaks. */
+/** One dialogue as one call: the writes of a voice agent while it listens and speaks. */
 import type { Voice } from 'turnlog/client'
 import type { Chance } from './chance.ts'
 import { type Exchange, words } from './dialogues.ts'
@@ -17,9 +17,9 @@ export type CallOptions = {
   readonly voice: Voice
   readonly chance: Chance
   readonly speech: Speech | undefined
-  /** Between two words, milliseconds. */
+  /** Milliseconds between two words. */
   readonly wordMs: number
-  /** Something may go wrong here. */
+  /** Called at moments when the line may be cut. */
   readonly moment: () => void
   readonly tally: Tally
 }
@@ -36,7 +36,7 @@ export async function playExchange(exchange: Exchange, options: CallOptions): Pr
     }
   }
 
-  // Somebody begins to speak, or the agent does: the turn has its place from here on.
+  // The caller or the agent begins to speak: the turn gets its seat.
   const { key } = await voice.open()
   moment()
   if (user !== undefined) await speak('human', user)
@@ -46,7 +46,7 @@ export async function playExchange(exchange: Exchange, options: CallOptions): Pr
     voice: { speechEndedAt, durationSeconds: Math.ceil(words(user ?? '').length / 3) },
   }
 
-  // Audio of some parts is there before their turn is; it waits for it.
+  // Audio of some parts arrives before their turn, and waits for it.
   const isEarly = parts.map(() => chance.percent(50))
   const attached = parts.map(async (text, part) => {
     if (speech === undefined || isEarly[part] !== true) return
@@ -55,10 +55,10 @@ export async function playExchange(exchange: Exchange, options: CallOptions): Pr
   })
   moment()
 
-  // Recognisers take their time: the answer may be there before the words it answers.
+  // Speech recognition (STT) takes time: the answer may arrive before the words that it answers.
   const isAnswerFirst = chance.percent(30)
-  const hear = () => voice.complete(key, { user: listening })
-  const heard = isAnswerFirst ? undefined : hear()
+  const completeUser = () => voice.complete(key, { user: listening })
+  const userCompleted = isAnswerFirst ? undefined : completeUser()
   await speak('ai', parts.join(''))
   moment()
   const answered = await voice.complete(key, {
@@ -66,16 +66,16 @@ export async function playExchange(exchange: Exchange, options: CallOptions): Pr
   })
   if (isAnswerFirst) {
     moment()
-    await hear()
+    await completeUser()
     tally.answersFirst += 1
   }
-  await heard
+  await userCompleted
   const { assistantMessageId } = answered
   if (assistantMessageId === null) throw new Error('the answer was not recorded')
   tally.turns += 1
 
   if (chance.percent(30)) {
-    // In code points, as many as the player says it has played.
+    // The number of code points that the player reports as played.
     const characters = chance.upTo(Array.from(parts.join('')).length)
     await voice.interrupt(assistantMessageId, { characters })
     tally.interruptions += 1

@@ -1,9 +1,9 @@
-/** Chance that can be had again: mulberry32 (Tommy Ettinger, public domain). */
+/** Random numbers that a seed repeats: mulberry32 (Tommy Ettinger, public domain). */
 export type Chance = {
-  /** True so many times of a hundred. */
+  /** True in `share` of a hundred calls, on average. */
   percent(share: number): boolean
-  /** A whole number from 0 to `most`. */
-  upTo(most: number): number
+  /** A whole number from 0 to `max`. */
+  upTo(max: number): number
 }
 
 export function createChance(seed: number): Chance {
@@ -16,6 +16,6 @@ export function createChance(seed: number): Chance {
   }
   return {
     percent: (share) => next() * 100 < share,
-    upTo: (most) => Math.floor(next() * (most + 1)),
+    upTo: (max) => Math.floor(next() * (max + 1)),
   }
 }

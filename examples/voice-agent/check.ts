@@ -1,9 +1,9 @@
-/** What a conversation must hold after a call, whatever happened on the line. */
+/** The check after a call: the conversation has the right words, order, interruptions and audio. */
 import type { TurnlogClient } from 'turnlog/client'
 import type { Exchange } from './dialogues.ts'
 import type { Speech } from './speech.ts'
 
-/** What is wrong; nothing, as a rule. */
+/** The differences between the dialogue and the recorded conversation. The list should be empty. */
 export async function check(
   turnlog: TurnlogClient,
   id: string,
@@ -17,24 +17,25 @@ export async function check(
       message,
     ]),
   )
-  const wrong: string[] = []
+  const problems: string[] = []
   const expected = exchanges.flatMap(({ user = '', parts }) => [[user], parts])
   if (JSON.stringify(said.map(({ parts }) => parts)) !== JSON.stringify(expected))
-    wrong.push('the words are others')
+    problems.push('the words differ')
   if (said.some(({ role }, n) => role !== (n % 2 === 0 ? 'human' : 'ai')))
-    wrong.push('the order is another')
+    problems.push('the order differs')
   for (const message of said) {
     const shown = heard.get(message.id)?.parts.join('') ?? ''
     const characters = message.heard?.characters
     const whole = Array.from(message.parts.join(''))
     const all = characters === undefined ? whole : whole.slice(0, characters)
-    if (shown !== all.join('')) wrong.push(`message ${message.seq} is not shown as it was heard`)
+    if (shown !== all.join(''))
+      problems.push(`message ${message.seq} is not shown as the listener heard it`)
   }
   for (const { role, seq, parts, ttsAudioUrls } of said) {
     if (role === 'human' || speech === undefined) continue
     const audio = await Promise.all(parts.map((text) => speech.say(text)))
     if (JSON.stringify(ttsAudioUrls) !== JSON.stringify(audio))
-      wrong.push(`message ${seq} has not the audio of its parts`)
+      problems.push(`message ${seq} does not have the audio of its parts`)
   }
-  return wrong
+  return problems
 }

@@ -1,7 +1,7 @@
 /** Dialogues as JSON Lines: `{ "id", "turns": [{ "speaker": "user" | "system", "text" }] }`. */
 import { readFileSync } from 'node:fs'
 
-/** An answer comes in parts: its sentences. Nobody spoke before it where there is no `user`. */
+/** A human message and the answer, whose parts are its sentences. Without `user`, the agent speaks first. */
 export type Exchange = { readonly user?: string; readonly parts: string[] }
 export type Dialogue = { readonly id: string; readonly exchanges: Exchange[] }
 
@@ -26,12 +26,12 @@ export function readDialogues(path: string, count: number): Dialogue[] {
   })
 }
 
-/** Joined they are the text again. */
+/** The sentences of a text. Joined, they are the text again. */
 const sentences = (text: string): string[] => [
   ...(text.match(/[^.?!。？！]*[.?!。？！]*\s*/gu)?.filter((one) => one !== '') ?? [text]),
 ]
 
-/** As a recogniser hears it: word after word, in any language. */
+/** The growing text as speech recognition hears it: word after word, in any language. */
 export function words(text: string): string[] {
   const segments = new Intl.Segmenter(undefined, { granularity: 'word' }).segment(text)
   return [...segments]

@@ -1,9 +1,11 @@
-/** The agent's line to the service, which can be cut as real ones are: in the middle of anything. */
+/** The agent's line to the service: a proxy that can be cut at any moment, like a real connection. */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 export type Line = AsyncDisposable & {
+  /** The address of the proxy. */
   readonly url: string
+  /** Cuts all connections. */
   cut(): void
 }
 

@@ -1,15 +1,15 @@
-/** Speech for the answers: one file a part, made by espeak-ng where it is installed, and served from here. */
+/** Speech (TTS) for the answers: espeak-ng makes one file per part, and a server of this process serves the files. */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export type Speech = AsyncDisposable & {
-  /** The address of what the text sounds like. */
+  /** Speaks a text, and returns the URL of its audio. */
   say(text: string): Promise<string>
 }
 
-/** Undefined where there is no espeak-ng. */
+/** Starts the server. Returns undefined if espeak-ng is not installed. */
 export function openSpeech(): Speech | undefined {
   const program = Bun.which('espeak-ng')
   if (program === null) return undefined
@@ -30,7 +30,7 @@ export function openSpeech(): Speech | undefined {
       const file = join(folder, name)
       if (!(await Bun.file(file).exists())) {
         const voice = /\p{Script=Han}/u.test(text) ? 'cmn' : 'en'
-        // After the dashes, whatever the text begins with is text.
+        // After the dashes, a text that begins with a dash is not taken for an option.
         const child = Bun.spawn([program, '-v', voice, '-w', file, '--', text], {
           stdout: 'ignore',
           stderr: 'ignore',

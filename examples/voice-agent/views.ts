@@ -1,4 +1,4 @@
-/** A conversation as it was said and as it was heard, side by side. See README.md. */
+/** The views `said` and `heard` of a conversation, side by side. See README.md. */
 import { parseArgs } from 'node:util'
 import { createClient } from 'turnlog/client'
 
@@ -9,17 +9,17 @@ const { values, positionals } = parseArgs({
 await using turnlog = createClient({ url: values.service })
 
 const width = 52
-/** A Chinese character is two columns wide. */
+/** The width of a text in columns: a Chinese character has two. */
 const columns = (text: string) =>
   Array.from(text).reduce((sum, one) => sum + (/[\u2e80-\uffef]/u.test(one) ? 2 : 1), 0)
 
 function lines(text: string): string[] {
-  const made = ['']
+  const wrapped = ['']
   for (const one of text) {
-    if (columns(made.at(-1) ?? '') + columns(one) > width) made.push('')
-    made[made.length - 1] += one
+    if (columns(wrapped.at(-1) ?? '') + columns(one) > width) wrapped.push('')
+    wrapped[wrapped.length - 1] += one
   }
-  return made
+  return wrapped
 }
 
 for (const id of positionals) {

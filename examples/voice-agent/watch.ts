@@ -1,4 +1,4 @@
-/** The second terminal: every call of the voice agent, as it happens. See README.md. */
+/** The second terminal: it shows every call of the voice agent as it happens. See README.md. */
 import { parseArgs } from 'node:util'
 import { createClient, type Message, type TurnlogClient } from 'turnlog/client'
 
@@ -16,11 +16,11 @@ const audioOf = ({ ttsAudioUrls }: Message) => {
 
 function show(title: string, message: Message): void {
   const { seq, role, state, content, heard } = message
-  const place = `${title} ${seq}`.padEnd(14)
-  if (state !== 'filled') console.log(`${place}${role}: (${state})`)
-  else if (heard === null) console.log(`${place}${role}: ${content}${audioOf(message)}`)
+  const label = `${title} ${seq}`.padEnd(14)
+  if (state !== 'filled') console.log(`${label}${role}: (${state})`)
+  else if (heard === null) console.log(`${label}${role}: ${content}${audioOf(message)}`)
   else
-    console.log(`${place}${role}: cut off after ${heard.characters} characters${audioOf(message)}`)
+    console.log(`${label}${role}: cut off after ${heard.characters} characters${audioOf(message)}`)
 }
 
 async function follow(client: TurnlogClient, id: string, title: string): Promise<void> {

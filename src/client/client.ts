@@ -1,16 +1,17 @@
-/** The client of Turnlog: REST over fetch, live conversations and recording over one WebSocket. */
+/** The client of Turnlog: REST calls over fetch, live conversations and recording over one WebSocket. */
 
 import type { Backoff } from '../mechanics/backoff.ts'
 import { createDeferred } from '../mechanics/deferred.ts'
 import { checkedMs, serviceUrl } from './checked-options.ts'
-import type { ClientOptions, TurnlogClient } from './client-api.ts'
+import type { SocketApi, TurnlogClient } from './client-api.ts'
+import type { ClientOptions } from './client-options.ts'
 import type { LiveStart } from './following/live-event.ts'
 import { Subscription } from './following/subscription.ts'
 import { createMemoryJournal } from './journal/journal.ts'
 import { createOwnWrites } from './own-writes.ts'
 import { createPartials, type Partials } from './recording/partial-sender.ts'
 import { Sender } from './recording/sender.ts'
-import { framed } from './recording/speech-entries.ts'
+import { frameMembers } from './recording/speech-entries.ts'
 import { createVoice } from './recording/voice.ts'
 import { runtimeFetch } from './rest/fetch-failure.ts'
 import { Requester, type RequesterOptions } from './rest/requester.ts'
@@ -26,7 +27,8 @@ export type * from '../conversation/wire/audio-schemas.ts'
 export type * from '../conversation/wire/schemas.ts'
 export type * from '../conversation/wire/voice-schemas.ts'
 export { Problem, type ProblemCode } from '../problem-error.ts'
-export type { ClientOptions, LiveOptions, TurnlogClient } from './client-api.ts'
+export type { TurnlogClient } from './client-api.ts'
+export type { ClientOptions, LiveOptions } from './client-options.ts'
 export { type ConversationState, createConversationState } from './following/conversation-state.ts'
 export type { LiveEvent, LiveStart } from './following/live-event.ts'
 export {
@@ -56,17 +58,18 @@ export type { Rest } from './rest/rest-api.ts'
 export type { ConnectionState } from './socket/connection.ts'
 export type { Role } from './wire/client-frames.ts'
 
+/** How long a handshake of the WebSocket may take, in milliseconds. */
 const handshakeMs = 10_000
 
 /**
- * Makes a client of the service at `options.url`. Nothing is connected before the first call. Its functions may be
- * taken out of it: `const { record } = createClient({ url })`.
+ * Makes a client of the service at `options.url`. It connects at the first call. If the journal has writes of an
+ * earlier run, it connects at once and sends them.
  *
- * Throws a TypeError for a `url` that no path can be added to, and a RangeError for a time that is no number of
- * milliseconds.
- *
+ * @param options The address of the service and the settings of the client.
+ * @returns The client. It throws a TypeError if `url` is not an absolute http or https URL or has a query or a
+ *   fragment, and a RangeError if a time is not a number of milliseconds from 0 to 2,147,483,647.
  * @example
- * await using turnlog = createClient({ url: 'http://localhost:3000' })
+ * await using turnlog = createClient({ url: 'http://localhost:3000', deadlineMs: 5000 })
  * const { id } = await turnlog.createConversation()
  */
 export function createClient(options: ClientOptions): TurnlogClient {
@@ -82,7 +85,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
   const links: Links = new Links({
     linkOptions: () => linkOptions(options, settings),
     recording: () => sender.queues,
-    onState: (state) => aside(() => options.onConnection?.(state)),
+    onState: (state) => runCallback(() => options.onConnection?.(state)),
   })
   const sender: Sender = new Sender({
     journal,
@@ -90,9 +93,9 @@ export function createClient(options: ClientOptions): TurnlogClient {
     ownWrites,
     newFrameId,
     send: (frame) => links.send(frame),
-    // What a caller gives runs code of the caller when it is printed, which may close the client.
+    // `open` checks that the client is not closed: printing the caller's input may run code that closes it.
     connect: () => links.open(),
-    onRecovered: (entry, outcome) => aside(() => options.onRecovered?.(entry, outcome)),
+    onRecovered: (entry, outcome) => runCallback(() => options.onRecovered?.(entry, outcome)),
   })
   const partials = createPartials({
     send: (frame) => links.send(frame),
@@ -119,11 +122,11 @@ export function createClient(options: ClientOptions): TurnlogClient {
   return {
     ...rest,
     ...recordingFunctions({ links, sender, partials }),
-    live(conversationId, { signal, ...given } = {}) {
-      const subscriptionFrom = (c: string, start: LiveStart) =>
+    live(conversationId, { signal, ...start } = {}) {
+      const subscriptionTo = (id: string, liveStart: LiveStart) =>
         new Subscription({
-          conversationId: c,
-          start,
+          conversationId: id,
+          start: liveStart,
           backoff: settings.backoff,
           bufferCharacters: options.bufferCharacters ?? 2 ** 20,
           newFrameId,
@@ -131,9 +134,9 @@ export function createClient(options: ClientOptions): TurnlogClient {
           onStart: (subscription) => links.add(subscription),
         })
       try {
-        return subscriptionFrom(checkedId(conversationId), plainJson(given))
+        return subscriptionTo(checkedId(conversationId), plainJson(start))
       } catch (reason) {
-        const refused = subscriptionFrom('', {})
+        const refused = subscriptionTo('', {})
         refused.fail(reason)
         return refused
       }
@@ -143,7 +146,7 @@ export function createClient(options: ClientOptions): TurnlogClient {
   }
 }
 
-/** The client's functions of what is written over the socket. */
+/** The functions of the client that write over the socket. */
 function recordingFunctions({
   links,
   sender,
@@ -152,21 +155,21 @@ function recordingFunctions({
   readonly links: Links
   readonly sender: Sender
   readonly partials: Partials
-}): Pick<TurnlogClient, 'record' | 'attach' | 'voice' | 'partial' | 'settled'> {
+}): Omit<SocketApi, 'live' | 'close'> {
   return {
     async record(conversationId, turn, { key = newId() } = {}) {
-      const c = checkedId(conversationId)
-      const entry = { conversationId: c, key: checkedKey(key), turn: jsonText(turn) }
-      partials.forget(c)
+      const id = checkedId(conversationId)
+      const entry = { conversationId: id, key: checkedKey(key), turn: jsonText(turn) }
+      partials.forget(id)
       links.main()
       return sender.record(entry)
     },
     async attach(conversationId, audio) {
-      const c = checkedId(conversationId)
-      const { messageId, ...rest } = framed(audio)
+      const id = checkedId(conversationId)
+      const { messageId, ...rest } = frameMembers(audio)
       const text = JSON.stringify({ t: 'attach', messageId, ...rest })
       links.main()
-      return sender.attach(c, messageId, text)
+      return sender.attach(id, messageId, text)
     },
     voice(conversationId, voiceOptions = {}) {
       links.main()
@@ -199,7 +202,7 @@ function requesterOptions(options: ClientOptions, settings: Settings): Requester
     deadlineMs: checkedMs('deadlineMs', deadlineMs),
     attemptMs: checkedMs('attemptMs', attemptMs),
     retryForMs: retryForMs === undefined ? undefined : checkedMs('retryForMs', retryForMs),
-    onRetry: (retry) => aside(() => options.onRetry?.(retry)),
+    onRetry: (retry) => runCallback(() => options.onRetry?.(retry)),
     backoff: { ...backoff, firstMs: Math.min(backoff.firstMs, 100) },
   }
 }
@@ -215,8 +218,8 @@ function linkOptions(options: ClientOptions, { url, backoff, fetch }: Settings) 
   }
 }
 
-/** An error of the caller's callback is thrown in a task of its own, so that it does not interrupt the client. */
-function aside(callback: () => void): void {
+/** Runs a callback of the caller. An error of it is thrown in a task of its own, and does not interrupt the client. */
+function runCallback(callback: () => void): void {
   try {
     callback()
   } catch (reason) {
@@ -228,6 +231,6 @@ function aside(callback: () => void): void {
 
 function nativeWebSocket(): WebSocketClass {
   if (typeof WebSocket === 'undefined')
-    throw new TypeError('This runtime has no WebSocket: give `webSocket` to createClient.')
+    throw new TypeError('This runtime has no WebSocket. Pass a class as `webSocket`.')
   return WebSocket
 }

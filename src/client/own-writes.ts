@@ -1,17 +1,17 @@
 /**
- * What this client has written: the newest cursor of each conversation, to be sent as `minCursor`
- * with a read that must show the client's own writes and may be served from a cache.
+ * OwnWrites remembers the newest cursor of each conversation that this client wrote to. A read with `own-writes` sends
+ * it as `minCursor`, so that a cache may answer it.
  */
 import { BoundedMap } from '../mechanics/bounded-map.ts'
 
 export type OwnWrites = {
-  /** `cursor` is at or after `version`, which the write took. */
+  /** Notes a write. `version` is the version of the write, and `cursor` is at or after it. */
   note(conversationId: string, version: number, cursor: string): void
-  /** Undefined: nothing is known of a write here, and only a strong read is sure to show it. */
+  /** The newest cursor. Undefined if no write is remembered: only a strong read then shows all writes. */
   cursorOf(conversationId: string): string | undefined
 }
 
-/** The oldest are forgotten first: their readers ask for a strong read instead. */
+/** Conversations that are remembered. Above that number the oldest are forgotten, and their reads become strong. */
 const conversationsMax = 1000
 
 export function createOwnWrites(): OwnWrites {
@@ -21,8 +21,8 @@ export function createOwnWrites(): OwnWrites {
   return {
     note(conversationId, version, cursor) {
       const id = conversationId.toLowerCase()
-      const known = newest.get(id)
-      newest.set(id, known !== undefined && known.version > version ? known : { version, cursor })
+      const noted = newest.get(id)
+      newest.set(id, noted !== undefined && noted.version > version ? noted : { version, cursor })
     },
     cursorOf: (conversationId) => newest.get(conversationId.toLowerCase())?.cursor,
   }

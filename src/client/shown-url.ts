@@ -1,8 +1,8 @@
-/** The URL of a service as it may be printed: its user, password, query and fragment may be secrets. */
+/** URLs of a service for messages and logs. User, password, query and fragment may be secrets, so they are masked. */
 
 const mask = '***'
 
-/** The URL as it came where it has none of these. What is no URL is not shown if it may hold them. */
+/** The URL with secrets masked. A text that is no URL is masked as a whole if it may have secrets in it. */
 export function shownUrl(url: string): string {
   if (!/[@?#]/.test(url)) return url
   if (!URL.canParse(url)) return mask
@@ -13,6 +13,6 @@ export function shownUrl(url: string): string {
   return host === '' ? mask : `${protocol}//${user}${host}${path}${query}`
 }
 
-/** A text of a runtime, which may quote the URL. */
+/** A message of a runtime with each quoted URL masked. */
 export const withShownUrl = (text: string, url: string): string =>
   url === '' ? text : text.replaceAll(url, shownUrl(url))

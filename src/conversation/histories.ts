@@ -1,20 +1,22 @@
-/** Reads of what was said, from the cache where that is right, and from the database. */
+/**
+ * Histories reads messages: from the cache if its version is right, otherwise from the database.
+ */
 
 import { mapInSlices } from '../mechanics/time-slices.ts'
 import { Problem } from '../problem.ts'
 import type { Cache } from './cache/cache.ts'
-import type { CacheRead, Seen } from './cache/entries.ts'
+import type { CacheRead, HeadEntry } from './cache/entries.ts'
 import { type PrintedPage, pageFrom } from './cache/printed-page.ts'
 import {
-  historyAsk,
+  historyRequest,
   newestNeeded,
-  type PageAsk,
+  type PageRequest,
   type Window,
   windowBounds,
   windowOf,
 } from './cache/window.ts'
 import type { Reader } from './reading/reader.ts'
-import type { Current, Versions } from './reading/versions.ts'
+import type { CurrentVersion, Versions } from './reading/versions.ts'
 import { decodeCursor } from './wire/ids.ts'
 import { printMessage } from './wire/message-text.ts'
 import type { Principal } from './wire/principal.ts'
@@ -24,32 +26,34 @@ import { type Shown, said } from './wire/views.ts'
 export type Consistency = 'strong' | 'eventual'
 
 export type ReadOptions = {
-  /** `eventual` where there is a `minCursor`, else `strong`. */
+  /** @default `eventual` with a `minCursor`, otherwise `strong` */
   readonly consistency?: Consistency
-  /** A floor: the answer is at least at this version. */
+  /** The answer has this cursor's version or a newer one. @default no minimum */
   readonly minCursor?: string
 }
 
-export type PageRead = Omit<PageAsk, 'shown'> & ReadOptions & { readonly shown?: Shown }
+export type PageRead = Omit<PageRequest, 'shown'> & ReadOptions & { readonly shown?: Shown }
 
+/** `last` messages, by default all; `shown` is the view, by default `said` without seats. */
 export type HistoryRead = ReadOptions & { readonly last?: number; readonly shown?: Shown }
 
 export type HistoriesOptions = {
   readonly reader: Reader
   readonly cache: Cache
   readonly versions: Versions
-  /** Whether the conversation is erased, and a cache may still have it. */
+  /** Whether the conversation is erased, although a cache may still hold it. */
   isErased(tenant: string, id: string): boolean
-  /** Whether the cache sees the commits of every node: else it cannot be trusted without asking. */
+  /** Whether the cache sees the commits of every node. If not, `eventual` is read as `strong`. */
   readonly isCoherent: boolean
+  /** The most messages of a history without `last`. */
   readonly historyMessagesMax: number
 }
 
-/** What is read, and how the database is asked for what no window has. */
+/** A read in progress. `fromDatabase` answers it if no window can. */
 type Query = {
   readonly principal: Principal
   readonly id: string
-  readonly ask: PageAsk
+  readonly request: PageRequest
   readonly floor: number
   readonly minCursor: string | undefined
   readonly isStrong: boolean
@@ -57,8 +61,10 @@ type Query = {
 }
 
 /**
- * Reads fail with `conversation-not-found`, `conversation-erased`, a `database-` code,
- * `cursor-invalid` and `cursor-ahead`.
+ * Histories answers reads. Each read fails with `conversation-not-found`, `conversation-erased`, a
+ * `database-` code, `cursor-invalid` (not a cursor of this conversation) or `cursor-ahead` (a
+ * version that does not exist yet). Its page has the version, the cursor, the printed messages and
+ * the source.
  */
 export class Histories {
   readonly #options: HistoriesOptions
@@ -67,21 +73,30 @@ export class Histories {
     this.#options = options
   }
 
+  /**
+   * Returns at most `limit` messages between the seqs `after` and `before`, both exclusive: the
+   * oldest of them, or the newest if there is no `after` but a `before`, or the order is `desc`.
+   */
   async page(principal: Principal, id: string, page: PageRead): Promise<PrintedPage> {
     const { consistency, minCursor, shown = said, ...rest } = page
     const floor = minCursor === undefined ? {} : { minCursor }
-    const ask = { ...rest, shown }
+    const request = { ...rest, shown }
     const fromDatabase = async (): Promise<PrintedPage> => {
-      const query = { ...ask, ...floor }
+      const query = { ...request, ...floor }
       const found = await this.#options.reader.messages(principal, id, query)
       const { messages, hasMore, version, cursor } = found
       const texts = await mapInSlices(messages, printMessage)
       return { version, cursor, texts, hasMore, source: 'database' }
     }
-    return await this.#read(this.#query(principal, id, ask, consistency, minCursor, fromDatabase))
+    return await this.#read(
+      this.#query(principal, id, request, consistency, minCursor, fromDatabase),
+    )
   }
 
-  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
+  /**
+   * Returns the newest `last` messages in ascending `seq`, by default all of them. Also fails with
+   * `history-too-long`, if there is no `last` and more than `historyMessagesMax` messages.
+   */
   async history(principal: Principal, id: string, history: HistoryRead): Promise<PrintedPage> {
     const { last, consistency, minCursor, shown = said } = history
     const fromDatabase = async (): Promise<PrintedPage> => {
@@ -91,9 +106,9 @@ export class Histories {
       const texts = await mapInSlices(messages, printMessage)
       return { version, cursor, texts, hasMore: false, source: 'database' }
     }
-    const ask = historyAsk(last, shown)
-    const query = this.#query(principal, id, ask, consistency, minCursor, fromDatabase)
-    // More than may be given at once is the database's to refuse.
+    const request = historyRequest(last, shown)
+    const query = this.#query(principal, id, request, consistency, minCursor, fromDatabase)
+    // If a window may hold more messages than one answer, the database decides, and refuses.
     return last === undefined && this.#options.historyMessagesMax < windowBounds.messages
       ? await fromDatabase()
       : await this.#read(query)
@@ -102,7 +117,7 @@ export class Histories {
   #query(
     principal: Principal,
     id: string,
-    ask: PageAsk,
+    request: PageRequest,
     consistency: Consistency | undefined,
     minCursor: string | undefined,
     fromDatabase: () => Promise<PrintedPage>,
@@ -112,7 +127,7 @@ export class Histories {
     return {
       principal,
       id,
-      ask,
+      request,
       floor: minCursor === undefined ? 0 : decodeCursor(id, minCursor),
       minCursor,
       isStrong: consistency === 'strong' || !isEventual,
@@ -121,116 +136,120 @@ export class Histories {
   }
 
   #read(query: Query): Promise<PrintedPage> {
-    return query.isStrong ? this.#strong(query) : this.#eventual(query)
+    return query.isStrong ? this.#readStrong(query) : this.#readEventual(query)
   }
 
-  /** The version is asked for beside the window, and decides. */
-  async #strong(query: Query): Promise<PrintedPage> {
+  /** Asks the database for the version and the KV for the window at once; the version decides. */
+  async #readStrong(query: Query): Promise<PrintedPage> {
     const { cache, versions } = this.#options
-    const { principal, id, ask } = query
+    const { principal, id, request } = query
     const { tenant } = principal
-    const ready = cache.ready(tenant, id)
-    // Readers of the cache alone may still be shown the version before: it is the database's word.
+    const ready = cache.readyWindow(tenant, id)
+    // Until the KV has this version, eventual readers may still get the one before. The answer then
+    // counts as the database's, because answers from the cache never go back.
     const source = ready?.isStored === true ? 'cache' : 'database'
-    const atHand = ready === undefined ? undefined : pageFrom(id, ask, ready.window, source)
-    // A window that is neither in the KV nor on its way there needs a reader to bring it.
-    const isEnough = atHand !== undefined && (source === 'cache' || cache.isWriting(tenant, id))
-    const asked = versions.current(tenant, id)
+    const readyPage = ready === undefined ? undefined : pageFrom(id, request, ready.window, source)
+    // If the window is neither in the KV nor on its way there, this read asks the KV, to fill it.
+    const isEnough = readyPage !== undefined && (source === 'cache' || cache.isWriting(tenant, id))
+    const versionAnswer = versions.current(tenant, id)
     const [current, found] = isEnough
-      ? [await asked, undefined]
-      : await Promise.all([asked, cache.read(tenant, id, newestNeeded(ask))])
+      ? [await versionAnswer, undefined]
+      : await Promise.all([versionAnswer, cache.read(tenant, id, newestNeeded(request))])
     if (current?.isErased === true) cache.forget(tenant, id)
-    // What is at hand was committed before the question was asked: the database went back.
-    if (ready !== undefined && ready.window.version > checked(query, current))
-      return await this.#distrusted(query, ready.window)
-    const isServed = atHand?.version === checked(query, current)
-    if (isServed && (isEnough || found === undefined)) return atHand
-    const read = isEnough ? await cache.read(tenant, id, newestNeeded(ask)) : found
-    return await this.#fromRead(query, read, checked(query, current))
+    // The ready window was committed before the version was asked for, so the database went back.
+    if (ready !== undefined && ready.window.version > checkedVersion(query, current))
+      return await this.#dropWindow(query, ready.window)
+    const isServed = readyPage?.version === checkedVersion(query, current)
+    if (isServed && (isEnough || found === undefined)) return readyPage
+    const read = isEnough ? await cache.read(tenant, id, newestNeeded(request)) : found
+    return await this.#pageFromRead(query, read, checkedVersion(query, current))
   }
 
-  /** From the cache where it is at `current`, which is the database's version, and else from a snapshot. */
-  async #fromRead(
+  /** Returns the page from the window if it is at `current`, the database's version. */
+  async #pageFromRead(
     query: Query,
     read: CacheRead | undefined,
     current: number,
   ): Promise<PrintedPage> {
-    if (read?.kind !== 'window') return await this.#fromSnapshot(query, read?.seen)
+    if (read?.kind !== 'window') return await this.#pageFromSnapshot(query, read?.headEntry)
     let version = current
-    // It may have been committed after the question was answered.
+    // The window may have a commit that came after the answer of the database: ask again.
     if (read.window.version > version)
-      version = checked(
+      version = checkedVersion(
         query,
         await this.#options.versions.current(query.principal.tenant, query.id),
       )
-    if (read.window.version > version) return await this.#distrusted(query, read.window)
-    return await this.#fromWindow(query, read, version)
+    if (read.window.version > version) return await this.#dropWindow(query, read.window)
+    return await this.#pageFromWindow(query, read, version)
   }
 
-  async #distrusted(query: Query, { version }: Window): Promise<PrintedPage> {
+  async #dropWindow(query: Query, { version }: Window): Promise<PrintedPage> {
     await this.#options.cache.distrust(query.principal.tenant, query.id, version)
-    return await this.#fromSnapshot(query, undefined)
+    return await this.#pageFromSnapshot(query, undefined)
   }
 
-  /** The cache's version is good enough, where it reaches the floor. */
-  async #eventual(query: Query): Promise<PrintedPage> {
+  /** Returns the page from the cache if its version reaches the floor. */
+  async #readEventual(query: Query): Promise<PrintedPage> {
     const { cache, isErased } = this.#options
-    const { principal, id, ask } = query
+    const { principal, id, request } = query
     if (isErased(principal.tenant, id)) return await query.fromDatabase()
-    const ready = cache.ready(principal.tenant, id)
+    const ready = cache.readyWindow(principal.tenant, id)
     if (ready !== undefined && ready.window.version >= query.floor) {
-      const answer = pageFrom(id, ask, ready.window)
+      const answer = pageFrom(id, request, ready.window)
       const version = answer === undefined ? 0 : await cache.version(principal.tenant, id)
-      // One deadline is enough to wait for a KV that does not answer.
+      // The KV did not answer within its deadline: do not wait for a second one.
       if (version === undefined) return await query.fromDatabase()
       if (answer !== undefined && version === ready.window.version) return answer
     }
-    const read = await cache.read(principal.tenant, id, newestNeeded(ask))
-    if (read?.kind !== 'window') return await this.#fromSnapshot(query, read?.seen)
-    return await this.#fromWindow(query, read, query.floor)
+    const read = await cache.read(principal.tenant, id, newestNeeded(request))
+    if (read?.kind !== 'window') return await this.#pageFromSnapshot(query, read?.headEntry)
+    return await this.#pageFromWindow(query, read, query.floor)
   }
 
-  /** From a window at `version` or later; what is older is brought up to date. */
-  async #fromWindow(
+  /** Returns the page from the window, or from a snapshot if the window is older than `version`. */
+  async #pageFromWindow(
     query: Query,
-    { window, seen }: Extract<CacheRead, { kind: 'window' }>,
+    { window, headEntry }: Extract<CacheRead, { kind: 'window' }>,
     version: number,
   ): Promise<PrintedPage> {
-    if (window.version < version) return await this.#fromSnapshot(query, seen)
+    if (window.version < version) return await this.#pageFromSnapshot(query, headEntry)
     return (
-      pageFrom(query.id, query.ask, window) ??
-      (await this.#wider(query, window)) ??
+      pageFrom(query.id, query.request, window) ??
+      (await this.#pageFromWholeWindow(query, window)) ??
       (await query.fromDatabase())
     )
   }
 
-  /** The page of a whole window: some of the messages that were asked for are not shown. */
-  async #wider({ principal, id, ask }: Query, window: Window): Promise<PrintedPage | undefined> {
-    const held = window.texts.length
-    if (window.from === 1 || held < newestNeeded(ask) || held === windowBounds.messages)
+  /** Reads the whole window: hidden messages made the part that was read too short. */
+  async #pageFromWholeWindow(
+    { principal, id, request }: Query,
+    window: Window,
+  ): Promise<PrintedPage | undefined> {
+    const count = window.texts.length
+    if (window.from === 1 || count < newestNeeded(request) || count === windowBounds.messages)
       return undefined
     const read = await this.#options.cache.read(principal.tenant, id, windowBounds.messages)
     if (read?.kind !== 'window' || read.window.version !== window.version) return undefined
-    return pageFrom(id, ask, read.window)
+    return pageFrom(id, request, read.window)
   }
 
-  /** From the database. Where a head was seen before, its window is made of the same snapshot. */
-  async #fromSnapshot(query: Query, seen: Seen | undefined): Promise<PrintedPage> {
-    if (seen === undefined) return await query.fromDatabase()
-    const { principal, id, ask, minCursor } = query
+  /** Reads the database. If a head was read before, the snapshot also fills the cache. */
+  async #pageFromSnapshot(query: Query, headEntry: HeadEntry | undefined): Promise<PrintedPage> {
+    if (headEntry === undefined) return await query.fromDatabase()
+    const { principal, id, request, minCursor } = query
     const { reader, cache } = this.#options
     const { messages, version, lastSeq } = await reader.newest(principal, id, {
       limit: windowBounds.messages,
       ...(minCursor === undefined ? {} : { minCursor }),
     })
     const snapshot = windowOf(version, lastSeq, messages)
-    void cache.fill(principal.tenant, id, seen, snapshot)
-    return pageFrom(id, ask, snapshot, 'database') ?? (await query.fromDatabase())
+    void cache.fill(principal.tenant, id, headEntry, snapshot)
+    return pageFrom(id, request, snapshot, 'database') ?? (await query.fromDatabase())
   }
 }
 
-/** The version of now; refuses what is not there, is gone, or is behind the floor. */
-function checked({ floor }: Query, current: Current | undefined): number {
+/** Returns the version. Fails if the conversation is missing, erased, or behind the floor. */
+function checkedVersion({ floor }: Query, current: CurrentVersion | undefined): number {
   if (current === undefined) throw new Problem('conversation-not-found')
   if (current.isErased) throw new Problem('conversation-erased')
   if (floor > current.version) throw new Problem('cursor-ahead')

@@ -1,4 +1,4 @@
-/** The store: every write, each one autocommitted call, and the work that ends what is overdue. */
+/** The store makes each write in one autocommitted call, and ends overdue seats and sessions. */
 import type { Events } from '../events.ts'
 import type { Database } from '../ports/database.ts'
 import type { Reader } from './reading/reader.ts'
@@ -20,11 +20,21 @@ import type { FailedWrites } from './writing/write-health.ts'
 import { createWrites } from './writing/writes.ts'
 
 /**
- * Bodies have been through the decoder. Every write fails with `conversation-not-found`,
- * `conversation-erased`, `conversation-busy`, a `database-` code (nothing was written) or
- * `outcome-unknown` (it may have been), and with what is said beside it.
+ * Store has all writes of conversations. Their bodies must have passed the decoder. Every write
+ * fails with `conversation-not-found`, `conversation-erased`, `conversation-busy` (another writer
+ * held the conversation for `lockTimeoutMs`), a `database-` code (nothing was written) or
+ * `outcome-unknown` (the write may be committed). Each function's own type names its further
+ * problem codes.
  *
- * Disposing resolves once every turn submitted is decided.
+ * - `ConversationWrites`: create, change and erase a conversation
+ * - `TurnWrites`: record turns, create segments
+ * - `AudioWrites`: attach the URLs of TTS audio
+ * - `SeatWrites`: open a seat for a turn and complete it
+ * - `InterruptionWrites`: report a barge-in
+ * - `voiceSessions`: start, end and read voice sessions
+ *
+ * Disposing ends the work on overdue seats, audio and voice sessions, and resolves once every
+ * submitted turn has its answer.
  */
 export type Store = ConversationWrites &
   TurnWrites &
@@ -35,26 +45,27 @@ export type Store = ConversationWrites &
 export type StoreOptions = {
   readonly database: Database
   readonly reader: Reader
-  /** Told of every commit. */
+  /** Every commit is reported to them. */
   readonly effects: Effects
   readonly events: Events
   readonly writes: WriteBounds
-  /** Bounds on what comes before or after its turn. */
+  /** Bounds of seats, held audio and voice sessions. */
   readonly voice: SeatBounds & AudioBounds & SessionBounds
   readonly limits: {
-    /** Bound on metadata after a patch was merged into it. */
+    /** The most bytes of a conversation's metadata once a patch is merged into it. */
     readonly metadataBytesMax: number
   }
   readonly timeouts: {
-    /** How long a write waits for a conversation that another writer holds. */
+    /** Milliseconds that a write waits for a conversation that another writer holds. */
     readonly lockTimeoutMs: number
-    /** How long a turn may wait for its batch. */
+    /** Milliseconds that a turn may wait in the queue before its batch is sent. */
     readonly deadlineMs: number
   }
-  /** Learns of failed writes. */
+  /** Every failed write is reported to it. @default none */
   readonly health?: FailedWrites | undefined
 }
 
+/** Opens the store, and begins its work on overdue seats, held audio and voice sessions. */
 export function createStore(options: StoreOptions): Store {
   const { database, reader, voice } = options
   const { lockTimeoutMs, deadlineMs: waitMs } = options.timeouts

@@ -1,22 +1,23 @@
-/** Serving on a port, with the server that Elysia has for the runtime. */
+/** The server on a port. Elysia brings one for the runtime. */
 import type { Live } from '../live/live.ts'
 import { StartRefusal } from '../ports/database.ts'
 import { socketHandlers } from './routes/live-socket.ts'
 import type { Router } from './services.ts'
 
 export type Listening = {
-  /** The address on this machine, for people and tests: never a wildcard address. */
+  /** The address on this machine, never a wildcard address. */
   readonly url: string
   /**
-   * Takes no more connections, closes idle ones, says goodbye to sockets, lets requests in flight end
-   * for at most `graceMs`, then cuts what is left.
+   * Accepts no more connections, closes idle ones and sends `bye` to sockets. It waits at most
+   * `graceMs` milliseconds for requests in flight, then closes the remaining connections.
    */
   stop(graceMs: number): Promise<void>
 }
 
-/** Milliseconds between two looks of a stop at the requests in flight. */
-const lookMs = 10
+/** Milliseconds between two checks of the requests in flight, during a stop. */
+const checkMs = 10
 
+/** Starts the server. Throws a `StartRefusal` if it cannot listen on the host and port. */
 export function listen(
   router: Router,
   { host, port }: { host: string; port: number },
@@ -26,12 +27,15 @@ export function listen(
     router.listen({
       hostname: host,
       port,
-      // With `reusePort`, a second server on the port would start silently and take some of the requests.
+      // With `reusePort`, a second server on the port would start silently and get some of the
+      // requests.
       reusePort: false,
       development: false,
-      // Longer than the longest answer takes (an erasure), and than load balancers keep connections.
+      // Seconds: longer than the slowest answer (an erasure), and longer than load balancers keep
+      // connections.
       idleTimeout: 75,
-      // `request/body.ts` bounds bodies: the runtime would refuse them without a problem.
+      // `request/body.ts` bounds bodies instead: the runtime would refuse them without a problem
+      // body.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       websocket: socketHandlers(live),
     })
@@ -43,12 +47,12 @@ export function listen(
   return {
     url: `http://${shownHost(host)}:${server.port}`,
     async stop(graceMs) {
-      const until = performance.now() + graceMs
-      // Resolves late where a client has sent half a request and no more: not waited for.
+      const deadlineAt = performance.now() + graceMs
+      // Not awaited: it resolves late if a client has sent half a request and nothing more.
       void Promise.resolve(server.stop()).catch(() => {})
       await live.drain(graceMs)
-      while (server.pendingRequests > 0 && performance.now() < until)
-        await new Promise((resolve) => setTimeout(resolve, lookMs))
+      while (server.pendingRequests > 0 && performance.now() < deadlineAt)
+        await new Promise((resolve) => setTimeout(resolve, checkMs))
       await server.stop(true)
     },
   }
@@ -63,7 +67,7 @@ function refusal(error: unknown, host: string, port: number): StartRefusal {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE')
     return new StartRefusal(
-      `Port ${port} on ${host} is taken by another program: stop that one, or choose another port with PORT.`,
+      `Port ${port} on ${host} is in use by another program: stop that program, or choose another port with PORT.`,
     )
   if (code === 'EACCES')
     return new StartRefusal(

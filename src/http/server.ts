@@ -1,4 +1,4 @@
-/** The router of the service: every route behind one edge. */
+/** The router of the service: every route, behind one edge. */
 import { Elysia } from 'elysia'
 import { openapiPlugin } from './openapi/document.ts'
 import { accessWarning, createAccess } from './request/access.ts'
@@ -29,6 +29,7 @@ const apiRoutes: readonly RouteFactory[] = [
   ...segmentRoutes,
 ]
 
+/** Makes the router. It logs a warning if the access settings are unsafe. */
 export function createServer(services: Services): Router {
   const access = createAccess(services.access)
   const edge = new Edge({
@@ -40,22 +41,24 @@ export function createServer(services: Services): Router {
   const warning = accessWarning(services.access)
   if (warning !== undefined) services.events.notice('warn', warning)
   const router = new Elysia({
-    // With Bun's own router, the service would behave in two ways.
+    // Bun's own router would answer some routes without the edge.
     systemRouter: false,
-    // Otherwise a host name of three characters without a port makes every path unknown.
+    // Without this, every path is unknown under a host name of up to three characters without a
+    // port.
     handler: { standardHostname: false },
   })
-  let around: Fetch | undefined
+  let wrapped: Fetch | undefined
   router
-    // Elysia calls this for every request. Its types do not say that `handle` is the unwrapped `fetch`.
+    // Elysia calls this for every request. `handle` is the unwrapped `fetch`, although its type
+    // does not say it.
     .wrap((handle) => {
-      around ??= edge.around(handle as unknown as Fetch, () => router.routes)
-      return around
+      wrapped ??= edge.wrap(handle as unknown as Fetch, () => router.routes)
+      return wrapped
     })
     .onError(({ request, error }) => edge.failed({ request, error }))
     .use(openapiPlugin())
   for (const factory of apiRoutes) addRoute(router, factory(services))
-  addLive(router, { ...services.live, isForeign: access.isForeign })
+  addLive(router, { ...services.live, isForbiddenPage: access.isForbiddenPage })
   addOps(router, services.health)
   addProblemPages(router)
   addSwagger(router)

@@ -1,4 +1,4 @@
-/** The services that routes call. `server.ts` is given them and hands them to every route. */
+/** The services that routes call. `server.ts` passes them to every route. */
 import type { Elysia } from 'elysia'
 import type { Config } from '../config.ts'
 import type { Histories } from '../conversation/histories.ts'
@@ -25,15 +25,17 @@ export type Services = {
 
 /** The state that `/readyz` reports. */
 export type Health = {
-  /** Where the database is, without secrets. */
+  /** The address of the database, without secrets. */
   readonly databaseName: string
-  /** Settles soon, whatever the database does; never rejects. */
+  /** Resolves within about a second, even if the database hangs. It never rejects. */
   databaseState(): Promise<DatabaseState>
-  /** Where the cache is, without secrets. */
+  /** The address of the cache, without secrets. */
   readonly cacheName: string
-  /** `read-only`: the cache answers but takes no writes, so nothing is read from it. */
+  /**
+   * `read-only`: the cache answers but refuses writes, so the service does not read from it either.
+   */
   cacheState(): 'up' | 'down' | 'read-only'
-  /** Whether the service is about to stop and wants no more requests. */
+  /** Whether the service is about to stop. Load balancers should send it no more requests then. */
   draining(): boolean
 }
 

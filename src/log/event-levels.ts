@@ -1,10 +1,10 @@
 /** The one table of log events and their levels. docs/logs.md explains every row. */
 
-/** The most severe first: a log at one level writes that level and those before it. */
+/** Levels, the most severe first. A log at one level writes that level and those before it. */
 export const levels = ['error', 'warn', 'info', 'debug'] as const
 export type Level = (typeof levels)[number]
 
-/** Every event and its default level. */
+/** Each event and its default level. */
 export const eventLevels = {
   started: 'info',
   stopping: 'info',

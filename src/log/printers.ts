@@ -1,9 +1,9 @@
-/** One line of the log: JSON for programs, or text for a terminal. */
+/** The two forms of a log line: JSON for programs, text for a terminal. */
 
 export const logFormats = ['json', 'text'] as const
 export type LogFormat = (typeof logFormats)[number]
 
-/** What a line says: `time`, `level` and `event` first, then what the event adds. */
+/** The fields of a line: `time`, `level` and `event` first, then those of the event. */
 export type Entry = {
   /** RFC 3339, UTC, milliseconds. */
   readonly time: string
@@ -12,17 +12,21 @@ export type Entry = {
   readonly [field: string]: unknown
 }
 
-/** Printed without a line feed at the end. Only a text entry with an error has several lines: its stack and causes. */
+/**
+ * One printer per form. The result has no line feed at its end. A text entry with an error has
+ * several lines, for its stack and causes; so has the text of `started`. Every other entry is one
+ * line.
+ */
 export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
   json: (entry) => JSON.stringify(entry),
   text: ({ time, level, event, ...fields }) =>
     event === 'started'
       ? banner(fields)
-      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...words(fields)].join(' '),
+      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...fieldTexts(fields)].join(' '),
 }
 
-/** `name=value` of each field; the stack and causes of an error follow on lines of their own. */
-function words(fields: Readonly<Record<string, unknown>>): string[] {
+/** `name=value` for each field. The stack and causes of an error follow on lines of their own. */
+function fieldTexts(fields: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
     if (value === undefined) return []
     const shown = isFailure(value) ? failureText(value) : valueText(value)
@@ -58,14 +62,17 @@ function valueText(value: unknown): string {
   return /^[!#-~]+$/.test(text) ? text : printable(JSON.stringify(text))
 }
 
-/** Escapes control characters, which a terminal would obey: JSON leaves some of them as they are. */
+/**
+ * Escapes control characters, because a terminal would obey them. JSON leaves some of them as they
+ * are.
+ */
 const printable = (text: string): string =>
   text.replace(
     /[\p{Cc}\u2028\u2029]/gu,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-/** The addresses of the service, and what a user of the embedded database must know. */
+/** The text of `started`: the addresses of the service, and the limits of the embedded database. */
 function banner(fields: Readonly<Record<string, unknown>>): string {
   const { version, url, database, cache, dataDirectory } = fields
   const embedded = [

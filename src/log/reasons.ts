@@ -1,13 +1,19 @@
-/** How a log line describes an error. Adapters put no secret and no SQL into their messages. */
+/**
+ * The description of an error in a log line. Adapters put no secret and no SQL text into their
+ * messages.
+ */
 import { sqlStateOf } from '../ports/database.ts'
 
-/** The message of an error and of its causes: a problem's own message is for its caller, the causes say why. */
+/**
+ * The message of an error, then those of its causes: a problem's message is for the caller, its
+ * causes say why.
+ */
 export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`
 }
 
-/** The SQLSTATE, where Postgres answered one, and the text. */
+/** The SQLSTATE, if Postgres answered one, and the text of an error. */
 export const reasonOf = (cause: unknown): { sqlState?: string | undefined; reason?: string } =>
   cause === undefined ? {} : { sqlState: sqlStateOf(cause), reason: textOf(cause) }
 
@@ -18,5 +24,5 @@ export function describe(error: unknown): unknown {
   return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
 
-/** Cuts what a caller sent to 200 characters. */
+/** Cuts a text that a caller sent to 200 characters. */
 export const cut = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text)

@@ -1,4 +1,4 @@
-/** A client that is closed at an inconvenient moment: no socket is left or made, and every promise settles. */
+/** Closing the client at an inconvenient moment leaves no socket open, opens none, and settles every promise. */
 import { expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -14,13 +14,13 @@ import { freePort, until } from '../support/servers/processes.ts'
 const id = '0192f0c1-7c00-7000-8000-000000000001'
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi!'] } }
 const audio = { key: 'k', part: 0, text: 'Hi!', ttsAudioUrl: 'https://a.example/1' }
-/** The hash of a text is made on another thread: several turns of the event loop are enough for it. */
-const hashed = async () => {
+/** Waits until the hash of a text is ready. Another thread makes it, and ten turns of the event loop suffice. */
+const hashReady = async () => {
   await crypto.subtle.digest('SHA-256', new Uint8Array(1))
   for (let n = 0; n < 10; n += 1) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** A client of a port on which nothing listens, with all that it does outside itself. */
+/** A client of a port on which nothing listens, with its sockets and its journal entries. */
 async function watched(options: Partial<ClientOptions> = {}) {
   const sockets: WebSocket[] = []
   const appended: string[] = []
@@ -50,7 +50,7 @@ const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
     (reason) => reason.name,
   )
 
-/** Given to a write as a value, it closes the client while the write prints it. */
+/** A value that closes the client while a write prints it. */
 const closing = (client: TurnlogClient) => ({
   toJSON() {
     void client.close()
@@ -58,14 +58,14 @@ const closing = (client: TurnlogClient) => ({
   },
 })
 
-/** What is under way when the client is closed in the same tick. */
-const underway: Readonly<Record<string, (client: TurnlogClient) => Promise<unknown>[]>> = {
+/** The writes that are running when the client is closed in the same tick. */
+const runningWrites: Readonly<Record<string, (client: TurnlogClient) => Promise<unknown>[]>> = {
   'a first attach, whose hash is not known yet': (client) => [client.voice(id).attach(audio)],
   'the same attach twice': (client) => {
     const voice = client.voice(id)
     return [voice.attach(audio), voice.attach(audio)]
   },
-  'every other write': (client) => {
+  'all other kinds of writes': (client) => {
     const voice = client.voice(id)
     return [
       voice.started,
@@ -80,8 +80,8 @@ const underway: Readonly<Record<string, (client: TurnlogClient) => Promise<unkno
   },
 }
 
-for (const [name, begin] of Object.entries(underway))
-  test(`close rejects what is under way and makes no other socket: ${name}`, async () => {
+for (const [name, begin] of Object.entries(runningWrites))
+  test(`close rejects a running write and opens no other socket: ${name}`, async () => {
     const { client, sockets, appended } = await watched()
     const outcomes = begin(client).map(outcomeOf)
     const closed = client.close()
@@ -89,7 +89,7 @@ for (const [name, begin] of Object.entries(underway))
     await closed
     expect(await Promise.all(outcomes)).toEqual(Array(outcomes.length).fill('AbortError'))
     await client.settled()
-    await hashed()
+    await hashReady()
     expect({ sockets: sockets.length, appended: appended.length }).toEqual(before)
     expect(sockets.filter(({ readyState }) => readyState < 2)).toEqual([])
   })
@@ -105,12 +105,12 @@ test('close rejects a repeated attach whose hash is still being compared', async
   await closed
   expect(await Promise.all(outcomes)).toEqual(['AbortError', 'AbortError'])
   await client.settled()
-  await hashed()
+  await hashReady()
   expect([sockets.length, appended.length]).toEqual([before, 1])
 })
 
-test('close in a callback of the client leaves no socket and no connection to come', async () => {
-  // It accepts connections and never answers, so that a socket of this port stays as it is.
+test('close in a callback of the client leaves no socket open and no reconnect scheduled', async () => {
+  // The server accepts connections and never answers, so that a socket of this port stays in its state.
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const address = silent.address()
@@ -129,14 +129,14 @@ test('close in a callback of the client leaves no socket and no connection to co
     })
     expect(await outcomeOf(client.record(id, turn))).toBe('AbortError')
     await client.settled()
-    await hashed()
+    await hashReady()
     expect(sockets.filter(({ readyState }) => readyState < 2)).toEqual([])
     expect(states.slice(-2)).toEqual([at, 'closed'])
   }
   silent.close()
 })
 
-test('close while an input is printed rejects its write', async () => {
+test('close while a write prints its input rejects the write', async () => {
   const writes: Readonly<Record<string, (client: TurnlogClient) => Promise<unknown>>> = {
     record: (client) => client.record(id, closing(client) as never),
     attach: (client) => client.attach(id, { ttsAudioUrls: [closing(client) as never] }),
@@ -149,7 +149,7 @@ test('close while an input is printed rejects its write', async () => {
     const { client, sockets } = await watched()
     expect([name, await outcomeOf(write(client))]).toEqual([name, 'AbortError'])
     await client.settled()
-    await hashed()
+    await hashReady()
     expect(sockets.filter(({ readyState }) => readyState < 2)).toEqual([])
   }
 })

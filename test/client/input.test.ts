@@ -1,4 +1,4 @@
-/** What callers give to the writes of the client, on the real service over Postgres: good, bad, and changed later. */
+/** The input of the client's writes, on a real service over Postgres: valid, invalid, and changed during the call. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,21 +56,21 @@ const failure = async (promise: Promise<unknown>): Promise<Problem> => {
   throw thrown
 }
 
-/** A journal, and in `held` the entries that are in it. */
+/** A journal, and in `entries` its current entries. */
 function watchedJournal(inner: Journal = createMemoryJournal()) {
-  const held = new Map<string, JournalEntry>()
+  const entries = new Map<string, JournalEntry>()
   const journal: Journal = {
     ...inner,
     async append(entry) {
-      held.set(entry.key, entry)
+      entries.set(entry.key, entry)
       await inner.append(entry)
     },
     remove(entry) {
-      held.delete(entry.key)
+      entries.delete(entry.key)
       inner.remove(entry)
     },
   }
-  return { journal, held }
+  return { journal, entries }
 }
 
 const cycle: { self?: unknown } = {}
@@ -125,10 +125,10 @@ const writesWith = (client: TurnlogClient, id: string, bad: never) => {
 
 describe('the input of a write', () => {
   for (const [name, bad] of Object.entries(unprintable))
-    test(`that cannot be printed rejects at once, sends nothing and blocks no other write: ${name}`, async () => {
+    test(`an unprintable input is rejected at once, sends nothing and blocks no other write: ${name}`, async () => {
       const id = await newConversation()
       const other = await newConversation()
-      const { journal, held } = watchedJournal()
+      const { journal, entries } = watchedJournal()
       const sent: string[] = []
       const client = clientOf({
         journal,
@@ -143,19 +143,19 @@ describe('the input of a write', () => {
         expect([write, problem.code, problem.retryable]).toEqual([write, 'input-not-json', false])
       }
       expect(sent).toEqual([])
-      // The refused writes left nothing in the lane of `id`, and did not take `the-key`.
+      // The refused writes left nothing in the queue of `id`, and did not take `the-key`.
       const after = client.record(id, turn('after'), { key: 'the-key' })
       await Promise.all([before, after, client.record(other, turn('elsewhere'))])
       expect(await textsOf(id)).toEqual(['before', 'before!', 'after', 'after!'])
       expect(await textsOf(other)).toEqual(['elsewhere', 'elsewhere!'])
       await client.settled()
-      expect([...held]).toEqual([])
+      expect([...entries]).toEqual([])
       await client.close()
       await new Promise((resolve) => setImmediate(resolve))
       expect(unhandled).toEqual([])
     }, 60_000)
 
-  test('that cannot be printed causes no unhandled rejection when the client is closed', async () => {
+  test('an unprintable input causes no unhandled rejection when the client is closed', async () => {
     const id = await newConversation()
     const client = clientOf({ url: `http://127.0.0.1:${await freePort()}` })
     const waiting = client.record(id, turn('waits'))
@@ -171,7 +171,7 @@ describe('the input of a write', () => {
     await client.settled()
   })
 
-  test('that is printable and that the service refuses rejects once and blocks no later write', async () => {
+  test('a printable input that the service refuses is rejected once and blocks no later write', async () => {
     const id = await newConversation()
     await using client = clientOf()
     let deep: unknown = 1
@@ -192,7 +192,7 @@ describe('the input of a write', () => {
     expect(await client.record(id, turn('fine'))).toMatchObject({ version: 2 })
   })
 
-  test('is refused as field-unknown if a member is called like one that the client sets in the frame', async () => {
+  test('a member named like one that the client sets in the frame is refused with field-unknown', async () => {
     const id = await newConversation()
     await using client = clientOf()
     await client.record(id, turn('one'))
@@ -210,12 +210,12 @@ describe('the input of a write', () => {
     expect((await client.attach(id, audio)).messageId).toBeString()
   })
 
-  test('is refused before anything is sent if it is of another type than it must be', async () => {
+  test('an input of the wrong type is refused before anything is sent', async () => {
     const id = await newConversation()
-    const asked: string[] = []
+    const requested: string[] = []
     await using client = clientOf({
       fetch: (url, init) => {
-        asked.push(url)
+        requested.push(url)
         return fetch(url, init)
       },
     })
@@ -268,11 +268,11 @@ describe('the input of a write', () => {
         expect.stringContaining('deadlineMs must be'),
       ])
     }
-    expect(asked).toEqual([])
+    expect(requested).toEqual([])
     await client.settled()
   })
 
-  test('is refused by createClient where an option cannot work', async () => {
+  test('an option that cannot work is refused by createClient', async () => {
     const wrong: [options: Partial<ClientOptions>, name: string, reason: string][] = [
       [{ url: undefined as never }, 'TypeError', 'must be http or https, no query, no fragment'],
       [{ url: '' }, 'TypeError', 'must be http or https, no query, no fragment'],
@@ -299,12 +299,12 @@ describe('the input of a write', () => {
     expect(await client.record(await newConversation(), turn('a'))).toMatchObject({ version: 2 })
   })
 
-  test('is refused before anything is sent if its key or an id is unusable', async () => {
+  test('an unusable key or id is refused before anything is sent', async () => {
     const id = await newConversation()
-    const asked: string[] = []
+    const requested: string[] = []
     await using client = clientOf({
       fetch: (url, init) => {
-        asked.push(url)
+        requested.push(url)
         return fetch(url, init)
       },
     })
@@ -324,12 +324,12 @@ describe('the input of a write', () => {
       expect((await failure(client.eraseConversation(bad))).code).toBe('id-invalid')
       expect((await failure(client.endVoiceSession(id, bad))).code).toBe('id-invalid')
     }
-    expect(asked).toEqual([])
+    expect(requested).toEqual([])
   })
 })
 
-describe('what is recorded of an input', () => {
-  test('is what it was at the call, over REST and the socket, on every attempt', async () => {
+describe('the recorded input of a write', () => {
+  test('the recorded input is the input at the time of the call, over REST and the socket, on every attempt', async () => {
     const id = await newConversation()
     await using client = clientOf({ url: `http://127.0.0.1:${proxy.port}` })
     let sent = 0
@@ -340,13 +340,13 @@ describe('what is recorded of an input', () => {
         return fetch(url, init)
       },
     })
-    const given = {
+    const input = {
       user: { text: 'said', metadata: { list: [1] } },
       assistant: { responses: ['a'] },
     }
-    const overRest = rest.recordTurn(id, given, { key: 'rest' })
-    given.user.text = 'changed'
-    given.user.metadata.list.push(2)
+    const overRest = rest.recordTurn(id, input, { key: 'rest' })
+    input.user.text = 'changed'
+    input.user.metadata.list.push(2)
     expect((await overRest)?.replayed).toBe(false)
     const again = { ...turn('socket') }
     const overSocket = client.record(id, again, { key: 'socket' })
@@ -360,7 +360,7 @@ describe('what is recorded of an input', () => {
     expect(messages[0]?.metadata).toEqual({ list: [1] })
   })
 
-  test('is sent unchanged by the next run after a crash, which refuses another input of that name', async () => {
+  test('the next run after a crash sends the input unchanged, and refuses another input under its name', async () => {
     const id = await newConversation()
     const path = join(directory, 'crash.journal')
     const unreached = clientOf({
@@ -369,29 +369,29 @@ describe('what is recorded of an input', () => {
     })
     const at = '2026-11-24T10:00:00.5Z'
     const metadata = { '2': 'ä\u2028', '1': [1e21, 5e-324, { __proto__: null }], b: '\ud83d\ude00' }
-    const given = { user: { text: 'said', at, metadata }, assistant: { responses: ['a'] } }
-    const text = JSON.stringify(given)
+    const input = { user: { text: 'said', at, metadata }, assistant: { responses: ['a'] } }
+    const text = JSON.stringify(input)
     const voice = unreached.voice(id, { sessionId: 'call' })
     const halves = { user: { text: 'spoken', metadata: { n: 1 } } }
     const audio = { key: 'v', part: 0, text: 'b', ttsAudioUrl: 'https://a.example/b.wav' }
     const writes = [
-      unreached.record(id, given, { key: 'k' }),
+      unreached.record(id, input, { key: 'k' }),
       voice.open({ key: 'v', at }),
       voice.complete('v', halves),
       voice.attach(audio),
     ].map((write) => write.catch((reason) => reason.name))
-    given.user.text = 'changed'
-    given.user.metadata['1'] = []
+    input.user.text = 'changed'
+    input.user.metadata['1'] = []
     halves.user.metadata.n = 2
     audio.text = 'changed'
     await until('all are in the file', () => readFileSync(path, 'utf8').split('\n').length > 4)
     // A copy of the file as a crash would leave it.
-    const left = join(directory, 'left.journal')
-    copyFileSync(path, left)
+    const copy = join(directory, 'left.journal')
+    copyFileSync(path, copy)
     await unreached.close()
     expect(await Promise.all(writes)).toEqual(Array(4).fill('AbortError'))
 
-    const journal = await openFileJournal(left)
+    const journal = await openFileJournal(copy)
     expect(journal.recovered.map((entry) => ('turn' in entry ? entry.turn : entry.key))).toEqual([
       text,
       'turn.open v',
@@ -406,7 +406,7 @@ describe('what is recorded of an input', () => {
     })
     // The same input joins the write that the journal holds; another input is a conflict.
     const same = client.record(id, JSON.parse(text), { key: 'k' })
-    const other = failure(client.record(id, given, { key: 'k' }))
+    const other = failure(client.record(id, input, { key: 'k' }))
     const next = client.voice(id, { sessionId: 'call' })
     const sameAudio = next.attach({ ...audio, text: 'b' })
     const otherAudio = failure(next.attach({ ...audio, text: 'other words' }))
@@ -425,7 +425,7 @@ describe('what is recorded of an input', () => {
     expect(messages[2]?.metadata).toEqual({ n: 1 })
   }, 60_000)
 
-  test('is sent from a journal of an earlier client, whose entries hold values and not texts', async () => {
+  test('a journal of an earlier client, whose entries are values instead of texts, is sent', async () => {
     const id = await newConversation()
     const path = join(directory, 'before.journal')
     const before = await openFileJournal(path)

@@ -1,4 +1,4 @@
-/** The client where it is used: bundled for browsers, and in Node. */
+/** The client in its runtimes: bundled for browsers, in Node and in Deno. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ async function bundle(entry: string, target: 'browser' | 'node', minify = false)
   return { text: text ?? '', inputs: Object.keys(built.metafile?.inputs ?? {}) }
 }
 
-/** What a program prints that uses the client from JavaScript, in a runtime without TypeScript. */
+/** A JavaScript program that uses the client and prints its results. */
 const program = `
 import { createClient, createConversationState, Problem } from './client.js'
 import { openFileJournal } from './file-journal.js'
@@ -39,15 +39,15 @@ for await (const event of client.live(id, { tail: 10 })) {
   if (state.messages.length === 2) break
 }
 const { assistantMessageId } = await recorded
-const given = { n: 1n }
-const turn = { user: { text: 'a', metadata: given }, assistant: { responses: ['b'] } }
+const metadata = { n: 1n }
+const turn = { user: { text: 'a', metadata }, assistant: { responses: ['b'] } }
 const codes = []
 for (const port of [refusedPort, resetPort]) {
   const lost = createClient({ url: 'http://127.0.0.1:' + port, deadlineMs: 400 })
-  given.n = 1
+  metadata.n = 1
   for (const write of [() => lost.recordTurn(id, turn), () => lost.patchConversation(id, {})])
     codes.push(await write().catch(({ code, retryable }) => [code, retryable]))
-  given.n = 1n
+  metadata.n = 1n
   for (const write of [() => lost.recordTurn(id, turn), () => lost.record(id, turn)])
     codes.push(await write().catch(({ code }) => code))
   await lost.close()
@@ -72,7 +72,7 @@ const runtimes = [
 ].filter(({ name }) => Bun.which(name) !== null)
 
 describe('the bundle for browsers', () => {
-  test('has the client alone in it, and is small', async () => {
+  test('the bundle has only the client in it and is small', async () => {
     const { text, inputs } = await bundle('src/client/client.ts', 'browser', true)
     const others = inputs.filter(
       (path) =>
@@ -84,12 +84,12 @@ describe('the bundle for browsers', () => {
     expect(inputs.filter((path) => path.includes('file-'))).toEqual([])
     expect(text).not.toMatch(/node:|\bprocess\.|\bBuffer\b|\bBun\./)
     const bytes = { minified: Buffer.byteLength(text), gzipped: gzipSync(Buffer.from(text)).length }
-    // Private names of classes repeat: they count here, and hardly in what travels.
+    // Private names of classes repeat: they count minified, and hardly gzipped.
     expect(bytes.minified).toBeLessThan(41_000)
     expect(bytes.gzipped).toBeLessThan(15_200)
   })
 
-  test('is what package.json names, and the journal of files is apart', () => {
+  test('package.json exports the client and the file journal apart', () => {
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     for (const name of ['./client', './client/file-journal'])
       expect(Bun.file(join(root, exports[name])).size).toBeGreaterThan(0)
@@ -97,7 +97,7 @@ describe('the bundle for browsers', () => {
 })
 
 describe('the client in other runtimes', () => {
-  test('records, watches and tells of problems as it does in Bun', async () => {
+  test('the client records, follows and reports problems in Node and Deno as in Bun', async () => {
     await using app: TestApp = await testApp()
     const server = app.listen({ host: '127.0.0.1', port: 0 })
     for (const entry of ['client', 'journal/file-journal']) {

@@ -1,4 +1,4 @@
-/** The client and the real service, over real sockets that are cut: the same claims, on Postgres. */
+/** The client and a real service on Postgres, over real sockets that are cut. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ import { startProxy, type TestProxy } from '../support/servers/proxy.ts'
 
 let node: Awaited<ReturnType<typeof startNode>>
 let proxy: TestProxy
-/** Past the proxy, which only the clients under test go through. */
+/** A client without the proxy. Only the clients under test go through the proxy. */
 let direct: TurnlogClient
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-agent-'))
 
@@ -43,7 +43,7 @@ async function truthOf(id: string) {
   return messages
 }
 
-/** Folds what it sees, held to the rules; `upTo` resolves when that version is reached. */
+/** Applies events to a state, and checks their rules. `upTo` resolves when the state reaches a version. */
 function watch(events: AsyncIterable<LiveEvent>) {
   const state = createConversationState()
   const delivered = new Set<string>()
@@ -61,7 +61,7 @@ function watch(events: AsyncIterable<LiveEvent>) {
       state.apply(event)
     }
   })()
-  // Whoever waits for it hears of it; nobody else needs to.
+  // Prevents an unhandled rejection if no test awaits `ended`.
   ended.catch(() => {})
   return {
     state,
@@ -72,7 +72,7 @@ function watch(events: AsyncIterable<LiveEvent>) {
 }
 
 describe('the client and the service', () => {
-  test('lose nothing, double nothing and keep the order while their connections are cut', async () => {
+  test('no turn is lost, doubled or reordered while connections are cut', async () => {
     const states: string[] = []
     await using client = createClient({
       url: `http://127.0.0.1:${proxy.port}`,
@@ -86,7 +86,7 @@ describe('the client and the service', () => {
     const perConversation = 40
     for (let n = 0; n < perConversation; n += 1) {
       for (const id of ids) outcomes.push(client.record(id, turn(`${n}`), { key: `k-${n}` }))
-      // A cut in the middle of what is on its way.
+      // Cut while frames are in flight.
       if (n % 5 === 4) {
         await new Promise((resolve) => setImmediate(resolve))
         proxy.cut()
@@ -104,7 +104,7 @@ describe('the client and the service', () => {
     }
   }, 30_000)
 
-  test('cut in every moment of a recording, still record it once', async () => {
+  test('a turn is recorded once if the connection is cut at any moment', async () => {
     await using client = clientOf()
     const { id } = await direct.createConversation()
     // The frame that is withheld is the n-th that the service sends after the record.
@@ -121,7 +121,7 @@ describe('the client and the service', () => {
     expect((await truthOf(id)).length).toBe(16)
   }, 20_000)
 
-  test('show audio, erasure and what is being said as they happen', async () => {
+  test('a follower sees audio, partials and the erasure as they happen', async () => {
     await using client = clientOf()
     await using speaker = clientOf()
     const { id } = await direct.createConversation({ title: 'call' })
@@ -136,9 +136,9 @@ describe('the client and the service', () => {
       version: 3,
     })
     speaker.partial(id, 'human', 'I would')
-    await until('it is heard', () => watcher.state.partials.human === 'I would')
+    await until('the partial arrives', () => watcher.state.partials.human === 'I would')
     speaker.partial(id, 'human', '')
-    await until('it is taken back', () => watcher.state.partials.human === undefined)
+    await until('the partial is removed', () => watcher.state.partials.human === undefined)
     await direct.eraseConversation(id)
     await watcher.ended
     expect(watcher.kinds.slice(-2)).toEqual(['change', 'reset'])
@@ -154,7 +154,7 @@ describe('the client and the service', () => {
     expect(refused.code).toBe('conversation-erased')
   }, 20_000)
 
-  test('a client that is new goes on where an old one had kept its cursor', async () => {
+  test('a new client resumes at the cursor that an earlier client had stored', async () => {
     const { id } = await direct.createConversation()
     for (const n of [1, 2, 3]) await direct.recordTurn(id, turn(`${n}`))
     const state = createConversationState()
@@ -173,12 +173,12 @@ describe('the client and the service', () => {
     expect(state.messages.map(({ seq }) => seq)).toEqual([5, 6, 7, 8])
   }, 20_000)
 
-  test('a slow consumer holds little, and has everything in the end', async () => {
+  test('a slow consumer gets everything in the end', async () => {
     await using client = createClient({ url: node.url, bufferCharacters: 100_000 })
     const { id } = await direct.createConversation()
     const events = client.live(id, { tail: 0 })
     const state = createConversationState()
-    // It takes one event, and no more for a while.
+    // The consumer takes one event, and then pauses.
     const { value } = await events.next()
     if (value) state.apply(value)
     await Promise.all(
@@ -195,7 +195,7 @@ describe('the client and the service', () => {
 })
 
 describe('an agent with a journal in a file', () => {
-  test('killed between sending and the answer, loses no turn and doubles none', async () => {
+  test('an agent killed between sending and the answer loses no turn and doubles none', async () => {
     const ids = await Promise.all([1, 2].map(async () => (await direct.createConversation()).id))
     const path = join(directory, 'turns.journal')
     const begun = new Set<string>()
@@ -225,7 +225,7 @@ describe('an agent with a journal in a file', () => {
       if (!isLast)
         proxy.onServerBytes = (chunk) => {
           answers += chunk.toString('latin1').split('"t":"recorded"').length - 1
-          // The service has recorded it: the agent dies before it can hear of it.
+          // The service has recorded the turn, and the agent is killed before the answer arrives.
           if (answers <= 3 + life) return 'pass'
           cutAnswers += 1
           agent.kill('SIGKILL')
@@ -246,10 +246,10 @@ describe('an agent with a journal in a file', () => {
       messages.filter(({ role }) => role === 'human'),
     )
     const texts = stored.flat().map(({ content }) => content)
-    // Once each; and all that were in the journal, which are all that the agent had begun.
+    // Each turn is stored once, and so is every turn that the agent had put into the journal.
     expect(new Set(texts).size).toBe(texts.length)
     expect([...begun].filter((key) => !texts.includes(key))).toEqual([])
-    // What was told is what is there, and in the order in which the agent spoke.
+    // The reported messages are stored, in the order in which the agent spoke.
     for (const [key, messageId] of recorded)
       expect(stored.flat().find(({ content }) => content === key)?.id).toBe(messageId)
     for (const messages of stored) {

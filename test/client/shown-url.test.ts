@@ -1,4 +1,4 @@
-/** What is printed of a service's URL holds no secret. Pure, and a client that reaches nobody. */
+/** The printed URL of a service has no secret in it, in pure functions and in a client that reaches no service. */
 import { describe, expect, test } from 'bun:test'
 import { createClient } from '../../src/client/client.ts'
 import { shownUrl, withShownUrl } from '../../src/client/shown-url.ts'
@@ -14,7 +14,7 @@ const messageOf = async (action: () => unknown): Promise<string> => {
   }
 }
 
-describe('a URL that is printed', () => {
+describe('a printed URL', () => {
   test.each([
     ['http://127.0.0.1:4199', 'http://127.0.0.1:4199'],
     ['https://example.org/turnlog', 'https://example.org/turnlog'],
@@ -27,24 +27,24 @@ describe('a URL that is printed', () => {
     ['u:s3cret@h', '***'],
     ['http://u:s3?cret@h', '***'],
     ['localhost', 'localhost'],
-  ])('shows no user, password, query and fragment: %s', (url, shown) => {
+  ])('the printed URL masks user, password, query and fragment: %s', (url, shown) => {
     expect(shownUrl(url)).toBe(shown)
   })
 
-  test('is shown so in the text of a runtime that quotes it', () => {
+  test('a message of a runtime masks each URL that it quotes', () => {
     const url = 'http://u:s3cret@h'
     expect(withShownUrl(`Failed to parse URL from ${url}/v1/live: ${url}`, url)).toBe(
       'Failed to parse URL from http://***@h/v1/live: http://***@h',
     )
   })
 
-  test('is shown so by the client, and by the commands, in retries as in errors', async () => {
+  test('the client and the commands mask the URL in errors and in notices of retries', async () => {
     const base = `http://u:s3cret@127.0.0.1:${await freePort()}/base`
-    const said: string[] = []
+    const notices: string[] = []
     const rest = connect({
       url: base,
       patienceMs: 300,
-      onRetry: waitNotice((line) => said.push(line)),
+      onRetry: waitNotice((line) => notices.push(line)),
     })
     const client = createClient({ url: base, deadlineMs: 300 })
     const broken = () => createClient({ url: 'http://u:s3cret@127.0.0.1:99999' })
@@ -55,9 +55,9 @@ describe('a URL that is printed', () => {
       await messageOf(() => Promise.resolve(broken())),
       await messageOf(() => serviceUrl('htp://u:s3cret@h')),
       await messageOf(() => serviceUrl('u:s3cret@h')),
-      ...said,
+      ...notices,
     ]
-    expect(said).toHaveLength(1)
+    expect(notices).toHaveLength(1)
     for (const message of messages) {
       expect(message).toMatch(/cannot be reached|must be (an )?http/)
       expect(message).not.toContain('s3cret')

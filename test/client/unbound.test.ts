@@ -1,4 +1,4 @@
-/** The client's functions work when they are taken out of the object that they came in. */
+/** The client's functions work without their object. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   createClient,

@@ -224,7 +224,7 @@ describe('turnlog serve', () => {
     const port = new URL(first.url).port
     const { code, out, err } = await ran(['serve'], { DATABASE_URL, PORT: port })
     expect([code, out]).toEqual([1, ''])
-    expect(err.trim()).toMatch(/^Port \d+ on 127\.0\.0\.1 is taken by another program: .*$/)
+    expect(err.trim()).toMatch(/^Port \d+ on 127\.0\.0\.1 is in use by another program: .*$/)
     first.child.kill('SIGKILL')
   }, 30_000)
 

@@ -1,4 +1,4 @@
-/** Where a history is read from, when the store or the database is not what it was. */
+/** Histories on a KV that fails, and on a database that goes back. */
 import { expect, test } from 'bun:test'
 import { openKv } from '../../adapters/open.ts'
 import { KvCache } from '../../src/conversation/cache/kv-cache.ts'
@@ -19,8 +19,11 @@ const principal = { tenant: 'default', subject: 'local', scopes: 'all' } as cons
 const messageAt = (seq: number, text: string): Message =>
   plainMessage(id, { seq, version: seq + 1, text })
 
-/** A database in a list, at version 1 + its length, and a node beside it; `before` each snapshot. */
-function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () => {}) {
+/**
+ * A node on a database that is a list of texts. Its version is 1 + the length of the list. `before`
+ * runs before each snapshot.
+ */
+function nodeOn(kv: Kv, recordedTexts: string[], before: () => Promise<void> = async () => {}) {
   const erased = { isListed: false }
   const log: string[] = []
   const cache = new KvCache({
@@ -33,17 +36,17 @@ function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () =
   })
   const snapshot = async () => {
     await before()
-    const version = said.length + 1
-    const messages = said.map((text, index) => messageAt(index + 1, text))
+    const version = recordedTexts.length + 1
+    const messages = recordedTexts.map((text, index) => messageAt(index + 1, text))
     const cursor = encodeCursor(id, version)
-    return { version, lastSeq: said.length, cursor, messages }
+    return { version, lastSeq: recordedTexts.length, cursor, messages }
   }
   const histories = new Histories({
-    // Only what the reads of histories use is there.
+    // Histories uses only these two functions.
     reader: { newest: snapshot, history: snapshot } as unknown as HistoriesOptions['reader'],
     cache,
     versions: {
-      current: () => Promise.resolve({ version: said.length + 1, isErased: false }),
+      current: () => Promise.resolve({ version: recordedTexts.length + 1, isErased: false }),
     },
     isErased: () => erased.isListed,
     isCoherent: true,
@@ -54,45 +57,45 @@ function nodeOn(kv: Kv, said: string[], before: () => Promise<void> = async () =
     log,
     erased,
     say(text: string) {
-      said.push(text)
-      const version = said.length + 1
+      recordedTexts.push(text)
+      const version = recordedTexts.length + 1
       const commit: Commit = {
         tenant: principal.tenant,
         conversationId: id,
         from: version - 1,
         version,
-        messages: [messageAt(said.length, text)],
+        messages: [messageAt(recordedTexts.length, text)],
         touched: 'messages',
       }
       cache.effect.committed(commit)
     },
     async read(consistency: 'strong' | 'eventual') {
       const { texts, source } = await histories.history(principal, id, { last: 50, consistency })
-      const spoken = texts.map((text) => JSON.parse(new TextDecoder().decode(text)).content)
-      return { spoken, source }
+      const contents = texts.map((text) => JSON.parse(new TextDecoder().decode(text)).content)
+      return { contents, source }
     },
   }
 }
 
-test('what a node keeps of a future that a restored database does not have is never served', async () => {
+test('a ready window newer than a restored database is never served', async () => {
   const { kv } = await openKv('memory:')
-  const said: string[] = []
-  const node = nodeOn(kv, said)
+  const recordedTexts: string[] = []
+  const node = nodeOn(kv, recordedTexts)
   for (const text of ['one', 'two', 'lost', 'lost as well']) node.say(text)
-  expect((await node.read('strong')).spoken).toHaveLength(4)
-  // Restored from a backup, and the store emptied, as is wise; the node goes on.
-  said.length = 2
+  expect((await node.read('strong')).contents).toHaveLength(4)
+  // The database is restored from a backup and the KV emptied, but the node keeps running.
+  recordedTexts.length = 2
   for await (const { key } of kv.list({ prefix: kvKeys.history(principal.tenant, id) }))
     await kv.delete(key)
-  expect((await node.read('strong')).spoken).toEqual(['one', 'two'])
+  expect((await node.read('strong')).contents).toEqual(['one', 'two'])
   expect(node.log.join()).toContain('cache-ahead')
   for (const text of ['three', 'four']) node.say(text)
-  expect((await node.read('strong')).spoken).toEqual(['one', 'two', 'three', 'four'])
+  expect((await node.read('strong')).contents).toEqual(['one', 'two', 'three', 'four'])
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })
 
-test('a store that hangs costs a read one deadline', async () => {
+test('a KV that hangs delays a read by one deadline only', async () => {
   const { kv } = await openKv('memory:')
   const calls: string[] = []
   let isHung = false
@@ -113,24 +116,24 @@ test('a store that hangs costs a read one deadline', async () => {
   await node.read('strong')
   isHung = true
   calls.length = 0
-  const { spoken, source } = await node.read('eventual')
-  expect([spoken, source, calls]).toEqual([['one'], 'database', ['getMany']])
+  const { contents, source } = await node.read('eventual')
+  expect([contents, source, calls]).toEqual([['one'], 'database', ['getMany']])
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })
 
-test('a window that lost its race into the store comes there with a later read', async () => {
+test('a window whose fill loses to a commit is cached by a later read', async () => {
   const { kv } = await openKv('memory:')
   const headOf = async () => (await kv.get<Head>(kvKeys.head(principal.tenant, id))).value
   let snapshots = 0
-  // A commit lands between the miss of the first reader and its window.
+  // A commit lands between the miss of the first reader and its fill.
   const node = nodeOn(kv, ['one'], async () => {
     snapshots += 1
     if (snapshots > 1) return
     node.say('two')
-    await until('the commit is in the store', async () => (await headOf())?.version === 3)
+    await until('the commit is in the KV', async () => (await headOf())?.version === 3)
   })
-  expect(await node.read('strong')).toEqual({ spoken: ['one', 'two'], source: 'database' })
+  expect(await node.read('strong')).toEqual({ contents: ['one', 'two'], source: 'database' })
   expect((await headOf())?.full).toBe(false)
   await until('it is cached', async () => (await node.read('strong')).source === 'cache')
   expect(await headOf()).toMatchObject({ full: true, version: 3 })
@@ -139,7 +142,7 @@ test('a window that lost its race into the store comes there with a later read',
   kv.close()
 })
 
-test('a store that is away costs nothing of what a node has at hand', async () => {
+test('a node serves its ready windows without a snapshot while the KV is away', async () => {
   const { kv } = await openKv('memory:')
   let isAway = false
   const away: Kv = {
@@ -162,13 +165,13 @@ test('a store that is away costs nothing of what a node has at hand', async () =
   snapshots = 0
   node.say('two')
   for (let read = 0; read < 20; read += 1)
-    expect(await node.read('strong')).toEqual({ spoken: ['one', 'two'], source: 'database' })
+    expect(await node.read('strong')).toEqual({ contents: ['one', 'two'], source: 'database' })
   expect(snapshots).toBe(0)
   await node.cache[Symbol.asyncDispose]()
   kv.close()
 })
 
-test('what is listed as erased is read from the database, whatever the store and the node have ready', async () => {
+test('a conversation listed as erased is read from the database, although a window of it is cached', async () => {
   const { kv } = await openKv('memory:')
   let snapshots = 0
   const node = nodeOn(kv, ['one'], async () => {

@@ -1,4 +1,4 @@
-/** Serving on a port: what holds of the server that app.fetch alone cannot show. */
+/** The server on a port: the behaviour that app.fetch alone cannot show. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
@@ -23,12 +23,12 @@ afterAll(async () => {
 
 const portOf = ({ url }: Listening) => Number(new URL(url).port)
 
-/** A connection that keeps what it got, and says when it was closed. */
+/** A TCP connection, with the text that it received, and whether it is closed. */
 async function rawConnection(port: number) {
   const socket: Socket = connect(port, '127.0.0.1')
-  const state = { got: '', closed: false }
+  const state = { received: '', closed: false }
   socket.on('data', (chunk) => {
-    state.got += chunk
+    state.received += chunk
   })
   socket.on('close', () => {
     state.closed = true
@@ -38,8 +38,8 @@ async function rawConnection(port: number) {
   return { socket, state }
 }
 
-describe('a server', () => {
-  test('answers with the id of the request and a problem for what it does not know', async () => {
+describe('listen', () => {
+  test('the server answers an unknown path with a problem and the id of the request', async () => {
     const response = await fetch(`${server.url}/nope`, { headers: { 'turnlog-request-id': 'a-1' } })
     expect(response.status).toBe(404)
     expect(response.headers.get('turnlog-request-id')).toBe('a-1')
@@ -48,7 +48,7 @@ describe('a server', () => {
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '15'])
   })
 
-  test('sends long answers whole', async () => {
+  test('a long answer arrives complete', async () => {
     const created = await fetch(`${server.url}/v1/conversations`, {
       method: 'POST',
       body: new Blob(['{}']),
@@ -65,7 +65,7 @@ describe('a server', () => {
     expect([head.status, await head.text()]).toEqual([200, ''])
   })
 
-  test('refuses a body past the bound itself, however it is sent', async () => {
+  test('a body above the maximum is refused by a problem, with a Content-Length or chunked', async () => {
     for (const headers of [
       { 'content-length': String(200 * 1024 * 1024) },
       { 'transfer-encoding': 'chunked' },
@@ -74,7 +74,7 @@ describe('a server', () => {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
       })
-      // The server closes while we still send.
+      // The server closes the connection while the test still sends.
       sending.on('error', () => {})
       const answered = once(sending, 'response')
       const chunk = Buffer.alloc(65_536, ' ')
@@ -87,41 +87,41 @@ describe('a server', () => {
     }
   })
 
-  test('takes a caller that goes away in the middle of a body for no fault of its own', async () => {
+  test('a caller that disconnects in the middle of a body leaves no line in the log', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const { socket } = await rawConnection(portOf(listening))
     socket.write(
       'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"ti',
     )
-    // The server has taken the request up once the next one is answered.
+    // Once the next request is answered, the server has read this one.
     expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
     socket.destroy()
-    // Resolves when no request is in flight any more.
+    // The stop resolves when no request is in flight.
     await listening.stop(10_000)
     expect(own.log).toEqual([])
   })
 
-  test('has the port for itself', () => {
+  test('a second server on the same port is refused with a StartRefusal that names PORT', () => {
     for (const host of ['127.0.0.1', '0.0.0.0']) {
       const second = () => app.listen({ host, port: portOf(server) })
       expect(second).toThrow(StartRefusal)
-      expect(second).toThrow(/^Port \d+ on [\d.]+ is taken by another program: .* PORT\.$/)
+      expect(second).toThrow(/^Port \d+ on [\d.]+ is in use by another program: .* PORT\.$/)
     }
   })
 
-  test('says which address cannot be had', () => {
+  test('listening on an address of another machine is refused with a StartRefusal', () => {
     expect(() => app.listen({ host: '192.0.2.1', port: 0 })).toThrow(StartRefusal)
   })
 })
 
-describe('a stop', () => {
-  test('is not held up by idle connections or half a request', async () => {
+describe('Listening.stop', () => {
+  test('a stop does not wait for idle connections or half a request', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const idle = await rawConnection(portOf(listening))
     idle.socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    await until('the answer is there', () => idle.state.got.endsWith('{"status":"ok"}'))
+    await until('the answer arrives', () => idle.state.received.endsWith('{"status":"ok"}'))
     const half = await rawConnection(portOf(listening))
     half.socket.write('POST /v1/conversations HTTP/1.1\r\nHo')
     const stopped = performance.now()
@@ -132,14 +132,14 @@ describe('a stop', () => {
     expect(await again.catch(() => 'refused')).toBe('refused')
   })
 
-  test('cuts what has not ended when the grace is over', async () => {
+  test('a stop closes connections whose requests have not ended after the grace', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const slow = await rawConnection(portOf(listening))
     slow.socket.write(
       'POST /v1/conversations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{',
     )
-    // The server has taken the request up once the next one is answered.
+    // Once the next request is answered, the server has read this one.
     expect((await fetch(`${listening.url}/healthz`)).status).toBe(200)
     const stopped = performance.now()
     await listening.stop(200)

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { Counts } from '../support/voice/voice-frames.ts'
 import { openNodes, type VoiceNodes } from '../support/voice/voice-nodes.ts'
-import { Run, type Wrongs } from '../support/voice/voice-run.ts'
+import { type Faults, Run } from '../support/voice/voice-run.ts'
 import { schedule } from '../support/voice/voice-schedule.ts'
 
 const runs = Number(process.env['SCHEDULES'] ?? 40)
@@ -17,13 +17,13 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => bench[Symbol.asyncDispose]())
 
-function holds(counts: Counts, wrongs: Wrongs = {}) {
+function holds(counts: Counts, faults: Faults = {}) {
   let foreign: string | undefined
   return fc.asyncProperty(schedule, async (schedule) => {
     const created = await bench.nodes[0]?.ask('POST', '/v1/conversations', {})
     const c = String(created?.body['id'])
     counts.count('schedules')
-    foreign = (await new Run(bench, c, { wrongs, counts, foreign }).play(schedule)) ?? foreign
+    foreign = (await new Run(bench, c, { faults, counts, foreign }).play(schedule)) ?? foreign
   })
 }
 

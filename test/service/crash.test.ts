@@ -8,12 +8,16 @@ import { checkConversation } from '../support/writing/checker.ts'
 import { recordTurn } from '../support/writing/client.ts'
 import { createWriter, seeded } from '../support/writing/writer.ts'
 
-/** `CRASHES=200` is the long run, of each kind of database; one kill and start takes some 6 s on a slow disk. */
+/**
+ * Number of kills per kind of database. `CRASHES=200` is the long run; one kill and start takes
+ * about 6 s on a slow disk.
+ */
 const crashes = Number(process.env['CRASHES'] ?? 4)
 
 /**
- * Kills the service at random moments under load and starts it again. Patient writers send again,
- * under the same keys, until they are told; the others do not know, and may not be told a lie.
+ * Kills the service at random moments under load and starts it again. Patient writers repeat a turn
+ * under the same idempotency key until it is answered. The others give up, so the outcome of such a
+ * turn is unknown to them; every answer that a writer did get must be true.
  */
 async function crash(env: Record<string, string>): Promise<void> {
   const random = seeded(7)
@@ -33,14 +37,14 @@ async function crash(env: Record<string, string>): Promise<void> {
   const running = Promise.all(writers.map((writer) => writer.run(Number.MAX_SAFE_INTEGER)))
   for (let n = 0; n < crashes; n += 1) {
     const turns = writers.map((writer) =>
-      [...writer.told.values()].reduce((sum, one) => sum + one.turns.size, 0),
+      [...writer.logs.values()].reduce((sum, one) => sum + one.turns.size, 0),
     )
     const before = turns.reduce((sum, count) => sum + count, 0)
-    // Under load: some turns are acknowledged between any two kills.
+    // Between two kills at least five turns are acknowledged, so each kill happens under load.
     const goal = before + 5 + random() * 60
     for (;;) {
       const now = writers
-        .flatMap((writer) => [...writer.told.values()])
+        .flatMap((writer) => [...writer.logs.values()])
         .reduce((sum, one) => sum + one.turns.size, 0)
       if (now >= goal) break
       await Bun.sleep(2)
@@ -52,18 +56,18 @@ async function crash(env: Record<string, string>): Promise<void> {
   stopped = true
   await running
   for (const id of conversations) {
-    const told = writers.flatMap((writer) => writer.told.get(id) ?? [])
-    await checkConversation(node.url, id, told, { exact: false })
+    const logs = writers.flatMap((writer) => writer.logs.get(id) ?? [])
+    await checkConversation(node.url, id, logs, { exact: false })
   }
   await node[Symbol.asyncDispose]()
 }
 
 describe(`the service killed ${crashes} times under load`, () => {
-  test('keeps every acknowledged turn whole, and no half one, on Postgres', async () => {
+  test('a service killed under load keeps every acknowledged turn and no half of a turn, on Postgres', async () => {
     await crash({ DATABASE_URL: await testDatabaseUrl() })
   }, 1_800_000)
 
-  test('keeps every acknowledged turn whole, and no half one, on PGlite', async () => {
+  test('a service killed under load keeps every acknowledged turn and no half of a turn, on PGlite', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     await crash({ TURNLOG_DATA: directory })
     rmSync(directory, { recursive: true, force: true })
@@ -71,7 +75,7 @@ describe(`the service killed ${crashes} times under load`, () => {
 })
 
 describe('a frozen node', () => {
-  test('holds no lock: the other node goes on writing the same conversations', async () => {
+  test('a frozen node holds no lock, so another node can write the same conversations', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl() }
     await using one = await startNode(env)
     await using two = await startNode(env)
@@ -90,8 +94,8 @@ describe('a frozen node', () => {
     const running = frozen.map((each) => each.run(Number.MAX_SAFE_INTEGER))
     const acknowledged = () =>
       frozen
-        .flatMap((each) => [...each.told.values()])
-        .reduce((sum, told) => sum + told.turns.size, 0)
+        .flatMap((each) => [...each.logs.values()])
+        .reduce((sum, log) => sum + log.turns.size, 0)
     for (let round = 0; round < 5; round += 1) {
       const goal = acknowledged() + 20
       while (acknowledged() < goal) await Bun.sleep(2)

@@ -12,7 +12,7 @@ import {
 import { call, must, recordTurn } from '../support/writing/client.ts'
 import { seeded } from '../support/writing/writer.ts'
 
-describe('over REST', () => {
+describe('dialogues over REST', () => {
   let node: Node
   beforeAll(async () => {
     node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
@@ -26,7 +26,7 @@ describe('over REST', () => {
   const history = async (id: string) =>
     must(await call<History>(node.url, 'GET', `/v1/conversations/${id}/history`)).messages
 
-  /** Runs a task for every item, so many at a time. */
+  /** Runs a task for every item, 16 at a time. */
   const each = async <T>(items: readonly T[], task: (item: T) => Promise<void>) => {
     const rest = [...items]
     const work = async () => {
@@ -36,13 +36,13 @@ describe('over REST', () => {
   }
 
   test.skipIf(!dialoguesAreHere)(
-    'all 712 real dialogues come back word for word, in order',
+    'a history returns each of 712 real dialogues word for word, in order',
     async () => {
       const dialogues = dialogueFiles.flatMap(readDialogues)
       expect(dialogues).toHaveLength(712)
       await each(dialogues, async (dialogue) => {
         const id = await create({ externalId: dialogue.id })
-        // Every second dialogue with its answers as sentences: real parts.
+        // In every second dialogue, each sentence of an answer is a part.
         const inSentences = dialogues.indexOf(dialogue) % 2 === 0
         const turns = turnsOf(dialogue, inSentences ? sentences : (text) => [text])
         for (const [n, turn] of turns.entries()) must(await recordTurn(node.url, id, turn, `${n}`))
@@ -53,7 +53,7 @@ describe('over REST', () => {
             { role: 'ai' as const, parts: assistant.responses },
           ]),
         )
-        // An utterance of the user at the end has no answer, so it is no turn.
+        // A last utterance of the user without an answer is not recorded as a turn.
         const utterances = dialogue.turns.slice(0, messages.length).map(({ text }) => text)
         expect(messages.map(({ parts }) => parts.join(''))).toEqual(utterances)
         expect(
@@ -64,7 +64,7 @@ describe('over REST', () => {
     120_000,
   )
 
-  test('turns of 1 to 64 parts come back part for part', async () => {
+  test('a history returns answers of 1 to 64 parts with the same parts', async () => {
     const random = seeded(3)
     const words = ['yes', ' no ', '好的', '😀', '\n', '"quoted"', '{}', 'NULL', '\\', 'a,b', "it's"]
     const id = await create({})

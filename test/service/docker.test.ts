@@ -1,6 +1,6 @@
 /**
- * The Dockerfile, as far as it can be proved without an engine: its words are checked, and then
- * followed into a temporary directory, where what they have put together serves.
+ * The Dockerfile, tested without a container engine: its instructions are checked, then carried out
+ * in a temporary directory, and the service is started from there.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import {
@@ -42,7 +42,7 @@ const environment = (): Record<string, string> =>
   )
 
 describe('the Dockerfile', () => {
-  test('starts each stage from an exact version of the Bun the project runs on', () => {
+  test('each stage of the Dockerfile starts from the exact version of Bun that the project uses', () => {
     const version = packageJson.packageManager.replace('bun@', '')
     expect(stages.map(({ name, image }) => [name, image])).toEqual([
       ['dependencies', `oven/bun:${version}-slim`],
@@ -50,7 +50,7 @@ describe('the Dockerfile', () => {
     ])
   })
 
-  test('copies what is there, from the project where .dockerignore lets it or from a stage', () => {
+  test('each COPY in the Dockerfile names existing files that .dockerignore admits, or another stage', () => {
     const copies = stages.flatMap((stage) => textsOf(stage, 'COPY').map(readCopy))
     for (const { from, sources } of copies) {
       if (from !== undefined) {
@@ -62,14 +62,15 @@ describe('the Dockerfile', () => {
         expect(ignore.split('\n')).toContain(`!${source}`)
       }
     }
-    // Else a secret or half a gigabyte of what is not needed would be sent to the engine.
+    // .dockerignore admits nothing more: no secret and no half a gigabyte of files goes to the
+    // engine.
     const admitted = ignore.split('\n').filter((line) => line.startsWith('!'))
     const copied = copies.flatMap(({ from, sources }) => (from === undefined ? sources : []))
     expect(new Set(admitted)).toEqual(new Set(copied.map((source) => `!${source}`)))
     expect(ignore.split('\n')).toContain('*')
   })
 
-  test('runs without a shell, as no root, and leaves AUTH to whoever runs it', () => {
+  test('the image runs without a shell, not as root, and does not set AUTH', () => {
     const [user = '', group = ''] = one('USER').split(':')
     for (const id of [user, group]) expect(Number(id)).toBeGreaterThan(0)
     expect(readExec(one('ENTRYPOINT')).slice(1)).toEqual(['--no-env-file', 'src/main.ts'])
@@ -86,14 +87,14 @@ describe('the Dockerfile', () => {
   })
 })
 
-test('docs/docker.md runs the image with AUTH, and with the host names that requests may use', () => {
+test('the command in docs/docker.md sets AUTH and the host names that requests may use', () => {
   const text = readFileSync(join(root, 'docs/docker.md'), 'utf8')
   const [, line = ''] = /^(docker run (?:.*\\\n)*.*)$/m.exec(text) ?? []
   expect(line).toContain('-e AUTH=none')
   expect(line).toContain('-e TURNLOG_SERVER_ALLOWED_HOSTS=localhost')
 })
 
-describe('what the Dockerfile puts together', () => {
+describe('the files of the image', () => {
   const image = mkdtempSync(join(tmpdir(), 'turnlog-image-'))
   const stageRoot = (name: string) => join(image, name)
   const inside = (name: string, path: string) =>
@@ -102,7 +103,7 @@ describe('what the Dockerfile puts together', () => {
   afterAll(() => rmSync(image, { recursive: true, force: true }))
 
   beforeAll(() => {
-    // For the user of the image, who is none of ours.
+    // The user of the image, who is no user of this machine, must be able to read it.
     chmodSync(image, 0o755)
     for (const stage of stages) {
       mkdirSync(inside(stage.name, '/app'), { recursive: true })
@@ -121,7 +122,7 @@ describe('what the Dockerfile puts together', () => {
       const origin = from === undefined ? join(root, source) : inside(from, source)
       const to = inside(stage.name, target.endsWith('/') ? join(target, basename(source)) : target)
       mkdirSync(dirname(to), { recursive: true })
-      // From a stage it is moved: nothing else wants it, and it is thousands of small files.
+      // Files of a stage are moved, not copied: nothing else needs them, and there are thousands.
       if (from === undefined) cpSync(origin, to, { recursive: true })
       else renameSync(origin, to)
       if (owner !== undefined && user.uid !== undefined) chownSync(to, user.uid, user.gid)
@@ -139,7 +140,7 @@ describe('what the Dockerfile puts together', () => {
     expect([text, exitCode, exitCode === 0 ? '' : String(stderr)]).toEqual([text, 0, ''])
   }
 
-  /** As the image would run it, but for the root of its files. */
+  /** Starts a command as the image would, except that its files are in a temporary directory. */
   function start(words: readonly string[], env: Record<string, string>) {
     const [program = '', ...rest] = words
     const variables = { ...environment(), TURNLOG_DATA: inside('service', '/data'), ...env }
@@ -159,13 +160,13 @@ describe('what the Dockerfile puts together', () => {
   }
   const entrypoint = readExec(one('ENTRYPOINT'))
 
-  test('refuses to listen for others until somebody says AUTH=none', async () => {
+  test('the image refuses to listen for other machines unless AUTH=none is set', async () => {
     const { code, text } = await ended([...entrypoint, 'serve'], {})
     expect(code).toBe(2)
     expect(text).toContain('AUTH=none')
   })
 
-  test('has what a Postgres server needs, and of node_modules nothing that only compilers read', async () => {
+  test('the image can migrate a Postgres server, and has no compilers in node_modules', async () => {
     const { code, text } = await ended([...entrypoint, 'migrate'], {
       AUTH: 'none',
       DATABASE_URL: await testDatabaseUrl(),
@@ -175,9 +176,9 @@ describe('what the Dockerfile puts together', () => {
     expect(existsSync(inside('service', 'node_modules/@biomejs'))).toBe(false)
   })
 
-  test('serves on its volume as its own user, says that it lives, and ends at SIGTERM', async () => {
+  test('the image serves from its volume as its own user, passes its health check, and ends at SIGTERM', async () => {
     const port = await freePort()
-    // A proxy in the environment is no way to this machine.
+    // The health check must not use the proxy that the environment names.
     const env = { AUTH: 'none', PORT: `${port}`, http_proxy: 'http://127.0.0.1:1' }
     expect((await ended(healthcheck(), env)).code).toBe(1)
     const child = start([...entrypoint, ...readExec(one('CMD'))], env)

@@ -1,6 +1,7 @@
 /**
- * The night table: every way in which a database fails, and for each what a caller, the log and `/readyz`
- * say, and that all is well once it is mended. The table is printed at the end.
+ * The night table: every way in which a database fails. For each, it checks the caller's answer,
+ * the log and `/readyz`, and that everything works again after the repair. It is printed at the
+ * end.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { problems } from '../../src/problem.ts'
@@ -15,7 +16,7 @@ import { openEmbedded, openServer, type Server, type World } from '../support/ni
 import type { Answer } from '../support/servers/app.ts'
 import { until } from '../support/servers/processes.ts'
 
-/** Large enough that a full disk is met soon, and not the same twice, so that it cannot be compressed. */
+/** A large random text: it fills a disk soon, and cannot be compressed. */
 const words = () => Buffer.from(crypto.getRandomValues(new Uint8Array(6000))).toString('base64')
 
 const turn = () => ({ user: { text: 'Hello' }, assistant: { responses: [words()] } })
@@ -30,7 +31,7 @@ async function conversationsOf({ app }: World) {
   const writeTo = (path: string) =>
     app.ask('POST', `${path}/turns`, turn(), { 'idempotency-key': crypto.randomUUID() })
   return {
-    /** Of the first. */
+    /** The path of the first conversation. */
     path: paths[0] ?? '',
     write: () => writeTo(paths[0] ?? ''),
     writeAll: () => Promise.all(paths.map(writeTo)),
@@ -47,7 +48,7 @@ const readiness = async ({ app }: World, query = '') => {
 const lines = ({ app }: World): Record<string, unknown>[] =>
   app.log.map((line) => Object(JSON.parse(line)))
 
-/** What the caller of a write that failed is told. */
+/** Checks the problem that the caller of a failed write gets. */
 function expectProblem(answer: Answer, code: NonNullable<Expected['code']>) {
   const { status, title, retryable } = problems[code]
   expect(answer.body).toMatchObject({ code, status, title, retryable: true })
@@ -58,8 +59,8 @@ function expectProblem(answer: Answer, code: NonNullable<Expected['code']>) {
 
 const table: string[][] = []
 
-/** Breaks the world, looks at all that it says, mends it, and looks again. */
-async function live<W extends World>(where: string, world: W, row: Row<W>): Promise<void> {
+/** Breaks the database, checks answers, log and readiness, mends it, and checks again. */
+async function breakAndMend<W extends World>(where: string, world: W, row: Row<W>): Promise<void> {
   const { write, writeAll, read } = await conversationsOf(world)
   expect((await writeAll()).map(({ status }) => status)).toEqual([201, 201])
   expect(await readiness(world)).toMatchObject({ status: 200, state: 'up' })
@@ -69,7 +70,8 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
   let answer = await write()
   if (code === undefined) expect(answer.status).toBe(201)
   else {
-    // Some may find room left, or have an outcome that is not known; then all fail for one reason.
+    // The first writes may still find room, or have an unknown outcome. Then all fail for one
+    // reason.
     await until(
       'writes fail for the reason',
       async () => {
@@ -108,7 +110,7 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
 
   table.push([
     where,
-    `${row.name}${row.isMade?.(world) === true ? ' (made by a trigger)' : ''}`,
+    `${row.name}${row.isSimulated?.(world) === true ? ' (made by a trigger)' : ''}`,
     code === undefined ? '201' : `503 ${code}, retryable`,
     row.reads === undefined ? '200' : `503 ${row.reads}`,
     logged(world, row),
@@ -118,12 +120,15 @@ async function live<W extends World>(where: string, world: W, row: Row<W>): Prom
   ])
 }
 
-/** The events that tell of the row. The failed write has a line, with all that an operator asks for. */
+/**
+ * Checks that the log has the events of the row and a line of the failed write, and returns the
+ * events.
+ */
 function logged(world: World, row: Expected): string {
-  const { code, sqlState, red, redForReads, lines: told = [] } = row
+  const { code, sqlState, red, redForReads, lines: patterns = [] } = row
   const found = lines(world)
   const of = (event: string) => found.filter((line) => line['event'] === event)
-  for (const line of told) expect(world.app.log.some((each) => line.test(each))).toBe(true)
+  for (const line of patterns) expect(world.app.log.some((each) => line.test(each))).toBe(true)
   if (code === undefined) expect(of('request-slow').length).toBeGreaterThan(0)
   else {
     const unserved = of('request-unserved').find(
@@ -134,7 +139,7 @@ function logged(world: World, row: Expected): string {
     expect(unserved?.['requestId']).toBeString()
     expect(unserved?.['sqlState']).toBe(sqlState)
   }
-  // Where nothing is answered at all, nothing has to be written to find out.
+  // If reads fail, too, no probe has to write to find out that writes fail.
   if (redForReads === undefined) {
     expect(of('writes-lost').at(-1)?.['code']).toBe(red)
     expect(of('writes-back').length > 0).toBe(red !== undefined)
@@ -149,7 +154,7 @@ function logged(world: World, row: Expected): string {
     .join(', ')
 }
 
-describe('on a server', () => {
+describe('failures of a database server', () => {
   let server: Server
   beforeAll(async () => {
     server = await openServer()
@@ -157,13 +162,13 @@ describe('on a server', () => {
   afterAll(() => server[Symbol.asyncDispose]())
 
   for (const row of serverRows)
-    test(`${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
+    test(`the answers, the log and /readyz show the reason while ${row.name} on a server, and recover after a repair`, async () => {
       await using world = await server.world(row.options)
-      await live('server', world, row)
+      await breakAndMend('server', world, row)
     }, 120_000)
 })
 
-describe('what is no failure of the database', () => {
+describe('refusals that are no failure of the database', () => {
   let server: Server
   beforeAll(async () => {
     server = await openServer()
@@ -174,7 +179,7 @@ describe('what is no failure of the database', () => {
     expect(world.app.log.join()).not.toContain('writes-lost')
   }
 
-  test('a conversation that another writer holds leaves /readyz green', async () => {
+  test('a conversation that another writer has locked leaves /readyz green', async () => {
     await using world = await server.world()
     const { write, path } = await conversationsOf(world)
     const id = path.split('/').at(-1)
@@ -186,7 +191,7 @@ describe('what is no failure of the database', () => {
     expect((await write()).status).toBe(201)
   }, 60_000)
 
-  test('a conversation whose rows are refused leaves /readyz green, and others of its batch are recorded', async () => {
+  test('a conversation whose rows the database refuses leaves /readyz green, and the rest of its batch is recorded', async () => {
     await using world = await server.world()
     const { write, writeAll, path } = await conversationsOf(world)
     const id = path.split('/').at(-1)
@@ -199,17 +204,17 @@ describe('what is no failure of the database', () => {
     const [refused, recorded] = await writeAll()
     expect([refused?.body['code'], recorded?.status]).toEqual(['database-refused', 201])
     await staysGreen(world)
-    // What probes wrote is not there.
+    // The probes left no conversation behind.
     const [row] = await world.sql('select count(*)::int as n from conversations')
     expect(row).toEqual({ n: 2 })
   }, 60_000)
 })
 
-describe('embedded', () => {
+describe('failures of the embedded database', () => {
   for (const row of embeddedRows)
-    test(`embedded: ${row.name}: the caller, the log and /readyz say why, and all goes on once it is mended`, async () => {
+    test(`the answers, the log and /readyz show the reason while ${row.name} in the embedded database, and recover after a repair`, async () => {
       await using world = await openEmbedded()
-      await live('embedded', world, row)
+      await breakAndMend('embedded', world, row)
     }, 180_000)
 })
 

@@ -1,4 +1,4 @@
-/** The example of a voice agent, as its users run it. */
+/** The example of a voice agent, run as its users run it. */
 import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { walk } from '../support/tour.ts'
 
 const root = join(import.meta.dir, '../..')
 
-test('a voice agent whose line is cut again and again leaves what was said, heard and spoken', async () => {
+test('a voice agent stores every dialogue word for word although its connection is cut repeatedly', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-voice-agent-'))
   await using node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
   const agent = join(root, 'examples/voice-agent/agent.ts')
@@ -27,7 +27,7 @@ test('a voice agent whose line is cut again and again leaves what was said, hear
   rmSync(directory, { recursive: true, force: true })
 }, 60_000)
 
-test('its README shows what its commands print', async () => {
+test('the commands in the README of the voice agent print what it shows', async () => {
   await using node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
   const names = [
     ['http://localhost:3000', node.url],

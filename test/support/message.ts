@@ -1,9 +1,9 @@
-/** A message by itself, as it would come from the database. */
+/** A message outside any database, for tests. */
 import { messageOf } from '../../src/conversation/sql/rows.ts'
 import { nullFields } from '../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../src/conversation/wire/schemas.ts'
 
-/** It stands in a turn of its own; its ids go by its place. */
+/** A message that is a turn of its own. Its ids are made from its `seq`. */
 export function plainMessage(
   conversationId: string,
   {

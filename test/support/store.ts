@@ -1,4 +1,4 @@
-/** A store and a reader over a database, with every commit that the effects were told of. */
+/** A store and a reader over a database, with every commit that the effects received. */
 
 import { Reader } from '../../src/conversation/reading/reader.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/conversation/store.ts'
@@ -16,17 +16,17 @@ export type OpenStore = AsyncDisposable & {
 }
 
 /**
- * Fails every statement that no module of the domain exports: those that are exported are prepared in
- * test/conversation/sql/statements.test.ts. Bounds are small where a test wants to reach
- * them. Disposing it closes the database, too.
+ * Opens a store. Its database fails statements that no module of the domain exports, because only
+ * exported ones are prepared in test/conversation/sql/statements.test.ts. Its bounds are small
+ * enough to be reached. Disposing it also closes the database.
  */
 export async function openStore(
   database: Database,
   bounds: Partial<StoreOptions['voice']> = {},
 ): Promise<OpenStore> {
   await database.migrate()
-  const known = new Set((await exportedStatements()).values())
-  const guarded = onlyExported(database, known)
+  const exported = new Set((await exportedStatements()).values())
+  const guarded = onlyExported(database, exported)
   const commits: Commit[] = []
   const events = createEvents(() => {})
   const effects = new Effects(events)
@@ -67,7 +67,7 @@ export async function openStore(
   }
 }
 
-/** The code under which something was refused. */
+/** Returns the problem code of a refusal. */
 export async function refusal(promise: Promise<unknown>): Promise<ProblemCode> {
   try {
     await promise

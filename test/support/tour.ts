@@ -1,6 +1,6 @@
 /**
- * A document walked as it is written: every `sh` block runs, in one shell and in order, and what it
- * prints has the shape of the block below it. `UPDATE_DOCS=1` writes what was printed.
+ * Runs a document: each `sh` block runs in one shell, in order, and its output must have the shape
+ * of the block below it. `UPDATE_DOCS=1` writes the output into the document instead.
  */
 import { expect } from 'bun:test'
 import {
@@ -17,10 +17,13 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dir, '..', '..')
 
-/** A step: a command, and what it is said to print. */
+/** A step of a tour: a command, and the block that shows its output. */
 const stepPattern = /```sh\n([\s\S]*?)```\n+```(json|text)\n([\s\S]*?)```/g
 
-/** Ids, times, cursors and what is measured are new in every run; everything else is as written. */
+/**
+ * The text with placeholders for ids, times, cursors and measured values, which differ in every
+ * run.
+ */
 const shape = (text: string) =>
   compact(text)
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id>')
@@ -32,7 +35,7 @@ const shape = (text: string) =>
     .replace(/at most of \d+; in use now: \d+/g, 'at most of <n>; in use now: <n>')
     .trim()
 
-/** JSON is laid out for reading in the document. */
+/** The text without the line breaks of JSON, which a document lays out for reading. */
 function compact(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text))
@@ -45,8 +48,9 @@ const pretty = (kind: string, text: string) =>
   kind === 'json' ? JSON.stringify(JSON.parse(text), null, 2) : text.trimEnd()
 
 /**
- * Walks `file` from where it says `from`; answers the number of steps. `names` are pairs of what the
- * document calls something and what it is here. `turnlog` is the command line; libraries are found.
+ * Walks `file` from the first occurrence of `from`. Returns the number of steps. `names` are pairs:
+ * a text in the document, and the text that replaces it in this run (such as a URL). Commands can
+ * call `turnlog` and import the project's libraries.
  */
 export async function walk(
   file: string,
@@ -79,23 +83,24 @@ export async function walk(
   return steps.length
 }
 
-/** What the script printed; it must end well, and complain of nothing. */
+/** Runs a script and returns its output. It must end with 0 and write nothing to standard error. */
 async function run(script: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
-  // Every library, and this package as those see it who have installed it.
+  // All libraries of the project, and the project itself as an installed package.
   const libraries = join(directory, 'node_modules')
   mkdirSync(libraries)
   for (const name of readdirSync(join(root, 'node_modules')))
     symlinkSync(join(root, 'node_modules', name), join(libraries, name))
   symlinkSync(root, join(libraries, 'turnlog'))
-  // A program and no function of the shell, so that in the background it has its own process id.
+  // `turnlog` is a program, not a function of the shell, so that in the background it has a process
+  // id.
   const programs = join(directory, 'node_modules/.programs')
   mkdirSync(programs)
   const main = join(root, 'src/main.ts')
   const turnlog = `#!/bin/sh\nexec '${process.execPath}' --no-env-file '${main}' "$@"\n`
   writeFileSync(join(programs, 'turnlog'), turnlog, { mode: 0o755 })
   const shell = Bun.spawn(['bash', '-euo', 'pipefail', '-c', script], {
-    // The leader of a group: what it has left running ends with it.
+    // The shell leads a process group, so that the processes it leaves running can be ended.
     detached: true,
     cwd: directory,
     env: { PATH: `${programs}:${process.env['PATH'] ?? ''}` },
@@ -115,7 +120,7 @@ function endGroup(leader: number): void {
   try {
     process.kill(-leader, 'SIGKILL')
   } catch (reason) {
-    // Nothing was left.
+    // No process of the group is running any more.
     if (!(reason instanceof Error && 'code' in reason && reason.code === 'ESRCH')) throw reason
   }
 }

@@ -1,36 +1,60 @@
-/** A conversation as its changes add up: what an app shows, and what a test compares. */
+/** ConversationState is the state of a conversation that results from its changes. Apps show it, tests compare it. */
 import type { Change, Conversation, Message, Segment } from '../../conversation/wire/schemas.ts'
 import type { Role } from '../wire/client-frames.ts'
 import type { LiveEvent } from './live-event.ts'
 
+/** The state of a followed conversation. */
 export type ConversationState = {
-  /** Null until a change has brought it. */
+  /** The conversation without its messages. Null until a change has brought it. */
   readonly conversation: Conversation | null
-  /** By `seq`. After a tail, only the newest, and older ones that have changed since. */
+  /** The messages in the order of `seq`. After a `tail`: the newest ones, and older ones that have changed since. */
   readonly messages: readonly Message[]
+  /** The segments that the changes have brought. */
   readonly segments: readonly Segment[]
-  /** 0: nothing is known yet. */
+  /** The version of the last change; it is 0 before the first one. */
   readonly version: number
-  /** Where to go on from: keep it beside what you keep. */
+  /** The cursor of the last change. Store it beside your own state, and pass it to `live` or `listChanges` later. */
   readonly cursor: string | undefined
+  /** Whether the conversation was erased. */
   readonly erased: boolean
-  /** What each speaker is just saying, and is not durable yet. */
+  /** The partial of each speaker: the text so far of a message that is not recorded yet. */
   readonly partials: Readonly<Partial<Record<Role, string>>>
 }
 
-export type ConversationFold = ConversationState & {
-  /** Takes an event of `live()`, or a page of `listChanges()`. */
+/** A state and the functions that change and copy it. */
+export type ConversationFold = ConversationState & ConversationFoldApi
+
+export type ConversationFoldApi = {
+  /**
+   * Applies an event of `live()`, or a page of `listChanges()`.
+   *
+   * @param event The event or the page.
+   * @example
+   * const state = createConversationState()
+   * state.apply(await client.listChanges(id))
+   */
   apply(event: LiveEvent | Change): void
-  /** The state as it is now, which later events do not change. */
+  /**
+   * Copies the state.
+   *
+   * @returns The state as it is now. Later events do not change it.
+   * @example
+   * const state = createConversationState()
+   * const { messages, partials } = state.snapshot()
+   */
   snapshot(): ConversationState
 }
 
 /**
- * Makes an empty state, to which the events of `live()` and pages of `listChanges()` are added.
+ * Makes an empty state. Apply the events of `live()` or the pages of `listChanges()` to it.
  *
+ * @returns The state, with `apply` and `snapshot`.
  * @example
  * const state = createConversationState()
- * for await (const event of client.live(id, { tail: 20 })) state.apply(event)
+ * for await (const event of client.live(id, { tail: 20 })) {
+ *   state.apply(event)
+ *   if (event.type === 'live') break
+ * }
  */
 export function createConversationState(): ConversationFold {
   const messages = new Map<string, Message>()
@@ -41,31 +65,31 @@ export function createConversationState(): ConversationFold {
   let cursor: string | undefined
   let sorted: readonly Message[] | undefined
 
-  const forget = () => {
+  const clear = () => {
     messages.clear()
     segments.clear()
     partials = {}
     sorted = undefined
   }
 
-  const unsay = (role: Role) => {
+  const removePartial = (role: Role) => {
     const { [role]: _, ...others } = partials
     partials = others
   }
 
   const change = (range: Change, snapshot: boolean) => {
     if (snapshot) {
-      forget()
+      clear()
       conversation = null
     } else if (range.version <= version) return
     for (const message of range.messages) {
-      // Audio for what was said before ends nothing.
-      if (!messages.has(message.id)) unsay(message.role)
+      // A change of an older message, for example its audio, leaves the partial.
+      if (!messages.has(message.id)) removePartial(message.role)
       messages.set(message.id, message)
     }
     for (const segment of range.segments ?? []) segments.set(segment.id, segment)
     conversation = range.conversation ?? conversation
-    if (conversation !== null && conversation.erasedAt !== null) forget()
+    if (conversation !== null && conversation.erasedAt !== null) clear()
     version = range.version
     cursor = range.cursor
     sorted = undefined
@@ -98,12 +122,12 @@ export function createConversationState(): ConversationFold {
       if (!('type' in event)) change(event, false)
       else if (event.type === 'change') change(event, event.snapshot)
       else if (event.type === 'partial') {
-        unsay(event.role)
-        // Empty takes it back.
+        removePartial(event.role)
+        // An empty text removes the partial.
         if (event.text !== '') partials = { ...partials, [event.role]: event.text }
       } else if (event.type === 'reset') {
         const erased = fold.erased
-        forget()
+        clear()
         if (!erased) conversation = null
         version = 0
         cursor = undefined

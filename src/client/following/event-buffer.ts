@@ -1,15 +1,18 @@
-/** Events between a socket and a consumer that may be slower. Bounded by whoever fills it. */
+/**
+ * EventBuffer holds events between a socket and a slower consumer. The code that fills it must stop when it is full.
+ */
 import type { LiveEvent } from './live-event.ts'
 
 export type EventBuffer = {
-  /** `characters`: about what it occupies. */
+  /** Adds an event. `characters` is its approximate size. */
   push(event: LiveEvent, characters: number): void
-  /** Nothing more should be pushed until it is drained; what is pushed all the same is kept. */
+  /** Whether the filling code should stop until the buffer is drained. Events pushed all the same are stored. */
   isFull(): boolean
+  /** Takes the oldest event, or waits for one. */
   next(): Promise<IteratorResult<LiveEvent, void>>
-  /** What is in it is still given, then the iteration ends. */
+  /** Ends the iteration after the stored events. */
   end(): void
-  /** What is in it is dropped; the iteration ends, with `failure` where there is one. */
+  /** Drops the stored events and ends the iteration, with `failure` if there is one. */
   stop(failure?: { readonly reason: unknown }): void
 }
 
@@ -18,23 +21,25 @@ type Waiter = {
   readonly reject: (reason: unknown) => void
 }
 
-/** `onDrained`: the consumer has taken the last one. */
 export function createEventBuffer(options: {
+  /** The characters at which the buffer is full. */
   readonly characters: number
+  /** The number of events at which the buffer is full. */
   readonly events: number
+  /** Called when the consumer has taken the last stored event. */
   readonly onDrained: () => void
 }): EventBuffer {
   let items: { readonly event: LiveEvent; readonly characters: number }[] = []
   let waiters: Waiter[] = []
-  let held = 0
+  let storedCharacters = 0
   let ended = false
   let failure: { readonly reason: unknown } | undefined
 
   const finish = () => {
     ended = true
-    const left = waiters
+    const unanswered = waiters
     waiters = []
-    for (const { resolve, reject } of left) {
+    for (const { resolve, reject } of unanswered) {
       if (failure === undefined) resolve({ done: true, value: undefined })
       else reject(failure.reason)
       failure = undefined
@@ -46,21 +51,21 @@ export function createEventBuffer(options: {
       if (ended) return
       const waiter = waiters.shift()
       if (waiter !== undefined) return waiter.resolve({ done: false, value: event })
-      // Of a speaker's words that are not durable, only the latest are of use.
+      // A newer partial of a speaker replaces the older one.
       if (event.type === 'partial')
         items = items.filter((item) => {
           const outdated = item.event.type === 'partial' && item.event.role === event.role
-          if (outdated) held -= item.characters
+          if (outdated) storedCharacters -= item.characters
           return !outdated
         })
       items.push({ event, characters })
-      held += characters
+      storedCharacters += characters
     },
-    isFull: () => held >= options.characters || items.length >= options.events,
+    isFull: () => storedCharacters >= options.characters || items.length >= options.events,
     async next() {
       const item = items.shift()
       if (item !== undefined) {
-        held -= item.characters
+        storedCharacters -= item.characters
         if (items.length === 0) options.onDrained()
         return { done: false, value: item.event }
       }
@@ -73,11 +78,11 @@ export function createEventBuffer(options: {
       return new Promise((resolve, reject) => waiters.push({ resolve, reject }))
     },
     end: finish,
-    stop(why) {
+    stop(cause) {
       if (ended) return
       items = []
-      held = 0
-      failure = why
+      storedCharacters = 0
+      failure = cause
       finish()
     },
   }

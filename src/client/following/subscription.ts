@@ -1,7 +1,7 @@
 /**
- * Subscription is one conversation as it changes: every change once and in order, over any number of connections.
- * Its position is that of the last change that was taken into the buffer; a gap, a full buffer or a lost connection is
- * healed by subscribing again from there.
+ * Subscription follows one conversation: it yields every change once and in order, over any number of connections.
+ * Its position is that of the last change it put into the buffer. After a gap, a full buffer or a lost connection it
+ * subscribes again from there.
  */
 import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem-error.ts'
@@ -15,25 +15,31 @@ export type SubscriptionOptions = {
   readonly conversationId: string
   readonly start: LiveStart
   readonly backoff: Backoff
-  /** Beyond this much text that waits for the consumer, the service is asked to stop. */
+  /** Characters that may wait for the consumer. Above that number, the subscription sends an `unsub` frame. */
   readonly bufferCharacters: number
   readonly newFrameId: () => string
   readonly signal: AbortSignal | undefined
-  /** The consumer asks for its first event: takes the subscription to a connection. */
+  /** Called when the consumer asks for its first event. It brings the subscription to a connection. */
   readonly onStart: (subscription: Subscriber) => void
 }
 
-/** More events than this do not wait for the consumer, however small. */
+/** Events that may wait for the consumer, whatever their size. */
 const bufferEventsMax = 1000
-/** A pinged version that was not reached in this time, without any progress, was missed. */
+/** Milliseconds without progress after which a pinged version that was not reached counts as missed. */
 const missedMs = 2000
 
 /**
- * `off`: no connection. `asked`: subscribed to, and not yet confirmed. `on`: changes come. `leaving`:
- * unsubscribed from, and not yet confirmed. `full`: left, until the consumer has caught up. `later`: to be
- * asked for again in a moment.
+ * The phase of a subscription.
+ *
+ * - `off`: there is no connection.
+ * - `sub`: a `sub` was sent and has no answer.
+ * - `on`: changes arrive.
+ * - `unsub`: an `unsub` was sent and has no answer.
+ * - `full`: unsubscribed until the consumer has caught up.
+ * - `later`: unsubscribed until a timer subscribes again.
+ * - `ended`: the iteration is over.
  */
-type Phase = 'off' | 'asked' | 'on' | 'leaving' | 'full' | 'later' | 'ended'
+type Phase = 'off' | 'sub' | 'on' | 'unsub' | 'full' | 'later' | 'ended'
 
 export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent, void, void> {
   readonly conversationId: string
@@ -43,14 +49,17 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   #phase: Phase = 'off'
   #isStarted = false
   #carrier: Carrier | undefined
-  /** Of the last `sub` or `unsub`: older answers are of no interest. */
+  /** The id of the last `sub` or `unsub`. Answers to older ones are ignored. */
   #askId = ''
+  /** Whether a `live` frame has arrived since the last `sub`. */
   #caughtUp = false
-  /** Whose words the consumer shows that are not durable. */
+  /** The speakers whose partial the consumer shows. */
   readonly #speaking = new Set<Role>()
-  /** Attempts since the last progress. */
-  #stumbles = 0
+  /** Attempts to subscribe since the last progress. */
+  #attempts = 0
+  /** The timer that subscribes again. */
   #later: ReturnType<typeof setTimeout> | undefined
+  /** The timer of a pinged version that was not reached yet. */
   #missed: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: SubscriptionOptions) {
@@ -66,7 +75,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     if (options.signal?.aborted === true) this.#abort()
   }
 
-  /** A property, so that it works unbound. */
+  /** The next event. It is a property, so that it works unbound. */
   readonly next = async (): Promise<IteratorResult<LiveEvent, void>> => {
     if (!this.#isStarted) {
       this.#isStarted = true
@@ -95,7 +104,7 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   lost(): void {
     this.#clearTimers()
-    this.#takeBackPartials()
+    this.#dropPartials()
     if (this.#phase !== 'ended') this.#phase = 'off'
   }
 
@@ -110,11 +119,12 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   }
 
   head(version: number): void {
-    const known = this.#position.version
-    if (this.#phase !== 'on' || !this.#caughtUp || known === undefined || version <= known) return
+    const reached = this.#position.version
+    const isReached = reached === undefined || version <= reached
+    if (this.#phase !== 'on' || !this.#caughtUp || isReached) return
     this.#missed ??= setTimeout(() => {
       this.#missed = undefined
-      if (this.#phase === 'on' && this.#position.version === known) this.#stumble()
+      if (this.#phase === 'on' && this.#position.version === reached) this.#restart()
     }, missedMs)
   }
 
@@ -125,17 +135,17 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   readonly #abort = () => this.fail(this.#options.signal?.reason)
 
-  /** The answer to the last `sub` or `unsub`. */
+  /** Takes the answer to the last `sub` or `unsub`. */
   #answer(frame: ServerFrame): void {
-    if (this.#phase === 'leaving' && frame.t === 'unsubscribed') {
-      if (this.#stumbles > 1) this.#askLater()
+    if (this.#phase === 'unsub' && frame.t === 'unsubscribed') {
+      if (this.#attempts > 1) this.#askLater()
       else this.#ask()
-    } else if (this.#phase === 'asked' && frame.t === 'subscribed') {
+    } else if (this.#phase === 'sub' && frame.t === 'subscribed') {
       this.#phase = 'on'
       this.#position.confirm(frame.cursor)
-    } else if (/asked|leaving/.test(this.#phase) && frame.t === 'problem') {
+    } else if (/^(un)?sub$/.test(this.#phase) && frame.t === 'problem') {
       const problem = Problem.received(frame)
-      this.#stumbles += 1
+      this.#attempts += 1
       if (problem.retryable) this.#askLater()
       else {
         this.#end('service')
@@ -146,14 +156,14 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   #event(frame: ServerFrame, length: number): void {
     if (frame.t === 'change') {
-      const event = this.#position.take(frame)
-      if (event === 'gap') this.#stumble()
+      const event = this.#position.accept(frame)
+      if (event === 'gap') this.#restart()
       else if (event !== 'old') this.#progress(event, length)
     } else if (frame.t === 'live') {
       if (this.#position.reach(frame.version)) {
         this.#caughtUp = true
         this.#progress({ type: 'live', version: this.#position.version ?? frame.version }, 0)
-      } else this.#stumble()
+      } else this.#restart()
     } else if (frame.t === 'partial') {
       const { role, text } = frame
       this.#speaking[text === '' ? 'delete' : 'add'](role)
@@ -162,13 +172,13 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
   }
 
   #progress(event: LiveEvent, length: number): void {
-    this.#stumbles = 0
+    this.#attempts = 0
     this.#buffer.push(event, length)
     if (event.type === 'change' && this.#buffer.isFull()) this.#leave()
   }
 
-  /** Nobody will say that they are taken back, once their subscription is gone. */
-  #takeBackPartials(): void {
+  /** Removes the partials that the consumer shows: without a subscription, no frame would remove them. */
+  #dropPartials(): void {
     for (const role of this.#speaking) this.#buffer.push({ type: 'partial', role, text: '' }, 0)
     this.#speaking.clear()
   }
@@ -178,9 +188,9 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
       this.#phase = 'full'
       return
     }
-    this.#phase = 'asked'
+    this.#phase = 'sub'
     this.#caughtUp = false
-    this.#takeBackPartials()
+    this.#dropPartials()
     this.#askId = this.#options.newFrameId()
     const start = this.#position.start()
     this.#carrier?.ask({ t: 'sub', id: this.#askId, c: this.conversationId, ...start })
@@ -188,19 +198,19 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
 
   #askLater(): void {
     this.#phase = 'later'
-    const waitMs = fullJitterMs(this.#options.backoff, this.#stumbles - 1)
+    const waitMs = fullJitterMs(this.#options.backoff, this.#attempts - 1)
     this.#later = setTimeout(() => this.#ask(), waitMs)
   }
 
   #leave(): void {
-    this.#phase = 'leaving'
+    this.#phase = 'unsub'
     this.#askId = this.#options.newFrameId()
     this.#carrier?.leave({ t: 'unsub', id: this.#askId, c: this.conversationId })
   }
 
-  /** Something is missing: again, from the last change that is known. */
-  #stumble(): void {
-    this.#stumbles += 1
+  /** Subscribes again from the last accepted change, because a later one is missing. */
+  #restart(): void {
+    this.#attempts += 1
     this.#leave()
   }
 
@@ -210,15 +220,15 @@ export class Subscription implements Subscriber, AsyncIterableIterator<LiveEvent
     this.#missed = undefined
   }
 
-  /** `by` the service: it has ended the subscription on its side. */
+  /** Ends the subscription. `by` is the side that ended it: if it was the service, no `unsub` is sent. */
   #end(by: 'service' | 'consumer'): void {
     if (this.#phase === 'ended') return
-    const subscribed = this.#phase === 'asked' || this.#phase === 'on'
+    const subscribed = this.#phase === 'sub' || this.#phase === 'on'
     if (by === 'consumer' && subscribed) this.#leave()
-    const confirms = by === 'consumer' && this.#phase === 'leaving'
+    const awaitsUnsubscribed = by === 'consumer' && this.#phase === 'unsub'
     this.#phase = 'ended'
     this.#clearTimers()
     this.#options.signal?.removeEventListener('abort', this.#abort)
-    this.#carrier?.release(confirms)
+    this.#carrier?.release(awaitsUnsubscribed)
   }
 }

@@ -1,9 +1,11 @@
-/** Journal entries as JSON text, which is compared with other writes of the same name and sent. */
+/** Journal entries as JSON text. The text is compared with other writes of the same name, and is sent. */
 import { frameText } from '../wire/client-frames.ts'
 import type { JournalEntry } from './journal.ts'
 
+/** The JSON text of the turn or the speech in an entry. */
 export const textOf = (entry: JournalEntry): string => ('turn' in entry ? entry.turn : entry.speech)
 
+/** The text of the frame that sends an entry, under the frame id `id`. */
 export function frameOf(entry: JournalEntry, id: string): string {
   const { conversationId: c } = entry
   if (!('turn' in entry)) return frameText(entry.speech, id, c)
@@ -12,7 +14,7 @@ export function frameOf(entry: JournalEntry, id: string): string {
   return `${head.slice(0, -1)},"turn":${entry.turn}}`
 }
 
-/** Not a promise if both texts are known already. */
+/** Compares two texts. Returns a promise only if one of the texts is a promise. */
 export function isSameText(
   one: string | Promise<string>,
   other: string | Promise<string>,
@@ -21,7 +23,10 @@ export function isSameText(
   return Promise.all([one, other]).then(([first, second]) => first === second)
 }
 
-/** Journals of earlier clients hold values in place of texts; those clients sent the value as JSON.stringify prints it. */
+/**
+ * An entry of a journal, with a text. Journals of earlier clients have a value in its place, and those clients sent
+ * the value as JSON.stringify prints it.
+ */
 export function asText(entry: JournalEntry): JournalEntry {
   const text: unknown = textOf(entry)
   if (typeof text === 'string') return entry

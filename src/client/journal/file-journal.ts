@@ -1,26 +1,27 @@
 /**
- * A send journal in a file, for Bun, Node and Deno: turns outlive the process, and with `sync` the machine.
- * Of its own entry point, for browsers have no files.
+ * FileJournal: a journal in a file, in Bun, Deno and Node. Its writes survive a crash of the process, and with `sync`
+ * a crash of the machine. It has an entry point of its own, because browsers have no files.
  */
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { lockFile } from './file-lock.ts'
 import {
-  createHeld,
+  createJournalContent,
   entryName,
-  type Held,
   type Journal,
   type JournalBounds,
+  type JournalContent,
   type JournalEntry,
-  type Kept,
+  type StoredEntry,
 } from './journal.ts'
 import { addLine, doneLine, readLines } from './journal-lines.ts'
 import { LineFile } from './line-file.ts'
 
+/** The options of `openFileJournal`. */
 export type FileJournalOptions = JournalBounds & {
   /**
-   * Whether a turn is on the disk before it is sent, so that it outlives a crash of the machine and not
-   * only of the process.
+   * Whether a write is synced to the disk before it is sent. It then survives a crash of the machine, and not only of
+   * the process.
    *
    * @default true
    */
@@ -28,13 +29,23 @@ export type FileJournalOptions = JournalBounds & {
 }
 
 /**
- * Opens the journal at `path`, or makes it; its directory, too. Rejects with an `Error`, and leaves the file
- * as it is, where another process holds it, and where it is no journal or is damaged. A journal is an empty
- * file, or one whose lines that end in a newline are all of a journal. The last line may lack its newline,
- * because a crash cut it short: it is dropped, for it was not sent. Where that is the only line, it must be
- * the beginning of a line of a journal.
+ * Opens the journal in a file. If the file or its directory does not exist, it is made. One process at a time may
+ * hold the file.
  *
- * @example createClient({ url, journal: await openFileJournal('turns.journal') })
+ * A journal is an empty file, or a file whose complete lines are all lines of a journal. The last line may lack its
+ * newline, because a crash cut it short. It was not sent, so it is dropped. If it is the only line, it must be the
+ * beginning of a line of a journal. A damaged line with its newline may have been sent, so it is an error.
+ *
+ * A write is refused with `journal-full` if the disk has no room for it, and with `journal-failed` after another fault
+ * of the file. The file system must have hard links.
+ *
+ * @param path The path of the file.
+ * @param options The bounds of the journal, and whether writes are synced to the disk.
+ * @returns The journal, for `createClient`. It rejects with an `Error` and leaves the file unchanged if another process
+ *   holds the file, or if the file is no journal or is damaged.
+ * @example
+ * const journal = await openFileJournal('./turns.journal', { sync: false })
+ * await using durable = createClient({ url, journal })
  */
 export async function openFileJournal(
   path: string,
@@ -44,12 +55,12 @@ export async function openFileJournal(
   await mkdir(dirname(at), { recursive: true })
   const unlock = await lockFile(`${at}.lock`)
   try {
-    const held = createHeld(options)
+    const content = createJournalContent(options)
     const { handle, size, recovered } = await openLines(at)
-    for (const entry of recovered) held.restore(entry, keptOf(entry))
+    for (const entry of recovered) content.restore(entry, storedEntry(entry))
     const { sync = true } = options
-    const file = new LineFile({ path: at, handle, size, held, sync })
-    return journalOver(file, held, recovered, unlock)
+    const file = new LineFile({ path: at, handle, size, content, sync })
+    return journalOver(file, content, recovered, unlock)
   } catch (reason) {
     await unlock()
     throw reason
@@ -57,21 +68,21 @@ export async function openFileJournal(
 }
 
 async function openLines(at: string) {
-  // Not for appending: what a failed write has left is written over.
+  // Not opened for appending: the next write overwrites the remains of a failed one.
   const handle = await open(at, 'r+').catch((reason) => {
-    // Whatever else is wrong, a new file would take the place of what it holds.
+    // After any other error, a new file would replace the writes that this one holds.
     const isMissing = reason instanceof Error && 'code' in reason && reason.code === 'ENOENT'
     if (!isMissing) throw reason
     return open(at, 'w+')
   })
   try {
-    // A device or a pipe would be read as empty, and removed at the end.
+    // A device or a pipe would read as empty, and would be removed when the journal closes.
     if (!(await handle.stat()).isFile()) throw new Error(`${at} is not a regular file.`)
     const file = await handle.readFile()
     const { lines, wholeBytes, damagedAt } = readLines(file)
     if (damagedAt !== undefined)
       throw new Error(
-        `${at} ${damagedAt === 0 ? 'is no journal, or it' : 'is a journal that'} is damaged at byte ${damagedAt}. Nothing of it was changed. Give another path, or look at the file and remove the damaged line.`,
+        `${at} ${damagedAt === 0 ? 'is no journal, or it' : 'is a journal that'} is damaged at byte ${damagedAt}. The file was not changed. Give another path, or remove the damaged line from the file.`,
       )
     if (wholeBytes < file.length) await handle.truncate(wholeBytes)
     await handle.sync()
@@ -91,23 +102,23 @@ async function openLines(at: string) {
 /** The journal's functions, which work unbound. */
 function journalOver(
   file: LineFile,
-  held: Held,
+  content: JournalContent,
   recovered: readonly JournalEntry[],
   unlock: () => Promise<void>,
 ): Journal {
   const remove = (entry: JournalEntry) => {
-    if (held.delete(entry) && !file.isClosed) file.write(doneLine(entry))
+    if (content.delete(entry) && !file.isClosed) file.write(doneLine(entry))
   }
   return {
     recovered,
     async append(entry) {
       if (file.isClosed) throw new Error(`The journal ${file.path} is closed.`)
-      const kept = keptOf(entry)
-      held.add(entry, kept)
+      const stored = storedEntry(entry)
+      content.add(entry, stored)
       try {
-        await file.keep(addLine(kept.json))
+        await file.store(addLine(stored.json))
       } catch (reason) {
-        // It may be in a file that was written anew meanwhile.
+        // A compaction may have put the entry into the new file meanwhile.
         remove(entry)
         throw reason
       }
@@ -121,7 +132,7 @@ function journalOver(
   }
 }
 
-function keptOf(entry: JournalEntry): Kept {
+function storedEntry(entry: JournalEntry): StoredEntry {
   const json = JSON.stringify(entry)
   return { json, bytes: Buffer.byteLength(json) }
 }

@@ -1,66 +1,69 @@
-/** One process at a time on a file, as far as a file can tell: its lock names the process that holds it. */
+/** A lock file, which names the process that holds it. It lets one process at a time use a file. */
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { newId } from '../wire/new-ids.ts'
 
 /**
- * Takes the lock, or throws an `Error` that names the holder. The lock of a process that has ended is taken
- * over. Answers the release.
+ * Takes the lock at `path`. Throws an `Error` that names the holder if a running process holds it. The lock of a
+ * process that has ended is taken over. Returns the function that releases the lock.
  */
 export async function lockFile(path: string): Promise<() => Promise<void>> {
-  // Like no other, so that nobody takes it for the lock that was here before.
-  const mine = `${process.pid} ${newId()}`
-  held.add(mine)
+  // Unique, so that another process cannot mistake it for the lock that was here before.
+  const ownLock = `${process.pid} ${newId()}`
+  ownLocks.add(ownLock)
   try {
-    while (!(await claim(path, mine))) await removeStale(path)
+    while (!(await claim(path, ownLock))) await removeStale(path)
   } catch (reason) {
-    held.delete(mine)
+    ownLocks.delete(ownLock)
     throw reason
   }
   return async () => {
-    held.delete(mine)
-    if ((await contentOf(path)) === mine) await unlink(path)
+    ownLocks.delete(ownLock)
+    if ((await contentOf(path)) === ownLock) await unlink(path)
   }
 }
 
-/** The locks of this process, and those it is about to take. */
-const held = new Set<string>()
+/** The content of each lock that this process holds or is about to take. */
+const ownLocks = new Set<string>()
 
-/** With a link it is there at once and whole: an empty lock would look like one of nobody. */
-async function claim(path: string, mine: string): Promise<boolean> {
-  const own = `${path}.${mine.replace(' ', '.')}`
-  await writeFile(own, mine)
+/**
+ * Creates the lock file, or returns false if it exists. A hard link makes the file appear complete in one step:
+ * another process would take an empty lock for one without a holder.
+ */
+async function claim(path: string, ownLock: string): Promise<boolean> {
+  const ownPath = `${path}.${ownLock.replace(' ', '.')}`
+  await writeFile(ownPath, ownLock)
   try {
-    await link(own, path)
+    await link(ownPath, path)
     return true
   } catch (reason) {
     if (codeOf(reason) !== 'EEXIST') throw reason
     return false
   } finally {
-    await unlink(own)
+    await unlink(ownPath)
   }
 }
 
-/** Throws where the holder lives. */
+/** Removes the lock of a process that has ended. Throws if its holder runs. */
 async function removeStale(path: string): Promise<void> {
-  const seen = await contentOf(path)
-  if (seen === undefined) return
-  // A crash of the machine may leave a lock empty or of zeros. Anything else is a file of somebody.
-  if (!/^(\d+( [\da-f-]{36})?|\0*)$/.test(seen))
-    throw new Error(`${path} is not a lock of a journal. Nothing of it was changed.`)
-  const holder = Number(seen.split(' ')[0])
-  // A pid of our own that we do not hold is of a former life: in a container, pids come again.
-  if (holder === process.pid ? held.has(seen) : isAlive(holder))
+  const lock = await contentOf(path)
+  if (lock === undefined) return
+  // A crash of the machine may leave a lock that is empty or all zeros. Any other content is not a lock of ours.
+  if (!/^(\d+( [\da-f-]{36})?|\0*)$/.test(lock))
+    throw new Error(`${path} is not a lock of a journal. The file was not changed.`)
+  const holder = Number(lock.split(' ')[0])
+  // A lock with our own pid that this process does not hold is from an earlier run: containers reuse pids.
+  if (holder === process.pid ? ownLocks.has(lock) : isRunning(holder))
     throw new Error(
-      `${path} is held by process ${holder}: one process at a time. Remove it if that is another program.`,
+      `${path} is held by process ${holder}. Stop that process, or remove the file if the process is another program.`,
     )
-  // Another may have taken it over since it was read. One at a time looks again and removes it, under a
-  // lock that is as this one.
-  const done = await lockFile(`${path}.takeover`)
+  // Another process may have taken the lock over since it was read. So one process at a time reads it again and
+  // removes it, under a second lock of the same kind.
+  const release = await lockFile(`${path}.takeover`)
   try {
-    if ((await contentOf(path)) === seen) await unlink(path)
+    if ((await contentOf(path)) === lock) await unlink(path)
   } finally {
-    await done()
+    await release()
   }
 }
 
@@ -76,7 +79,7 @@ async function contentOf(path: string): Promise<string | undefined> {
 const codeOf = (reason: unknown) =>
   reason instanceof Error && 'code' in reason ? reason.code : undefined
 
-function isAlive(pid: number): boolean {
+function isRunning(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)

@@ -1,6 +1,6 @@
 /**
- * The lines of a journal's file: a checksum and a JSON object each, so that a line which was cut short
- * is told from one that was changed.
+ * The lines of a journal's file. Each has a checksum and a JSON object, so that a line that was cut short differs from
+ * one that was changed.
  */
 import { createHash } from 'node:crypto'
 import type { JournalEntry } from './journal.ts'
@@ -17,17 +17,18 @@ const checksum = (json: string | Uint8Array) =>
 
 const lineOf = (json: string) => `${checksum(json)} ${json}\n`
 
-/** `entryJson`: the entry as JSON text. */
+/** The line that adds an entry, whose JSON text is `entryJson`. */
 export const addLine = (entryJson: string): string => lineOf(`{"add":${entryJson}}`)
 
+/** The line that removes an entry. */
 export const doneLine = ({ conversationId, key }: Pick<JournalEntry, 'conversationId' | 'key'>) =>
   lineOf(JSON.stringify({ done: { conversationId, key } } satisfies Line))
 
 /**
- * The lines of the file, and how many of its bytes they take. The last line may lack its newline: it was
- * being written when the writer ended, and was never sent. A line that has its newline may have been sent.
- * `damagedAt`: where such a line is not one of a journal, or where the file begins with a last line that is
- * not the beginning of one.
+ * Reads the lines of the file, and counts their bytes in `wholeBytes`. The last line may lack its newline: the writer
+ * ended while it wrote the line, and never sent it. A line with its newline may have been sent. `damagedAt` is the
+ * position of a complete line that is not a line of a journal. It is 0 if the only line lacks its newline and is not
+ * the beginning of a line of a journal.
  */
 export function readLines(file: Uint8Array): {
   readonly lines: readonly Line[]
@@ -52,7 +53,7 @@ export function readLines(file: Uint8Array): {
 const beginning = /^[0-9a-f]{16} \{"(add|done)":\{"/
 const beginningLength = checksumLength + ' {"done":{"'.length
 
-/** Whether the file could be the first line of a journal, cut short anywhere. */
+/** Whether the file may be the first line of a journal that was cut short at any position. */
 function isBeginning(file: Uint8Array): boolean {
   const start = new TextDecoder().decode(file.subarray(0, beginningLength))
   return ['add', 'done'].some((kind) => {

@@ -1,44 +1,48 @@
-/** LineFile is the file of a journal: lines that wait are written together, and lines of no more use are left behind. */
+/**
+ * LineFile is the file of a journal. It writes all waiting lines together. When more than half of the file is obsolete,
+ * it rewrites the file with the current entries only.
+ */
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { createDeferred, type Deferred } from '../../mechanics/deferred.ts'
 import { Problem } from '../../problem-error.ts'
-import type { Held } from './journal.ts'
+import type { JournalContent } from './journal.ts'
 import { addLine } from './journal-lines.ts'
 
 export type LineFileOptions = {
   readonly path: string
   /** The file's handle, open for reading and writing. */
   readonly handle: FileHandle
-  /** How much of the file is lines of the journal, bytes. */
+  /** How many bytes of the file are lines of the journal. */
   readonly size: number
-  /** The entries that a file written anew must have. */
-  readonly held: Held
-  /** Whether entries are synced to the disk before they count as kept. */
+  /** The current entries, which a rewritten file must have. */
+  readonly content: JournalContent
+  /** Whether entries are synced to the disk before they count as stored. */
   readonly sync: boolean
 }
 
-type Write = { readonly text: string; readonly kept?: Deferred<void> }
+/** A line to write. `stored` settles when it is written, or could not be. */
+type Write = { readonly text: string; readonly stored?: Deferred<void> }
 
-/** A file of less is not written anew. */
+/** A smaller file is not rewritten, in bytes. */
 const compactFromBytes = 262_144
 
 export class LineFile {
   readonly path: string
-  readonly #held: Held
+  readonly #content: JournalContent
   readonly #sync: boolean
   #handle: FileHandle
   #size: number
   #waiting: Write[] = []
   #writing: Promise<void> | undefined
   #isClosed = false
-  /** What a failed write has left behind `#size` could not be cut off. */
-  #isLeftover = false
+  /** Whether the remains of a failed write after `#size` could not be cut off yet. */
+  #hasRemains = false
 
-  constructor({ path, handle, size, held, sync }: LineFileOptions) {
+  constructor({ path, handle, size, content, sync }: LineFileOptions) {
     this.path = path
     this.#handle = handle
     this.#size = size
-    this.#held = held
+    this.#content = content
     this.#sync = sync
   }
 
@@ -46,42 +50,42 @@ export class LineFile {
     return this.#isClosed
   }
 
-  /** Writes a line with the next batch. A line that cannot be written is lost. */
-  write(text: string, kept?: Deferred<void>): void {
-    this.#waiting.push({ text, ...(kept === undefined ? {} : { kept }) })
+  /** Writes a line with the next batch. A line that cannot be written is lost, and `stored` rejects. */
+  write(text: string, stored?: Deferred<void>): void {
+    this.#waiting.push({ text, ...(stored === undefined ? {} : { stored }) })
     this.#writing ??= this.#flush()
   }
 
-  /** Resolves when the line is kept. Rejects with `journal-full` or `journal-failed`. */
-  keep(text: string): Promise<void> {
-    const kept = createDeferred<void>()
-    this.write(text, kept)
-    return kept.promise
+  /** Writes a line and resolves when it is stored. Rejects with `journal-full` or `journal-failed`. */
+  store(text: string): Promise<void> {
+    const stored = createDeferred<void>()
+    this.write(text, stored)
+    return stored.promise
   }
 
-  /** Writes what waits. A journal without entries leaves no file. */
+  /** Writes the waiting lines and closes the file. A journal without entries leaves no file. */
   async close(): Promise<void> {
     this.#isClosed = true
     while (this.#writing !== undefined) await this.#writing
     await this.#handle.close()
-    if (this.#held.entries.size === 0) await unlink(this.path)
+    if (this.#content.entries.size === 0) await unlink(this.path)
   }
 
-  /** All that waits, in one write and one sync at a time. */
+  /** Writes batch after batch until no line waits. Each batch is one write and one sync. */
   async #flush(): Promise<void> {
-    // What is appended in this very moment comes along.
+    // Lines that are appended in the same task join the batch.
     await Promise.resolve()
     while (this.#waiting.length > 0) {
       const batch = this.#waiting
       this.#waiting = []
       try {
         await this.#writeBatch(batch)
-        if (this.#size > compactFromBytes && this.#size > 2 * this.#held.bytes())
+        if (this.#size > compactFromBytes && this.#size > 2 * this.#content.bytes())
           await this.#compact()
       } catch (reason) {
         // The next write tries again.
         await this.#cut().catch(() => {})
-        for (const { kept } of batch) kept?.reject(unwritten(this.path, reason))
+        for (const { stored } of batch) stored?.reject(writeProblem(this.path, reason))
       }
     }
     this.#writing = undefined
@@ -89,22 +93,24 @@ export class LineFile {
 
   async #writeBatch(batch: readonly Write[]): Promise<void> {
     const bytes = Buffer.from(batch.map(({ text }) => text).join(''))
-    if (this.#isLeftover) await this.#cut()
+    if (this.#hasRemains) await this.#cut()
     await writeAll(this.#handle, bytes, this.#size)
-    if (this.#sync && batch.some(({ kept }) => kept !== undefined)) await this.#handle.datasync()
+    if (this.#sync && batch.some(({ stored }) => stored !== undefined))
+      await this.#handle.datasync()
     this.#size += bytes.length
-    for (const { kept } of batch) kept?.resolve()
+    for (const { stored } of batch) stored?.resolve()
   }
 
+  /** Cuts off the remains of a failed write. */
   async #cut(): Promise<void> {
-    this.#isLeftover = true
+    this.#hasRemains = true
     await this.#handle.truncate(this.#size)
-    this.#isLeftover = false
+    this.#hasRemains = false
   }
 
-  /** Puts the entries that are left into a file that takes the place of this one. */
+  /** Writes the current entries into a new file, which replaces this one. */
   async #compact(): Promise<void> {
-    const text = [...this.#held.entries.values()].map(({ json }) => addLine(json)).join('')
+    const text = [...this.#content.entries.values()].map(({ json }) => addLine(json)).join('')
     const bytes = Buffer.from(text)
     const fresh = await open(`${this.path}.new`, 'w+')
     try {
@@ -112,7 +118,7 @@ export class LineFile {
       await fresh.sync()
       await rename(`${this.path}.new`, this.path)
     } catch {
-      // The old one is as good; the next write tries again.
+      // The old file is still complete. The next write tries again.
       await fresh.close()
       await unlink(`${this.path}.new`)
       return
@@ -120,19 +126,19 @@ export class LineFile {
     await this.#handle.close()
     this.#handle = fresh
     this.#size = bytes.length
-    // The lines that wait have entries that are in the new file already: a line twice is one entry.
+    // The new file already has the entries of the waiting lines. A line that occurs twice is one entry.
   }
 }
 
 const fullDisk = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** `journal-full` where the disk has no room, else `journal-failed`. */
-function unwritten(at: string, cause: unknown): Problem {
+/** The problem of a failed write: `journal-full` if the disk has no room, otherwise `journal-failed`. */
+function writeProblem(at: string, cause: unknown): Problem {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const isFull = cause instanceof Error && 'code' in cause && fullDisk.includes(String(cause.code))
   return new Problem(
     isFull ? 'journal-full' : 'journal-failed',
-    `The write could not be kept in ${at}: ${reason}`,
+    `The write could not be stored in ${at}: ${reason}`,
     { cause },
   )
 }

@@ -1,43 +1,54 @@
-/** What writes over the socket resolve with: the answers of the service, without what belongs to the socket. */
+/** The results of writes over the socket: the answers of the service without the members of the frame. */
 import { Problem } from '../../problem-error.ts'
 import type { JournalEntry } from '../journal/journal.ts'
 import type { Answer } from './write-queues.ts'
 
-type Bare<Frame> = Omit<Frame, 't' | 'id' | 'c'>
+type WithoutFrame<Frame> = Omit<Frame, 't' | 'id' | 'c'>
 
-/** An answer of one type, without what belongs to the socket. */
-export type Inner<T extends Answer['t']> = Bare<Extract<Answer, { t: T }>>
+/** The result of an answer of one type. */
+export type Result<T extends Answer['t']> = WithoutFrame<Extract<Answer, { t: T }>>
 
-/** `replayed`: the key had recorded it before. Null ids: without responses, nothing was recorded. */
-export type Recorded = Inner<'recorded'>
-/** A null id: there was nothing to attach, or no AI message; with `heldUntil`, the audio waits for its turn. */
-export type Attached = Inner<'attached'>
-/** `replayed`: the key had opened it before. */
-export type Opened = Inner<'turn.opened'>
-/** `replayed`: all that was sent was there before. */
-export type Completed = Inner<'turn.completed'>
-export type Interrupted = Inner<'interrupted'>
+/**
+ * The result of `record`: the ids of both messages, the version and the cursor of the turn. `replayed` says whether
+ * the key had recorded the turn before. Both ids are null if the turn had no responses: nothing was recorded.
+ */
+export type Recorded = Result<'recorded'>
+/**
+ * The result of `attach`. `messageId` is null if there was nothing to attach, if there is no AI message, or if the
+ * service holds the audio for its turn: then `heldUntil` says how long.
+ */
+export type Attached = Result<'attached'>
+/** The result of `voice.open`: the seat of the turn. `replayed` says whether the key had opened it before. */
+export type Opened = Result<'turn.opened'>
+/**
+ * The result of `voice.complete`: the ids of both messages. `replayed` says whether all of it was recorded before.
+ * `assistantMessageId` is null until the answer is recorded.
+ */
+export type Completed = Result<'turn.completed'>
+/** The result of `voice.interrupt`. */
+export type Interrupted = Result<'interrupted'>
+/** The result of any write over the socket. */
 export type Written = Recorded | Attached | Opened | Completed | Interrupted
 
-/** Throws `answer-unusable` for an answer of another type. */
-export function inner<T extends Answer['t']>(answer: Answer, type: T): Inner<T> {
+/** The result of an answer. Throws `answer-unusable` if the answer has another type. */
+export function resultOf<T extends Answer['t']>(answer: Answer, type: T): Result<T> {
   if (!isOf(answer, type)) throw new Problem('answer-unusable')
-  return bare(answer)
+  return withoutFrame(answer)
 }
 
-/** What became of a write that was left in the journal. */
+/** The result of a write that an earlier run left in the journal. */
 export function recoveredOutcome(entry: JournalEntry, answer: Answer): Written {
-  if ('turn' in entry) return inner(answer, 'recorded')
+  if ('turn' in entry) return resultOf(answer, 'recorded')
   // The key of a speech entry begins with the type of its frame.
   switch (entry.key.split(' ')[0]) {
     case 'turn.open':
-      return inner(answer, 'turn.opened')
+      return resultOf(answer, 'turn.opened')
     case 'turn.complete':
-      return inner(answer, 'turn.completed')
+      return resultOf(answer, 'turn.completed')
     case 'interrupt':
-      return inner(answer, 'interrupted')
+      return resultOf(answer, 'interrupted')
     default:
-      return inner(answer, 'attached')
+      return resultOf(answer, 'attached')
   }
 }
 
@@ -46,7 +57,7 @@ const isOf = <T extends Answer['t']>(
   type: T,
 ): answer is Extract<Answer, { t: T }> => answer.t === type
 
-function bare<Frame extends Answer>(frame: Frame): Bare<Frame> {
+function withoutFrame<Frame extends Answer>(frame: Frame): WithoutFrame<Frame> {
   const { t: _, id: __, c: ___, ...rest } = frame
   return rest
 }

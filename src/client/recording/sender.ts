@@ -1,6 +1,6 @@
 /**
- * Sender brings turns, speech and audio to the service. A write is in the journal before it is sent, and until the
- * service has answered for good; the same write under the same name is one.
+ * Sender brings turns, speech and audio to the service. It stores each write in the journal before it sends it, and
+ * removes it after the final answer. Two equal writes under one name are one write.
  */
 import { createDeferred, type Deferred } from '../../mechanics/deferred.ts'
 import { Problem } from '../../problem-error.ts'
@@ -16,10 +16,10 @@ import type { OwnWrites } from '../own-writes.ts'
 import { frameText } from '../wire/client-frames.ts'
 import {
   type Attached,
-  type Inner,
-  inner,
   type Recorded,
+  type Result,
   recoveredOutcome,
+  resultOf,
   type Written,
 } from './outcomes.ts'
 import { createSessions, type NewSession, type Sessions } from './session-announcer.ts'
@@ -28,35 +28,35 @@ import { type Answer, type Job, WriteQueues, type WriteQueuesOptions } from './w
 export type SenderOptions = Omit<WriteQueuesOptions, 'onWelcomed' | 'isWanted'> & {
   readonly journal: Journal
   readonly ownWrites: OwnWrites
-  /** Something waits for the service: there must be a connection, unless the client is closed. */
+  /** Opens the connection if it is not open and the client is not closed. */
   readonly connect: () => void
-  /** What became of a write that an earlier run had left in the journal. */
+  /** Called with the outcome of a write that an earlier run left in the journal. */
   readonly onRecovered: (entry: JournalEntry, outcome: Written | Problem) => void
 }
 
-/** A write that holds a name. */
+/** The write that owns a name. */
 type Holder = {
   readonly text: string | Promise<string>
-  /** Undefined once its connection was refused: only the journal has the write then. */
+  /** Undefined after the connection was refused: then only the journal has the write. */
   answer: Promise<Answer> | undefined
 }
 
-/** A write on its way. */
+/** A queued write. */
 type Started = {
   readonly name: string
   readonly holder: Holder
-  /** As it is journalled and sent: an entry that was completed takes the place of the first one. */
+  /** The entry to store and send. A completed entry replaces the first one. */
   entry: JournalEntry
   readonly job: Job
   readonly outcome: Deferred<Answer>
 }
 
 export class Sender {
-  /** What waits for the service. */
+  /** The writes that wait for the service. */
   readonly queues: WriteQueues
   readonly #options: SenderOptions
   readonly #sessions: Sessions
-  /** By the name of the entry. */
+  /** The owner of each name of an entry. */
   readonly #holders = new Map<string, Holder>()
   #closed: { readonly reason: unknown } | undefined
 
@@ -68,51 +68,61 @@ export class Sender {
       isWanted: () => this.#sessions.busy(),
     })
     this.#sessions = createSessions(this.queues)
-    for (const left of options.journal.recovered) this.#recover(asText(left))
+    for (const entry of options.journal.recovered) this.#recover(asText(entry))
   }
 
+  /** Records a turn. */
   async record(entry: TurnEntry): Promise<Recorded> {
-    return inner(await this.#write(entry), 'recorded')
+    return resultOf(await this.#write(entry), 'recorded')
   }
 
-  /** `completed`: the entry as it is kept and sent, where that is not known at once. */
+  /**
+   * Sends a write of a voice agent, and returns the result of an answer of type `answer`. `completed` is the entry to
+   * store and send, if it is not known at once.
+   */
   async speak<T extends Answer['t']>(
     entry: SpeechEntry,
     answer: T,
     completed?: Promise<SpeechEntry>,
-  ): Promise<Inner<T>> {
-    return inner(await this.#write(entry, completed), answer)
+  ): Promise<Result<T>> {
+    return resultOf(await this.#write(entry, completed), answer)
   }
 
-  /** `text`: the frame without `id` and `c`. */
-  async attach(c: string, messageId: string | undefined, text: string): Promise<Attached> {
+  /** Attaches audio, without the journal. `text` is the frame without `id` and `c`. */
+  async attach(
+    conversationId: string,
+    messageId: string | undefined,
+    text: string,
+  ): Promise<Attached> {
     const outcome = createDeferred<Answer>()
     this.queues.add({
-      c,
-      frame: (id) => frameText(text, id, c),
-      // By the second time, another message may be the latest.
+      conversationId,
+      frame: (id) => frameText(text, id, conversationId),
+      // When it is sent again, another message may be the latest.
       onlyOnce: messageId === undefined,
       ready: true,
-      settled: (answer) => this.#settle(c, answer, outcome),
+      settled: (answer) => this.#settle(conversationId, answer, outcome),
       dropped: outcome.reject,
     })
     this.#push()
-    return inner(await outcome.promise, 'attached')
+    return resultOf(await outcome.promise, 'attached')
   }
 
+  /** Starts a voice session. */
   async startSession(session: NewSession): Promise<void> {
     const started = this.#sessions.start(session)
     this.#push()
     return started
   }
 
-  async endSession(c: string, sessionId: string): Promise<void> {
-    const ended = this.#sessions.end(c, sessionId)
+  /** Ends a voice session. */
+  async endSession(conversationId: string, sessionId: string): Promise<void> {
+    const ended = this.#sessions.end(conversationId, sessionId)
     this.#push()
     return ended
   }
 
-  /** Sends nothing more; what waits rejects with `reason`, and stays in the journal. */
+  /** Stops sending. Waiting writes reject with `reason`, and stay in the journal. */
   close(reason: unknown): void {
     this.#closed = { reason }
     this.#sessions.close()
@@ -124,14 +134,19 @@ export class Sender {
     this.queues.pump()
   }
 
-  #settle(c: string, outcome: Answer | Problem, { resolve, reject }: Deferred<Answer>): void {
+  #settle(
+    conversationId: string,
+    outcome: Answer | Problem,
+    { resolve, reject }: Deferred<Answer>,
+  ): void {
     if (outcome instanceof Problem) reject(outcome)
     else {
-      this.#options.ownWrites.note(c, outcome.version, outcome.cursor)
+      this.#options.ownWrites.note(conversationId, outcome.version, outcome.cursor)
       resolve(outcome)
     }
   }
 
+  /** Queues a write that an earlier run left, and reports its outcome. */
   #recover(entry: JournalEntry): void {
     const report = (outcome: Written | Problem) => this.#options.onRecovered(entry, outcome)
     void this.#start(entry, textOf(entry), true)
@@ -139,7 +154,7 @@ export class Sender {
       .catch((reason) => reason instanceof Problem && report(reason))
   }
 
-  /** A second write under a name is the first one if it has the same text, else a conflict. */
+  /** Queues a write. A second write under its name is the same write if it has the same text, otherwise a conflict. */
   #write(entry: JournalEntry, completed?: Promise<JournalEntry>): Promise<Answer> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed.reason)
     const text = completed === undefined ? textOf(entry) : completed.then(textOf)
@@ -161,7 +176,7 @@ export class Sender {
     text: Holder['text'],
     completed: Promise<JournalEntry> | undefined,
   ): Promise<Answer> {
-    // Again: the client may have been closed while the texts were compared.
+    // Checked again: the client may have been closed while the texts were compared.
     if (this.#closed !== undefined) return Promise.reject(this.#closed.reason)
     const started = this.#start(entry, text, false)
     this.#options.connect()
@@ -169,29 +184,29 @@ export class Sender {
     return started.outcome.promise
   }
 
-  /** Queues the write and takes its name, both at once, so that order and name are kept. */
+  /** Queues the write and takes its name in one step, so that neither order nor name can be lost in between. */
   #start(first: JournalEntry, text: Holder['text'], ready: boolean): Started {
     const outcome = createDeferred<Answer>()
     const name = entryName(first)
     const holder: Holder = { text, answer: outcome.promise }
-    const { conversationId: c } = first
+    const { conversationId } = first
     const started: Started = {
       name,
       holder,
       entry: first,
       outcome,
       job: {
-        c,
+        conversationId,
         frame: (id) => frameOf(started.entry, id),
         onlyOnce: false,
         ready,
         settled: (answer) => {
           this.#holders.delete(name)
           this.#options.journal.remove(first)
-          this.#settle(c, answer, outcome)
+          this.#settle(conversationId, answer, outcome)
         },
         dropped: (reason) => {
-          // It stays in the journal, so its name stays taken: another write under it is a conflict.
+          // The write stays in the journal, so its name stays taken: another write under it is a conflict.
           holder.answer = undefined
           outcome.reject(reason)
         },
@@ -202,7 +217,7 @@ export class Sender {
     return started
   }
 
-  /** Sends the write once it is in the journal; one that the journal does not take is given up. */
+  /** Sends the write once the journal has stored it. If the journal refuses the write, it is removed and rejects. */
   async #journal(started: Started, completed: Promise<JournalEntry> | undefined): Promise<void> {
     const { name, holder, job, outcome } = started
     try {

@@ -1,4 +1,7 @@
-/** Voice sessions that this client speaks in: each new connection says so again, before all that waits. */
+/**
+ * The session announcer starts the voice sessions of this client, and starts them again on each new connection, before
+ * all waiting writes.
+ */
 
 import { createDeferred } from '../../mechanics/deferred.ts'
 import { Problem } from '../../problem-error.ts'
@@ -7,62 +10,63 @@ import { jsonText } from '../wire/plain-json.ts'
 import type { Answer, Job, WriteQueues } from './write-queues.ts'
 
 export type NewSession = {
-  readonly c: string
+  readonly conversationId: string
   readonly sessionId: string
   readonly metadata: Record<string, unknown> | undefined
 }
 
 /** A `voice.start` frame as JSON text, without `id` and `c`. */
-type Start = { readonly c: string; readonly name: string; readonly text: string }
+type Start = { readonly conversationId: string; readonly name: string; readonly text: string }
 
 export type Sessions = {
-  /** Resolves when the session has started. Throws `input-not-json`, and then does not start it. */
+  /** Starts a session, and resolves when it has started. Throws `input-not-json`, and then starts nothing. */
   start(session: NewSession): Promise<void>
-  /** Resolves when it has ended, by whomever. */
-  end(c: string, sessionId: string): Promise<void>
-  /** There is a new connection, and nothing is under way on it. */
+  /** Ends a session, and resolves when it has ended, by this call or before. */
+  end(conversationId: string, sessionId: string): Promise<void>
+  /** Queues the starts of all sessions, because there is a new connection and no frame was sent on it. */
   welcomed(): void
-  /** Whether somebody speaks: there must be a connection. */
+  /** Whether a session is open, so that a connection is needed. */
   busy(): boolean
+  /** Forgets all sessions. */
   close(): void
 }
 
 export function createSessions(queues: WriteQueues): Sessions {
-  const spoken = new Map<string, { readonly start: Start; job: Job | undefined }>()
-  const nameOf = (c: string, sessionId: string) => `${c} ${sessionId}`
+  const openSessions = new Map<string, { readonly start: Start; job: Job | undefined }>()
+  const nameOf = (conversationId: string, sessionId: string) => `${conversationId} ${sessionId}`
 
   const jobOf = (
-    c: string,
+    conversationId: string,
     text: string,
     settled: (outcome: Answer | Problem) => void,
     dropped: (reason: unknown) => void,
   ): Job => ({
-    c,
-    frame: (id) => frameText(text, id, c),
+    conversationId,
+    frame: (id) => frameText(text, id, conversationId),
     onlyOnce: false,
     ready: true,
     settled,
     dropped,
   })
 
-  const startJob = ({ c, name, text }: Start) => {
+  const startJob = ({ conversationId, name, text }: Start) => {
     const started = createDeferred<void>()
-    const settled = () => {
-      const mine = spoken.get(name)
-      if (mine?.job === job) mine.job = undefined
+    const clearJob = () => {
+      const session = openSessions.get(name)
+      if (session?.job === job) session.job = undefined
     }
     const job = jobOf(
-      c,
+      conversationId,
       text,
       (outcome) => {
-        settled()
+        clearJob()
         if (!(outcome instanceof Problem)) return started.resolve()
-        // It is over, or another's: to say so again would change nothing.
-        spoken.delete(name)
+        // The session has ended or belongs to another conversation: starting it again would change nothing.
+        openSessions.delete(name)
         started.reject(outcome)
       },
       (reason) => {
-        settled()
+        clearJob()
         started.reject(reason)
       },
     )
@@ -70,37 +74,37 @@ export function createSessions(queues: WriteQueues): Sessions {
   }
 
   return {
-    start({ c, sessionId, metadata }) {
+    start({ conversationId, sessionId, metadata }) {
       const text = jsonText({ t: 'voice.start', sessionId, metadata })
-      const start = { c, name: nameOf(c, sessionId), text }
+      const start = { conversationId, name: nameOf(conversationId, sessionId), text }
       const { job, started } = startJob(start)
-      spoken.set(start.name, { start, job })
+      openSessions.set(start.name, { start, job })
       queues.add(job)
       return started
     },
-    end(c, sessionId) {
+    end(conversationId, sessionId) {
       const text = jsonText({ t: 'voice.end', sessionId })
       const ended = createDeferred<void>()
       const settled = (outcome: Answer | Problem) => {
-        spoken.delete(nameOf(c, sessionId))
+        openSessions.delete(nameOf(conversationId, sessionId))
         const isDone = !(outcome instanceof Problem) || outcome.code === 'voice-session-ended'
         if (isDone) ended.resolve()
         else ended.reject(outcome)
       }
-      queues.add(jobOf(c, text, settled, ended.reject))
+      queues.add(jobOf(conversationId, text, settled, ended.reject))
       return ended.promise
     },
     welcomed() {
-      for (const one of spoken.values()) {
-        if (one.job !== undefined) continue
-        const { job, started } = startJob(one.start)
-        one.job = job
-        // The caller of `start` has its answer already; what is recorded goes on without the session.
+      for (const session of openSessions.values()) {
+        if (session.job !== undefined) continue
+        const { job, started } = startJob(session.start)
+        session.job = job
+        // The caller of `start` already has its answer. Writes continue without the session.
         started.catch(() => {})
         queues.addFirst(job)
       }
     },
-    busy: () => spoken.size > 0,
-    close: () => spoken.clear(),
+    busy: () => openSessions.size > 0,
+    close: () => openSessions.clear(),
   }
 }

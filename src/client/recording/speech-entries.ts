@@ -1,16 +1,19 @@
-/** Writes of speech: what they are sent as, and under which names they wait. */
+/** The writes of a voice agent as journal entries: their frames and their names. */
 import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import type { SpeechEntry } from '../journal/journal.ts'
 import { hexOf } from '../wire/hex.ts'
 import { fieldFault, jsonText, plainObject } from '../wire/plain-json.ts'
 
 type Frames = ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'attach']
-type Bare<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
+type WithoutSending<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'c'> : never
 
-/** A frame that may be sent twice and means the same, without what belongs to its sending. */
-export type SpeechFrame = Bare<Frames>
+/** A frame that may be sent twice and means the same, without `id` and `c`, which each sending adds. */
+export type SpeechFrame = WithoutSending<Frames>
 
-/** Two entries of one name are the same write if their texts are equal, else a conflict. Throws `input-not-json`. */
+/**
+ * The journal entry of a speech frame. Two entries of one name are the same write if their texts are equal, otherwise a
+ * conflict. Throws `input-not-json`.
+ */
 export function speechEntry(conversationId: string, speech: SpeechFrame): SpeechEntry {
   const text = jsonText(speech)
   return { conversationId, key: nameOf(speech), speech: text }
@@ -27,25 +30,26 @@ function nameOf(speech: SpeechFrame): string {
     case 'interrupt':
       return `interrupt ${speech.messageId} ${speech.at}`
     case 'attach':
-      // Another address for the same part is another write.
+      // The URL is in the name: another URL for the same part is another write.
       return `attach ${speech.key ?? speech.messageId} ${speech.part} ${speech.ttsAudioUrl}`
   }
 }
 
-const ofTheFrame = ['t', 'id', 'c']
+/** Members of every frame that the client sets itself. */
+const reserved = ['t', 'id', 'c']
 
 /**
- * A copy of `input`, whose members become members of a frame. Throws as `plainObject`, and `field-unknown` if one
- * of them is called like a member that the client sets: `t`, `id`, `c`, or one of `also`.
+ * A copy of `input`, whose members become members of a frame. Throws as `plainObject` does, and `field-unknown` if a
+ * member has the name of one that the client sets itself: `t`, `id`, `c`, or one of `alsoReserved`.
  */
-export function framed<T extends object>(input: T, also: readonly string[] = []): T {
+export function frameMembers<T extends object>(input: T, alsoReserved: readonly string[] = []): T {
   const copy = plainObject(input)
-  const taken = [...ofTheFrame, ...also].find((member) => Object.hasOwn(copy, member))
-  if (taken === undefined) return copy
-  throw fieldFault(`/${taken}`, 'there is no such field', 'field-unknown')
+  const clash = [...reserved, ...alsoReserved].find((member) => Object.hasOwn(copy, member))
+  if (clash === undefined) return copy
+  throw fieldFault(`/${clash}`, 'there is no such field', 'field-unknown')
 }
 
-/** SHA-256 of a part's text, as the service wants it said with its audio. */
+/** The SHA-256 of a part's text in hexadecimal digits, which the service expects with the part's audio. */
 export async function textHashOf(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return hexOf(new Uint8Array(bytes))

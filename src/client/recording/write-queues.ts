@@ -1,7 +1,7 @@
 /**
- * WriteQueues holds the writes that wait for an answer of the service over a socket: one queue a conversation, and of
- * each queue one frame at a time, so that no write overtakes another. What had no answer when a connection is lost is
- * sent again over the next one. A link gives it connections and frames.
+ * WriteQueues holds the writes that wait for an answer of the service over a socket. Each conversation has one queue,
+ * which sends one frame at a time, so that no write overtakes another. A write that had no answer when the connection
+ * was lost is sent again over the next connection. A link passes connections and frames to it.
  */
 import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem-error.ts'
@@ -20,43 +20,46 @@ const answers = [
   'voice.ended',
 ] as const satisfies readonly ServerFrame['t'][]
 
-/** A frame that says what became of a job. */
+/** A frame that answers a job. */
 export type Answer = Extract<ServerFrame, { t: (typeof answers)[number] }>
 
 const isAnswer = (frame: ServerFrame): frame is Answer =>
   (answers as readonly string[]).includes(frame.t)
 
+/** One write that waits for its answer. */
 export type Job = {
-  readonly c: string
-  /** The text of the frame. Cannot throw, because the input was printed before. */
+  readonly conversationId: string
+  /** Makes the text of the frame. It cannot throw, because the input was printed before. */
   readonly frame: (id: string) => string
-  /** Sent twice, it might do something else the second time. */
+  /** Whether a second sending might do something else than the first. */
   readonly onlyOnce: boolean
-  /** The service has answered for good: nothing is sent again. */
+  /** Called with the final answer of the service: the job is not sent again. */
   readonly settled: (outcome: Answer | Problem) => void
-  /** It is given up here; whether the service has it is not known. */
+  /** Called when the client gives the job up. The service may or may not have it. */
   readonly dropped: (reason: unknown) => void
-  /** Until this is true, neither it nor what is behind it in its queue is sent. */
+  /** Whether the job may be sent. Until then, the jobs behind it in its queue wait, too. */
   ready: boolean
 }
 
 export type WriteQueuesOptions = {
   readonly backoff: Backoff
   readonly newFrameId: () => string
-  /** Answers false if there is no open socket; then nothing was sent. */
+  /** Sends a frame. Returns false if there is no open socket; then nothing was sent. */
   readonly send: (text: string) => boolean
-  /** There is a new connection, and nothing is under way on it. */
+  /** Called for a new connection, before any frame is sent on it. */
   readonly onWelcomed: () => void
-  /** Whether there must be a connection although nothing waits. */
+  /** Whether a connection is needed although no job waits. */
   readonly isWanted: () => boolean
 }
 
-/** The jobs of one conversation; the first one may be under way. */
+/** The jobs of one conversation. */
 type Queue = {
   readonly jobs: Job[]
+  /** The frame of the first job, if it was sent and has no answer yet. */
   sent?: { readonly id: string; readonly bytes: number }
-  resting?: ReturnType<typeof setTimeout>
-  /** Of the first job. */
+  /** The timer of the wait before the first job is sent again. */
+  retry?: ReturnType<typeof setTimeout>
+  /** How often the first job has failed. */
   failures: number
 }
 
@@ -67,7 +70,7 @@ const encoder = new TextEncoder()
 export class WriteQueues implements Recording {
   readonly #options: WriteQueuesOptions
   readonly #queues = new Map<string, Queue>()
-  /** Queues whose first job is under way, by the id of its frame. */
+  /** Queues whose first job has been sent and has no answer, by the id of its frame. */
   readonly #unanswered = new Map<string, Queue>()
   #gate: CreditGate | undefined
   #frameBytesMax = 0
@@ -78,40 +81,41 @@ export class WriteQueues implements Recording {
     this.#options = options
   }
 
-  /** After `close`, drops it at once. */
+  /** Adds a job at the end of its queue. After `close`, drops it at once. */
   add(job: Job): void {
     if (this.#closed === undefined) this.#queueOf(job).jobs.push(job)
     else job.dropped(this.#closed.reason)
   }
 
-  /** Before all that waits in its queue; only while nothing is under way. */
+  /** Adds a job at the front of its queue. Allowed only while no frame of the queue waits for its answer. */
   addFirst(job: Job): void {
     this.#queueOf(job).jobs.unshift(job)
   }
 
+  /** Removes a job from its queue. */
   remove(job: Job): void {
-    const queue = this.#queues.get(job.c)
+    const queue = this.#queues.get(job.conversationId)
     const index = queue?.jobs.indexOf(job) ?? -1
     if (queue === undefined || index === -1) return
     queue.jobs.splice(index, 1)
     if (index === 0) queue.failures = 0
-    // What is left goes behind those who have waited longer.
-    this.#queues.delete(job.c)
-    if (queue.jobs.length > 0) this.#queues.set(job.c, queue)
-    if (this.#queues.size === 0) this.#tellEmpty()
+    // The rest of the queue goes behind the queues that have waited longer.
+    this.#queues.delete(job.conversationId)
+    if (queue.jobs.length > 0) this.#queues.set(job.conversationId, queue)
+    if (this.#queues.size === 0) this.#resolveEmpty()
   }
 
-  /** Sends what the service takes now. */
+  /** Sends every job that the service accepts now. */
   pump(): void {
-    const turns = [...this.#queues.values()]
-    for (const queue of turns) {
+    const queues = [...this.#queues.values()]
+    for (const queue of queues) {
       const [job] = queue.jobs
       if (this.#gate === undefined) return
-      if (job?.ready !== true || queue.sent !== undefined || queue.resting !== undefined) continue
+      if (job?.ready !== true || queue.sent !== undefined || queue.retry !== undefined) continue
       const sent = this.#send(queue, job, this.#gate)
       if (sent === 'not now') return
-      // The job behind the one that was refused has its turn.
-      if (sent === 'too large') turns.push(queue)
+      // The job behind the refused one is tried later in this loop.
+      if (sent === 'too large') queues.push(queue)
     }
   }
 
@@ -141,19 +145,19 @@ export class WriteQueues implements Recording {
     return true
   }
 
-  /** Drops all jobs. */
+  /** Drops all jobs, because the service refused the connection. */
   refused(reason: unknown): void {
     const all = [...this.#queues.values()]
     this.#queues.clear()
     this.#unanswered.clear()
-    for (const { jobs, resting } of all) {
-      clearTimeout(resting)
+    for (const { jobs, retry } of all) {
+      clearTimeout(retry)
       for (const job of jobs) job.dropped(reason)
     }
-    this.#tellEmpty()
+    this.#resolveEmpty()
   }
 
-  /** Drops all jobs, and every one that is added later. */
+  /** Drops all jobs, and every job that is added later. */
   close(reason: unknown): void {
     this.#closed = { reason }
     this.refused(reason)
@@ -163,18 +167,18 @@ export class WriteQueues implements Recording {
     return this.#queues.size > 0 || this.#options.isWanted()
   }
 
-  /** Resolves when nothing waits. */
+  /** Resolves when no job waits. */
   async empty(): Promise<void> {
     if (this.#queues.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
   }
 
-  #queueOf({ c }: Job): Queue {
-    const queue = this.#queues.get(c) ?? { jobs: [], failures: 0 }
-    this.#queues.set(c, queue)
+  #queueOf({ conversationId }: Job): Queue {
+    const queue = this.#queues.get(conversationId) ?? { jobs: [], failures: 0 }
+    this.#queues.set(conversationId, queue)
     return queue
   }
 
-  #tellEmpty(): void {
+  #resolveEmpty(): void {
     for (const resolve of this.#onEmpty.splice(0)) resolve()
   }
 
@@ -188,8 +192,8 @@ export class WriteQueues implements Recording {
     const text = job.frame(id)
     const bytes = encoder.encode(text).byteLength
     if (bytes > this.#frameBytesMax) {
-      // The service could not even tell whose frame it refuses.
-      const detail = `The frame has ${bytes} bytes, and the service takes ${this.#frameBytesMax}.`
+      // The service could not name this frame in its answer: it refuses a large frame before it reads the id.
+      const detail = `The frame has ${bytes} bytes, and the service accepts ${this.#frameBytesMax}.`
       this.#settle(job, new Problem('frame-too-large', detail))
       return 'too large'
     }
@@ -203,7 +207,7 @@ export class WriteQueues implements Recording {
     return 'sent'
   }
 
-  /** The job whose frame this was, and its queue; it is under way no more. */
+  /** Returns the job of an answered or lost frame and its queue, and gives its credit back. */
   #take(id: string): { queue: Queue; job: Job } | undefined {
     const queue = this.#unanswered.get(id)
     const [job] = queue?.jobs ?? []
@@ -219,14 +223,15 @@ export class WriteQueues implements Recording {
     if (job.onlyOnce && (isUnknown || problem.code === 'internal')) {
       const advice = { isRepeatable: false, cause: problem }
       this.#settle(job, unknownOutcomeWithAdvice(problem.message, advice))
-    } else if (problem.retryable || isUnknown) this.#rest(queue)
+    } else if (problem.retryable || isUnknown) this.#retryLater(queue)
     else this.#settle(job, problem)
   }
 
-  #rest(queue: Queue): void {
-    queue.resting = setTimeout(
+  /** Sends the first job of a queue again after a random wait. */
+  #retryLater(queue: Queue): void {
+    queue.retry = setTimeout(
       () => {
-        delete queue.resting
+        delete queue.retry
         this.pump()
       },
       fullJitterMs(this.#options.backoff, queue.failures),

@@ -1,41 +1,31 @@
-/** Routes of segments, and of the audio of messages. */
+/** The calls of the routes of segments and of audio. */
 import type { AttachedAudio, HeldAudio } from '../../conversation/wire/audio-schemas.ts'
 import { newId } from '../wire/new-ids.ts'
 import { jsonText } from '../wire/plain-json.ts'
+import type { AudioApi } from './audio-api.ts'
 import type { Call, CallOptions } from './call.ts'
-import type { Rest } from './rest-api.ts'
-import { named, path, type RestCalls } from './rest-calls.ts'
+import { path, type RestCalls, withName } from './rest-calls.ts'
 
-export function audioRoutes(
-  calls: RestCalls,
-): Pick<
-  Rest,
-  | 'createSegment'
-  | 'listSegments'
-  | 'getSegment'
-  | 'attachTts'
-  | 'attachTtsToLatest'
-  | 'attachByKey'
-> {
-  /** Null: there was nothing to attach. */
+export function audioRoutes(calls: RestCalls): AudioApi {
+  /** Attaches audio at a path. Returns null if there was nothing to attach. */
   const attach = async <Answer extends AttachedAudio | HeldAudio>(
     conversationId: string,
-    at: string,
+    route: string,
     audio: object,
     options: CallOptions = {},
     onlyOnce = false,
   ) => {
-    const call: Call = { method: 'PUT', path: at, body: jsonText(audio), onlyOnce }
-    return calls.noted(conversationId, await calls.request<Answer>(call, options))
+    const call: Call = { method: 'PUT', path: route, body: jsonText(audio), onlyOnce }
+    return calls.note(conversationId, await calls.request<Answer>(call, options))
   }
 
   return {
     createSegment: async (conversationId, body = {}, options = {}) =>
-      calls.some(
+      calls.send(
         {
           method: 'POST',
           path: path(conversationId, 'segments'),
-          ...named(body, 'id', newId),
+          ...withName(body, 'id', newId),
         },
         options,
       ),
@@ -48,9 +38,9 @@ export function audioRoutes(
     attachTtsToLatest: async (conversationId, audio, options) =>
       attach(conversationId, path(conversationId, 'tts'), audio, options, true),
     attachByKey: async (conversationId, audio, options) => {
-      const at = path(conversationId, 'tts')
-      // By a key, audio is attached or held: the answer is no 204.
-      return (await attach(conversationId, at, audio, options)) as AttachedAudio | HeldAudio
+      const route = path(conversationId, 'tts')
+      // Audio with a key is attached or held, so the answer is never a 204.
+      return (await attach(conversationId, route, audio, options)) as AttachedAudio | HeldAudio
     },
   }
 }

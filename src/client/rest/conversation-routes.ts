@@ -1,38 +1,26 @@
-/** Routes of conversations, and of what is read of one. */
+/** The calls of the routes of conversations, their messages and their changes. */
 import type { ErasureReceipt } from '../../conversation/wire/schemas.ts'
 import { newId } from '../wire/new-ids.ts'
 import { jsonText } from '../wire/plain-json.ts'
-import type { Rest } from './rest-api.ts'
-import { named, path, type RestCalls } from './rest-calls.ts'
+import type { ConversationApi } from './conversation-api.ts'
+import { path, type RestCalls, withName } from './rest-calls.ts'
 
-export function conversationRoutes(
-  calls: RestCalls,
-): Pick<
-  Rest,
-  | 'createConversation'
-  | 'listConversations'
-  | 'getConversation'
-  | 'patchConversation'
-  | 'eraseConversation'
-  | 'listMessages'
-  | 'getHistory'
-  | 'listChanges'
-> {
+export function conversationRoutes(calls: RestCalls): ConversationApi {
   return {
     createConversation: async (body = {}, options = {}) =>
-      calls.some(
+      calls.send(
         {
           method: 'POST',
           path: path(),
-          // With an id that is new at each call, the service would refuse the external id as taken.
-          ...named(body, 'id', newId, 'externalId'),
+          // No id is made if there is an external id: with a new id, a repeated call would find the external id taken.
+          ...withName(body, 'id', newId, 'externalId'),
         },
         options,
       ),
     listConversations: async (options = {}) => calls.read(path(), options),
     getConversation: async (id, options = {}) => calls.read(path(id), options),
     patchConversation: async (id, patch, { ifMatch, ...options } = {}) =>
-      calls.some(
+      calls.send(
         {
           method: 'PATCH',
           path: path(id),
@@ -43,14 +31,14 @@ export function conversationRoutes(
         options,
       ),
     eraseConversation: async (id, options = {}) =>
-      calls.noted(
+      calls.note(
         id,
-        await calls.some<ErasureReceipt>({ method: 'DELETE', path: path(id) }, options),
+        await calls.send<ErasureReceipt>({ method: 'DELETE', path: path(id) }, options),
       ),
     listMessages: async (conversationId, options = {}) =>
-      calls.read(path(conversationId, 'messages'), calls.fresh(conversationId, options)),
+      calls.read(path(conversationId, 'messages'), calls.withFreshness(conversationId, options)),
     getHistory: async (conversationId, options = {}) =>
-      calls.read(path(conversationId, 'history'), calls.fresh(conversationId, options)),
+      calls.read(path(conversationId, 'history'), calls.withFreshness(conversationId, options)),
     listChanges: async (conversationId, options = {}) =>
       calls.read(path(conversationId, 'changes'), options),
   }

@@ -1,6 +1,6 @@
 /**
- * Requester makes REST calls over fetch, and tries each again while that is safe and there is time. What fails is a
- * `Problem`; what the caller aborts rejects with the signal's reason.
+ * Requester makes REST calls over fetch, and retries each while that is safe and there is time. A failed call rejects
+ * with a `Problem`, an aborted one with the signal's reason.
  */
 import { type Backoff, fullJitterMs, pause } from '../../mechanics/backoff.ts'
 import { checkedMs } from '../checked-options.ts'
@@ -8,52 +8,54 @@ import { parsed } from '../wire/problem-json.ts'
 import type { Answer, Call, CallOptions, Failure, Retry } from './call.ts'
 import { sendingOf } from './fetch-failure.ts'
 import { failureOf } from './problem-answers.ts'
-import { isUnsure, mayRepeat, unreached, unsettled } from './retry-rule.ts'
+import { isUnsure, mayRepeat, noAnswerProblem, withUnknownOutcome } from './retry-rule.ts'
 
 export type RequesterOptions = {
-  /** Without a slash at its end. */
+  /** The address of the service, without a slash at its end. */
   readonly url: string
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly headers: Readonly<Record<string, string>>
+  /** How long a call may take with all its attempts, in milliseconds. */
   readonly deadlineMs: number
-  /** How long one attempt may take, milliseconds. */
+  /** How long one attempt may take, in milliseconds. */
   readonly attemptMs: number
   readonly backoff: Backoff
-  /** How long a call is tried again, milliseconds from its start; undefined: until its deadline. */
+  /** How long a call is retried, in milliseconds from its start. Undefined means until its deadline. */
   readonly retryForMs: number | undefined
   /** Called before each wait for another attempt. Must not throw. */
   readonly onRetry: (retry: Retry) => void
 }
 
-/** The time that a call may take, and the caller's signal, as one signal. */
+/** The deadline of a call and the caller's signal. */
 type Bound = {
+  /** Aborts at the deadline, or with the caller's signal. */
   readonly signal: AbortSignal
-  /** The deadline has passed. */
+  /** Whether the deadline has passed. */
   readonly isLate: () => boolean
-  /** No attempt begins after this, of `performance.now()`. */
+  /** The last moment at which an attempt may begin, as `performance.now()` counts. */
   readonly lastBeginAt: number
 }
 
 export class Requester {
   readonly #options: RequesterOptions
-  /** There was an answer since the last failure, so the runtime may have kept its connection. */
+  /** Whether an answer has arrived since the last failure, so that the runtime may reuse its connection. */
   #mayBePooled = false
 
   constructor(options: RequesterOptions) {
     this.#options = options
   }
 
-  /** The body of a 2xx; null where it is a 204. */
-  async request<T>(given: Call, options: CallOptions = {}): Promise<T | null> {
+  /** Makes a call. Returns the body of a 2xx answer, or null if its status is 204. */
+  async request<T>(original: Call, options: CallOptions = {}): Promise<T | null> {
     const { signal, deadlineMs = this.#options.deadlineMs, resend, onStatus } = options
-    const call: Call = resend === true ? { ...given, onlyOnce: false } : given
+    const call: Call = resend === true ? { ...original, onlyOnce: false } : original
     const url = `${this.#options.url}${call.path}${queryOf(call.query ?? {})}`
     signal?.throwIfAborted()
-    // No attempt begins shortly before the deadline: cut short by it, the outcome would be unknown.
+    // No attempt begins shortly before the deadline: the deadline would cut it short, and its outcome would be unknown.
     const lastMs = deadlineMs - Math.min(1000, deadlineMs / 10)
     const lastBeginAt = performance.now() + Math.min(lastMs, this.#options.retryForMs ?? lastMs)
     const deadline = new AbortController()
-    // Cleared below: `AbortSignal.timeout` would keep a timer of each call for all of a long deadline.
+    // The timer is cleared below. `AbortSignal.timeout` would keep one timer per call until a long deadline.
     const timer = setTimeout(
       () => deadline.abort(new DOMException('The operation timed out.', 'TimeoutError')),
       checkedMs('deadlineMs', deadlineMs),
@@ -71,17 +73,17 @@ export class Requester {
     }
   }
 
-  /** Makes attempts until one is answered for good. */
+  /** Makes attempts until one has a final answer. */
   async #settle<T>(call: Call, url: string, bound: Bound): Promise<Answer<T>> {
     /** Whether an attempt may have been carried out. */
-    let unknown = false
+    let isUnknown = false
     for (let failures = 1; ; failures += 1) {
       const outcome = await this.#attempt<T>(call, url, bound)
       if ('body' in outcome) return outcome
       const { problem } = outcome
-      unknown ||= isUnsure(outcome)
+      isUnknown ||= isUnsure(outcome)
       const waitMs = Math.max(outcome.waitMs, fullJitterMs(this.#options.backoff, failures - 1))
-      const final = unknown ? unsettled(call, problem) : problem
+      const final = isUnknown ? withUnknownOutcome(call, problem) : problem
       if (!mayRepeat(call, outcome, failures)) throw final
       if (performance.now() + waitMs >= bound.lastBeginAt) throw final
       this.#options.onRetry({ problem, failures, waitMs })
@@ -101,11 +103,11 @@ export class Requester {
       this.#mayBePooled = true
       text = await response.text()
     } catch (cause) {
-      if (bound.isLate()) throw unreached(call, base, bound.signal.reason, 'perhaps')
+      if (bound.isLate()) throw noAnswerProblem(call, base, bound.signal.reason, 'perhaps')
       bound.signal.throwIfAborted()
       const sending = sendingOf(cause, wasPooled)
       this.#mayBePooled = false
-      return { problem: unreached(call, base, cause, sending), sending, waitMs: 0 }
+      return { problem: noAnswerProblem(call, base, cause, sending), sending, waitMs: 0 }
     }
     const { status, ok } = response
     const value = parsed(text)

@@ -1,4 +1,4 @@
-/** What the routes share: paths, bodies with an id, and calls whose writes are remembered. */
+/** The code that all routes share: paths, bodies with an id, and calls whose writes are remembered. */
 import { Problem } from '../../problem-error.ts'
 import type { OwnWrites } from '../own-writes.ts'
 import { jsonText, plainObject } from '../wire/plain-json.ts'
@@ -15,22 +15,22 @@ function segmentOf(id: string): string {
   try {
     if (!['', '.', '..'].includes(id)) return encodeURIComponent(id)
   } catch {
-    // encodeURIComponent throws on a lone surrogate.
+    // encodeURIComponent has thrown, because the id has a lone surrogate.
   }
-  throw new Problem('id-invalid', `An id of an address cannot be ${JSON.stringify(id)}.`)
+  throw new Problem('id-invalid', `${JSON.stringify(id)} cannot be an id in an address.`)
 }
 
 /**
- * `given`, with a `member` that is made here where it has neither that nor `other`: either one names the
- * write, so that a second try is the same.
+ * The body of a write that has a name, so that a second attempt is the same write. If `input` has neither `member` nor
+ * `other`, either of which names the write, the client makes `member`.
  */
-export function named<Given extends object>(
-  given: Given,
-  member: keyof Given & string,
+export function withName<Input extends object>(
+  input: Input,
+  member: keyof Input & string,
   make: () => string,
-  other: keyof Given & string = member,
+  other: keyof Input & string = member,
 ) {
-  const body = plainObject(given)
+  const body = plainObject(input)
   const isNamedHere = (body[member] ?? body[other] ?? undefined) === undefined
   return { body: jsonText(isNamedHere ? { ...body, [member]: make() } : body), isNamedHere }
 }
@@ -44,25 +44,25 @@ export class RestCalls {
     this.#ownWrites = ownWrites
   }
 
-  /** Null where the answer is a 204. */
+  /** Makes a call. Returns null if the status of the answer is 204. */
   request<T>(call: Call, options: CallOptions): Promise<T | null> {
     return this.#requester.request<T>(call, options)
   }
 
-  /** A call that is never answered with a 204. */
-  async some<T>(call: Call, options: CallOptions): Promise<T> {
+  /** Makes a call whose answer always has a body. */
+  async send<T>(call: Call, options: CallOptions): Promise<T> {
     return (await this.request<T>(call, options)) as T
   }
 
-  /** `options` other than those of every call become query parameters. */
-  read<T>(at: string, options: CallOptions): Promise<T> {
+  /** Makes a GET. Options that are not `CallOptions` become query parameters. */
+  read<T>(route: string, options: CallOptions): Promise<T> {
     const { signal, deadlineMs, resend: _, onStatus, ...query } = options
-    const call: Call = { method: 'GET', path: at, query }
-    return this.some<T>(call, { signal, deadlineMs, onStatus })
+    const call: Call = { method: 'GET', path: route, query }
+    return this.send<T>(call, { signal, deadlineMs, onStatus })
   }
 
-  /** Turns `own-writes` into what the service knows. */
-  fresh(conversationId: string, options: ReadOptions): CallOptions {
+  /** Replaces `own-writes` by the cursor of the last write, or by `strong` if this client remembers none. */
+  withFreshness(conversationId: string, options: ReadOptions): CallOptions {
     if (options.consistency !== 'own-writes') return options
     const minCursor = this.#ownWrites.cursorOf(conversationId)
     const { consistency: _, ...rest } = options
@@ -71,8 +71,8 @@ export class RestCalls {
       : { ...rest, ...{ minCursor } }
   }
 
-  /** Remembers a write for reads with `own-writes`. */
-  noted<T extends { version: number; cursor: string } | null>(id: string, written: T): T {
+  /** Remembers a write for reads with `own-writes`, and returns it. */
+  note<T extends { version: number; cursor: string } | null>(id: string, written: T): T {
     if (written !== null) this.#ownWrites.note(id, written.version, written.cursor)
     return written
   }

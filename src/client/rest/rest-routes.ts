@@ -1,4 +1,4 @@
-/** The routes of the REST API over a requester: the functions work unbound. */
+/** The REST API over a requester. The functions work unbound. */
 import type { OwnWrites } from '../own-writes.ts'
 import { audioRoutes } from './audio-routes.ts'
 import { conversationRoutes } from './conversation-routes.ts'
@@ -17,6 +17,6 @@ export function createRest(requester: Requester, ownWrites: OwnWrites): Rest {
     ...voiceSessionRoutes(calls),
     getHealth: async (options = {}) => calls.read('/healthz', options),
     getReadiness: async (options = {}) =>
-      calls.some({ method: 'GET', path: '/readyz', alsoFine: [503] }, options),
+      calls.send({ method: 'GET', path: '/readyz', alsoFine: [503] }, options),
   }
 }

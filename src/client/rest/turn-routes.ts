@@ -1,4 +1,4 @@
-/** Routes that write turns and report how much of an answer was heard. */
+/** The calls of the routes that write turns and report interruptions. */
 import type { RecordedTurn } from '../../conversation/wire/schemas.ts'
 import type {
   CompletedTurn,
@@ -9,24 +9,28 @@ import { checkedKey } from '../wire/idempotency-key.ts'
 import { newId } from '../wire/new-ids.ts'
 import { jsonText } from '../wire/plain-json.ts'
 import type { Call } from './call.ts'
-import type { Rest } from './rest-api.ts'
-import { named, path, type RestCalls } from './rest-calls.ts'
+import { path, type RestCalls, withName } from './rest-calls.ts'
+import type { TurnApi } from './turn-api.ts'
 
 const now = () => new Date().toISOString()
 
-const keyed = (conversationId: string, what: string, key: string, body: object): Call => ({
+/** A call that opens or completes the turn of a key. */
+const turnCall = (
+  conversationId: string,
+  action: 'open' | 'complete',
+  key: string,
+  body: object,
+): Call => ({
   method: 'POST',
-  path: path(conversationId, 'turns', what),
+  path: path(conversationId, 'turns', action),
   body: jsonText(body),
   headers: { 'idempotency-key': checkedKey(key) },
 })
 
-export function turnRoutes(
-  calls: RestCalls,
-): Pick<Rest, 'recordTurn' | 'openTurn' | 'completeTurn' | 'interrupt'> {
+export function turnRoutes(calls: RestCalls): TurnApi {
   return {
     recordTurn: async (conversationId, turn, { key, ...options } = {}) =>
-      calls.noted(
+      calls.note(
         conversationId,
         await calls.request<RecordedTurn>(
           {
@@ -40,23 +44,26 @@ export function turnRoutes(
         ),
       ),
     openTurn: async (conversationId, key, body = {}, options = {}) =>
-      calls.noted(
+      calls.note(
         conversationId,
-        await calls.some<OpenedTurn>(keyed(conversationId, 'open', key, body), options),
+        await calls.send<OpenedTurn>(turnCall(conversationId, 'open', key, body), options),
       ),
     completeTurn: async (conversationId, key, halves, options = {}) =>
-      calls.noted(
+      calls.note(
         conversationId,
-        await calls.request<CompletedTurn>(keyed(conversationId, 'complete', key, halves), options),
+        await calls.request<CompletedTurn>(
+          turnCall(conversationId, 'complete', key, halves),
+          options,
+        ),
       ),
     interrupt: async (conversationId, messageId, report, options = {}) =>
-      calls.noted(
+      calls.note(
         conversationId,
-        await calls.some<InterruptedMessage>(
+        await calls.send<InterruptedMessage>(
           {
             method: 'POST',
             path: path(conversationId, 'messages', messageId, 'interrupt'),
-            ...named(report, 'at', now),
+            ...withName(report, 'at', now),
           },
           options,
         ),

@@ -1,18 +1,16 @@
-/** Routes of voice sessions. */
+/** The calls of the routes of voice sessions. */
 import { newId } from '../wire/new-ids.ts'
-import type { Rest } from './rest-api.ts'
-import { named, path, type RestCalls } from './rest-calls.ts'
+import { path, type RestCalls, withName } from './rest-calls.ts'
+import type { VoiceSessionApi } from './voice-session-api.ts'
 
-export function voiceSessionRoutes(
-  calls: RestCalls,
-): Pick<Rest, 'startVoiceSession' | 'listVoiceSessions' | 'getVoiceSession' | 'endVoiceSession'> {
+export function voiceSessionRoutes(calls: RestCalls): VoiceSessionApi {
   return {
     startVoiceSession: async (conversationId, body = {}, options = {}) =>
-      calls.some(
+      calls.send(
         {
           method: 'POST',
           path: path(conversationId, 'voice-sessions'),
-          ...named(body, 'id', newId),
+          ...withName(body, 'id', newId),
         },
         options,
       ),
@@ -21,7 +19,7 @@ export function voiceSessionRoutes(
     getVoiceSession: async (conversationId, id, options = {}) =>
       calls.read(path(conversationId, 'voice-sessions', id), options),
     endVoiceSession: async (conversationId, id, options = {}) =>
-      calls.some(
+      calls.send(
         {
           method: 'POST',
           path: path(conversationId, 'voice-sessions', id, 'end'),

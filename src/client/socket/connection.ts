@@ -1,60 +1,67 @@
 /**
- * Connection keeps one WebSocket at a time to the service, for as long as it is wanted: it connects, notices a dead
- * peer, comes back with full jitter, obeys `bye` and close codes. It knows nothing of what travels on it.
+ * Connection keeps one WebSocket to the service open while it is needed. It connects, detects a dead peer, reconnects
+ * after random waits (full jitter), and obeys `bye` frames and close codes. It does not know the other frames.
  */
 import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem-error.ts'
 import { shownUrl, withShownUrl } from '../shown-url.ts'
 import { type ClientFrame, protocol, readFrame, type ServerFrame } from '../wire/client-frames.ts'
 
-/** What is used of a WebSocket: the class of browsers, Bun, Deno and Node is one. */
+/** A WebSocket class, such as that of browsers, Bun, Deno and Node. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
 
+/**
+ * The state of a connection. `waiting`: it was lost, and the client waits before it connects again.
+ */
 export type ConnectionState = 'closed' | 'connecting' | 'open' | 'waiting'
 
 export type ConnectionOptions = {
   readonly url: string
   readonly webSocket: WebSocketClass
   readonly backoff: Backoff
-  /** How long until the service must have said `welcome`, milliseconds. */
+  /** How long the `welcome` frame may take, in milliseconds. */
   readonly handshakeMs: number
-  /** Whether a lost connection is to be made again. */
-  readonly wanted: () => boolean
+  /** Whether a lost connection should be opened again. */
+  readonly isWanted: () => boolean
+  /** Called with each frame, and its length in characters. */
   readonly onFrame: (frame: ServerFrame, length: number) => void
-  /** The socket is gone: nothing more comes of it, and what was sent may not have arrived. */
+  /** Called when the socket is lost: no further frame arrives, and sent frames may not have arrived. */
   readonly onLost: () => void
-  /** The service will not take this client as it is; the connection is not made again by itself. */
+  /** Called when the service refuses this client. The connection is then not opened again by itself. */
   readonly onRefused: (problem: Problem) => void
   readonly onState: (state: ConnectionState) => void
-  /** Asked where handshakes fail: why, if that will not pass. Does not fail itself. */
+  /** Finds out why handshakes fail. Returns the problem if it is permanent. Never rejects. */
   readonly refusal: () => Promise<Problem | undefined>
 }
 
-/** Why a socket was closed, by its close frame or by a `bye` before it. */
+/** The reason why a socket was closed, from its close frame or from a `bye` frame before it. */
 type Closing = {
   readonly code: number
   readonly reason: string
+  /** The earliest and the latest time to reconnect, in milliseconds from now. */
   readonly retryMs?: readonly number[]
 }
 
-/** Without any frame for this many intervals of its pings, the peer is dead. */
+/** Ping intervals without any frame after which the peer counts as dead. */
 const silentPings = 2.5
-/** A connection that lasted this long was a good one: the next failure is the first. */
+/** Milliseconds after which a connection counts as stable: the next failure is then the first one. */
 const stableMs = 5000
 
 const pong = JSON.stringify({ t: 'pong' } satisfies ClientFrame)
 
-/** This many handshakes in a row fail for what may pass, a restart or a lost network. */
-const handshakesLost = 1
+/** Failed handshakes in a row that a restart or a lost network may explain. After more, the client asks for the reason. */
+const unexplainedHandshakes = 1
 
 export class Connection {
   readonly #options: ConnectionOptions
   #socket: WebSocket | undefined
   #welcomed = false
-  /** Connections in a row that were lost before they were stable, and handshakes that failed. */
+  /** Connections in a row that were lost before they were stable, and failed handshakes. */
   #failures = 0
-  #unopened = 0
+  /** Failed handshakes in a row. */
+  #failedOpens = 0
   #openedAt = 0
+  /** How long the peer may be silent, in milliseconds. */
   #silenceMs = 0
   #silence: ReturnType<typeof setTimeout> | undefined
   #retry: ReturnType<typeof setTimeout> | undefined
@@ -64,23 +71,24 @@ export class Connection {
     this.#options = options
   }
 
-  /** Connects where nothing is under way. */
+  /** Connects, unless a connection is open or about to be opened. */
   open(): void {
     if (this.#socket === undefined && this.#retry === undefined) this.#connect()
   }
 
-  /** The text of a frame. False: there is no open connection that has been welcomed, and nothing was sent. */
+  /** Sends the text of a frame. Returns false if no connection has been welcomed; then nothing was sent. */
   send(text: string): boolean {
     if (!this.#welcomed || this.#socket?.readyState !== 1) return false
     this.#socket.send(text)
     return true
   }
 
-  /** Characters that were sent and have not left this machine. */
+  /** Characters that were sent and have not left this machine yet. */
   waiting(): number {
     return this.#socket?.bufferedAmount ?? 0
   }
 
+  /** Closes the connection. */
   close(): void {
     clearTimeout(this.#retry)
     this.#drop()
@@ -98,19 +106,20 @@ export class Connection {
       this.#listen()
       socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data)
       socket.onclose = (closing) => socket === this.#socket && this.#lose(closing)
-      // A close follows, and tells more.
+      // A close event follows, and has the reason.
       socket.onerror = () => {}
     } catch (cause) {
-      // In a later task, as all other refusals: `open` itself refuses nobody.
+      // Reported in a later task, as all other refusals are: `open` itself never reports one.
       this.#retry = setTimeout(() => {
         this.#retry = undefined
-        this.#refuse(unconnectable(url, cause))
+        this.#refuse(socketProblem(url, cause))
       }, 0)
     }
-    // Last: its listener may close this connection, and with it the socket.
+    // This call is the last, because its listener may close this connection and its socket.
     onState('connecting')
   }
 
+  /** Starts the timer of the silence again. */
   #listen(): void {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => this.#lose(), this.#silenceMs)
@@ -130,7 +139,7 @@ export class Connection {
       this.#silenceMs = frame.pingMs * silentPings
       this.#listen()
       this.#welcomed = true
-      this.#unopened = 0
+      this.#failedOpens = 0
       this.#options.onState('open')
     } else if (frame.t === 'bye') this.#bye = frame
     else if (frame.t === 'ping') this.send(pong)
@@ -142,41 +151,42 @@ export class Connection {
     clearTimeout(this.#silence)
     this.#socket = undefined
     this.#welcomed = false
-    // On a dead line the closing handshake never ends: nobody waits for it.
+    // The closing handshake is not awaited: on a dead line it never ends.
     dropped?.close()
   }
 
   #lose(close?: Closing): void {
     const closing = this.#bye ?? close
     if (performance.now() - this.#openedAt > stableMs) this.#failures = 0
-    if (!this.#welcomed) this.#unopened += 1
+    if (!this.#welcomed) this.#failedOpens += 1
     this.#drop()
     this.#options.onLost()
     if (closing !== undefined && closing.code >= 4000 && closing.code < 4100)
       this.#refuse(
         refusedWith(`The service closed the connection: ${closing.code} ${closing.reason}`),
       )
-    else if (this.#options.wanted()) {
-      this.#retry = setTimeout(() => void this.#again(), this.#waitMs(closing))
+    else if (this.#options.isWanted()) {
+      this.#retry = setTimeout(() => void this.#reconnect(), this.#waitMs(closing))
       this.#failures += 1
       this.#options.onState('waiting')
     } else this.#options.onState('closed')
   }
 
-  async #again(): Promise<void> {
-    const { wanted } = this.#options
-    const mine = this.#retry
-    if (!wanted()) return this.#stop()
-    const refusal = this.#unopened > handshakesLost ? await this.#options.refusal() : undefined
-    // It was closed meanwhile.
-    if (this.#retry !== mine) return
-    if (!wanted()) return this.#stop()
+  async #reconnect(): Promise<void> {
+    const { isWanted } = this.#options
+    const ownRetry = this.#retry
+    if (!isWanted()) return this.#stop()
+    const refusal =
+      this.#failedOpens > unexplainedHandshakes ? await this.#options.refusal() : undefined
+    // The connection was closed meanwhile.
+    if (this.#retry !== ownRetry) return
+    if (!isWanted()) return this.#stop()
     this.#retry = undefined
     if (refusal === undefined) this.#connect()
     else this.#refuse(refusal)
   }
 
-  /** Nobody wants it any more. */
+  /** Stays closed, because the connection is not needed any more. */
   #stop(): void {
     this.#retry = undefined
     this.#options.onState('closed')
@@ -187,7 +197,10 @@ export class Connection {
     this.#options.onRefused(problem)
   }
 
-  /** 42xx: at once, or when the service says; the rest: later and later. */
+  /**
+   * The wait before the next connection, in milliseconds: the time that the service names, none after a first close
+   * code of 42xx, otherwise a growing random time.
+   */
   #waitMs(closing: Closing | undefined): number {
     const { code = 0, retryMs } = closing ?? {}
     if (retryMs !== undefined) {
@@ -201,9 +214,10 @@ export class Connection {
   }
 }
 
-function unconnectable(url: string, cause: unknown): Problem {
+/** The problem of a socket that the runtime cannot create. */
+function socketProblem(url: string, cause: unknown): Problem {
   const reason = withShownUrl(cause instanceof Error ? cause.message : String(cause), url)
-  return refusedWith(`No socket can be made to ${shownUrl(url)}: ${reason}`, { cause })
+  return refusedWith(`No WebSocket can be opened to ${shownUrl(url)}: ${reason}`, { cause })
 }
 
 const refusedWith = (detail: string, options: { readonly cause?: unknown } = {}) =>

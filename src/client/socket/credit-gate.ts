@@ -1,14 +1,20 @@
-/** How much the service takes of one connection before it answers: beyond that, it closes the socket. */
+/**
+ * The credit gate of a connection: how many frames and bytes the service accepts before it answers. It closes a socket
+ * that sends more.
+ */
 import type { Credit } from '../wire/client-frames.ts'
 
 export type CreditGate = {
-  /** False: not before something is answered. */
+  /** Takes credit for one frame. Returns false if there is none until another frame is answered. */
   enter(bytes: number): boolean
-  /** It was answered. */
+  /** Gives the credit of an answered frame back. */
   leave(bytes: number): void
 }
 
-/** One in so many stays free: a `sub` that was taken back is answered a moment before it is done with. */
+/**
+ * The share of the frames that stays unused is one in this number: the service answers a cancelled `sub` a moment
+ * before it frees the credit.
+ */
 const spareOneIn = 8
 
 export function createCreditGate({ frames, bytes }: Credit): CreditGate {

@@ -1,34 +1,34 @@
 /**
- * Why a handshake failed: a WebSocket does not tell. Its address is asked with `fetch`, which is answered
- * as the handshake is, but for the last step.
+ * The reason why a handshake failed, which a WebSocket does not report. The client requests the same address with
+ * `fetch`: the service answers it like the handshake, except for the last step.
  */
 import { Problem } from '../../problem-error.ts'
 import { isProblem, parsed } from '../wire/problem-json.ts'
 
 export type HandshakeOptions = {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
-  /** How long the question may take, milliseconds. */
+  /** How long the request may take, in milliseconds. */
   readonly attemptMs: number
-  /** Of the socket, with `http`. */
+  /** The address of the socket, with `http` in place of `ws`. */
   readonly url: string
 }
 
-/** Answers the refusal; undefined where nothing is known that would not pass. */
+/** Returns the refusal, or undefined if the failure may be temporary. */
 export async function handshakeRefusal(options: HandshakeOptions): Promise<Problem | undefined> {
   const { url, attemptMs } = options
   try {
-    // Without the caller's headers, for the socket has none.
+    // The caller's headers are left out, because the socket does not send them.
     const signal = AbortSignal.timeout(attemptMs)
     const response = await options.fetch(url, { method: 'GET', redirect: 'manual', signal })
     const { status } = response
     const value = parsed(await response.text())
-    // It would have been a socket.
+    // The service would have accepted a handshake.
     if (status === 426) return undefined
     if (isProblem(value)) return value.retryable ? undefined : Problem.received(value)
     if (status === 401 || status === 403)
-      return new Problem('connection-refused', `The handshake is answered with ${status}.`)
+      return new Problem('connection-refused', `The handshake was answered with status ${status}.`)
   } catch {
-    // Out of reach, which passes.
+    // The service cannot be reached, which may be temporary.
   }
   return undefined
 }

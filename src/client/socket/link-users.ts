@@ -1,41 +1,47 @@
-/** What uses a link: subscribers, one a conversation, and the sender of what is recorded. */
+/** The users of a link: one subscriber per conversation, and the sender of recordings. */
 import type { Problem } from '../../problem-error.ts'
 import type { Limits, ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
 import type { CreditGate } from './credit-gate.ts'
 
-/** What a link calls of the subscriber of a conversation. */
+/** The subscriber of a conversation, as its link sees it. */
 export type Subscriber = {
   readonly conversationId: string
-  /** Once, when it is started. */
+  /** Called when the subscriber is added to a link. */
   attach(carrier: Carrier): void
-  /** There is a connection: from now on its frames of this conversation come to `receive`. */
+  /** Called for a new connection. From now on `receive` gets its frames of this conversation. */
   welcomed(): void
+  /** Called when the connection is lost. */
   lost(): void
+  /** Takes a frame of the conversation, and its length in characters. */
   receive(frame: ServerFrame, length: number): void
-  /** The version that the service says the conversation has. */
+  /** Takes the newest version of the conversation, from a ping of the service. */
   head(version: number): void
+  /** Ends the subscription with an error. */
   fail(reason: unknown): void
 }
 
-/** What a subscriber calls of the link it is on. */
+/** The link of a subscriber, as the subscriber sees it. */
 export type Carrier = {
-  /** Sent when the service takes more of this connection. */
+  /** Sends a `sub` frame as soon as the credit of the connection allows it. */
   ask(frame: SubFrame): void
-  /** Sent at once, and in place of an `ask` that was not sent. */
+  /** Sends an `unsub` frame at once. It replaces a `sub` frame that was not sent yet. */
   leave(frame: UnsubFrame): void
-  /** The subscription has ended. `confirms`: the service has been asked, and will say `unsubscribed`. */
-  release(confirms: boolean): void
+  /** Ends the subscription. `awaitsUnsubscribed`: an `unsub` was sent, and the service will answer it. */
+  release(awaitsUnsubscribed: boolean): void
 }
 
-/** What a link calls of the sender of what is recorded over it. */
+/** The sender of recordings, as its link sees it. */
 export type Recording = {
+  /** Called for a new connection. */
   welcomed(gate: CreditGate, limits: Limits): void
-  /** There may be room at the gate. */
+  /** Called when the gate may have credit again. */
   pump(): void
+  /** Called when the connection is lost. */
   lost(): void
-  /** False: the frame is not for it. */
+  /** Takes a frame. Returns false if the frame is not for the sender. */
   receive(frame: ServerFrame): boolean
+  /** Called when the service refuses the connection. */
   refused(problem: Problem): void
-  /** Whether something waits for the service. */
+  /** Whether a write waits for the service, or a voice session is open. */
   busy(): boolean
 }

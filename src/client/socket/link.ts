@@ -1,6 +1,6 @@
 /**
- * Link is one connection and its users: it gives each frame to the user it is for. A conversation has one subscriber
- * on it, and a new one waits until the service has let go of the old one.
+ * Link is one connection and its users. It passes each frame to its user. A conversation has one subscriber on a link;
+ * a new subscriber waits until the service has confirmed the end of the old one.
  */
 import type { Problem } from '../../problem-error.ts'
 import type { ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
@@ -13,33 +13,37 @@ export type LinkOptions = Pick<
   'url' | 'webSocket' | 'backoff' | 'handshakeMs' | 'onState' | 'refusal'
 > & {
   readonly recording?: Recording
-  /** The service takes fewer on a socket than were added: another link must have it. */
+  /** Called with each subscriber above the service's limit for one socket: another link must serve it. */
   readonly onCrowded: (subscriber: Subscriber) => void
 }
 
-/** What pairs a frame with the user it is for. */
+/** The members that pair a frame with its user. */
 type Named = { readonly id?: string; readonly c?: string }
 
-/** Until the service has said how many it takes on a socket. */
+/** Subscriptions allowed on a socket until the service has named its limit. */
 const subscriptionsAssumed = 64
-/** About what a `sub` weighs, bytes. */
+/** The approximate size of a `sub` frame in bytes. */
 const subBytes = 256
 
 export class Link {
   readonly connection: Connection
   readonly #options: LinkOptions
-  /** By conversation. */
-  readonly #carried = new Map<string, Subscriber>()
-  /** Ended here and not yet there, by the id of the `unsub`: what still comes is of the old subscriber. */
-  readonly #leaving = new Map<string, string>()
-  /** To be carried when the old one is gone. */
-  readonly #next = new Map<string, Subscriber>()
-  /** Of each conversation the `sub` that waits for room, and those that are not answered. */
+  /** The subscriber of each conversation. */
+  readonly #users = new Map<string, Subscriber>()
+  /**
+   * The id of the `unsub` frame of each conversation whose end the service has not confirmed. Until then, its frames
+   * belong to the old subscriber.
+   */
+  readonly #ending = new Map<string, string>()
+  /** The subscribers that wait for the end of the old one. */
+  readonly #successors = new Map<string, Subscriber>()
+  /** The `sub` frame of each conversation that waits for credit. */
   readonly #waiting = new Map<string, SubFrame>()
+  /** The conversations whose `sub` frame has no answer yet. */
   readonly #unanswered = new Set<string>()
-  /** The conversation of each `sub` and `unsub` by its id: a refusal may name the id alone. */
-  readonly #asked = new Map<string, string>()
-  /** Undefined while there is no connection that was welcomed. */
+  /** The conversation of each sent `sub` and `unsub` frame, by the frame's id: a refusal may have only the id. */
+  readonly #sentFor = new Map<string, string>()
+  /** Undefined while no connection has been welcomed. */
   #gate: CreditGate | undefined
   #subscriptionsMax = subscriptionsAssumed
 
@@ -47,84 +51,87 @@ export class Link {
     this.#options = options
     this.connection = new Connection({
       ...options,
-      wanted: () => this.#size() > 0 || options.recording?.busy() === true,
+      isWanted: () => this.#size() > 0 || options.recording?.busy() === true,
       onFrame: (frame, length) => this.#receive(frame, length),
       onLost: () => this.#lost(),
       onRefused: (problem) => this.#refused(problem),
     })
   }
 
-  /** False: the conversation has a subscriber here already, or there is no room. */
+  /** Adds a subscriber. Returns false if its conversation already has one here, or if the link is full. */
   add(subscriber: Subscriber): boolean {
-    const c = subscriber.conversationId
-    const isTaken = this.#carried.has(c) || this.#next.has(c)
+    const { conversationId } = subscriber
+    const isTaken = this.#users.has(conversationId) || this.#successors.has(conversationId)
     if (isTaken || this.#size() >= this.#subscriptionsMax) return false
     this.#attach(subscriber)
-    const isLeaving = this.#leaving.has(c)
-    const place = isLeaving ? this.#next : this.#carried
-    place.set(c, subscriber)
+    const isEnding = this.#ending.has(conversationId)
+    const target = isEnding ? this.#successors : this.#users
+    target.set(conversationId, subscriber)
     if (this.#gate === undefined) this.connection.open()
-    else if (!isLeaving) subscriber.welcomed()
+    else if (!isEnding) subscriber.welcomed()
     return true
   }
 
   subscribers(): readonly Subscriber[] {
-    return [...this.#carried.values(), ...this.#next.values()]
+    return [...this.#users.values(), ...this.#successors.values()]
   }
 
   #size(): number {
-    return this.#carried.size + this.#next.size
+    return this.#users.size + this.#successors.size
   }
 
   #attach(subscriber: Subscriber): void {
-    const c = subscriber.conversationId
+    const { conversationId } = subscriber
     let unsubId = ''
     subscriber.attach({
       ask: (frame) => {
-        this.#waiting.set(c, frame)
+        this.#waiting.set(conversationId, frame)
         this.#pump()
       },
       leave: (frame) => {
-        this.#waiting.delete(c)
+        this.#waiting.delete(conversationId)
         unsubId = frame.id
         this.#ask(frame)
       },
-      release: (confirms) => {
-        for (const place of [this.#carried, this.#next])
-          if (place.get(c) === subscriber) place.delete(c)
-        if (confirms && this.#gate !== undefined) this.#leaving.set(c, unsubId)
+      release: (awaitsUnsubscribed) => {
+        for (const group of [this.#users, this.#successors])
+          if (group.get(conversationId) === subscriber) group.delete(conversationId)
+        if (awaitsUnsubscribed && this.#gate !== undefined)
+          this.#ending.set(conversationId, unsubId)
       },
     })
   }
 
   #pump(): void {
-    for (const [c, frame] of this.#waiting) {
+    for (const [conversationId, frame] of this.#waiting) {
       if (this.#gate?.enter(subBytes) !== true) return
-      this.#waiting.delete(c)
-      this.#unanswered.add(c)
+      this.#waiting.delete(conversationId)
+      this.#unanswered.add(conversationId)
       this.#ask(frame)
     }
   }
 
+  /** Sends a `sub` or `unsub` frame, and remembers the conversation of its id. */
   #ask(frame: SubFrame | UnsubFrame): void {
-    this.#asked.set(frame.id, frame.c)
+    this.#sentFor.set(frame.id, frame.c)
     this.connection.send(JSON.stringify(frame))
   }
 
-  #answered(c: string): void {
-    if (!this.#unanswered.delete(c)) return
+  /** Gives the credit of a `sub` frame back, once it is answered. */
+  #answered(conversationId: string): void {
+    if (!this.#unanswered.delete(conversationId)) return
     this.#gate?.leave(subBytes)
     this.#pump()
     this.#options.recording?.pump()
   }
 
-  /** The service has let go of the conversation's old subscriber. */
-  #gone(c: string): void {
-    this.#leaving.delete(c)
-    const subscriber = this.#next.get(c)
+  /** Starts the successor of a subscriber whose end the service has confirmed. */
+  #startSuccessor(conversationId: string): void {
+    this.#ending.delete(conversationId)
+    const subscriber = this.#successors.get(conversationId)
     if (subscriber === undefined) return
-    this.#next.delete(c)
-    this.#carried.set(c, subscriber)
+    this.#successors.delete(conversationId)
+    this.#users.set(conversationId, subscriber)
     if (this.#gate !== undefined) subscriber.welcomed()
   }
 
@@ -134,37 +141,37 @@ export class Link {
       this.#gate = createCreditGate(frame.credit)
       this.#subscriptionsMax = frame.limits.subscriptions
       recording?.welcomed(this.#gate, frame.limits)
-      const crowded = [...this.#carried].slice(this.#subscriptionsMax)
-      for (const [c] of crowded) this.#carried.delete(c)
+      const crowded = [...this.#users].slice(this.#subscriptionsMax)
+      for (const [conversationId] of crowded) this.#users.delete(conversationId)
       for (const [, subscriber] of crowded) onCrowded(subscriber)
-      for (const subscriber of [...this.#carried.values()]) subscriber.welcomed()
+      for (const subscriber of [...this.#users.values()]) subscriber.welcomed()
     } else if (frame.t === 'ping') {
-      for (const [c, version] of Object.entries(frame.heads ?? {}))
-        this.#carried.get(c)?.head(version)
+      for (const [conversationId, version] of Object.entries(frame.heads ?? {}))
+        this.#users.get(conversationId)?.head(version)
     } else if (recording?.receive(frame) === true) this.#pump()
     else this.#toSubscriber(frame, length)
   }
 
   #toSubscriber(frame: ServerFrame, length: number): void {
-    const { id = '', c = this.#asked.get(id) }: Pick<ServerFrame, 't'> & Named = frame
+    const { id = '', c = this.#sentFor.get(id) }: Pick<ServerFrame, 't'> & Named = frame
     if (c === undefined) return
-    this.#asked.delete(id)
-    // A problem without an id is of a partial, which has no other answer.
+    this.#sentFor.delete(id)
+    // A problem without an id answers a partial, which has no other answer.
     const isRefusal = frame.t === 'problem' && id !== ''
     if (isRefusal || ['subscribed', 'unsubscribed', 'reset'].includes(frame.t)) this.#answered(c)
-    const unsubId = this.#leaving.get(c)
-    if (unsubId === undefined) this.#carried.get(c)?.receive(frame, length)
-    else if (frame.t === 'unsubscribed' || (isRefusal && unsubId === id)) this.#gone(c)
+    const unsubId = this.#ending.get(c)
+    if (unsubId === undefined) this.#users.get(c)?.receive(frame, length)
+    else if (frame.t === 'unsubscribed' || (isRefusal && unsubId === id)) this.#startSuccessor(c)
   }
 
   #lost(): void {
     this.#gate = undefined
     this.#waiting.clear()
     this.#unanswered.clear()
-    this.#asked.clear()
-    for (const c of [...this.#leaving.keys()]) this.#gone(c)
+    this.#sentFor.clear()
+    for (const conversationId of [...this.#ending.keys()]) this.#startSuccessor(conversationId)
     this.#options.recording?.lost()
-    for (const subscriber of [...this.#carried.values()]) subscriber.lost()
+    for (const subscriber of [...this.#users.values()]) subscriber.lost()
   }
 
   #refused(problem: Problem): void {

@@ -1,15 +1,15 @@
 /**
- * Links are the connections of one client. Writes go over the first one. More are made when one conversation is
- * followed twice, or more of them than the service takes on a socket.
+ * Links are the connections of one client. The first link carries the writes. The client opens further links if one
+ * conversation is followed twice, or if it follows more conversations than the service allows on one socket.
  */
 import { Link, type LinkOptions } from './link.ts'
 import type { Recording, Subscriber } from './link-users.ts'
 
 export type LinksOptions = {
-  /** Throws a TypeError where the runtime has no WebSocket. */
+  /** Makes the options of a link. Throws a TypeError if the runtime has no WebSocket. */
   readonly linkOptions: () => Omit<LinkOptions, 'recording' | 'onCrowded' | 'onState'>
   readonly recording: () => Recording
-  /** Called at each change of the first one's connection. */
+  /** Called at each change of the first link's connection. */
   readonly onState: LinkOptions['onState']
 }
 
@@ -22,23 +22,23 @@ export class Links {
     this.#options = options
   }
 
-  /** Makes the first link where there is none. It connects when it is opened. */
+  /** Returns the first link, and makes it if there is none. It does not connect yet. */
   main(): Link {
     const { recording, onState } = this.#options
     return this.#links[0] ?? this.#make({ recording: recording(), onState })
   }
 
-  /** Connects the first link; not after `close`. */
+  /** Connects the first link, unless the client is closed. */
   open(): void {
     if (this.#closed === undefined) this.main().connection.open()
   }
 
-  /** Sends a frame over the first link. False: there is no open connection, and nothing was sent. */
+  /** Sends a frame over the first link. Returns false if no connection is open; then nothing was sent. */
   send(frame: string): boolean {
     return this.#links[0]?.connection.send(frame) ?? false
   }
 
-  /** Characters that were sent over the first link and have not left this machine. */
+  /** Characters that were sent over the first link and have not left this machine yet. */
   waiting(): number {
     return this.#links[0]?.connection.waiting() ?? 0
   }
@@ -53,6 +53,7 @@ export class Links {
     }
   }
 
+  /** Ends all subscriptions with `reason`, and closes all connections. */
   close(reason: unknown): void {
     this.#closed = { reason }
     for (const link of this.#links) {
@@ -61,10 +62,10 @@ export class Links {
     }
   }
 
-  #make(given: Pick<LinkOptions, 'recording' | 'onState'>): Link {
+  #make(options: Pick<LinkOptions, 'recording' | 'onState'>): Link {
     const link = new Link({
       ...this.#options.linkOptions(),
-      ...given,
+      ...options,
       onCrowded: (subscriber) => this.add(subscriber),
     })
     this.#links.push(link)

@@ -1,14 +1,16 @@
-/** The frames of `turnlog.v1`, as this client sends and reads them. */
+/** The frames of the protocol `turnlog.v1` that this client sends and reads. */
 import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import type { ServerFrames } from '../../live/protocol/server-frames.ts'
 
+/** The WebSocket subprotocol. */
 export const protocol = 'turnlog.v1'
 
+/** The speaker of a message: `human` or `ai`. */
 export type Role = ClientFrames['partial']['role']
 
-/** Unanswered frames that the service takes of one socket. */
+/** How many unanswered frames and bytes the service accepts on one socket. */
 export type Credit = ServerFrames['welcome']['credit']
-/** Of one frame, and of one socket. */
+/** The service's limits of one frame and of one socket. */
 export type Limits = ServerFrames['welcome']['limits']
 
 type WithId<Frame> = Frame & { id: string }
@@ -24,14 +26,15 @@ export type ClientFrame =
   | WithId<ClientFrames['turn.open' | 'turn.complete' | 'interrupt' | 'voice.start' | 'voice.end']>
   | ClientFrames['partial' | 'pong']
 
-/** The frame `text`, which is a JSON object with at least one member, with `id` and `c` added. */
-export const frameText = (text: string, id: string, c: string): string =>
-  `${text.slice(0, -1)},"id":${JSON.stringify(id)},"c":${JSON.stringify(c)}}`
+/** Adds `id` and `c` to the text of a frame, which is a JSON object with at least one member. */
+export const frameText = (text: string, id: string, conversationId: string): string =>
+  `${text.slice(0, -1)},"id":${JSON.stringify(id)},"c":${JSON.stringify(conversationId)}}`
 
 export type ChangeFrame = ServerFrames['change']
 
 export type ServerFrame = ServerFrames[keyof ServerFrames]
 
+/** A check of each member of a frame that this client relies on. */
 type Shape = { readonly [member: string]: (value: unknown) => boolean }
 
 const text = (value: unknown) => typeof value === 'string'
@@ -47,12 +50,12 @@ const pair = (value: unknown) =>
   Array.isArray(value) && value.length === 2 && value.every((each) => Number.isFinite(each))
 
 const inConversation = { id: optional(text), c: text }
-/** The answer to a write, which took `version`. */
+/** The members of an answer to a write. */
 const written = { ...inConversation, version, cursor: text }
 const replayable = { ...written, replayed: flag }
 const ofSession = { ...written, sessionId: text }
 
-/** What this client relies on; members it does not know are let through. */
+/** The members of each frame that this client relies on. Other members are allowed. */
 export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   welcome: {
     v: text,
@@ -99,12 +102,13 @@ export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
 const isKnown = (t: unknown): t is ServerFrame['t'] =>
   typeof t === 'string' && Object.hasOwn(shapes, t)
 
+/** Whether a value has all members of a shape. */
 export const hasShape = (value: Readonly<Record<string, unknown>>, shape: Shape): boolean =>
   Object.entries(shape).every(([member, check]) => check(value[member]))
 
 /**
- * A frame of the service. `unknown`: of a type that a later version added, to be passed over.
- * `broken`: whoever sends this does not speak the protocol.
+ * Reads a frame of the service. Returns `unknown` for a type that a later version has added: the client ignores it.
+ * Returns `broken` for data that is no frame of the protocol.
  */
 export function readFrame(data: unknown): ServerFrame | 'unknown' | 'broken' {
   if (typeof data !== 'string') return 'broken'

@@ -1,8 +1,8 @@
-/** Ids made here, so that a request can be sent again and mean the same. */
+/** Ids that the client makes, so that a repeated request is the same request. */
 import { Problem } from '../../problem-error.ts'
 import { hexOf } from './hex.ts'
 
-/** A UUIDv7: the time in milliseconds, then chance. New rows stand side by side in their index. */
+/** A UUIDv7: the time in milliseconds, then random bits. New rows are side by side in their index. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   const now = Date.now()
@@ -17,7 +17,7 @@ const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /** The canonical form of a conversation's id. Throws `id-invalid`. */
 export function checkedId(id: string): string {
-  // A list of one id would pass as its text.
+  // The type is checked, because the pattern would also accept a list with one id.
   if (typeof id === 'string' && uuid.test(id)) return id.toLowerCase()
   throw new Problem('id-invalid')
 }

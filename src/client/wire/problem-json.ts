@@ -1,8 +1,8 @@
-/** Problem documents (RFC 9457) among the JSON values of answers. */
+/** Recognition of problem documents (RFC 9457) in answers. */
 import type { ReceivedProblem } from '../../problem-error.ts'
 import { hasShape, isRecord, shapes } from './client-frames.ts'
 
-/** The JSON value of a text; undefined where it is no JSON. */
+/** The JSON value of a text. Undefined if the text is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -11,5 +11,6 @@ export function parsed(text: string): unknown {
   }
 }
 
+/** Whether a value is a problem document. */
 export const isProblem = (value: unknown): value is ReceivedProblem =>
   isRecord(value) && hasShape(value, shapes.problem)

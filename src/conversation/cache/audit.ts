@@ -1,4 +1,4 @@
-/** The cache held against the database: by version, and by a hash of what was said. */
+/** The audit compares the cache with the database, by version and by a hash of the messages. */
 import { createHash } from 'node:crypto'
 import type { Database, Param } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
@@ -10,13 +10,13 @@ import { isRefusal } from './kv-refusal.ts'
 import { type Window, windowBounds, windowOf } from './window.ts'
 
 /**
- * - `equal`: the same version, the same bytes.
- * - `absent`: nothing is cached, or no window of it.
- * - `behind`: an older version: a commit that the cache missed. A strong read sees that.
- * - `ahead`: a version that the database does not have.
- * - `different`: the same version, other bytes.
- * - `erased`: messages of a conversation that was erased.
- * - `unreadable`: the KV refused to read it, as where another program has written under its key.
+ * - `equal`: the same version and the same bytes.
+ * - `absent`: the cache has no window of the conversation.
+ * - `behind`: the window is older, because the cache missed a commit. Strong reads notice.
+ * - `ahead`: the window has a version that the database does not have.
+ * - `different`: the same version, but other bytes.
+ * - `erased`: the cache has messages of an erased conversation.
+ * - `unreadable`: the KV refused the read, for example because another program wrote to the key.
  */
 export const findings = [
   'equal',
@@ -29,44 +29,46 @@ export const findings = [
 ] as const
 export type Finding = (typeof findings)[number]
 
-/** `reason`: what the KV answered in place of what was `unreadable`. */
-export type Look = { readonly finding: Finding; readonly reason?: string }
+/** `reason` is the KV's refusal, if the finding is `unreadable`. */
+export type AuditResult = { readonly finding: Finding; readonly reason?: string }
 
 export type Audit = {
-  /** Conversations, erased ones too: the newest `limit` by their last activity, or all. */
-  conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
-  /** Fails with a `database-` code, and with what the KV fails with. */
-  look(principal: Principal, id: string): Promise<Look>
   /**
-   * Takes a window away, so that the next read makes one; false where others were faster, or where
-   * what is there is not ours to take.
+   * The ids of conversations, erased ones included: the `limit` last active ones, by default all.
+   */
+  conversations(principal: Principal, limit: number | undefined): AsyncIterable<string>
+  /** Compares one conversation. Fails with a `database-` code, or with a failure of the KV. */
+  inspect(principal: Principal, id: string): Promise<AuditResult>
+  /**
+   * Deletes a window, so that the next read makes a new one. Returns false if others were faster,
+   * or if another program's value is stored there.
    */
   repair(principal: Principal, id: string): Promise<boolean>
 }
 
-export type AuditAsked = { readonly limit: number | undefined; readonly repair: boolean }
+export type AuditOptions = { readonly limit: number | undefined; readonly repair: boolean }
 
 export type AuditReport = {
   readonly counts: Readonly<Record<Finding, number>>
-  /** Those that are neither equal nor absent. */
-  readonly odd: readonly ({ readonly id: string } & Look)[]
+  /** The conversations that are neither equal nor absent. */
+  readonly odd: readonly ({ readonly id: string } & AuditResult)[]
   readonly repaired: number
 }
 
-/** Looks at many, and takes away what is odd where that is wanted. */
+/** Compares many conversations, and with `repair` deletes the windows that differ. */
 export async function report(
   audit: Audit,
   principal: Principal,
-  { limit, repair }: AuditAsked,
+  { limit, repair }: AuditOptions,
 ): Promise<AuditReport> {
   const counts = Object.fromEntries(findings.map((name) => [name, 0])) as Record<Finding, number>
-  const odd: ({ id: string } & Look)[] = []
+  const odd: ({ id: string } & AuditResult)[] = []
   let repaired = 0
   for await (const id of audit.conversations(principal, limit)) {
-    const look = await audit.look(principal, id)
-    counts[look.finding] += 1
-    if (!isOdd(look.finding)) continue
-    odd.push({ id, ...look })
+    const result = await audit.inspect(principal, id)
+    counts[result.finding] += 1
+    if (!isOdd(result.finding)) continue
+    odd.push({ id, ...result })
     if (repair && (await audit.repair(principal, id))) repaired += 1
   }
   return { counts, odd, repaired }
@@ -74,37 +76,38 @@ export async function report(
 
 const isOdd = (finding: Finding) => finding !== 'equal' && finding !== 'absent'
 
-/** What the KV refused; whatever else failed is thrown on. */
+/** Returns the KV's refusal as text; throws any other failure again. */
 function refusalOf(thrown: unknown): string {
   if (isRefusal(thrown) && thrown instanceof Error) return thrown.message
   throw thrown
 }
 
-/** Looks again as often where the two differ: an apply may be on its way. */
-const looks = 3
+/** Comparisons of a conversation that seems to differ: a write of the cache may be in flight. */
+const attemptsMax = 3
 const pauseMs = 50
 
-/** Conversations fetched at a time. */
-const batch = 1000
+/** Conversations fetched by one statement. */
+const batchMax = 1000
 
 export const auditStatements = {
   newest: `SELECT c.id FROM conversations c WHERE c.tenant = $1
     ORDER BY greatest(c.last_message_at, c.created_at, c.erased_at) DESC LIMIT $2::integer`,
   all: `SELECT c.id FROM conversations c WHERE c.tenant = $1 AND c.id > $2::uuid
-    ORDER BY c.id LIMIT ${batch}`,
+    ORDER BY c.id LIMIT ${batchMax}`,
 }
 
 export type AuditedRow = { id: string }
 
+/** Makes an audit of the cache whose entries are in `entries`. */
 export function createAudit(entries: CacheEntries, reader: Reader, database: Database): Audit {
   const idsOf = async (text: string, params: readonly Param[]) =>
     (await ask<AuditedRow>(database, 'read', { text, params })).map(({ id }) => id)
 
-  const once = async (principal: Principal, id: string): Promise<Finding> => {
-    // The cache first: whatever the database has then, it had all that the cache has.
+  const compare = async (principal: Principal, id: string): Promise<Finding> => {
+    // Read the cache first: the database, read later, then has every commit that the cache has.
     const window = await entries.peek(principal.tenant, id)
     if (window === undefined) return 'absent'
-    const stored = await newest(principal, id)
+    const stored = await storedWindow(principal, id)
     if (stored === undefined) return window.texts.length === 0 ? 'absent' : 'erased'
     if (window.version !== stored.version)
       return window.version < stored.version ? 'behind' : 'ahead'
@@ -112,7 +115,7 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
     return isSame && window.to === stored.to ? 'equal' : 'different'
   }
 
-  const newest = async (principal: Principal, id: string): Promise<Window | undefined> => {
+  const storedWindow = async (principal: Principal, id: string): Promise<Window | undefined> => {
     try {
       const limit = windowBounds.messages
       const { version, lastSeq, messages } = await reader.newest(principal, id, { limit })
@@ -135,16 +138,16 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
       for (let last: string | undefined = '00000000-0000-0000-0000-000000000000'; last; ) {
         const ids: string[] = await idsOf(auditStatements.all, [tenant, last])
         yield* ids
-        last = ids.length === batch ? ids.at(-1) : undefined
+        last = ids.length === batchMax ? ids.at(-1) : undefined
       }
     },
 
-    async look(principal, id) {
+    async inspect(principal, id) {
       try {
-        let finding = await once(principal, id)
-        for (let look = 1; look < looks && isOdd(finding); look += 1) {
+        let finding = await compare(principal, id)
+        for (let attempt = 1; attempt < attemptsMax && isOdd(finding); attempt += 1) {
           await new Promise((resolve) => setTimeout(resolve, pauseMs))
-          finding = await once(principal, id)
+          finding = await compare(principal, id)
         }
         return { finding }
       } catch (thrown) {
@@ -163,7 +166,7 @@ export function createAudit(entries: CacheEntries, reader: Reader, database: Dat
   }
 }
 
-/** SHA-256 over the messages from a seq on, each with its length before it. */
+/** Returns the SHA-256 of the messages from seq `since` on, each with its length before it. */
 function hashOf({ from, texts }: Window, since: number): string {
   const hash = createHash('sha256')
   for (const text of texts.slice(Math.max(0, since - from)))

@@ -1,62 +1,71 @@
 /**
- * Breaker keeps callers from waiting for a KV that does not answer, and from reading one that takes no
- * writes: what it shows grows old. After some failures in a row, or one refusal, nothing is asked of it but
- * a probe in the background; when that is answered, what was missed meanwhile is healed, and only then is
- * the KV asked again.
+ * Breaker keeps callers from waiting for a KV that does not answer, and from reading stale entries
+ * of one that refuses writes. It opens after several failures in a row, or after one refusal. While
+ * it is open, only a probe calls the KV. Once the probe succeeds, it heals the missed writes, and
+ * then closes.
  */
 import { boundMs } from '../../mechanics/backoff.ts'
 import { deadline, isStarved, usableNow } from '../../mechanics/loop-delay.ts'
 
 export type Breaker = {
-  /** Whether the KV may be asked. */
+  /** Whether callers may use the KV. */
   readonly closed: boolean
   /** Whether the breaker is open because the KV answers and refuses writes. */
   readonly refusesWrites: boolean
   /**
-   * Counts a call that was not answered, unless it was sent before the last one that counts failed:
-   * `askedAt` is when it was sent, of `usableNow`.
+   * Counts a call that failed or got no answer. `askedAt` is when it was sent, in `usableNow` time.
+   * A call sent before the last counted failure does not count. @default always counts
    */
   failed(reason: unknown, askedAt?: number): void
-  /** The KV refused to write, whatever was to be written: opens at once. */
+  /** Opens at once: the KV refuses every write. */
   refused(reason: unknown): void
-  /** A call was answered after `ms` milliseconds of usable time. */
+  /** Notes that a call was answered after `ms` milliseconds of usable time. */
   answered(ms: number): void
   stop(): void
 }
 
-/** Runs `work` after `ms` milliseconds, and answers how to cancel that. */
-export type Later = (work: () => void, ms: number) => () => void
+/** Runs `work` after `ms` milliseconds. Returns a function that cancels it. */
+export type StartTimer = (work: () => void, ms: number) => () => void
 
 const failuresMax = 5
-/** How much later an answer may come to a starved process, and end a row of failures all the same. */
+/** If the process is starved, an answer this many times slower still ends a row of failures. */
 const starvedFactor = 10
-/** Milliseconds that a row of failures must last there: whoever has the processor keeps the KV from it, too. */
+/**
+ * Milliseconds that a row of failures must last if the process is starved. The load that takes the
+ * processor from this process takes it from the KV, too.
+ */
 const starvedSilenceMs = 250
 const probes = { firstMs: 100, maxMs: 2000 }
 
 /**
- * A KV that answers the probe, and fails again this soon, is given twice the time before the next:
- * else it is in everybody's way, and in the log, every tenth of a second.
+ * If the KV fails again within these milliseconds of closing, the wait before the next probe
+ * doubles. Otherwise a KV that
+ * works only for its probes would delay callers, and fill the log, ten times a second.
  */
 const steadyMs = 1000
 
+/** Makes a closed breaker. */
 export function createBreaker(options: {
-  /** Writes and reads; rejects while the KV is away. */
+  /** Writes and reads the KV; rejects while it is away. */
   probe(): Promise<unknown>
-  /** Heals what was missed; rejects where the KV is away again. */
+  /** Heals the missed writes; rejects if the KV is away again. */
   heal(): Promise<unknown>
-  /** Whether a failure means that the KV takes no writes. */
+  /** Whether the failure means that the KV refuses all writes. */
   isRefusal?(reason: unknown): boolean
-  /** Failures nearer to each other are one: a stall of this process ends many calls at once. */
+  /**
+   * Milliseconds within which failures count as one: a stall of this process ends many calls at
+   * once.
+   */
   readonly apartMs?: number
-  /** A slower answer does not reset the count of consecutive failures. */
+  /** Milliseconds. A slower answer does not end a row of failures. @default no bound */
   readonly slowMs?: number
-  /** The KV is asked nothing from now on; called again if it turns out to refuse writes. */
+  /** The breaker has opened. Called again if the KV then turns out to refuse writes. */
   onOpen(reason: unknown): void
   onClose(): void
-  readonly later?: Later
+  readonly startTimer?: StartTimer
 }): Breaker {
-  const { isRefusal = () => false, slowMs = Number.POSITIVE_INFINITY, later = afterMs } = options
+  const { isRefusal = () => false, slowMs = Number.POSITIVE_INFINITY } = options
+  const startTimer = options.startTimer ?? startTimeout
   let failures = 0
   let isClosed = true
   let refusesWrites = false
@@ -66,7 +75,7 @@ export function createBreaker(options: {
   let silentSince = Number.NEGATIVE_INFINITY
   let answeredAt = Number.NEGATIVE_INFINITY
   let closedAt = Number.NEGATIVE_INFINITY
-  /** How often in a row the KV failed again soon after it had answered a probe. */
+  /** How many times in a row the KV failed again soon after the breaker closed. */
   let relapses = 0
   const waitMs = () => boundMs(probes, relapses)
   let cancel = () => {}
@@ -78,7 +87,7 @@ export function createBreaker(options: {
     } catch (thrown) {
       if (isStopped) return
       probeFailed(thrown)
-      cancel = later(() => void close(), waitMs())
+      cancel = startTimer(() => void close(), waitMs())
       return
     }
     failures = 0
@@ -87,7 +96,8 @@ export function createBreaker(options: {
     closedAt = performance.now()
     options.onClose()
   }
-  /** After a refusal, only `failuresMax` silent probes in a row count as silence: a new connection may not be ready yet. */
+  // After a refusal, the KV counts as silent only after `failuresMax` silent probes in a row: a new
+  // connection may not be ready yet.
   const probeFailed = (reason: unknown) => {
     silentProbes = isRefusal(reason) ? 0 : silentProbes + 1
     if (silentProbes >= failuresMax) refusesWrites = false
@@ -102,7 +112,7 @@ export function createBreaker(options: {
     const isSteady = performance.now() - closedAt > steadyMs
     relapses = isSteady ? 0 : relapses + 1
     options.onOpen(reason)
-    cancel = later(() => void close(), waitMs())
+    cancel = startTimer(() => void close(), waitMs())
   }
 
   return {
@@ -113,10 +123,10 @@ export function createBreaker(options: {
       return refusesWrites
     },
     failed(reason, askedAt = Number.POSITIVE_INFINITY) {
-      // A busy process is late itself: a KV that goes on answering is not silent.
+      // A starved process is late itself: a KV that has answered since is not silent.
       if (answeredAt > askedAt && isStarved()) return
       const now = usableNow()
-      // Of many calls that wait through one pause of the KV, only the first to fail counts.
+      // If many calls wait through one pause of the KV, only the first failure counts.
       if (askedAt < failedAt || now - failedAt < (options.apartMs ?? 0)) return
       failedAt = now
       if (failures === 0) silentSince = now
@@ -136,7 +146,7 @@ export function createBreaker(options: {
   }
 }
 
-const afterMs: Later = (work, ms) => {
+const startTimeout: StartTimer = (work, ms) => {
   const timer = setTimeout(work, ms)
   return () => clearTimeout(timer)
 }
@@ -145,7 +155,7 @@ export class Late extends Error {
   override readonly name = 'Late'
 }
 
-/** Settles as `work` does, or rejects with `Late` when it was not there in time. */
+/** Settles as `work` does, or rejects with `Late` after `ms` milliseconds of usable time. */
 export function within<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = deadline(ms, () => reject(new Late(`no answer within ${ms} ms`)))

@@ -1,75 +1,81 @@
 /**
- * CacheWriter brings the cache up to date after commits, in the background: one apply per conversation at
- * a time, and commits that come meanwhile are folded into the next. What could not be applied is
- * remembered as dirty, and marked as not full when the KV is back.
+ * CacheWriter brings the cache up to date after commits, in the background. A conversation has one
+ * write in flight; commits that arrive meanwhile join its next update. A conversation whose update
+ * failed is remembered as dirty, and gets a stub once the KV works again.
  */
 
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
 import { usableNow } from '../../mechanics/loop-delay.ts'
 import { conversationName } from '../wire/kv-keys.ts'
-import type { CacheEntries, Seen } from './entries.ts'
+import type { CacheEntries, HeadEntry } from './entries.ts'
 import { isRefusal, refusesWrites } from './kv-refusal.ts'
-import { type Applied, isFull } from './rule.ts'
+import { type CacheUpdate, isFull } from './rule.ts'
 
 export type CacheWriterOptions = {
   readonly entries: CacheEntries
   /** The KV has a window at this version. */
   onStored(tenant: string, id: string, version: number): void
-  /** Whether the KV may be asked. */
+  /** Whether the breaker lets calls through to the KV. */
   isOpen(): boolean
-  /** The KV took this long, in milliseconds. */
+  /** The KV answered after this many milliseconds. */
   onAnswer(ms: number): void
   onFailure(what: string, id: string, reason: unknown, askedAt: number): void
-  /** A conversation waits for `heal`. */
+  /** A conversation is dirty and waits for `heal`. */
   onDirty(): void
 }
 
-/** Conversations that wait for their apply, and their bytes; what is beyond is remembered as dirty. */
+/**
+ * Bounds of the conversations with waiting updates, and of their bytes. Past them, a commit only
+ * makes its conversation dirty.
+ */
 const waitingMax = 10_000
 const waitingBytesMax = 33_554_432
-/** Beyond these the oldest is forgotten: then its expiry bounds what readers of the cache alone see. */
+/**
+ * The most dirty conversations. Past it the oldest is forgotten, and eventual readers may see its
+ * old window until that expires.
+ */
 const dirtyMax = 100_000
-/** Heads remembered, so that an apply need not ask for its own. */
-const knownMax = 10_000
+/** Remembered heads, which save an update from reading its own. */
+const knownHeadsMax = 10_000
 /** Conversations that are healed at the same time. */
-const healAtOnce = 16
+const healersMax = 16
 
-/** A conversation whose commits are being applied. */
-type Applying = { readonly tenant: string; readonly id: string; waiting: Applied | undefined }
+/** A conversation with a write in flight, and the update that waits for it. */
+type Applying = { readonly tenant: string; readonly id: string; waiting: CacheUpdate | undefined }
 type Dirty = { readonly tenant: string; readonly id: string; readonly version: number }
 
 export class CacheWriter {
   readonly #options: CacheWriterOptions
   readonly #applying = new Map<string, Applying>()
   readonly #dirty = new BoundedMap<string, Dirty>({ max: dirtyMax })
-  readonly #known = new BoundedMap<string, Seen>({ max: knownMax })
-  /** Called once nothing is being applied. */
+  readonly #knownHeads = new BoundedMap<string, HeadEntry>({ max: knownHeadsMax })
+  /** Called once no write is in flight. */
   readonly #onIdle: (() => void)[] = []
-  /** Bytes that wait for their apply. */
+  /** Bytes of all waiting updates. */
   #bytes = 0
 
   constructor(options: CacheWriterOptions) {
     this.#options = options
   }
 
-  /** Never throws, never waits. */
-  committed(tenant: string, id: string, applied: Applied): void {
+  /** Accepts a commit of this process. It never throws and never waits. */
+  committed(tenant: string, id: string, update: CacheUpdate): void {
     const name = conversationName(tenant, id)
     const applying = this.#applying.get(name)
     const isTooMuch =
-      this.#applying.size >= waitingMax || this.#bytes + sizeOf(applied) > waitingBytesMax
+      this.#applying.size >= waitingMax || this.#bytes + sizeOf(update) > waitingBytesMax
     if (isTooMuch || !this.#options.isOpen()) {
       // Drop this conversation's waiting commits: without this one they would leave a gap.
       if (applying?.waiting !== undefined) {
         this.#bytes -= sizeOf(applying.waiting)
         applying.waiting = undefined
       }
-      this.#soil(tenant, id, applied.version)
+      this.#markDirty(tenant, id, update.version)
       return
     }
     const before = applying?.waiting
-    const waiting = before === undefined ? applied : folded(before, applied)
-    // Two as one are less than their sum: what is counted now is what `run` takes away.
+    const waiting = before === undefined ? update : folded(before, update)
+    // Two merged updates are smaller than their sum: add what `#run` will subtract.
     this.#bytes += sizeOf(waiting) - (before === undefined ? 0 : sizeOf(before))
     if (applying === undefined) {
       const started = { tenant, id, waiting }
@@ -78,52 +84,58 @@ export class CacheWriter {
     } else applying.waiting = waiting
   }
 
-  /** Remembers a head that a read or a fill has seen: the next apply need not ask for it. */
-  saw(tenant: string, id: string, seen: Seen): void {
+  /** Remembers a head that a read or a fill returned, so that the next update need not read it. */
+  rememberHead(tenant: string, id: string, headEntry: HeadEntry): void {
     const name = conversationName(tenant, id)
-    const before = this.#known.get(name)?.versionstamp ?? ''
-    if (before < seen.versionstamp) this.#known.set(name, seen)
-    this.#stored(tenant, id, seen)
+    const before = this.#knownHeads.get(name)?.versionstamp ?? ''
+    if (before < headEntry.versionstamp) this.#knownHeads.set(name, headEntry)
+    this.#reportStored(tenant, id, headEntry)
   }
 
-  /** Leaves no message of it in the cache; false where that could not be done, which is remembered. */
+  /**
+   * Deletes the conversation's messages from the cache. If it cannot, it makes the conversation
+   * dirty and returns false.
+   */
   async erase(tenant: string, id: string, version: number): Promise<boolean> {
     const { entries, isOpen, onFailure } = this.#options
-    this.#known.delete(conversationName(tenant, id))
+    this.#knownHeads.delete(conversationName(tenant, id))
     const askedAt = usableNow()
     try {
       const done = isOpen() && (await entries.erase(tenant, id, version))
-      if (!done) this.#soil(tenant, id, version)
+      if (!done) this.#markDirty(tenant, id, version)
       return done
     } catch (thrown) {
-      this.#soil(tenant, id, version)
+      this.#markDirty(tenant, id, version)
       onFailure('erase', id, thrown, askedAt)
       return false
     }
   }
 
-  /** Marks what is dirty; answers how many were refused. Rejects where the KV is away. */
+  /**
+   * Replaces the windows of dirty conversations by stubs. Returns how many are dirty afterwards.
+   * Rejects if the KV is away.
+   */
   async heal(): Promise<number> {
-    // Those of now: what comes back under its name waits for the next time.
+    // A snapshot of the map: conversations that become dirty meanwhile wait for the next time.
     const due = [...this.#dirty.values()].values()
-    const healers = Array.from({ length: healAtOnce }, () => this.#healAll(due))
+    const healers = Array.from({ length: healersMax }, () => this.#healAll(due))
     const failed = (await Promise.allSettled(healers)).find(({ status }) => status === 'rejected')
     if (failed?.status === 'rejected') throw failed.reason
     return this.#dirty.size
   }
 
-  /** Whether an apply of the conversation waits or is on its way. */
+  /** Whether a write of the conversation waits or is in flight. */
   isWriting(tenant: string, id: string): boolean {
     return this.#applying.has(conversationName(tenant, id))
   }
 
-  /** Resolves when nothing is being applied. */
+  /** Resolves when no write is in flight. */
   drained(): Promise<void> {
     if (this.#applying.size === 0) return Promise.resolve()
     return new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
-  /** Applies until nothing waits for this conversation. */
+  /** Writes updates until none waits for this conversation. */
   async #run(name: string, applying: Applying): Promise<void> {
     for (let next = applying.waiting; next !== undefined; next = applying.waiting) {
       applying.waiting = undefined
@@ -134,25 +146,25 @@ export class CacheWriter {
     if (this.#applying.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
-  async #apply(name: string, { tenant, id }: Applying, applied: Applied): Promise<void> {
+  async #apply(name: string, { tenant, id }: Applying, update: CacheUpdate): Promise<void> {
     const { entries, onAnswer, onFailure } = this.#options
     if (!this.#options.isOpen()) {
-      this.#soil(tenant, id, applied.version)
+      this.#markDirty(tenant, id, update.version)
       return
     }
     const askedAt = usableNow()
     try {
-      const done = await entries.apply(tenant, id, applied, this.#known.get(name))
+      const done = await entries.apply(tenant, id, update, this.#knownHeads.get(name))
       onAnswer(usableNow() - askedAt)
-      this.#know(name, done?.seen)
-      this.#stored(tenant, id, done?.seen)
-      const version = Math.max(applied.version, done?.seen?.head.version ?? 0)
-      if (done === undefined) this.#soil(tenant, id, applied.version)
+      this.#setKnownHead(name, done?.headEntry)
+      this.#reportStored(tenant, id, done?.headEntry)
+      const version = Math.max(update.version, done?.headEntry?.head.version ?? 0)
+      if (done === undefined) this.#markDirty(tenant, id, update.version)
       else if ((this.#dirty.get(name)?.version ?? 0) <= version) this.#dirty.delete(name)
     } catch (thrown) {
-      // It may have happened, or may yet: the head that is there then is not known here.
-      this.#known.delete(name)
-      this.#soil(tenant, id, applied.version)
+      // The write may have happened, or may still happen, so the stored head is unknown.
+      this.#knownHeads.delete(name)
+      this.#markDirty(tenant, id, update.version)
       onFailure('apply', id, thrown, askedAt)
     }
   }
@@ -163,41 +175,41 @@ export class CacheWriter {
       try {
         const mark = { from: undefined, version, texts: new Map() }
         const done = await this.#options.entries.apply(tenant, id, mark)
-        if (done === undefined) this.#soil(tenant, id, version)
+        if (done === undefined) this.#markDirty(tenant, id, version)
       } catch (thrown) {
-        this.#soil(tenant, id, version)
-        // What the KV refuses of one conversation must not keep the others from it.
+        this.#markDirty(tenant, id, version)
+        // A refusal of one conversation must not stop the healing of the others.
         if (!isRefusal(thrown) || refusesWrites(thrown)) throw thrown
       }
     }
   }
 
-  #soil(tenant: string, id: string, version: number): void {
+  #markDirty(tenant: string, id: string, version: number): void {
     const name = conversationName(tenant, id)
     const before = this.#dirty.get(name)?.version ?? 0
     this.#dirty.set(name, { tenant, id, version: Math.max(version, before) })
     this.#options.onDirty()
   }
 
-  #know(name: string, seen: Seen | undefined): void {
-    if (seen === undefined) this.#known.delete(name)
-    else this.#known.set(name, seen)
+  #setKnownHead(name: string, headEntry: HeadEntry | undefined): void {
+    if (headEntry === undefined) this.#knownHeads.delete(name)
+    else this.#knownHeads.set(name, headEntry)
   }
 
-  #stored(tenant: string, id: string, seen: Seen | undefined): void {
-    if (seen !== undefined && isFull(seen.head))
-      this.#options.onStored(tenant, id, seen.head.version)
+  #reportStored(tenant: string, id: string, headEntry: HeadEntry | undefined): void {
+    if (headEntry !== undefined && isFull(headEntry.head))
+      this.#options.onStored(tenant, id, headEntry.head.version)
   }
 }
 
-const sizeOf = ({ texts }: Applied): number => {
+const sizeOf = ({ texts }: CacheUpdate): number => {
   let sum = 200
   for (const text of texts.values()) sum += text.byteLength
   return sum
 }
 
-/** Two commits as one; a gap between them makes it one that nobody knows. */
-function folded(first: Applied, second: Applied): Applied {
+/** Merges two updates. If commits are missing between them, `from` is undefined. */
+function folded(first: CacheUpdate, second: CacheUpdate): CacheUpdate {
   if (second.version <= first.version) return { ...first, from: undefined }
   if (first.version !== second.from) return { ...second, from: undefined }
   return {

@@ -1,32 +1,42 @@
-/** Cache keeps the newest messages of conversations: best effort, and never wrong. */
+/**
+ * Cache keeps the newest messages of conversations. It may lose them, but never returns wrong ones.
+ */
 import type { Effect } from '../writing/effects.ts'
-import type { CacheRead, Seen } from './entries.ts'
-import type { Ready } from './ready-windows.ts'
+import type { CacheRead, HeadEntry } from './entries.ts'
+import type { ReadyWindow } from './ready-windows.ts'
 import type { Window } from './window.ts'
 
 /**
- * Nothing here throws at a caller. The KV below may be away, slow or read-only: then reads answer
- * undefined, and the database is asked instead.
+ * Nothing here throws. The KV may be away, slow or read-only: reads then return undefined, and the
+ * caller reads the database instead.
  */
 export type Cache = AsyncDisposable & {
-  /** Brings the cache up to date after commits. */
+  /** Brings the cache up to date after each commit of this process. */
   readonly effect: Effect
-  /** A window that this process has at hand: worth nothing until its version was asked for. */
-  ready(tenant: string, id: string): Ready | undefined
+  /**
+   * Returns a window that this process keeps. It must not be served before its version is checked.
+   */
+  readyWindow(tenant: string, id: string): ReadyWindow | undefined
   /** Whether a commit of this process is on its way to the KV. */
   isWriting(tenant: string, id: string): boolean
-  /** The version of a full window in the KV, 0 where there is none; undefined where the KV is away. */
+  /**
+   * Returns the version of the full window in the KV: 0 if it has none, undefined if the KV is
+   * away.
+   */
   version(tenant: string, id: string): Promise<number | undefined>
-  /** The newest `count` messages as far as the window goes; undefined where the KV is away. */
+  /**
+   * Returns the newest messages, at most `count`, as far as the window holds them; undefined if the
+   * KV is away.
+   */
   read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
-  /** The database has erased it: this process keeps nothing of it. */
+  /** Drops what this process keeps of a conversation that the database has erased. */
   forget(tenant: string, id: string): void
-  /** Makes a window of a snapshot that was taken after `seen` was read. */
-  fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void>
-  /** Drops the window, which is above the database's version: nothing of it is believed. */
+  /** Writes a window made of a snapshot that was taken after `headEntry` was read. */
+  fill(tenant: string, id: string, headEntry: HeadEntry, snapshot: Window): Promise<void>
+  /** Drops a window whose version the database does not have, so that none of it is served. */
   distrust(tenant: string, id: string, version: number): Promise<void>
-  /** Leaves no message of it; false where the KV did not take that. */
+  /** Deletes the conversation's messages from the cache; false if the KV did not do it. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
-  /** False while the KV answers and refuses writes: then nobody reads it. */
-  takesWrites(): boolean
+  /** False while the KV answers reads but refuses writes. It is then not read either. */
+  acceptsWrites(): boolean
 }

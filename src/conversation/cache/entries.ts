@@ -1,45 +1,51 @@
-/** CacheEntries is a conversation's cached history in the KV: the rule's decisions, each made in one commit. */
+/**
+ * CacheEntries is the cached history of a conversation in the KV. Each decision of the rule is one
+ * commit.
+ */
 import type { Kv } from '../../ports/kv.ts'
 import { kvKeys } from '../wire/kv-keys.ts'
 import {
-  type Applied,
   type CacheRule,
-  type Change,
+  type CacheUpdate,
+  type CacheWrite,
   type Entry,
   type Head,
+  headTtlMs,
   isFull,
   isHead,
-  stayMs,
   stubOf,
 } from './rule.ts'
 import { type Window, windowBounds } from './window.ts'
 
-/** A head as it was seen: whoever changes it names the versionstamp. */
-export type Seen = { readonly head: Head; readonly versionstamp: string }
+/** A head as it was read. A commit that changes the head checks this versionstamp. */
+export type HeadEntry = { readonly head: Head; readonly versionstamp: string }
 
-/** `seen` is undefined where another node is writing: then nothing may be filled. */
+/**
+ * A miss has no `headEntry` if another node wrote the head at the same moment. Such a miss must
+ * not be filled.
+ */
 export type CacheRead =
-  | { readonly kind: 'window'; readonly window: Window; readonly seen: Seen }
-  | { readonly kind: 'miss'; readonly seen: Seen | undefined }
+  | { readonly kind: 'window'; readonly window: Window; readonly headEntry: HeadEntry }
+  | { readonly kind: 'miss'; readonly headEntry: HeadEntry | undefined }
 
 export type CacheEntriesOptions = {
   readonly kv: Kv
   readonly rule: CacheRule
-  /** Milliseconds that an entry stays after it was written. */
+  /** Milliseconds that an entry is kept after it was written. */
   readonly ttlMs: number
 }
 
-/** The newest entries, and the head before them: of one moment. */
-type Listed = { readonly seen: Seen | undefined; readonly entries: readonly Entry[] }
+/** The newest entries and their head, read at one moment. */
+type EntryList = { readonly headEntry: HeadEntry | undefined; readonly entries: readonly Entry[] }
 
-const attempts = 3
+const attemptsMax = 3
 
-/** Far below what one commit may change. */
+/** Entries deleted in one commit, far fewer than a commit of the KV may change. */
 const deletesMax = 500
 
-const unchanged = { put: new Map<number, Uint8Array>(), drop: [] }
+const unchanged = { texts: new Map<number, Uint8Array>(), droppedSeqs: [] }
 
-/** Every method rejects with what the KV rejects with. */
+/** Every method rejects with the failures of the KV. */
 export class CacheEntries {
   readonly #kv: Kv
   readonly #rule: CacheRule
@@ -51,69 +57,88 @@ export class CacheEntries {
     this.#ttlMs = ttlMs
   }
 
-  /** The newest `count` messages as far as the window goes. A miss leaves a stub. */
+  /**
+   * Returns the newest messages, at most `count`, as far as the window holds them. A miss writes a
+   * stub if there is no head.
+   */
   async read(tenant: string, id: string, count: number): Promise<CacheRead> {
-    const { seen, entries } = await this.#list(tenant, id, count + 1)
-    if (seen === undefined) {
+    const { headEntry, entries } = await this.#list(tenant, id, count + 1)
+    if (headEntry === undefined) {
       const stub = { head: stubOf(0), ...unchanged }
-      return { kind: 'miss', seen: await this.#change(tenant, id, null, stub) }
+      return { kind: 'miss', headEntry: await this.#change(tenant, id, null, stub) }
     }
-    const window = isFull(seen.head) ? this.#rule.window(seen.head, entries, count) : undefined
-    return window === undefined ? { kind: 'miss', seen } : { kind: 'window', window, seen }
+    const window = isFull(headEntry.head)
+      ? this.#rule.window(headEntry.head, entries, count)
+      : undefined
+    return window === undefined
+      ? { kind: 'miss', headEntry }
+      : { kind: 'window', window, headEntry }
   }
 
-  /** The whole window, or undefined. A miss leaves nothing. */
+  /** Returns the whole window, or undefined. It writes nothing. */
   async peek(tenant: string, id: string): Promise<Window | undefined> {
-    const { seen, entries } = await this.#list(tenant, id, windowBounds.messages + 1)
-    if (seen === undefined || !isFull(seen.head)) return undefined
-    return this.#rule.window(seen.head, entries, windowBounds.messages)
+    const { headEntry, entries } = await this.#list(tenant, id, windowBounds.messages + 1)
+    if (headEntry === undefined || !isFull(headEntry.head)) return undefined
+    return this.#rule.window(headEntry.head, entries, windowBounds.messages)
   }
 
   /**
-   * Answers the head that is there now, if any; undefined where another writer was faster, each time.
-   * `known` saves asking for the head.
+   * Applies an update. Returns the head entry that is stored afterwards, if there is one, or
+   * undefined if another writer was faster at every attempt. A `knownHead` saves reading the head.
    */
   async apply(
     tenant: string,
     id: string,
-    applied: Applied,
-    known?: Seen,
-  ): Promise<{ readonly seen: Seen | undefined } | undefined> {
-    for (let attempt = 1; attempt <= attempts; attempt += 1) {
-      const remembered = attempt === 1 ? known : undefined
-      const seen = remembered ?? (await this.#head(tenant, id))
-      const next = this.#rule.apply(seen?.head, applied)
+    update: CacheUpdate,
+    knownHead?: HeadEntry,
+  ): Promise<{ readonly headEntry: HeadEntry | undefined } | undefined> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      const remembered = attempt === 1 ? knownHead : undefined
+      const headEntry = remembered ?? (await this.#head(tenant, id))
+      const next = this.#rule.apply(headEntry?.head, update)
       if (next === undefined) {
-        // No commit proves that the head is still what was remembered: a look does.
+        // Nothing is written, so no check confirms the known head: read the head and decide again.
         if (remembered !== undefined) continue
-        return { seen }
+        return { headEntry }
       }
-      const done = await this.#change(tenant, id, seen?.versionstamp ?? null, next)
-      if (done !== undefined) return { seen: done }
+      const done = await this.#change(tenant, id, headEntry?.versionstamp ?? null, next)
+      if (done !== undefined) return { headEntry: done }
     }
     return undefined
   }
 
-  /** The new head, if the snapshot, taken after `seen` was, became the window. */
-  async fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<Seen | undefined> {
-    const next = this.#rule.fill(seen.head, snapshot)
-    return next === undefined ? undefined : await this.#change(tenant, id, seen.versionstamp, next)
+  /**
+   * Replaces the window by the snapshot, which must be taken after `headEntry` was read. Returns the
+   * new head, or undefined if the head has changed since.
+   */
+  async fill(
+    tenant: string,
+    id: string,
+    headEntry: HeadEntry,
+    snapshot: Window,
+  ): Promise<HeadEntry | undefined> {
+    const next = this.#rule.fill(headEntry.head, snapshot)
+    return next === undefined
+      ? undefined
+      : await this.#change(tenant, id, headEntry.versionstamp, next)
   }
 
-  /** Leaves no message and a stub at the version. False where others were faster, each time. */
+  /**
+   * Deletes every message and leaves a stub. Returns false if others were faster at every attempt.
+   */
   erase(tenant: string, id: string, version: number): Promise<boolean> {
     return this.#empty(tenant, id, (head) =>
-      // A later version than an erasure's is another erasure's: the last there is.
+      // Only another erasure can follow an erasure: the higher version counts.
       stubOf(Math.max(version, head?.version ?? 0)),
     )
   }
 
-  /** Leaves nothing at all, where no version is to be believed. False where others were faster. */
+  /** Deletes messages and head, because no version can be trusted. False if others were faster. */
   forget(tenant: string, id: string): Promise<boolean> {
     return this.#empty(tenant, id, () => undefined)
   }
 
-  async #head(tenant: string, id: string): Promise<Seen | undefined> {
+  async #head(tenant: string, id: string): Promise<HeadEntry | undefined> {
     const { value, versionstamp } = await this.#kv.get(kvKeys.head(tenant, id))
     return isHead(value) && versionstamp !== null ? { head: value, versionstamp } : undefined
   }
@@ -122,21 +147,21 @@ export class CacheEntries {
     tenant: string,
     id: string,
     versionstamp: string | null,
-    { head, put, drop }: Change,
-  ): Promise<Seen | undefined> {
+    { head, texts, droppedSeqs }: CacheWrite,
+  ): Promise<HeadEntry | undefined> {
     const key = kvKeys.head(tenant, id)
     const commit = this.#kv.atomic().check({ key, versionstamp })
-    for (const seq of drop) commit.delete(kvKeys.message(tenant, id, seq))
-    for (const [seq, text] of put)
+    for (const seq of droppedSeqs) commit.delete(kvKeys.message(tenant, id, seq))
+    for (const [seq, text] of texts)
       commit.set(kvKeys.message(tenant, id, seq), text, { expireIn: this.#ttlMs })
-    commit.set(key, head, { expireIn: stayMs(head.full, this.#ttlMs) })
+    commit.set(key, head, { expireIn: headTtlMs(head.full, this.#ttlMs) })
     const result = await commit.commit()
     return result.ok ? { head, versionstamp: result.versionstamp } : undefined
   }
 
-  /** Reads in one batch, so as of one moment. */
-  async #list(tenant: string, id: string, limit: number): Promise<Listed> {
-    let seen: Seen | undefined
+  /** Reads head and entries in one batch, so that they are from one moment. */
+  async #list(tenant: string, id: string, limit: number): Promise<EntryList> {
+    let headEntry: HeadEntry | undefined
     const entries: Entry[] = []
     const list = this.#kv.list<unknown>(
       { prefix: kvKeys.history(tenant, id) },
@@ -144,27 +169,30 @@ export class CacheEntries {
     )
     for await (const { key, value, versionstamp } of list) {
       const seq = key[2]
-      if (isHead(value)) seen = { head: value, versionstamp }
+      if (isHead(value)) headEntry = { head: value, versionstamp }
       else if (typeof seq === 'number' && value instanceof Uint8Array)
         entries.push({ seq, text: value })
     }
-    return { seen, entries }
+    return { headEntry, entries }
   }
 
-  /** Deletes every message and leaves the head that `next` answers; in one commit, where they are few. */
+  /**
+   * Deletes every message and leaves the head that `next` returns. This is one commit, unless there
+   * are more than `deletesMax` entries.
+   */
   async #empty(
     tenant: string,
     id: string,
     next: (head: Head | undefined) => Head | undefined,
   ): Promise<boolean> {
     const key = kvKeys.head(tenant, id)
-    for (let attempt = 1; attempt <= attempts; ) {
-      const { seen, entries } = await this.#list(tenant, id, deletesMax)
-      const head = next(seen?.head)
-      const commit = this.#kv.atomic().check({ key, versionstamp: seen?.versionstamp ?? null })
+    for (let attempt = 1; attempt <= attemptsMax; ) {
+      const { headEntry, entries } = await this.#list(tenant, id, deletesMax)
+      const head = next(headEntry?.head)
+      const commit = this.#kv.atomic().check({ key, versionstamp: headEntry?.versionstamp ?? null })
       for (const { seq } of entries) commit.delete(kvKeys.message(tenant, id, seq))
       if (head === undefined) commit.delete(key)
-      else commit.set(key, head, { expireIn: stayMs(head.full, this.#ttlMs) })
+      else commit.set(key, head, { expireIn: headTtlMs(head.full, this.#ttlMs) })
       const result = await commit.commit()
       if (!result.ok) attempt += 1
       else if (entries.length < deletesMax - 1) return true

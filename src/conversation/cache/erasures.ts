@@ -1,7 +1,7 @@
 /**
- * Conversations that were erased while a cache may still have them: the erasing call leaves a row,
- * and every node looks for rows. What they name is read from no cache, and is erased in it, so that
- * neither a KV that takes no writes nor a crash in between shows what was erased.
+ * Erasures that a cache may not have made yet. The call that erases a conversation leaves a row,
+ * and every node polls the rows. A listed conversation is not read from a cache, and is erased
+ * there. So neither a KV that refuses writes nor a crash shows messages after their erasure.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
@@ -11,18 +11,18 @@ import type { Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
 
 export type Erasures = Rounds & {
-  /** Lists what this node erases, at once. */
+  /** Lists a conversation as soon as this node erases it. */
   readonly effect: Effect
   /** Whether the conversation must not be read from a cache. */
   isListed(tenant: string, id: string): boolean
-  /** Reads the rows without working them off; never rejects. */
+  /** Reads the rows, but erases nothing. Never rejects. */
   refresh(): Promise<void>
 }
 
-const everyMs = 5000
-/** Erased in the cache in one look. */
-const most = 100
-/** Names that a node remembers. Where there are more rows, no conversation is read from a cache. */
+const pollMs = 5000
+/** The most conversations erased in the cache by one poll. */
+const batchMax = 100
+/** The most names that a node remembers. If there are more rows, it reads nothing from a cache. */
 const listedMax = 10_000
 
 export const erasureStatements = {
@@ -34,10 +34,11 @@ export const erasureStatements = {
 
 export type PendingErasureRow = { tenant: string; id: string; version: number; isPast: boolean }
 
+/** Begins to poll the rows every five seconds. Disposing stops it. */
 export function createErasures(options: {
   readonly database: Database
   readonly cache: Cache
-  /** Whether one node's erasure in the cache is everybody's. */
+  /** Whether all nodes share the cache, so that one node's erasure is enough. */
   readonly isShared: boolean
   readonly ttlSeconds: number
   readonly events: Pick<Events, 'workFailed'>
@@ -46,28 +47,32 @@ export function createErasures(options: {
 }): Erasures {
   const { database, cache, isShared, ttlSeconds, events } = options
   const namesMax = options.listedMax ?? listedMax
-  /** Where every node has a cache of its own, each has to erase, and nobody knows when all have. */
+  /**
+   * Conversations erased in this process. If each node has its own cache, their rows stay until no
+   * cache can hold them.
+   */
   const erasedHere = new Set<string>()
-  /** Each with the number of the look that was the last before it was listed here. */
+  /** The listed conversations, each with the number of polls that had begun when it was listed. */
   let listed = new Map<string, number>()
   let isOverfull = false
-  let looks = 0
+  let polls = 0
 
   const list = async (): Promise<readonly PendingErasureRow[]> => {
-    looks += 1
-    const look = looks
+    polls += 1
+    const poll = polls
     const rows = await database.query<PendingErasureRow>({
       text: erasureStatements.list,
-      // By then, whatever was in a cache has expired. What was erased here stays in the list for the
-      // other nodes, and must not stand before the rest.
-      params: [2 * ttlSeconds, isShared ? namesMax + 1 : most + erasedHere.size],
+      // After twice their time to live, no entries are left in any cache. Rows that were erased
+      // here stay for the other nodes; the limit grows by their number, so that they do not hide
+      // the others.
+      params: [2 * ttlSeconds, isShared ? namesMax + 1 : batchMax + erasedHere.size],
     })
     if (!isShared) return rows
     isOverfull = rows.length > namesMax
-    // What was erased here while the rows were on their way may not be among them.
-    const later = [...listed].filter(([, before]) => before >= look)
+    // A conversation listed since this poll began may not be among its rows.
+    const listedSince = [...listed].filter(([, before]) => before >= poll)
     const named = rows.map(({ tenant, id }): [string, number] => [conversationName(tenant, id), 0])
-    listed = new Map([...named, ...later])
+    listed = new Map([...named, ...listedSince])
     return rows
   }
 
@@ -75,9 +80,9 @@ export function createErasures(options: {
     try {
       const rows = await list()
       // Another node may have deleted the row.
-      const there = new Set(rows.map(({ id }) => id))
-      for (const id of erasedHere) if (!there.has(id)) erasedHere.delete(id)
-      for (const { tenant, id, version, isPast } of rows.slice(0, most + erasedHere.size)) {
+      const pendingIds = new Set(rows.map(({ id }) => id))
+      for (const id of erasedHere) if (!pendingIds.has(id)) erasedHere.delete(id)
+      for (const { tenant, id, version, isPast } of rows.slice(0, batchMax + erasedHere.size)) {
         const isErased = erasedHere.has(id) || (await cache.erase(tenant, id, version))
         if (isErased && !isShared) erasedHere.add(id)
         if (isPast) erasedHere.delete(id)
@@ -85,18 +90,18 @@ export function createErasures(options: {
           await database.query({ text: erasureStatements.done, params: [tenant, id, version] })
       }
     } catch (thrown) {
-      // The rows are there the next time.
+      // The next poll finds the rows again.
       events.workFailed('cache-erasures', thrown)
     }
   }
 
   return {
-    ...createRounds(everyMs, workOff),
+    ...createRounds(pollMs, workOff),
     effect: {
       name: 'erasures',
       committed({ tenant, conversationId, touched }) {
         if (touched === 'erased' && isShared)
-          listed.set(conversationName(tenant, conversationId), looks)
+          listed.set(conversationName(tenant, conversationId), polls)
       },
     },
     isListed: (tenant, id) => isOverfull || listed.has(conversationName(tenant, id)),

@@ -1,4 +1,7 @@
-/** KvCache is the history cache in a KV, which other nodes may share. A read of it takes `deadlineMs` at most. */
+/**
+ * KvCache is the history cache in a KV that other nodes may share. A read waits at most
+ * `deadlineMs`.
+ */
 
 import type { Events } from '../../events.ts'
 import { boundMs } from '../../mechanics/backoff.ts'
@@ -7,14 +10,14 @@ import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
 import type { Kv } from '../../ports/kv.ts'
 import { conversationName, kvKeys } from '../wire/kv-keys.ts'
 import type { Commit, Effect } from '../writing/effects.ts'
-import { type Breaker, createBreaker, type Later, within } from './breaker.ts'
+import { type Breaker, createBreaker, type StartTimer, within } from './breaker.ts'
 import type { Cache } from './cache.ts'
 import { CacheHeads } from './cache-heads.ts'
 import { CacheWriter } from './cache-writer.ts'
-import { CacheEntries, type CacheRead, type Seen } from './entries.ts'
+import { CacheEntries, type CacheRead, type HeadEntry } from './entries.ts'
 import { isRefusal, refusesWrites } from './kv-refusal.ts'
-import { type Ready, ReadyWindows } from './ready-windows.ts'
-import { appliedOf, type CacheRule, cacheRule, loneRule } from './rule.ts'
+import { type ReadyWindow, ReadyWindows } from './ready-windows.ts'
+import { type CacheRule, cacheRule, loneRule, updateOf } from './rule.ts'
 import { type Window, windowBounds } from './window.ts'
 
 export type KvCacheOptions = {
@@ -25,20 +28,20 @@ export type KvCacheOptions = {
   readonly ttlSeconds: number
   /** Milliseconds that a reader waits for the KV. */
   readonly deadlineMs: number
-  /** The most bytes of windows that this process has at hand. */
+  /** The most bytes of ready windows in this process. */
   readonly readyBytesMax: number
   /**
-   * Writes to every server of the KV, and rejects where one does not take that; called once a second.
-   * Without it, only a write that somebody needs can show that the KV takes none.
+   * Writes to every server of the KV, and rejects if one refuses; called once a second. Without a
+   * probe, only a write of a conversation can show that the KV refuses writes.
    */
   readonly probe?: (() => Promise<unknown>) | undefined
-  /** When the breaker looks again. @default timers */
-  readonly later?: Later
-  /** Another rule than the one that holds, to prove that a test sees the difference. */
+  /** Runs the breaker's next probe later. @default a timer */
+  readonly startTimer?: StartTimer
+  /** A wrong rule, with which a test proves that it notices. @default the right rule */
   readonly rule?: CacheRule
 }
 
-/** The wait before what one failed call left behind is healed: it doubles with each time that it was not. */
+/** The wait before a failed write is healed. It doubles each time that healing fails. */
 const healBackoff = { firstMs: 100, maxMs: 10_000 }
 
 const heartbeatMs = 1000
@@ -54,15 +57,15 @@ export class KvCache implements Cache {
   readonly #writer: CacheWriter
   readonly #breaker: Breaker
   readonly #heartbeat: Rounds
-  /** Conversations whose window is being made. */
+  /** Conversations whose window is being written. */
   readonly #filling = new Set<string>()
-  /** Times in a row that something was left to heal. */
+  /** How many times in a row healing left a conversation dirty. */
   #unhealed = 0
   #healing: ReturnType<typeof setTimeout> | undefined
   #isDisposed = false
 
   constructor(options: KvCacheOptions) {
-    const { kv, events, deadlineMs, isShared, later } = options
+    const { kv, events, deadlineMs, isShared, startTimer } = options
     const rule = options.rule ?? (isShared ? cacheRule : loneRule)
     this.#options = options
     this.#entries = new CacheEntries({ kv, rule, ttlMs: options.ttlSeconds * 1000 })
@@ -71,7 +74,7 @@ export class KvCache implements Cache {
     this.#writer = new CacheWriter({
       entries: this.#entries,
       onStored: (tenant, id, version) =>
-        this.#windows.stored(conversationName(tenant, id), version),
+        this.#windows.markStored(conversationName(tenant, id), version),
       isOpen: () => this.#breaker.closed,
       onAnswer: (ms) => this.#breaker.answered(ms),
       onFailure: (...failure) => this.#failed(...failure),
@@ -86,12 +89,12 @@ export class KvCache implements Cache {
       slowMs: deadlineMs,
       onOpen: (reason) => events.cacheSkipped(reason),
       onClose: () => events.cacheResumed(),
-      ...(later === undefined ? {} : { later }),
+      ...(startTimer === undefined ? {} : { startTimer }),
     })
     this.#heartbeat = createRounds(heartbeatMs, () => this.#beat())
   }
 
-  ready(tenant: string, id: string): Ready | undefined {
+  readyWindow(tenant: string, id: string): ReadyWindow | undefined {
     return this.#windows.get(conversationName(tenant, id))
   }
 
@@ -101,17 +104,22 @@ export class KvCache implements Cache {
 
   async version(tenant: string, id: string): Promise<number | undefined> {
     const { deadlineMs } = this.#options
-    const asked = await this.#ask('read', id, () => this.#heads.version(tenant, id), deadlineMs)
-    return asked?.answer
+    const result = await this.#call('read', id, () => this.#heads.version(tenant, id), deadlineMs)
+    return result?.answer
   }
 
   async read(tenant: string, id: string, count: number): Promise<CacheRead | undefined> {
     const max = Math.min(count, windowBounds.messages)
     const { deadlineMs } = this.#options
-    const asked = await this.#ask('read', id, () => this.#entries.read(tenant, id, max), deadlineMs)
-    const found = asked?.answer
+    const result = await this.#call(
+      'read',
+      id,
+      () => this.#entries.read(tenant, id, max),
+      deadlineMs,
+    )
+    const found = result?.answer
     if (found?.kind === 'window') this.#windows.keep(conversationName(tenant, id), found.window)
-    if (found?.seen !== undefined) this.#writer.saw(tenant, id, found.seen)
+    if (found?.headEntry !== undefined) this.#writer.rememberHead(tenant, id, found.headEntry)
     return found
   }
 
@@ -119,14 +127,16 @@ export class KvCache implements Cache {
     this.#windows.drop(conversationName(tenant, id))
   }
 
-  async fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void> {
+  async fill(tenant: string, id: string, headEntry: HeadEntry, snapshot: Window): Promise<void> {
     const name = conversationName(tenant, id)
     this.#windows.keep(name, snapshot)
-    // Of many readers that missed at once, one is enough.
+    // Many readers may miss at once: one of them fills the window.
     if (this.#filling.has(name)) return
     this.#filling.add(name)
-    const asked = await this.#ask('fill', id, () => this.#entries.fill(tenant, id, seen, snapshot))
-    if (asked?.answer !== undefined) this.#writer.saw(tenant, id, asked.answer)
+    const result = await this.#call('fill', id, () =>
+      this.#entries.fill(tenant, id, headEntry, snapshot),
+    )
+    if (result?.answer !== undefined) this.#writer.rememberHead(tenant, id, result.answer)
     this.#filling.delete(name)
   }
 
@@ -134,7 +144,7 @@ export class KvCache implements Cache {
     const { events, deadlineMs } = this.#options
     events.cacheAhead(id, version)
     this.forget(tenant, id)
-    await this.#ask('drop', id, () => this.#entries.forget(tenant, id), deadlineMs)
+    await this.#call('drop', id, () => this.#entries.forget(tenant, id), deadlineMs)
   }
 
   erase(tenant: string, id: string, version: number): Promise<boolean> {
@@ -142,11 +152,11 @@ export class KvCache implements Cache {
     return this.#writer.erase(tenant, id, version)
   }
 
-  takesWrites(): boolean {
+  acceptsWrites(): boolean {
     return !this.#breaker.refusesWrites
   }
 
-  /** After it nothing is healed: stale entries expire, and other nodes finish the erasures. */
+  /** After dispose nothing is healed: stale entries expire, and other nodes finish the erasures. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true
     this.#heartbeat[Symbol.dispose]()
@@ -161,14 +171,17 @@ export class KvCache implements Cache {
       void this.erase(tenant, id, version)
       return
     }
-    const applied = appliedOf(commit)
-    this.#windows.apply(conversationName(tenant, id), applied)
-    this.#writer.committed(tenant, id, applied)
+    const update = updateOf(commit)
+    this.#windows.apply(conversationName(tenant, id), update)
+    this.#writer.committed(tenant, id, update)
   }
 
-  /** Undefined where the KV is away, or slower than `ms`, which is given where somebody waits. */
-  async #ask<T>(
-    what: string,
+  /**
+   * Calls the KV. Returns undefined if the KV is away or slower than `ms`. Only calls that a reader
+   * waits for have `ms`.
+   */
+  async #call<T>(
+    operation: string,
     id: string,
     work: () => Promise<T>,
     ms?: number,
@@ -177,20 +190,20 @@ export class KvCache implements Cache {
     const askedAt = usableNow()
     try {
       const working = work()
-      // Also where nobody waits for it any more.
+      // A late answer counts too, although its reader has stopped waiting.
       const answered = working.then((answer) => {
         this.#breaker.answered(usableNow() - askedAt)
         return answer
       })
       return { answer: await (ms === undefined ? answered : within(answered, ms)) }
     } catch (thrown) {
-      this.#failed(what, id, thrown, askedAt)
+      this.#failed(operation, id, thrown, askedAt)
       return undefined
     }
   }
 
-  #failed(what: string, id: string, reason: unknown, askedAt: number): void {
-    this.#options.events.cacheFailed(what, id, reason)
+  #failed(operation: string, id: string, reason: unknown, askedAt: number): void {
+    this.#options.events.cacheFailed(operation, id, reason)
     this.#judge(reason, askedAt)
   }
 
@@ -206,7 +219,7 @@ export class KvCache implements Cache {
     await within(kv.get(kvKeys.probe), deadlineMs)
   }
 
-  /** Detects a KV that refuses writes on a node that only reads. */
+  /** Finds a KV that refuses writes, on a node that only reads. */
   async #beat(): Promise<void> {
     const { probe } = this.#options
     if (!this.#breaker.closed || probe === undefined) return
@@ -219,10 +232,10 @@ export class KvCache implements Cache {
     this.#healing = setTimeout(() => void this.#heal(), boundMs(healBackoff, this.#unhealed))
   }
 
-  /** The breaker heals before it closes; this is for what one failed call left behind. */
+  /** Heals what a failed call left behind. When the breaker closes, it heals by itself. */
   async #heal(): Promise<void> {
     this.#healing = undefined
-    // What was refused is tried again, ever less often.
+    // A refused write is tried again, each time after a longer wait.
     this.#unhealed += 1
     if (!this.#breaker.closed) return
     try {

@@ -1,7 +1,7 @@
-/** What a failed call of the KV says: that it answered and refused, or that it is away. */
+/** How a failed call of the KV failed: the KV answered and refused, or it is away. */
 import { KvError } from '../../ports/kv.ts'
 
-/** Whether the KV answered, and refused: it is not away. */
+/** Whether the KV answered and refused, so that it is not away. */
 export const isRefusal = (thrown: unknown): boolean =>
   thrown instanceof KvError && thrown.outcome === 'refused'
 

@@ -1,37 +1,40 @@
 /**
- * OwnCache is the history cache where it is memory of this process alone: the rule of `rule.ts` on windows
- * as they are, with no keys, values or calls between. Nothing here waits for anything.
+ * OwnCache is the history cache in the memory of one process. It follows `rule.ts`, but keeps
+ * the windows themselves in place of entries in a KV. None of its methods waits.
  */
 import type { Events } from '../../events.ts'
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
 import { conversationName } from '../wire/kv-keys.ts'
 import type { Commit, Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
-import type { CacheRead, Seen } from './entries.ts'
-import type { Ready } from './ready-windows.ts'
-import { appliedOf, stayMs, stubOf, windowAfter } from './rule.ts'
+import type { CacheRead, HeadEntry } from './entries.ts'
+import type { ReadyWindow } from './ready-windows.ts'
+import { headTtlMs, stubOf, updateOf, windowAfter } from './rule.ts'
 import { memoryOf, type Window } from './window.ts'
 
 export type OwnCacheOptions = {
   readonly events: Events
   /** How long a cached history is kept after its last write. */
   readonly ttlSeconds: number
-  /** Past both together, the conversation that was read or written longest ago is dropped first. */
+  /** Past the sum of both bounds, the least recently read or written conversation is dropped. */
   readonly memoryBytesMax: number
   readonly readyBytesMax: number
 }
 
-/** A conversation that somebody reads: its window, or a stub, whose version is a floor. */
-type Held = {
+/** A conversation that is being read: its window, or a stub. A stub's version is a floor. */
+type CachedConversation = {
   readonly version: number
   readonly window: Window | undefined
-  /** Never used again: a reader that fills names the one that was there before its snapshot. */
+  /**
+   * A number that is never used twice. A fill checks the stamp that its reader got before the
+   * snapshot.
+   */
   readonly stamp: number
   readonly bytes: number
-  readonly dueAt: number
+  readonly expiresAt: number
 }
 
-/** What a stub costs, roughly. */
+/** Approximate bytes of a stub. */
 const stubBytes = 1000
 
 export class OwnCache implements Cache {
@@ -39,19 +42,19 @@ export class OwnCache implements Cache {
   readonly #events: Events
   readonly #bytesMax: number
   readonly #ttlMs: number
-  readonly #held: BoundedMap<string, Held>
-  #stamps = 0
+  readonly #conversations: BoundedMap<string, CachedConversation>
+  #lastStamp = 0
 
   constructor({ events, ttlSeconds, memoryBytesMax, readyBytesMax }: OwnCacheOptions) {
     this.#events = events
     this.#bytesMax = memoryBytesMax + readyBytesMax
     this.#ttlMs = ttlSeconds * 1000
-    this.#held = new BoundedMap({ max: this.#bytesMax, weigh: ({ bytes }) => bytes })
+    this.#conversations = new BoundedMap({ max: this.#bytesMax, weigh: ({ bytes }) => bytes })
   }
 
-  ready(tenant: string, id: string): Ready | undefined {
+  readyWindow(tenant: string, id: string): ReadyWindow | undefined {
     const name = conversationName(tenant, id)
-    const window = this.#alive(name, this.#held.use(name))?.window
+    const window = this.#unexpired(name, this.#conversations.use(name))?.window
     return window === undefined ? undefined : { window, isStored: true }
   }
 
@@ -65,23 +68,25 @@ export class OwnCache implements Cache {
 
   read(tenant: string, id: string): Promise<CacheRead> {
     const name = conversationName(tenant, id)
-    const held = this.#alive(name, this.#held.use(name)) ?? this.#put(name, 0)
-    const seen = seenOf(held)
-    const { window } = held
+    const cached = this.#unexpired(name, this.#conversations.use(name)) ?? this.#put(name, 0)
+    const headEntry = headEntryOf(cached)
+    const { window } = cached
     return Promise.resolve(
-      window === undefined ? { kind: 'miss', seen } : { kind: 'window', window, seen },
+      window === undefined ? { kind: 'miss', headEntry } : { kind: 'window', window, headEntry },
     )
   }
 
   forget(tenant: string, id: string): void {
-    this.#held.delete(conversationName(tenant, id))
+    this.#conversations.delete(conversationName(tenant, id))
   }
 
-  fill(tenant: string, id: string, seen: Seen, snapshot: Window): Promise<void> {
+  fill(tenant: string, id: string, headEntry: HeadEntry, snapshot: Window): Promise<void> {
     const name = conversationName(tenant, id)
-    const held = this.#find(name)
-    const isTheSame = held !== undefined && seenOf(held).versionstamp === seen.versionstamp
-    if (isTheSame && snapshot.version >= held.version) this.#put(name, snapshot.version, snapshot)
+    const cached = this.#find(name)
+    const isUnchanged =
+      cached !== undefined && headEntryOf(cached).versionstamp === headEntry.versionstamp
+    if (isUnchanged && snapshot.version >= cached.version)
+      this.#put(name, snapshot.version, snapshot)
     return Promise.resolve()
   }
 
@@ -96,11 +101,11 @@ export class OwnCache implements Cache {
     return Promise.resolve(true)
   }
 
-  takesWrites(): boolean {
+  acceptsWrites(): boolean {
     return true
   }
 
-  // Nothing is under way, and what it keeps goes with it.
+  // Nothing runs in the background, so there is nothing to wait for.
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve()
   }
@@ -112,49 +117,55 @@ export class OwnCache implements Cache {
       this.#erase(name, version)
       return
     }
-    const held = this.#find(name)
-    // A reader leaves a stub before its snapshot: without one, no window has to be brought up to date.
-    if (held === undefined || held.version >= version) return
-    const { window, stamp } = held
-    // A stub stays the same: whoever fills it must reach its version, so a commit between is no harm.
+    const cached = this.#find(name)
+    // Every reader leaves a stub before its snapshot, so without a stub there is nothing to update.
+    if (cached === undefined || cached.version >= version) return
+    const { window, stamp } = cached
+    // The stub keeps its stamp: a fill must reach the new version anyway, so this commit does no
+    // harm.
     if (window === undefined) this.#put(name, version, undefined, stamp)
-    else this.#put(name, version, windowAfter(window, appliedOf(commit)))
+    else this.#put(name, version, windowAfter(window, updateOf(commit)))
   }
 
   #erase(name: string, version: number): void {
     this.#put(name, Math.max(version, this.#find(name)?.version ?? 0))
   }
 
-  #find(name: string): Held | undefined {
-    return this.#alive(name, this.#held.get(name))
+  #find(name: string): CachedConversation | undefined {
+    return this.#unexpired(name, this.#conversations.get(name))
   }
 
-  /** `held`, unless its time is over: then it is dropped. */
-  #alive(name: string, held: Held | undefined): Held | undefined {
-    if (held === undefined || performance.now() < held.dueAt) return held
-    this.#held.delete(name)
+  /** Returns `cached`, unless it has expired: then it is dropped. */
+  #unexpired(name: string, cached: CachedConversation | undefined): CachedConversation | undefined {
+    if (cached === undefined || performance.now() < cached.expiresAt) return cached
+    this.#conversations.delete(name)
     return undefined
   }
 
-  /** `stamp`: of the stub that this one follows. */
-  #put(name: string, version: number, window?: Window, stamp = ++this.#stamps): Held {
+  /** Only a stub that replaces a stub has a `stamp`: the old one's. */
+  #put(
+    name: string,
+    version: number,
+    window?: Window,
+    stamp = ++this.#lastStamp,
+  ): CachedConversation {
     const bytes = window === undefined ? stubBytes : memoryOf(window)
-    // A window that is too large by itself leaves a stub.
+    // A window larger than the whole cache leaves a stub.
     if (window !== undefined && bytes > this.#bytesMax)
       return this.#put(name, version, undefined, stamp)
     const now = performance.now()
-    const dueAt = now + stayMs(window !== undefined, this.#ttlMs)
-    const held = { version, window, stamp, bytes, dueAt }
-    this.#held.set(name, held)
-    for (const [oldest, other] of this.#held) {
-      if (now < other.dueAt) break
-      this.#held.delete(oldest)
+    const expiresAt = now + headTtlMs(window !== undefined, this.#ttlMs)
+    const cached = { version, window, stamp, bytes, expiresAt }
+    this.#conversations.set(name, cached)
+    for (const [oldest, other] of this.#conversations) {
+      if (now < other.expiresAt) break
+      this.#conversations.delete(oldest)
     }
-    return held
+    return cached
   }
 }
 
-const seenOf = ({ version, stamp }: Held): Seen => ({
+const headEntryOf = ({ version, stamp }: CachedConversation): HeadEntry => ({
   head: stubOf(version),
   versionstamp: String(stamp),
 })

@@ -1,8 +1,11 @@
-/** A page of printed messages, as a reader gets it. */
+/** A printed page is what a read returns: messages as JSON bytes, ready to be sent. */
 import { encodeCursor } from '../wire/ids.ts'
-import { type PageAsk, pageOf, type Window } from './window.ts'
+import { type PageRequest, pageOf, type Window } from './window.ts'
 
-/** Messages printed, in the order asked for. The same object is the same in every member. */
+/**
+ * The messages are in the order asked for. A page object never changes, so a caller may keep a
+ * response body made from it.
+ */
 export type PrintedPage = {
   readonly version: number
   readonly cursor: string
@@ -11,27 +14,32 @@ export type PrintedPage = {
   readonly source: 'cache' | 'database'
 }
 
-/** The last page that was taken of a window: most readers of a conversation ask for the same. */
-const lastPages = new WeakMap<Window, { readonly ask: PageAsk; readonly page: PrintedPage }>()
+/** The last page cut from each window: most readers of a conversation want the same page. */
+const lastPages = new WeakMap<
+  Window,
+  { readonly request: PageRequest; readonly page: PrintedPage }
+>()
 
-/** The page of a window of this conversation; undefined where the window does not have all of it. */
+/**
+ * Returns the page cut from the conversation's window, or undefined if the window lacks part of it.
+ */
 export function pageFrom(
   id: string,
-  ask: PageAsk,
+  request: PageRequest,
   window: Window,
   source: PrintedPage['source'] = 'cache',
 ): PrintedPage | undefined {
   const last = lastPages.get(window)
-  if (last?.page.source === source && isSame(last.ask, ask)) return last.page
-  const found = pageOf(window, ask)
+  if (last?.page.source === source && isSame(last.request, request)) return last.page
+  const found = pageOf(window, request)
   if (found === undefined) return undefined
   const { version } = window
   const page = { version, cursor: encodeCursor(id, version), ...found, source }
-  lastPages.set(window, { ask, page })
+  lastPages.set(window, { request, page })
   return page
 }
 
-const isSame = (one: PageAsk, other: PageAsk): boolean =>
+const isSame = (one: PageRequest, other: PageRequest): boolean =>
   one.limit === other.limit &&
   one.before === other.before &&
   one.after === other.after &&

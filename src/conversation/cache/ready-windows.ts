@@ -1,66 +1,73 @@
 /**
- * ReadyWindows keeps windows that this process has read or written, as ready bytes: decoding fifty values
- * costs more than the round trip for them. They prove nothing: one is served only after its version was
- * asked for elsewhere.
+ * ReadyWindows keeps the windows that this process has read or written as bytes, ready to be sent:
+ * decoding fifty values costs more than the round trip for them. A ready window proves nothing. It
+ * is served only after its version was checked.
  */
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
-import { type Applied, windowAfter } from './rule.ts'
+import { type CacheUpdate, windowAfter } from './rule.ts'
 import { memoryOf, type Window } from './window.ts'
 
-export type Ready = {
+export type ReadyWindow = {
   readonly window: Window
   /**
-   * Whether the KV was seen with a window at this version or past it: until then, readers of the KV may
-   * see an older one.
+   * Whether the KV is known to have a window of this version or a newer one. Until then, readers of
+   * the KV may see an older one.
    */
   readonly isStored: boolean
 }
 
-type Kept = { readonly window: Window; storedVersion: number }
+type KeptWindow = { readonly window: Window; storedVersion: number }
 
 export class ReadyWindows {
-  readonly #kept: BoundedMap<string, Kept>
+  readonly #keptWindows: BoundedMap<string, KeptWindow>
 
   constructor(bytesMax: number) {
-    this.#kept = new BoundedMap({ max: bytesMax, weigh: ({ window }) => memoryOf(window) })
+    this.#keptWindows = new BoundedMap({ max: bytesMax, weigh: ({ window }) => memoryOf(window) })
   }
 
-  get(name: string): Ready | undefined {
-    const kept = this.#kept.use(name)
-    if (kept === undefined) return undefined
-    return { window: kept.window, isStored: kept.storedVersion >= kept.window.version }
+  get(name: string): ReadyWindow | undefined {
+    const keptWindow = this.#keptWindows.use(name)
+    if (keptWindow === undefined) return undefined
+    return {
+      window: keptWindow.window,
+      isStored: keptWindow.storedVersion >= keptWindow.window.version,
+    }
   }
 
-  /** Keeps the window, unless a newer one is kept. */
+  /** Keeps the window, unless the kept one is newer, or as new and at least as long. */
   keep(name: string, window: Window): void {
-    const held = this.#kept.get(name)?.window
+    const current = this.#keptWindows.get(name)?.window
     const isBetter =
-      held === undefined ||
-      held.version < window.version ||
-      (held.version === window.version && held.from > window.from)
+      current === undefined ||
+      current.version < window.version ||
+      (current.version === window.version && current.from > window.from)
     if (isBetter) this.#put(name, window)
   }
 
-  /** The KV was seen with a window at this version. */
-  stored(name: string, version: number): void {
-    const kept = this.#kept.get(name)
-    if (kept !== undefined && kept.storedVersion < version) kept.storedVersion = version
+  /** Notes that the KV has a window at this version. */
+  markStored(name: string, version: number): void {
+    const keptWindow = this.#keptWindows.get(name)
+    if (keptWindow !== undefined && keptWindow.storedVersion < version)
+      keptWindow.storedVersion = version
   }
 
   /** Brings the window up to date after a commit of this process. */
-  apply(name: string, applied: Applied): void {
-    const held = this.#kept.get(name)?.window
-    if (held === undefined) return
-    const after = windowAfter(held, applied)
+  apply(name: string, update: CacheUpdate): void {
+    const current = this.#keptWindows.get(name)?.window
+    if (current === undefined) return
+    const after = windowAfter(current, update)
     if (after !== undefined) this.#put(name, after)
-    else if (held.version < applied.version) this.drop(name)
+    else if (current.version < update.version) this.drop(name)
   }
 
   drop(name: string): void {
-    this.#kept.delete(name)
+    this.#keptWindows.delete(name)
   }
 
   #put(name: string, window: Window): void {
-    this.#kept.set(name, { window, storedVersion: this.#kept.get(name)?.storedVersion ?? 0 })
+    this.#keptWindows.set(name, {
+      window,
+      storedVersion: this.#keptWindows.get(name)?.storedVersion ?? 0,
+    })
   }
 }

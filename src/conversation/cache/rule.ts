@@ -1,21 +1,23 @@
 /**
- * The rule that keeps a cached history from ever going backwards. Pure: what to do is decided here and
- * done in `entries.ts`, always under a check of the head that the decision was made from.
+ * The rule that keeps a cached history from ever going back. It is pure: it decides what to write,
+ * and `entries.ts` writes that under a check of the head which the decision was made from.
  *
- * A conversation in the cache is a head and one entry per message. Writers extend a window that they
- * know to be the one before their commit, or mark it as not full (a stub); only a reader whose
- * remembered head has not changed since before its snapshot makes one. A stub's version is a floor.
+ * A cached conversation is a head and one entry per message. After a commit, the writer extends the
+ * window if it ends just before that commit; otherwise it leaves a stub. Only a reader makes a
+ * window: from a snapshot, if the head has not changed since before that snapshot. A stub's version
+ * is a floor: no older snapshot may replace it.
  */
 import { printMessage, wireNumber } from '../wire/message-text.ts'
 import type { Commit } from '../writing/effects.ts'
-import { appended, bytesOf, fitted, keptOf, type Window, windowBounds } from './window.ts'
+import { appended, bytesOf, fitted, fittingCount, type Window, windowBounds } from './window.ts'
 
 /**
- * `from` to `to` are the seqs held, `sizes` the bytes of each, as four hexadecimal digits, of one
- * length whatever their number: a turn costs the same at every length. A stub holds nothing.
+ * The window holds the messages `from` to `to` by seq; a stub holds none. `sizes` has the bytes of
+ * each as four hexadecimal digits, padded to one length: a turn costs the same whatever the window
+ * holds.
  */
 export type Head = {
-  /** The `wireNumber` of its messages. A head of another number is not full. */
+  /** The `wireNumber` of the messages. A head with another number does not count as full. */
   readonly wire: number
   readonly version: number
   readonly full: boolean
@@ -29,35 +31,38 @@ export const isHead = (value: unknown): value is Head =>
 
 export const isFull = (head: Head): boolean => head.full && head.wire === wireNumber
 
-/** The messages of one or more commits, `from` (exclusive) to `version`, each as it was left. */
-export type Applied = {
-  /** Undefined where it is not known what they were. */
+/**
+ * The messages that one or more commits wrote, `from` (exclusive) to `version`, in their last
+ * state.
+ */
+export type CacheUpdate = {
+  /** Undefined if not every commit up to `version` is known. */
   readonly from: number | undefined
   readonly version: number
   readonly texts: ReadonlyMap<number, Uint8Array>
 }
 
-/** What a commit did, as it travels. */
-export const appliedOf = ({ from, version, messages }: Commit): Applied => ({
+/** Returns the update that one commit makes, with its messages printed. */
+export const updateOf = ({ from, version, messages }: Commit): CacheUpdate => ({
   from,
   version,
   texts: new Map(messages.map((message) => [message.seq, printMessage(message)])),
 })
 
-/** What to change, under a check of the head it was made from. */
-export type Change = {
+/** The changes of one conversation's entries, to be made only if its head is still the same. */
+export type CacheWrite = {
   readonly head: Head
-  readonly put: ReadonlyMap<number, Uint8Array>
-  readonly drop: readonly number[]
+  readonly texts: ReadonlyMap<number, Uint8Array>
+  readonly droppedSeqs: readonly number[]
 }
 
 export type CacheRule = {
-  /** After a commit; undefined: nothing to do. */
-  apply(head: Head | undefined, applied: Applied): Change | undefined
-  /** After a snapshot, which was taken after `head` was seen. */
-  fill(head: Head, snapshot: Window): Change | undefined
-  /** The window of an entry list read at once; undefined: a hole. */
-  window(head: Head, newestFirst: readonly Entry[], wanted: number): Window | undefined
+  /** Decides what a commit changes; undefined if nothing. */
+  apply(head: Head | undefined, update: CacheUpdate): CacheWrite | undefined
+  /** Decides what a snapshot changes that was taken after `head` was read; undefined if nothing. */
+  fill(head: Head, snapshot: Window): CacheWrite | undefined
+  /** Returns the window made of entries from one list call, or undefined if one is missing. */
+  window(head: Head, newestFirst: readonly Entry[], countMax: number): Window | undefined
 }
 
 export type Entry = { readonly seq: number; readonly text: Uint8Array }
@@ -71,11 +76,11 @@ export const stubOf = (version: number): Head => ({
   sizes: '',
 })
 
-/** A stub that nobody fills is no use for long: without it, the next reader makes one. */
+/** Milliseconds that a stub is kept. It may expire early: the next reader writes a new one. */
 const stubMs = 30_000
 
-/** How long a head stays. */
-export const stayMs = (isFull: boolean, ttlMs: number): number =>
+/** Milliseconds that a head is kept. */
+export const headTtlMs = (isFull: boolean, ttlMs: number): number =>
   isFull ? ttlMs : Math.min(stubMs, ttlMs)
 
 const fullHead = (
@@ -95,7 +100,7 @@ const fullHead = (
 
 const bytesInHex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-/** Four digits; a message that is kept has fewer than 65,536 bytes. */
+/** Four digits suffice: a message in a window has fewer than 65,536 bytes. */
 const hexOf = (size: number): string => `${bytesInHex[size >> 8]}${bytesInHex[size & 0xff]}`
 
 const digit = (code: number): number => (code < 0x3a ? code - 0x30 : code - 0x57)
@@ -113,21 +118,21 @@ function sizesOf({ from, to, sizes }: Head): number[] {
 const between = (low: number, high: number): number[] =>
   Array.from({ length: Math.max(0, high - low + 1) }, (_, index) => low + index)
 
-/** What a head says is there. */
+/** The seqs whose entries the head names. */
 export const seqsOf = (head: Head): number[] => (head.full ? between(head.from, head.to) : [])
 
 export const cacheRule: CacheRule = {
-  apply(head, applied) {
-    const { version } = applied
+  apply(head, update) {
+    const { version } = update
     const stub = {
       head: stubOf(version),
-      put: new Map(),
-      drop: head === undefined ? [] : seqsOf(head),
+      texts: new Map(),
+      droppedSeqs: head === undefined ? [] : seqsOf(head),
     }
     if (head === undefined) return stub
     if (head.version >= version) return undefined
-    if (!isFull(head) || head.version !== applied.from) return stub
-    return extended(head, applied) ?? stub
+    if (!isFull(head) || head.version !== update.from) return stub
+    return extended(head, update) ?? stub
   },
 
   fill(head, snapshot) {
@@ -138,8 +143,8 @@ export const cacheRule: CacheRule = {
         snapshot,
         texts.map((text) => text.byteLength),
       ),
-      put: new Map(texts.map((text, index) => [from + index, text])),
-      drop: seqsOf(head).filter((seq) => seq < from || seq > to),
+      texts: new Map(texts.map((text, index) => [from + index, text])),
+      droppedSeqs: seqsOf(head).filter((seq) => seq < from || seq > to),
     }
   },
 
@@ -155,17 +160,19 @@ export const cacheRule: CacheRule = {
 }
 
 /**
- * For a KV that no other node sees: a stub wakes nobody, so a commit leaves nothing where there is no
- * head. No reader needs it: one leaves a head before it takes its snapshot, so a writer that finds none
- * after its commit is before every snapshot that may yet become a window, or its head is gone since.
+ * The rule for a KV that no other node sees. In a shared KV a stub wakes the followers at other
+ * nodes; here it would wake none, so a commit writes nothing if the conversation has no head.
+ * Readers do not need the stub either. A reader writes a head before its snapshot. So a commit that
+ * finds no head is in every snapshot taken later, or the head has been lost since, and then the
+ * fill's check fails.
  */
 export const loneRule: CacheRule = {
   ...cacheRule,
-  apply: (head, applied) => (head === undefined ? undefined : cacheRule.apply(head, applied)),
+  apply: (head, update) => (head === undefined ? undefined : cacheRule.apply(head, update)),
 }
 
-/** The window with the commit's messages in it; undefined where it does not follow. */
-function extended(head: Head, { version, texts }: Applied): Change | undefined {
+/** Returns the window with the update's messages, or undefined if the update does not follow it. */
+function extended(head: Head, { version, texts }: CacheUpdate): CacheWrite | undefined {
   const sizes = sizesOf(head)
   let to = head.to
   for (const seq of [...texts.keys()].sort((a, b) => a - b)) {
@@ -176,28 +183,31 @@ function extended(head: Head, { version, texts }: Applied): Change | undefined {
       to = seq
     } else if (seq >= head.from) sizes[seq - head.from] = size
   }
-  const kept = keptOf(sizes)
-  const from = to - kept + 1
+  const count = fittingCount(sizes)
+  const from = to - count + 1
   return {
-    head: fullHead({ version, from, to }, sizes.slice(sizes.length - kept)),
-    put: new Map([...texts].filter(([seq]) => seq >= from)),
-    drop: between(head.from, Math.min(head.to, from - 1)),
+    head: fullHead({ version, from, to }, sizes.slice(sizes.length - count)),
+    texts: new Map([...texts].filter(([seq]) => seq >= from)),
+    droppedSeqs: between(head.from, Math.min(head.to, from - 1)),
   }
 }
 
-/** A window after a commit, kept in a process; undefined where the commit does not follow it. */
-export function windowAfter(window: Window, { from, version, texts }: Applied): Window | undefined {
+/** Returns this process's window after an update, or undefined if the update does not follow it. */
+export function windowAfter(
+  window: Window,
+  { from, version, texts }: CacheUpdate,
+): Window | undefined {
   if (from !== window.version) return undefined
-  let held = window.texts
+  let current = window.texts
   const added: Uint8Array[] = []
   for (const seq of [...texts.keys()].sort((a, b) => a - b)) {
     const text = texts.get(seq)
     const next = window.to + added.length + 1
     if (seq > next || text === undefined) return undefined
     if (seq === next) added.push(text)
-    else if (seq >= window.from) held = held.with(seq - window.from, text)
+    else if (seq >= window.from) current = current.with(seq - window.from, text)
   }
-  return held === window.texts
+  return current === window.texts
     ? appended(window, version, added)
-    : fitted(version, window.to + added.length, [...held, ...added])
+    : fitted(version, window.to + added.length, [...current, ...added])
 }

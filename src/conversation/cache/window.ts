@@ -1,11 +1,13 @@
-/** The newest messages of a conversation at one version, printed; and what an answer takes of them. */
+/**
+ * A window is the newest messages of a conversation at one version, printed; pages are cut from it.
+ */
 import { printMessage } from '../wire/message-text.ts'
 import type { Message } from '../wire/schemas.ts'
 import { type Shown, shown } from '../wire/views.ts'
 
 /**
- * `texts` are the messages `from` to `to` by seq, `bytes` all of them together; `to` is the newest.
- * Empty: `from` is `to + 1`.
+ * `texts` are the messages `from` to `to` by seq, and `to` is the newest message. `bytes` is the
+ * sum of their sizes. In an empty window, `from` is `to + 1`.
  */
 export type Window = {
   readonly version: number
@@ -15,24 +17,31 @@ export type Window = {
   readonly bytes: number
 }
 
-/** A window holds no more; a message larger than `messageBytes` ends it. */
+/**
+ * The most that a window holds. A message of more than `messageBytes` and all older ones are left
+ * out.
+ */
 export const windowBounds = { messages: 64, bytes: 524_288, messageBytes: 61_440 }
 
-/** What is asked for: messages by seq, both bounds exclusive. */
-export type PageAsk = {
+/** A request for messages by seq. Both bounds are exclusive. */
+export type PageRequest = {
+  /** @default 0 */
   readonly after?: number
+  /** @default past the newest message */
   readonly before?: number
+  /** The most messages in the page. */
   readonly limit: number
   readonly order: 'asc' | 'desc'
+  /** The view, and whether seats are shown. */
   readonly shown: Shown
 }
 
 export type Page = { readonly texts: readonly Uint8Array[]; readonly hasMore: boolean }
 
-/** The newest `last` messages, or all: as a page. */
-export const historyAsk = (last: number | undefined, shown: Shown): PageAsk => ({
+/** The page request for the newest `last` messages, or for all of them if `last` is undefined. */
+export const historyRequest = (last: number | undefined, shown: Shown): PageRequest => ({
   limit: last ?? Number.MAX_SAFE_INTEGER,
-  // The newest ones, in their order.
+  // With an upper bound, a page is the newest messages; `asc` keeps them in ascending order.
   before: Number.MAX_SAFE_INTEGER,
   order: 'asc',
   shown,
@@ -43,44 +52,44 @@ export const isFromEnd = ({
   after,
   before,
   order,
-}: Pick<PageAsk, 'after' | 'before' | 'order'>): boolean =>
+}: Pick<PageRequest, 'after' | 'before' | 'order'>): boolean =>
   after === undefined && (before !== undefined || order === 'desc')
 
-/** How many of the newest messages a page needs at least; more, where some are not shown. */
-export const newestNeeded = (ask: PageAsk): number =>
-  isFromEnd(ask) && (ask.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
-    ? Math.min(ask.limit, windowBounds.messages)
+/** How many of the newest messages a page needs at least. It needs more if some are hidden. */
+export const newestNeeded = (request: PageRequest): number =>
+  isFromEnd(request) && (request.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
+    ? Math.min(request.limit, windowBounds.messages)
     : windowBounds.messages
 
 /**
- * The page, where the window has all of it. Where places lie beyond the window, `hasMore` says so: at
- * worst, none of them is shown.
+ * Returns the page if the window holds all of it, otherwise undefined. If messages older than the
+ * window are in range, `hasMore` is true, although all of them may be hidden.
  */
-export function pageOf(window: Window, ask: PageAsk): Page | undefined {
-  const first = (ask.after ?? 0) + 1
-  const last = Math.min((ask.before ?? Number.MAX_SAFE_INTEGER) - 1, window.to)
+export function pageOf(window: Window, request: PageRequest): Page | undefined {
+  const first = (request.after ?? 0) + 1
+  const last = Math.min((request.before ?? Number.MAX_SAFE_INTEGER) - 1, window.to)
   const isWhole = window.from <= first || first > last
-  const fromEnd = isFromEnd(ask)
+  const fromEnd = isFromEnd(request)
   if (!fromEnd && !isWhole) return undefined
   const low = Math.max(first, window.from)
   const texts: Uint8Array[] = []
   let hasMore = !isWhole
   for (let step = 0; step <= last - low; step += 1) {
     const text = window.texts[(fromEnd ? last - step : low + step) - window.from]
-    const visible = text === undefined ? undefined : shown(text, ask.shown)
+    const visible = text === undefined ? undefined : shown(text, request.shown)
     if (visible === undefined) continue
-    if (texts.length === ask.limit) {
+    if (texts.length === request.limit) {
       hasMore = true
       break
     }
     texts.push(visible)
   }
-  if (texts.length < ask.limit && !isWhole) return undefined
-  const isInOrder = fromEnd === (ask.order === 'desc')
+  if (texts.length < request.limit && !isWhole) return undefined
+  const isInOrder = fromEnd === (request.order === 'desc')
   return { texts: isInOrder ? texts : texts.reverse(), hasMore }
 }
 
-/** Of the newest messages, in order, what a window holds. `to` is the newest one's seq. */
+/** Returns the window of the newest messages, given in ascending order. `to` is the newest seq. */
 export function windowOf(version: number, to: number, messages: readonly Message[]): Window {
   return fitted(
     version,
@@ -89,11 +98,11 @@ export function windowOf(version: number, to: number, messages: readonly Message
   )
 }
 
-/** Drops from the front what is too much. */
+/** Returns a window without the oldest messages that exceed the bounds. */
 export function fitted(version: number, to: number, texts: readonly Uint8Array[]): Window {
-  const kept = keptOf(texts.map((text) => text.byteLength))
-  const newest = kept === texts.length ? texts : texts.slice(texts.length - kept)
-  return { version, from: to - kept + 1, to, texts: newest, bytes: bytesOf(newest) }
+  const count = fittingCount(texts.map((text) => text.byteLength))
+  const newest = count === texts.length ? texts : texts.slice(texts.length - count)
+  return { version, from: to - count + 1, to, texts: newest, bytes: bytesOf(newest) }
 }
 
 export const bytesOf = (texts: Iterable<Uint8Array>): number => {
@@ -102,17 +111,17 @@ export const bytesOf = (texts: Iterable<Uint8Array>): number => {
   return bytes
 }
 
-/** What a window and each message cost beside the texts, as measured. */
+/** Bytes that a window and each of its messages cost besides their texts, as measured. */
 const windowOverhead = 1000
 const messageOverhead = 200
 
-/** Bytes of memory that a window at hand takes: each text by itself, and once in the body that is made of it. */
+/** Bytes of memory of a ready window: each text by itself, and once more in the body made of it. */
 export const memoryOf = ({ bytes, texts }: Window): number =>
   2 * bytes + messageOverhead * texts.length + windowOverhead
 
 /**
- * The window with these after its newest message, as `fitted` makes it; but what stays is not looked
- * at, so that a turn costs the same whatever the window holds.
+ * Returns what `fitted` would make of the window with `added` after its newest message. It does not
+ * look at the messages that stay, so that a turn costs the same whatever the window holds.
  */
 export function appended(window: Window, version: number, added: readonly Uint8Array[]): Window {
   const to = window.to + added.length
@@ -131,15 +140,15 @@ export function appended(window: Window, version: number, added: readonly Uint8A
   return { version, from: to - count + 1, to, texts, bytes }
 }
 
-/** How many of the newest are kept; `sizes` in order, the newest last. */
-export function keptOf(sizes: readonly number[]): number {
+/** How many of the newest messages fit into a window. `sizes` are in ascending order of seq. */
+export function fittingCount(sizes: readonly number[]): number {
   let bytes = 0
-  let kept = 0
+  let count = 0
   for (const size of sizes.toReversed()) {
     bytes += size
-    const isFull = kept === windowBounds.messages || bytes > windowBounds.bytes
+    const isFull = count === windowBounds.messages || bytes > windowBounds.bytes
     if (isFull || size > windowBounds.messageBytes) break
-    kept += 1
+    count += 1
   }
-  return kept
+  return count
 }

@@ -1,4 +1,7 @@
-/** A page of changes: every row a range of versions touched, cut between two versions. */
+/**
+ * A page of changes holds every row that a range of versions touched, and ends between two
+ * versions.
+ */
 import { Buffer } from 'node:buffer'
 import { Problem } from '../../problem.ts'
 import {
@@ -19,9 +22,9 @@ import { encodeCursor } from '../wire/ids.ts'
 import type { ChangePage } from '../wire/schemas.ts'
 
 /**
- * The conversation, then the messages, segments and voice sessions that changed after $3: of each so
- * many that the version of the $4-th row is whole (one version touches at most four rows) and one
- * more tells whether rows follow.
+ * The conversation, and the messages, segments and voice sessions that changed after version $3. Of
+ * each kind at most $4 + 5 rows are read. One version touches at most four rows, so the version of
+ * the $4-th row is complete, and a further row shows that more follow.
  */
 export const changesStatement = `
   SELECT 'conversation' AS kind, ${conversationObject('c')} AS row
@@ -46,8 +49,9 @@ export type ChangeRow =
   | { kind: 'voiceSession'; row: VoiceSessionRow }
 
 /**
- * The page after version `from`. It ends at the version of its `limit`-th row, or earlier where it
- * would pass `bytesMax` (at least one version), or at the head where no rows follow.
+ * Returns the page after version `from`. It ends at the version of its `limit`-th row, before a
+ * version that would exceed `bytesMax` (it holds at least one), or at the head if no rows follow.
+ * Fails with `conversation-not-found`, `conversation-erased` or `cursor-ahead`.
  */
 export function changePage(
   id: string,
@@ -87,7 +91,7 @@ export function changePage(
   }
 }
 
-/** The last version of a page that does not hold all rows; undefined where it does. */
+/** Returns the last version of a page that cannot hold all rows, or undefined if it holds all. */
 function pageEnd(
   changed: readonly ChangeRow[],
   { limit, bytesMax }: { limit: number; bytesMax: number },
@@ -97,12 +101,12 @@ function pageEnd(
   let current: number | undefined
   for (const [index, { row }] of changed.entries()) {
     if (row.version !== current) {
-      // All rows of the version before are in: the page may end there.
+      // All rows of the previous version are in the page: it may end there.
       whole = current
       if (whole !== undefined && (index >= limit || bytes >= bytesMax)) return whole
       current = row.version
     }
-    // `content` says once more what `parts` say.
+    // A printed message has its text twice: in `content` and in `parts`.
     bytes += Buffer.byteLength(JSON.stringify(row)) * 2
     if (bytes > bytesMax && whole !== undefined) return whole
   }

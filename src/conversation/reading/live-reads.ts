@@ -1,6 +1,6 @@
 /**
- * The reads of live delivery. They answer states in place of failures: a follower is sent that its
- * conversation was erased, or that its position is ahead of it.
+ * The reads of live delivery. They return states instead of failing: a follower gets a frame if its
+ * conversation was erased, or if its cursor is ahead of it.
  */
 import { Buffer } from 'node:buffer'
 import type { Database } from '../../ports/database.ts'
@@ -18,8 +18,8 @@ import type { Conversation, Message, Segment, VoiceSession } from '../wire/schem
 import { type ChangeRow, changePage, changesStatement } from './changes.ts'
 
 /**
- * Every row with `from < row.version <= version`, as one statement's snapshot shows it.
- * `conversation` is there exactly if `selfVersion`, the version that last touched it, lies between.
+ * Every row with `from < row.version <= version`, from one snapshot. `conversation` is set exactly
+ * if `selfVersion`, the version that last changed the conversation's own row, is in that range.
  */
 export type Slice = {
   readonly from: number
@@ -34,11 +34,11 @@ export type Slice = {
 export type ChangesRead =
   | { readonly state: 'missing' }
   | { readonly state: 'erased'; readonly conversation: Conversation }
-  /** The conversation has not reached the version asked for. */
+  /** The conversation has not reached the version of the cursor. */
   | { readonly state: 'behind'; readonly head: number }
   | { readonly state: 'there'; readonly head: number; readonly slice: Slice }
 
-/** The newest messages, in order, and the conversation. */
+/** A conversation and its newest messages in ascending `seq`. */
 export type Snapshot = {
   readonly conversation: Conversation
   readonly messages: readonly Message[]
@@ -49,12 +49,12 @@ export type SnapshotRead =
   | { readonly state: 'erased'; readonly conversation: Conversation }
   | { readonly state: 'there'; readonly snapshot: Snapshot }
 
-/** Bounds of one page; it holds one version at least, whatever its bytes. */
+/** Bounds of one page: rows and bytes. It holds at least one version, whatever its size. */
 export type PageBounds = { readonly limit: number; readonly bytesMax: number }
 
-/** Each fails with a `database-` code alone. */
+/** Both fail with a `database-` code only. */
 export type LiveReads = {
-  /** What changed after version `from`, up to the end of the page or the head. */
+  /** Reads what changed after version `from`, up to the end of the page or the head. */
   changes(principal: Principal, id: string, from: number, page: PageBounds): Promise<ChangesRead>
   snapshot(principal: Principal, id: string, page: PageBounds): Promise<SnapshotRead>
 }
@@ -70,6 +70,7 @@ export type SnapshotRow =
   | { kind: 'conversation'; row: ConversationRow }
   | { kind: 'message'; row: MessageRow }
 
+/** Makes the reads of live delivery on a database. */
 export function createLiveReads(database: Database): LiveReads {
   return {
     async changes({ tenant }, id, from, page) {
@@ -103,7 +104,7 @@ export function createLiveReads(database: Database): LiveReads {
   }
 }
 
-/** How many of them fit; one does in any case. */
+/** How many of the messages, newest first, fit into `bytesMax` bytes; at least one. */
 function fitting(messages: readonly Message[], bytesMax: number): number {
   let bytes = 0
   for (const [index, message] of messages.entries()) {

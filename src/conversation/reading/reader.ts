@@ -1,10 +1,10 @@
-/** Reads of one conversation, and of the list of conversations. */
+/** Reader reads conversations, their messages, segments and changes from the database. */
 
 import { mapInSlices } from '../../mechanics/time-slices.ts'
 import type { Database, Param } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import { ask } from '../sql/database-problems.ts'
-import { headFrom, keyset, present } from '../sql/head-row.ts'
+import { headFrom, joinedRows, keyset } from '../sql/head-row.ts'
 import {
   type ConversationRow,
   conversationFromRow,
@@ -14,7 +14,7 @@ import {
   segmentFromRow,
 } from '../sql/rows.ts'
 import {
-  type Beside,
+  type HeadJoined,
   type HeadRow,
   type ListedConversationRow,
   lists,
@@ -35,7 +35,7 @@ export type MessageQuery = {
   readonly before?: number
   readonly limit: number
   readonly order: 'asc' | 'desc'
-  /** Absent: what was said. */
+  /** @default the view `said`, without seats */
   readonly shown?: Shown
   readonly minCursor?: string
 }
@@ -56,21 +56,23 @@ export type HistoryQuery = {
 
 export type ChangesQuery = { readonly since?: string; readonly limit: number }
 
+/** The most messages of a history without `last`, and the most bytes of a page of changes. */
 export type ReadLimits = { readonly historyMessagesMax: number; readonly changesBytesMax: number }
 
-/** As many messages as Postgres counts in a LIMIT. */
-const everything = 2147483647
+/** The largest LIMIT of Postgres. */
+const limitMax = 2147483647
 
-/** The states shown, and whether what nobody heard is left out. */
+/** The states that are shown, and whether messages that were not heard are left out. */
 const shownParams = ({ view, pending }: Shown) => [
   pending ? ['filled', 'pending'] : ['filled'],
   view === 'heard',
 ]
 
 /**
- * Reader makes each read one statement: rows, `version` and `cursor` of an answer come from one snapshot.
- * Every read fails with `conversation-not-found`, `conversation-erased` or a `database-` code; those with
- * a cursor with `cursor-invalid` and `cursor-ahead`, too.
+ * Reader makes each read with one statement: the rows, `version` and `cursor` of an answer are from
+ * one snapshot. Every read of a conversation fails with `conversation-not-found`,
+ * `conversation-erased` or a `database-` code. A read with a cursor also fails with
+ * `cursor-invalid` or `cursor-ahead`; a read of a page with `page-invalid`.
  */
 export class Reader {
   readonly #database: Database
@@ -81,11 +83,12 @@ export class Reader {
     this.#limits = limits
   }
 
+  /** Returns the newest version and seq. */
   async head({ tenant }: Principal, id: string): Promise<Head> {
     return headFrom(id, await this.#rows<HeadRow>(statements.head, [tenant, id]))
   }
 
-  /** The conversation and the version that last touched the row itself, for a checked change. */
+  /** The conversation with `selfVersion`, the version that last changed its own row. */
   async conversationRow({ tenant }: Principal, id: string): Promise<ConversationRow> {
     const [row] = await this.#rows<ConversationRow>(statements.conversation, [tenant, id])
     if (row === undefined) throw new Problem('conversation-not-found')
@@ -93,10 +96,12 @@ export class Reader {
     return row
   }
 
+  /** Returns the conversation. */
   async conversation(principal: Principal, id: string): Promise<wire.Conversation> {
     return conversationFromRow(await this.conversationRow(principal, id))
   }
 
+  /** Returns a page of the conversations, last active first, or the one with the external id. */
   async conversations(
     { tenant }: Principal,
     { page, limit, externalId }: ConversationsQuery,
@@ -117,8 +122,8 @@ export class Reader {
   }
 
   /**
-   * A page is the messages nearest to the bound given (`after`, where both are); without a bound, the
-   * start of the order.
+   * Returns the `limit` messages nearest to `after` if it is given, otherwise to `before`. Without
+   * both, they are the first ones in the given order.
    */
   async messages(
     { tenant }: Principal,
@@ -126,7 +131,7 @@ export class Reader {
     { after, before, limit, order, shown = said, minCursor }: MessageQuery,
   ): Promise<wire.MessagePage> {
     const fromEnd = after === undefined && (before !== undefined || order === 'desc')
-    const rows = await this.#rows<Beside<MessageRow>>(
+    const rows = await this.#rows<HeadJoined<MessageRow>>(
       fromEnd ? statements.newest : statements.oldest,
       [
         ...[tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, limit + 1],
@@ -134,41 +139,42 @@ export class Reader {
       ],
     )
     const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = await visible(id, present<MessageRow>(rows), shown)
+    const found = await visible(id, joinedRows<MessageRow>(rows), shown)
     const hasMore = found.length > limit
     const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
     if (order === 'desc') messages.reverse()
     return { messages, hasMore, version, cursor }
   }
 
-  /** The newest messages in order, seats and all, `limit` at most; and the newest one's seq. */
+  /** Returns the newest `limit` messages and seats in ascending `seq`, and the newest seq. */
   async newest(
     { tenant }: Principal,
     id: string,
     { limit, minCursor }: NewestQuery,
   ): Promise<NewestMessages> {
     const params = [tenant, id, 0, Number.MAX_SAFE_INTEGER, limit, null, false]
-    const rows = await this.#rows<Beside<MessageRow>>(statements.newest, params)
-    const messages = present<MessageRow>(rows).map((row) => messageFromRow(id, row))
+    const rows = await this.#rows<HeadJoined<MessageRow>>(statements.newest, params)
+    const messages = joinedRows<MessageRow>(rows).map((row) => messageFromRow(id, row))
     return { ...headFrom(id, rows, minCursor), messages }
   }
 
-  /** The messages of one turn as they now are. */
+  /** The messages of one turn in their current state. */
   async turn({ tenant }: Principal, id: string, turnId: string): Promise<wire.Message[]> {
     const rows = await this.#rows<MessageRow>(statements.turn, [tenant, id, turnId])
     return rows.map((row) => messageFromRow(id, row))
   }
 
-  /** The newest `last` messages in order, or all of them: `history-too-long` past the bound. */
+  /** Returns the newest `last` messages, by default all. Also fails with `history-too-long`. */
   history(principal: Principal, id: string, query: HistoryQuery): Promise<wire.History> {
     return this.#history(principal, id, query, this.#limits.historyMessagesMax)
   }
 
-  /** Every message in order as it was said, however many: the canonical history. */
+  /** Returns every message in the view `said`, however many: the canonical history. */
   loadCanonicalHistory(principal: Principal, id: string): Promise<wire.History> {
-    return this.#history(principal, id, {}, everything)
+    return this.#history(principal, id, {}, limitMax)
   }
 
+  /** Returns a page of the changes after the cursor `since`. @default all changes */
   async changes(
     { tenant }: Principal,
     id: string,
@@ -179,17 +185,18 @@ export class Reader {
     return changePage(id, from, rows, { limit, bytesMax: this.#limits.changesBytesMax })
   }
 
+  /** Returns a page of the segments, oldest first. */
   async segments(
     { tenant }: Principal,
     id: string,
     { page, limit }: PageQuery,
   ): Promise<wire.SegmentList> {
-    const rows = await this.#rows<Beside<SegmentRow>>(
+    const rows = await this.#rows<HeadJoined<SegmentRow>>(
       page === undefined ? lists.segments : lists.segmentsMore,
       [tenant, id, limit + 1, ...(page === undefined ? [] : keyset('segments', page))],
     )
     const { version, cursor } = headFrom(id, rows)
-    const found = present<SegmentRow>(rows)
+    const found = joinedRows<SegmentRow>(rows)
     const last = found.length > limit ? found[limit - 1] : undefined
     return {
       segments: found.slice(0, limit).map((row) => segmentFromRow(id, row)),
@@ -199,32 +206,37 @@ export class Reader {
     }
   }
 
+  /** Also fails with `segment-not-found`. */
   async segment({ tenant }: Principal, id: string, segmentId: string): Promise<wire.Segment> {
-    const rows = await this.#rows<Beside<SegmentRow>>(statements.segment, [tenant, id, segmentId])
+    const rows = await this.#rows<HeadJoined<SegmentRow>>(statements.segment, [
+      tenant,
+      id,
+      segmentId,
+    ])
     headFrom(id, rows)
-    const [row] = present<SegmentRow>(rows)
+    const [row] = joinedRows<SegmentRow>(rows)
     if (row === undefined) throw new Problem('segment-not-found')
     return segmentFromRow(id, row)
   }
 
-  /** The newest `last`, or all as far as there are no more than `max`. */
+  /** Returns the newest `last` messages, by default all, if they are not more than `max`. */
   async #history(
     { tenant }: Principal,
     id: string,
     { last, shown = said, minCursor }: HistoryQuery,
     max: number,
   ): Promise<wire.History> {
-    const limit = last ?? Math.min(max + 1, everything)
-    const rows = await this.#rows<Beside<MessageRow>>(statements.newest, [
+    const limit = last ?? Math.min(max + 1, limitMax)
+    const rows = await this.#rows<HeadJoined<MessageRow>>(statements.newest, [
       ...[tenant, id, 0, Number.MAX_SAFE_INTEGER, limit],
       ...shownParams(shown),
     ])
     const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = present<MessageRow>(rows)
+    const found = joinedRows<MessageRow>(rows)
     if (last === undefined && found.length > max)
       throw new Problem(
         'history-too-long',
-        `The conversation has more than ${max} messages, which is the most that one answer holds: ask for \`last\`, or page through \`/messages\`.`,
+        `The conversation has more than ${max} messages, the most in one answer. Ask for the newest ones with \`last\`, or page through \`/messages\`.`,
       )
     return { conversationId: id, version, cursor, messages: await visible(id, found, shown) }
   }

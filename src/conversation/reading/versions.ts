@@ -1,48 +1,52 @@
-/** The version of many conversations, asked for together: one narrow row each. */
+/** Versions reads the versions of many conversations with one statement, one narrow row each. */
 import { Batcher } from '../../mechanics/batcher.ts'
 import type { Database } from '../../ports/database.ts'
 import { ask } from '../sql/database-problems.ts'
 import { conversationName } from '../wire/kv-keys.ts'
 
-export type Current = {
+export type CurrentVersion = {
   readonly version: number
   readonly isErased: boolean
 }
 
 export type Versions = {
   /**
-   * As of a moment after the call. Undefined where there is no such conversation. Fails with
-   * a `database-` code.
+   * Returns the version as of a moment after the call, or undefined if the conversation does not
+   * exist. Fails with a `database-` code.
    */
-  current(tenant: string, id: string): Promise<Current | undefined>
+  current(tenant: string, id: string): Promise<CurrentVersion | undefined>
 }
 
-/** The most statements in flight. The second is for when one takes long. */
+/** The most statements in flight. The second is sent if the first takes long. */
 const maxInFlight = 2
-/** Milliseconds that the next statement waits for that in flight: what many ask at once costs least. */
+/**
+ * Milliseconds that a statement is in flight before a second is sent: larger batches cost least.
+ */
 const lingerMs = 10
 /** The most conversations in one statement. */
 const batchMax = 1000
 
-/** A function that forbids scans: a plan made while the table was small would scan it once it is large. */
+/**
+ * The function forbids scans: a plan made while the table was small would still scan the large one.
+ */
 export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
-export type VersionRow = Current & { n: number }
+export type VersionRow = CurrentVersion & { n: number }
 
-type Named = { readonly tenant: string; readonly id: string }
+type ConversationKey = { readonly tenant: string; readonly id: string }
 
-/** Each has statements of its own: what one asks does not wait for what another asks. */
+/** Makes a Versions with batches of its own: it does not wait for the statements of another. */
 export function createVersions(database: Database): Versions {
-  const batcher = new Batcher<Named, Current | undefined>({
+  const batcher = new Batcher<ConversationKey, CurrentVersion | undefined>({
     maxInFlight,
     lingerMs,
     batchMax,
     nameOf: ({ tenant, id }) => conversationName(tenant, id),
-    async ask(named) {
-      const params = [named.map(({ tenant }) => tenant), named.map(({ id }) => id)]
+    async ask(conversations) {
+      const params = [conversations.map(({ tenant }) => tenant), conversations.map(({ id }) => id)]
       const rows = await ask<VersionRow>(database, 'read', { text: versionsStatement, params })
-      const found: (Current | undefined)[] = named.map(() => undefined)
+      const found: (CurrentVersion | undefined)[] = conversations.map(() => undefined)
       for (const row of rows) found[row.n - 1] = row
       return found
     },

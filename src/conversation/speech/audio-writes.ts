@@ -1,4 +1,4 @@
-/** The audio of answers: by message, for the latest one, or by the turn's key before there is a turn. */
+/** Writes of AI audio (TTS), attached to a message, to the latest one, or by the turn's key. */
 import { type Problem, violationProblem } from '../../problem.ts'
 import type { Reader } from '../reading/reader.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
@@ -16,8 +16,9 @@ export type AttachedRow = MessageRow & { outcome: string; at: number; partCount:
 
 export type AudioWrites = {
   /**
-   * Attaches audio to the AI message named, or to the latest. Null where there is nothing to attach,
-   * or no AI message yet. Fails with `message-not-found`, `message-not-ai`, `part-out-of-range` or
+   * Attaches audio to the AI message `messageId`, or to the latest AI message if it is undefined.
+   * Returns null if every URL is null or the conversation has no AI message. Fails with
+   * `message-not-found`, `message-not-ai`, `part-out-of-range`, `audio-stale` or
    * `segment-not-found`.
    */
   attachTts(
@@ -27,8 +28,9 @@ export type AudioWrites = {
     body: Attach,
   ): Promise<AttachedAudio | null>
   /**
-   * Attaches audio to a part of the answer of the turn that the key names; where there is no answer
-   * yet, it waits for it. Fails with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
+   * Attaches audio to one part of an answer. The turn is named by its idempotency key. If the turn
+   * has no answer yet, the audio is held until the answer is recorded, or until `heldUntil`. Fails
+   * with `part-out-of-range`, `audio-stale` or `held-audio-too-much`.
    */
   attachByKey(
     principal: Principal,
@@ -37,7 +39,12 @@ export type AudioWrites = {
   ): Promise<AttachedAudio | HeldAudio>
 }
 
-export type AudioBounds = { readonly heldAudioSeconds: number; readonly heldAudioMax: number }
+export type AudioBounds = {
+  /** How long early audio is held, in seconds. */
+  readonly heldAudioSeconds: number
+  /** Maximum of parts with held audio in one conversation. */
+  readonly heldAudioMax: number
+}
 
 export function createAudioWrites(
   { write, announce, lockTimeoutMs }: Writes,
@@ -66,7 +73,7 @@ export function createAudioWrites(
         lockTimeoutMs,
       ],
       ['attached', 'unchanged', 'nothing', 'held', 'part-out-of-range'],
-      // By the second time, another message may be the latest.
+      // When the call is repeated, another message may be the latest.
       { isRepeatable: target.messageId !== undefined || target.key !== undefined },
     )
     if (row.outcome === 'part-out-of-range') throw partOutOfRange(row)
@@ -98,13 +105,13 @@ export function createAudioWrites(
 
     async attachByKey(principal, id, body) {
       const attached = await attach(principal, id, { key: body.key }, body)
-      if (attached === null) throw new Error('audio of a turn is attached or held')
+      if (attached === null) throw new Error('the attach call neither attached nor held the audio')
       return attached
     },
   }
 }
 
-/** What was sent, as the function takes it. */
+/** The body as parameters of the attach call. */
 const columnsOf = (body: Attach | AttachByKey) => [
   'ttsAudioUrls' in body ? body.ttsAudioUrls : null,
   'part' in body ? body.part : null,

@@ -1,4 +1,4 @@
-/** The write of an interruption: what the listener heard of an AI message. */
+/** The write of an interruption (barge-in): how much of an AI message the listener heard. */
 import { type Problem, violationProblem } from '../../problem.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
 import { encodeCursor } from '../wire/ids.ts'
@@ -21,7 +21,8 @@ export type InterruptedRow = MessageRow & {
 
 export type InterruptionWrites = {
   /**
-   * What the listener heard of an AI message. Fails with `message-not-found`, `message-not-ai` or
+   * Stores how much of an AI message the listener heard. A report changes nothing if its `at` is
+   * not later than that of the stored report. Fails with `message-not-found`, `message-not-ai` or
    * `heard-out-of-range`.
    */
   interrupt(
@@ -51,7 +52,7 @@ export function createInterruptionWrites({
           lockTimeoutMs,
         ],
         ['interrupted', 'unchanged', 'heard-out-of-range'],
-        // Without a time of its own, a second report would be a later one.
+        // Without `at`, the time of receipt counts, so a repeated call would be a later report.
         { isRepeatable: at !== undefined },
       )
       if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)

@@ -1,6 +1,7 @@
 /**
- * What ends because its time is over: seats whose words did not come, sessions that nobody speaks in
- * any more, audio whose turn never came. Every node looks; the calls settle who was first.
+ * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a
+ * socket, and held audio whose turn did not arrive. Every node looks for them. If two nodes find
+ * the same one, the database call of the second changes nothing.
  */
 import type { Events } from '../../events.ts'
 import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
@@ -11,13 +12,14 @@ import { now, printTime } from '../wire/time.ts'
 import type { Writes } from '../writing/writes.ts'
 import type { VoiceSessions } from './voice-session-store.ts'
 
+/** Milliseconds between two rounds. */
 const everyMs = 1000
 
-/** The most conversations, sessions and rows of one look. */
+/** Maximum of conversations, of sessions and of seats that one round ends. */
 const rowsMax = 100
 
 export const lapseStatements = {
-  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "c", NULL AS "session" FROM (
+  due: `(SELECT 'seats' AS kind, m.tenant, m.conversation_id AS "conversationId", NULL AS "session" FROM (
       SELECT * FROM conversation_messages m WHERE m.state = 'pending' AND m.seat_until <= $1::text::timestamptz
       ORDER BY m.seat_until LIMIT $2::integer) m GROUP BY m.tenant, m.conversation_id)
     UNION ALL
@@ -34,12 +36,13 @@ export const lapseStatements = {
 export type DueRow = {
   kind: 'seats' | 'session' | 'audio'
   tenant: string
-  c: string
+  conversationId: string
   session: string | null
 }
 
 export type ExpiredSeatRow = MessageRow & { at: number }
 
+/** Starts rounds that end seats, voice sessions and held audio after their deadlines. */
 export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
@@ -59,23 +62,24 @@ export function createLapses(options: {
     writes.announce(principal, id, last.at, 'messages', messages, first.at - 1)
   }
 
-  const workOff = async () => {
+  const endDue = async () => {
     const at = printTime(now())
-    let conversationId: string | undefined
+    let failedId: string | undefined
     try {
       const due = await database.query<DueRow>({ text: lapseStatements.due, params: [at, rowsMax] })
-      for (const { kind, tenant, c, session } of due) {
+      for (const { kind, tenant, conversationId, session } of due) {
         const principal = { ...localPrincipal, tenant }
-        conversationId = c
-        if (kind === 'seats') await expireSeats(principal, c, at)
-        else if (kind === 'session') await voiceSessions.lapse(principal, c, session ?? '')
+        failedId = conversationId
+        if (kind === 'seats') await expireSeats(principal, conversationId, at)
+        else if (kind === 'session')
+          await voiceSessions.lapse(principal, conversationId, session ?? '')
         else await writes.run('repeatable', { text: lapseStatements.audio, params: [at] })
       }
     } catch (thrown) {
-      // What is due is due the next time.
-      events.workFailed('lapses', thrown, conversationId)
+      // The next round finds the rows that are still due.
+      events.workFailed('lapses', thrown, failedId)
     }
   }
 
-  return createRounds(everyMs, workOff)
+  return createRounds(everyMs, endDue)
 }

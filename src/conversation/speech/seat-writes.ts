@@ -1,4 +1,6 @@
-/** The writes of turns whose words come after their place: opened, and completed in two halves. */
+/**
+ * Writes of turns whose words arrive later: a seat is opened, then one or two halves complete it.
+ */
 import type { Reader } from '../reading/reader.ts'
 import { fieldsJson } from '../sql/new-message.ts'
 import { type MessageRow, messageFromRow, messageList, messageObject } from '../sql/rows.ts'
@@ -25,13 +27,15 @@ export const seatCalls = {
 
 export type SeatWrites = {
   /**
-   * Gives a turn's human message its place before there are words for it. The same key again answers
-   * the seat. Fails with `idempotency-conflict` or `seats-too-many`.
+   * Opens a turn: its human message gets a seat, the next `seq`, before its words arrive. The same
+   * key again returns that seat (`replayed: true`). Fails with `idempotency-conflict` or
+   * `seats-too-many`.
    */
   openTurn(principal: Principal, id: string, body: OpenTurn, key: string): Promise<OpenedTurn>
   /**
-   * Gives an opened turn one half or both. Null where neither says anything. Fails with
-   * `turn-not-open`, `idempotency-conflict`, `segment-not-found` or `id-taken`.
+   * Adds one half of an opened turn, or both. Returns null if `halves` has no human message and no
+   * answer with text: nothing is written. Fails with `turn-not-open`, `idempotency-conflict`,
+   * `segment-not-found` or `id-taken`.
    */
   completeTurn(
     principal: Principal,
@@ -41,7 +45,12 @@ export type SeatWrites = {
   ): Promise<CompletedTurn | null>
 }
 
-export type SeatBounds = { readonly seatSeconds: number; readonly seatsMax: number }
+export type SeatBounds = {
+  /** How long a seat waits for its words before it expires, in seconds. */
+  readonly seatSeconds: number
+  /** Maximum of pending seats in one conversation. */
+  readonly seatsMax: number
+}
 
 export type OpenedRow = MessageRow & { outcome: string; at: number; head: number }
 
@@ -92,7 +101,7 @@ export function createSeatWrites(
     },
 
     async completeTurn(principal, id, sent, key) {
-      const halves = withoutNothing(sent)
+      const halves = withoutEmptyAnswer(sent)
       if (halves.user === undefined && halves.assistant === undefined) {
         await reader.head(principal, id)
         return null
@@ -104,7 +113,7 @@ export function createSeatWrites(
         { isRepeatable: true },
       )
       const human = messageFromRow(id, row.human)
-      const answer = isThere(row.answer) ? messageFromRow(id, row.answer) : undefined
+      const answer = isPresent(row.answer) ? messageFromRow(id, row.answer) : undefined
       const messages = answer === undefined ? [human] : [human, answer]
       const completed = row.outcome === 'completed'
       if (completed)
@@ -127,14 +136,14 @@ export function createSeatWrites(
   }
 }
 
-/** An answer without parts is none, and what belongs to it is nothing. */
-function withoutNothing({ user, assistant, segment }: TurnHalves): TurnHalves {
+/** The halves without an answer that has no parts, and without the segment of such an answer. */
+function withoutEmptyAnswer({ user, assistant, segment }: TurnHalves): TurnHalves {
   const human = user === undefined ? {} : { user }
   if (assistant === undefined || assistant.responses.length === 0) return human
   return { ...human, assistant, ...(segment === undefined ? {} : { segment }) }
 }
 
-/** The turn as the function reads it. A half that was not sent has no hash. */
+/** The turn as the complete call reads it. A half that was not sent has no hash. */
 function jsonOf(turn: object, { user, assistant, segment }: TurnHalves): string {
   const row = {
     ...turn,
@@ -159,4 +168,4 @@ function jsonOf(turn: object, { user, assistant, segment }: TurnHalves): string 
   return `${JSON.stringify(row).slice(0, -1)}${human}${answer}}`
 }
 
-const isThere = (row: { id: string | null }): row is MessageRow => row.id !== null
+const isPresent = (row: { id: string | null }): row is MessageRow => row.id !== null

@@ -1,11 +1,11 @@
-/** Voice sessions as they are read back: one with its figures, and pages of them. */
+/** Reads of voice sessions: one session with its figures, and pages of sessions. */
 import type { Database } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import type { PageQuery } from '../reading/reader.ts'
 import { ask } from '../sql/database-problems.ts'
-import { headFrom, keyset, present } from '../sql/head-row.ts'
+import { headFrom, joinedRows, keyset } from '../sql/head-row.ts'
 import { type VoiceSessionRow, voiceSessionFromRow, voiceSessionList } from '../sql/rows.ts'
-import { type Beside, beside } from '../sql/statements.ts'
+import { type HeadJoined, joinedToHead } from '../sql/statements.ts'
 import { encodePage } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import type {
@@ -14,10 +14,11 @@ import type {
   VoiceSessionReport,
 } from '../wire/voice-schemas.ts'
 
-/** Each fails as the reader's reads do, and with what is said beside it. */
+/** Each function fails as the reads of `Reader` do, and with the codes that it lists. */
 export type VoiceSessionReads = {
-  /** Fails with `voice-session-not-found`. */
+  /** One session with its figures. Fails with `voice-session-not-found`. */
   get(principal: Principal, id: string, sessionId: string): Promise<VoiceSessionReport>
+  /** A page of the sessions, in the order of their start. Fails with `page-invalid`. */
   list(principal: Principal, id: string, query: PageQuery): Promise<VoiceSessionList>
 }
 
@@ -35,7 +36,7 @@ const figures = `
   WHERE h.conversation_id = $2::uuid AND h.voice_session_id = $3`
 
 const page = (condition: string) =>
-  beside(
+  joinedToHead(
     voiceSessionList('r'),
     `SELECT v.* FROM voice_sessions v WHERE v.conversation_id = $2::uuid ${condition}
      ORDER BY v.started_at, v.id LIMIT $3::integer`,
@@ -43,7 +44,7 @@ const page = (condition: string) =>
   )
 
 export const sessionReads = {
-  get: beside(
+  get: joinedToHead(
     `${voiceSessionList('r')}, r.turns, r."audioSeconds", r.interruptions, r."responseMilliseconds"`,
     `SELECT v.*, f.* FROM voice_sessions v CROSS JOIN LATERAL (${figures}) f
      WHERE v.conversation_id = $2::uuid AND v.id = $3`,
@@ -58,12 +59,12 @@ export type SessionReportRow = VoiceSessionRow & VoiceSessionFigures
 export function createVoiceSessionReads(database: Database): VoiceSessionReads {
   return {
     async get(principal, id, sessionId) {
-      const rows = await ask<Beside<SessionReportRow>>(database, 'read', {
+      const rows = await ask<HeadJoined<SessionReportRow>>(database, 'read', {
         text: sessionReads.get,
         params: [principal.tenant, id, sessionId],
       })
       headFrom(id, rows)
-      const [row] = present<SessionReportRow>(rows)
+      const [row] = joinedRows<SessionReportRow>(rows)
       if (row === undefined) throw new Problem('voice-session-not-found')
       const { turns, audioSeconds, interruptions, responseMilliseconds } = row
       return {
@@ -74,7 +75,7 @@ export function createVoiceSessionReads(database: Database): VoiceSessionReads {
 
     async list(principal, id, { page, limit }) {
       const isId = (text: string) => text.length <= 255 && !text.includes('\0')
-      const rows = await ask<Beside<VoiceSessionRow>>(database, 'read', {
+      const rows = await ask<HeadJoined<VoiceSessionRow>>(database, 'read', {
         text: page === undefined ? sessionReads.list : sessionReads.listMore,
         params: [
           ...[principal.tenant, id, limit + 1],
@@ -82,7 +83,7 @@ export function createVoiceSessionReads(database: Database): VoiceSessionReads {
         ],
       })
       const { version, cursor } = headFrom(id, rows)
-      const found = present<VoiceSessionRow>(rows)
+      const found = joinedRows<VoiceSessionRow>(rows)
       const last = found.length > limit ? found[limit - 1] : undefined
       return {
         voiceSessions: found.slice(0, limit).map((row) => voiceSessionFromRow(id, row)),

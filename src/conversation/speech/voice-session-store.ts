@@ -1,4 +1,4 @@
-/** Voice sessions: started and ended, carried on by the sockets that speak in them, and read back. */
+/** Writes and reads of voice sessions. Sockets keep open the sessions in which they speak. */
 import type { Database } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import { type VoiceSessionRow, voiceSessionFromRow, voiceSessionList } from '../sql/rows.ts'
@@ -10,20 +10,26 @@ import type { NewVoiceSession } from '../wire/voice-schemas.ts'
 import type { Writes } from '../writing/writes.ts'
 import { createVoiceSessionReads, type VoiceSessionReads } from './voice-session-reads.ts'
 
-/** A session, and the conversation's cursor after the call. */
+/** A voice session, with the version and cursor of its conversation after the call. */
 export type SessionAt = {
   readonly voiceSession: VoiceSession
   readonly version: number
   readonly cursor: string
 }
 
-export type SessionName = { readonly tenant: string; readonly c: string; readonly id: string }
+/** The name of a session among those of all tenants and conversations. */
+export type SessionName = {
+  readonly tenant: string
+  readonly conversationId: string
+  readonly id: string
+}
 
-/** Each write fails as the store's writes do, and with what is said beside it. */
+/** Each write fails as the store's writes do, and with the codes that it lists. */
 export type VoiceSessions = VoiceSessionReads & {
   /**
-   * The same again answers the session as it is. With `isCarried` it ends by itself once nobody has
-   * carried it on for the grace. Fails with `voice-session-ended` or `voice-session-taken`.
+   * Starts a session. A repeated call with the same body returns the session (`created: false`).
+   * With `isCarried`, sockets keep it open by a lease, and it ends by itself a grace period after
+   * the last socket left. Fails with `voice-session-ended` or `voice-session-taken`.
    */
   start(
     principal: Principal,
@@ -31,25 +37,31 @@ export type VoiceSessions = VoiceSessionReads & {
     body: NewVoiceSession,
     isCarried?: boolean,
   ): Promise<SessionAt & { readonly created: boolean }>
-  /** Fails with `voice-session-not-found` or `voice-session-ended`. */
+  /** Ends a session. Fails with `voice-session-not-found` or `voice-session-ended`. */
   end(principal: Principal, id: string, sessionId: string): Promise<SessionAt>
-  /** Ends it if nobody has carried it on. False: it goes on, or has ended, or is gone. */
+  /** Ends a session whose lease is over. Returns false if it was renewed, ended or erased. */
   lapse(principal: Principal, id: string, sessionId: string): Promise<boolean>
-  /** Somebody speaks in them: they go on until they are left, or for long after a node that is gone. */
+  /**
+   * Renews the leases of sessions in which sockets of this node speak. Each lease is longer than
+   * the grace, so that a stalled node does not lose its sessions.
+   */
   carryOn(names: readonly SessionName[]): Promise<void>
-  /** Nobody speaks in them here any more: they end after the grace, unless another node carries them on. */
+  /** Shortens the leases of sessions without a socket on this node to the grace. */
   leave(names: readonly SessionName[]): Promise<void>
 }
 
 export type SessionBounds = {
-  /** How long a session goes on after nobody speaks in it any more. */
+  /** How long a session stays open after its last socket left, in seconds. */
   readonly sessionGraceSeconds: number
 }
 
-/** A node may be held up for so long, and has not lost its sockets. */
+/** How long a node may stall without losing its sockets, in seconds. */
 const stallSeconds = 10
 
-/** Locked in one order: two nodes may carry on the same ones. */
+/**
+ * The statement that sets the leases of sessions to `until`. It locks the sessions in one order,
+ * because two nodes may renew the same ones at once.
+ */
 const lease = (until: string) => `WITH named AS (
       SELECT v.conversation_id, v.id FROM unnest($1::text[], $2::text[]::uuid[], $3::text[]) AS n(tenant, c, id)
       CROSS JOIN LATERAL (SELECT * FROM voice_sessions v WHERE v.conversation_id = n.c AND v.id = n.id
@@ -79,13 +91,13 @@ export function createVoiceSessions(
   { sessionGraceSeconds }: SessionBounds,
 ): VoiceSessions {
   const leaseUntil = (seconds: number) => printTime(secondsAfter(now(), seconds))
-  const spoken = sessionGraceSeconds + stallSeconds
+  const speakingSeconds = sessionGraceSeconds + stallSeconds
 
   const renew = async (text: string, names: readonly SessionName[], seconds: number) => {
     if (names.length === 0) return
     const params = [
       names.map(({ tenant }) => tenant),
-      names.map(({ c }) => c),
+      names.map(({ conversationId }) => conversationId),
       names.map(({ id }) => id),
       leaseUntil(seconds),
     ]
@@ -103,7 +115,7 @@ export function createVoiceSessions(
       sessionCalls.end,
       [principal.tenant, id, sessionId, printTime(now()), idleAt, lockTimeoutMs],
       ['ended', 'unchanged'],
-      // Sent again, it is answered that the session has ended.
+      // The repetition is answered with `voice-session-ended` and writes nothing.
       { isRepeatable: true },
     )
 
@@ -117,7 +129,7 @@ export function createVoiceSessions(
           body.id ?? newId(),
           body.metadata === undefined ? null : JSON.stringify(body.metadata),
           printTime(now()),
-          isCarried ? leaseUntil(spoken) : null,
+          isCarried ? leaseUntil(speakingSeconds) : null,
           lockTimeoutMs,
         ],
         ['started', 'declared', 'existing'],
@@ -139,13 +151,13 @@ export function createVoiceSessions(
         if (row.outcome === 'ended') announce(principal, id, row.head, 'more')
         return row.outcome === 'ended'
       } catch (thrown) {
-        // Somebody else was first.
+        // Another node ended or renewed the session first.
         if (thrown instanceof Problem && thrown.status < 500) return false
         throw thrown
       }
     },
 
-    carryOn: (names) => renew(sessionCalls.carryOn, names, spoken),
+    carryOn: (names) => renew(sessionCalls.carryOn, names, speakingSeconds),
 
     leave: (names) => renew(sessionCalls.leave, names, sessionGraceSeconds),
 

@@ -1,4 +1,4 @@
-/** A failed statement -> the problem its caller gets. */
+/** Turns a failed statement into the problem that its caller gets. */
 import {
   type Database,
   DatabaseError,
@@ -8,7 +8,7 @@ import {
 } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 
-/** `repeatable`: a write that sent twice is the same as once, by a key or an id of its own. */
+/** A `repeatable` write has a key or an id, so that sending it twice writes it once. */
 export type StatementKind = 'read' | 'write' | 'repeatable'
 
 const codes = {
@@ -21,23 +21,25 @@ const codes = {
 
 export type DatabaseCode = (typeof codes)[FailureReason]
 
-/** lock_not_available, serialization_failure, deadlock_detected */
+/** SQLSTATEs lock_not_available, serialization_failure and deadlock_detected. */
 const otherWriters = /^(55P03|40001|40P01)$/
 
-/** Data, integrity, limits and syntax: what the service sent was wrong. */
+/** SQLSTATE classes of data, integrity, limits and syntax: the service sent something wrong. */
 const faultOfTheService = /^(21|22|23|54|42601)/
 
 export const isLockWait = ({ sqlState }: DatabaseError): boolean =>
   otherWriters.test(sqlState ?? '')
 
-/** The code that a failure has for a cause of the database's; undefined where it has none such. */
+/** The code of a failure that the database caused; undefined for every other failure. */
 export function databaseCodeOf(thrown: unknown): DatabaseCode | undefined {
   if (!(thrown instanceof DatabaseError)) return undefined
   if (isLockWait(thrown) || faultOfTheService.test(thrown.sqlState ?? '')) return undefined
   return codes[thrown.reason]
 }
 
-/** The problem, or what was thrown where it is a fault of the service. Its cause stays inside. */
+/**
+ * Returns the problem, or `thrown` itself if the service is at fault. The problem hides its cause.
+ */
 export function problemOf(thrown: unknown, kind: StatementKind): unknown {
   if (!(thrown instanceof DatabaseError)) return thrown
   if (isLockWait(thrown) && kind !== 'read')
@@ -48,15 +50,15 @@ export function problemOf(thrown: unknown, kind: StatementKind): unknown {
   return code === undefined ? thrown : new Problem(code, undefined, { cause: thrown })
 }
 
-/** `isRepeatable`: the same request, sent again, writes nothing twice. */
+/** The problem of a write that may be committed. If `isRepeatable`, sending it again is safe. */
 export function outcomeUnknown(cause: unknown, isRepeatable: boolean): Problem {
   const detail = isRepeatable
-    ? 'Whether it was written is not known. Send the same again: it is written once.'
-    : 'Whether it was written is not known. Nothing in the request names it, so sent again it may be written twice: read first whether it is there.'
+    ? 'The write may or may not be committed. Send the same request again: it is written only once.'
+    : 'The write may or may not be committed. The request has no key or id, so sending it again may write it twice. Read first whether it is stored.'
   return new Problem('outcome-unknown', detail, { cause, retryable: isRepeatable })
 }
 
-/** Runs one statement; its failures are problems. */
+/** Runs one statement. It fails with problems only, unless the service itself is at fault. */
 export async function ask<Row extends object>(
   database: Database,
   kind: StatementKind,

@@ -1,11 +1,14 @@
-/** What list reads share: the head that every answer comes with, and the keys where a page goes on. */
+/** Parts of every list read: the conversation's head, and the keys after which a page continues. */
 import { Problem } from '../../problem.ts'
 import { decodeCursor, decodePage, encodeCursor } from '../wire/ids.ts'
 import { parseTime, printTime } from '../wire/time.ts'
 import { isUuid } from '../wire/validation.ts'
-import type { Beside, HeadRow } from './statements.ts'
+import type { HeadJoined, HeadRow } from './statements.ts'
 
-/** The head out of a joined answer; refuses what is not there or is gone. */
+/**
+ * Returns the head in a joined answer. Fails with `conversation-not-found`, `conversation-erased`,
+ * `cursor-invalid` or `cursor-ahead`.
+ */
 export function headFrom(
   id: string,
   rows: readonly HeadRow[],
@@ -20,11 +23,11 @@ export function headFrom(
   return { version, lastSeq, cursor: encodeCursor(id, version) }
 }
 
-/** The rows beside the head, if there are any. */
-export const present = <Row extends { id: string }>(rows: readonly Beside<Row>[]) =>
+/** Returns the rows that were joined to the head. */
+export const joinedRows = <Row extends { id: string }>(rows: readonly HeadJoined<Row>[]) =>
   rows.filter((row): row is HeadRow & Row => row.id !== null)
 
-/** A time and an id, at which a list in that order goes on. */
+/** Returns the time and the id after which the next page continues. Fails with `page-invalid`. */
 export function keyset(
   list: string,
   page: string,
@@ -34,6 +37,6 @@ export function keyset(
   const time = at === undefined ? undefined : parseTime(at.replace(/\+00$/, 'Z'))
   if (at === undefined || id === undefined || time === undefined || !isId(id))
     throw new Problem('page-invalid')
-  // Printed anew: a token that somebody made may hold a form that Postgres does not take.
+  // Printed again: a forged token may have a form that Postgres does not accept.
   return [printTime(time), id]
 }

@@ -1,4 +1,4 @@
-/** A message on its way into the database, and the names of its fields in a call: by half and column. */
+/** A message before it is recorded, and the names of its fields in the record call. */
 import {
   type MessageField,
   type MessageHalf,
@@ -14,7 +14,7 @@ type FieldName = {
     : never
 }[keyof MessageColumns]
 
-/** The fields that the caller gives a value for, or null. The other half's are null. */
+/** The caller's values of a half's fields, or null. The fields of the other half are null. */
 export type NewFields = Pick<MessageRow, FieldName>
 
 export type NewMessage = Pick<MessageRow, 'id' | 'parts' | 'messageType' | 'createdAt'> & {
@@ -41,8 +41,8 @@ const isField = (name: keyof MessageColumns, column: string): name is FieldName 
 const members = { human: membersOf('human'), assistant: membersOf('assistant') }
 
 /**
- * The fields of a half that are not null, as members of a JSON object, each behind a comma. The
- * database reads what is absent as null, and most fields are.
+ * Returns the fields of a half that are not null as members of a JSON object, each after a comma.
+ * The database reads an absent member as null, and most fields are null.
  */
 export function fieldsJson(half: MessageHalf, fields: NewFields): string {
   let json = ''

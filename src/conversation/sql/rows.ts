@@ -1,4 +1,7 @@
-/** Rows of the tables <-> what travels. One list of columns a table, one mapping. */
+/**
+ * Maps rows of the tables to objects of the API. Each table has one list of columns and one
+ * mapping.
+ */
 import type * as schema from '../../../drizzle/schema.ts'
 import { joinParts } from '../wire/render.ts'
 import type { Conversation, Lineage, Message, Segment, VoiceSession } from '../wire/schemas.ts'
@@ -8,7 +11,7 @@ type Columns = Readonly<Record<string, string>>
 
 type Table = { readonly $inferSelect: object }
 
-/** Fields of a table in drizzle/schema.ts, each with the name of its column there. */
+/** Fields of a table in drizzle/schema.ts, each with its column's name there. */
 type ColumnsOf<Of extends Table> = {
   readonly [Name in keyof Of['$inferSelect']]?: Name extends keyof Of
     ? Of[Name] extends { readonly _: { readonly name: infer Column } }
@@ -18,8 +21,8 @@ type ColumnsOf<Of extends Table> = {
 }
 
 /**
- * The row itself, where each of its fields takes what the column may hold; jsonb may hold anything, and
- * what it holds here was checked before it was written.
+ * The row type itself, if each of its fields accepts every value of its column. A jsonb column may
+ * hold anything; what it holds here was checked before it was written.
  */
 type RowOf<Of extends Table, Row extends Taking<Of['$inferSelect'], Row>> = Row
 
@@ -109,13 +112,13 @@ export type ConversationRow = RowOf<
   Conversation & { selfVersion: number }
 >
 
-/** `alias.column AS "name"`, for a select list. */
+/** Prints `alias.column AS "name"`, for a select list. */
 const list = (columns: Columns) => (alias: string) =>
   Object.entries(columns)
     .map(([name, column]) => `${alias}.${column} AS "${name}"`)
     .join(', ')
 
-/** `json_build_object(...)`, where rows of several tables travel in one column. */
+/** Prints `json_build_object(...)`, so that rows of several tables fit into one column. */
 const object = (columns: Columns) => (alias: string) =>
   `json_build_object(${Object.entries(columns)
     .map(([name, column]) => `'${name}', ${alias}.${column}${name.endsWith('At') ? '::text' : ''}`)
@@ -141,7 +144,7 @@ export const messageFromRow = (conversationId: string, row: MessageRow): Message
     firstAudioAt: timeOrNull(row.firstAudioAt),
   })
 
-/** Every message is made here, so that its members have one order. Times are the wire's. */
+/** Makes every message, so that all have one order of members. Times have the API's form. */
 export function messageOf(conversationId: string, row: MessageRow): Message {
   return {
     id: row.id,

@@ -1,26 +1,28 @@
-/** The reads as SQL. $1 is the tenant, and $2 mostly the conversation. */
+/**
+ * The SQL of reads. $1 is the tenant; in reads of one conversation, $2 is its id.
+ */
 import { type ConversationRow, conversationList, messageList, segmentList } from './rows.ts'
 
 export type HeadRow = { headVersion: number; headSeq: number; headErased: string | null }
 
-/** A row of a left join: the head, and perhaps nothing beside it. */
-export type Beside<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
+/** A row of a left join to the head. Its own columns are null if nothing was joined. */
+export type HeadJoined<Row> = HeadRow & (Row | { [Name in keyof Row]: null })
 
 const headOf =
   'SELECT version, last_seq, erased_at FROM conversations WHERE tenant = $1 AND id = $2::uuid'
 const headList = 'h.version AS "headVersion", h.last_seq AS "headSeq", h.erased_at AS "headErased"'
 
-/** The head, and beside it the rows of a subquery that may name `h`. */
-export const beside = (list: string, rows: string, order: string) =>
+/** Selects the head joined to the rows of a subquery. The subquery may refer to the head as `h`. */
+export const joinedToHead = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
-/** Nothing of it was heard: the report's text, else its characters, else its parts say so. */
+/** True if nothing was heard, by the report's text, otherwise by its characters or its parts. */
 const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', false)`
 
-/** $6 are the states shown, null for all; $7: leave out what nobody heard. */
+/** $6 are the states shown, null for all; $7 leaves out messages of which nothing was heard. */
 const window = (direction: 'ASC' | 'DESC') =>
-  beside(
+  joinedToHead(
     messageList('r'),
     `SELECT m.* FROM conversation_messages m WHERE m.conversation_id = $2::uuid
        AND m.seq > $3::bigint AND m.seq < $4::bigint
@@ -43,7 +45,7 @@ export const statements = {
     WHERE m.conversation_id = $2::uuid AND m.turn_id = $3::uuid
       AND m.seq IN ((SELECT seq FROM f), (SELECT answer FROM f))
     ORDER BY m.seq`,
-  segment: beside(
+  segment: joinedToHead(
     segmentList('r'),
     'SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid AND s.id = $3::uuid',
     'r.id',
@@ -58,14 +60,14 @@ const conversationsAfter = (condition: string) =>
    ORDER BY ${activity} DESC, c.id DESC LIMIT $2::integer`
 
 const segmentsAfter = (condition: string) =>
-  beside(
+  joinedToHead(
     segmentList('r'),
     `SELECT s.* FROM segments s WHERE s.conversation_id = $2::uuid ${condition}
      ORDER BY s.created_at, s.id LIMIT $3::integer`,
     'r.created_at, r.id',
   )
 
-/** `activity` is what the list is in the order of, and a page token goes on at. */
+/** `activity` is the time by which the list is sorted; a page token holds the last one. */
 export type ListedConversationRow = ConversationRow & { activity: string }
 
 export const lists = {

@@ -1,26 +1,35 @@
-/** What travels about the audio of answers. */
+/** Schemas of requests and answers about AI audio (TTS). */
 import Type, { type Static } from 'typebox'
 import { AudioUrls, Cursor, closed, HttpUrl, Id, TimeOut, Uuid, Version } from './part-schemas.ts'
 import { Message } from './schemas.ts'
 
 const attachTarget = {
-  segmentId: Type.Optional(Id('Tags the message, and gives the segment the same audio.')),
+  segmentId: Type.Optional(
+    Id('Segment that the message is tagged with. The segment gets the same audio.'),
+  ),
   updateSegment: Type.Optional(
-    Type.Boolean({ description: 'false: tag the message and leave the segment alone.' }),
+    Type.Boolean({
+      description:
+        '`false` tags the message and leaves the audio of the segment unchanged. Default `true`.',
+    }),
   ),
 }
 
 export const AttachAll = Type.Object({ ttsAudioUrls: AudioUrls, ...attachTarget }, closed)
 
 const onePart = {
-  part: Type.Integer({ minimum: 0, maximum: 2147483647, description: 'Counts from 0.' }),
+  part: Type.Integer({
+    minimum: 0,
+    maximum: 2147483647,
+    description: 'Index of the part, from 0.',
+  }),
   ttsAudioUrl: HttpUrl,
 }
 
 const TextHash = Type.String({
   pattern: '^[0-9a-fA-F]{64}$',
   description:
-    "SHA-256 of the part's text in UTF-8, in hexadecimal: audio of another text is refused.",
+    "SHA-256 of the part's text in UTF-8, in hexadecimal. If the part has another text, the audio is refused with `audio-stale`.",
 })
 
 export const AttachPart = Type.Object(
@@ -33,7 +42,7 @@ export const AttachByKey = Type.Object(
     key: Type.String({
       pattern: '^[\\x21-\\x7e]{1,255}$',
       description:
-        "The turn's idempotency key. The audio may come before the turn, and waits for it.",
+        "The turn's idempotency key. Audio that arrives before the turn is held until the turn arrives.",
     }),
     ...onePart,
     textHash: TextHash,
@@ -44,16 +53,16 @@ export const AttachByKey = Type.Object(
 export type AttachByKey = Static<typeof AttachByKey>
 
 export const Attach = Type.Union([AttachAll, AttachPart], {
-  description: 'All URLs of the message, or the URL of one part.',
+  description: 'The audio URLs of all parts of a message, or the URL of one part.',
 })
 export type Attach = Static<typeof Attach>
 
 export const AttachAnywhere = Type.Union([AttachAll, AttachPart, AttachByKey], {
-  description: 'For the latest AI message, or for the answer of the turn that `key` names.',
+  description: 'Audio for the latest AI message, or for the answer of the turn that `key` names.',
 })
 export type AttachAnywhere = Static<typeof AttachAnywhere>
 
-/** Audio that waits for its turn. */
+/** The answer for audio that is held until its turn arrives. */
 export const HeldAudio = Type.Object({
   heldUntil: TimeOut,
   version: Version,

@@ -1,4 +1,4 @@
-/** What callers sent -> checked values, or a problem that names every place that breaks a rule. */
+/** Decodes request bodies into checked values, or into a problem that names every broken place. */
 import type { Violation } from '../../problem.ts'
 import * as audio from './audio-schemas.ts'
 import { storedBytes } from './json/stored-size.ts'
@@ -8,7 +8,7 @@ import { now, parseTime, secondsAfter } from './time.ts'
 import { refuse, shape, violation } from './validation.ts'
 import * as voice from './voice-schemas.ts'
 
-/** Bounds on what one request may carry; the unit is in the name. */
+/** Bounds of one request. Each name has its unit. */
 export type Limits = {
   readonly partsMax: number
   readonly traceBytesMax: number
@@ -18,7 +18,7 @@ export type Limits = {
   readonly aheadSecondsMax: number
 }
 
-/** The schemas of bodies, each with the bound on nesting. */
+/** The checked shapes of bodies, each with the bound on nesting. */
 const shapesOf = ({ jsonDepthMax }: Limits) => ({
   conversation: shape(wire.NewConversation, jsonDepthMax),
   conversationPatch: shape(wire.ConversationPatch, jsonDepthMax),
@@ -33,7 +33,10 @@ const shapesOf = ({ jsonDepthMax }: Limits) => ({
   voiceSession: shape(voice.NewVoiceSession, jsonDepthMax),
 })
 
-/** Every method takes parsed JSON and throws a `Problem` with violations `in: 'body'`. */
+/**
+ * Decoder checks parsed JSON. Every method returns the checked value or throws a `Problem` with
+ * violations `in: 'body'`.
+ */
 export class Decoder {
   readonly #limits: Limits
   readonly #shapes: ReturnType<typeof shapesOf>
@@ -60,7 +63,7 @@ export class Decoder {
     return value
   }
 
-  /** The responses come back split, without empty parts: perhaps none. */
+  /** A turn. Its responses are split at `[SPLIT]`. Empty parts are dropped, so it may have none. */
   turn(body: unknown): wire.NewTurn {
     const { user, assistant, segment, ...rest } = this.#shapes.turn(body)
     const found: Violation[] = []
@@ -71,11 +74,11 @@ export class Decoder {
         violation(
           'segment-without-user',
           '/segment/agentResponse',
-          'needs a human message: only such a turn completes a segment',
+          'needs `user`: only a turn with a human message completes a segment',
         ),
       )
     if (user?.id !== undefined && user.id.toLowerCase() === assistant.id?.toLowerCase())
-      found.push(violation('id-taken', '/assistant/id', "is the human message's id, too"))
+      found.push(violation('id-taken', '/assistant/id', "is also the human message's id"))
     refuse(found)
     return {
       ...rest,
@@ -93,14 +96,16 @@ export class Decoder {
     return value
   }
 
-  /** The responses come back split: perhaps none. */
+  /** The halves of an opened turn. The responses are split and may be none, as in `turn`. */
   halves(body: unknown): voice.TurnHalves {
     const { user, assistant, segment } = this.#shapes.halves(body)
     const found: Violation[] = []
     if (user === undefined && assistant === undefined)
       found.push(violation('field-missing', '/user', 'or `assistant` is required'))
     if (segment !== undefined && assistant === undefined)
-      found.push(violation('field-invalid', '/segment', 'can stand only beside `assistant`'))
+      found.push(
+        violation('field-invalid', '/segment', 'is allowed only together with `assistant`'),
+      )
     this.#userRules(found, user)
     const answer = assistant === undefined ? undefined : this.#assistantRules(found, assistant)
     refuse(found)
@@ -119,7 +124,7 @@ export class Decoder {
     if (Object.keys(heard).length === 0)
       found.push(violation('field-missing', '/heard/characters', 'or another measure is required'))
     refuse(found)
-    // As parts are told, so is this: what splits to nothing is nothing.
+    // The text is split like responses, so that a text of empty parts becomes an empty text.
     return heard.text === undefined
       ? value
       : { ...value, heard: { ...heard, text: joinParts(splitResponses([heard.text])) } }
@@ -172,7 +177,7 @@ export class Decoder {
     this.#time(found, '/user/voice/speechEndedAt', user.voice?.speechEndedAt)
   }
 
-  /** Answers the assistant half with its responses split. */
+  /** Checks the assistant half and returns it with its responses split. */
   #assistantRules(found: Violation[], assistant: wire.NewTurn['assistant']) {
     const { partsMax, metadataBytesMax, traceBytesMax } = this.#limits
     const responses = splitResponses(assistant.responses)
@@ -181,7 +186,7 @@ export class Decoder {
         violation(
           'parts-too-many',
           '/assistant/responses',
-          `has ${responses.length} parts after splitting, at most ${partsMax}`,
+          `has ${responses.length} parts after splitting, at most ${partsMax} are allowed`,
         ),
       )
     const { metadata, memoryRetrievalTrace } = assistant
@@ -197,14 +202,22 @@ export class Decoder {
     if (list === undefined) return
     const { urlsMax } = this.#limits
     if (list.length > urlsMax)
-      found.push(violation('urls-too-many', pointer, `has ${list.length}, at most ${urlsMax}`))
+      found.push(
+        violation(
+          'urls-too-many',
+          pointer,
+          `has ${list.length} URLs, at most ${urlsMax} are allowed`,
+        ),
+      )
   }
 
   #json(found: Violation[], pointer: string, value: unknown, bytesMax: number): void {
     if (value === undefined || value === null) return
     const bytes = storedBytes(JSON.stringify(value))
     if (bytes > bytesMax)
-      found.push(violation('json-too-large', pointer, `has ${bytes} bytes, at most ${bytesMax}`))
+      found.push(
+        violation('json-too-large', pointer, `has ${bytes} bytes, at most ${bytesMax} are allowed`),
+      )
   }
 
   #time(found: Violation[], pointer: string, text: string | undefined): void {
@@ -212,6 +225,8 @@ export class Decoder {
     const { aheadSecondsMax } = this.#limits
     const at = parseTime(text)
     if (at !== undefined && at > secondsAfter(now(), aheadSecondsMax))
-      found.push(violation('time-ahead', pointer, `lies more than ${aheadSecondsMax} s ahead`))
+      found.push(
+        violation('time-ahead', pointer, `is more than ${aheadSecondsMax} s in the future`),
+      )
   }
 }

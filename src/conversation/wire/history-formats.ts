@@ -1,19 +1,20 @@
-/** The shapes a history is given in, as schemas: ours, and those of the libraries that read it. */
+/** Schemas of a history in each format: that of Turnlog, and those of OpenAI and LangChain. */
 import Type, { type Static } from 'typebox'
 import { History, Message } from './schemas.ts'
 
-/** What callers may ask for; the first is the default. */
+/** The formats of a history. The first is the default. */
 export const historyFormats = ['turnlog', 'openai', 'langchain'] as const
 export type HistoryFormat = (typeof historyFormats)[number]
 
 const { conversationId, version, cursor } = History.properties
 
-// Closed: the API it is sent on to refuses a message with any other member.
+// No other members are allowed, because OpenAI's API refuses a message with a member that it does
+// not know.
 export const OpenaiMessage = Type.Object(
   {
     role: Type.Union([Type.Literal('user'), Type.Literal('assistant')]),
     content: Type.String({
-      description: 'The parts, joined by `[SPLIT]`; empty for speech without a transcript.',
+      description: 'The parts, joined by `[SPLIT]`. Empty for speech without a transcript.',
     }),
   },
   {
@@ -36,17 +37,17 @@ export const LangchainMessage = Type.Object(
     type: Type.Union([Type.Literal('human'), Type.Literal('ai')]),
     data: Type.Object({
       content: Type.String({
-        description: 'The parts, joined by `[SPLIT]`; empty for speech without a transcript.',
+        description: 'The parts, joined by `[SPLIT]`. Empty for speech without a transcript.',
       }),
       id: Message.properties.id,
       additional_kwargs: Type.Object({
         turnlog: Type.Omit(Message, ['id', 'conversationId', 'role', 'parts', 'content'], {
-          description: 'Everything else of the message.',
+          description: 'All other fields of the message.',
         }),
       }),
       response_metadata: Type.Object(
         {},
-        { description: 'Empty: what stands here can change what LangChain makes of a message.' },
+        { description: 'Always empty, because LangChain interprets some members of it.' },
       ),
     }),
   },
@@ -62,8 +63,8 @@ export const LangchainHistory = Type.Object({
 })
 export type LangchainHistory = Static<typeof LangchainHistory>
 
-/** Not "one of": a history without messages is all three. */
+/** A union, not "one of": a history without messages matches all three. */
 export const RenderedHistory = Type.Union([History, OpenaiHistory, LangchainHistory], {
-  description: 'The messages have the shape that `format` asked for.',
+  description: 'The history in the requested `format`.',
 })
 export type RenderedHistory = Static<typeof RenderedHistory>

@@ -1,8 +1,8 @@
-/** Ids and opaque tokens. */
+/** Ids, cursors and page tokens. */
 import { crc32 } from 'node:zlib'
 import { Problem } from '../../problem.ts'
 
-/** The millisecond and the count within it of the last id, and the first of these as text. */
+/** The last id: its millisecond, the count of ids within it, and its beginning as text. */
 let idMs = 0
 let idCount = 0
 let idStart = ''
@@ -11,9 +11,10 @@ const countMax = 0xfff
 const counts = Array.from({ length: countMax + 1 }, (_, n) => n.toString(16).padStart(3, '0'))
 
 /**
- * A new UUIDv7: later than every one before it of this process, roughly in the order of time among all.
- * RFC 9562, 5.7 and 6.2, method 1: Unix milliseconds, 12 bits that count within one, 62 random bits. The
- * runtime's UUIDv4 gives those, and the variant, in their places.
+ * A new UUIDv7. It sorts after every id that this process made before, and roughly by time
+ * among the ids of all processes. RFC 9562, 5.7 and 6.2, method 1: Unix milliseconds, 12 bits that
+ * count the ids of one millisecond, 62 random bits. The random bits and the variant are copied from
+ * the runtime's UUIDv4, which has them at the same positions.
  */
 export function newId(): string {
   const now = Date.now()
@@ -27,13 +28,13 @@ export function newId(): string {
   return idStart + counts[idCount] + crypto.randomUUID().slice(idStart.length + 3)
 }
 
-/** The canonical, lower-case form under which ids are stored and compared. */
+/** The lower-case form in which ids are stored and compared. */
 export const canonicalId = (uuid: string): string => uuid.toLowerCase()
 
 /**
  * A cursor names a conversation, an era and a version. Layout: format (1 byte), era (1), version
- * (6, big-endian), conversation id (16), CRC-32 of all that (4), in base64url. The era is reserved:
- * it will say that this Postgres was restored.
+ * (6, big-endian), conversation id (16), CRC-32 of the bytes before (4), in base64url. The era is
+ * reserved to show that Postgres was restored from a backup.
  */
 const format = 1
 const era = 0
@@ -41,42 +42,54 @@ const cursorBytes = 28
 const idAt = 8
 const crcAt = 24
 
-/** Every cursor is put together in the same bytes. */
-const made = Buffer.alloc(cursorBytes)
-const madeBefore = made.subarray(0, crcAt)
-made.writeUInt8(format, 0)
-made.writeUInt8(era, 1)
+/** Every cursor is built in this one buffer. */
+const cursorBuffer = Buffer.alloc(cursorBytes)
+const checkedBytes = cursorBuffer.subarray(0, crcAt)
+cursorBuffer.writeUInt8(format, 0)
+cursorBuffer.writeUInt8(era, 1)
 
+/** The cursor of a version of a conversation. */
 export function encodeCursor(conversationId: string, version: number): string {
-  made.writeUIntBE(version, 2, 6)
-  made.fill(0, idAt, crcAt)
-  made.write(conversationId.replaceAll('-', ''), idAt, 'hex')
-  made.writeUInt32BE(crc32(madeBefore), crcAt)
-  return made.toString('base64url')
+  cursorBuffer.writeUIntBE(version, 2, 6)
+  cursorBuffer.fill(0, idAt, crcAt)
+  cursorBuffer.write(conversationId.replaceAll('-', ''), idAt, 'hex')
+  cursorBuffer.writeUInt32BE(crc32(checkedBytes), crcAt)
+  return cursorBuffer.toString('base64url')
 }
 
-/** The version a cursor names. A cursor of another conversation, or a mangled one, is a problem. */
+/**
+ * The version that a cursor names. Fails with `cursor-invalid` if it is damaged or of another
+ * conversation.
+ */
 export function decodeCursor(conversationId: string, cursor: string): number {
   const bytes = Buffer.from(cursor, 'base64url')
-  const whole =
+  const isIntact =
     bytes.length === cursorBytes &&
     bytes.toString('base64url') === cursor &&
     bytes.readUInt8(0) === format &&
     bytes.readUInt8(1) === era &&
     bytes.readUInt32BE(crcAt) === crc32(bytes.subarray(0, crcAt))
-  if (!whole) throw new Problem('cursor-invalid', 'The cursor is mangled.')
+  if (!isIntact)
+    throw new Problem(
+      'cursor-invalid',
+      'The cursor is damaged. Send it exactly as the service returned it.',
+    )
   if (bytes.toString('hex', idAt, crcAt) !== conversationId.replaceAll('-', ''))
     throw new Problem('cursor-invalid', 'The cursor belongs to another conversation.')
   return bytes.readUIntBE(2, 6)
 }
 
-/** A page token: where a keyset list goes on. `list` keeps one list's token out of another. */
+/**
+ * A page token: the position after which a list continues. `list` names the list, because tokens of
+ * others are refused.
+ */
 export function encodePage(list: string, keys: readonly string[]): string {
   return Buffer.from(JSON.stringify([list, ...keys])).toString('base64url')
 }
 
+/** The `length` keys of a page token. Fails with `page-invalid` if it is not a token of `list`. */
 export function decodePage(list: string, length: number, page: string): string[] {
-  const invalid = new Problem('page-invalid', 'The page token is not one of this list.')
+  const invalid = new Problem('page-invalid', 'The page token does not belong to this list.')
   let value: unknown
   try {
     value = JSON.parse(Buffer.from(page, 'base64url').toString())

@@ -1,4 +1,4 @@
-/** Pure: which conversation, messages and segments a segment's content came from. */
+/** Lineage: the conversation, messages and segments that a segment's content came from. */
 import type { Lineage } from './schemas.ts'
 
 /** The lineage of a segment that one turn completed. */

@@ -1,34 +1,42 @@
-/** A message as the bytes that travel: one version of a message has one form, wherever its row came from. */
+/**
+ * Prints messages. Each version of a message has one printed form, no matter which node or write
+ * printed it.
+ */
 import { Buffer } from 'node:buffer'
 import canonicalize from 'canonicalize'
 import type { Message } from './schemas.ts'
 
-/** Raised whenever the printed form of a message changes: what a cache holds in another form is not used. */
+/**
+ * The number of the printed form. Raise it whenever that form changes: cached messages of another
+ * form are not used.
+ */
 export const wireNumber = 2
 
 /**
- * JSON. What callers gave (`metadata`, the trace, `heard`) is in RFC 8785 form, for the
- * database keeps the members of its objects in another order than the caller sent them. Ids stand
- * first, and behind them, at one place in every message, what a view goes by.
+ * A message as JSON. `metadata`, `memoryRetrievalTrace` and `heard` are in RFC 8785 form, because
+ * the database stores the members of their objects in another order than the caller sent them. The
+ * ids are first, then `state` and `interruptedAt`, which views read at a fixed offset.
  */
 export function messageText(message: Message): string {
-  const before = texts.get(message)
-  if (before !== undefined) return before
+  const printed = texts.get(message)
+  if (printed !== undefined) return printed
   const text = print(message)
   texts.set(message, text)
   return text
 }
 
-/** The same in UTF-8. */
+/** The text of `messageText` in UTF-8. */
 export function printMessage(message: Message): Uint8Array {
-  const before = textBytes.get(message)
-  if (before !== undefined) return before
+  const printed = textBytes.get(message)
+  if (printed !== undefined) return printed
   const bytes = Buffer.from(messageText(message))
   textBytes.set(message, bytes)
   return bytes
 }
 
-/** Of one commit, the cache, the followers and the answer take the same text, and the same bytes. */
+/**
+ * Printed messages, so that the cache, the followers and the answer share one text and its bytes.
+ */
 const texts = new WeakMap<Message, string>()
 const textBytes = new WeakMap<Message, Uint8Array>()
 
@@ -36,8 +44,8 @@ function print(message: Message): string {
   const { id, conversationId, turnId, state, interruptedAt } = message
   const { memoryRetrievalTrace, metadata, heard, createdAt } = message
   const ids = `{"id":"${id}","conversationId":"${conversationId}","turnId":"${turnId}"`
-  const viewed = `"state":"${state}","interruptedAt":${JSON.stringify(interruptedAt)}`
-  // Named one by one: to leave members out of a copy takes longer than to print them.
+  const viewFields = `"state":"${state}","interruptedAt":${JSON.stringify(interruptedAt)}`
+  // The members are named one by one: to omit members from a copy takes longer than to print them.
   const rest = JSON.stringify({
     seq: message.seq,
     version: message.version,
@@ -51,15 +59,16 @@ function print(message: Message): string {
     ttsAudioUrls: message.ttsAudioUrls,
     speechEndedAt: message.speechEndedAt,
     firstAudioAt: message.firstAudioAt,
-  } satisfies Omit<Message, Apart>)
-  const given =
+  } satisfies Omit<Message, PrintedApart>)
+  const callersJson =
     memoryRetrievalTrace === null && metadata === null && heard === null
       ? '"memoryRetrievalTrace":null,"metadata":null,"heard":null'
       : `"memoryRetrievalTrace":${canonicalize(memoryRetrievalTrace)},"metadata":${canonicalize(metadata)},"heard":${canonicalize(heard)}`
-  return `${ids},${viewed},${rest.slice(1, -1)},${given},"createdAt":"${createdAt}"}`
+  return `${ids},${viewFields},${rest.slice(1, -1)},${callersJson},"createdAt":"${createdAt}"}`
 }
 
-type Apart =
+/** Members of a message that are printed before or after the others. */
+type PrintedApart =
   | 'id'
   | 'conversationId'
   | 'turnId'
@@ -70,7 +79,7 @@ type Apart =
   | 'heard'
   | 'createdAt'
 
-/** The message again. */
+/** The message of a printed text. */
 export const parseMessage = (text: Uint8Array): Message =>
   JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString()) as Message
 
@@ -84,9 +93,12 @@ const states: Readonly<Record<number, Message['state']>> = {
   [0x70]: 'pending',
 }
 
-/** The state of a printed message, without reading all of it: by its initial. */
+/** The state of a printed message. It reads one byte, the initial of the state. */
 export const stateOf = (text: Uint8Array): Message['state'] =>
   states[text[stateAt] ?? 0] ?? 'filled'
 
-/** Whether a printed message, which is filled, was interrupted: it has a time, and not `null`. */
+/**
+ * Whether a printed message was interrupted: its `interruptedAt` is a time. The message must be
+ * filled.
+ */
 export const isInterrupted = (text: Uint8Array): boolean => text[interruptedAt] !== 0x6e

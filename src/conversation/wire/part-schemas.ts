@@ -1,4 +1,4 @@
-/** What the schemas of what travels are made of. */
+/** Parts that the schemas of requests, answers and frames share. */
 import Type, { type Static } from 'typebox'
 
 export const closed = { additionalProperties: false } as const
@@ -11,11 +11,11 @@ export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' })
 export const Id = (description: string) => Type.String({ format: 'uuid', description })
 
 const timeForm =
-  'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. An offset may be `+02:00`, `+0200` or `+02`; without one it is UTC. Digits past six are cut.'
+  'RFC 3339, for example `2026-11-23T09:30:00.123456Z`. An offset may be `+02:00`, `+0200` or `+02`. A time without an offset is UTC. Digits of the second after the sixth are dropped.'
 
 export const TimeIn = Type.String({ format: 'turnlog-time', description: timeForm })
 
-/** A time of which there is something to say. */
+/** A time with a description of its own. */
 export const TimeOf = (description: string) =>
   Type.String({ format: 'turnlog-time', description: `${description} ${timeForm}` })
 
@@ -32,66 +32,96 @@ export const HttpUrl = Type.String({
 export const JsonObject = (description: string) =>
   Type.Record(Type.String(), Type.Unknown(), { description })
 
+export const Metadata = JsonObject('Your own data, stored unchanged.')
+
+export const RetrievalTrace = JsonObject(
+  'Your own data about the memories that the answer was made from.',
+)
+
+/** The token of a list's next page. */
+export const NextPage = Nullable(
+  Type.String(),
+  'Token of the next page: send it as `page`. Null at the end.',
+)
+
+/** The version of a row's latest change. */
+export const ChangedAt = Type.Integer({ minimum: 1, description: 'Version of its latest change.' })
+
 export const Cursor = Type.String({
   minLength: 1,
-  description: 'Opaque: names the conversation and its version. Keep it as it came.',
+  description: 'Opaque text that names the conversation and a version. Send it back unchanged.',
 })
 
 export const Version = Type.Integer({
   minimum: 0,
-  description: "Counts the conversation's durable changes.",
+  description: 'Number of durable changes of the conversation.',
 })
 
 export const AudioUrls = Type.Array(Nullable(HttpUrl), {
-  description: 'One URL per part, null for a part not spoken yet.',
+  description: 'One URL per part. A part without audio has null.',
 })
 
 export const SessionId = Type.String({
   minLength: 1,
   maxLength: 255,
-  description: 'The voice session: yours, or one made here.',
+  description: 'Id of the voice session, yours or one that the service made.',
 })
 
 const integerMax = 2147483647
 
 const heard = {
   parts: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: integerMax, description: 'So many whole parts.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: integerMax,
+      description: 'Number of whole parts that the listener heard.',
+    }),
   ),
   characters: Type.Optional(
     Type.Integer({
       minimum: 0,
       maximum: integerMax,
-      description: 'So many Unicode code points of the parts one after another.',
+      description:
+        'Number of Unicode code points that the listener heard, counted through all parts.',
     }),
   ),
   milliseconds: Type.Optional(
     Type.Integer({
       minimum: 0,
       maximum: integerMax,
-      description: 'So much of the audio. Cuts nothing.',
+      description:
+        'Milliseconds of audio that the listener heard. It is stored, but does not shorten the text.',
     }),
   ),
   text: Type.Optional(
-    Type.String({ description: 'In your own words, in place of what was said.' }),
+    Type.String({
+      description:
+        'The text that the listener heard, in your own words. It replaces the text of the message.',
+    }),
   ),
 }
 
-/** What the listener heard of an AI message. The view takes `text`, else `characters`, else `parts`. */
+/**
+ * How much of an AI message the listener heard. The heard view uses `text` if it is given,
+ * otherwise `characters`, otherwise `parts`.
+ */
 export const NewHeard = Type.Object(heard, {
   ...closed,
   minProperties: 1,
-  description: 'What was heard: `text`, else `characters`, else `parts` of what was said.',
+  description:
+    'How much of the AI message the listener heard. If several are given, `text` counts before `characters`, and `characters` before `parts`.',
 })
 export type Heard = Static<typeof NewHeard>
 
-export const Heard = Type.Object(heard, { description: 'What the listener heard of it.' })
+export const Heard = Type.Object(heard, {
+  description: 'How much of the message the listener heard.',
+})
 
 export const VoiceSession = Type.Object({
   id: SessionId,
   conversationId: Uuid,
-  version: Type.Integer({ minimum: 1, description: 'The version that last touched it.' }),
-  metadata: Nullable(JsonObject('Yours, kept as it is.')),
+  version: ChangedAt,
+  metadata: Nullable(Metadata),
   startedAt: TimeOut,
   endedAt: Nullable(TimeOut),
 })

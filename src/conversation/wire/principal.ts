@@ -1,4 +1,4 @@
-/** Who asks. Every read and write takes one, and every statement names its tenant. */
+/** The caller of a request. Every read and write has one, and every statement names its tenant. */
 export type Principal = {
   readonly tenant: string
   readonly subject: string

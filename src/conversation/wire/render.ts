@@ -1,6 +1,6 @@
 /**
- * Pure: the `[SPLIT]` join, and a history in the shape that a library wants. The list of parts and
- * the joined content always agree; in every shape, the n-th message is the n-th message.
+ * Joins parts with `[SPLIT]`, and renders a history in the format of a library. The list of parts
+ * and the joined content always agree. Every format has the same messages in the same order.
  */
 import type {
   HistoryFormat,
@@ -12,17 +12,18 @@ import type {
 } from './history-formats.ts'
 import type { History, Message } from './schemas.ts'
 
-/** Stands between the parts in `content`, for LLMs and for clients that know no parts. */
+/** The mark between the parts in `content`, for LLMs and for clients that do not know parts. */
 export const partJoin = '[SPLIT]'
 
 /**
- * Responses as sent -> the parts as stored: split on the exact marker, white space kept, empty parts
- * dropped. `splitResponses([joinParts(parts)])` is `parts` again.
+ * The parts that are stored for responses that were sent: split at the exact mark, with white
+ * space, without empty parts. `splitResponses([joinParts(parts)])` equals `parts`.
  */
 export function splitResponses(responses: readonly string[]): string[] {
   return responses.flatMap((response) => response.split(partJoin)).filter((part) => part !== '')
 }
 
+/** The `content` of a message with these parts. */
 export const joinParts = (parts: readonly string[]): string => parts.join(partJoin)
 
 const openaiMessage = ({ role, content }: Message): OpenaiMessage => ({
@@ -30,7 +31,10 @@ const openaiMessage = ({ role, content }: Message): OpenaiMessage => ({
   content,
 })
 
-/** Ours stands under one name of our own: LangChain acts on some that a caller's metadata may have. */
+/**
+ * Our fields are all under `turnlog`, because LangChain interprets some names that a caller's
+ * metadata may have.
+ */
 function langchainMessage(message: Message): LangchainMessage {
   const { id, conversationId: _, role, parts: __, content, ...turnlog } = message
   return {
@@ -39,10 +43,10 @@ function langchainMessage(message: Message): LangchainMessage {
   }
 }
 
-/** A message in each format that is not our own. */
+/** Renders a message in each format of another library. */
 export const renderMessage = { openai: openaiMessage, langchain: langchainMessage } as const
 
-/** A history in each format. */
+/** Renders a history in each format. */
 export const renderHistory = {
   turnlog: (history: History): History => history,
   openai: (history: History): OpenaiHistory => ({

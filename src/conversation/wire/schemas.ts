@@ -1,16 +1,20 @@
 /**
- * What travels: the schemas of REST bodies, socket payloads, the OpenAPI document and the client's
- * types, all from here. Bounds that are settings are not in the schemas; `decode.ts` holds them.
+ * The schemas of REST bodies and socket payloads. The OpenAPI document and the client's types are
+ * made from them. Bounds that are settings are not in the schemas; `decode.ts` checks them.
  */
 import Type, { type Static } from 'typebox'
 import {
   AudioUrls,
+  ChangedAt,
   Cursor,
   closed,
   Heard,
   Id,
   JsonObject,
+  Metadata,
+  NextPage,
   Nullable,
+  RetrievalTrace,
   SessionId,
   TimeIn,
   TimeOf,
@@ -24,14 +28,14 @@ import {
 
 export const NewConversation = Type.Object(
   {
-    id: Type.Optional(Id('The id to give it; made here if absent.')),
+    id: Type.Optional(Id('Its id. The service makes one if absent.')),
     externalId: Type.Optional(
       Type.String({ minLength: 1, maxLength: 255, description: 'Your own id, unique per tenant.' }),
     ),
     title: Type.Optional(Type.String({ maxLength: 1000 })),
-    metadata: Type.Optional(JsonObject('Yours, kept as it is.')),
+    metadata: Type.Optional(Metadata),
     createdAt: Type.Optional(
-      TimeOf('When it began, where it was kept elsewhere before; the time of receipt if absent.'),
+      TimeOf('When it began, if another system stored it. Default: the time of receipt.'),
     ),
   },
   closed,
@@ -42,9 +46,9 @@ export const ConversationPatch = Type.Object(
   {
     externalId: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
     title: Type.Optional(Nullable(Type.String({ maxLength: 1000 }))),
-    metadata: Type.Optional(Nullable(JsonObject('Merged member by member (RFC 7396).'))),
+    metadata: Type.Optional(Nullable(JsonObject('Merged into the stored metadata (RFC 7396).'))),
   },
-  { ...closed, description: 'A JSON Merge Patch (RFC 7396): null removes.' },
+  { ...closed, description: 'A JSON Merge Patch (RFC 7396). Null removes a value.' },
 )
 export type ConversationPatch = Static<typeof ConversationPatch>
 
@@ -52,9 +56,9 @@ export const Conversation = Type.Object({
   id: Uuid,
   externalId: Nullable(Type.String()),
   title: Nullable(Type.String()),
-  metadata: Nullable(JsonObject('Yours, kept as it is.')),
+  metadata: Nullable(Metadata),
   version: Version,
-  lastSeq: Type.Integer({ minimum: 0, description: 'The highest `seq`: also the message count.' }),
+  lastSeq: Type.Integer({ minimum: 0, description: 'Highest `seq`, and the number of messages.' }),
   lastMessageAt: Nullable(TimeOut),
   createdAt: TimeOut,
   erasedAt: Nullable(TimeOut),
@@ -63,7 +67,7 @@ export type Conversation = Static<typeof Conversation>
 
 export const ConversationList = Type.Object({
   conversations: Type.Array(Conversation),
-  nextPage: Nullable(Type.String(), 'Pass it as `page` for more; null at the end.'),
+  nextPage: NextPage,
 })
 export type ConversationList = Static<typeof ConversationList>
 
@@ -72,8 +76,8 @@ export const ErasureReceipt = Type.Object({
   erasedAt: TimeOut,
   version: Version,
   cursor: Cursor,
-  messages: Type.Integer({ minimum: 0, description: 'Messages deleted.' }),
-  segments: Type.Integer({ minimum: 0, description: 'Segments deleted.' }),
+  messages: Type.Integer({ minimum: 0, description: 'Number of deleted messages.' }),
+  segments: Type.Integer({ minimum: 0, description: 'Number of deleted segments.' }),
 })
 export type ErasureReceipt = Static<typeof ErasureReceipt>
 
@@ -81,8 +85,8 @@ export type ErasureReceipt = Static<typeof ErasureReceipt>
 
 export const NewUser = Type.Object(
   {
-    id: Type.Optional(Id("The human message's id; made here if absent.")),
-    text: Type.String({ description: 'One part, never split. Empty only with `voice`.' }),
+    id: Type.Optional(Id('Id of the human message. The service makes one if absent.')),
+    text: Type.String({ description: 'The words, as one part. Empty only with `voice`.' }),
     at: Type.Optional(TimeIn),
     voice: Type.Optional(
       Type.Object(
@@ -92,7 +96,7 @@ export const NewUser = Type.Object(
             Type.Integer({
               minimum: -2147483648,
               maximum: 2147483647,
-              description: 'Whole seconds; 0 or less is stored as null.',
+              description: 'Length of the speech in whole seconds. 0 or less is stored as null.',
             }),
           ),
           speechEndedAt: Type.Optional(TimeIn),
@@ -100,30 +104,30 @@ export const NewUser = Type.Object(
         closed,
       ),
     ),
-    metadata: Type.Optional(JsonObject('Yours, kept as it is.')),
+    metadata: Type.Optional(Metadata),
   },
   closed,
 )
 
 export const NewAssistant = Type.Object(
   {
-    id: Type.Optional(Id("The AI message's id; made here if absent.")),
+    id: Type.Optional(Id('Id of the AI message. The service makes one if absent.')),
     responses: Type.Array(Type.String(), {
-      description: 'The parts. `[SPLIT]` inside one splits it; empty parts are dropped.',
+      description: 'The parts. `[SPLIT]` splits a response into parts. Empty parts are dropped.',
     }),
     at: Type.Optional(TimeIn),
     firstAudioAt: Type.Optional(TimeIn),
     ttsAudioUrls: Type.Optional(AudioUrls),
-    memoryRetrievalTrace: Type.Optional(JsonObject('What was looked up to make the answer.')),
-    metadata: Type.Optional(JsonObject('Yours: model, tokens, latency.')),
+    memoryRetrievalTrace: Type.Optional(RetrievalTrace),
+    metadata: Type.Optional(JsonObject('Your own data, for example model, tokens and latency.')),
   },
   closed,
 )
 
 export const TurnSegment = Type.Object(
   {
-    id: Id('The segment the turn belongs to; it tags both messages.'),
-    agentResponse: Type.Optional(Type.String({ description: 'Completes the segment.' })),
+    id: Id('Segment that the turn belongs to. Both messages get its id as `segmentId`.'),
+    agentResponse: Type.Optional(Type.String({ description: 'Text that completes the segment.' })),
   },
   closed,
 )
@@ -141,9 +145,9 @@ export type NewTurn = Static<typeof NewTurn>
 export const Message = Type.Object({
   id: Uuid,
   conversationId: Uuid,
-  turnId: Id("The id of the turn's first message."),
-  seq: Type.Integer({ minimum: 1, description: 'The order: dense, from 1.' }),
-  version: Type.Integer({ minimum: 1, description: 'The version that last touched it.' }),
+  turnId: Id('Id of the turn, which is the id of its first message.'),
+  seq: Type.Integer({ minimum: 1, description: 'Position: 1, 2, 3, … without gaps.' }),
+  version: ChangedAt,
   role: Type.Union([Type.Literal('human'), Type.Literal('ai')]),
   parts: Type.Array(Type.String(), { minItems: 1 }),
   content: Type.String({ description: 'The parts, joined by `[SPLIT]`.' }),
@@ -152,27 +156,27 @@ export const Message = Type.Object({
   durationSeconds: Nullable(Type.Integer({ minimum: 1 })),
   segmentId: Nullable(Uuid),
   ttsAudioUrls: Nullable(AudioUrls),
-  memoryRetrievalTrace: Nullable(JsonObject('What was looked up to make the answer.')),
-  metadata: Nullable(JsonObject('Yours, kept as it is.')),
+  memoryRetrievalTrace: Nullable(RetrievalTrace),
+  metadata: Nullable(Metadata),
   createdAt: TimeOut,
   state: Type.Union([Type.Literal('filled'), Type.Literal('pending'), Type.Literal('expired')], {
     description:
-      'A turn that was opened has a seat: `pending` until its words come, `expired` once they are overdue.',
+      '`filled`: the message has its words. `pending`: the seat of an opened turn waits for its words. `expired`: they did not arrive in time, but late words still fill the seat.',
   }),
-  heard: Nullable(Heard, 'What the listener heard of it; null: nothing was reported.'),
-  interruptedAt: Nullable(TimeOut, 'When the report was made.'),
-  speechEndedAt: Nullable(TimeOut, 'When the human stopped speaking, as the agent says.'),
-  firstAudioAt: Nullable(TimeOut, 'When the AI began to be heard, as the agent says.'),
+  heard: Nullable(Heard, 'How much of it the listener heard. Null if not interrupted.'),
+  interruptedAt: Nullable(TimeOut, 'Time of the latest interruption report.'),
+  speechEndedAt: Nullable(TimeOut, 'When the human stopped speaking, as the agent reported.'),
+  firstAudioAt: Nullable(TimeOut, 'When the AI audio began to play, as the agent reported.'),
 })
 export type Message = Static<typeof Message>
 
 export const RecordedTurn = Type.Object({
-  humanMessageId: Nullable(Uuid, 'Null for an AI-only turn.'),
+  humanMessageId: Nullable(Uuid, 'Null for a turn without a human message.'),
   assistantMessageId: Uuid,
-  version: Type.Integer({ minimum: 1, description: 'The version this turn took.' }),
+  version: Type.Integer({ minimum: 1, description: 'Version that this turn created.' }),
   cursor: Cursor,
   messages: Type.Array(Message),
-  replayed: Type.Boolean({ description: 'Whether the idempotency key had recorded it before.' }),
+  replayed: Type.Boolean({ description: 'Whether an earlier request had recorded the turn.' }),
 })
 export type RecordedTurn = Static<typeof RecordedTurn>
 
@@ -180,7 +184,7 @@ export type RecordedTurn = Static<typeof RecordedTurn>
 
 export const MessagePage = Type.Object({
   messages: Type.Array(Message),
-  hasMore: Type.Boolean({ description: 'Whether messages lie beyond the page, in its direction.' }),
+  hasMore: Type.Boolean({ description: 'Whether more messages follow in this direction.' }),
   version: Version,
   cursor: Cursor,
 })
@@ -197,7 +201,7 @@ export type History = Static<typeof History>
 // Segments
 
 export const NewSegment = Type.Object(
-  { id: Type.Optional(Id('The id to give it; made here if absent.')) },
+  { id: Type.Optional(Id('Its id. The service makes one if absent.')) },
   closed,
 )
 export type NewSegment = Static<typeof NewSegment>
@@ -213,7 +217,7 @@ export type Lineage = Static<typeof Lineage>
 export const Segment = Type.Object({
   id: Uuid,
   conversationId: Uuid,
-  version: Type.Integer({ minimum: 1, description: 'The version that last touched it.' }),
+  version: ChangedAt,
   userMessageId: Nullable(Uuid),
   agentResponse: Nullable(Type.String()),
   lineage: Nullable(Lineage),
@@ -225,7 +229,7 @@ export type Segment = Static<typeof Segment>
 
 export const SegmentList = Type.Object({
   segments: Type.Array(Segment),
-  nextPage: Nullable(Type.String(), 'Pass it as `page` for more; null at the end.'),
+  nextPage: NextPage,
   version: Version,
   cursor: Cursor,
 })
@@ -244,7 +248,7 @@ export type Change = Static<typeof Change>
 
 export const ChangePage = Type.Object({
   ...Change.properties,
-  hasMore: Type.Boolean({ description: 'Whether more changes follow: ask again with `cursor`.' }),
+  hasMore: Type.Boolean({ description: 'Whether more changes follow. Read on from `cursor`.' }),
 })
 export type ChangePage = Static<typeof ChangePage>
 

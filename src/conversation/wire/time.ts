@@ -1,6 +1,7 @@
 /**
- * Times with microseconds: RFC 3339 in, RFC 3339 in UTC with six digits out. `Date` stops at
- * milliseconds, so a time here is the number of microseconds since 1970, as a bigint.
+ * Times with microseconds. They are read as RFC 3339 and printed as RFC 3339 in UTC with six
+ * digits. `Date` has only milliseconds, so a time here is the number of microseconds since 1970, as
+ * a bigint.
  */
 
 export type Micros = bigint
@@ -12,10 +13,10 @@ const earliest = BigInt(Date.UTC(2000, 0, 1) - 63082281600000) * 1000n // 0001-0
 const latest = BigInt(Date.UTC(10000, 0, 1)) * 1000n - 1n
 
 /**
- * Reads an RFC 3339 time, with offsets as ISO 8601 has them: `+02:00`, `+0200` and `+02`. A missing
- * zone is UTC, digits past the sixth are cut. A leap second (`:60`, whatever its fraction) is the
- * last microsecond before the next minute, so it stays in order with what comes after it. Answers
- * undefined for what is no time, and for times outside the years 0001 to 9999.
+ * Reads an RFC 3339 time, also with the offsets of ISO 8601: `+02:00`, `+0200` and `+02`. A time
+ * without an offset is UTC. Digits after the sixth are dropped. A leap second (`:60`, with any
+ * fraction) is the last microsecond before the next minute, so later times stay later. Returns
+ * undefined for a text that is not a time, and for times outside the years 0001 to 9999.
  */
 export function parseTime(text: string): Micros | undefined {
   const match = rfc3339.exec(text)
@@ -53,7 +54,7 @@ function zoneMinutes(zone: string): number | undefined {
 export function printTime(micros: Micros): string {
   const rest = ((micros % 1000n) + 1000n) % 1000n
   const ms = Number((micros - rest) / 1000n)
-  // Most times are of now, and many of one millisecond.
+  // Most printed times are recent, and many share one millisecond.
   if (ms !== printedMs) {
     printedStart = new Date(ms).toISOString().slice(0, -1)
     printedMs = ms
@@ -64,16 +65,16 @@ export function printTime(micros: Micros): string {
 let printedMs = Number.NaN
 let printedStart = ''
 
-/** Postgres' text form in UTC (`2026-11-23 09:30:00.12+00`) -> the wire form. */
+/** The wire form of a time in Postgres' text form in UTC (`2026-11-23 09:30:00.12+00`). */
 export function timeFromPostgres(text: string): string {
-  // Postgres drops trailing zeros of the fraction, and the whole fraction where it is zero.
+  // Postgres drops trailing zeros of the fraction, and the whole fraction if it is zero.
   const fraction = text.slice(20, -3)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(6, '0')}Z`
 }
 
-/** The time of receipt. */
+/** The current time. */
 export const now = (): Micros => BigInt(Date.now()) * 1000n
 
-/** So many seconds after a time. */
+/** The time `seconds` after `time`. */
 export const secondsAfter = (time: Micros, seconds: number): Micros =>
   time + BigInt(seconds) * 1_000_000n

@@ -1,4 +1,7 @@
-/** A schema, and what no schema can say, held against a value: every broken rule with its place. */
+/**
+ * Checks values against schemas and against rules of Postgres. It reports every broken rule with
+ * its place.
+ */
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import Format from 'typebox/format'
@@ -14,10 +17,12 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 const isHttpUrl = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
 
-/** An answer that names places must not grow with the names that a caller makes up. */
+/**
+ * Maximum characters of a place in a problem: callers choose names, and long ones would enlarge it.
+ */
 const pointerCharactersMax = 200
 
-// Each unknown field takes two of them, and what else is wrong comes after.
+// TypeBox lists two errors for each unknown field, and lists these before all other errors.
 Settings.Set({ maxErrors: 8 * violationsMax })
 
 Format.Set('uuid', isUuid)
@@ -33,13 +38,19 @@ const formats: Record<string, { code: ProblemCode; message: string }> = {
   'http-url': { code: 'url-invalid', message: 'must be an absolute http or https URL' },
 }
 
-/** Whether a place is one where callers may put any JSON, in a body or in a frame. */
+/**
+ * Whether a place is inside metadata or a trace, where callers may put any JSON, in a body or a
+ * frame.
+ */
 export const isOwnJson = (pointer: string): boolean =>
   /^(\/turn)?(\/user|\/assistant)?\/(metadata|memoryRetrievalTrace)\//.test(pointer)
 
-export const beyondDouble = 'is beyond the range of a double'
+export const pastDouble = 'is past the range of a double'
 
-/** A schema -> a function that answers the value, or throws every violation at once. */
+/**
+ * Makes a function that returns a value of the schema, or throws a problem with every violation.
+ * `depthMax` bounds nesting.
+ */
 export function shape<T extends TSchema>(
   schema: T,
   depthMax: number,
@@ -53,15 +64,13 @@ export function shape<T extends TSchema>(
     }
     if (compiled.Check(value)) return value as Static<T>
     const broken = new Map<string, Violation>()
-    // A union tells of every branch; the first word on a place is the one that helps.
+    // A union reports errors of every branch. The first error of a place is the most helpful one.
     for (const error of compiled.Errors(value))
       for (const one of violationsOf(error))
         if (!broken.has(one.pointer)) broken.set(one.pointer, one)
     refuse([...broken.values()])
-    // TypeBox lists no more errors than its setting says, and those may all be of the kind left out.
-    throw violationProblem([
-      violation('field-invalid', '', 'does not have the form that is documented'),
-    ])
+    // TypeBox lists at most `maxErrors` errors, and `violationsOf` may have left out all of these.
+    throw violationProblem([violation('field-invalid', '', 'does not have the documented form')])
   }
 }
 
@@ -71,7 +80,7 @@ function violationsOf(error: SchemaError): Violation[] {
   const at = error.instancePath
   switch (error.keyword) {
     case 'additionalProperties':
-      // One error lists every unknown name, and a body may have thousands.
+      // One error lists every unknown name, and a body may have thousands of them.
       return error.params.additionalProperties
         .slice(0, violationsMax + 1)
         .map((name) =>
@@ -85,7 +94,7 @@ function violationsOf(error: SchemaError): Violation[] {
       return error.params.requiredProperties.map((name) =>
         violation('field-missing', `${at}/${escapePointer(name)}`, 'is required'),
       )
-    // The parent's `additionalProperties` error says the same with the field's name.
+    // The parent's `additionalProperties` error reports the same field with its name.
     case 'boolean':
       return []
     case 'format': {
@@ -97,7 +106,7 @@ function violationsOf(error: SchemaError): Violation[] {
   return [violation('field-invalid', at, error.message)]
 }
 
-/** Whether `scan` would find nothing; it costs less, for it keeps no places. */
+/** Whether `scan` would find nothing. It costs less, because it keeps no places. */
 function isClean(value: unknown, depth: number, depthMax: number): boolean {
   if (typeof value === 'string') return isStorable(value)
   if (typeof value === 'number') return Number.isFinite(value)
@@ -112,7 +121,9 @@ function isClean(value: unknown, depth: number, depthMax: number): boolean {
   return true
 }
 
-/** Finds what JSON can carry and Postgres cannot, and nesting deep enough to exhaust a stack. */
+/**
+ * Finds values that JSON allows and Postgres cannot store, and nesting that could exhaust a stack.
+ */
 function scan(
   value: unknown,
   pointer: string,
@@ -127,7 +138,7 @@ function scan(
   } else if (typeof value === 'number') {
     if (!Number.isFinite(value)) {
       const code = isOwnJson(pointer) ? 'number-inexact' : 'field-invalid'
-      found.push(violation(code, pointer, beyondDouble))
+      found.push(violation(code, pointer, pastDouble))
     }
   } else if (typeof value === 'object' && value !== null) {
     if (depth >= depthMax) {
@@ -140,16 +151,23 @@ function scan(
     } else {
       for (const [name, item] of Object.entries(value)) {
         if (!isStorable(name))
-          found.push(violation('text-invalid', pointer, 'has a field with such a name'))
+          found.push(
+            violation(
+              'text-invalid',
+              pointer,
+              'has a field whose name holds NUL or a lone surrogate',
+            ),
+          )
         scan(item, `${pointer}/${escapePointer(name)}`, depth + 1, depthMax, found)
       }
     }
   }
 }
 
-/** Whether Postgres can store a text: neither NUL nor a lone surrogate is in it. */
+/** Whether Postgres can store a text: it has neither NUL nor a lone surrogate. */
 export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
+/** A violation in a body, with its place shortened to the maximum length. */
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,
   pointer:
@@ -160,6 +178,7 @@ export const violation = (code: ProblemCode, pointer: string, message: string): 
   message,
 })
 
+/** Throws a problem with the violations, if there are any. */
 export function refuse(found: readonly Violation[]): void {
   const [first, ...others] = found
   if (first !== undefined) throw violationProblem([first, ...others])

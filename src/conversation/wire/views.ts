@@ -1,27 +1,29 @@
 /**
- * Pure: what a reader is shown of a conversation. Seats without words are no part of a history, and
- * an LLM must not believe that it said what nobody heard.
+ * Views of a conversation. A history omits seats without words. The heard view omits text that the
+ * listener did not hear before an interruption, so that an LLM does not believe it was heard.
  */
 import { isInterrupted, parseMessage, printMessage, stateOf } from './message-text.ts'
 import { joinParts, splitResponses } from './render.ts'
 import type { Message } from './schemas.ts'
 
-/** `said`: what was said, whatever was heard of it. `heard`: what the listener heard. */
+/** `said`: the whole text that the agent sent. `heard`: the text that the listener heard. */
 export const views = ['said', 'heard'] as const
 export type View = (typeof views)[number]
 
+/** The choice of messages and text for a reader. */
 export type Shown = {
   readonly view: View
-  /** With the seats that wait for their words. */
+  /** Whether pending seats are included. */
   readonly pending: boolean
 }
 
-/** What most readers are shown. */
+/** The default: the said view, without pending seats. */
 export const said: Shown = { view: 'said', pending: false }
 
 /**
- * The parts as they were heard: the caller's text, else as many characters (Unicode code points over
- * the parts one after another), else as many parts. Empty: nothing was.
+ * The parts that the listener heard. If the report has a text, it is that text. Otherwise it is the
+ * reported number of characters (Unicode code points, counted through all parts), otherwise the
+ * reported number of parts. The result is empty if nothing was heard.
  */
 export function heardParts({ parts, heard }: Pick<Message, 'parts' | 'heard'>): string[] {
   if (heard?.text !== undefined) return splitResponses([heard.text])
@@ -31,26 +33,26 @@ export function heardParts({ parts, heard }: Pick<Message, 'parts' | 'heard'>): 
 }
 
 function cut(parts: readonly string[], characters: number): string[] {
-  const kept: string[] = []
-  let left = characters
+  const heardSoFar: string[] = []
+  let remaining = characters
   for (const part of parts) {
-    if (left <= 0) break
+    if (remaining <= 0) break
     let end = 0
-    for (; left > 0 && end < part.length; left -= 1)
+    for (; remaining > 0 && end < part.length; remaining -= 1)
       end += (part.codePointAt(end) ?? 0) > 0xffff ? 2 : 1
-    kept.push(part.slice(0, end))
+    heardSoFar.push(part.slice(0, end))
   }
-  return kept
+  return heardSoFar
 }
 
-/** The message as it was heard; undefined where nothing of it was. */
+/** The message as the listener heard it; undefined if the listener heard none of it. */
 export function asHeard(message: Message): Message | undefined {
   if (message.interruptedAt === null) return message
   const parts = heardParts(message)
   return parts.length === 0 ? undefined : { ...message, parts, content: joinParts(parts) }
 }
 
-/** A printed message as it is shown; undefined where it is not. */
+/** A printed message in a view; undefined if the view omits it. */
 export function shown(text: Uint8Array, { view, pending }: Shown): Uint8Array | undefined {
   const state = stateOf(text)
   if (state !== 'filled') return pending && state === 'pending' ? text : undefined

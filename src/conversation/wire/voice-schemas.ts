@@ -1,10 +1,14 @@
-/** What travels about speech: seats and their words, what was heard, voice sessions. */
+/**
+ * Schemas of requests and answers about speech: seats and their words, interruptions, voice
+ * sessions.
+ */
 import Type, { type Static } from 'typebox'
 import {
   Cursor,
   closed,
-  JsonObject,
+  Metadata,
   NewHeard,
+  NextPage,
   Nullable,
   SessionId,
   TimeIn,
@@ -18,17 +22,25 @@ import { Message, NewAssistant, NewUser, TurnSegment } from './schemas.ts'
 
 export const OpenTurn = Type.Object(
   { at: Type.Optional(TimeIn) },
-  { ...closed, description: '`at`: when the human began to speak.' },
+  {
+    ...closed,
+    description: 'Opens a turn before its words are known. `at` is when the human began to speak.',
+  },
 )
 export type OpenTurn = Static<typeof OpenTurn>
 
 export const OpenedTurn = Type.Object({
   humanMessageId: Uuid,
-  seq: Type.Integer({ minimum: 1, description: 'Its place in the order.' }),
-  version: Type.Integer({ minimum: 1, description: 'The version the seat took.' }),
+  seq: Type.Integer({ minimum: 1, description: 'The `seq` of the seat.' }),
+  version: Type.Integer({
+    minimum: 1,
+    description: 'Version of the conversation that added the seat.',
+  }),
   cursor: Cursor,
   message: Message,
-  replayed: Type.Boolean({ description: 'Whether the key had opened it before.' }),
+  replayed: Type.Boolean({
+    description: 'Whether an earlier request with the same key had opened the turn.',
+  }),
 })
 export type OpenedTurn = Static<typeof OpenedTurn>
 
@@ -38,25 +50,32 @@ export const TurnHalves = Type.Object(
     assistant: Type.Optional(NewAssistant),
     segment: Type.Optional(TurnSegment),
   },
-  { ...closed, description: 'The words of an opened turn: one half, or both.' },
+  { ...closed, description: 'The human half of an opened turn, its AI half, or both.' },
 )
 export type TurnHalves = Static<typeof TurnHalves>
 
 export const CompletedTurn = Type.Object({
   humanMessageId: Uuid,
-  assistantMessageId: Nullable(Uuid, 'Null while the AI half has not come.'),
-  version: Type.Integer({ minimum: 1, description: 'The version that took what was sent.' }),
+  assistantMessageId: Nullable(Uuid, 'Null until the AI half is recorded.'),
+  version: Type.Integer({
+    minimum: 1,
+    description: 'Version of the conversation that recorded these halves.',
+  }),
   cursor: Cursor,
   messages: Type.Array(Message),
-  replayed: Type.Boolean({ description: 'Whether all that was sent was there before.' }),
+  replayed: Type.Boolean({ description: 'Whether all sent halves had been recorded before.' }),
 })
 export type CompletedTurn = Static<typeof CompletedTurn>
 
-// What was heard
+// Interruptions
 
 export const Interruption = Type.Object(
   { heard: NewHeard, at: Type.Optional(TimeIn) },
-  { ...closed, description: 'A report that is not later than the one before changes nothing.' },
+  {
+    ...closed,
+    description:
+      'Reports how much of an AI message the listener heard before an interruption (barge-in). `at` is the time of the report. A report that is not later than the stored one changes nothing.',
+  },
 )
 export type Interruption = Static<typeof Interruption>
 
@@ -71,18 +90,24 @@ export type InterruptedMessage = Static<typeof InterruptedMessage>
 // Sessions
 
 export const NewVoiceSession = Type.Object(
-  { id: Type.Optional(SessionId), metadata: Type.Optional(JsonObject('Yours, kept as it is.')) },
+  {
+    id: Type.Optional(SessionId),
+    metadata: Type.Optional(Metadata),
+  },
   closed,
 )
 export type NewVoiceSession = Static<typeof NewVoiceSession>
 
 export const VoiceSessionFigures = Type.Object({
-  turns: Type.Integer({ minimum: 0, description: 'Human messages with their words.' }),
-  audioSeconds: Type.Integer({ minimum: 0, description: 'Of human speech.' }),
-  interruptions: Type.Integer({ minimum: 0, description: 'Answers that were cut off.' }),
+  turns: Type.Integer({ minimum: 0, description: 'Number of human messages with words.' }),
+  audioSeconds: Type.Integer({ minimum: 0, description: 'Seconds of human speech.' }),
+  interruptions: Type.Integer({
+    minimum: 0,
+    description: 'Number of answers that were interrupted.',
+  }),
   responseMilliseconds: Nullable(
     Type.Number({ minimum: 0 }),
-    "The median from the human's end of speech to the AI's first sound; null: no times were given.",
+    'Median time from the end of human speech to the first audio of the answer. Null: no turn has both times.',
   ),
 })
 export type VoiceSessionFigures = Static<typeof VoiceSessionFigures>
@@ -95,7 +120,7 @@ export type VoiceSessionReport = Static<typeof VoiceSessionReport>
 
 export const VoiceSessionList = Type.Object({
   voiceSessions: Type.Array(VoiceSession),
-  nextPage: Nullable(Type.String(), 'Pass it as `page` for more; null at the end.'),
+  nextPage: NextPage,
   version: Version,
   cursor: Cursor,
 })

@@ -1,10 +1,12 @@
 /**
- * How many turns go into a batch. Few large batches cost less than many small ones; but while one is in
- * flight, the service and the database wait for each other. So a small crowd goes in one batch at a time
- * and, while that is away, the next is gathered; of a large one, half is answered while half is recorded.
+ * BatchSize decides how many turns go into a batch. Few large batches cost less than many small
+ * ones, but with one batch in flight the service and the database wait for each other. So the turns
+ * of few concurrent callers go in one batch at a time, and the next batch is gathered meanwhile.
+ * The turns of many callers go in two batches: the service answers one half while the database
+ * records the other.
  */
 
-/** Fewer than these in a batch, and what each batch costs is more than is won by a second one. */
+/** Fewest turns of a half batch. With fewer, a second batch costs more than its overlap saves. */
 const halfMin = 32
 
 /** Per-batch decay of the remembered number of concurrent callers. */
@@ -14,11 +16,14 @@ export class BatchSize {
   readonly #turnsMax: number
   readonly #overlaps: boolean
   #inFlight = 0
-  /** Callers at a time, lately. */
-  #crowd = 0
+  /** Turns that wait or are in flight at a time: the recent maximum, which decays. */
+  #concurrentTurns = 0
   #last = 1
 
-  /** `overlaps`: whether the service goes on while the database works. */
+  /**
+   * `turnsMax` bounds every batch. `overlaps` says whether the service can work while the database
+   * does; it cannot on PGlite, which runs in the same thread.
+   */
   constructor(turnsMax: number, overlaps = true) {
     this.#turnsMax = turnsMax
     this.#overlaps = overlaps
@@ -30,23 +35,24 @@ export class BatchSize {
   }
 
   /**
-   * The most turns of the next batch, where `waiting` turns wait beside those in flight. As many are worth a
-   * batch of their own while another is in flight.
+   * The maximum of turns in the next batch. `waiting` is the number of turns that wait and are not
+   * in flight. While a batch is in flight, another one is worth sending once this number of turns
+   * waits.
    */
   of(waiting: number): number {
-    this.#crowd = Math.max(this.#crowd, this.#inFlight + waiting)
-    const half = Math.ceil(this.#crowd / 2)
+    this.#concurrentTurns = Math.max(this.#concurrentTurns, this.#inFlight + waiting)
+    const half = Math.ceil(this.#concurrentTurns / 2)
     return half < halfMin || !this.#overlaps ? this.#turnsMax : Math.min(half, this.#turnsMax)
   }
 
-  /** Counts a batch that goes now. */
+  /** Counts a batch that is sent now. */
   sent(turns: number): void {
     this.#last = turns
     this.#inFlight += turns
-    this.#crowd -= (this.#crowd - this.#inFlight) * decay
+    this.#concurrentTurns -= (this.#concurrentTurns - this.#inFlight) * decay
   }
 
-  /** Counts a batch that is back; to be called once for each. */
+  /** Counts a batch that was answered. The caller calls it once for each batch. */
   back(turns: number): void {
     this.#inFlight -= turns
   }

@@ -1,8 +1,9 @@
 /**
- * Group commit: `TurnQueue` says which turns form the next batch, and this dispatcher sends it. A batch is
- * one call of the record function and one commit.
+ * Group commit: `TurnQueue` decides which turns form the next batch, and Committer sends it. A
+ * batch is one record call and one commit.
  *
- * Every promise given out settles: recorded, replayed, refused by a code, or unknown.
+ * Every promise of `submit` settles: the turn is recorded, replayed, refused with a problem code,
+ * or its outcome is unknown.
  */
 import { Problem } from '../../problem.ts'
 import type { PendingTurn, Verdict } from './pending-turn.ts'
@@ -10,20 +11,21 @@ import { Recorder, type RecorderOptions } from './recorder.ts'
 import type { PreparedTurn } from './turn.ts'
 import { type Batch, gatherMs, TurnQueue, type WriteBounds } from './turn-queue.ts'
 
-/** How often conversations that wait for a lane of their own are tried in an ordinary batch, in milliseconds. */
+/** Milliseconds between two attempts to put locked conversations into an ordinary batch. */
 const lookAgainMs = 25
 
 export type CommitterOptions = RecorderOptions & {
   readonly bounds: WriteBounds
-  /** How long a turn may wait for its batch, in milliseconds. */
+  /** How long a turn may wait for its batch, in milliseconds. After that it is refused. */
   readonly waitMs: number
 }
 
+/** Committer records turns in batches, one database call for each batch. */
 export class Committer {
   readonly #queue: TurnQueue<PendingTurn>
   readonly #recorder: Recorder
   readonly #isShared: boolean
-  readonly #drained: (() => void)[] = []
+  readonly #drainedListeners: (() => void)[] = []
   #isScheduled = false
   #isGathering = false
   #isLooking = false
@@ -35,7 +37,12 @@ export class Committer {
     this.#recorder = new Recorder(options)
   }
 
-  /** Settles when the turn is committed, or with the problem that kept it from being so. */
+  /**
+   * Queues a turn. The promise resolves with the turn's verdict once it is committed or found to be
+   * a replay. It rejects with a `Problem`: `overloaded` if the queue is full, `overloaded` or
+   * `conversation-busy` after `waitMs` of waiting, a code of the record call (such as
+   * `idempotency-conflict`), a database problem, or `outcome-unknown`.
+   */
   submit(turn: PreparedTurn): Promise<Verdict> {
     const { promise, resolve, reject } = Promise.withResolvers<Verdict>()
     if (!this.#queue.add({ turn, since: performance.now(), resolve, reject }))
@@ -44,13 +51,17 @@ export class Committer {
     return promise
   }
 
-  /** Resolves when nothing waits and nothing is in flight. */
+  /** Resolves when no turn waits and no batch is in flight. */
   drained(): Promise<void> {
     if (this.#queue.isEmpty) return Promise.resolve()
-    return new Promise((resolve) => this.#drained.push(resolve))
+    return new Promise((resolve) => this.#drainedListeners.push(resolve))
   }
 
-  /** Turns of one round go together. Lone turns are spared the detour, except where the database holds the thread. */
+  /**
+   * Dispatches after the current event-loop round, so that turns which arrive in one round share a
+   * batch. If the last batch had one turn, a microtask dispatches sooner. PGlite always waits
+   * for the full round: it runs in this thread, and no turn arrives while it works.
+   */
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -63,7 +74,7 @@ export class Committer {
     this.#dispatch()
   }
 
-  /** Sends every batch that goes now, and sets the timers that look for later ones. */
+  /** Sends every batch that is due now, and sets the timers for later ones. */
   #dispatch(): void {
     const now = performance.now()
     this.#queue.sweep(now)
@@ -75,7 +86,7 @@ export class Committer {
     }
     if (this.#queue.isGathering) this.#dispatchLater()
     if (this.#queue.hasLocked) this.#lookAgainLater()
-    if (this.#queue.isEmpty) for (const resolve of this.#drained.splice(0)) resolve()
+    if (this.#queue.isEmpty) for (const resolve of this.#drainedListeners.splice(0)) resolve()
   }
 
   #dispatchLater(): void {
@@ -110,7 +121,7 @@ export class Committer {
     this.#dispatch()
   }
 
-  /** Settles turns whose outcome is unknown, each conversation by itself. */
+  /** Settles turns whose outcome is unknown, with a look-up of its own for each conversation. */
   #settle(unsettled: readonly PendingTurn[]): void {
     for (const [id, turns] of Map.groupBy(unsettled, ({ turn }) => turn.row.conversationId))
       void this.#recorder.settle(turns).then(() => {
@@ -122,6 +133,6 @@ export class Committer {
 
   #refuseOverdue(): void {
     for (const { turn, code } of this.#queue.takeRefused())
-      turn.reject(new Problem(code, 'The write waited too long for its place.'))
+      turn.reject(new Problem(code, 'The write waited too long for its batch.'))
   }
 }

@@ -1,25 +1,27 @@
-/** The turns of one conversation in the queue of the group commit. */
+/** One conversation in the queue of the group commit. */
 import type { TurnRow } from './turn.ts'
 
-/** What the queue reads of a turn. */
+/** The fields of a turn that the queue reads. */
 export type QueuedTurn = {
   readonly turn: {
     readonly bytes: number
-    readonly row: Pick<TurnRow, 'conversationId' | 'key' | 'given'>
+    readonly row: Pick<TurnRow, 'conversationId' | 'key' | 'callerIds'>
   }
-  /** When it was submitted, in milliseconds of the clock of `now`. */
+  /** Milliseconds of the monotonic clock (`performance.now`) when the turn was submitted. */
   readonly since: number
 }
 
 const none: readonly never[] = []
 
-/** ConversationLine holds the turns of one conversation that are not sent, in the order in which they came. */
+/**
+ * ConversationLine holds the unsent turns of one conversation, in the order in which they arrived.
+ */
 export class ConversationLine<T extends QueuedTurn> {
   readonly conversationId: string
-  /** Whether turns of it are in flight or unsettled. */
+  /** Whether turns of this conversation are in flight or unsettled. */
   isBusy = false
-  /** Locked turns that go again once the unsettled turns before them are settled. */
-  behind: readonly T[] = none
+  /** Locked turns. They are sent again once the unsettled turns before them are settled. */
+  lockedTurns: readonly T[] = none
   #waiting: T[] = []
 
   constructor(conversationId: string) {
@@ -30,7 +32,7 @@ export class ConversationLine<T extends QueuedTurn> {
     return this.#waiting.length === 0
   }
 
-  /** The turn that goes first. */
+  /** The turn that is sent first. */
   get first(): T | undefined {
     return this.#waiting[0]
   }
@@ -39,14 +41,17 @@ export class ConversationLine<T extends QueuedTurn> {
     this.#waiting.push(turn)
   }
 
-  /** Puts turns that were taken before all others, in their order. */
+  /** Puts turns that were removed back in front of all others, in their order. */
   putBack(turns: readonly T[]): void {
     this.#waiting = [...turns, ...this.#waiting]
   }
 
-  /** Moves what may go together from the front to `turns`; at least one. Answers how many bytes that is. */
+  /**
+   * Moves turns that may share a batch from the front to `turns`: at most `turnsMax` turns and
+   * `bytesMax` bytes, but at least one turn of any size. Returns the bytes of the moved turns.
+   */
   moveTo(turns: T[], turnsMax: number, bytesMax: number): number {
-    // Twins of a key or an id are settled by the database, one batch after the other.
+    // Two turns with the same key or id go into different batches, and the database compares them.
     const names = this.#waiting.length > 1 ? new Set<string>() : undefined
     let count = 0
     let bytes = 0
@@ -62,21 +67,24 @@ export class ConversationLine<T extends QueuedTurn> {
     return bytes
   }
 
-  /** Removes and answers the turns that were submitted at `since` or before. */
+  /** Removes and returns the turns that were submitted at `since` or before. */
   takeOverdue(since: number): readonly T[] {
     const { first } = this
     if (first === undefined || first.since > since) return none
-    const kept = this.#waiting.findIndex((one) => one.since > since)
-    return this.#waiting.splice(0, kept < 0 ? this.#waiting.length : kept)
+    const inTime = this.#waiting.findIndex((one) => one.since > since)
+    return this.#waiting.splice(0, inTime < 0 ? this.#waiting.length : inTime)
   }
 }
 
-/** Adds the key and the ids that a turn's caller gave. False where one of them is there: then none is added. */
+/**
+ * Adds the key and the ids that a turn's caller gave. Adds none and returns false if one is in
+ * `names` already.
+ */
 function addNames(names: Set<string>, { turn: { row } }: QueuedTurn): boolean {
-  const own = row.given ?? none
+  const ids = row.callerIds ?? none
   const key = row.key === null ? undefined : `key ${row.key}`
-  if (own.some((id) => names.has(id)) || (key !== undefined && names.has(key))) return false
-  for (const id of own) names.add(id)
+  if (ids.some((id) => names.has(id)) || (key !== undefined && names.has(key))) return false
+  for (const id of ids) names.add(id)
   if (key !== undefined) names.add(key)
   return true
 }

@@ -17,26 +17,38 @@ import { printedTime, requestHash } from './turn.ts'
 import type { Writes } from './writes.ts'
 
 export type ConversationWrites = {
-  /** Fails with `conversation-taken` or `external-id-taken`; the same body again is no failure. */
+  /**
+   * Creates a conversation, or returns the one that the same body created before (`created:
+   * false`). Fails with `conversation-taken` or `external-id-taken` if another body took the id or
+   * external id.
+   */
   createConversation(
     principal: Principal,
     body: NewConversation,
   ): Promise<{ conversation: Conversation; created: boolean }>
-  /** Fails with `version-mismatch` where `ifMatch` is not the version, and `external-id-taken`. */
+  /**
+   * Applies a JSON Merge Patch to the conversation's own fields. Fails with `version-mismatch` if
+   * `ifMatch` is given and is not the conversation's version, with `external-id-taken`, with
+   * `json-too-large` if the merged metadata is too large, and with `conversation-busy` if other
+   * writers changed it during every attempt.
+   */
   patchConversation(
     principal: Principal,
     id: string,
     patch: ConversationPatch,
     ifMatch?: number,
   ): Promise<Conversation>
-  /** Repeatable: answers the first erasure's receipt again. */
+  /** Erases a conversation. A repeated call returns the first erasure's receipt. */
   eraseConversation(principal: Principal, id: string): Promise<ErasureReceipt>
 }
 
-/** An erasure deletes rows without end, so it gets more time than other writes. */
+/**
+ * Deadline of an erasure in milliseconds. It deletes any number of rows, so it gets more time than
+ * other writes.
+ */
 const erasureDeadlineMs = 60_000
 
-/** A patch computed from a row that somebody changed meanwhile is computed again. */
+/** Maximum of attempts of a patch. It is computed again if another writer changed the row first. */
 const patchAttempts = 20
 const patchPauseMs = 2
 
@@ -104,7 +116,7 @@ export function createConversationWrites(
             lockTimeoutMs,
           ],
           ['patched', 'unchanged', 'stale'],
-          // Another's change may lie between the two.
+          // Another writer's change may come between the first call and its repetition.
           { isRepeatable: false },
         )
         if (row.outcome !== 'stale') {
@@ -113,7 +125,7 @@ export function createConversationWrites(
         }
         await new Promise((resolve) => setTimeout(resolve, Math.random() * attempt * patchPauseMs))
       }
-      throw new Problem('conversation-busy', 'Others keep changing the conversation.')
+      throw new Problem('conversation-busy', 'Other writers keep changing the conversation.')
     },
 
     async eraseConversation(principal, id) {
@@ -136,7 +148,7 @@ export function createConversationWrites(
   }
 }
 
-/** The columns after a patch, metadata as JSON. */
+/** The columns of a conversation after a patch, with metadata as JSON. */
 function patched(old: ConversationRow, patch: ConversationPatch, metadataBytesMax: number) {
   const merged =
     patch.metadata === undefined ? old.metadata : mergePatch(old.metadata, patch.metadata)

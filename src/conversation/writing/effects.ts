@@ -1,32 +1,35 @@
-/** What happens after a commit: the history cache and live delivery register here. */
+/** Work after a commit. The history cache, live delivery and the health of writes register here. */
 import type { Events } from '../../events.ts'
 import type { Message } from '../wire/schemas.ts'
 
 /**
- * What one call committed in one conversation, `from` (exclusive) to `version`. Several turns of one
- * batch are one commit.
+ * The changes that one call committed in one conversation: all versions after `from`, up to
+ * `version`. Several turns of a conversation in one batch are one commit.
  */
 export type Commit = {
   readonly tenant: string
   readonly conversationId: string
   readonly from: number
   readonly version: number
-  /** Every message the call wrote or changed, as it left them. Empty for an erasure. */
+  /** Every message that the call wrote or changed, as it is stored now. Empty for an erasure. */
   readonly messages: readonly Message[]
-  /** `more`: segments or voice sessions beside the messages; their rows are in the database. */
+  /**
+   * `more`: segments or voice sessions changed, too. Their rows are not in the commit; read them
+   * from the database.
+   */
   readonly touched: 'messages' | 'more' | 'conversation' | 'erased'
 }
 
 /**
- * Called once per conversation and call, after the commit and out of the caller's way: it must not
- * block, and what it throws is logged and changes nothing.
+ * Effect is called once for each conversation of a committed call. It must not block, because the
+ * caller's answer waits for it. An error that it throws is logged and has no other consequence.
  */
 export type Effect = {
   readonly name: string
   committed(commit: Commit): void
 }
 
-/** Effects holds what happens after every commit. Parts register with it; whoever commits runs it. */
+/** Effects holds the effects that are registered. The writes run them after every commit. */
 export class Effects {
   readonly #events: Pick<Events, 'effectFailed'>
   readonly #effects: Effect[] = []
@@ -40,7 +43,7 @@ export class Effects {
     this.#effects.push(effect)
   }
 
-  /** Tells every effect of a commit. One that fails is logged, and the others run. */
+  /** Passes a commit to every effect. If one fails, that is logged and the others still run. */
   run(commit: Commit): void {
     for (const effect of this.#effects) {
       try {

@@ -1,23 +1,29 @@
-/** Readiness of the database: what it answers when it is asked, and whether it takes a turn. */
+/** Probes of the database: whether it answers reads, and whether it accepts a turn. */
 import type { Database } from '../../ports/database.ts'
 import { type DatabaseCode, databaseCodeOf } from '../sql/database-problems.ts'
 
-/** Why reads and writes fail now; undefined where they work. */
+/** The problem codes with which reads and writes fail now; undefined if they work. */
 export type DatabaseState = {
   readonly reads: DatabaseCode | undefined
   readonly writes: DatabaseCode | undefined
 }
 
-/** How long readiness waits for the database: a probe has a deadline of its own. */
+/**
+ * Deadline of a readiness query in milliseconds. It is short, because the caller of `/readyz` has a
+ * timeout, too.
+ */
 const lookDeadlineMs = 1000
 
-/** Neither waits for a lock: the rights of a table are looked up without touching it. */
-export const look = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
+/** Looks up the rights on the tables without reading them, so it never waits for a lock. */
+export const rightsStatement = `SELECT current_setting('transaction_read_only') = 'off' AS "isWritable",
   has_table_privilege('conversations', 'SELECT')
     AND has_table_privilege('conversation_messages', 'SELECT') AS "isReadable"`
 
-/** Fails as a write would: so a session that kept an old setting is replaced, and another is asked. */
-export const confirm = `DO $$ BEGIN
+/**
+ * Fails as a write would if the session is read-only. The failure makes the adapter replace a
+ * session with an outdated setting, and the next query asks a new one.
+ */
+export const writableCheck = `DO $$ BEGIN
   IF current_setting('transaction_read_only') = 'on' THEN
     RAISE EXCEPTION 'turnlog needs a database that takes writes' USING ERRCODE = '25006';
   END IF;
@@ -25,16 +31,18 @@ END $$`
 
 export type RightsRow = { isWritable: boolean; isReadable: boolean }
 
-/** Asks the database. Never rejects, and settles within some seconds. */
+/**
+ * Asks the database whether it reads and writes. Never rejects, and settles within a few seconds.
+ */
 export async function databaseState(database: Database): Promise<DatabaseState> {
   const ask = <Row extends object>(text: string) =>
     database.query<Row>({ text, params: [] }, { deadlineMs: lookDeadlineMs })
   let reads: DatabaseCode | undefined
   try {
-    const [row] = await ask<RightsRow>(look)
+    const [row] = await ask<RightsRow>(rightsStatement)
     if (row?.isReadable !== true) reads = 'database-refused'
-    // A standby answers and takes no write: for a log of turns that is not up.
-    if (row?.isWritable !== true) await ask(confirm)
+    // A standby answers reads and refuses writes. A log of turns is not ready then.
+    if (row?.isWritable !== true) await ask(writableCheck)
     return { reads, writes: reads }
   } catch (thrown) {
     const writes = databaseCodeOf(thrown) ?? 'database-refused'
@@ -43,9 +51,9 @@ export async function databaseState(database: Database): Promise<DatabaseState> 
 }
 
 /**
- * A turn on a conversation made for it, both rolled back to a savepoint (the block's), and then a commit
- * of nothing: nobody ever sees a row, and the server's log stays clean. Its answer has 32 KiB that do not
- * compress: a small one would find its place on a full disk for long.
+ * Records a turn in a new conversation, rolls both back to the savepoint of the block, and commits
+ * nothing. No other session ever sees a row, and the server logs no error. The answer has 32 KiB
+ * that do not compress: a small one would still fit on a full disk for a long time.
  */
 export const probeTurn = `DO $$
 DECLARE
@@ -67,7 +75,7 @@ EXCEPTION WHEN SQLSTATE 'TLPRB' THEN
   NULL;
 END $$`
 
-/** Writes a turn and takes it back. Answers what was thrown; undefined where it was written. */
+/** Writes a turn and rolls it back. Returns the error, or undefined if the write worked. */
 export async function writeRefusal(database: Database): Promise<unknown> {
   try {
     await database.query({ text: probeTurn, params: [] })

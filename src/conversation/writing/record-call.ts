@@ -1,10 +1,10 @@
-/** A batch of turns as a call of the database: which function, and what it is given. */
+/** The record call of a batch: the database function that is called, and its parameters. */
 import type { Statement } from '../../ports/database.ts'
 import type { PreparedTurn } from './turn.ts'
 
 const answer = 'n, outcome, version, seq, head, turn_id AS "turnId", urls, began'
 
-/** One turn. */
+/** The call for one turn. */
 export const loneTurn = `SELECT ${answer}
   FROM turnlog_record_turn_v1(
     p_tenant => $1::text, p_conversation_id => $2::uuid, p_key => $3::text, p_hash => $4::text,
@@ -13,7 +13,7 @@ export const loneTurn = `SELECT ${answer}
     p_assistant_created_at => $11::text::timestamptz, p_rest => $12::text::jsonb, p_wait => $13::boolean,
     p_lock_timeout_ms => $14::integer)`
 
-/** Any turns at once. Of plain ones, the service has counted what the database needs. */
+/** The call for any turns at once. For plain turns, the service has counted already. */
 export const anyTurns = `SELECT ${answer}
   FROM turnlog_record_turns_v1(
     p_turns => $1::text::jsonb, p_wait => $2::boolean, p_plain => $3::boolean, p_named => $4::boolean,
@@ -23,12 +23,15 @@ export const anyTurns = `SELECT ${answer}
     p_lock_timeout_ms => $13::integer)`
 
 export type RecordCallOptions = {
-  /** Wait for conversations that another writer holds. */
+  /** Whether the call waits for conversations that another writer has locked. */
   readonly wait: boolean
   readonly lockTimeoutMs: number
 }
 
-/** The call that records these turns. It answers a row for each, `n` its place here. */
+/**
+ * The call that records these turns. It returns a row for each turn; `n` is the turn's index in
+ * `turns`.
+ */
 export function recordCall(turns: readonly PreparedTurn[], options: RecordCallOptions): Statement {
   const [first] = turns
   return turns.length === 1 && first !== undefined
@@ -36,13 +39,16 @@ export function recordCall(turns: readonly PreparedTurn[], options: RecordCallOp
     : batchCall(turns, turns.every(isPlain), options)
 }
 
-/** The call for any turns. Where `isEachPlain` is false, the rules for all turns decide. */
+/**
+ * The call for any turns. The service counts the turns and messages of each conversation. If
+ * `isEachPlain` is false, the database ignores these counts and decides about each turn itself.
+ */
 export function batchCall(
   turns: readonly PreparedTurn[],
   isEachPlain: boolean,
   { wait, lockTimeoutMs }: RecordCallOptions,
 ): Statement {
-  const { lines, turnsBefore, placesBefore, conversations } = sorted(turns)
+  const { conversationIndexes, turnsBefore, messagesBefore, conversations } = sorted(turns)
   return {
     text: anyTurns,
     params: [
@@ -53,20 +59,20 @@ export function batchCall(
       conversations.map(({ id }) => id),
       conversations.map(({ tenant }) => tenant),
       conversations.map((one) => `${one.turns}`),
-      conversations.map((one) => `${one.places}`),
-      conversations.map((one) => one.at),
-      lines,
+      conversations.map((one) => `${one.messages}`),
+      conversations.map((one) => one.lastAnswerAt),
+      conversationIndexes,
       turnsBefore,
-      placesBefore,
+      messagesBefore,
       lockTimeoutMs,
     ],
   }
 }
 
-/** Whether a turn names no segment and no ids of its own. */
-const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.given === null
+/** Whether a turn has no segment and no ids that the caller gave. */
+const isPlain = ({ row }: PreparedTurn) => row.segment === null && row.callerIds === null
 
-/** Whether a turn has a key or a voice session to be looked up. */
+/** Whether a turn has a key or a voice session that the database must look up. */
 const isNamed = ({ row }: PreparedTurn) =>
   row.key !== null || (row.human?.fields.voiceSessionId ?? null) !== null
 
@@ -100,34 +106,49 @@ type Conversation = {
   readonly id: string
   readonly tenant: string
   turns: number
-  places: number
-  /** Of its last answer. */
-  at: string
-  /** Its place in the order of ids, from 1. */
-  line: number
+  messages: number
+  /** The time of its latest answer. */
+  lastAnswerAt: string
+  /** Its index in the order of ids, from 1. */
+  index: number
 }
 
-/** Conversations in the order of their ids, and where in them each turn stands. */
+/**
+ * Counts the conversations of a batch in the order of their ids, and each turn's position in its
+ * conversation.
+ */
 function sorted(turns: readonly PreparedTurn[]) {
   const byName = new Map<string, Conversation>()
   const turnsBefore: string[] = []
-  const placesBefore: string[] = []
-  const own = turns.map(({ row }) => {
+  const messagesBefore: string[] = []
+  const conversationByTurn = turns.map(({ row }) => {
     const { conversationId: id, tenant, assistant } = row
-    // Under another tenant it is another one, which the database will not find.
+    // The same id under another tenant is another conversation, which the database will not find.
     const name = `${tenant}/${id}`
     const found = byName.get(name)
-    const one = found ?? { id, tenant, turns: 0, places: 0, at: assistant.createdAt, line: 0 }
+    const one = found ?? {
+      id,
+      tenant,
+      turns: 0,
+      messages: 0,
+      lastAnswerAt: assistant.createdAt,
+      index: 0,
+    }
     if (found === undefined) byName.set(name, one)
     turnsBefore.push(`${one.turns}`)
-    placesBefore.push(`${one.places}`)
+    messagesBefore.push(`${one.messages}`)
     one.turns += 1
-    one.places += row.human === null ? 1 : 2
-    // Times are printed in one form, so that their texts have their order.
-    if (assistant.createdAt > one.at) one.at = assistant.createdAt
+    one.messages += row.human === null ? 1 : 2
+    // All times are printed in one form, so comparing their texts compares the times.
+    if (assistant.createdAt > one.lastAnswerAt) one.lastAnswerAt = assistant.createdAt
     return one
   })
   const conversations = [...byName.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-  for (const [index, one] of conversations.entries()) one.line = index + 1
-  return { lines: own.map(({ line }) => `${line}`), turnsBefore, placesBefore, conversations }
+  for (const [index, one] of conversations.entries()) one.index = index + 1
+  return {
+    conversationIndexes: conversationByTurn.map(({ index }) => `${index}`),
+    turnsBefore,
+    messagesBefore,
+    conversations,
+  }
 }

@@ -1,16 +1,17 @@
-/** What was recorded of a batch, as the commits that the effects are told of. */
+/** The recorded turns of a batch, as the commits that the effects receive. */
 import type { Message } from '../wire/schemas.ts'
 import type { Commit } from './effects.ts'
 import type { PendingTurn, TurnPosition } from './pending-turn.ts'
 
+/** A turn that the database has recorded. */
 export type Recorded = {
   readonly pending: PendingTurn
   readonly position: TurnPosition
-  /** As they stand in the database. */
+  /** The messages as they are stored in the database. */
   readonly messages: Message[]
 }
 
-/** One commit for each conversation and run of versions. */
+/** One commit for each unbroken run of versions in each conversation. */
 export function commitsOf(recorded: readonly Recorded[]): Commit[] {
   return runsOf(recorded).map((run) => {
     const { pending, position } = run[0]
@@ -26,14 +27,14 @@ export function commitsOf(recorded: readonly Recorded[]): Commit[] {
   })
 }
 
-/** Whether a turn wrote more than its messages: a voice session began, or a segment was completed. */
+/** Whether a turn wrote more than its messages: it began a voice session or completed a segment. */
 const touchesMore = ({ pending, position }: Recorded): boolean =>
   position.began || pending.turn.row.agentResponse !== null
 
 /**
- * Turns of one conversation whose versions follow each other. Turns recovered by look-up may
- * come from several calls, with other nodes' versions between them: a commit that spanned them would
- * claim versions that it does not carry.
+ * Groups the turns of each conversation into runs of consecutive versions. Turns recovered by
+ * look-up may come from several calls, with versions of other nodes between them. One commit over
+ * such a gap would claim versions that it does not contain.
  */
 function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]][] {
   const runs: [Recorded, ...Recorded[]][] = []

@@ -1,4 +1,4 @@
-/** Recorder makes one call of each batch, and decides every turn of it, whatever becomes of the call. */
+/** Records batches of turns with one database call each. */
 import type { Events } from '../../events.ts'
 import { type Database, DatabaseError } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
@@ -13,11 +13,20 @@ import { lookUp, ownId } from './turn-lookup.ts'
 import type { FailedWrites } from './write-health.ts'
 
 export type RecordOptions = {
-  /** Wait for conversations that another writer holds, up to the lock timeout. */
+  /**
+   * Whether the call waits for conversations that another writer has locked, up to the lock
+   * timeout.
+   */
   readonly wait: boolean
-  /** Called when the database has answered, before the answers are given: another batch may go. */
+  /**
+   * Called when the database has answered, before the turns are settled. Another batch may be sent
+   * from then on.
+   */
   readonly recorded?: () => void
-  /** The same turns were sent before, and that call may yet run: no failure of this one is definite. */
+  /**
+   * Whether an earlier call with the same turns may still run. Then no failure of this call is
+   * definite.
+   */
   readonly sentBefore?: boolean
 }
 
@@ -33,8 +42,8 @@ export type RecordedRow = {
 }
 
 /**
- * Data, integrity and limits are one turn's fault; a trigger of the operator's or a damaged row can be. Any
- * other failure is the whole call's.
+ * SQLSTATE classes of errors that one turn of a batch can cause: its data, integrity or size, and
+ * also an operator's trigger or a damaged row. Any other error concerns the whole call.
  */
 const oneTurnsFault = /^(21|22|23|54|P0|XX)/
 
@@ -48,6 +57,10 @@ export type RecorderOptions = {
   readonly health?: FailedWrites | undefined
 }
 
+/**
+ * Recorder makes one call of each batch, and decides every turn of the batch even if the call
+ * fails.
+ */
 export class Recorder {
   readonly #database: Database
   readonly #effects: Effects
@@ -63,7 +76,7 @@ export class Recorder {
     this.#health = health
   }
 
-  /** Records a batch and settles every turn of it but those answered. Never rejects. */
+  /** Records a batch. Settles every turn except those it returns as unfinished. Never rejects. */
   async record(batch: readonly PendingTurn[], options: RecordOptions): Promise<Unfinished> {
     let rows: RecordedRow[]
     try {
@@ -77,7 +90,7 @@ export class Recorder {
     return this.#answer(batch, rows)
   }
 
-  /** Finds out what became of unsettled turns, and settles every one. Never rejects. */
+  /** Looks up whether unsettled turns were recorded, and settles every one. Never rejects. */
   async settle(unsettled: readonly PendingTurn[]): Promise<void> {
     const found = await lookUp(this.#database, unsettled)
     this.#events.outcomeUnknown(unsettled.length, found?.size ?? 0)
@@ -90,12 +103,15 @@ export class Recorder {
     }
     this.#announce(recorded)
     for (const one of recorded) one.pending.resolve(verdictOf(one))
-    // Not found is still unknown, for the call may yet run. With a key, sending it again is safe:
-    // whichever of the two comes second finds the first.
-    const again = found === undefined ? [] : missing.filter(hasKey)
-    for (const pending of missing) if (!again.includes(pending)) giveUp(pending)
-    if (again.length === 0) return
-    const { locked, unsettled: lost } = await this.record(again, { wait: true, sentBefore: true })
+    // A turn that is not found is still unknown, because the lost call may still run. Sending a
+    // turn with a key again is safe: the later of the two calls finds the turn of the earlier one.
+    const resendable = found === undefined ? [] : missing.filter(hasKey)
+    for (const pending of missing) if (!resendable.includes(pending)) giveUp(pending)
+    if (resendable.length === 0) return
+    const { locked, unsettled: lost } = await this.record(resendable, {
+      wait: true,
+      sentBefore: true,
+    })
     for (const pending of [...locked, ...lost]) giveUp(pending)
   }
 
@@ -105,31 +121,38 @@ export class Recorder {
     thrown: unknown,
   ): Promise<Unfinished> {
     if (!(thrown instanceof DatabaseError)) return refuseAll(batch, thrown)
-    const isOnes = oneTurnsFault.test(thrown.sqlState ?? '') && thrown.outcome !== 'unknown'
-    if (isOnes && batch.length > 1) return await this.#recordInHalves(batch, options)
+    const isOneTurns = oneTurnsFault.test(thrown.sqlState ?? '') && thrown.outcome !== 'unknown'
+    if (isOneTurns && batch.length > 1) return await this.#recordInHalves(batch, options)
     this.#health?.failed(thrown, batch.length)
     if (thrown.outcome === 'unknown') {
       for (const pending of batch) pending.lost = thrown
       return { locked: [], unsettled: batch }
     }
-    if (isOnes) return refuseAll(batch, fault(thrown))
-    // What was sent before has a key, else it would not have been sent again.
+    if (isOneTurns) return refuseAll(batch, fault(thrown))
+    // Turns that were sent before have a key: `settle` sends no others again.
     return refuseAll(batch, options.sentBefore ? outcomeUnknown(thrown, true) : thrown)
   }
 
-  /** Rolled back because of one turn: the halves go on without it, in their order. */
-  async #recordInHalves(batch: readonly PendingTurn[], given: RecordOptions): Promise<Unfinished> {
-    // The whole keeps its lane: the first of its calls to succeed makes no room for another.
-    const options = { ...given, recorded: () => {} }
+  /**
+   * Records the two halves of a batch one after the other, after one turn made the database roll
+   * back the whole.
+   */
+  async #recordInHalves(
+    batch: readonly PendingTurn[],
+    batchOptions: RecordOptions,
+  ): Promise<Unfinished> {
+    // The batch keeps its lane until both halves are done, so neither half reports that it is
+    // recorded.
+    const options = { ...batchOptions, recorded: () => {} }
     const middle = Math.ceil(batch.length / 2)
     const first = await this.record(batch.slice(0, middle), options)
-    // A conversation whose turns stayed behind keeps its later ones behind them.
-    const behind = new Set(
+    // If turns of a conversation are unfinished, its later turns must wait behind them.
+    const unfinishedIds = new Set(
       [...first.locked, ...first.unsettled].map(({ turn }) => turn.row.conversationId),
     )
     const second = batch.slice(middle)
-    const later = second.filter(({ turn }) => behind.has(turn.row.conversationId))
-    const others = second.filter(({ turn }) => !behind.has(turn.row.conversationId))
+    const later = second.filter(({ turn }) => unfinishedIds.has(turn.row.conversationId))
+    const others = second.filter(({ turn }) => !unfinishedIds.has(turn.row.conversationId))
     const last = others.length === 0 ? nothing : await this.record(others, options)
     return {
       locked: [...first.locked, ...later, ...last.locked],
@@ -159,7 +182,7 @@ export class Recorder {
     return { locked, unsettled: [] }
   }
 
-  /** Tells the effects, once per conversation and run of versions. */
+  /** Runs the effects, once for each conversation and run of versions. */
   #announce(recorded: readonly Recorded[]): void {
     for (const commit of commitsOf(recorded)) this.#effects.run(commit)
   }
@@ -178,9 +201,12 @@ const verdictOf = ({ position: { version, head }, messages }: Recorded): Verdict
   messages,
 })
 
-/** Whether a replay is of this very turn: a resend of ours meets itself. Under an id that the caller gave, it may be a twin. */
+/**
+ * Whether a replay names this very turn: the service sent it twice, and the second call found the
+ * first. An id that the caller gave proves nothing, because another request may have used it.
+ */
 const isItself = ({ turn: { row } }: PendingTurn, turnId: string | null): boolean =>
-  turnId === (row.human?.id ?? row.assistant.id) && !row.given?.includes(turnId)
+  turnId === (row.human?.id ?? row.assistant.id) && !row.callerIds?.includes(turnId)
 
 const hasKey = ({ turn }: PendingTurn): boolean => turn.row.key !== null
 

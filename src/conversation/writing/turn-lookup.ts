@@ -1,4 +1,4 @@
-/** After a lost connection: which of the turns that were sent are there. */
+/** Looks up turns after a lost connection: which of them were recorded. */
 import type { Database } from '../../ports/database.ts'
 import type { PendingTurn, TurnPosition } from './pending-turn.ts'
 
@@ -15,29 +15,32 @@ export const lookupStatement = `SELECT m.id, f.seq, f.recorded_version AS "versi
 
 export type FoundRow = TurnPosition & { id: string }
 
-/** How long the database is asked, after a lost connection, what became of a batch. */
+/** How long the look-up of a batch is tried after a lost connection, in milliseconds. */
 const lookupMs = 3000
 const lookupPauseMs = 100
 
-/** Where turns stand, by an id of theirs. Undefined where the database could not be asked in time. */
+/**
+ * The positions of the turns that were recorded, by the id that `ownId` returns. Undefined if the
+ * database did not answer in time.
+ */
 export async function lookUp(
   database: Database,
   sent: readonly PendingTurn[],
 ): Promise<Map<string, TurnPosition> | undefined> {
   const until = performance.now() + lookupMs
-  const known = sent.flatMap((pending) => {
+  const sentIds = sent.flatMap((pending) => {
     const id = ownId(pending)
-    const { tenant, conversationId: c } = pending.turn.row
-    return id === undefined ? [] : [{ tenant, c, id }]
+    const { tenant, conversationId } = pending.turn.row
+    return id === undefined ? [] : [{ tenant, conversationId, id }]
   })
   const params = [
-    known.map(({ tenant }) => tenant),
-    known.map(({ c }) => c),
-    known.map(({ id }) => id),
+    sentIds.map(({ tenant }) => tenant),
+    sentIds.map(({ conversationId }) => conversationId),
+    sentIds.map(({ id }) => id),
   ]
   for (;;) {
     try {
-      // Whether a voice session began is not known any more: it may have.
+      // It is no longer known whether the turn began a voice session, so `began` is true.
       const rows = await database.query<FoundRow>(
         { text: lookupStatement, params },
         { deadlineMs: Math.max(1, until - performance.now()) },
@@ -51,8 +54,9 @@ export async function lookUp(
 }
 
 /**
- * An id of the turn that was made here: whoever has it is this very turn. Ids that the caller gave
- * may have been recorded long before; of a turn that has no others, only its key can tell.
+ * An id of the turn that this service made: a recorded message with it belongs to this very turn.
+ * Ids that the caller gave may have been recorded long before. If the caller gave every id, this is
+ * undefined, and only the key of the turn can identify it.
  */
 export const ownId = ({ turn: { row } }: PendingTurn): string | undefined =>
-  [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.given?.includes(id))
+  [row.assistant.id, row.human?.id].find((id) => id !== undefined && !row.callerIds?.includes(id))

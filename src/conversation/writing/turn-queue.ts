@@ -1,7 +1,8 @@
 /**
- * The queue of the group commit. Turns that come while a batch is in flight form the next one. It has no
- * clock, no database and no promise: the committer gives it turns, outcomes and the time. A conversation
- * is in at most one batch at a time, and its turns go in the order in which they came.
+ * The queue of the group commit. Turns that arrive while a batch is in flight form the next batch.
+ * The queue has no clock, no database and no promise: the committer passes it turns, outcomes and
+ * the time. A conversation is in at most one batch at a time, and its turns are sent in the order
+ * in which they arrived.
  */
 import { BatchSize } from './batch-size.ts'
 import { ConversationLine, type QueuedTurn } from './conversation-line.ts'
@@ -9,11 +10,11 @@ import type { Unfinished } from './pending-turn.ts'
 
 /** Bounds of the queue and of a batch. */
 export type WriteBounds = {
-  /** Batches in flight. */
+  /** Maximum of ordinary batches in flight. */
   readonly lanes: number
   readonly batchTurnsMax: number
   readonly batchBytesMax: number
-  /** More turns or bytes than these are refused with `overloaded`. */
+  /** Bounds of all waiting turns. A turn past one of them is refused with `overloaded`. */
   readonly waitingTurnsMax: number
   readonly waitingBytesMax: number
 }
@@ -22,40 +23,42 @@ export type QueueOptions = {
   readonly bounds: WriteBounds
   /** How long a turn may wait for its batch, in milliseconds. */
   readonly waitMs: number
-  /** Whether the service goes on while the database works. */
+  /** Whether the service works while the database does. On PGlite they share one thread. */
   readonly overlaps: boolean
 }
 
-/** Batch is the turns of one call. */
+/** Batch is the turns of one record call. */
 export type Batch<T extends QueuedTurn> = {
   readonly turns: readonly T[]
-  /** Whether the call waits for its one conversation, which another writer holds. */
+  /** Whether the call waits for its one conversation, whose rows another writer has locked. */
   readonly wait: boolean
-  /** Kept by the queue: the conversations that the batch takes part in, and whether its lane is free again. */
+  /** The conversations of the batch. Only the queue reads them. */
   readonly lines: readonly ConversationLine<T>[]
+  /** Whether its lane is free again. Only the queue sets it. */
   isAnswered: boolean
 }
 
-/** Refusal is a turn that waited too long, and the code to refuse it with. */
+/** Refusal is a turn that waited too long, with the problem code to refuse it with. */
 export type Refusal<T> = { readonly turn: T; readonly code: 'conversation-busy' | 'overloaded' }
 
-/** Calls in flight that wait for a conversation which another writer holds: each takes a connection. */
+/** Maximum of calls in flight that wait for a locked conversation. Each occupies a connection. */
 export const waitingLanes = 2
-/** How long a batch that is not full waits for one in flight, in milliseconds: longer than most take. */
+/** How long a batch waits for the one in flight, in milliseconds. Most take less than that. */
 export const gatherMs = 25
-/** How often the whole queue is searched for turns that have waited too long, in milliseconds. */
+/** Milliseconds between two searches of the whole queue for turns that have waited too long. */
 const sweepMs = 250
 
 const none: readonly never[] = []
 
+/** TurnQueue forms batches from waiting turns, and refuses turns that wait too long. */
 export class TurnQueue<T extends QueuedTurn> {
   readonly #bounds: WriteBounds
   readonly #waitMs: number
   readonly #size: BatchSize
   readonly #lines = new Map<string, ConversationLine<T>>()
-  /** Lines that may go into the next batch, the one that waited longest first. */
+  /** Lines that may go into the next batch. The one that has waited longest is first. */
   readonly #ready = new Set<ConversationLine<T>>()
-  /** Lines whose conversations another writer holds. */
+  /** Lines whose conversations another writer has locked. */
   readonly #locked = new Set<ConversationLine<T>>()
   readonly #refused: Refusal<T>[] = []
   #waitingTurns = 0
@@ -70,27 +73,30 @@ export class TurnQueue<T extends QueuedTurn> {
     this.#size = new BatchSize(bounds.batchTurnsMax, overlaps)
   }
 
-  /** Whether every turn is decided: none waits, is in flight or is unsettled. */
+  /** Whether no turn waits, is in flight or is unsettled. */
   get isEmpty(): boolean {
     return this.#lines.size === 0
   }
 
-  /** After `next` answered no batch: whether turns wait for a batch in flight that they could go beside. */
+  /**
+   * Whether ready turns wait, although a lane is free, to share a batch with later ones. Read it
+   * after `next` returned undefined.
+   */
   get isGathering(): boolean {
     return this.#batches < this.#bounds.lanes && this.#ready.size > 0
   }
 
-  /** Whether conversations that another writer holds wait for a lane. */
+  /** Whether locked conversations wait for a call of their own. */
   get hasLocked(): boolean {
     return this.#locked.size > 0
   }
 
-  /** Turns of the last batch. */
+  /** Number of turns in the last batch. */
   get lastTurns(): number {
     return this.#size.last
   }
 
-  /** Queues a turn. False where the bounds of what may wait are reached: then it is not queued. */
+  /** Queues a turn. Returns false and queues nothing if a bound of the waiting turns is reached. */
   add(turn: T): boolean {
     const { bytes, row } = turn.turn
     if (this.#waitingBytes + bytes > this.#bounds.waitingBytesMax) return false
@@ -107,7 +113,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return true
   }
 
-  /** Takes the batch that goes now, if there is one. To be asked until it answers none. */
+  /** Removes and returns a batch that is due now. Call it until it returns undefined. */
   next(now: number): Batch<T> | undefined {
     const hasLane = this.#batches < this.#bounds.lanes
     if (hasLane && this.#ready.size > 0 && this.#isWorthIt(now)) return this.#takeReady()
@@ -116,7 +122,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return line === undefined ? undefined : this.#takeLocked(line)
   }
 
-  /** Frees the lane of a batch that the database has answered. False where that was done before. */
+  /** Frees the lane of an answered batch. Returns false if it was free already. */
   answered(batch: Batch<T>): boolean {
     if (batch.isAnswered) return false
     batch.isAnswered = true
@@ -127,8 +133,8 @@ export class TurnQueue<T extends QueuedTurn> {
   }
 
   /**
-   * Ends a batch. Its locked turns go to the front again, and their conversations wait for a lane of their
-   * own; conversations with unsettled turns stay out of batches until `settled`.
+   * Ends a batch. Its locked turns return to the front, and their conversations wait for a call of
+   * their own. Conversations with unsettled turns stay out of batches until `settled`.
    */
   finished(batch: Batch<T>, { locked, unsettled }: Unfinished<T>, now: number): void {
     this.answered(batch)
@@ -140,24 +146,24 @@ export class TurnQueue<T extends QueuedTurn> {
     const unsettledIn = new Set(unsettled.map(conversationOf))
     for (const line of batch.lines) {
       const again = lockedBy.get(line.conversationId) ?? none
-      if (unsettledIn.has(line.conversationId)) line.behind = again
+      if (unsettledIn.has(line.conversationId)) line.lockedTurns = again
       else this.#release(line, again, now)
     }
   }
 
-  /** Lets a conversation go on whose unsettled turns are settled. */
+  /** Releases a conversation whose unsettled turns are settled now. */
   settled(conversationId: string, now: number): void {
     const line = this.#lines.get(conversationId)
-    if (line !== undefined) this.#release(line, line.behind, now)
+    if (line !== undefined) this.#release(line, line.lockedTurns, now)
   }
 
-  /** Lets locked conversations into the next batch: one held for a moment must not wait for one held for long. */
+  /** Makes locked conversations ready, so that none waits behind one that is locked for long. */
   lookAgain(): void {
     for (const line of this.#locked) this.#ready.add(line)
     this.#locked.clear()
   }
 
-  /** Drops turns that have waited too long; looks for them at most every `sweepMs`. */
+  /** Drops turns that have waited too long. It searches at most once in `sweepMs`. */
   sweep(now: number): void {
     if (now - this.#sweptAt < sweepMs) return
     this.#sweptAt = now
@@ -169,19 +175,22 @@ export class TurnQueue<T extends QueuedTurn> {
     }
   }
 
-  /** Takes the turns that were dropped since the last call. */
+  /** Removes and returns the turns that were dropped since the last call. */
   takeRefused(): readonly Refusal<T>[] {
     return this.#refused.length === 0 ? none : this.#refused.splice(0)
   }
 
-  /** While a batch is in flight, the next one waits until it is back, or large enough, or for a moment. */
+  /**
+   * Whether the next batch is sent now. While a batch is in flight, the next one waits until that
+   * one is answered, or enough turns wait, or the oldest has waited for `gatherMs`.
+   */
   #isWorthIt(now: number): boolean {
     if (this.#batches === 0 || this.#waitingTurns >= this.#size.of(this.#waitingTurns)) return true
     const [oldest] = this.#ready
     return now - (oldest?.first?.since ?? 0) >= gatherMs
   }
 
-  /** A fair share of every conversation that is ready, as far as the bounds go. */
+  /** Forms a batch of equal shares of the ready conversations, within the bounds of a batch. */
   #takeReady(): Batch<T> {
     const turnsMax = this.#size.of(this.#waitingTurns)
     const share = Math.max(1, Math.floor(turnsMax / this.#ready.size))
@@ -200,6 +209,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return { turns, wait: false, lines, isAnswered: false }
   }
 
+  /** Forms the batch of one locked conversation. Its call waits for the lock. */
   #takeLocked(line: ConversationLine<T>): Batch<T> {
     this.#locked.delete(line)
     const turns: T[] = []
@@ -209,7 +219,7 @@ export class TurnQueue<T extends QueuedTurn> {
     return { turns, wait: true, lines: [line], isAnswered: false }
   }
 
-  /** Moves what may go together from the front of a line to `turns`. Answers how many bytes that is. */
+  /** Moves turns that may share a batch from a line to `turns`. Returns their bytes. */
   #take(line: ConversationLine<T>, turns: T[], turnsMax: number, bytesMax: number): number {
     const before = turns.length
     const bytes = line.moveTo(turns, turnsMax, bytesMax)
@@ -220,11 +230,11 @@ export class TurnQueue<T extends QueuedTurn> {
     return bytes
   }
 
-  /** Lets a line go on; `locked` turns go to its front. */
+  /** Makes a line available again. `locked` turns return to its front. */
   #release(line: ConversationLine<T>, locked: readonly T[], now: number): void {
     const isLocked = locked.length > 0
     line.isBusy = false
-    line.behind = none
+    line.lockedTurns = none
     if (isLocked) {
       line.putBack(locked)
       this.#waitingTurns += locked.length

@@ -13,9 +13,10 @@ import type { Writes } from './writes.ts'
 
 export type TurnWrites = {
   /**
-   * Records a human message and its answer, or an AI message alone. Null where the answer has no
-   * parts: nothing is written, and the key stays free. Fails with `idempotency-conflict`,
-   * `segment-not-found`, `id-taken` or `overloaded`.
+   * Records a human message and its answer, or an AI message alone. With `key`, a repeated call
+   * returns the first result (`replayed: true`). Returns null if the answer has no parts: nothing
+   * is written, and the key stays free. Fails with `idempotency-conflict`, `segment-not-found`,
+   * `id-taken`, `overloaded`, `conversation-busy` or `outcome-unknown`.
    */
   recordTurn(
     principal: Principal,
@@ -23,8 +24,11 @@ export type TurnWrites = {
     turn: NewTurn,
     key?: string,
   ): Promise<RecordedTurn | null>
-  /** Records an AI message alone; answers its id. */
+  /**
+   * Records an AI message alone, without a key. Returns its id, or null if `responses` has no text.
+   */
   recordAiTurn(principal: Principal, id: string, responses: string[]): Promise<string | null>
+  /** Creates a segment, or returns the one with the same id (`created: false`). */
   createSegment(
     principal: Principal,
     id: string,
@@ -55,7 +59,8 @@ export function createTurnWrites(
         ? verdict.messages
         : await reader.turn(principal, id, verdict.replayOf)
     const assistant = messages.at(-1)
-    // Erased between the replay's answer and the reading of its messages.
+    // The conversation was erased after the database reported the replay, before its messages were
+    // read.
     if (assistant === undefined) throw new Problem('conversation-erased')
     return {
       humanMessageId: messages.find(({ role }) => role === 'human')?.id ?? null,

@@ -1,4 +1,4 @@
-/** One turn on its way into the database: ids and times are settled before it is sent. */
+/** Prepares a turn for the database. Its ids and times are chosen before it is sent. */
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
@@ -10,14 +10,14 @@ import type { Principal } from '../wire/principal.ts'
 import type { Lineage, Message, NewTurn } from '../wire/schemas.ts'
 import { now, parseTime, printTime } from '../wire/time.ts'
 
-/** A turn as the record functions take it. */
+/** A turn as the record call accepts it. */
 export type TurnRow = {
   tenant: string
   conversationId: string
   key: string | null
   hash: string | null
   /** The ids that the caller gave. */
-  given: string[] | null
+  callerIds: string[] | null
   human: NewMessage | null
   assistant: NewMessage
   segment: string | null
@@ -26,19 +26,20 @@ export type TurnRow = {
   received: string
 }
 
-/** A turn made ready, with its JSON text as the functions take it. */
+/** A prepared turn, with its JSON text as the record call accepts it. */
 export type PreparedTurn = {
   readonly row: TurnRow
-  /** The row as JSON, without the number that it gets in its batch. */
+  /** The row as JSON, without `n`, its index in the batch. */
   readonly json: string
-  /** Of that, as an object, what few turns have; null where there is nothing. */
+  /** A JSON object of the optional fields of the row; null if the turn has none. */
   readonly restJson: string | null
+  /** Bytes of `json` in UTF-8. */
   readonly bytes: number
 }
 
 /**
- * SHA-256 over canonical JSON (RFC 8785) of what the caller sent, after `[SPLIT]` canonicalisation
- * and without defaults: an absent time stays absent.
+ * SHA-256 over the canonical JSON (RFC 8785) of the request body, after its responses were split at
+ * `[SPLIT]` and before defaults are filled in: an absent time stays absent.
  */
 export function requestHash(body: unknown): string {
   return createHash('sha256')
@@ -46,7 +47,7 @@ export function requestHash(body: unknown): string {
     .digest('hex')
 }
 
-/** Prepares a turn whose responses are split already, and not empty. */
+/** Prepares a turn. Its responses must be split already, and there must be at least one. */
 export function prepareTurn(
   principal: Principal,
   conversationId: string,
@@ -56,7 +57,7 @@ export function prepareTurn(
   const { user, assistant, segment } = turn
   const received = now()
   const humanAt = timeOf(user?.at) ?? received
-  // The AI message follows the human one by a microsecond, the smallest step that is kept.
+  // The AI message follows the human one by a microsecond, the smallest step that is stored.
   const assistantAt = timeOf(assistant.at) ?? (user === undefined ? received : humanAt + 1n)
   const human = user === undefined ? null : humanMessage(user, printTime(humanAt))
   const answer: NewMessage = {
@@ -67,7 +68,7 @@ export function prepareTurn(
     fields: assistantFields(assistant),
   }
   const segmentId = segment === undefined ? null : canonicalId(segment.id)
-  const given = [user?.id, assistant.id].flatMap((id) =>
+  const callerIds = [user?.id, assistant.id].flatMap((id) =>
     id === undefined ? [] : [canonicalId(id)],
   )
   const completes = segment?.agentResponse !== undefined && segmentId !== null && human !== null
@@ -76,7 +77,7 @@ export function prepareTurn(
     conversationId,
     key: key ?? null,
     hash: key === undefined ? null : requestHash(turn),
-    given: given.length > 0 ? given : null,
+    callerIds: callerIds.length > 0 ? callerIds : null,
     human,
     assistant: answer,
     segment: segmentId,
@@ -91,12 +92,12 @@ export function prepareTurn(
       : null,
     received: printTime(received),
   }
-  const rest = restOf(row)
-  const json = `${requiredJson(row)}${rest}}`
+  const optional = optionalJson(row)
+  const json = `${requiredJson(row)}${optional}}`
   return {
     row,
     json,
-    restJson: rest === '' ? null : `{${rest.slice(1)}}`,
+    restJson: optional === '' ? null : `{${optional.slice(1)}}`,
     bytes: Buffer.byteLength(json),
   }
 }
@@ -114,7 +115,7 @@ const humanMessage = (user: NewUser, createdAt: string): NewMessage => ({
 export const humanType = (user: Pick<NewUser, 'voice'>): Message['messageType'] =>
   user.voice === undefined ? 'text' : 'audio'
 
-/** The fields of a human message as its caller gives them. */
+/** The fields of a human message from the request. */
 export function humanFields({ voice, metadata }: Omit<NewUser, 'id'>): NewFields {
   const seconds = voice?.durationSeconds ?? 0
   return {
@@ -128,7 +129,7 @@ export function humanFields({ voice, metadata }: Omit<NewUser, 'id'>): NewFields
   }
 }
 
-/** The fields of an AI message as its caller gives them. */
+/** The fields of an AI message from the request. */
 export function assistantFields(assistant: NewTurn['assistant']): NewFields {
   const urls = assistant.ttsAudioUrls ?? []
   return {
@@ -143,11 +144,12 @@ export function assistantFields(assistant: NewTurn['assistant']): NewFields {
 }
 
 /**
- * What every turn has, as an object that is not closed yet. Ids and times that are made here have nothing
- * to escape.
+ * The required fields of a turn as the beginning of a JSON object, without its closing brace. Ids
+ * and times that this service made need no escaping.
  */
-function requiredJson({ tenant, conversationId, key, hash, given, human, assistant }: TurnRow) {
-  const id = given === null ? quoted : JSON.stringify
+function requiredJson(row: TurnRow) {
+  const { tenant, conversationId, key, hash, callerIds, human, assistant } = row
+  const id = callerIds === null ? quoted : JSON.stringify
   let json = `{"tenant":${JSON.stringify(tenant)},"conversation_id":${JSON.stringify(conversationId)},"assistant_id":${id(assistant.id)},"assistant_created_at":"${assistant.createdAt}","assistant_parts":${JSON.stringify(assistant.parts)}`
   if (human !== null)
     json += `,"human_id":${id(human.id)},"human_created_at":"${human.createdAt}","human_message_type":"${human.messageType}","human_text":${JSON.stringify(human.parts[0])}`
@@ -155,12 +157,12 @@ function requiredJson({ tenant, conversationId, key, hash, given, human, assista
   return json
 }
 
-/** What else there is, as members of an object, each behind a comma. */
-function restOf(row: TurnRow): string {
-  const { given, human, assistant, segment, agentResponse } = row
+/** The optional fields of a turn as members of a JSON object, each after a comma. */
+function optionalJson(row: TurnRow): string {
+  const { callerIds, human, assistant, segment, agentResponse } = row
   let json = human === null ? '' : fieldsJson('human', human.fields)
   json += fieldsJson('assistant', assistant.fields)
-  if (given !== null) json += `,"given":${JSON.stringify(given)}`
+  if (callerIds !== null) json += `,"given":${JSON.stringify(callerIds)}`
   if (segment !== null) json += `,"segment":${JSON.stringify(segment)}`
   if (agentResponse !== null)
     json += `,"agent_response":${JSON.stringify(agentResponse)},"lineage":${JSON.stringify(row.lineage)},"received":"${row.received}"`
@@ -171,18 +173,18 @@ const quoted = (text: string) => `"${text}"`
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : parseTime(text))
 
-/** A caller's time in the wire's form. */
+/** A time from a request, printed as the wire prints it. */
 export function printedTime(text: string | undefined): string | null {
   const time = timeOf(text)
   return time === undefined ? null : printTime(time)
 }
 
-/** What a message has that nobody has reported on. */
+/** The fields of a new message, which no interruption report has changed. */
 const unreported = { state: 'filled', heard: null, interruptedAt: null } as const
 
 /**
- * The turn's messages as they stand in the database, once it is known where. `urls`: the audio of
- * the answer, where some had waited for it.
+ * The turn's messages as they are stored at `version` and `seq`. `urls` is the answer's audio that
+ * had arrived before the turn, or null.
  */
 export function messagesOf(
   { row }: PreparedTurn,

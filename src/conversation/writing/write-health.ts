@@ -1,7 +1,7 @@
 /**
- * Whether the database takes writes, learned from the writes themselves. Three failures in a row for
- * a cause of the database's start a probe; only the probe decides, and it writes a turn of its own. So
- * neither a busy conversation nor a broken one makes a node unready.
+ * WriteHealth knows whether the database accepts writes. Three writes in a row that fail because of
+ * the database start a probe. Only the probe decides, and it writes a turn of its own. So neither a
+ * busy conversation nor a damaged one makes a node unready.
  */
 import type { Events } from '../../events.ts'
 import type { Database } from '../../ports/database.ts'
@@ -9,22 +9,22 @@ import { type DatabaseCode, databaseCodeOf } from '../sql/database-problems.ts'
 import type { Effect } from './effects.ts'
 import { type DatabaseState, databaseState, writeRefusal } from './probe.ts'
 
-/** Where writers report failed writes. */
+/** The part of WriteHealth to which writes report their failures. */
 export type FailedWrites = Pick<WriteHealth, 'failed'>
 
 export type WriteHealthOptions = {
   readonly database: Database
   readonly events: Pick<Events, 'writesLost' | 'writesBack' | 'workFailed'>
   /**
-   * Milliseconds between two probes, give or take a quarter.
+   * Milliseconds between two probes; each pause is up to a quarter shorter or longer.
    * @default 2000
    */
   readonly everyMs?: number
 }
 
-/** Failures in a row that start the probe. */
+/** Consecutive failures that start the probe. */
 const failuresMin = 3
-/** Probes in a row that must succeed after one that failed. */
+/** Consecutive probes that must succeed after a failed one before writes count as working. */
 const successesMin = 2
 
 export class WriteHealth implements Disposable {
@@ -53,14 +53,20 @@ export class WriteHealth implements Disposable {
     this.#everyMs = everyMs
   }
 
-  /** Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not count. */
+  /**
+   * Records that `writes` writes failed with `thrown`. Lock waits and faults of the service do not
+   * count.
+   */
   failed(thrown: unknown, writes: number): void {
     if (databaseCodeOf(thrown) === undefined) return
     this.#failures += writes
     if (this.#failures >= failuresMin) this.#schedule()
   }
 
-  /** Asks the database; where reads and writes work by its answer, the last probe's code counts for writes. Never rejects. */
+  /**
+   * The problem codes with which reads and writes fail now. It asks the database. If the database
+   * reports no problem with writes, the code of the last probe counts. Never rejects.
+   */
   async state(): Promise<DatabaseState> {
     const { reads, writes = this.#refusal } = await databaseState(this.#database)
     return { reads, writes }
@@ -75,7 +81,7 @@ export class WriteHealth implements Disposable {
     if (this.#isStopped || this.#isProbing || this.#timer !== undefined) return
     const inMs = Math.max(0, this.#nextAt - performance.now())
     this.#timer = setTimeout(() => void this.#probe(), inMs)
-    // It alone keeps no process alive.
+    // The timer alone does not keep the process alive.
     if (typeof this.#timer === 'object') this.#timer.unref()
   }
 
@@ -97,7 +103,7 @@ export class WriteHealth implements Disposable {
       this.#refusal = code
       return
     }
-    // A lock wait or a fault of the service says nothing of whether the database takes writes.
+    // A lock wait or a fault of the service does not show whether the database accepts writes.
     if (thrown !== undefined) {
       this.#events.workFailed('write-probe', thrown)
       return

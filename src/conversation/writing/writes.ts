@@ -1,4 +1,4 @@
-/** How a write is made: one autocommitted call, its outcome, and the effects of its commit. */
+/** Runs writes. Each write is one autocommitted call with an outcome, followed by its effects. */
 import type { Database, Param, QueryOptions, Statement } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
 import { problemOf, type StatementKind } from '../sql/database-problems.ts'
@@ -9,20 +9,23 @@ import type { FailedWrites } from './write-health.ts'
 
 export type Writes = {
   readonly lockTimeoutMs: number
-  /** The answered row, where its outcome is one of those named; else the problem it names. */
+  /**
+   * Calls a write function and returns its row. Fails with the problem that the row's outcome
+   * names, unless that outcome is one of `good`.
+   */
   write<Row extends { outcome: string }>(
     text: string,
     params: readonly Param[],
     good: readonly string[],
     options: WriteOptions,
   ): Promise<Row>
-  /** Runs one statement that writes; its failures are problems. */
+  /** Runs one statement that writes. Fails with a `Problem`. */
   run<Row extends object>(
     kind: Exclude<StatementKind, 'read'>,
     statement: Statement,
     options?: QueryOptions,
   ): Promise<Row[]>
-  /** Tells the effects of the one version that a call took, or of those after `from`. */
+  /** Runs the effects for `version`, or for all versions after `from` up to `version`. */
   announce(
     principal: Principal,
     conversationId: string,
@@ -34,7 +37,10 @@ export type Writes = {
 }
 
 export type WriteOptions = QueryOptions & {
-  /** Whether the same call, sent again, is the same write: by a key, an id, or a whole value. */
+  /**
+   * Whether the same call can be sent again without writing twice: it has a key or an id, or sets a
+   * whole value.
+   */
   readonly isRepeatable: boolean
 }
 
@@ -49,10 +55,10 @@ export function createWrites(options: {
   const run: Writes['run'] = async <Row extends object>(
     kind: StatementKind,
     statement: Statement,
-    given?: QueryOptions,
+    queryOptions?: QueryOptions,
   ) => {
     try {
-      return await database.query<Row>(statement, given)
+      return await database.query<Row>(statement, queryOptions)
     } catch (thrown) {
       health?.failed(thrown, 1)
       throw problemOf(thrown, kind)
@@ -67,10 +73,10 @@ export function createWrites(options: {
       text: string,
       params: readonly Param[],
       good: readonly string[],
-      { isRepeatable, ...given }: WriteOptions,
+      { isRepeatable, ...queryOptions }: WriteOptions,
     ) {
       const kind = isRepeatable ? 'repeatable' : 'write'
-      const [row] = await run<Row>(kind, { text, params }, given)
+      const [row] = await run<Row>(kind, { text, params }, queryOptions)
       if (row === undefined) throw new Error('a write answered no row')
       if (!good.includes(row.outcome)) throw new Problem(row.outcome as ProblemCode)
       return row

@@ -1,4 +1,6 @@
-/** The wire schemas as the OpenAPI document shows them: JSON Schema 2020-12 with named components. */
+/**
+ * The wire schemas as the OpenAPI document shows them: JSON Schema 2020-12 with named components.
+ */
 import type { TSchema } from 'typebox'
 import * as audio from '../../conversation/wire/audio-schemas.ts'
 import * as formats from '../../conversation/wire/history-formats.ts'
@@ -60,7 +62,7 @@ export const reference = (name: ComponentName): JsonSchema => ({
   $ref: `#/components/schemas/${name}`,
 })
 
-/** TypeBox copies a schema when it marks it optional, so a named one is known by its text. */
+/** The name of each wire schema by its text: TypeBox copies a schema when it marks it optional. */
 const names = new Map(
   Object.entries(wireSchemas).map(([name, schema]) => [
     JSON.stringify(schema),
@@ -73,36 +75,42 @@ const { pattern: timeOutPattern } = wire.TimeOut as { pattern?: string }
 const isSchema = (value: unknown): value is JsonSchema =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** `root`: print it, and not a reference to it. */
-export function published(schema: unknown, root = false): JsonSchema {
+/**
+ * The schema as the OpenAPI document shows it. A schema with a name becomes a reference.
+ * @param root true for the definition of a named schema, which must not become a reference to
+ * itself
+ */
+export function publishSchema(schema: unknown, root = false): JsonSchema {
   if (!isSchema(schema)) throw new TypeError('A schema must be an object.')
   const name = root ? undefined : names.get(JSON.stringify(schema))
   if (name !== undefined) return reference(name)
   const { format, properties, patternProperties, items, anyOf, ...rest } = schema
   return {
     ...rest,
-    ...(typeof format === 'string' ? publishedFormat(format) : {}),
+    ...(typeof format === 'string' ? publishFormat(format) : {}),
     ...(schema.pattern === timeOutPattern ? { format: 'date-time' } : {}),
-    ...(isSchema(properties) ? { properties: eachPublished(properties) } : {}),
-    // TypeBox prints a record of anything as a pattern that matches every name.
+    ...(isSchema(properties) ? { properties: publishEach(properties) } : {}),
+    // TypeBox prints a record of any values as a pattern that matches every name.
     ...(patternProperties === undefined ? {} : { additionalProperties: true }),
-    ...(items === undefined ? {} : { items: published(items) }),
-    ...(Array.isArray(anyOf) ? publishedUnion(anyOf) : {}),
+    ...(items === undefined ? {} : { items: publishSchema(items) }),
+    ...(Array.isArray(anyOf) ? publishUnion(anyOf) : {}),
   }
 }
 
-const eachPublished = (schemas: JsonSchema): JsonSchema =>
-  Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, published(schema)]))
+const publishEach = (schemas: JsonSchema): JsonSchema =>
+  Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, publishSchema(schema)]))
 
-function publishedFormat(format: string): JsonSchema {
+function publishFormat(format: string): JsonSchema {
   if (format === 'turnlog-time') return { format: 'date-time' }
   if (format === 'http-url') return { pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' }
   return { format }
 }
 
-/** Literals become an enum, and "or null" a second type: what generators of clients read best. */
-function publishedUnion(members: readonly unknown[]): JsonSchema {
-  const schemas = members.map((member) => published(member))
+/**
+ * Literals become an enum, and "or null" becomes a second type: client generators read these best.
+ */
+function publishUnion(members: readonly unknown[]): JsonSchema {
+  const schemas = members.map((member) => publishSchema(member))
   if (schemas.every((schema) => 'const' in schema))
     return { type: 'string', enum: schemas.map((schema) => schema.const) }
   const [first, second] = schemas
@@ -116,45 +124,65 @@ const codeTable = [
   '| --- | --- | --- | --- |',
   ...problemCodes.map((code) => {
     const { status, title, retryable, retry } = problems[code]
-    const safe = retry === undefined ? (retryable ? 'yes' : 'no') : 'see its page'
+    const safe = retry === undefined ? (retryable ? 'yes' : 'no') : 'depends on the request'
     return `| [${code}](/problems/${code}) | ${status} | ${safe} | ${title} |`
   }),
 ].join('\n')
 
 const problemSchema: JsonSchema = {
   type: 'object',
-  description: 'Problem details (RFC 9457). Every answer that is not 2xx carries one.',
+  description:
+    'An error, as problem details (RFC 9457). The body of every answer whose status is not 2xx.',
   required: ['type', 'code', 'title', 'status', 'detail', 'retryable'],
   properties: {
     type: {
       type: 'string',
       format: 'uri-reference',
-      description: 'The page that explains the code: `/problems/<code>`.',
+      description: 'The page that explains the code and says what to do: `/problems/<code>`.',
     },
     code: { type: 'string', enum: problemCodes, description: codeTable },
-    title: { type: 'string', description: 'The same for every occurrence of the code.' },
+    title: {
+      type: 'string',
+      description: 'The code in words. It is the same for every problem with the code.',
+    },
     status: { type: 'integer', description: 'The HTTP status.' },
-    detail: { type: 'string', description: 'What is wrong with this request.' },
+    detail: {
+      type: 'string',
+      description: 'One sentence about this request: which rule it breaks, or why it failed.',
+    },
     errors: {
       type: 'array',
-      description: 'One entry per place that breaks a rule.',
+      description: 'One entry for each field or parameter that breaks a rule.',
       items: {
         type: 'object',
         required: ['in', 'pointer', 'message'],
         properties: {
-          in: { type: 'string', enum: ['body', 'query', 'path', 'header'] },
-          pointer: { type: 'string', description: 'A JSON Pointer (RFC 6901) into that part.' },
-          message: { type: 'string' },
+          in: {
+            type: 'string',
+            enum: ['body', 'query', 'path', 'header'],
+            description: 'The part of the request.',
+          },
+          pointer: {
+            type: 'string',
+            description:
+              'The field in that part, as a JSON Pointer (RFC 6901), for example `/user/at`.',
+          },
+          message: {
+            type: 'string',
+            description: 'The rule, for example `must be a UUID`.',
+          },
         },
       },
     },
     requestId: {
       type: 'string',
-      description: "The `Turnlog-Request-Id` of the answer; the service's log has it, too.",
+      description:
+        "The `Turnlog-Request-Id` of the request. Find the request in the service's log by it.",
     },
     retryable: {
       type: 'boolean',
-      description: 'Whether the very same request can succeed later.',
+      description:
+        'Whether you may send the very same request again, after `Retry-After` seconds if the answer has that header.',
     },
   },
 }
@@ -163,12 +191,12 @@ const dependencySchema = (status: JsonSchema): JsonSchema => ({
   type: 'object',
   required: ['name', 'status'],
   properties: {
-    name: { type: 'string', description: 'Where it is, without secrets.' },
+    name: { type: 'string', description: 'Its kind and address, without secrets.' },
     status,
     reason: {
       type: 'string',
       description:
-        'Why it is down, or what it lacks: the code of a problem, with a page of its own.',
+        'The problem code that says why it is down or refuses writes. `/problems/<code>` explains it.',
     },
   },
 })
@@ -177,17 +205,23 @@ const readinessSchema: JsonSchema = {
   type: 'object',
   required: ['status', 'dependencies'],
   properties: {
-    status: { type: 'string', enum: ['ready', 'degraded', 'unavailable', 'draining'] },
+    status: {
+      type: 'string',
+      enum: ['ready', 'degraded', 'unavailable', 'draining'],
+      description:
+        '`ready` and `degraded` come with 200, `unavailable` and `draining` with 503. `degraded`: the cache is down, or only reads work. `draining`: the node is about to stop.',
+    },
     dependencies: {
       type: 'object',
-      description: 'Each dependency by its name.',
+      description: 'The state of each dependency.',
       required: ['database', 'cache'],
       properties: {
         database: dependencySchema({ type: 'string', enum: ['up', 'down'] }),
         cache: dependencySchema({
           type: 'string',
           enum: ['up', 'down', 'read-only'],
-          description: '`read-only`: it answers and takes no writes, so nothing is read from it.',
+          description:
+            '`read-only`: the cache refuses writes, so the service does not read from it either.',
         }),
       },
     },
@@ -203,7 +237,7 @@ const healthSchema: JsonSchema = {
 /** `components.schemas` of the OpenAPI document. */
 export const componentSchemas: Record<ComponentName, JsonSchema> = {
   ...(Object.fromEntries(
-    Object.entries(wireSchemas).map(([name, schema]) => [name, published(schema, true)]),
+    Object.entries(wireSchemas).map(([name, schema]) => [name, publishSchema(schema, true)]),
   ) as Record<keyof typeof wireSchemas, JsonSchema>),
   Problem: problemSchema,
   Health: healthSchema,
@@ -211,8 +245,8 @@ export const componentSchemas: Record<ComponentName, JsonSchema> = {
 }
 
 /**
- * A Standard Schema that lets everything pass. Given as a route's `params`, it keeps the OpenAPI
- * plugin from writing its own description of them over ours.
+ * A Standard Schema that accepts every value. As a route's `params`, it keeps the OpenAPI plugin
+ * from replacing our description of the path parameters by its own.
  */
 export const passThrough = {
   '~standard': {

@@ -1,4 +1,7 @@
-/** The OpenAPI 3.1 document: what all operations have in common, and the description of one operation. */
+/**
+ * The OpenAPI 3.1 document: the parts that all operations share, and the description of one
+ * operation.
+ */
 import { openapi } from '@elysiajs/openapi'
 import type { DocumentDecoration } from 'elysia'
 import packageJson from '../../../package.json' with { type: 'json' }
@@ -11,19 +14,22 @@ import { commonProblems } from './problem-lists.ts'
 export const openapiPath = '/swagger/json'
 
 const tags = {
-  Conversations: 'Threads that turns are recorded in.',
-  Turns: 'Recording what was said, and attaching the audio it was spoken with.',
-  Messages: 'Reading what was said: by page, as history for an LLM, and as changes since a cursor.',
-  Voice: 'Speech: seats whose words come later, what was heard of an answer, and voice sessions.',
+  Conversations: 'Create, list, change and erase conversations (threads, sessions).',
+  Turns:
+    'Record turns (a human message and its AI answer), and attach the audio (TTS) of the answers.',
+  Messages:
+    'Read messages: page by page, as the history for an LLM, or as the changes since a cursor.',
+  Voice:
+    'Speech: turns whose transcript (STT) arrives later, interruptions (barge-in), and voice sessions.',
   Segments: 'Spans of a conversation that turns belong to and complete.',
-  Operations: 'Whether the service is alive and ready.',
+  Operations: 'Health checks: whether the process is alive and the service is ready.',
 } as const
 
 type Answer = {
   readonly description: string
   readonly schema?: ComponentName
   readonly example?: unknown
-  /** In place of the one example, by a short name of the case. */
+  /** Several examples instead of one, each under a short name. */
   readonly examples?: Readonly<Record<string, unknown>>
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -38,14 +44,14 @@ export type Operation = {
     readonly schema: ComponentName
     readonly required: boolean
     readonly mediaTypes: readonly string[]
-    /** By a short name of the case. */
+    /** Each under a short name. */
     readonly examples: Readonly<Record<string, unknown>>
   }
   readonly answers: Readonly<Record<number, Answer>>
   readonly problems: readonly ProblemCode[]
 }
 
-/** A route's `detail`, which the OpenAPI plugin puts into the document as it is. */
+/** The `detail` of a route. The OpenAPI plugin copies it into the document. */
 export function operation(described: Operation): DocumentDecoration {
   const { id, tag, summary, description, parameters, body, answers } = described
   const codes =
@@ -78,20 +84,21 @@ export function operation(described: Operation): DocumentDecoration {
       ...problemResponses(codes),
     },
   }
-  // The plugin types details as OpenAPI 3.0; what it prints is 3.1.
+  // The plugin types details as OpenAPI 3.0, but it prints OpenAPI 3.1.
   return detail as DocumentDecoration
 }
 
 const requestIdParameter = {
   in: 'header',
   name: 'Turnlog-Request-Id',
-  description: 'Names the request in answers and in the log: 1 to 128 visible ASCII characters.',
+  description:
+    "Your id for this request: 1 to 128 visible ASCII characters. The answer and the service's log contain it.",
   required: false,
   schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
 }
 
 const requestIdHeader = {
-  description: 'The id of the request: the one sent, or a new one.',
+  description: 'The id of the request: the one that you sent, or a new one.',
   schema: { type: 'string' },
 }
 
@@ -103,15 +110,16 @@ const pathExamples: Readonly<Record<string, string>> = {
 }
 
 function parameterOf(parameter: Parameter<string | number>) {
-  const { in: where, name, description, schema, given, fallback } = parameter
+  const { in: where, name, description, schema, isPresent, fallback } = parameter
   const example = pathExamples[name]
   return {
     in: where,
     name,
     description,
-    required: given && fallback === undefined,
+    required: isPresent && fallback === undefined,
     schema,
-    // Swagger UI sends the examples it finds: of what is optional there are none.
+    // Only path parameters have an example: Swagger UI sends the examples of optional parameters,
+    // too.
     ...(where === 'path' ? { example } : {}),
   }
 }
@@ -142,20 +150,34 @@ const responseOf = ({ description, schema, example, examples, headers = {} }: An
       }),
 })
 
-/** One response per status, with an example per code. */
+/** The responses for problems: one per status, with an example per code. */
 function problemResponses(codes: readonly ProblemCode[]) {
   const byStatus = Map.groupBy(codes, (code) => problems[code].status)
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, problemResponse(some)]))
+  return Object.fromEntries(
+    [...byStatus].map(([status, codesOfStatus]) => [status, problemResponse(codesOfStatus)]),
+  )
+}
+
+/** A code with its title and the first sentence of its help: what the caller does now. */
+function explain(code: ProblemCode): string {
+  const { title, help } = problems[code]
+  const action = help.slice(0, help.indexOf('. ') + 1) || help
+  return `\`${code}\`: ${title}. ${action}`
 }
 
 function problemResponse(codes: readonly ProblemCode[]) {
   const retryAfter = codes.some((code) => new Problem(code).retryAfterSeconds !== undefined)
   return {
-    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join('\n\n'),
+    description: codes.map(explain).join('\n\n'),
     headers: {
       'Turnlog-Request-Id': requestIdHeader,
       ...(retryAfter
-        ? { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } }
+        ? {
+            'Retry-After': {
+              description: 'Seconds to wait before you send the request again.',
+              schema: { type: 'integer' },
+            },
+          }
         : {}),
     },
     content: {
@@ -177,7 +199,7 @@ const problemExamples = Object.fromEntries(
   }),
 )
 
-/** The plugin that prints the document; the page that shows it is ours (`swagger.ts`). */
+/** The plugin that prints the document. `swagger.ts` makes the page that shows it. */
 export const openapiPlugin = () =>
   openapi({
     provider: null,
@@ -189,11 +211,12 @@ export const openapiPlugin = () =>
         title: 'Turnlog',
         version: packageJson.version,
         description: [
-          'The durable turn log for voice and chat agents: record each human+AI turn, read it back',
-          'as history for an LLM, follow its changes from a cursor.',
+          'The durable turn log for voice and chat agents. Record each turn (a human message and its',
+          'AI answer), read the history for an LLM, and follow the changes from a cursor.',
           '',
-          'Every answer that is not 2xx is a problem (RFC 9457); [/problems](/problems) explains',
-          'each code.',
+          'Every answer whose status is not 2xx is a problem (RFC 9457) with a stable `code`;',
+          '[/problems](/problems) says for each code what to do. Send writes with an `Idempotency-Key`',
+          'where the operation has one: a retry with the same key is then recorded once.',
         ].join('\n'),
       },
       tags: Object.entries(tags).map(([name, description]) => ({ name, description })),

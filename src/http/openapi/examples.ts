@@ -1,4 +1,4 @@
-/** The examples of the OpenAPI document: all of one small conversation. */
+/** The examples of the OpenAPI document. All show the same small conversation. */
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
@@ -110,7 +110,10 @@ export const exampleIds = {
   voiceSessionId: 'call-7',
 } as const
 
-/** By what they are examples of; `satisfies` keeps them true to the wire. */
+/**
+ * Each example under the name of its schema or case. `satisfies` checks them against the wire
+ * types.
+ */
 export const examples = {
   newConversation,
   conversationPatch: { title: 'Booked: a table for two', metadata: { channel: null } },

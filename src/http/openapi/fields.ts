@@ -1,4 +1,4 @@
-/** The parameters the routes take. */
+/** The parameters of the routes. */
 
 import { type HistoryFormat, historyFormats } from '../../conversation/wire/history-formats.ts'
 import { canonicalId } from '../../conversation/wire/ids.ts'
@@ -14,38 +14,41 @@ const pathId = (name: string, description: string): Parameter<string, true> => (
   name,
   description,
   schema: { type: 'string', format: 'uuid' },
-  given: true,
+  isPresent: true,
   read: (text) => (isUuid(text) ? canonicalId(text) : refuse('id-invalid', 'must be a UUID')),
 })
 
-export const conversationId = pathId('id', "The conversation's id.")
-export const messageId = pathId('mid', "The AI message's id.")
-export const segmentId = pathId('sid', "The segment's id.")
+export const conversationId = pathId('id', 'The id of the conversation.')
+export const messageId = pathId('mid', 'The id of the AI message.')
+export const segmentId = pathId('sid', 'The id of the segment.')
 
 const text = (name: string, description: string): Parameter<string, false> => ({
   in: 'query',
   name,
   description,
   schema: { type: 'string', minLength: 1 },
-  given: false,
+  isPresent: false,
   read: (value) => {
     if (value === '') return refuse('field-invalid', 'must not be empty')
     return value.includes('\0') ? refuse('text-invalid', 'must not contain NUL') : value
   },
 })
 
-export const externalId = text('externalId', 'Only the conversation with this external id.')
-export const page = text('page', '`nextPage` of the answer before, as it came.')
+export const externalId = text('externalId', 'List only the conversation with this external id.')
+export const page = text(
+  'page',
+  '`nextPage` of the previous answer, unchanged. Leave it out for the first page.',
+)
 export const since = text(
   'since',
-  'The cursor up to which you know the conversation; absent: from its beginning.',
+  'The `cursor` of your last answer. Without it, the changes start at the beginning of the conversation.',
 )
 export const minCursor = text(
   'minCursor',
-  'Answer from a state at least as new as this cursor. Without `consistency` it is `eventual` with that floor.',
+  'Read a state that is at least as new as this cursor, for example the one of your last write. If you send it without `consistency`, the read is `eventual`.',
 )
 
-/** A count of rows within a range whose upper bound is a setting. */
+/** A parameter for a number of rows. The upper bound of its range is a setting. */
 function count(name: string, description: string, max: { setting: string; value: number }) {
   const refusal = refuse(
     'limit-invalid',
@@ -65,20 +68,23 @@ function count(name: string, description: string, max: { setting: string; value:
 export function limit(max: number, fallback: number): Parameter<number, true> {
   const reduced = Math.min(fallback, max)
   return {
-    ...count('limit', 'How many at most.', { setting: 'limits.pageLimitMax', value: max }),
+    ...count('limit', 'The maximum number of entries in the answer.', {
+      setting: 'limits.pageLimitMax',
+      value: max,
+    }),
     schema: { type: 'integer', minimum: 1, maximum: max, default: reduced },
-    given: true,
+    isPresent: true,
     fallback: reduced,
   }
 }
 
 export const last = (max: number): Parameter<number, false> => ({
-  ...count('last', 'Only the newest of this many messages; absent: all of them.', {
+  ...count('last', 'Read only the newest N messages. Without it, all messages are read.', {
     setting: 'limits.historyMessagesMax',
     value: max,
   }),
   schema: { type: 'integer', minimum: 1, maximum: max },
-  given: false,
+  isPresent: false,
 })
 
 const seq = (name: string, description: string): Parameter<number, false> => ({
@@ -86,16 +92,16 @@ const seq = (name: string, description: string): Parameter<number, false> => ({
   name,
   description,
   schema: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-  given: false,
+  isPresent: false,
   read: (value) =>
     wholeNumber(value) ??
     refuse('field-invalid', `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`),
 })
 
-export const after = seq('after', 'Only messages with a higher `seq`.')
-export const before = seq('before', 'Only messages with a lower `seq`.')
+export const after = seq('after', 'Read only messages with a `seq` above this number.')
+export const before = seq('before', 'Read only messages with a `seq` below this number.')
 
-/** Absent where `fallback` is undefined. */
+/** A query parameter that is one of several words. */
 const choice = <const Options extends readonly string[]>(
   name: string,
   description: string,
@@ -110,57 +116,59 @@ const choice = <const Options extends readonly string[]>(
 })
 
 export const order: Parameter<'asc' | 'desc', true> = {
-  ...choice('order', 'By `seq`, upwards or downwards.', ['asc', 'desc']),
+  ...choice('order', 'Sort by `seq`: `asc` upwards, `desc` downwards.', ['asc', 'desc']),
   schema: { type: 'string', enum: ['asc', 'desc'], default: 'asc' },
-  given: true,
+  isPresent: true,
   fallback: 'asc',
 }
 
 export const consistency: Parameter<'strong' | 'eventual', false> = {
   ...choice(
     'consistency',
-    '`strong`: everything committed before the request. `eventual`: perhaps a little less, and faster. Without it: `strong`, or `eventual` where `minCursor` is given.',
+    '`strong`: the answer contains every write that was acknowledged before the request. `eventual`: faster, but the newest writes may be missing. The default is `strong`, or `eventual` if `minCursor` is sent.',
     ['strong', 'eventual'],
   ),
   schema: { type: 'string', enum: ['strong', 'eventual'] },
-  given: false,
+  isPresent: false,
 }
 
 export const format: Parameter<HistoryFormat, true> = {
   ...choice(
     'format',
-    'The shape of the messages: `turnlog`, message parameters for `openai`, or stored messages for `langchain`.',
+    'The shape of the messages: `turnlog` (all fields), `openai` (message parameters: `role` and `content`), or `langchain` (stored messages).',
     historyFormats,
   ),
   schema: { type: 'string', enum: historyFormats, default: 'turnlog' },
-  given: true,
+  isPresent: true,
   fallback: 'turnlog',
 }
 
 export const view: Parameter<View, false> = {
   ...choice(
     'view',
-    '`said`: what was said. `heard`: what the listener heard of it; what nobody heard is left out. Without it: `said` in the format `turnlog`, else `heard`.',
+    '`said`: the whole text of each message. `heard`: interrupted AI messages end where the listener stopped hearing them (barge-in), and those of which nothing was heard are left out. The default is `said` in the format `turnlog`, otherwise `heard`.',
     views,
   ),
   schema: { type: 'string', enum: views },
-  given: false,
+  isPresent: false,
 }
 
 export const include: Parameter<'pending', false> = {
-  ...choice('include', '`pending`: with the seats of turns whose words have not come yet.', [
-    'pending',
-  ]),
+  ...choice(
+    'include',
+    '`pending`: include the seats, which are human messages whose words have not arrived yet.',
+    ['pending'],
+  ),
   schema: { type: 'string', enum: ['pending'] },
-  given: false,
+  isPresent: false,
 }
 
 export const voiceSessionId: Parameter<string, true> = {
   in: 'path',
   name: 'vid',
-  description: "The voice session's id, percent-encoded.",
+  description: 'The id of the voice session, percent-encoded.',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
-  given: true,
+  isPresent: true,
   read: (value) => {
     if (value.includes('\0') || !value.isWellFormed())
       return refuse('text-invalid', 'must not contain NUL or a lone surrogate')
@@ -170,22 +178,23 @@ export const voiceSessionId: Parameter<string, true> = {
   },
 }
 
-/** A parameter of the socket's address. */
-export const followed: Parameter<string, false> = {
+/** A parameter in the address of the live socket. */
+export const followedConversation: Parameter<string, false> = {
   in: 'query',
   name: 'conversation',
-  description: 'Follow this conversation at once.',
+  description: 'Follow this conversation as soon as the socket opens.',
   schema: { type: 'string', format: 'uuid' },
-  given: false,
+  isPresent: false,
   read: (value) => (isUuid(value) ? canonicalId(value) : refuse('id-invalid', 'must be a UUID')),
 }
 
+/** How many of the newest messages a subscription in the address starts with. */
 export const tail = (max: number): Parameter<number, false> => ({
   in: 'query',
   name: 'tail',
   description: 'Start with the newest N messages.',
   schema: { type: 'integer', minimum: 0, maximum: max },
-  given: false,
+  isPresent: false,
   read: (value) => {
     const number = wholeNumber(value)
     return number !== undefined && number <= max
@@ -198,28 +207,33 @@ export const idempotencyKey: Parameter<string, false> = {
   in: 'header',
   name: 'Idempotency-Key',
   description:
-    "Names this turn for the conversation's life, so that sending it again records it once: 1 to 255 visible ASCII characters.",
+    'Your name for this turn: 1 to 255 visible ASCII characters. If you send the same key and body again, for example after a lost answer, the turn is recorded once. The same key with another body is refused with `idempotency-conflict`.',
   schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
-  given: false,
+  isPresent: false,
   read: (value) =>
     visibleAscii.test(value)
       ? value
       : refuse('idempotency-key-invalid', 'must be 1 to 255 visible ASCII characters'),
 }
 
-/** The key where it is the turn's only name. */
-export const turnKey: Parameter<string, true> = { ...idempotencyKey, given: true }
+/** The idempotency key as a required parameter: an opened turn has no other name. */
+export const turnKey: Parameter<string, true> = {
+  ...idempotencyKey,
+  description:
+    'Your name for this turn: 1 to 255 visible ASCII characters. Open and complete the turn with the same key. If you send the same request again, it is stored once.',
+  isPresent: true,
+}
 
-/** The value of `If-Match: *`, which any version satisfies. */
+/** The value that stands for `If-Match: *`, which every version satisfies. */
 export const anyVersion = -1
 
 export const ifMatch: Parameter<number, false> = {
   in: 'header',
   name: 'If-Match',
   description:
-    'Change the conversation only if this is its version: `42`, `"42"` (the `ETag`), or `*` for any.',
+    'Change the conversation only if it has this version: `42`, `"42"` (the `ETag`), or `*` for any version. Otherwise the answer is 412 `version-mismatch`.',
   schema: { type: 'string', pattern: '^(\\*|\\d{1,16}|"\\d{1,16}")$' },
-  given: false,
+  isPresent: false,
   read: (value) => {
     if (value === '*') return anyVersion
     const match = version.exec(value)

@@ -1,23 +1,28 @@
 /**
- * Parameters of requests: path, query and headers. One declaration both reads a parameter and
- * describes it in the OpenAPI document.
+ * Parameters of requests: path, query and headers. One declaration reads a parameter and describes
+ * it in the OpenAPI document.
  */
 import { type ProblemCode, type Violation, violationProblem } from '../../problem.ts'
 import type { JsonSchema } from './component-schemas.ts'
 
-/** Why a value is refused. */
+/** The code and the message for a refused value. */
 export type Refusal = { readonly refused: ProblemCode; readonly message: string }
 
+/** Refuses a value. The message continues the name of the parameter: "must be a UUID". */
 export const refuse = (code: ProblemCode, message: string): Refusal => ({ refused: code, message })
 
-/** `Given`: whether there always is a value, because the parameter is required or has a default. */
-export type Parameter<Value, Given extends boolean = boolean> = {
+/**
+ * `isPresent`: whether there is always a value, because the parameter is required or has a default.
+ */
+export type Parameter<Value, Present extends boolean = boolean> = {
   readonly in: 'path' | 'query' | 'header'
   readonly name: string
   readonly description: string
   readonly schema: JsonSchema
-  readonly given: Given
+  readonly isPresent: Present
+  /** The value if the parameter is not sent. */
   readonly fallback?: Value
+  /** Parses the text of the parameter. */
   readonly read: (text: string) => Value | Refusal
 }
 
@@ -25,46 +30,47 @@ export type Parameters = { readonly [property: string]: Parameter<string | numbe
 
 type ValueOf<P> = P extends Parameter<infer Value> ? Value : never
 
-/** Read parameters; one that was not sent and has no default is absent. */
+/** The values of parsed parameters. A parameter that was not sent and has no default is absent. */
 export type Values<Declared extends Parameters> = {
-  readonly [K in keyof Declared as Declared[K]['given'] extends true ? K : never]: ValueOf<
+  readonly [K in keyof Declared as Declared[K]['isPresent'] extends true ? K : never]: ValueOf<
     Declared[K]
   >
 } & {
-  readonly [K in keyof Declared as Declared[K]['given'] extends true ? never : K]?: ValueOf<
+  readonly [K in keyof Declared as Declared[K]['isPresent'] extends true ? never : K]?: ValueOf<
     Declared[K]
   >
 }
 
 export type Inputs<Declared extends Parameters> = {
   readonly declared: Declared
-  /** Reads all parameters. Throws one problem that names every place that breaks a rule. */
+  /** Parses all parameters of a request. Throws one problem that names every wrong parameter. */
   read(request: Request, path: Readonly<Record<string, string>>): Values<Declared>
 }
 
+/** Makes the reader of declared parameters. An undeclared query parameter is refused. */
 export function inputs<const Declared extends Parameters>(declared: Declared): Inputs<Declared> {
   const entries = Object.entries(declared)
-  const known = new Set(
+  const queryNames = new Set(
     entries.filter(([, parameter]) => parameter.in === 'query').map(([, { name }]) => name),
   )
   return {
     declared,
     read(request, path) {
       const violations: Violation[] = []
-      const query = readQuery(request.url, known, violations)
+      const query = readQuery(request.url, queryNames, violations)
       const values: Record<string, string | number> = {}
       for (const [property, parameter] of entries) {
         const { in: where, name } = parameter
         const text =
           where === 'path'
-            ? // The router leaves out a segment that is no percent-encoded UTF-8.
+            ? // The router leaves out a segment that is not percent-encoded UTF-8.
               (path[name] ?? '')
             : where === 'query'
               ? query?.get(name)
               : request.headers.get(name)
         if (text === undefined || text === null) {
           if (parameter.fallback !== undefined) values[property] = parameter.fallback
-          else if (parameter.given)
+          else if (parameter.isPresent)
             violations.push(violation(refuse('field-missing', 'is required'), where, name))
           continue
         }
@@ -86,20 +92,24 @@ const violation = (
 ): Violation => ({
   code: refused,
   in: where,
-  // A name can hold anything: it is escaped as RFC 6901 says, and cut to bound the answer.
+  // A name can contain any text: it is escaped by the rules of RFC 6901, and cut to keep the answer
+  // small.
   pointer: `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
   message,
 })
 
-/** Undefined where the URL has no query: the common case, which allocates nothing. */
+/**
+ * The query parameters, or undefined if the URL has no query: the common case, which allocates
+ * nothing.
+ */
 function readQuery(
   url: string,
-  known: ReadonlySet<string>,
+  queryNames: ReadonlySet<string>,
   violations: Violation[],
 ): Map<string, string> | undefined {
   const start = url.indexOf('?')
   if (start === -1) return undefined
-  const found = new Map<string, string>()
+  const values = new Map<string, string>()
   const add = (refusal: Refusal, name: string) => violations.push(violation(refusal, 'query', name))
   for (const pair of url.slice(start + 1).split('&')) {
     if (pair === '') continue
@@ -109,11 +119,12 @@ function readQuery(
     const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
     if (name === undefined || value === undefined)
       add(refuse('field-invalid', 'is not percent-encoded UTF-8'), name ?? rawName)
-    else if (!known.has(name)) add(refuse('field-unknown', 'is not a parameter here'), name)
-    else if (found.has(name)) add(refuse('field-invalid', 'must be given once'), name)
-    else found.set(name, value)
+    else if (!queryNames.has(name))
+      add(refuse('field-unknown', 'is not a parameter of this route'), name)
+    else if (values.has(name)) add(refuse('field-invalid', 'must be sent only once'), name)
+    else values.set(name, value)
   }
-  return found
+  return values
 }
 
 const encoded = /[%+]/

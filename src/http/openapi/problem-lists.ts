@@ -1,4 +1,4 @@
-/** Problems that several operations can answer with. */
+/** Lists of problems that several operations share. */
 import type { ProblemCode } from '../../problem.ts'
 
 /** Problems that every operation of the API can answer with. */
@@ -16,7 +16,7 @@ export const commonProblems: readonly ProblemCode[] = [
   'internal',
 ]
 
-/** Problems of every write, with a body or without. */
+/** Problems of every write, with or without a body. */
 export const writeProblems = [
   'origin-refused',
   'media-type-unsupported',

@@ -1,4 +1,4 @@
-/** The examples of speech, of the same small conversation. */
+/** The examples of voice operations, from the conversation of `examples.ts`. */
 
 import type * as audio from '../../conversation/wire/audio-schemas.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'

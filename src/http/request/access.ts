@@ -1,19 +1,22 @@
 /**
- * Admission, checked before routing: by the host name of the request and the origin of its web page. A
- * browser sends any page's forms and sockets to any address without asking; only the page's origin tells
- * them apart. Programs that are no browsers send no origin.
+ * Access control before routing (CORS, DNS rebinding): by the host name of the request and the
+ * origin of its web page. A browser sends any page's forms and sockets to any address without
+ * asking the server first; only the page's origin tells pages apart. Programs other than browsers
+ * send no origin.
  */
 import { isLoopback } from '../../config.ts'
 import { Problem } from '../../problem.ts'
-import { createHostRule, isLoopbackName, listOf, memo } from './hosts.ts'
+import { createHostRule, isLoopbackName, memoize, parseList } from './hosts.ts'
 import { pathOf } from './request-url.ts'
 
 export type AccessSettings = {
-  /** The address that the service listens on; of an app that is mounted elsewhere, its setting. */
+  /**
+   * The address that the service listens on, from `server.host`, also for an app on another server.
+   */
   readonly host: string
-  /** Origins with commas between them, or `*`. */
+  /** Origins, separated by commas, or `*`. */
   readonly allowedOrigins: string
-  /** Host names with commas between them, or `*`. */
+  /** Host names, separated by commas, or `*`. */
   readonly allowedHosts: string
   /** Whether callers are not authenticated. */
   readonly isOpen: boolean
@@ -21,43 +24,47 @@ export type AccessSettings = {
 
 export type Access = {
   /**
-   * Throws `host-invalid` or `host-refused`; of a write, `origin-refused`, and `media-type-unsupported`
-   * where the type is one that a form may send without asking.
+   * Throws `host-invalid` or `host-refused`. For a write it also throws `origin-refused`, and
+   * `media-type-unsupported` for a media type that a form can send without a preflight.
    */
   admit(request: Request): void
-  /** Whether a page of another origin may read what is answered. */
-  isShared(origin: string): boolean
-  /** Whether the request comes from a web page that may not write here; false for programs. */
-  isForeign(request: Request): boolean
+  /** Whether pages of this origin may read the answers. */
+  mayRead(origin: string): boolean
+  /**
+   * Whether the request comes from a web page that may not write or connect. It is false for
+   * programs.
+   */
+  isForbiddenPage(request: Request): boolean
 }
 
-/** A warning to the operator about the settings, if one is due. */
+/** A warning to the operator if every web page could use a service without authentication. */
 export const accessWarning = ({ allowedOrigins, isOpen }: AccessSettings): string | undefined =>
-  isOpen && listOf(allowedOrigins).includes('*')
-    ? 'server.allowedOrigins is *, and nobody is authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
+  isOpen && parseList(allowedOrigins).includes('*')
+    ? 'server.allowedOrigins is *, and callers are not authenticated: every web page that is opened in a browser which reaches this service can read and erase everything. Name the origins instead.'
     : undefined
 
 const hostRefused =
-  'The service does not answer under the name in Host: the setting server.allowedHosts does not hold it.'
+  'The service does not answer under the name in the Host header. If the name is yours, add it to the setting server.allowedHosts.'
 const hostRefusedOnLoopback =
-  'The service does not answer under the name in Host: it is not a loopback name, and the setting server.allowedHosts does not hold it.'
+  'The service does not answer under the name in the Host header. Use localhost or 127.0.0.1, or add the name to the setting server.allowedHosts.'
 
-/** The problem of a page that may not write, connect or send a preflight. */
+/** The problem for a web page that may not write, connect or send a preflight. */
 export const originRefused = (): Problem =>
   new Problem(
     'origin-refused',
-    'This web page may not write or connect: the setting server.allowedOrigins does not hold its origin.',
+    'This web page may not write or connect. If the page is yours, add its origin to the setting server.allowedOrigins.',
   )
 
-/** Paths answered under any Host: an orchestrator probes a node by a name or address of its own. */
+/** Paths that are answered under any Host: an orchestrator probes a node under names of its own. */
 const forAnyHost = new Set(['/healthz', '/readyz', '/healthz/', '/readyz/'])
 
 const reads = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Media types that a browser sends to any site without a preflight. */
+/** Media types that a browser sends to any server without a preflight. */
 const formType =
   /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\s*(;|$)/i
 
+/** Makes the access rules from the settings of `server` and `auth`. */
 export function createAccess({
   host,
   allowedOrigins,
@@ -67,18 +74,18 @@ export function createAccess({
   const isLoopbackAlone = isLoopback(host)
   const isHostChecked = isOpen && (isLoopbackAlone || allowedHosts !== '')
   const judgeHost = createHostRule(isHostChecked ? allowedHosts : '*', isLoopbackAlone)
-  const listed = new Set(listOf(allowedOrigins).map(asSent))
-  const isShared = memo(
+  const allowed = new Set(parseList(allowedOrigins).map(asSent))
+  const mayRead = memoize(
     (origin) =>
-      listed.has('*') ||
-      listed.has(origin.toLowerCase()) ||
+      allowed.has('*') ||
+      allowed.has(origin.toLowerCase()) ||
       (isLoopbackAlone && isLoopbackPage(origin)),
   )
-  const isForeign = (request: Request): boolean => {
+  const isForbiddenPage = (request: Request): boolean => {
     const { headers } = request
     const origin = headers.get('origin')
-    if (origin !== null) return !isShared(origin) && !isOwn(origin, request)
-    // Without `Origin`, `Sec-Fetch-Site` tells whether the page is another site's.
+    if (origin !== null) return !mayRead(origin) && !isOwn(origin, request)
+    // Without `Origin`, `Sec-Fetch-Site` shows whether the page belongs to another site.
     const site = headers.get('sec-fetch-site')
     return site === 'cross-site' || site === 'same-site'
   }
@@ -90,16 +97,16 @@ export function createAccess({
       if (verdict === 'refused' && !forAnyHost.has(pathOf(request)))
         throw new Problem('host-refused', isLoopbackAlone ? hostRefusedOnLoopback : hostRefused)
       if (reads.has(method)) return
-      if (isForeign(request)) throw originRefused()
+      if (isForbiddenPage(request)) throw originRefused()
       const type = headers.get('content-type')
       if (type !== null && type !== 'application/json' && formType.test(type))
         throw new Problem(
           'media-type-unsupported',
-          'A form cannot be sent here. Send JSON with the header Content-Type: application/json.',
+          'The service does not accept forms. Send JSON with the header Content-Type: application/json.',
         )
     },
-    isShared,
-    isForeign,
+    mayRead,
+    isForbiddenPage,
   }
 }
 
@@ -116,12 +123,12 @@ function isLoopbackPage(origin: string): boolean {
 }
 
 /**
- * Whether the page comes from the host and port that the request came to. A proxy may have ended TLS
- * on the way, so the scheme tells nothing.
+ * Whether the page comes from the host and port that the request was sent to. The scheme is not
+ * compared, because a proxy may have ended TLS on the way.
  */
 function isOwn(origin: string, { headers, url }: Request): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, host } = new URL(origin)
-  const asked = `${protocol}//${headers.get('host') || new URL(url).host}`
-  return host !== '' && URL.canParse(asked) && new URL(asked).host === host
+  const ownOrigin = `${protocol}//${headers.get('host') || new URL(url).host}`
+  return host !== '' && URL.canParse(ownOrigin) && new URL(ownOrigin).host === host
 }

@@ -1,4 +1,4 @@
-/** Answers: JSON, and problems. */
+/** Responses with JSON, and responses with a problem. */
 import { Buffer } from 'node:buffer'
 import type { Problem } from '../../problem.ts'
 
@@ -6,12 +6,12 @@ const json = 'application/json'
 const encoder = new TextEncoder()
 
 /**
- * From about 16 KB, Bun sends a body that was made after a real await at a fourth of its speed,
- * unless it is a stream.
+ * Bodies of this size and more are sent as streams. From about 16 KB, Bun sends a body that was
+ * made after a real await at a quarter of its speed, unless the body is a stream.
  */
 const streamFromBytes = 15_000
 
-/** `headers` beside the content type; a 200 unless said otherwise. */
+/** A value as a JSON response. `headers` are added to the content type. @default status 200 */
 export function answer(
   value: unknown,
   status = 200,
@@ -20,7 +20,7 @@ export function answer(
   return textAnswer(JSON.stringify(value), status, headers)
 }
 
-/** JSON that is printed already. */
+/** A response of JSON that is already a text. */
 export function textAnswer(
   text: string,
   status: number,
@@ -33,7 +33,7 @@ export function textAnswer(
   return new Response(bytes.byteLength < streamFromBytes ? text : streamOf(bytes), init)
 }
 
-/** JSON that is printed as bytes. The bytes must not change afterwards. */
+/** A response of JSON that is already bytes. The bytes must not change afterwards. */
 export const printedAnswer = (
   bytes: Uint8Array<ArrayBuffer>,
   status = 200,
@@ -44,7 +44,7 @@ export const printedAnswer = (
     headers: { 'content-type': json, ...headers },
   })
 
-/** JSON from a stream. */
+/** A response of JSON from a stream. */
 export const streamedAnswer = (
   stream: ReadableStream<Uint8Array>,
   status = 200,
@@ -55,8 +55,10 @@ const comma = 0x2c
 
 export type Members = Readonly<Record<string, unknown>>
 
-/** The members before and after the list in an object, as printed. */
-export function around(
+/**
+ * The texts before and after the list `name` in a JSON object that has other members on both sides.
+ */
+export function listBrackets(
   name: string,
   before: Members,
   after: Members,
@@ -65,37 +67,43 @@ export function around(
   return { start: `{${head}${head && ','}"${name}":[`, end: `]${tail && ','}${tail}}` }
 }
 
-/** An object with printed messages in it, as JSON. */
+/** A JSON object with the list `messages`, made of messages that are already texts. */
 export function textWithMessages(texts: readonly string[], before: Members, after: Members) {
-  const { start, end } = around('messages', before, after)
+  const { start, end } = listBrackets('messages', before, after)
   return `${start}${texts.join(',')}${end}`
 }
 
-/** An object with the list `name` of printed items, as bytes. The members before and after it must be ASCII. */
+/**
+ * The bytes of a JSON object with the list `name`, whose items are already bytes. The members
+ * before and after the list must be ASCII.
+ */
 export function bodyWithList(
   name: string,
   texts: readonly Uint8Array[],
   before: Members,
   after: Members,
 ): Uint8Array<ArrayBuffer> {
-  const { start, end } = around(name, before, after)
+  const { start, end } = listBrackets(name, before, after)
   let length = start.length + Math.max(0, texts.length - 1) + end.length
   for (const text of texts) length += text.length
-  // Not from the shared pool: the body may be kept for as long as its window.
+  // The buffer is not taken from the shared pool: the body may stay in memory as long as its
+  // window.
   const body = Buffer.allocUnsafeSlow(length)
-  let at = body.write(start, 0, 'latin1')
+  let offset = body.write(start, 0, 'latin1')
   let isFirst = true
   for (const text of texts) {
-    if (!isFirst) body[at++] = comma
+    if (!isFirst) body[offset++] = comma
     isFirst = false
-    body.set(text, at)
-    at += text.length
+    body.set(text, offset)
+    offset += text.length
   }
-  body.write(end, at, 'latin1')
+  body.write(end, offset, 'latin1')
   return body
 }
 
-/** A stream of one chunk. Bun's `direct` kind of stream makes the whole answer a tenth cheaper. */
+/**
+ * A stream of one chunk. With Bun's `direct` kind of stream the whole answer costs a tenth less.
+ */
 const streamOf = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
   isDirectKnown
     ? directStreamOf(bytes)
@@ -114,14 +122,15 @@ function directStreamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
       controller.close()
     },
   }
-  // The kind is no web standard, so it has no type. Bun holds data back up to the mark: here all of it,
-  // which then goes out with its length in one write, instead of as a chunk and an end.
+  // The `direct` kind is no web standard, so it has no type. Bun holds data back up to the
+  // high-water mark. The mark is above the whole body here, so the body is sent in one write and
+  // with its length.
   return new ReadableStream(source as unknown as UnderlyingDefaultSource<Uint8Array>, {
     highWaterMark: bytes.byteLength + 1,
   })
 }
 
-/** False on other runtimes, which throw for an unknown kind of stream. */
+/** Whether the runtime knows the `direct` kind of stream. Runtimes other than Bun throw for it. */
 const isDirectKnown = (() => {
   try {
     directStreamOf(new Uint8Array(1))
@@ -131,13 +140,13 @@ const isDirectKnown = (() => {
   }
 })()
 
-/** A 204: there was nothing to do. */
-export const nothing = (): Response => new Response(null, { status: 204 })
+/** A 204: the request changed nothing. */
+export const noContent = (): Response => new Response(null, { status: 204 })
 
-/** A conversation's version as an entity tag, to be sent back as `If-Match`. */
+/** The version of a conversation as an ETag. Callers send it back as `If-Match`. */
 export const entityTag = (version: number): string => `"${version}"`
 
-/** RFC 9457. */
+/** The response of a problem (RFC 9457), with `Retry-After` if the problem has it. */
 export function problemAnswer(
   problem: Problem,
   requestId: string,

@@ -1,14 +1,15 @@
-/** Request bodies: bounded while they arrive, strict UTF-8, JSON. */
+/** Request bodies: JSON in strict UTF-8, bounded while they arrive. */
 
 import { parseJson, refuseInexact } from '../../conversation/wire/json-text.ts'
 import { nextRound } from '../../mechanics/time-slices.ts'
 import { Problem } from '../../problem.ts'
 
 export type BodyRules = {
-  /** Whether an absent body is refused; otherwise it is read as `{}`. */
+  /** Whether an absent body is refused. If not, it is read as `{}`. */
   readonly required: boolean
-  /** The maximum size of the body, and the setting that says so. */
+  /** The maximum size of the body, in bytes. */
   readonly maxBytes: number
+  /** The name of the setting that `maxBytes` comes from. */
   readonly setting: string
   readonly mediaTypes: readonly string[]
 }
@@ -17,7 +18,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 const digits = /^\d+$/
 
-/** The JSON value of a body. A media type is checked even where an optional body is absent. */
+/**
+ * Reads the JSON value of a body. A media type is checked even if an optional body is absent. Fails
+ * with `media-type-unsupported`, `body-too-large`, `body-not-json` or `number-inexact`.
+ */
 export async function readJson(request: Request, rules: BodyRules): Promise<unknown> {
   const { headers } = request
   const isTyped = rules.required || headers.has('content-type')
@@ -26,19 +30,20 @@ export async function readJson(request: Request, rules: BodyRules): Promise<unkn
   // A body whose Content-Length is too large is not read at all.
   if (Number(contentLength) > rules.maxBytes) throw tooLarge(rules)
   let bytes: Uint8Array
-  // HTTP bounds the body by its Content-Length, and reading it whole costs a fraction of a stream. It is
-  // read here, because one more async call was measured at 1 to 3 % of a turn's request.
+  // HTTP bounds such a body by its Content-Length, and reading it whole costs a fraction of a
+  // stream. It is read in this function, because one more async call was measured at 1 to 3 % of a
+  // turn's request.
   if (digits.test(contentLength))
     try {
       bytes = await request.bytes()
     } catch (cause) {
-      return brokenOff(cause)
+      return throwBrokenOff(cause)
     }
   else bytes = await streamedBytes(request, rules)
   if (bytes.byteLength > rules.maxBytes) throw tooLarge(rules)
   if (bytes.byteLength === 0) {
     if (!rules.required) return {}
-    throw new Problem('body-not-json', 'The body is empty, and must be a JSON value.')
+    throw new Problem('body-not-json', 'The body is empty. It must be a JSON value.')
   }
   if (!isTyped) checkMediaType(headers, rules.mediaTypes)
   const value = parse(bytes)
@@ -51,10 +56,10 @@ function checkMediaType(headers: Headers, mediaTypes: readonly string[]): void {
   if (encoding !== null && encoding.toLowerCase() !== 'identity')
     throw new Problem(
       'media-type-unsupported',
-      'Send the body without a Content-Encoding: compressed bodies are not read.',
+      'Send the body without a Content-Encoding: the service does not read compressed bodies.',
     )
   const contentType = headers.get('content-type')
-  // A web page can send a body without a media type to any address; such a request has an Origin.
+  // A web page can send a body without a media type to any address. Such a request has an Origin.
   if (contentType === 'application/json' || (contentType === null && !headers.has('origin'))) return
   const [mediaType = '', ...options] = (contentType ?? '')
     .toLowerCase()
@@ -70,19 +75,22 @@ function checkMediaType(headers: Headers, mediaTypes: readonly string[]): void {
     throw new Problem('media-type-unsupported', 'Send the body in UTF-8.')
 }
 
-const nothing = new Uint8Array()
+const noBytes = new Uint8Array()
 
 const tooLarge = ({ maxBytes, setting }: BodyRules): Problem =>
   new Problem('body-too-large', `The body may have ${maxBytes} bytes at most (${setting}).`)
 
-/** The bytes of a body without a length, read no further than its bound. */
+/**
+ * The bytes of a body without a Content-Length. Reading stops when the body exceeds its maximum
+ * size.
+ */
 async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8Array> {
-  if (request.body === null) return nothing
+  if (request.body === null) return noBytes
   const chunks: Uint8Array[] = []
   let length = 0
   const reader = request.body.getReader()
   for (;;) {
-    const { done, value } = await reader.read().catch(brokenOff)
+    const { done, value } = await reader.read().catch(throwBrokenOff)
     if (done) break
     length += value.byteLength
     if (length > rules.maxBytes) {
@@ -92,16 +100,19 @@ async function streamedBytes(request: Request, rules: BodyRules): Promise<Uint8A
     }
     chunks.push(value)
   }
-  const [first = nothing] = chunks
-  return chunks.length < 2 ? first : joined(chunks, length)
+  const [first = noBytes] = chunks
+  return chunks.length < 2 ? first : concatenate(chunks, length)
 }
 
-/** The caller disconnected, or broke the rules of HTTP. */
-const brokenOff = (cause: unknown): never => {
+/**
+ * Throws the problem of a body that ended early: the caller disconnected, or broke the rules of
+ * HTTP.
+ */
+const throwBrokenOff = (cause: unknown): never => {
   throw new Problem('body-not-json', 'The body broke off before its end.', { cause })
 }
 
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length)
   let offset = 0
   for (const chunk of chunks) {
@@ -111,7 +122,10 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return whole
 }
 
-/** After parsing a body of more bytes, other requests get a turn before it is handled. */
+/**
+ * After parsing a body of more bytes than this, other requests get a turn before this one is
+ * handled.
+ */
 const aloneBytesMax = 262_144
 
 function parse(bytes: Uint8Array): unknown {

@@ -1,10 +1,11 @@
 /**
- * What lets web pages of allowed origins read what is answered (CORS). Never with credentials: the
- * service knows no cookies.
+ * The headers that let web pages of allowed origins read answers (CORS). Credentials are never
+ * allowed, because the service has no cookies.
  */
 
 const join = (names: readonly string[]) => names.join(', ')
 
+/** Request headers that pages may send (Access-Control-Allow-Headers). */
 const requestHeaders = [
   'authorization',
   'content-type',
@@ -15,7 +16,7 @@ const requestHeaders = [
   'turnlog-request-id',
 ]
 
-/** Response headers exposed to scripts (Access-Control-Expose-Headers). */
+/** Response headers that scripts may read (Access-Control-Expose-Headers). */
 const answerHeaders = [
   'allow',
   'etag',
@@ -34,7 +35,10 @@ const maxAge = '7200'
 export const isPreflight = ({ method, headers }: Request): boolean =>
   method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
 
-/** For an unknown path every method is allowed: the browser sends the request, and the page can read its 404. */
+/**
+ * The answer to a preflight. An unknown path allows every method, so that the page can read its
+ * 404.
+ */
 export function preflightAnswer(methods: readonly string[]): Response {
   const allowed = methods.length > 0 ? methods : ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
   return new Response(null, {
@@ -49,8 +53,8 @@ export function preflightAnswer(methods: readonly string[]): Response {
 
 const exposed = join(answerHeaders)
 
-/** Lets pages of this origin read the answer. */
-export function share({ headers }: Response, origin: string): void {
+/** Lets pages of this origin read the response. */
+export function allowReading({ headers }: Response, origin: string): void {
   headers.set('access-control-allow-origin', origin)
   headers.set('access-control-expose-headers', exposed)
 }

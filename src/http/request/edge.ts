@@ -1,13 +1,14 @@
 /**
- * The edge of the service: what is true of every request, whatever its outcome. A request has an id, a
- * failure is answered with a problem, and no answer may be cached unless it says so.
+ * The edge of the service: the code that every HTTP request passes, whatever its outcome. Each
+ * request has an id, each failure is answered with a problem, and no answer may be cached unless
+ * its route allows it.
  */
 import { newId } from '../../conversation/wire/ids.ts'
 import type { Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 import { type Access, originRefused } from './access.ts'
 import { problemAnswer } from './answer.ts'
-import { isPreflight, preflightAnswer, share } from './cors.ts'
+import { allowReading, isPreflight, preflightAnswer } from './cors.ts'
 import { createRequestLog, type RequestLog, type RequestLogOptions } from './request-log.ts'
 import { pathOf, routable } from './request-url.ts'
 
@@ -23,19 +24,25 @@ export type EdgeOptions = {
   readonly events: Events
   readonly access: Access
   readonly log: RequestLogOptions
-  /** A path whose problems a page of any origin may read: a page cannot read why its socket was refused. */
+  /**
+   * A path whose problems pages of any origin may read: that of the live socket. A browser does not
+   * show a page why its WebSocket was refused, so the page asks again with a plain GET.
+   */
   readonly readableAnywhere: string
 }
 
 const readableByPages = { 'access-control-allow-origin': '*' }
 
-/** Edge gives every request its id, its problem where it fails, and the headers that all answers have. */
+/**
+ * Edge gives every request its id, every failed one its problem, and every answer the common
+ * headers.
+ */
 export class Edge {
   readonly #events: Events
   readonly #access: Access
   readonly #log: RequestLog
   readonly #readableAnywhere: string
-  /** What handlers threw, until `around` answers it. */
+  /** The errors that handlers threw, until `#answer` turns them into problems. */
   readonly #thrown = new WeakMap<Request, unknown>()
 
   constructor({ events, access, log, readableAnywhere }: EdgeOptions) {
@@ -45,14 +52,14 @@ export class Edge {
     this.#readableAnywhere = readableAnywhere
   }
 
-  /** For the framework's error hook: keeps what was thrown until `around` answers it. */
+  /** The framework's error hook. It keeps the error until `#answer` turns it into a problem. */
   failed({ request, error }: { request: Request; error: unknown }): Response {
     this.#thrown.set(request, error)
     return new Response(null, { status: 500 })
   }
 
-  /** `handle` with the edge around it. `routes` are read only for preflights and unknown paths. */
-  around(handle: Fetch, routes: () => readonly RoutePattern[]): Fetch {
+  /** Puts the edge around `handle`. `routes` is called only for preflights and unknown paths. */
+  wrap(handle: Fetch, routes: () => readonly RoutePattern[]): Fetch {
     return (received) => this.#answer(received, handle, routes)
   }
 
@@ -63,25 +70,25 @@ export class Edge {
   ): Promise<Response> {
     const startedAt = performance.now()
     const request = routable(received)
-    const sent = request.headers.get(requestIdHeader)
-    const requestId = sent !== null && usableId.test(sent) ? sent : newId()
+    const sentId = request.headers.get(requestIdHeader)
+    const requestId = sentId !== null && usableId.test(sentId) ? sentId : newId()
     const isHead = request.method === 'HEAD'
-    const asked = isHead ? asGet(request) : request
+    const routed = isHead ? asGet(request) : request
     let response: Response
     let error: unknown
     try {
       this.#access.admit(request)
-      response = isPreflight(request) ? this.#preflight(request, routes()) : await handle(asked)
-      if (response.status >= 400) error = this.#thrown.get(asked)
+      response = isPreflight(request) ? this.#preflight(request, routes()) : await handle(routed)
+      if (response.status >= 400) error = this.#thrown.get(routed)
     } catch (caught) {
-      error = caught ?? new Error('Nothing was thrown.')
+      error = caught ?? new Error('The handler threw undefined or null.')
       response = new Response(null, { status: 500 })
     }
-    if (error !== undefined) response = this.#failure(asked, error, requestId, routes)
+    if (error !== undefined) response = this.#failure(routed, error, requestId, routes)
     const ms = performance.now() - startedAt
-    if (this.#log.wants(response.status, ms)) {
+    if (this.#log.isLogged(response.status, ms)) {
       const outcome = { status: response.status, ms, requestId, error }
-      this.#log.answered(request, pathOf(request), outcome)
+      this.#log.write(request, pathOf(request), outcome)
     }
     if (isHead) response = await withoutBody(response)
     this.#addHeaders(response, requestId, request.headers.get('origin'))
@@ -91,14 +98,14 @@ export class Edge {
   #addHeaders(response: Response, requestId: string, origin: string | null): void {
     const { headers } = response
     headers.set(requestIdHeader, requestId)
-    // A cache on the way would keep serving what was erased.
+    // A cache between service and caller would keep serving erased content.
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
     headers.append('vary', 'Origin')
-    if (origin !== null && this.#access.isShared(origin)) share(response, origin)
+    if (origin !== null && this.#access.mayRead(origin)) allowReading(response, origin)
   }
 
   #preflight(request: Request, routes: readonly RoutePattern[]): Response {
-    if (this.#access.isForeign(request)) throw originRefused()
+    if (this.#access.isForbiddenPage(request)) throw originRefused()
     return preflightAnswer(methodsOf(request, routes))
   }
 
@@ -118,7 +125,9 @@ export class Edge {
 
 const asGet = ({ url, headers }: Request): Request => new Request(url, { headers })
 
-/** The same status and headers, with the length of the body that a GET would answer. */
+/**
+ * The same status and headers without the body, with the length that the body of a GET would have.
+ */
 async function withoutBody(response: Response): Promise<Response> {
   const { status, headers } = response
   const length = (await response.arrayBuffer()).byteLength
@@ -129,13 +138,16 @@ async function withoutBody(response: Response): Promise<Response> {
 const isNotFound = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
 
-/** Logs refused hosts and origins, three a minute at most: the operator may have forgotten a setting. */
+/**
+ * Logs refused hosts and origins, at most three a minute: the operator may have forgotten a
+ * setting.
+ */
 function logRefusal(events: Events, { headers }: Request, { code }: Problem): void {
   if (code === 'host-refused') events.hostRefused(headers.get('host') ?? '')
   if (code === 'origin-refused') events.originRefused(headers.get('origin') ?? 'another site')
 }
 
-/** The methods of the routes that match the path; empty for an unknown path. */
+/** The methods of the routes that match the path, or none for an unknown path. */
 function methodsOf(request: Request, routes: readonly RoutePattern[]): string[] {
   const segments = segmentsOf(pathOf(request))
   const methods = routes
@@ -144,7 +156,7 @@ function methodsOf(request: Request, routes: readonly RoutePattern[]): string[] 
   return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort()
 }
 
-/** A 405 where the path has routes of other methods, else a 404. */
+/** A 405 if the path has routes for other methods, otherwise a 404. */
 function answerMiss(
   request: Request,
   requestId: string,
@@ -153,16 +165,15 @@ function answerMiss(
   const methods = methodsOf(request, routes)
   if (methods.length === 0)
     return problemAnswer(
-      new Problem('route-not-found', 'No route has this path; /swagger shows those there are.'),
+      new Problem('route-not-found', 'No route has this path. /swagger lists every route.'),
       requestId,
     )
   const allow = methods.join(', ')
-  return problemAnswer(new Problem('method-not-allowed', `This path takes ${allow}.`), requestId, {
-    allow,
-  })
+  const detail = `This path supports ${allow}.`
+  return problemAnswer(new Problem('method-not-allowed', detail), requestId, { allow })
 }
 
-/** The segments of a path; a slash at its end makes no difference. */
+/** The segments of a path. A slash at its end makes no difference. */
 const segmentsOf = (path: string): string[] => path.replace(/^\/|\/$/g, '').split('/')
 
 const matches = (pattern: readonly string[], segments: readonly string[]): boolean =>

@@ -1,9 +1,9 @@
-/** The lines of the log about requests: failures, slow requests, and every request where the setting asks for it. */
-import type { Answered, Events } from '../../events.ts'
+/** The log lines of requests: failed ones, slow ones, and all of them if `log.requests` is on. */
+import type { AnsweredRequest, Events } from '../../events.ts'
 import { Problem, toProblem } from '../../problem.ts'
 
 export type RequestLogOptions = {
-  /** Milliseconds from which on a request is logged as slow; 0 turns that off. */
+  /** A request that takes more milliseconds is logged as slow. 0 logs none. */
   readonly slowRequestMs: number
   /** Whether every request is logged. */
   readonly requests: boolean
@@ -13,15 +13,20 @@ export type Outcome = {
   readonly status: number
   readonly ms: number
   readonly requestId: string
-  /** What was thrown, where the answer is a problem. */
+  /** The error, if the answer is a problem. */
   readonly error: unknown
 }
 
 export type RequestLog = {
-  /** Called for every request, so it must stay cheap. */
-  wants(status: number, ms: number): boolean
-  /** `path`: without the query, which may hold what no log may. */
-  answered(request: Request, path: string, outcome: Outcome): void
+  /**
+   * Whether the request has a line in the log. It is called for every request, so it must stay
+   * cheap.
+   */
+  isLogged(status: number, ms: number): boolean
+  /**
+   * Logs an answered request. `path` has no query, which may contain text that must not be logged.
+   */
+  write(request: Request, path: string, outcome: Outcome): void
 }
 
 const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|$)/i
@@ -29,15 +34,16 @@ const conversation = /^\/v1\/conversations\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9
 /** The maximum length of a logged route, in characters. */
 const routeMax = 200
 
+/** Makes the request log from the settings `server.slowRequestMs` and `log.requests`. */
 export function createRequestLog(events: Events, options: RequestLogOptions): RequestLog {
   const { requests } = options
   const slowMs = options.slowRequestMs || Number.POSITIVE_INFINITY
 
   return {
-    wants: (status, ms) => requests || status >= 400 || ms > slowMs,
+    isLogged: (status, ms) => requests || status >= 400 || ms > slowMs,
 
-    answered({ method, headers }, path, { status, ms, requestId, error }) {
-      const answered: Answered = {
+    write({ method, headers }, path, { status, ms, requestId, error }) {
+      const answered: AnsweredRequest = {
         route: `${method} ${path.slice(0, routeMax)}`,
         ms: Math.round(ms * 10) / 10,
         requestId,
@@ -48,7 +54,7 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
         const bytes = length === null ? undefined : Number(length)
         events.request({ ...answered, status, bytes })
       }
-      if (status >= 500) unanswered(events, answered, status, error)
+      if (status >= 500) logFailure(events, answered, status, error)
       else {
         if (status >= 400 && error instanceof Problem)
           events.requestRefused({ ...answered, status, code: error.code })
@@ -58,8 +64,13 @@ export function createRequestLog(events: Events, options: RequestLogOptions): Re
   }
 }
 
-/** The only 5xx that is no problem is the report of `/readyz`. */
-function unanswered(events: Events, answered: Answered, status: number, error: unknown): void {
+/** Logs a 5xx. The only one without an error is the report of `/readyz`. */
+function logFailure(
+  events: Events,
+  answered: AnsweredRequest,
+  status: number,
+  error: unknown,
+): void {
   if (error === undefined) {
     events.requestUnserved({ ...answered, status, code: 'not-ready', cause: undefined })
     return

@@ -1,11 +1,14 @@
-/** The AsyncAPI 3 document of the live socket, from the schemas that the frames are checked with. */
+/**
+ * The AsyncAPI 3 document of the live socket. It is made from the schemas that the frames are
+ * checked with.
+ */
 import type { TSchema } from 'typebox'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { closings } from '../../live/protocol/close-codes.ts'
 import { protocolName, tailMax } from '../../live/protocol/frame-fields.ts'
 import { clientFrames } from '../../live/protocol/protocol.ts'
 import { serverFrames } from '../../live/protocol/server-frames.ts'
-import { componentSchemas, type JsonSchema, published } from '../openapi/component-schemas.ts'
+import { componentSchemas, type JsonSchema, publishSchema } from '../openapi/component-schemas.ts'
 import { answer } from '../request/answer.ts'
 import type { Router } from '../services.ts'
 import { livePath } from './live-socket.ts'
@@ -14,13 +17,16 @@ export const asyncapiPath = '/asyncapi.json'
 
 type Frames = Readonly<Record<string, TSchema>>
 
-/** `sub` of a client is `clientSub`: both sides have a `partial`. */
+/**
+ * The name of a frame in the document: a client's `sub` is `clientSub`, because both sides have a
+ * `partial`.
+ */
 const nameOf = (side: 'client' | 'server', t: string) =>
   `${side}${t.charAt(0).toUpperCase()}${t.slice(1)}`
 
 const messagesOf = (side: 'client' | 'server', frames: Frames) =>
   Object.entries(frames).map(([t, schema]) => {
-    const { description, ...payload } = published(schema, true)
+    const { description, ...payload } = publishSchema(schema, true)
     return [nameOf(side, t), { name: t, title: t, summary: description, payload }] as const
   })
 
@@ -29,7 +35,7 @@ const messages = [...messagesOf('client', clientFrames), ...messagesOf('server',
 const referencesOf = (side: 'client' | 'server', frames: Frames) =>
   Object.keys(frames).map((t) => ({ $ref: `#/channels/live/messages/${nameOf(side, t)}` }))
 
-/** The named schemas that a part of the document refers to, with those that they refer to. */
+/** The named schemas that a part of the document refers to, directly or through other schemas. */
 function schemasOf(part: unknown, found: Record<string, JsonSchema> = {}) {
   const names = JSON.stringify(part).matchAll(/"#\/components\/schemas\/(\w+)"/g)
   for (const [, name = ''] of names) {
@@ -48,9 +54,21 @@ const closeCodes = Object.entries(closings)
 const query: JsonSchema = {
   type: 'object',
   properties: {
-    conversation: { type: 'string', format: 'uuid', description: 'Follow it at once.' },
-    cursor: { type: 'string', description: 'From here on.' },
-    tail: { type: 'integer', minimum: 0, maximum: tailMax, description: 'From its newest.' },
+    conversation: {
+      type: 'string',
+      format: 'uuid',
+      description: 'Follow this conversation as soon as the socket opens, without a `sub`.',
+    },
+    cursor: {
+      type: 'string',
+      description: 'Continue after this cursor of the conversation, after a reconnect.',
+    },
+    tail: {
+      type: 'integer',
+      minimum: 0,
+      maximum: tailMax,
+      description: 'Start with the newest N messages of the conversation.',
+    },
   },
 }
 
@@ -60,18 +78,24 @@ const document = {
     title: 'Turnlog live',
     version: packageJson.version,
     description: [
-      `The protocol \`${protocolName}\`: one socket, many conversations, resumed by cursor without a gap.`,
-      'One JSON object a text message. Clients ignore fields and frames that they do not know.',
+      `The protocol \`${protocolName}\`: one WebSocket follows many conversations. After a reconnect, each`,
+      'continues from its cursor without a gap.',
+      'Each text message is one JSON object, a frame. Clients ignore fields and frames that they do not',
+      'know.',
       '',
-      'The server closes with a `bye` and one of these codes. 40xx do not come back unchanged, 41xx',
-      'come back later and later, 42xx come back at once.',
+      'The server closes a socket with a `bye` and one of these codes. After 40xx, reconnect only with a',
+      'corrected client. After 41xx, reconnect with growing delays. After 42xx, reconnect at once.',
       '',
       closeCodes,
     ].join('\n'),
   },
   defaultContentType: 'application/json',
   servers: {
-    local: { host: 'localhost:3000', protocol: 'ws', description: 'Where it runs by default.' },
+    local: {
+      host: 'localhost:3000',
+      protocol: 'ws',
+      description: 'The default address of a service on this machine.',
+    },
   },
   channels: {
     live: {
@@ -88,13 +112,13 @@ const document = {
     receive: {
       action: 'receive',
       channel: { $ref: '#/channels/live' },
-      summary: 'What clients send.',
+      summary: 'Frames that clients send.',
       messages: referencesOf('client', clientFrames),
     },
     send: {
       action: 'send',
       channel: { $ref: '#/channels/live' },
-      summary: 'What the server sends.',
+      summary: 'Frames that the server sends.',
       messages: referencesOf('server', serverFrames),
     },
   },

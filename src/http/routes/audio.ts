@@ -1,14 +1,14 @@
-/** The audio that answers were spoken with. */
+/** Routes for the audio (TTS) of AI messages. */
 import type { Attach, AttachByKey, AttachedAudio } from '../../conversation/wire/audio-schemas.ts'
 import { examples } from '../openapi/examples.ts'
 import { conversationId, messageId } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
 import { voiceExamples } from '../openapi/voice-examples.ts'
-import { answer, nothing } from '../request/answer.ts'
+import { answer, noContent } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const description =
-  '`ttsAudioUrls` replaces all URLs of the message; `part` and `ttsAudioUrl` set one. A `segmentId` tags the message and gives the segment the same audio, unless `updateSegment` is false. A `textHash` refuses audio of another text than the part has. What changes nothing takes no version.'
+  'Stores the URLs of the spoken parts (TTS) of an AI message. Send `ttsAudioUrls` to replace all URLs, or `part` and `ttsAudioUrl` to set the URL of one part. With a `segmentId`, the message is tagged with the segment, and the segment gets the same audio unless `updateSegment` is false. With a `textHash`, audio of another text than the part has is refused with `audio-stale`. A request that changes nothing keeps the version.'
 
 const bodyExamples = {
   all: examples.attachAll,
@@ -17,17 +17,22 @@ const bodyExamples = {
 }
 
 const attachedNow = {
-  description: 'The message as it now is.',
+  description: 'The audio is attached: the message in its new state.',
   schema: 'AttachedAudio',
   example: examples.attachedAudio,
 } as const
 
-const nothingAttached = { description: 'Nothing to attach, or no AI message to attach it to.' }
+const noUrl = { description: 'Nothing was written: the list contains no URL.' }
+
+const noUrlOrMessage = {
+  description:
+    'Nothing was written: the list contains no URL, or the conversation has no AI message yet.',
+}
 
 const audioProblems = ['url-invalid', 'urls-too-many', 'part-out-of-range', 'audio-stale'] as const
 
 const attached = (audio: AttachedAudio | null): Response =>
-  audio === null ? nothing() : answer(audio)
+  audio === null ? noContent() : answer(audio)
 
 const attachTts: RouteFactory = ({ store, decoder, limits }) =>
   route({
@@ -44,7 +49,7 @@ const attachTts: RouteFactory = ({ store, decoder, limits }) =>
       limits,
       decode: (json) => decoder.attach(json),
     },
-    answers: { 200: attachedNow, 204: nothingAttached },
+    answers: { 200: attachedNow, 204: noUrl },
     problems: [
       ...bodyProblems,
       ...conversationWriteProblems,
@@ -65,7 +70,7 @@ const attachTtsToLatest: RouteFactory = ({ store, decoder, limits }) =>
     id: 'attachTtsToLatest',
     tag: 'Turns',
     summary: 'Attach audio to the latest AI message, or to the answer of a turn',
-    description,
+    description: `${description} Without a \`key\`, the latest AI message is meant. With a \`key\`, it is the answer of the turn that has this idempotency key; the audio may arrive before its turn.`,
     parameters: { id: conversationId },
     body: {
       schema: 'AttachAnywhere',
@@ -77,11 +82,12 @@ const attachTtsToLatest: RouteFactory = ({ store, decoder, limits }) =>
     answers: {
       200: attachedNow,
       202: {
-        description: 'The turn of the key has no answer yet: the audio waits for it.',
+        description:
+          'The turn with this key has no answer yet. The audio waits for it until `heldUntil` and is then attached.',
         schema: 'HeldAudio',
         example: voiceExamples.heldAudio,
       },
-      204: nothingAttached,
+      204: noUrlOrMessage,
     },
     problems: [
       ...bodyProblems,

@@ -1,4 +1,4 @@
-/** Conversations: create, list, read, change, erase. */
+/** Routes that create, list, read, change and erase conversations. */
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import { examples } from '../openapi/examples.ts'
 import { anyVersion, conversationId, externalId, ifMatch, limit, page } from '../openapi/fields.ts'
@@ -8,9 +8,14 @@ import { listAnswer } from '../request/list-answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const collection = '/v1/conversations'
-const one = '/v1/conversations/:id'
+const conversationPath = '/v1/conversations/:id'
 
-/** A conversation with its version as the entity tag. */
+const createdHeaders = {
+  Location: 'The path of the conversation.',
+  ETag: 'The version of the conversation, for `If-Match`.',
+}
+
+/** A response with a conversation, and its version as the ETag. */
 const conversationAnswer = (conversation: Conversation): Response =>
   answer(conversation, 200, { etag: entityTag(conversation.version) })
 
@@ -22,7 +27,7 @@ const createConversation: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Conversations',
     summary: 'Create a conversation',
     description:
-      'The same body under the same `id` again answers 200 with the conversation as it is; another body under that `id` is a conflict. `createdAt` is part of the body; the list orders by it until there is a message.',
+      'Every field is optional. Send an `id` or an `externalId` of your own to make retries safe: the same body again answers 200 with the present state of the conversation, another body is refused with `conversation-taken` or `external-id-taken`. `createdAt` is part of the body; the list sorts by it until the conversation has a message.',
     parameters: {},
     body: {
       schema: 'NewConversation',
@@ -32,16 +37,16 @@ const createConversation: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       201: {
-        description: 'Created.',
+        description: 'The conversation was created.',
         schema: 'Conversation',
         example: examples.createdConversation,
-        headers: { Location: 'Where it is.', ETag: 'Its version.' },
+        headers: createdHeaders,
       },
       200: {
-        description: 'It was there already, created with the same body.',
+        description: 'The conversation exists already, created with the same body.',
         schema: 'Conversation',
         example: examples.conversation,
-        headers: { Location: 'Where it is.', ETag: 'Its version.' },
+        headers: createdHeaders,
       },
     },
     problems: [
@@ -71,11 +76,13 @@ const listConversations: RouteFactory = ({ reader, limits }) =>
     path: collection,
     id: 'listConversations',
     tag: 'Conversations',
-    summary: 'List conversations, the last active first',
+    summary: 'List conversations, the most recently active first',
+    description:
+      'Returns one page. Send its `nextPage` as `page` for the next one, until `nextPage` is null.',
     parameters: { page, limit: limit(limits.pageLimitMax, 50), externalId },
     answers: {
       200: {
-        description: 'One page.',
+        description: 'One page of conversations.',
         schema: 'ConversationList',
         example: examples.conversationList,
       },
@@ -90,7 +97,7 @@ const listConversations: RouteFactory = ({ reader, limits }) =>
 const getConversation: RouteFactory = ({ reader }) =>
   route({
     method: 'GET',
-    path: one,
+    path: conversationPath,
     id: 'getConversation',
     tag: 'Conversations',
     summary: 'Read a conversation',
@@ -100,7 +107,7 @@ const getConversation: RouteFactory = ({ reader }) =>
         description: 'The conversation.',
         schema: 'Conversation',
         example: examples.conversation,
-        headers: { ETag: 'Its version, for `If-Match`.' },
+        headers: { ETag: 'The version of the conversation, for `If-Match`.' },
       },
     },
     problems: ['id-invalid', 'conversation-not-found', 'conversation-erased'],
@@ -111,11 +118,12 @@ const getConversation: RouteFactory = ({ reader }) =>
 const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
   route({
     method: 'PATCH',
-    path: one,
+    path: conversationPath,
     id: 'patchConversation',
     tag: 'Conversations',
-    summary: 'Change title, metadata or external id',
-    description: 'The body is a JSON Merge Patch (RFC 7396): null removes a member.',
+    summary: 'Change the title, metadata or external id',
+    description:
+      'Send only the fields to change, as a JSON Merge Patch (RFC 7396): null removes a field or a member of `metadata`. With `If-Match`, a change that another caller made in between is not overwritten.',
     parameters: { id: conversationId, ifMatch },
     body: {
       schema: 'ConversationPatch',
@@ -126,10 +134,10 @@ const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       200: {
-        description: 'The conversation as it now is.',
+        description: 'The conversation in its new state.',
         schema: 'Conversation',
         example: examples.patchedConversation,
-        headers: { ETag: 'Its version.' },
+        headers: { ETag: 'The new version of the conversation.' },
       },
     },
     problems: [
@@ -152,16 +160,16 @@ const patchConversation: RouteFactory = ({ store, decoder, limits }) =>
 const eraseConversation: RouteFactory = ({ store }) =>
   route({
     method: 'DELETE',
-    path: one,
+    path: conversationPath,
     id: 'eraseConversation',
     tag: 'Conversations',
     summary: 'Erase a conversation',
     description:
-      'Deletes its messages and segments for good; the id is never used again. Repeatable: the receipt stays the same.',
+      'Deletes the content of a conversation for good: messages, segments, title, metadata and external id. Its id is never used again. The request can be repeated: it then returns the same receipt.',
     parameters: { id: conversationId },
     answers: {
       200: {
-        description: 'What was deleted.',
+        description: 'The receipt: when the conversation was erased, and how much was deleted.',
         schema: 'ErasureReceipt',
         example: examples.erasureReceipt,
       },

@@ -1,4 +1,4 @@
-/** `/v1/live`: where a request becomes a socket. Bun's sockets meet the runtime-agnostic side here alone. */
+/** `/v1/live`: it turns a request into a WebSocket. Only this file knows Bun's sockets. */
 import { authenticate } from '../../auth.ts'
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
@@ -8,7 +8,7 @@ import type { ClientFrames } from '../../live/protocol/protocol.ts'
 import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
 import { Session } from '../../live/socket/session.ts'
 import { Problem, violationProblem } from '../../problem.ts'
-import { followed, since, tail } from '../openapi/fields.ts'
+import { followedConversation, since, tail } from '../openapi/fields.ts'
 import { inputs } from '../openapi/parameters.ts'
 import { originRefused } from '../request/access.ts'
 import type { Router } from '../services.ts'
@@ -16,18 +16,19 @@ import type { Router } from '../services.ts'
 export const livePath = '/v1/live'
 
 export type LiveServices = {
-  /** Whether the request is that of a web page which may not connect. */
-  isForeign(request: Request): boolean
+  /** Whether the request comes from a web page that may not connect. */
+  isForbiddenPage(request: Request): boolean
+  /** Whether the service is about to stop. */
   draining(): boolean
 }
 
-/** The `data` of Bun's socket until it is open; then it is the session. */
+/** The `data` of Bun's socket until it opens. From then on, `data` is the session. */
 type Opening = {
   readonly principal: Principal
-  readonly first: ClientFrames['sub'] | undefined
+  readonly firstSub: ClientFrames['sub'] | undefined
 }
 
-/** The part of Bun's `ServerWebSocket` that is used here. */
+/** The members of Bun's `ServerWebSocket` that this file uses. */
 type BunSocket = {
   data: unknown
   sendText(text: string): number
@@ -40,9 +41,9 @@ type BunSocket = {
   terminate(): void
 }
 
-export function addLive(router: Router, { isForeign, draining }: LiveServices): void {
+export function addLive(router: Router, { isForbiddenPage, draining }: LiveServices): void {
   const parameters = inputs({
-    conversation: followed,
+    conversation: followedConversation,
     cursor: { ...since, name: 'cursor' },
     tail: tail(tailMax),
   })
@@ -51,12 +52,15 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
     ({ request, server }) => {
       const query = parameters.read(request, {})
       const { headers } = request
-      if (isForeign(request)) throw originRefused()
+      if (isForbiddenPage(request)) throw originRefused()
       const offered = headers.get('sec-websocket-protocol')
       if (offered !== null && !offered.split(',').some((one) => one.trim() === protocolName))
         throw new Problem('protocol-unsupported')
       if (draining()) throw new Problem('draining')
-      const opening: Opening = { principal: authenticate(request), first: firstOf(query) }
+      const opening: Opening = {
+        principal: authenticate(request),
+        firstSub: firstSubscription(query),
+      }
       // Checked last, so that a plain GET gets the same error as a handshake.
       if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem('upgrade-required')
@@ -66,8 +70,8 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
         headers: offered === null ? {} : { 'sec-websocket-protocol': protocolName },
       })
       if (isUpgraded !== true)
-        throw new Problem('upgrade-required', 'The handshake is not one of WebSocket.')
-      // The upgrade has answered; the runtime ignores this response.
+        throw new Problem('upgrade-required', 'The request is not a valid WebSocket handshake.')
+      // The upgrade has answered the request already: the runtime ignores this response.
       return new Response(null)
     },
     { detail: { hide: true } },
@@ -76,15 +80,15 @@ export function addLive(router: Router, { isForeign, draining }: LiveServices): 
 
 type Query = { readonly conversation?: string; readonly cursor?: string; readonly tail?: number }
 
-/** The subscription that the address asks for, if any. */
-function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
+/** The subscription in the query of the address, if there is one. */
+function firstSubscription({ conversation, cursor, tail }: Query): ClientFrames['sub'] | undefined {
   const refuse = (pointer: string, message: string) =>
     violationProblem([{ code: 'field-invalid', in: 'query', pointer, message }])
   if (cursor !== undefined && tail !== undefined)
-    throw refuse('/tail', 'cannot stand beside `cursor`')
+    throw refuse('/tail', 'cannot be combined with `cursor`')
   if (conversation === undefined) {
     if (cursor !== undefined || tail !== undefined)
-      throw refuse('/conversation', 'must be given with `cursor` or `tail`')
+      throw refuse('/conversation', 'is required with `cursor` or `tail`')
     return undefined
   }
   return {
@@ -95,22 +99,23 @@ function firstOf({ conversation, cursor, tail }: Query): ClientFrames['sub'] | u
   }
 }
 
-/** The callbacks that Bun's server calls, for `listen`. */
+/** The callbacks that Bun's server calls for each socket. */
 export function socketHandlers(live: Live) {
   const sessionOf = ({ data }: BunSocket) => (data instanceof Session ? data : undefined)
   return {
-    // Larger frames close the socket with 1009; up to there they are refused by a problem.
+    // A larger frame closes the socket with 1009. Up to this size, too large frames get a problem.
     maxPayloadLength: 4 * live.frameBytesMax,
-    // Higher than the outbox's bound: past Bun's own bound, frames would be dropped.
+    // Higher than the bound of the outbox: above Bun's own bound, frames would be dropped.
     backpressureLimit: 4 * live.watermarks.hardBytes + 16 * 1_048_576,
     closeOnBackpressureLimit: false,
     perMessageDeflate: false,
-    // The heartbeat sends its own pings; `idleTimeout` closes sockets that are stuck below it.
+    // The heartbeat sends its own pings. `idleTimeout` (seconds) closes sockets that the heartbeat
+    // misses.
     sendPings: false,
     idleTimeout: 960,
     open(ws: BunSocket) {
-      const { principal, first } = ws.data as Opening
-      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, first)
+      const { principal, firstSub } = ws.data as Opening
+      ws.data = live.connect(new LiveSocket(ws, live.watermarks), principal, firstSub)
     },
     message(ws: BunSocket, sent: string | object) {
       sessionOf(ws)?.receive(sent)
@@ -130,6 +135,7 @@ export function socketHandlers(live: Live) {
   }
 }
 
+/** LiveSocket is the outbox of one of Bun's sockets. */
 class LiveSocket extends Outbox {
   readonly #ws: BunSocket
 

@@ -1,4 +1,4 @@
-/** What was said: by page, as canonical history, and as changes since a cursor. */
+/** Routes that read messages: by page, as the history, and as the changes since a cursor. */
 import type { PrintedPage } from '../../conversation/cache/printed-page.ts'
 import { parseMessage } from '../../conversation/wire/message-text.ts'
 import { renderHistory, renderMessage } from '../../conversation/wire/render.ts'
@@ -39,8 +39,8 @@ const readHeaders = ({ version, source }: Pick<PrintedPage, 'version' | 'source'
 })
 
 const describedReadHeaders = {
-  'Turnlog-Source': 'Where the messages come from: `cache` or `database`.',
-  'Turnlog-Version': "The conversation's version, as in the body.",
+  'Turnlog-Source': 'The source of the messages: `cache` or `database`.',
+  'Turnlog-Version': 'The version of the conversation, the same as in the body.',
 }
 
 const listMessages: RouteFactory = ({ histories, limits }) =>
@@ -49,9 +49,9 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
     path: '/v1/conversations/:id/messages',
     id: 'listMessages',
     tag: 'Messages',
-    summary: 'Read messages by page',
+    summary: 'Read messages page by page',
     description:
-      'Pages go by `seq`: pass the last `seq` of a page as `after` (or the first as `before`) for the next one. Seats without words are left out.',
+      'Returns messages in the order of `seq`. For the next page, send the last `seq` as `after`; for the previous page, send the first `seq` as `before`. Seats (human messages without words) are left out unless you send `include=pending`.',
     parameters: {
       id: conversationId,
       after,
@@ -64,7 +64,7 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
     },
     answers: {
       200: {
-        description: 'One page.',
+        description: 'One page of messages. `hasMore` says whether another page follows.',
         schema: 'MessagePage',
         example: examples.messagePage,
         headers: describedReadHeaders,
@@ -80,7 +80,10 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
     },
   })
 
-/** Bodies of histories that many callers ask for: the pieces are concatenated once. */
+/**
+ * The bodies of cached histories. If several callers read a history, its pieces are concatenated
+ * only once.
+ */
 const bodies = new WeakMap<PrintedPage, Uint8Array<ArrayBuffer>>()
 
 const getHistory: RouteFactory = ({ histories, limits }) =>
@@ -89,9 +92,9 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     path: '/v1/conversations/:id/history',
     id: 'getHistory',
     tag: 'Messages',
-    summary: 'Read the canonical history',
+    summary: 'Read the history for an LLM',
     description:
-      'Every message in order, or the newest `last`: what an LLM is given. In every `format` the n-th message is the n-th message of the same `view`; only its shape differs.',
+      'Returns every message in order, or the newest `last`: the context for the next call of an LLM. A conversation with more messages than the maximum is refused with `history-too-long` unless you send `last`. All formats contain the same messages of a `view` in the same order; only the shape of a message differs.',
     parameters: {
       id: conversationId,
       last: last(limits.historyMessagesMax),
@@ -103,7 +106,7 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     },
     answers: {
       200: {
-        description: 'The history.',
+        description: 'The history, in the shape of `format`.',
         schema: 'RenderedHistory',
         headers: describedReadHeaders,
         examples: {
@@ -115,9 +118,9 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     },
     problems: [...readProblems, 'history-too-long'],
     handle: async (principal, { id, format, view, include, ...query }) => {
-      // An LLM must not believe that it said what nobody heard.
-      const usual = format === 'turnlog' ? 'said' : 'heard'
-      const shown = { view: view ?? usual, pending: include === 'pending' }
+      // An LLM must not believe that it said words that the listener did not hear.
+      const defaultView = format === 'turnlog' ? 'said' : 'heard'
+      const shown = { view: view ?? defaultView, pending: include === 'pending' }
       const printed = await histories.history(principal, id, { ...query, shown })
       const { version, cursor, texts } = printed
       const head = { conversationId: id, version, cursor }
@@ -140,12 +143,16 @@ const listChanges: RouteFactory = ({ reader, limits }) =>
     path: '/v1/conversations/:id/changes',
     id: 'listChanges',
     tag: 'Messages',
-    summary: 'Read what changed since a cursor',
+    summary: 'Read the changes since a cursor',
     description:
-      'Every message and segment touched after `since`, as it now is: upsert them by id, and keep `cursor`. Nothing new: an empty change with the same cursor.',
+      'Returns every message and segment that changed after the cursor `since`, in its present state. Insert or replace them by id in your copy, then store the new `cursor` for the next call. If `hasMore` is true, read again with it. If nothing changed, both lists are empty and the cursor stays the same.',
     parameters: { id: conversationId, since, limit: limit(limits.pageLimitMax, 100) },
     answers: {
-      200: { description: 'One change.', schema: 'ChangePage', example: examples.changePage },
+      200: {
+        description: 'The changes up to `cursor`.',
+        schema: 'ChangePage',
+        example: examples.changePage,
+      },
     },
     problems: readProblems,
     handle: async (principal, { id, ...query }) =>

@@ -1,4 +1,4 @@
-/** Operations: whether the process lives, whether the service is ready, and where things are. */
+/** Operations: health checks, and the list of addresses at `/`. */
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { ProblemCode } from '../../problem.ts'
 import { openapiPath, operation } from '../openapi/document.ts'
@@ -7,10 +7,10 @@ import { answer } from '../request/answer.ts'
 import type { Health, Router } from '../services.ts'
 import { asyncapiPath } from './asyncapi.ts'
 
-/** `reason`: a code of the table of problems. */
+/** The state of the database. `reason` is a problem code. */
 type Dependency = { name: string; status: 'up' | 'down'; reason?: ProblemCode }
 
-/** Which requests the caller wants to send to this node. */
+/** The kind of requests that the caller wants to send to this node. */
 type Purpose = 'writes' | 'reads'
 
 type CacheDependency = { name: string; status: ReturnType<Health['cacheState']> }
@@ -59,26 +59,31 @@ const parameters: Parameters = {
     in: 'query',
     name: 'for',
     description:
-      'What would be sent here: `writes` (reads as well), or `reads` alone, which go on while the database takes no writes.',
+      'The requests that a load balancer would send to this node: `writes` (and reads), or only `reads`, which still work while the database refuses writes.',
     schema: { type: 'string', enum: ['writes', 'reads'], default: 'writes' },
-    given: false,
+    isPresent: false,
     read: String,
   },
 }
 
-/** An unknown `for` counts as `writes`: a 422 would remove the node from the load balancer. */
+/**
+ * The purpose in the query. An unknown one counts as `writes`: a 422 would take the node out of the
+ * load balancer.
+ */
 const purposeOf = ({ url }: Request): Purpose =>
   /[?&]for=reads(&|$)/.test(url) ? 'reads' : 'writes'
 
-const fresh = { 'cache-control': 'no-store' }
+const uncached = { 'cache-control': 'no-store' }
 
 export function addOps(router: Router, health: Health): void {
-  router.get('/healthz', () => answer({ status: 'ok' }, 200, fresh), {
+  router.get('/healthz', () => answer({ status: 'ok' }, 200, uncached), {
     detail: operation({
       id: 'getHealth',
       tag: 'Operations',
-      summary: 'Whether the process lives',
-      answers: { 200: { description: 'It does.', schema: 'Health', example: { status: 'ok' } } },
+      summary: 'Check that the process is alive (liveness)',
+      answers: {
+        200: { description: 'The process is alive.', schema: 'Health', example: { status: 'ok' } },
+      },
       problems: [],
     }),
   })
@@ -87,26 +92,26 @@ export function addOps(router: Router, health: Health): void {
     '/readyz',
     async ({ request }) => {
       const readiness = await readinessOf(health, purposeOf(request))
-      return answer(readiness, isReady(readiness) ? 200 : 503, fresh)
+      return answer(readiness, isReady(readiness) ? 200 : 503, uncached)
     },
     {
       detail: operation({
         id: 'getReadiness',
         tag: 'Operations',
-        summary: 'Whether the service can do its work',
+        summary: 'Check that the service can serve requests (readiness)',
         description:
-          'Names each dependency, and why it is down by the code of a problem. After three failed writes in a row a turn is written and taken back every 2 seconds: while that fails, this is 503, and 200 again once it has succeeded twice. Alone among the answers that are not 2xx, its 503 is no problem but the same report: a probe reads one shape.',
+          'Reports each dependency and, if it is down, the problem code of the reason. After three failed writes in a row, the service writes a test turn every 2 seconds and rolls it back. The answer is 503 while that fails, and 200 again after two successes in a row. The 503 has the same body as the 200 instead of a problem, so a probe reads one shape.',
         parameters,
         answers: {
           200: {
             description:
-              'Ready; degraded is ready without its cache, slower and right, or for reads while writes fail.',
+              'The service is ready. With the status `degraded` it works without its cache, slower but correct, or it serves reads while writes fail.',
             schema: 'Readiness',
             example: example('ready'),
           },
           503: {
             description:
-              'Not ready: the database is down or takes no writes, or the service is about to stop.',
+              'The service is not ready: the database is down or refuses writes, or the service is about to stop. Send requests to another node.',
             schema: 'Readiness',
             example: example('unavailable', 'database-full'),
           },

@@ -1,4 +1,7 @@
-/** `/problems/<code>`: the address in the `type` of a problem. HTML for browsers, JSON for other clients. */
+/**
+ * The pages at `/problems/<code>`, the path in the `type` of a problem: HTML for browsers, JSON for
+ * others.
+ */
 import { Problem, type ProblemCode, problemCodes, problems } from '../../problem.ts'
 import { answer } from '../request/answer.ts'
 import type { Router } from '../services.ts'
@@ -18,7 +21,10 @@ export function addProblemPages(router: Router): void {
     ({ request, params }) => {
       const code = problemCodes.find((known) => known === params.code)
       if (code === undefined)
-        throw new Problem('route-not-found', 'No problem has this code; /problems lists them all.')
+        throw new Problem(
+          'route-not-found',
+          'No problem has this code. /problems lists every code.',
+        )
       return wantsHtml(request)
         ? page(problems[code].title, article(code))
         : answer(entry(code), 200, vary)
@@ -34,7 +40,9 @@ const wantsHtml = ({ headers }: Request): boolean =>
 
 const entry = (code: ProblemCode) => ({ type: `/problems/${code}`, code, ...problems[code] })
 
-/** The texts of the table, safe in HTML: they may hold `<code>`. */
+/**
+ * A text of the table as HTML: special characters are escaped, and `backquoted` words become code.
+ */
 const escaped = (text: string): string =>
   text
     .replaceAll('&', '&amp;')
@@ -50,8 +58,8 @@ const table = `<table><tr><th>Code<th>Status<th>Meaning</tr>${problemCodes
 
 const retryOf = (retryable: boolean): string =>
   retryable
-    ? 'The very same request can succeed later.'
-    : 'The very same request will fail again: change it first.'
+    ? 'You may send the very same request again: it can succeed later.'
+    : 'Change the request before you send it again: the very same request would fail again.'
 
 function article(code: ProblemCode): string {
   const { status, title, retryable, help, retry = retryOf(retryable) } = problems[code]

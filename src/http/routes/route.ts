@@ -1,4 +1,4 @@
-/** A route of the API: one description that becomes its OpenAPI operation and its handler. */
+/** A route of the API. One description becomes its OpenAPI operation and its handler. */
 import type { DocumentDecoration } from 'elysia'
 import { authenticate } from '../../auth.ts'
 import type { Config } from '../../config.ts'
@@ -9,18 +9,18 @@ import { inputs, type Parameters, type Values } from '../openapi/parameters.ts'
 import { type BodyRules, readJson } from '../request/body.ts'
 import type { Router, Services } from '../services.ts'
 
-/** What a route says of its request body, and how it is decoded. */
+/** The description of a request body, and its decoder. */
 export type RouteBody<Decoded> = {
   readonly schema: ComponentName
-  /** An absent body is read as `{}` where this is false. @default true */
+  /** Whether an absent body is refused. If not, it is read as `{}`. @default true */
   readonly required?: boolean
   /** @default ['application/json'] */
   readonly mediaTypes?: readonly string[]
-  /** By a short name of the case. */
+  /** Each example under a short name. */
   readonly examples: Readonly<Record<string, unknown>>
-  /** `turnBytesMax` bounds the bytes of the body. */
+  /** `turnBytesMax` is the maximum size of the body, in bytes. */
   readonly limits: Pick<Config['limits'], 'turnBytesMax'>
-  /** Throws a `Problem` that names every place that breaks a rule. */
+  /** Decodes the JSON value. Throws a `Problem` that names every field that breaks a rule. */
   readonly decode: (json: unknown) => Decoded
 }
 
@@ -29,11 +29,11 @@ export type RouteDescription<Declared extends Parameters, Decoded> = Omit<
   'parameters' | 'body'
 > & {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Path parameters as `:name`, each declared in `parameters`. */
+  /** The path, with path parameters as `:name`. Each is declared in `parameters`. */
   readonly path: string
   readonly parameters: Declared
   readonly body?: RouteBody<Decoded>
-  /** Answers a request whose parameters and body were read. */
+  /** Answers a request, with its parsed parameters and its decoded body. */
   readonly handle: (
     principal: Principal,
     values: Values<Declared>,
@@ -41,22 +41,23 @@ export type RouteDescription<Declared extends Parameters, Decoded> = Omit<
   ) => Promise<Response>
 }
 
-/** What Elysia hands to a handler. */
-type Asked = { readonly request: Request; readonly params: Readonly<Record<string, string>> }
+/** The input that Elysia passes to a handler. */
+type HandlerInput = { readonly request: Request; readonly params: Readonly<Record<string, string>> }
 
 export type Route = {
   readonly method: RouteDescription<Parameters, unknown>['method']
   readonly path: string
   readonly detail: DocumentDecoration
-  readonly handler: (asked: Asked) => Promise<Response>
+  readonly handler: (input: HandlerInput) => Promise<Response>
 }
 
 /** Makes a route from the services that it calls. */
 export type RouteFactory = (services: Services) => Route
 
 /**
- * The route of a description. For each request it names the principal, reads the parameters, then the
- * body, and calls `handle`. A route without a body hands `undefined` to `handle`.
+ * Makes a route from its description. For each request the route finds the principal, parses the
+ * parameters, then the body, and calls `handle`. `handle` gets `undefined` if the route has no
+ * body.
  */
 export function route<const Declared extends Parameters, Decoded = undefined>(
   description: RouteDescription<Declared, Decoded>,
@@ -69,10 +70,10 @@ export function route<const Declared extends Parameters, Decoded = undefined>(
     ...(body === undefined ? {} : { body: { required: true, mediaTypes: jsonOnly, ...body } }),
   })
   if (body === undefined) {
-    // Without a body there is nothing to decode, and `Decoded` is its default.
+    // A route without a body has no decoder, so `Decoded` is its default, `undefined`.
     const nothing = undefined as Decoded
     // Not async, because one more async call was measured at 1 to 3 % of a read.
-    const handler = ({ request, params }: Asked) =>
+    const handler = ({ request, params }: HandlerInput) =>
       handle(authenticate(request), read(request, params), nothing)
     return { method, path, detail, handler }
   }
@@ -83,7 +84,7 @@ export function route<const Declared extends Parameters, Decoded = undefined>(
     setting: 'limits.turnBytesMax',
     mediaTypes,
   }
-  const handler = async ({ request, params }: Asked) => {
+  const handler = async ({ request, params }: HandlerInput) => {
     const principal = authenticate(request)
     const values = read(request, params)
     return await handle(principal, values, decode(await readJson(request, rules)))
@@ -93,7 +94,10 @@ export function route<const Declared extends Parameters, Decoded = undefined>(
 
 const jsonOnly: readonly string[] = ['application/json']
 
-/** Adds a route to the router. Bodies are read by the route: the router would read them without a bound. */
+/**
+ * Adds a route to the router. The route reads the body itself: the router would read it without a
+ * bound.
+ */
 export function addRoute(router: Router, { method, path, handler, detail }: Route): void {
   router.route(method, path, handler, { params: passThrough, parse: 'none', detail })
 }

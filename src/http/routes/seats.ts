@@ -1,8 +1,8 @@
-/** Turns whose words come after their place, and what was heard of an answer. */
+/** Routes for turns whose words arrive later than their seat, and for interruptions (barge-in). */
 import { conversationId, messageId, turnKey } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
 import { voiceExamples } from '../openapi/voice-examples.ts'
-import { answer, nothing } from '../request/answer.ts'
+import { answer, noContent } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const openTurn: RouteFactory = ({ store, decoder, limits }) =>
@@ -11,9 +11,9 @@ const openTurn: RouteFactory = ({ store, decoder, limits }) =>
     path: '/v1/conversations/:id/turns/open',
     id: 'openTurn',
     tag: 'Voice',
-    summary: 'Open a turn',
+    summary: 'Open a turn when speech starts, before its words are known',
     description:
-      'Gives the human message its place when speech starts, before there are words. Complete it with the same key; a seat whose words are overdue is marked as expired, and takes them all the same.',
+      'Reserves the place (`seq`) of the human message: a seat. When the transcript (STT) arrives, complete the turn with the same `Idempotency-Key`. A seat that waits too long is marked as expired, but late words still fill it.',
     parameters: { id: conversationId, key: turnKey },
     body: {
       schema: 'OpenTurn',
@@ -23,9 +23,13 @@ const openTurn: RouteFactory = ({ store, decoder, limits }) =>
       decode: (json) => decoder.openTurn(json),
     },
     answers: {
-      201: { description: 'Opened.', schema: 'OpenedTurn', example: voiceExamples.openedTurn },
+      201: {
+        description: 'The turn was opened.',
+        schema: 'OpenedTurn',
+        example: voiceExamples.openedTurn,
+      },
       200: {
-        description: 'The key had opened it before: its seat, as it now is.',
+        description: 'This key opened the turn before: its seat in its present state.',
         schema: 'OpenedTurn',
         example: { ...voiceExamples.openedTurn, replayed: true },
       },
@@ -53,7 +57,7 @@ const completeTurn: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Voice',
     summary: 'Complete an opened turn',
     description:
-      'Its human half, its answer, or both, in any order and once each: the same half again changes nothing, another one is refused.',
+      'Send the human half (`user`), the answer (`assistant`), or both. The halves may arrive in any order, each once: sending the same half again changes nothing, and a different one is refused with `idempotency-conflict`.',
     parameters: { id: conversationId, key: turnKey },
     body: {
       schema: 'TurnHalves',
@@ -67,11 +71,14 @@ const completeTurn: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       200: {
-        description: 'The turn as it now is.',
+        description: 'The turn in its new state.',
         schema: 'CompletedTurn',
         example: voiceExamples.completedTurn,
       },
-      204: { description: 'No responses: nothing was written, and the half stays free.' },
+      204: {
+        description:
+          '`responses` has no text: nothing was written, and the answer can still be sent.',
+      },
     },
     problems: [
       ...bodyProblems,
@@ -88,7 +95,7 @@ const completeTurn: RouteFactory = ({ store, decoder, limits }) =>
     ],
     handle: async (principal, { id, key }, halves) => {
       const completed = await store.completeTurn(principal, id, halves, key)
-      return completed === null ? nothing() : answer(completed)
+      return completed === null ? noContent() : answer(completed)
     },
   })
 
@@ -98,9 +105,9 @@ const interrupt: RouteFactory = ({ store, decoder, limits }) =>
     path: '/v1/conversations/:id/messages/:mid/interrupt',
     id: 'interrupt',
     tag: 'Voice',
-    summary: 'Report what was heard of an answer',
+    summary: 'Report an interruption (barge-in): how much of an AI message was heard',
     description:
-      'What was said stays; what was heard stands beside it, and is what an LLM is given. A later report may widen or narrow it; one that is not later changes nothing.',
+      'Stores which part of the message the listener heard before the interruption. The message keeps its whole text; the view `heard` of the history, which an LLM gets by default, ends where the listener stopped hearing. A report with a later time `at` replaces an earlier one. Any other report changes nothing.',
     parameters: { id: conversationId, mid: messageId },
     body: {
       schema: 'Interruption',
@@ -114,7 +121,7 @@ const interrupt: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       200: {
-        description: 'The message as it now is.',
+        description: 'The message in its new state.',
         schema: 'InterruptedMessage',
         example: voiceExamples.interrupted,
       },

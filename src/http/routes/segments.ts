@@ -1,4 +1,4 @@
-/** Segments: spans of a conversation that turns belong to and complete. */
+/** Routes for segments: spans of a conversation that turns belong to and complete. */
 import { examples } from '../openapi/examples.ts'
 import { conversationId, limit, page, segmentId } from '../openapi/fields.ts'
 import { bodyProblems } from '../openapi/problem-lists.ts'
@@ -15,7 +15,8 @@ const createSegment: RouteFactory = ({ store, decoder, limits }) =>
     id: 'createSegment',
     tag: 'Segments',
     summary: 'Create a segment',
-    description: 'The same `id` again answers 200 with the segment as it is.',
+    description:
+      'Name the segment in the turns that belong to it. Send an `id` of your own to make retries safe: the same `id` again answers 200 with the present state of the segment.',
     parameters: { id: conversationId },
     body: {
       schema: 'NewSegment',
@@ -26,16 +27,16 @@ const createSegment: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       201: {
-        description: 'Created.',
+        description: 'The segment was created.',
         schema: 'Segment',
         example: examples.createdSegment,
-        headers: { Location: 'Where it is.' },
+        headers: { Location: 'The path of the segment.' },
       },
       200: {
-        description: 'It was there already.',
+        description: 'A segment with this `id` exists already.',
         schema: 'Segment',
         example: examples.segment,
-        headers: { Location: 'Where it is.' },
+        headers: { Location: 'The path of the segment.' },
       },
     },
     problems: [
@@ -61,9 +62,15 @@ const listSegments: RouteFactory = ({ reader, limits }) =>
     id: 'listSegments',
     tag: 'Segments',
     summary: 'List the segments of a conversation',
+    description:
+      'Returns one page. Send its `nextPage` as `page` for the next one, until `nextPage` is null.',
     parameters: { id: conversationId, page, limit: limit(limits.pageLimitMax, 50) },
     answers: {
-      200: { description: 'One page.', schema: 'SegmentList', example: examples.segmentList },
+      200: {
+        description: 'One page of segments.',
+        schema: 'SegmentList',
+        example: examples.segmentList,
+      },
     },
     problems: [
       'id-invalid',
@@ -88,7 +95,11 @@ const getSegment: RouteFactory = ({ reader }) =>
     summary: 'Read a segment and its lineage',
     parameters: { id: conversationId, sid: segmentId },
     answers: {
-      200: { description: 'The segment.', schema: 'Segment', example: examples.segment },
+      200: {
+        description: 'The segment, with the ids that its content came from in `lineage`.',
+        schema: 'Segment',
+        example: examples.segment,
+      },
     },
     problems: ['id-invalid', 'conversation-not-found', 'conversation-erased', 'segment-not-found'],
     handle: async (principal, { id, sid }) => answer(await reader.segment(principal, id, sid)),

@@ -1,11 +1,11 @@
-/** Swagger UI from the installed package: the page needs no network beyond this service. */
+/** Swagger UI from the installed package. The page loads everything from this service. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Problem } from '../../problem.ts'
 import { openapiPath } from '../openapi/document.ts'
 import type { Router } from '../services.ts'
 
-/** The files that are served, with their media types; nothing else of the package is reachable. */
+/** The files of the package that are served, with their media types. No other file is. */
 const files: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -15,7 +15,7 @@ const files: Readonly<Record<string, string>> = {
 const settings = {
   url: openapiPath,
   dom_id: '#swagger-ui',
-  // Without this, the page shows a badge fetched from a server on the internet.
+  // Without this, the page shows a badge that it fetches from a server on the internet.
   validatorUrl: 'none',
   deepLinking: true,
   displayRequestDuration: true,
@@ -42,7 +42,7 @@ const page = `<!doctype html>
 
 const start = `window.ui = SwaggerUIBundle(${JSON.stringify(settings)})\n`
 
-/** Makes the browser keep the page from reaching anything but this service. */
+/** The content security policy: the browser lets the page load from this service only. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src data:; connect-src 'self'"
 
@@ -61,7 +61,8 @@ export function addSwagger(router: Router): void {
     '/swagger/assets/:file',
     async ({ params }) => {
       const type = Object.hasOwn(files, params.file) ? files[params.file] : undefined
-      if (type === undefined) throw new Problem('route-not-found', 'There is no such file.')
+      if (type === undefined)
+        throw new Problem('route-not-found', 'Swagger UI has no such file. Open /swagger.')
       const path = fileURLToPath(import.meta.resolve(`swagger-ui-dist/${params.file}`))
       return asset(await readFile(path), type)
     },

@@ -1,9 +1,9 @@
-/** Turns: recording them. */
+/** The route that records turns. */
 import { messageText } from '../../conversation/wire/message-text.ts'
 import { examples } from '../openapi/examples.ts'
 import { conversationId, idempotencyKey } from '../openapi/fields.ts'
 import { bodyProblems, conversationWriteProblems } from '../openapi/problem-lists.ts'
-import { nothing, textAnswer, textWithMessages } from '../request/answer.ts'
+import { noContent, textAnswer, textWithMessages } from '../request/answer.ts'
 import { type RouteFactory, route } from './route.ts'
 
 const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
@@ -14,7 +14,7 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Turns',
     summary: 'Record a turn',
     description:
-      'A human message and its answer, or an AI message alone, in one commit. With an `Idempotency-Key` a retry is safe: the same key and body answer the turn as it was recorded.',
+      'Records a human message and its AI answer, or an AI message alone, in one transaction. Send an `Idempotency-Key` to make retries safe: the same key and body again return the turn that was recorded. After 503 `outcome-unknown`, send the same request with the same key.',
     parameters: { id: conversationId, key: idempotencyKey },
     body: {
       schema: 'NewTurn',
@@ -28,17 +28,20 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       201: {
-        description: 'Recorded.',
+        description: 'The turn was recorded.',
         schema: 'RecordedTurn',
         example: examples.recordedTurn,
       },
       200: {
         description:
-          'The key had recorded it before: its ids and version, and its messages as they now are.',
+          'This key recorded the turn before: its ids and version, with its messages in their present state.',
         schema: 'RecordedTurn',
         example: { ...examples.recordedTurn, replayed: true },
       },
-      204: { description: 'No responses: nothing was recorded, and the key stays free.' },
+      204: {
+        description:
+          '`responses` has no text: nothing was recorded, and the key can be used for another turn.',
+      },
     },
     problems: [
       ...bodyProblems,
@@ -57,7 +60,7 @@ const recordTurn: RouteFactory = ({ store, decoder, limits }) =>
     ],
     handle: async (principal, { id, key }, turn) => {
       const recorded = await store.recordTurn(principal, id, turn, key)
-      if (recorded === null) return nothing()
+      if (recorded === null) return noContent()
       const { humanMessageId, assistantMessageId, version, cursor, messages, replayed } = recorded
       const before = { humanMessageId, assistantMessageId, version, cursor }
       const text = textWithMessages(messages.map(messageText), before, { replayed })

@@ -1,4 +1,4 @@
-/** Voice sessions: one spoken session inside a conversation, and its figures. */
+/** Routes for voice sessions: periods of speech in a conversation, and their figures. */
 import { conversationId, limit, page, voiceSessionId } from '../openapi/fields.ts'
 import { bodyProblems, writeProblems } from '../openapi/problem-lists.ts'
 import { voiceExamples } from '../openapi/voice-examples.ts'
@@ -8,8 +8,8 @@ import { type RouteFactory, route } from './route.ts'
 
 const collection = '/v1/conversations/:id/voice-sessions'
 
-const missing = ['id-invalid', 'conversation-not-found', 'conversation-erased'] as const
-const unsettled = ['conversation-busy', 'outcome-unknown'] as const
+const notFound = ['id-invalid', 'conversation-not-found', 'conversation-erased'] as const
+const writeOutcomes = ['conversation-busy', 'outcome-unknown'] as const
 
 const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
   route({
@@ -19,7 +19,7 @@ const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Voice',
     summary: 'Start a voice session',
     description:
-      'The same `id` again answers 200 with the session as it is. A turn that names one that was never started makes it; it takes the metadata given here.',
+      'Send an `id` of your own (a call id, for example) to make retries safe: the same `id` again answers 200 with the present state of the session. A turn that names a session which was never started creates it; starting it afterwards adds the metadata.',
     parameters: { id: conversationId },
     body: {
       schema: 'NewVoiceSession',
@@ -30,22 +30,22 @@ const startVoiceSession: RouteFactory = ({ store, decoder, limits }) =>
     },
     answers: {
       201: {
-        description: 'Started.',
+        description: 'The voice session was started.',
         schema: 'VoiceSession',
         example: voiceExamples.voiceSession,
-        headers: { Location: 'Where it is.' },
+        headers: { Location: 'The path of the voice session.' },
       },
       200: {
-        description: 'It had been started already.',
+        description: 'A voice session with this `id` was started before.',
         schema: 'VoiceSession',
         example: voiceExamples.voiceSession,
-        headers: { Location: 'Where it is.' },
+        headers: { Location: 'The path of the voice session.' },
       },
     },
     problems: [
       ...bodyProblems,
-      ...missing,
-      ...unsettled,
+      ...notFound,
+      ...writeOutcomes,
       'voice-session-ended',
       'voice-session-taken',
     ],
@@ -64,15 +64,17 @@ const listVoiceSessions: RouteFactory = ({ store, limits }) =>
     id: 'listVoiceSessions',
     tag: 'Voice',
     summary: 'List the voice sessions of a conversation',
+    description:
+      'Returns one page. Send its `nextPage` as `page` for the next one, until `nextPage` is null.',
     parameters: { id: conversationId, page, limit: limit(limits.pageLimitMax, 50) },
     answers: {
       200: {
-        description: 'One page, in the order in which they started.',
+        description: 'One page of voice sessions, in the order in which they started.',
         schema: 'VoiceSessionList',
         example: voiceExamples.voiceSessionList,
       },
     },
-    problems: [...missing, 'limit-invalid', 'page-invalid', 'text-invalid'],
+    problems: [...notFound, 'limit-invalid', 'page-invalid', 'text-invalid'],
     handle: async (principal, { id, ...query }) => {
       const { voiceSessions, ...rest } = await store.voiceSessions.list(principal, id, query)
       return await listAnswer('voiceSessions', voiceSessions, rest)
@@ -89,12 +91,13 @@ const getVoiceSession: RouteFactory = ({ store }) =>
     parameters: { id: conversationId, vid: voiceSessionId },
     answers: {
       200: {
-        description: 'The session.',
+        description:
+          'The voice session and its figures: turns, seconds of audio, interruptions, response time.',
         schema: 'VoiceSessionReport',
         example: voiceExamples.voiceSessionReport,
       },
     },
-    problems: [...missing, 'text-invalid', 'voice-session-not-found'],
+    problems: [...notFound, 'text-invalid', 'voice-session-not-found'],
     handle: async (principal, { id, vid }) =>
       answer(await store.voiceSessions.get(principal, id, vid)),
   })
@@ -106,19 +109,20 @@ const endVoiceSession: RouteFactory = ({ store }) =>
     id: 'endVoiceSession',
     tag: 'Voice',
     summary: 'End a voice session',
-    description: 'Turns may still name it: transcripts come late.',
+    description:
+      'Turns may still name the session after its end, because transcripts (STT) can arrive late.',
     parameters: { id: conversationId, vid: voiceSessionId },
     answers: {
       200: {
-        description: 'Ended.',
+        description: 'The voice session has ended.',
         schema: 'VoiceSession',
         example: { ...voiceExamples.voiceSession, endedAt: '2026-11-23T09:34:00.000000Z' },
       },
     },
     problems: [
       ...writeProblems,
-      ...missing,
-      ...unsettled,
+      ...notFound,
+      ...writeOutcomes,
       'text-invalid',
       'voice-session-not-found',
       'voice-session-ended',

@@ -4,7 +4,7 @@
  */
 
 import type { ChangesRead, LiveReads } from '../../conversation/reading/live-reads.ts'
-import type { Current, Versions } from '../../conversation/reading/versions.ts'
+import type { CurrentVersion, Versions } from '../../conversation/reading/versions.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Commit } from '../../conversation/writing/effects.ts'
 import type { LoopShare } from '../../mechanics/loop-share.ts'
@@ -119,7 +119,7 @@ export class Channel {
   }
 
   /** The conversation's version as of a moment after the call. Fails with a `database-` code. */
-  async check(): Promise<Current | undefined> {
+  async check(): Promise<CurrentVersion | undefined> {
     const before = this.#head
     const current = await this.#host.versions.current(this.principal.tenant, this.conversationId)
     this.#checked(current, before)
@@ -185,7 +185,7 @@ export class Channel {
   }
 
   /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
-  #checked(current: Current | undefined, before: number): void {
+  #checked(current: CurrentVersion | undefined, before: number): void {
     if (current === undefined) this.absent ??= 'conversation-not-found'
     if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
     else this.#moved(current.version)

@@ -1,7 +1,8 @@
 /** Which voice sessions the sockets of this node speak in: as long as one does, a session goes on. */
 import type { SessionName } from '../../conversation/speech/voice-session-store.ts'
 
-const nameOf = ({ tenant, c, id }: SessionName) => JSON.stringify([tenant, c, id])
+const nameOf = ({ tenant, conversationId, id }: SessionName) =>
+  JSON.stringify([tenant, conversationId, id])
 
 export type Leases = {
   /** Somebody speaks in them. */

@@ -53,13 +53,17 @@ export function createVoiceWriter(store: Store, reader: Reader, presence: Presen
           true,
         )
         const { version, cursor, voiceSession } = started
-        presence.speaks(socket, { tenant: principal.tenant, c, id: voiceSession.id })
+        presence.speaks(socket, {
+          tenant: principal.tenant,
+          conversationId: c,
+          id: voiceSession.id,
+        })
         return textOf({ t: 'voice.started', ...named, version, cursor, sessionId: voiceSession.id })
       }
       case 'voice.end': {
         const { sessionId } = frame
         const { version, cursor } = await store.voiceSessions.end(principal, c, sessionId)
-        presence.ended({ tenant: principal.tenant, c, id: sessionId })
+        presence.ended({ tenant: principal.tenant, conversationId: c, id: sessionId })
         return textOf({ t: 'voice.ended', ...named, version, cursor, sessionId })
       }
     }

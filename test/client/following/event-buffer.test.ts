@@ -1,4 +1,4 @@
-/** Events that wait for a consumer: order, bounds, and how an iteration ends. */
+/** EventBuffer: the order of events, its bounds, and the end of an iteration. */
 import { describe, expect, test } from 'bun:test'
 import { createEventBuffer } from '../../../src/client/following/event-buffer.ts'
 import type { LiveEvent } from '../../../src/client/following/live-event.ts'
@@ -6,12 +6,12 @@ import type { LiveEvent } from '../../../src/client/following/live-event.ts'
 const live = (version: number): LiveEvent => ({ type: 'live', version })
 const partial = (role: 'human' | 'ai', text: string): LiveEvent => ({ type: 'partial', role, text })
 
-function bufferOf(given: { characters?: number; events?: number } = {}) {
+function bufferOf(bounds: { characters?: number; events?: number } = {}) {
   let drained = 0
   const buffer = createEventBuffer({
     characters: 100,
     events: 3,
-    ...given,
+    ...bounds,
     onDrained: () => {
       drained += 1
     },
@@ -19,8 +19,8 @@ function bufferOf(given: { characters?: number; events?: number } = {}) {
   return { buffer, drained: () => drained }
 }
 
-describe('an event buffer', () => {
-  test('gives events in order, to a consumer that waits as to one that comes later', async () => {
+describe('EventBuffer', () => {
+  test('events arrive in order, at a consumer that waits for them and at one that asks later', async () => {
     const { buffer } = bufferOf()
     const waiting = buffer.next()
     buffer.push(live(1), 1)
@@ -29,7 +29,7 @@ describe('an event buffer', () => {
     expect(await buffer.next()).toEqual({ done: false, value: live(2) })
   })
 
-  test('is full by characters or by events, keeps what is pushed all the same, and says when it is drained', async () => {
+  test('a buffer is full by characters or by events, stores events above the bound, and reports when it is drained', async () => {
     const { buffer, drained } = bufferOf()
     buffer.push(live(1), 100)
     expect(buffer.isFull()).toBe(true)
@@ -42,7 +42,7 @@ describe('an event buffer', () => {
     expect(buffer.isFull()).toBe(true)
   })
 
-  test('keeps the latest words of each speaker only', async () => {
+  test('a buffer stores only the latest partial of each speaker', async () => {
     const { buffer } = bufferOf()
     buffer.push(partial('human', 'one'), 90)
     buffer.push(partial('ai', 'two'), 5)
@@ -52,7 +52,7 @@ describe('an event buffer', () => {
     expect(await buffer.next()).toEqual({ done: false, value: partial('human', 'three') })
   })
 
-  test('that ends gives what is in it first', async () => {
+  test('an ended buffer first yields its stored events', async () => {
     const { buffer } = bufferOf()
     buffer.push(live(1), 1)
     buffer.end()
@@ -61,7 +61,7 @@ describe('an event buffer', () => {
     expect(await buffer.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('that is stopped drops what is in it, and throws its failure once', async () => {
+  test('a stopped buffer drops its stored events and throws its failure once', async () => {
     const { buffer } = bufferOf()
     const reason = new Error('enough')
     buffer.push(live(1), 1)
@@ -71,7 +71,7 @@ describe('an event buffer', () => {
     expect(await buffer.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('that is stopped rejects the first of those who wait, and ends the others', async () => {
+  test('a stopped buffer rejects the first waiting consumer and ends the others', async () => {
     const { buffer } = bufferOf()
     const reason = new Error('enough')
     const waiting = [buffer.next(), buffer.next()]

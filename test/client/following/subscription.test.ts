@@ -1,4 +1,4 @@
-/** Live conversations against peers that cut, repeat, skip and fall silent: what a consumer sees is the truth. */
+/** Subscription against peers that cut, repeat, skip and fall silent: the consumer still gets the true state. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
@@ -31,7 +31,7 @@ const later = () => new Promise((resolve) => setImmediate(resolve))
 
 type Sub = Extract<ClientFrame, { t: 'sub' }>
 
-/** Answers `sub` by `deliver` and `unsub` as the service does; what was subscribed to before is over. */
+/** Answers a `sub` frame by `deliver`, and an `unsub` frame as the service does. A new `sub` ends the one before. */
 function serving(
   deliver: (socket: PeerSocket, sub: Sub, isOn: () => boolean) => void | Promise<void>,
 ) {
@@ -48,7 +48,7 @@ function serving(
   }
 }
 
-/** Where the delivery for a `sub` starts; sends what comes before the first change. */
+/** Returns the version at which the delivery for a `sub` starts, and sends the frames before the first change. */
 function begin(socket: PeerSocket, sub: Sub, truth: Truth): number {
   const start = sub.cursor === undefined ? truth.head : truth.version(sub.cursor)
   socket.send({
@@ -69,7 +69,7 @@ const change = (truth: Truth, from: number, version: number) => ({
   ...truth.change(from, version),
 })
 
-/** All there is, one version a frame. */
+/** A peer that sends all changes, one version per frame. */
 const wellBehaved = (truth: Truth) =>
   serving(async (socket, sub, isOn) => {
     for (let at = begin(socket, sub, truth); at < truth.head && isOn(); at += 1) {
@@ -79,16 +79,16 @@ const wellBehaved = (truth: Truth) =>
     if (isOn()) socket.send({ t: 'live', c: sub.c, version: truth.head })
   })
 
-/** Reads on until the folded state is at `version`; holds every event to the rules. */
+/** Reads events until the state is at `version`, and checks the rules of each event. */
 async function follow(
   events: AsyncIterable<LiveEvent>,
   version: number,
-  seen: (event: LiveEvent) => void | Promise<void> = () => {},
+  onEvent: (event: LiveEvent) => void | Promise<void> = () => {},
 ): Promise<ConversationState> {
   const state = createConversationState()
   const delivered = new Set<string>()
   for await (const event of events) {
-    await seen(event)
+    await onEvent(event)
     if (event.type === 'change') {
       if (state.version > 0 && !event.snapshot) expect(event.from).toBe(state.version)
       expect(event.version).toBeGreaterThan(state.version)
@@ -103,8 +103,8 @@ async function follow(
   return state.snapshot()
 }
 
-describe('a live conversation', () => {
-  test('is the truth, in order and once, whatever the peer does to the stream', async () => {
+describe('Subscription', () => {
+  test('the followed state is true, and each change arrives once and in order, whatever the peer does to the stream', async () => {
     const steps = fc.array(
       fc.oneof(
         fc.constant<Step>({ kind: 'message' }),
@@ -136,13 +136,17 @@ describe('a live conversation', () => {
         fc.constantFrom('cursor', 'tail'),
         async (steps, fates, how) => {
           const truth = createTruth(steps)
-          const left = [...fates]
+          const nextFates = [...fates]
           const onFrame = serving(async (socket, sub, isOn) => {
             let at = begin(socket, sub, truth)
             const send = (from: number, to: number) => {
               if (from < to) socket.send(change(truth, from, to))
             }
-            for (let fate = left.shift(); fate !== undefined && isOn(); fate = left.shift()) {
+            for (
+              let fate = nextFates.shift();
+              fate !== undefined && isOn();
+              fate = nextFates.shift()
+            ) {
               const { kind, size } = fate
               const to = Math.min(truth.head, at + size)
               if (kind === 'again') send(Math.max(0, at - size), at)
@@ -177,14 +181,14 @@ describe('a live conversation', () => {
     )
   }, 30_000)
 
-  test('goes on where it was after a cut at any frame, from a cursor and from a tail', async () => {
+  test('a subscription resumes at its position after a cut at any frame, from a cursor and from a tail', async () => {
     for (const start of [{ cursor: 'cursor-1' }, { tail: 5 }] as const)
       for (let cutAt = 0; cutAt < 6; cutAt += 1) {
         const truth = createTruth(messages(4))
         let frames = 0
         await using peer = startPeer({
           onFrame: serving(async (socket, sub, isOn) => {
-            // The first connection is cut after so many frames; the rest is well.
+            // The first connection is cut after `cutAt` frames. Later connections are not cut.
             const counted: PeerSocket = {
               ...socket,
               send(frame) {
@@ -201,7 +205,7 @@ describe('a live conversation', () => {
       }
   })
 
-  test('asks for its tail again where the snapshot was cut off', async () => {
+  test('a subscription asks for its tail again if the snapshot was cut off', async () => {
     const truth = createTruth(messages(3))
     await using peer = startPeer({
       onFrame: serving(async (socket, sub, isOn) => {
@@ -216,7 +220,7 @@ describe('a live conversation', () => {
     expect(subs).toMatchObject([{ tail: 9 }, { tail: 9 }])
   })
 
-  test('misses nothing from now on, though it knew no cursor before', async () => {
+  test('a subscription without a cursor misses no later change after a cut', async () => {
     const truth = createTruth(messages(3))
     await using peer = startPeer({
       onFrame: serving(async (socket, sub, isOn) => {
@@ -231,7 +235,7 @@ describe('a live conversation', () => {
     expect(state.messages.map(({ id }) => id)).toEqual(['m2', 'm3'])
   })
 
-  test('leaves a peer that has fallen silent after two and a half of its pings', async () => {
+  test('the client reconnects after a peer was silent for two and a half ping intervals', async () => {
     const truth = createTruth(messages(2))
     await using peer = startPeer({
       pingMs: 40,
@@ -246,7 +250,7 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBeGreaterThan(1)
   })
 
-  test('stays with a peer that pings, and answers it', async () => {
+  test('the client answers pings and keeps the connection', async () => {
     let pings = 0
     await using peer = startPeer({
       pingMs: 200,
@@ -269,7 +273,7 @@ describe('a live conversation', () => {
     expect(await first.catch(({ name }) => name)).toBe('AbortError')
   })
 
-  test('asks again where a ping tells of a version that never came', async () => {
+  test('a subscription restarts after a ping names a version that did not arrive', async () => {
     const truth = createTruth(messages(3))
     await using peer = startPeer({
       onFrame: serving((socket, sub) => {
@@ -287,7 +291,7 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(1)
   }, 20_000)
 
-  test('ends with a problem where the service will not have the client, and does not come back', async () => {
+  test('a close code of 40xx ends the iteration with connection-refused, and the client does not reconnect', async () => {
     await using peer = startPeer({
       onFrame(socket) {
         socket.send({ t: 'bye', code: 4001, reason: 'token' })
@@ -307,7 +311,7 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(1)
   })
 
-  test('comes back at once after 42xx, when bye says, and later and later after the rest', async () => {
+  test('the client reconnects at once after 42xx, when bye says, and with growing waits after other codes', async () => {
     const truth = createTruth(messages(1))
     const hour = { firstMs: 3_600_000, maxMs: 3_600_000 }
     const cases = [
@@ -339,7 +343,7 @@ describe('a live conversation', () => {
     }
   })
 
-  test('gives what came before a reset, then the reset, and ends', async () => {
+  test('an iteration yields the events before a reset, then the reset, and ends', async () => {
     const truth = createTruth(messages(2))
     await using peer = startPeer({
       onFrame: serving((socket, sub) => {
@@ -355,7 +359,7 @@ describe('a live conversation', () => {
     expect(events[1]).toEqual({ type: 'reset', reason: 'cursor-ahead' })
   })
 
-  test('throws id-invalid at the first iteration for an id that is no UUID, and asks nothing', async () => {
+  test('an id that is no UUID throws id-invalid at the first iteration and opens no socket', async () => {
     await using peer = startPeer({ onFrame: () => {} })
     await using client = clientOf(peer)
     const wrong = ['', 'x', '../..', c.slice(1), `${c} `, '\ud800', undefined, null, 5, {}]
@@ -369,7 +373,7 @@ describe('a live conversation', () => {
     expect(peer.sockets).toEqual([])
   })
 
-  test('throws a refusal that names only the id of its frame, of a sub and of an unsub', async () => {
+  test('a refusal that names only the id of a sub or an unsub reaches its subscription', async () => {
     const truth = createTruth(messages(9))
     const refusal = new Problem('field-invalid').body()
     await using peer = startPeer({
@@ -387,7 +391,7 @@ describe('a live conversation', () => {
       expect(await events.next().catch((thrown) => thrown.code)).toBe('field-invalid')
       expect(await events.next()).toEqual({ done: true, value: undefined })
     }
-    // The consumer leaves, and the service does not let it go: the next subscription begins all the same.
+    // The consumer ends the iteration, and the service refuses the `unsub`. The next subscription starts all the same.
     for (let n = 0; n < 2; n += 1) {
       const events = client.live(c, { cursor: 'cursor-5', version: 5 })
       expect((await events.next()).value).toMatchObject({ type: 'change', version: 6 })
@@ -396,10 +400,10 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(1)
   })
 
-  test('throws what the service says of a conversation that it does not have, and waits out the rest', async () => {
-    const told = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
+  test('a missing conversation throws conversation-not-found, and a retryable problem is retried', async () => {
+    const bodyOf = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
     const truth = createTruth(messages(1))
-    let asked = 0
+    let subs = 0
     await using peer = startPeer({
       onFrame: serving(async (socket, sub) => {
         if (sub.c !== c)
@@ -407,11 +411,11 @@ describe('a live conversation', () => {
             t: 'problem',
             id: sub.id,
             c: sub.c,
-            ...told('conversation-not-found'),
+            ...bodyOf('conversation-not-found'),
           })
-        asked += 1
-        if (asked > 2) return await wellBehaved(truth)(socket, sub)
-        socket.send({ t: 'problem', id: sub.id, c, ...told('database-unavailable') })
+        subs += 1
+        if (subs > 2) return await wellBehaved(truth)(socket, sub)
+        socket.send({ t: 'problem', id: sub.id, c, ...bodyOf('database-unavailable') })
       }),
     })
     await using client = clientOf(peer)
@@ -421,7 +425,7 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(1)
   })
 
-  test('asks the service to stop while its consumer is busy, and has everything in the end', async () => {
+  test('a subscription with a busy consumer unsubscribes, and delivers everything in the end', async () => {
     const truth = createTruth(messages(400), 'x'.repeat(1000))
     let sent = 0
     await using peer = startPeer({
@@ -446,14 +450,14 @@ describe('a live conversation', () => {
       const stoppedAt = sent
       for (let n = 0; n < 20; n += 1) await later()
       expect(sent).toBeLessThan(stoppedAt + 2)
-      // What it held: the bound, and what was on its way when it asked.
+      // The buffer held at most its bound and the frames that were in flight when it unsubscribed.
       expect(sent).toBeLessThan(100)
     })
     expect(state.messages.length).toBe(400)
     expect(peer.sockets.length).toBe(1)
   })
 
-  test('passes over frames that it does not know, and leaves a peer that sends what is none', async () => {
+  test('the client ignores frames of unknown types, and reconnects after a broken frame', async () => {
     const truth = createTruth(messages(2))
     const broken = ['{"t":"change"', '[]', '{"t":5}', JSON.stringify({ t: 'change', c, from: 'x' })]
     await using peer = startPeer({
@@ -469,7 +473,7 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(broken.length + 1)
   })
 
-  test('can be followed twice at a time, and again at once after a break', async () => {
+  test('a conversation can be followed twice at a time, and again at once after a break', async () => {
     const truth = createTruth(messages(3))
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
     await using client = clientOf(peer)
@@ -489,15 +493,15 @@ describe('a live conversation', () => {
     expect(peer.sockets.length).toBe(2)
   })
 
-  test('follows many over one socket, asking for no more at a time than the credit', async () => {
+  test('many conversations share one socket, and their unanswered sub frames stay within the credit', async () => {
     const truth = createTruth(messages(1))
     let open = 0
-    let most = 0
+    let openMax = 0
     await using peer = startPeer({
       credit: { frames: 4, bytes: 10_000 },
       onFrame: serving(async (socket, sub) => {
         open += 1
-        most = Math.max(most, open)
+        openMax = Math.max(openMax, open)
         await later()
         open -= 1
         begin(socket, sub, truth)
@@ -511,10 +515,10 @@ describe('a live conversation', () => {
     )
     for (const { value } of firsts) expect(value).toMatchObject({ type: 'change', version: 2 })
     expect(peer.sockets.length).toBe(1)
-    expect(most).toBeLessThanOrEqual(4)
+    expect(openMax).toBeLessThanOrEqual(4)
   })
 
-  test('follows more than the service takes on a socket, on several', async () => {
+  test('subscriptions above the limit of one socket use further sockets', async () => {
     const truth = createTruth([])
     await using peer = startPeer({
       limits: { frameBytes: 262_144, subscriptions: 3 },
@@ -523,7 +527,7 @@ describe('a live conversation', () => {
     await using client = clientOf(peer)
     const ids = Array.from({ length: 8 }, (_, n) => `0192f0c1-7c00-7000-8000-00000000000${n}`)
     const all = ids.map((id) => client.live(id))
-    // All at once: nobody knows the limit yet.
+    // All subscribe at once, before the client knows the limit.
     const firsts = await Promise.all(all.map((events) => events.next()))
     for (const { value } of firsts) expect(value).toMatchObject({ type: 'live' })
     const subs = peer.sockets.map(({ received }) =>
@@ -531,52 +535,52 @@ describe('a live conversation', () => {
     )
     expect(subs.map(({ length }) => length)).toEqual([3, 3, 2])
     expect(new Set(subs.flat())).toEqual(new Set(ids))
-    // The limit is told anew with every connection.
+    // Each new connection names the limit again.
     for (const socket of [...peer.sockets]) socket.cut()
     for (const events of all) expect((await events.next()).value).toMatchObject({ type: 'live' })
   })
 
-  test('that nobody follows any more is not connected to again', async () => {
+  test('the client does not reconnect for a conversation that no consumer follows any more', async () => {
     const truth = createTruth([])
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
     const states: string[] = []
-    const left = Promise.withResolvers<void>()
+    const returned = Promise.withResolvers<void>()
     const options = {
       onConnection: (state: string) => {
         states.push(state)
-        if (state === 'waiting') left.resolve(events.return?.().then(() => {}))
+        if (state === 'waiting') returned.resolve(events.return?.().then(() => {}))
       },
     }
     await using client = clientOf(peer, options)
     const events = client.live(c)
     await events.next()
     peer.sockets[0]?.cut()
-    await left.promise
+    await returned.promise
     await until('it has been given up', () => states.length === 4)
     expect(states).toEqual(['connecting', 'open', 'waiting', 'closed'])
-    // Who follows again has a connection again.
+    // A new subscription opens a connection again.
     expect((await client.live(c).next()).value).toMatchObject({ type: 'live' })
     expect(peer.sockets.length).toBe(2)
   })
 
-  test('ends by the reason of its signal, before and after it has begun', async () => {
+  test('an aborted signal ends the iteration with its reason, before and after the start', async () => {
     const truth = createTruth(messages(1))
     await using peer = startPeer({ onFrame: wellBehaved(truth) })
     await using client = clientOf(peer)
     const reason = new Error('enough')
     const early = client.live(c, { signal: AbortSignal.abort(reason) })
     expect(await early.next().catch((thrown) => thrown)).toBe(reason)
-    const given = new AbortController()
-    const events = client.live(c, { cursor: 'cursor-1', signal: given.signal })
+    const controller = new AbortController()
+    const events = client.live(c, { cursor: 'cursor-1', signal: controller.signal })
     await follow({ [Symbol.asyncIterator]: () => ({ next: () => events.next() }) }, truth.head)
     const pending = events.next()
-    given.abort(reason)
+    controller.abort(reason)
     expect(await pending.catch((thrown) => thrown)).toBe(reason)
     expect(await events.next()).toEqual({ done: true, value: undefined })
     await until('unsubscribed', () => peer.sockets[0]?.received.at(-1)?.t === 'unsub')
   })
 
-  test('shows what is being said: the latest words of each speaker, until they are durable', async () => {
+  test('the state shows the latest partial of each speaker until the message is durable', async () => {
     const truth = createTruth(messages(2))
     const words = (role: string, text: string) => ({ t: 'partial', c, role, text })
     await using peer = startPeer({
@@ -593,7 +597,7 @@ describe('a live conversation', () => {
     const state = createConversationState()
     const shown: object[] = []
     for await (const event of client.live(c, { cursor: 'cursor-1' })) {
-      // The consumer is slower than the words.
+      // The consumer is slower than the partials arrive.
       for (let n = 0; n < 5; n += 1) await later()
       state.apply(event)
       shown.push(state.snapshot().partials)
@@ -604,7 +608,7 @@ describe('a live conversation', () => {
     expect(shown.at(-1)).toEqual({})
   })
 
-  test('shows what is being said beside audio for what was said before', () => {
+  test('audio for an earlier message leaves the partial of its speaker in the state', () => {
     const truth = createTruth([...messages(2), { kind: 'touch', which: 1 }, ...messages(2)])
     const state = createConversationState()
     state.apply({ type: 'change', snapshot: false, ...truth.change(0, 3) })
@@ -615,7 +619,7 @@ describe('a live conversation', () => {
     expect(state.partials).toEqual({})
   })
 
-  test('takes back what was being said when its socket is lost', async () => {
+  test('a lost socket removes the partials from the state', async () => {
     const truth = createTruth(messages(0))
     await using peer = startPeer({
       onFrame: serving((socket, sub) => {

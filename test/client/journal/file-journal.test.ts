@@ -1,4 +1,4 @@
-/** The journal in a file: what it keeps through crashes, torn writes, and its own growth. */
+/** FileJournal: its entries after crashes, torn writes and its own growth. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import {
   mkdirSync,
@@ -32,7 +32,7 @@ const entry = (n: number, text = `turn ${n} ü\n`): JournalEntry => ({
 const keys = (entries: readonly JournalEntry[]) => entries.map(({ key }) => key)
 const unsynced = { sync: false }
 
-/** What the file would be for the next process, had this one ended now. */
+/** A copy of the file as the next process would find it if this one ended now. */
 function copyOf(path: string, bytes = readFileSync(path).length): string {
   const copy = newPath()
   rmSync(copy, { force: true })
@@ -42,8 +42,8 @@ function copyOf(path: string, bytes = readFileSync(path).length): string {
   return copy
 }
 
-describe('the file journal', () => {
-  test('gives the next run what was not taken out, in order', async () => {
+describe('FileJournal', () => {
+  test('the next run recovers the entries that were not removed, in order', async () => {
     const path = newPath()
     const first = await openFileJournal(path)
     expect(first.recovered).toEqual([])
@@ -55,7 +55,7 @@ describe('the file journal', () => {
     expect(second.recovered).toEqual([entry(1), entry(3), entry(4)])
   })
 
-  test('has every turn whose append has resolved, wherever the file is cut after it', async () => {
+  test('a journal cut at any byte has every turn whose append had resolved before it', async () => {
     const path = newPath()
     await using journal = await openFileJournal(path, unsynced)
     const sizes: number[] = []
@@ -68,7 +68,7 @@ describe('the file journal', () => {
       const whole = sizes.filter((size) => size <= bytes).length
       await using torn = await openFileJournal(copy, unsynced)
       expect(torn.recovered.length).toBe(whole)
-      // What comes after a torn end is read again, too.
+      // An entry that is appended after a torn end is recovered, too.
       if (bytes % 7 !== 0) continue
       await torn.append(entry(9))
       await using next = await openFileJournal(copyOf(copy), unsynced)
@@ -76,7 +76,7 @@ describe('the file journal', () => {
     }
   })
 
-  test('refuses a file that is no journal or is damaged, and changes nothing of it', async () => {
+  test('a file that is no journal or is damaged is refused and left unchanged', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
     for (const n of [1, 2]) await journal.append(entry(n))
@@ -108,7 +108,7 @@ describe('the file journal', () => {
     await journal[Symbol.asyncDispose]()
   })
 
-  test('leaves a file in the place of its lock as it is', async () => {
+  test('a file of another program at the path of the lock is refused and left unchanged', async () => {
     const path = newPath()
     mkdirSync(join(path, '..'), { recursive: true })
     writeFileSync(`${path}.lock`, '{ "lockfileVersion": 1 }\n')
@@ -123,7 +123,7 @@ describe('the file journal', () => {
     }
   })
 
-  test('drops an end of zeros, and says where a file is damaged before its end', async () => {
+  test('an end of zeros is dropped, and damage before the end is reported with its byte', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
     for (const n of [1, 2, 3]) await journal.append(entry(n))
@@ -141,7 +141,7 @@ describe('the file journal', () => {
     await journal[Symbol.asyncDispose]()
   })
 
-  test('is held by one at a time, and is free again after its holder has ended', async () => {
+  test('a journal has one holder at a time, and is free again after its holder has ended', async () => {
     const path = newPath()
     const first = await openFileJournal(path)
     const thrown = await openFileJournal(path).catch((reason) => reason)
@@ -153,18 +153,18 @@ describe('the file journal', () => {
     expect(second.recovered).toEqual([])
   })
 
-  test('has one holder, however many take over the lock of one that has ended', async () => {
+  test('only one process takes over the lock of an ended process, even if two try at once', async () => {
     const path = newPath()
     mkdirSync(join(path, '..'), { recursive: true })
-    const gone = String(Bun.spawnSync(['true']).pid)
-    writeFileSync(path, gone)
+    const endedPid = String(Bun.spawnSync(['true']).pid)
+    writeFileSync(path, endedPid)
     const contender = join(import.meta.dir, '../../support/lock-contender.ts')
     const contenders = [1, 2].map(() =>
-      Bun.spawn([process.execPath, contender, path, gone, '60'], { stdout: 'pipe' }),
+      Bun.spawn([process.execPath, contender, path, endedPid, '60'], { stdout: 'pipe' }),
     )
-    const told = contenders.map(({ stdout }) => new Response(stdout).json())
-    expect(await Promise.all(told)).toEqual(contenders.map(() => ({ held: 60, shared: 0 })))
-    // Nor do two of one process, of which neither is of a former life.
+    const reports = contenders.map(({ stdout }) => new Response(stdout).json())
+    expect(await Promise.all(reports)).toEqual(contenders.map(() => ({ held: 60, shared: 0 })))
+    // Two openings in one process do not share a lock either.
     const newJournal = newPath()
     const both = await Promise.allSettled([
       openFileJournal(newJournal),
@@ -174,7 +174,7 @@ describe('the file journal', () => {
     for (const one of both) if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]()
   }, 30_000)
 
-  test('stays small while many turns go through it, and keeps those that wait', async () => {
+  test('a journal stays small while many turns pass through it, and keeps the waiting ones', async () => {
     const path = newPath()
     const journal = await openFileJournal(path, unsynced)
     await journal.append(entry(0))
@@ -191,7 +191,7 @@ describe('the file journal', () => {
     expect(keys(next.recovered)).toEqual(['key-0'])
   })
 
-  test('refuses what is over its bounds, counts what was left, and takes more when there is room', async () => {
+  test('a full journal refuses a write with journal-full, counts recovered entries, and accepts more once it has room', async () => {
     const path = newPath()
     const journal = await openFileJournal(path, { entriesMax: 2 })
     await journal.append(entry(1))
@@ -208,7 +208,7 @@ describe('the file journal', () => {
     expect(large.code).toBe('journal-full')
   })
 
-  test('refuses a write that the disk has no room for as journal-full, keeps nothing of it, and takes the next', async () => {
+  test('a write without room on the disk is refused with journal-full, leaves nothing in the file, and does not block the next', async () => {
     const path = newPath()
     const program = `
       import { openFileJournal } from '${join(import.meta.dir, '../../../src/client/journal/file-journal.ts')}'
@@ -220,7 +220,7 @@ describe('the file journal', () => {
       console.log(JSON.stringify({ name, code, retryable, cause: cause?.code }))
       await journal[Symbol.asyncDispose]()
     `
-    // A file may have 64 blocks, of 512 or 1024 bytes; without the trap the first byte beyond ends the process.
+    // A file may have 64 blocks of 512 or 1024 bytes. Without the trap, the first byte above that ends the process.
     const limited = `trap '' XFSZ; ulimit -f 64; exec "$0" -e "$1"`
     const ran = Bun.spawnSync(['sh', '-c', limited, process.execPath, program])
     expect(ran.stderr.toString()).toBe('')
@@ -235,7 +235,7 @@ describe('the file journal', () => {
     expect(keys(next.recovered)).toEqual(['one', 'three'])
   }, 30_000)
 
-  test('gives all that was left to a run whose bounds are tighter', async () => {
+  test('a run with tighter bounds recovers all entries of the run before', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
     for (let n = 1; n <= 3; n += 1) await journal.append(entry(n))
@@ -248,7 +248,7 @@ describe('the file journal', () => {
     await next.append(entry(4))
   })
 
-  test('agrees with a list, whatever is appended, taken out and reopened', async () => {
+  test('a journal has the same entries as a map, after any appends, removals, reopenings and crashes', async () => {
     const step = fc.record({
       kind: fc.constantFrom('append', 'append', 'remove', 'reopen', 'crash'),
       n: fc.nat(8),
@@ -258,17 +258,17 @@ describe('the file journal', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         let path = newPath()
         let journal = await openFileJournal(path, unsynced)
-        const left = new Map<string, JournalEntry>()
+        const model = new Map<string, JournalEntry>()
         for (const { kind, n, size } of steps) {
           const one = entry(n, 'x'.repeat(size))
-          if (kind === 'append' && !left.has(one.key)) {
+          if (kind === 'append' && !model.has(one.key)) {
             await journal.append(one)
-            left.set(one.key, one)
+            model.set(one.key, one)
           } else if (kind === 'remove') {
             journal.remove(one)
-            left.delete(one.key)
+            model.delete(one.key)
           } else if (kind === 'reopen' || kind === 'crash') {
-            // A removal is on its way; the next append, or the end, takes it along.
+            // A removal may not be written yet. The next append or the end of the journal writes it.
             if (kind === 'crash') {
               await journal.append(entry(99))
               journal.remove(entry(99))
@@ -278,7 +278,7 @@ describe('the file journal', () => {
             path = copy
             journal = await openFileJournal(path, unsynced)
             const recovered = journal.recovered.filter(({ key }) => key !== 'key-99')
-            expect(recovered).toEqual([...left.values()])
+            expect(recovered).toEqual([...model.values()])
             journal.remove(entry(99))
           }
         }

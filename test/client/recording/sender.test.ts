@@ -1,4 +1,4 @@
-/** Recording over a socket that breaks: every turn once, in order, whatever was lost on the way. */
+/** Recording over a socket that breaks: the service records every turn once and in order, whatever was lost. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
@@ -25,7 +25,7 @@ const turn = (text: string) => ({ user: { text }, assistant: { responses: [`${te
 
 type RecordFrame = Extract<ClientFrame, { t: 'record' }>
 
-/** A store as the service has one: a key names one turn of its conversation. */
+/** A store like that of the service: a key names one turn of its conversation. */
 function createStore() {
   const log = new Map<string, string[]>()
   return {
@@ -52,13 +52,13 @@ const recorded = ({ id, c, key }: RecordFrame, to: { version: number; replayed: 
 
 const problem = (code: ConstructorParameters<typeof Problem>[0]) => new Problem(code).body()
 
-/** What the service answers for a write in which it sees no key: not retryable. */
+/** The service's answer to a write in which it sees no key. It is not retryable. */
 const unknownToService = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
 
 const isRecord = (frame: ClientFrame): frame is RecordFrame => frame.t === 'record'
 
 describe('recording over the socket', () => {
-  test('neither loses nor doubles nor reorders a turn, whatever becomes of its frames', async () => {
+  test('no turn is lost, doubled or reordered, whatever happens to its frames', async () => {
     const fates = fc.array(
       fc.constantFrom(
         'fine',
@@ -76,11 +76,11 @@ describe('recording over the socket', () => {
     await fc.assert(
       fc.asyncProperty(turns, fates, async (turns, fates) => {
         const store = createStore()
-        const left = [...fates]
+        const nextFates = [...fates]
         const refused = new Set<string>()
         let line = Promise.resolve()
         const answer = async (socket: PeerSocket, frame: RecordFrame) => {
-          const fate = left.shift() ?? 'fine'
+          const fate = nextFates.shift() ?? 'fine'
           if (!socket.isOpen()) return
           if (fate === 'later')
             socket.send({ t: 'problem', id: frame.id, ...problem('overloaded') })
@@ -101,7 +101,7 @@ describe('recording over the socket', () => {
           }
         }
         await using peer = startPeer({
-          // Frames of one socket in order, as the service takes them.
+          // The service handles the frames of one socket in order.
           onFrame(socket, frame) {
             if (isRecord(frame)) line = line.then(() => answer(socket, frame))
           },
@@ -122,31 +122,31 @@ describe('recording over the socket', () => {
           else expect(outcome).toMatchObject({ assistantMessageId: `ai-${key}` })
         for (const which of [0, 1, 2]) {
           const id = `0192f0c1-7c00-7000-8000-00000000000${which}`
-          const wanted = outcomes.filter((one) => one.id === id && !refused.has(one.key))
-          expect(store.log.get(id) ?? []).toEqual(wanted.map(({ key }) => key))
+          const accepted = outcomes.filter((one) => one.id === id && !refused.has(one.key))
+          expect(store.log.get(id) ?? []).toEqual(accepted.map(({ key }) => key))
         }
       }),
       { numRuns: 120 },
     )
   }, 30_000)
 
-  test('sends nothing that is not in the journal, and takes out what has its answer', async () => {
-    const kept: string[] = []
-    const mayKeep = Promise.withResolvers<void>()
+  test('a turn is sent only after the journal has stored it, and is removed after its answer', async () => {
+    const stored: string[] = []
+    const mayStore = Promise.withResolvers<void>()
     const journal: Journal = {
       ...createMemoryJournal(),
       async append({ key }) {
-        await mayKeep.promise
-        kept.push(key)
+        await mayStore.promise
+        stored.push(key)
       },
-      remove: ({ key }) => void kept.splice(kept.indexOf(key), 1),
+      remove: ({ key }) => void stored.splice(stored.indexOf(key), 1),
     }
     const store = createStore()
-    const seen: string[][] = []
+    const storedAtReceipt: string[][] = []
     await using peer = startPeer({
       onFrame(socket, frame) {
         if (!isRecord(frame)) return
-        seen.push([...kept])
+        storedAtReceipt.push([...stored])
         socket.send(recorded(frame, store.commit(frame)))
       },
     })
@@ -155,13 +155,13 @@ describe('recording over the socket', () => {
     const outcome = client.record(c, turn('one'), { key: 'one' })
     await until('connected', () => states.includes('open'))
     expect(peer.sockets[0]?.received).toEqual([])
-    mayKeep.resolve()
+    mayStore.resolve()
     expect((await outcome).version).toBe(2)
-    expect(seen).toEqual([['one']])
-    expect(kept).toEqual([])
+    expect(storedAtReceipt).toEqual([['one']])
+    expect(stored).toEqual([])
   })
 
-  test('has no more unanswered frames than the credit, in frames and in bytes', async () => {
+  test('unanswered frames stay within the credit, in number and in bytes', async () => {
     for (const credit of [
       { frames: 3, bytes: 1_000_000 },
       { frames: 100, bytes: 1000 },
@@ -169,14 +169,14 @@ describe('recording over the socket', () => {
       const store = createStore()
       let unanswered = 0
       let bytes = 0
-      let most = [0, 0]
+      let maxima = [0, 0]
       await using peer = startPeer({
         credit,
         async onFrame(socket, frame) {
           if (!isRecord(frame)) return
           unanswered += 1
           bytes += JSON.stringify(frame).length
-          most = [Math.max(most[0] ?? 0, unanswered), Math.max(most[1] ?? 0, bytes)]
+          maxima = [Math.max(maxima[0] ?? 0, unanswered), Math.max(maxima[1] ?? 0, bytes)]
           await new Promise((resolve) => setTimeout(resolve, 1))
           unanswered -= 1
           bytes -= JSON.stringify(frame).length
@@ -190,13 +190,13 @@ describe('recording over the socket', () => {
         ),
       )
       expect(store.log.size).toBe(40)
-      expect(most[0]).toBeLessThanOrEqual(credit.frames)
-      expect(most[0]).toBeGreaterThan(1)
-      expect(most[1]).toBeLessThanOrEqual(credit.bytes)
+      expect(maxima[0]).toBeLessThanOrEqual(credit.frames)
+      expect(maxima[0]).toBeGreaterThan(1)
+      expect(maxima[1]).toBeLessThanOrEqual(credit.bytes)
     }
   })
 
-  test('refuses a frame that the service would not read, without sending it', async () => {
+  test('a frame above the service limit is refused with status 413 and not sent', async () => {
     await using peer = startPeer({
       limits: { frameBytes: 2000, subscriptions: 4 },
       onFrame: () => {},
@@ -208,7 +208,7 @@ describe('recording over the socket', () => {
     expect(peer.sockets[0]?.received).toEqual([])
   })
 
-  test('sends what waits behind a frame that the service would not read', async () => {
+  test('a turn behind a frame that is too large is sent', async () => {
     const store = createStore()
     await using peer = startPeer({
       limits: { frameBytes: 2000, subscriptions: 4 },
@@ -222,7 +222,7 @@ describe('recording over the socket', () => {
     expect(await next).toMatchObject({ humanMessageId: 'human-small' })
   })
 
-  test('takes the same turn under the same key for one, and another turn for a conflict', async () => {
+  test('the same turn under the same key is one turn, and another turn is refused with idempotency-conflict', async () => {
     const store = createStore()
     await using peer = startPeer({
       onFrame: (socket, frame) =>
@@ -237,13 +237,13 @@ describe('recording over the socket', () => {
     expect(peer.sockets[0]?.received.length).toBe(1)
   })
 
-  test('says that the journal is full, and goes on when it is not', async () => {
+  test('a turn is refused with journal-full while the journal is full, and recorded once it has room', async () => {
     const store = createStore()
-    let held: (() => void)[] = []
+    let answers: (() => void)[] = []
     await using peer = startPeer({
       onFrame: (socket, frame) =>
         void (
-          isRecord(frame) && held.push(() => socket.send(recorded(frame, store.commit(frame))))
+          isRecord(frame) && answers.push(() => socket.send(recorded(frame, store.commit(frame))))
         ),
     })
     await using client = clientOf(peer, { journal: createMemoryJournal({ entriesMax: 2 }) })
@@ -253,17 +253,17 @@ describe('recording over the socket', () => {
     ]
     const third = await client.record(`${c.slice(0, -1)}3`, turn('3')).catch((thrown) => thrown)
     expect(third).toMatchObject({ code: 'journal-full', retryable: true })
-    await until('both sent', () => held.length === 2)
-    for (const release of held) release()
-    held = []
+    await until('both sent', () => answers.length === 2)
+    for (const release of answers) release()
+    answers = []
     await Promise.all(two)
     const fourth = client.record(`${c.slice(0, -1)}3`, turn('4'))
-    await until('sent', () => held.length === 1)
-    for (const release of held) release()
+    await until('sent', () => answers.length === 1)
+    for (const release of answers) release()
     expect((await fourth).replayed).toBe(false)
   })
 
-  test('rejects what waits where the client is closed or refused', async () => {
+  test('a waiting turn rejects when the client is closed or its connection is refused', async () => {
     await using peer = startPeer({
       onFrame(socket) {
         if (socket.number === 0) return
@@ -282,7 +282,7 @@ describe('recording over the socket', () => {
     expect(refused).toMatchObject({ code: 'connection-refused', retryable: false })
   })
 
-  test('connects again after a connection that was made a second time was lost while nothing waited', async () => {
+  test('a turn opens a connection again after the second connection was lost while no write waited', async () => {
     const store = createStore()
     const states: string[] = []
     await using peer = startPeer({
@@ -301,7 +301,7 @@ describe('recording over the socket', () => {
     expect(peer.sockets.length).toBe(3)
   })
 
-  test('keeps a key for the same turn after the connection was refused', async () => {
+  test('a key stays taken by its turn after the connection was refused', async () => {
     let welcome = false
     const store = createStore()
     await using peer = startPeer({
@@ -323,7 +323,7 @@ describe('recording over the socket', () => {
     expect((await client.record(c, turn('one'), { key: 'k' })).replayed).toBe(true)
   })
 
-  test('sends an attach without a message id once, over the first connection that is welcomed', async () => {
+  test('an attach without a message id is sent once, over the first connection that the service welcomes', async () => {
     const attached: string[] = []
     const states: string[] = []
     await using peer = startPeer({
@@ -344,14 +344,14 @@ describe('recording over the socket', () => {
     expect(attached.length).toBe(1)
   })
 
-  test('rejects a write larger than the whole journal as not retryable', async () => {
+  test('a write larger than the whole journal is refused with journal-full, not retryable', async () => {
     await using peer = startPeer({ onFrame: () => {} })
     await using client = clientOf(peer, { journal: createMemoryJournal({ bytesMax: 200 }) })
     const never = await client.record(c, turn('x'.repeat(300))).catch((thrown) => thrown)
     expect(never).toMatchObject({ code: 'journal-full', retryable: false })
   })
 
-  test('attaches in order with the turns; what names no message is not sent twice', async () => {
+  test('audio keeps its order with the turns, and an attach without a message id is not sent twice', async () => {
     const store = createStore()
     const order: string[] = []
     await using peer = startPeer({
@@ -376,21 +376,21 @@ describe('recording over the socket', () => {
     expect(order).toEqual(['record', 'attach', 'attach'])
   })
 
-  test('sends the latest words of a speaker, at most 25 a second', async () => {
-    const said: string[] = []
+  test('the client sends the latest partial of each speaker, at most 25 a second', async () => {
+    const partials: string[] = []
     await using peer = startPeer({
       onFrame: (_, frame) =>
-        void (frame.t === 'partial' && said.push(`${frame.role} ${frame.text}`)),
+        void (frame.t === 'partial' && partials.push(`${frame.role} ${frame.text}`)),
     })
     const states: string[] = []
     await using client = clientOf(peer, { onConnection: (state) => states.push(state) })
-    client.partial(c, 'human', 'nobody hears')
+    client.partial(c, 'human', 'nobody listens')
     const listening = client.live(c).next()
     await until('connected', () => states.includes('open'))
     for (let n = 1; n <= 200; n += 1) client.partial(c, 'human', `word ${n}`)
     client.partial(c, 'ai', 'well')
-    await until('the last words', () => said.includes('human word 200'))
-    expect(said).toEqual(['human word 1', 'ai well', 'human word 200'])
+    await until('the last words', () => partials.includes('human word 200'))
+    expect(partials).toEqual(['human word 1', 'ai well', 'human word 200'])
     await client.close()
     expect((await listening.catch((thrown) => thrown)).name).toBe('AbortError')
   })

@@ -1,4 +1,4 @@
-/** Speaking through the client while sockets, agents and nodes die: what is left is always the same. */
+/** Speaking through the client while sockets, agents and nodes die: the recorded conversation is always the same. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,17 +8,17 @@ import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { freePort } from '../../support/servers/processes.ts'
 import { startProxy, type TestProxy } from '../../support/servers/proxy.ts'
-import { leftOf, speak } from '../../support/voice/spoken.ts'
+import { contentOf, speak } from '../../support/voice/spoken.ts'
 
 let env: Record<string, string>
 let node: Node
 let proxy: TestProxy
-/** Past the proxy, which only the clients under test go through. */
+/** A client without the proxy. Only the clients under test go through the proxy. */
 let direct: TurnlogClient
-let expected: Awaited<ReturnType<typeof leftOf>>
+let expected: Awaited<ReturnType<typeof contentOf>>
 const steps: string[] = []
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-voice-'))
-/** For a conversation per step, each with new processes or connections, on a busy machine. */
+/** The timeout in milliseconds of a test with one conversation per step and new processes for each. */
 const killsMs = 300_000
 const backoff = { firstMs: 5, maxMs: 50 }
 const newConversation = async () => (await direct.createConversation()).id
@@ -30,7 +30,7 @@ beforeAll(async () => {
   direct = createClient({ url: node.url, backoff })
   const id = await newConversation()
   await speak(direct.voice(id, { sessionId: 'call' }), (step) => steps.push(step))
-  expected = await leftOf(direct, id)
+  expected = await contentOf(direct, id)
 }, 60_000)
 afterAll(async () => {
   await direct.close()
@@ -39,8 +39,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-describe('what a voice agent says', () => {
-  test('is in order, heard as far as it was, with its audio, in a session that has ended', () => {
+describe('the recorded words of a voice agent', () => {
+  test('a spoken conversation is recorded in order, with its interruptions, its audio and its ended session', () => {
     expect(expected.messages.map(({ seq, role, content }) => [seq, role, content])).toEqual([
       [1, 'human', 'Is there a table?'],
       [2, 'ai', 'Yes, there is.[SPLIT]Shall I take it?'],
@@ -61,7 +61,7 @@ describe('what a voice agent says', () => {
   })
 
   test(
-    'is the same where the socket is cut in any moment',
+    'the recorded conversation is the same if the socket is cut at any moment',
     async () => {
       for (let n = 0; n < 2 * steps.length + 2; n += 1) {
         const id = await newConversation()
@@ -72,7 +72,7 @@ describe('what a voice agent says', () => {
           return chunks === n ? 'cut' : 'pass'
         }
         await speak(client.voice(id, { sessionId: 'call' }), () => {})
-        expect([n, await leftOf(direct, id)]).toEqual([n, expected])
+        expect([n, await contentOf(direct, id)]).toEqual([n, expected])
       }
       proxy.onServerBytes = undefined
     },
@@ -80,7 +80,7 @@ describe('what a voice agent says', () => {
   )
 
   test(
-    'is the same where the agent is killed in any step and runs again',
+    'the recorded conversation is the same if the agent is killed at any step and runs again',
     async () => {
       let killed = 0
       for (const [n, killedAt] of steps.entries()) {
@@ -95,24 +95,24 @@ describe('what a voice agent says', () => {
           Bun.spawn([process.execPath, ...args], { stdout: 'pipe', stderr: 'inherit' })
         const first = spawn()
         const decoder = new TextDecoder()
-        let said = ''
+        let output = ''
         for await (const chunk of first.stdout) {
-          said += decoder.decode(chunk, { stream: true })
-          if (said.includes(`${killedAt}\n`)) first.kill('SIGKILL')
+          output += decoder.decode(chunk, { stream: true })
+          if (output.includes(`${killedAt}\n`)) first.kill('SIGKILL')
         }
         if ((await first.exited) !== 0) killed += 1
         const second = spawn()
         expect(await second.exited).toBe(0)
-        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+        expect([killedAt, await contentOf(direct, id)]).toEqual([killedAt, expected])
       }
-      // The last may have been faster than its death.
+      // The agent may have finished the last step before the signal arrived.
       expect(killed).toBeGreaterThanOrEqual(steps.length - 1)
     },
     killsMs,
   )
 
   test(
-    'is the same where the node is killed in any step and starts again',
+    'the recorded conversation is the same if the node is killed at any step and starts again',
     async () => {
       for (const killedAt of steps) {
         const id = await newConversation()
@@ -125,15 +125,15 @@ describe('what a voice agent says', () => {
         })
         if (restarted === undefined) throw new Error('it was not killed')
         node = await restarted
-        expect([killedAt, await leftOf(direct, id)]).toEqual([killedAt, expected])
+        expect([killedAt, await contentOf(direct, id)]).toEqual([killedAt, expected])
       }
     },
     killsMs,
   )
 })
 
-describe('a voice', () => {
-  test('speaks in its session again after each reconnect, until it ends it', async () => {
+describe('Voice', () => {
+  test('a voice rejoins its session after each reconnect, until it ends the session', async () => {
     const id = await newConversation()
     await using client = createClient({ url: `http://127.0.0.1:${proxy.port}`, backoff })
     const voice = client.voice(id, { metadata: { room: 1 } })
@@ -145,12 +145,12 @@ describe('a voice', () => {
       metadata: { room: 1 },
     })
     await direct.endVoiceSession(id, voice.sessionId)
-    // By whomever: it is done.
+    // The session is already ended, and `end` resolves all the same.
     await voice.end()
     await client.settled()
   })
 
-  test('is told why its session cannot start, and records all the same', async () => {
+  test('a session that cannot start rejects started, and the voice records all the same', async () => {
     const id = await newConversation()
     await direct.startVoiceSession(id, { id: 'call' })
     await direct.endVoiceSession(id, 'call')
@@ -168,7 +168,7 @@ describe('a voice', () => {
     })
   })
 
-  test('is told of what contradicts what was said', async () => {
+  test('a half, a key, an audio or an interruption that contradicts the recorded turn is refused', async () => {
     const id = await newConversation()
     const voice = direct.voice(id)
     const { key } = await voice.open()

@@ -1,4 +1,4 @@
-/** Queues of writes: what is sent when, and what becomes of it. No socket, no journal. */
+/** WriteQueues without a socket and a journal: when each job is sent, and how it settles. */
 import { describe, expect, test } from 'bun:test'
 import { type Job, WriteQueues } from '../../../src/client/recording/write-queues.ts'
 import { createCreditGate } from '../../../src/client/socket/credit-gate.ts'
@@ -34,17 +34,17 @@ function createQueues() {
   }
 }
 
-/** A job whose frame is its name, with what became of it. */
-function jobOf(c: string, name: string, given: Partial<Job> = {}) {
+/** A job whose frame is its name, with its outcomes. */
+function jobOf(conversationId: string, name: string, members: Partial<Job> = {}) {
   const outcomes: unknown[] = []
   const job: Job = {
-    c,
+    conversationId,
     frame: (id) => `${name}#${id}`,
     onlyOnce: false,
     ready: true,
     settled: (outcome) => outcomes.push(outcome instanceof Problem ? outcome.code : outcome.t),
     dropped: (reason) => outcomes.push(reason),
-    ...given,
+    ...members,
   }
   return { job, outcomes }
 }
@@ -64,8 +64,8 @@ const recorded = (id: string) =>
 const refused = (id: string, code: ConstructorParameters<typeof Problem>[0]) =>
   ({ t: 'problem', id, ...new Problem(code).body() }) as never
 
-describe('write queues', () => {
-  test('send one frame of each conversation at a time, and the next one after the answer', () => {
+describe('WriteQueues', () => {
+  test('each queue sends one frame at a time, and the next one after the answer', () => {
     const { queues, sent, welcome } = createQueues()
     const [one, two, other] = [jobOf('a', 'one'), jobOf('a', 'two'), jobOf('b', 'other')]
     for (const { job } of [one, two, other]) queues.add(job)
@@ -77,7 +77,7 @@ describe('write queues', () => {
     expect(sent.at(-1)).toBe('two#3')
   })
 
-  test('hold back all of a conversation behind a job that is not ready', () => {
+  test('a job that is not ready holds back all jobs behind it in its conversation', () => {
     const { queues, sent, welcome } = createQueues()
     const first = jobOf('a', 'first', { ready: false })
     queues.add(first.job)
@@ -89,7 +89,7 @@ describe('write queues', () => {
     expect(sent).toEqual(['first#1'])
   })
 
-  test('put a job that was added first before all that waits', () => {
+  test('a job added with addFirst is sent before all waiting jobs of its conversation', () => {
     const { queues, sent, welcome } = createQueues()
     queues.add(jobOf('a', 'turn').job)
     queues.addFirst(jobOf('a', 'session').job)
@@ -97,7 +97,7 @@ describe('write queues', () => {
     expect(sent).toEqual(['session#1'])
   })
 
-  test('send what had no answer again over the next connection, but for what may be sent only once', () => {
+  test('a job without an answer is sent again over the next connection, unless it may be sent only once', () => {
     const { queues, sent, welcome } = createQueues()
     const [turn, attach] = [jobOf('a', 'turn'), jobOf('b', 'attach', { onlyOnce: true })]
     queues.add(turn.job)
@@ -111,7 +111,7 @@ describe('write queues', () => {
     expect(turn.outcomes).toEqual([])
   })
 
-  test('try again what was refused for a while, and settle what was refused for good', async () => {
+  test('a job with a retryable refusal is sent again, and one with a final refusal is settled', async () => {
     const { queues, sent, welcome } = createQueues()
     const [busy, wrong] = [jobOf('a', 'busy'), jobOf('b', 'wrong')]
     queues.add(busy.job)
@@ -123,7 +123,7 @@ describe('write queues', () => {
     await until('sent again', () => sent.at(-1) === 'busy#3')
   })
 
-  test('settle an unsure answer to what may be sent only once as outcome-unknown', () => {
+  test('an unsure answer settles a job that may be sent only once as outcome-unknown', () => {
     const { queues, welcome } = createQueues()
     const attach = jobOf('a', 'attach', { onlyOnce: true })
     queues.add(attach.job)
@@ -132,7 +132,7 @@ describe('write queues', () => {
     expect(attach.outcomes).toEqual(['outcome-unknown'])
   })
 
-  test('refuse a frame that is larger than the service reads, and send the one behind it', () => {
+  test('a frame above the service limit is refused with frame-too-large, and the one behind it is sent', () => {
     const { queues, sent, welcome } = createQueues()
     const large = jobOf('a', 'x'.repeat(2000))
     queues.add(large.job)
@@ -142,7 +142,7 @@ describe('write queues', () => {
     expect(sent).toEqual(['small#2'])
   })
 
-  test('send no more than the credit, and none over a closed socket', () => {
+  test('the queues send no more frames than the credit, and none over a closed socket', () => {
     const { queues, sent, welcome, close } = createQueues()
     for (const c of ['a', 'b', 'c']) queues.add(jobOf(c, c).job)
     welcome(2)
@@ -152,7 +152,7 @@ describe('write queues', () => {
     expect(sent.length).toBe(2)
   })
 
-  test('are empty once the last job is settled, removed or dropped', async () => {
+  test('the queues are empty once the last job is settled, removed or dropped', async () => {
     const { queues, welcome } = createQueues()
     const [one, two, three] = [jobOf('a', 'one'), jobOf('b', 'two'), jobOf('c', 'three')]
     for (const { job } of [one, two, three]) queues.add(job)
@@ -172,12 +172,12 @@ describe('write queues', () => {
     expect([three.outcomes, late.outcomes, queues.busy()]).toEqual([['closed'], ['closed'], false])
   })
 
-  test('leave frames that are no answers to others', () => {
+  test('the queues do not take frames that answer no job', () => {
     const { queues, welcome } = createQueues()
     welcome()
     expect(queues.receive({ t: 'live', c: 'a', version: 1 })).toBe(false)
     expect(queues.receive(refused('99', 'overloaded'))).toBe(false)
-    // An answer to a job that was dropped is still of a job.
+    // The queues take the answer to a job that was dropped.
     expect(queues.receive(recorded('99'))).toBe(true)
   })
 })

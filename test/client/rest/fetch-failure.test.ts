@@ -1,4 +1,4 @@
-/** What a write rejects with if its answer never came: whether it may have been carried out, and whether to resend it. */
+/** The problem of a write without an answer: whether it may have been carried out, and whether to send it again. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
@@ -34,7 +34,7 @@ const failure = async (promise: Promise<unknown>): Promise<Problem> => {
   throw thrown
 }
 
-/** Takes connections, and does `then` with each once it has sent something. */
+/** Accepts connections, and calls `then` with each once it has sent something. */
 async function startSink(then: (socket: Socket) => void) {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -53,7 +53,7 @@ async function startSink(then: (socket: Socket) => void) {
   }
 }
 
-/** Makes every write of `writesOf`, and answers the problem with which each one rejected. */
+/** Makes every write of `writesOf`, and returns the problem of each. */
 const failuresOf = (client: ReturnType<typeof createClient>) =>
   Promise.all(
     Object.entries(writesOf(client)).map(async ([name, write]) => ({
@@ -85,8 +85,8 @@ const repeatable = [
   'openTurn',
 ]
 
-describe('a write whose answer never came', () => {
-  test('is service-unreachable and retryable if no connection was made', async () => {
+describe('a write without an answer', () => {
+  test('a write without a connection fails with service-unreachable, retryable', async () => {
     await using plain = await startSink((socket) => socket.end('HTTP/1.1 400 No\r\n\r\n'))
     for (const url of [
       `http://127.0.0.1:${await freePort()}`,
@@ -102,7 +102,7 @@ describe('a write whose answer never came', () => {
     }
   }, 60_000)
 
-  test('is outcome-unknown if it was sent, and retryable only if the caller gave a key or an id', async () => {
+  test('a write that was sent fails with outcome-unknown, retryable only if the caller gave a key or an id', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     await using silent = await startSink(() => {})
     for (const { port } of [resets, silent]) {
@@ -114,14 +114,14 @@ describe('a write whose answer never came', () => {
           'outcome-unknown',
           isRepeatable,
         ])
-        expect(problem.message).toMatch(isRepeatable ? /Send the same again/ : /read first/)
+        expect(problem.message).toMatch(isRepeatable ? /Make the same call again/ : /read first/)
         expect(problem.retryAfterSeconds).toBe(isRepeatable ? 1 : undefined)
       }
       expect((await failure(client.getConversation(id))).code).toBe('service-unreachable')
     }
   }, 60_000)
 
-  test('stays outcome-unknown when a later attempt never connects', async () => {
+  test('a lost write fails with outcome-unknown even if a later attempt never connects', async () => {
     await using resets = await startSink((socket) => socket.resetAndDestroy())
     const refused = await freePort()
     const ports = [refused, resets.port]
@@ -135,7 +135,7 @@ describe('a write whose answer never came', () => {
     expect(problem).toMatchObject({ code: 'outcome-unknown', retryable: true })
   })
 
-  test('is sent again, repeatable or not, while no connection can be made', async () => {
+  test('a write is retried while no connection can be made, whether it is repeatable or not', async () => {
     const refused = await freePort()
     let attempts = 0
     const client = clientOf(server.url, {
@@ -152,8 +152,8 @@ describe('a write whose answer never came', () => {
     expect(attempts).toBe(6)
   }, 60_000)
 
-  test('with a generated id is resent after outcome-unknown, retryable or not', async () => {
-    const told = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
+  test('a write with a generated id is resent after outcome-unknown, whether that is retryable or not', async () => {
+    const body = new Problem('outcome-unknown', 'lost', { retryable: false }).body()
     let attempts = 0
     const client = clientOf(server.url, {
       deadlineMs: 50_000,
@@ -161,7 +161,7 @@ describe('a write whose answer never came', () => {
       fetch: async (url, init) => {
         attempts += 1
         const answer = await fetch(url, init)
-        return attempts % 2 === 1 ? Response.json(told, { status: 503 }) : answer
+        return attempts % 2 === 1 ? Response.json(body, { status: 503 }) : answer
       },
     })
     const { id: c } = await client.createConversation()
@@ -172,7 +172,7 @@ describe('a write whose answer never came', () => {
     expect(attempts).toBe(5)
   }, 60_000)
 
-  test('with an external id is the same write when its caller sends it again', async () => {
+  test('a conversation with an external id is created once when its caller repeats the call', async () => {
     let lose = true
     const sent: unknown[] = []
     const client = clientOf(server.url, {
@@ -191,11 +191,11 @@ describe('a write whose answer never came', () => {
     lose = false
     const { id: created } = await client.createConversation(body)
     expect(await client.createConversation(body)).toMatchObject({ id: created, title: 'one' })
-    // An id that the client makes would be another one at each call, and the service refuses that.
+    // The client makes no id: it would be another one at each call, and the service would refuse the second call.
     expect(sent).toEqual(sent.map(() => body))
   })
 
-  test('fails at once, and is not retryable, if the URL or a header is malformed', async () => {
+  test('a call with a malformed URL or header fails at once, not retryable', async () => {
     const begun = performance.now()
     for (const url of ['nonsense', 'http://127.0.0.1:99999'])
       expect(() => clientOf(url)).toThrow(TypeError)
@@ -206,13 +206,13 @@ describe('a write whose answer never came', () => {
     expect(performance.now() - begun).toBeLessThan(30_000)
   })
 
-  test('may have been sent or not according to the error of each runtime', () => {
+  test('the error of each runtime decides whether a request may have been sent', () => {
     const error = (message: string, more: object = {}) =>
       Object.assign(new TypeError(message), more)
     const caused = (message: string, more: object = {}) =>
       new TypeError('fetch failed', { cause: error(message, more) })
-    const deno = (what: string) =>
-      caused(`error sending request for url (http://127.0.0.1:7/): client error (${what})`)
+    const deno = (failed: string) =>
+      caused(`error sending request for url (http://127.0.0.1:7/): client error (${failed})`)
     const never = [
       error('Unable to connect', { code: 'ECONNREFUSED' }),
       error('Unable to connect', { code: 'ConnectionRefused' }),
@@ -243,19 +243,19 @@ describe('a write whose answer never came', () => {
     for (const thrown of perhaps)
       expect([thrown, sendingOf(thrown, false)]).toEqual([thrown, 'perhaps'])
     for (const thrown of impossible) expect(sendingOf(thrown, false)).toBe('impossible')
-    // Deno resends by itself what was lost on a kept connection, so its connect error proves nothing there.
+    // Deno resends by itself a request that was lost on a kept connection, so its connect error proves nothing there.
     expect(sendingOf(deno('Connect'), true)).toBe('perhaps')
     expect(sendingOf(never[0], true)).toBe('never')
   })
 })
 
-describe('a socket that cannot be made', () => {
+describe('a WebSocket that cannot be created', () => {
   const unusable = class {
     constructor() {
       throw new SyntaxError('no sockets here')
     }
   } as unknown as WebSocketClass
-  test('rejects writes and iterations with connection-refused, and lets the client be closed', async () => {
+  test('a WebSocket that cannot be created rejects writes and iterations with connection-refused', async () => {
     const client = clientOf('http://127.0.0.1:3', { webSocket: unusable })
     const refused = await Promise.all([
       failure(client.record(id, turn)),

@@ -1,4 +1,4 @@
-/** The client's REST half, on the real app: what it answers, what it tries again, and what it does not. */
+/** The REST calls of the client, on a real app: their results, their retries, and the calls that are not retried. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import {
   type ClientOptions,
@@ -22,8 +22,11 @@ const backoff = { firstMs: 1, maxMs: 4 }
 const clientOver = (fetch: Fetch, options: Partial<ClientOptions> = {}) =>
   createClient({ url: 'http://turnlog.test/', fetch, backoff, ...options })
 
-/** What each attempt meets, in order; then the app. `lost`: it was carried out, and the answer never came. */
-function meeting(...fates: readonly ('reached' | 'unreached' | 'lost' | (() => Response))[]) {
+/**
+ * A `fetch` with the fate of each attempt in order. Later attempts reach the app. `lost`: the request was carried out,
+ * and its answer was lost.
+ */
+function fetchWith(...fates: readonly ('reached' | 'unreached' | 'lost' | (() => Response))[]) {
   const sent: { method: string; path: string; key: string | null; body: string }[] = []
   const fetch: Fetch = async (url, init) => {
     const fate = fates[sent.length]
@@ -61,8 +64,8 @@ const failure = async (promise: Promise<unknown>): Promise<Problem> => {
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi!', 'What can I do?'] } }
 
-describe('the client over REST', () => {
-  test('has a function for every operation of the OpenAPI document, under its name', async () => {
+describe('the REST calls of the client', () => {
+  test('every operation of the OpenAPI document has a function of its name', async () => {
     const { paths } = await documentOf(app)
     const ids = Object.values(paths).flatMap((operations) =>
       Object.values(operations).map((operation) => String(Reflect.get(operation, 'operationId'))),
@@ -72,7 +75,7 @@ describe('the client over REST', () => {
     expect(ids.length).toBeGreaterThan(15)
   })
 
-  test('does what the routes do', async () => {
+  test('each REST function of the client returns the answer of its route', async () => {
     const client = clientOver(direct)
     const created = await client.createConversation({ title: 'one', externalId: 'ext/1' })
     const { id } = created
@@ -114,8 +117,8 @@ describe('the client over REST', () => {
     expect((await client.getReadiness()).status).toBe('ready')
   })
 
-  test('tells of a refusal as the service does, in every part', async () => {
-    const { fetch, sent } = meeting()
+  test('a refusal has the code, the title, the places and the request id of the service', async () => {
+    const { fetch, sent } = fetchWith()
     const client = clientOver(fetch)
     const { id } = await client.createConversation()
     const refused = await failure(
@@ -135,8 +138,8 @@ describe('the client over REST', () => {
     expect(sent.length).toBe(2)
   })
 
-  test('records once what it had to send three times, under one key', async () => {
-    const { fetch, sent } = meeting(() => Response.json({}), 'lost', 'unreached', 'lost')
+  test('a turn that had to be sent four times under one key is recorded once', async () => {
+    const { fetch, sent } = fetchWith(() => Response.json({}), 'lost', 'unreached', 'lost')
     const { id } = await clientOver(direct).createConversation()
     const client = clientOver(fetch)
     await client.getHealth()
@@ -148,8 +151,8 @@ describe('the client over REST', () => {
     expect((await client.getConversation(id)).lastSeq).toBe(2)
   })
 
-  test('creates one conversation and one segment where the answer was lost', async () => {
-    const { fetch, sent } = meeting('lost', 'reached', 'lost')
+  test('a creation whose answer was lost makes one conversation and one segment', async () => {
+    const { fetch, sent } = fetchWith('lost', 'reached', 'lost')
     const client = clientOver(fetch)
     const { id } = await client.createConversation({ title: 'once' })
     await client.createSegment(id)
@@ -158,11 +161,11 @@ describe('the client over REST', () => {
     expect(JSON.parse(sent[0]?.body ?? '')).toEqual({ id, title: 'once' })
   })
 
-  test('never sends again what might do more the second time', async () => {
+  test('a patch and an attach to the latest message are not resent after an unknown outcome', async () => {
     const { id } = await clientOver(direct).createConversation()
     await clientOver(direct).recordTurn(id, turn)
     for (const fate of ['lost', problem('outcome-unknown'), problem('internal')] as const) {
-      const { fetch, sent } = meeting(fate, fate)
+      const { fetch, sent } = fetchWith(fate, fate)
       const client = clientOver(fetch)
       const writes = [
         client.patchConversation(id, { title: 'new' }, { ifMatch: 2 }),
@@ -182,30 +185,27 @@ describe('the client over REST', () => {
     'database-full',
     'database-read-only',
     'database-refused',
-  ] as const)(
-    'sends any write again after %s, which says that nothing was written',
-    async (code) => {
-      const { id } = await clientOver(direct).createConversation()
-      const { fetch, sent } = meeting(problem(code, { 'retry-after': '0' }))
-      await clientOver(fetch).patchConversation(id, { title: 'newer' })
-      expect(sent.length).toBe(2)
-    },
-  )
+  ] as const)('any write is retried after %s, because nothing was written', async (code) => {
+    const { id } = await clientOver(direct).createConversation()
+    const { fetch, sent } = fetchWith(problem(code, { 'retry-after': '0' }))
+    await clientOver(fetch).patchConversation(id, { title: 'newer' })
+    expect(sent.length).toBe(2)
+  })
 
-  test('waits as long as the service asks for, and fails at once where that is too long', async () => {
-    const { fetch, sent } = meeting(problem('overloaded', { 'retry-after': '1' }))
+  test('a retry waits as long as Retry-After says, and the call fails at once if that is past its deadline', async () => {
+    const { fetch, sent } = fetchWith(problem('overloaded', { 'retry-after': '1' }))
     const { id } = await clientOver(direct).createConversation()
     const begun = performance.now()
     await clientOver(fetch).recordTurn(id, turn)
     expect(performance.now() - begun).toBeGreaterThan(990)
     expect(sent.length).toBe(2)
-    const busy = meeting(problem('overloaded', { 'retry-after': '3600' }))
+    const busy = fetchWith(problem('overloaded', { 'retry-after': '3600' }))
     const refused = await failure(clientOver(busy.fetch).recordTurn(id, turn))
     expect(refused).toMatchObject({ code: 'overloaded', retryAfterSeconds: 3600, requestId: 'r-1' })
     expect(busy.sent.length).toBe(1)
   })
 
-  test('gives up at its deadline: a read as unreachable, a write as unknown', async () => {
+  test('a read fails with service-unreachable at its deadline, and a write with outcome-unknown', async () => {
     const never: Fetch = (_, init) =>
       new Promise((_, reject) =>
         init.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
@@ -221,20 +221,20 @@ describe('the client over REST', () => {
     // The client made its key, so that a second call of the caller would have another one.
     expect(write).toMatchObject({ code: 'outcome-unknown', retryable: false })
     expect(keyed).toMatchObject({ code: 'outcome-unknown', retryable: true })
-    const later = meeting('lost', problem('database-unavailable', { 'retry-after': '1' }))
+    const later = fetchWith('lost', problem('database-unavailable', { 'retry-after': '1' }))
     const unsure = await failure(clientOver(later.fetch).recordTurn(id, turn, { deadlineMs: 900 }))
     // An attempt before the last one may have recorded it.
     expect(unsure.code).toBe('outcome-unknown')
     expect(unsure.cause).toMatchObject({ code: 'database-unavailable' })
   })
 
-  test('with retryForMs begins no attempt later, and cuts none that has begun', async () => {
+  test('retryForMs lets no attempt begin later, and cuts no running attempt short', async () => {
     const id = crypto.randomUUID()
-    const gone = meeting('unreached', 'unreached')
-    const once = clientOver(gone.fetch, { retryForMs: 0 })
+    const unreachable = fetchWith('unreached', 'unreached')
+    const once = clientOver(unreachable.fetch, { retryForMs: 0 })
     expect((await failure(once.getConversation(id))).code).toBe('service-unreachable')
-    expect(gone.sent.length).toBe(1)
-    const busy = meeting(problem('overloaded', { 'retry-after': '2' }))
+    expect(unreachable.sent.length).toBe(1)
+    const busy = fetchWith(problem('overloaded', { 'retry-after': '2' }))
     const hurried = clientOver(busy.fetch, { retryForMs: 1500 })
     expect((await failure(hurried.getConversation(id))).code).toBe('overloaded')
     expect(busy.sent.length).toBe(1)
@@ -246,9 +246,9 @@ describe('the client over REST', () => {
     expect(() => clientOver(slow, { retryForMs: -1 })).toThrow(RangeError)
   })
 
-  test('calls onRetry with the problem, the failures and the wait before each further attempt', async () => {
+  test('onRetry gets the problem, the failures and the wait before each further attempt', async () => {
     const retries: Retry[] = []
-    const { fetch } = meeting('unreached', problem('overloaded', { 'retry-after': '1' }))
+    const { fetch } = fetchWith('unreached', problem('overloaded', { 'retry-after': '1' }))
     const client = clientOver(fetch, { onRetry: (retry) => retries.push(retry) })
     await client.getHealth()
     expect(retries.map((retry) => [retry.problem.code, retry.failures])).toEqual([
@@ -259,8 +259,8 @@ describe('the client over REST', () => {
     expect(retries[1]?.waitMs).toBe(1000)
   })
 
-  test('calls onStatus with the status it resolves with: 201 for what it made, 200 for what was there', async () => {
-    const { fetch, sent } = meeting(
+  test('onStatus gets 201 for a new conversation, 200 for an existing one, and is not called after a failure', async () => {
+    const { fetch, sent } = fetchWith(
       'lost',
       'reached',
       problem('overloaded', { 'retry-after': '0' }),
@@ -277,9 +277,9 @@ describe('the client over REST', () => {
     expect(sent.at(-1)?.path).toBe('/v1/conversations?limit=1')
   })
 
-  test('with resend sends again what it would send once, after an answer that was lost', async () => {
+  test('resend makes the client repeat a patch after a lost answer', async () => {
     const { id } = await clientOver(direct).createConversation()
-    const { fetch, sent } = meeting('lost', problem('internal'), 'reached')
+    const { fetch, sent } = fetchWith('lost', problem('internal'), 'reached')
     const patched = await clientOver(fetch).patchConversation(
       id,
       { title: 'again' },
@@ -289,32 +289,34 @@ describe('the client over REST', () => {
     expect(sent.length).toBe(3)
   })
 
-  test('stops with the reason of the signal that ends it', async () => {
+  test('an aborted call rejects with the reason of its signal', async () => {
     const reason = new Error('enough')
-    const given = new AbortController()
-    const { fetch } = meeting(() => {
-      given.abort(reason)
+    const controller = new AbortController()
+    const { fetch } = fetchWith(() => {
+      controller.abort(reason)
       return problem('overloaded', { 'retry-after': '20' })()
     })
-    const call = clientOver(fetch).getConversation(crypto.randomUUID(), { signal: given.signal })
+    const call = clientOver(fetch).getConversation(crypto.randomUUID(), {
+      signal: controller.signal,
+    })
     expect(await call.catch((thrown) => thrown)).toBe(reason)
     const early = clientOver(direct).getHealth({ signal: AbortSignal.abort(reason) })
     expect(await early.catch((thrown) => thrown)).toBe(reason)
   })
 
-  test('knows a proxy from the service, and keeps a code that is newer than itself', async () => {
+  test('the answer of a proxy is answer-unusable, and a problem with an unknown code keeps its code', async () => {
     const html = (status: number) => () => new Response('<h1>no</h1>', { status })
-    const passing = meeting(html(502), html(503), html(429))
+    const passing = fetchWith(html(502), html(503), html(429))
     expect(await clientOver(passing.fetch).getHealth()).toEqual({ status: 'ok' })
-    const wrong = meeting(html(404))
+    const wrong = fetchWith(html(404))
     expect(await failure(clientOver(wrong.fetch).getHealth())).toMatchObject({
       code: 'answer-unusable',
       status: 404,
       retryable: false,
     })
-    const fine = meeting(html(200))
+    const fine = fetchWith(html(200))
     expect((await failure(clientOver(fine.fetch).getHealth())).code).toBe('answer-unusable')
-    const told = {
+    const body = {
       type: '/problems/x',
       code: 'x',
       title: 'X',
@@ -322,13 +324,13 @@ describe('the client over REST', () => {
       detail: 'y',
       retryable: false,
     }
-    const newer = meeting(() => Response.json(told, { status: 418 }))
+    const newer = fetchWith(() => Response.json(body, { status: 418 }))
     const thrown = await failure(clientOver(newer.fetch).getHealth())
-    expect(thrown.body()).toEqual(told as never)
+    expect(thrown.body()).toEqual(body as never)
   })
 
-  test('reads its own writes from wherever they have come to', async () => {
-    const { fetch, sent } = meeting()
+  test('a read with own-writes sends the cursor of the last write, or strong if there is none', async () => {
+    const { fetch, sent } = fetchWith()
     const client = clientOver(fetch)
     const { id } = await client.createConversation()
     const other = await clientOver(direct).createConversation()

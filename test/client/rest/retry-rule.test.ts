@@ -1,8 +1,13 @@
-/** What a failed attempt leads to: another one, or which problem. */
+/** The rule of retries: whether a failed attempt is repeated, and the problem of the call if it is not. */
 import { describe, expect, test } from 'bun:test'
 import type { Call, Failure } from '../../../src/client/rest/call.ts'
 import { failureOf, retryAfterSeconds } from '../../../src/client/rest/problem-answers.ts'
-import { isUnsure, mayRepeat, unreached, unsettled } from '../../../src/client/rest/retry-rule.ts'
+import {
+  isUnsure,
+  mayRepeat,
+  noAnswerProblem,
+  withUnknownOutcome,
+} from '../../../src/client/rest/retry-rule.ts'
 import { Problem, type ProblemCode } from '../../../src/problem.ts'
 
 const read: Call = { method: 'GET', path: '/v1/conversations' }
@@ -11,17 +16,17 @@ const unnamed: Call = { ...named, isNamedHere: true }
 const once: Call = { method: 'PATCH', path: '/v1/conversations/x', onlyOnce: true }
 
 const answered = (code: ProblemCode, retryable?: boolean): Failure => ({
-  problem: new Problem(code, 'told', retryable === undefined ? {} : { retryable }),
+  problem: new Problem(code, 'detail', retryable === undefined ? {} : { retryable }),
   sending: 'answered',
   waitMs: 0,
 })
 const lost = (call: Call, sending: 'never' | 'perhaps' | 'impossible'): Failure => ({
-  problem: unreached(call, 'http://h', new Error('cut'), sending),
+  problem: noAnswerProblem(call, 'http://h', new Error('cut'), sending),
   sending,
   waitMs: 0,
 })
 
-describe('a failed attempt', () => {
+describe('mayRepeat and isUnsure', () => {
   test.each([
     { name: 'a read whose answer was lost', call: read, failure: lost(read, 'perhaps'), is: true },
     {
@@ -31,37 +36,47 @@ describe('a failed attempt', () => {
       is: true,
     },
     {
-      name: 'what may be sent only once, lost',
+      name: 'a once-only write whose answer was lost',
       call: once,
       failure: lost(once, 'perhaps'),
       is: false,
     },
     {
-      name: 'what may be sent only once, never sent',
+      name: 'a once-only write that was never sent',
       call: once,
       failure: lost(once, 'never'),
       is: true,
     },
-    { name: 'what cannot be sent', call: read, failure: lost(read, 'impossible'), is: false },
     {
-      name: 'a refusal for good',
+      name: 'a read that cannot be sent',
+      call: read,
+      failure: lost(read, 'impossible'),
+      is: false,
+    },
+    {
+      name: 'a final refusal',
       call: read,
       failure: answered('conversation-not-found'),
       is: false,
     },
-    { name: 'a refusal for a while, once', call: once, failure: answered('overloaded'), is: true },
-    { name: 'a fault, once', call: once, failure: answered('internal'), is: false },
+    {
+      name: 'a retryable refusal of a once-only write',
+      call: once,
+      failure: answered('overloaded'),
+      is: true,
+    },
+    { name: 'a fault on a once-only write', call: once, failure: answered('internal'), is: false },
     {
       name: 'an unknown outcome that is not retryable',
       call: named,
       failure: answered('outcome-unknown', false),
       is: true,
     },
-  ])('is repeated where that is safe: $name', ({ call, failure, is }) => {
+  ])('an attempt is repeated only if that is safe: $name', ({ call, failure, is }) => {
     expect(mayRepeat(call, failure, 1)).toBe(is)
   })
 
-  test('that is a fault is repeated until the fifth', () => {
+  test('a call that meets a fault of the service is attempted five times', () => {
     const fault = answered('internal')
     expect([1, 4, 5, 6].map((failures) => mayRepeat(read, fault, failures))).toEqual([
       true,
@@ -71,15 +86,15 @@ describe('a failed attempt', () => {
     ])
   })
 
-  test('may have been carried out if its answer was lost or is unsure', () => {
+  test('an attempt may have been carried out if its answer was lost or is unsure', () => {
     const failures = [lost(named, 'perhaps'), answered('internal'), answered('outcome-unknown')]
     expect(failures.map(isUnsure)).toEqual([true, true, true])
     expect([lost(named, 'never'), answered('overloaded')].map(isUnsure)).toEqual([false, false])
   })
 })
 
-describe('the problem of a call', () => {
-  test('without an answer is service-unreachable, or outcome-unknown of a write that was sent', () => {
+describe('noAnswerProblem and withUnknownOutcome', () => {
+  test('a call without an answer fails with service-unreachable, or outcome-unknown if it is a write that was sent', () => {
     const problems = [lost(read, 'perhaps'), lost(named, 'never'), lost(named, 'impossible')]
     expect(problems.map(({ problem }) => [problem.code, problem.retryable])).toEqual([
       ['service-unreachable', true],
@@ -93,22 +108,22 @@ describe('the problem of a call', () => {
     expect(lost(unnamed, 'perhaps').problem).toMatchObject({ retryable: false })
   })
 
-  test('after an unsure attempt is outcome-unknown, unless the service refused the write for good', () => {
+  test('a write with an unsure attempt fails with outcome-unknown, unless the service finally refused it', () => {
     const busy = new Problem('overloaded')
-    expect(unsettled(named, busy)).toMatchObject({ code: 'outcome-unknown', cause: busy })
-    expect(unsettled(read, busy)).toBe(busy)
+    expect(withUnknownOutcome(named, busy)).toMatchObject({ code: 'outcome-unknown', cause: busy })
+    expect(withUnknownOutcome(read, busy)).toBe(busy)
     const conflict = new Problem('idempotency-conflict')
-    expect(unsettled(named, conflict)).toBe(conflict)
+    expect(withUnknownOutcome(named, conflict)).toBe(conflict)
     const unknown = new Problem('outcome-unknown', 'lost', { retryable: true })
-    expect(unsettled(named, unknown)).toBe(unknown)
+    expect(withUnknownOutcome(named, unknown)).toBe(unknown)
   })
 })
 
-describe('an answer that is no success', () => {
-  test('is the problem that it tells, or answer-unusable where it tells none', () => {
-    const told = new Problem('draining').body('r-1')
+describe('failureOf and retryAfterSeconds', () => {
+  test('an unsuccessful answer fails with its problem, or with answer-unusable if it has none', () => {
+    const body = new Problem('draining').body('r-1')
     const response = new Response('', { status: 503, headers: { 'retry-after': '2' } })
-    const failure = failureOf(read, response, told)
+    const failure = failureOf(read, response, body)
     expect(failure).toMatchObject({ sending: 'answered', waitMs: 2000 })
     expect(failure.problem).toMatchObject({ code: 'draining', requestId: 'r-1' })
     for (const [status, sending, retryable] of [
@@ -124,7 +139,7 @@ describe('an answer that is no success', () => {
     }
   })
 
-  test('says how long to wait in seconds or as a date', () => {
+  test('the Retry-After header is read as seconds or as a date', () => {
     expect(['3', '0', '-1', 'soon', null].map(retryAfterSeconds)).toEqual([
       3,
       0,

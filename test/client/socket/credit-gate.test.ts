@@ -1,9 +1,9 @@
-/** How much is sent over a connection before something is answered. */
+/** The credit gate: how much the client sends over a connection before the service answers. */
 import { describe, expect, test } from 'bun:test'
 import { createCreditGate } from '../../../src/client/socket/credit-gate.ts'
 
-describe('a credit gate', () => {
-  test('lets in frames up to the credit, but for one in eight that stays free', () => {
+describe('CreditGate', () => {
+  test('a credit gate admits seven eighths of the frames of its credit', () => {
     const gate = createCreditGate({ frames: 16, bytes: 1000 })
     expect(Array.from({ length: 15 }, () => gate.enter(1))).toEqual([
       ...Array<boolean>(14).fill(true),
@@ -13,7 +13,7 @@ describe('a credit gate', () => {
     expect(gate.enter(1)).toBe(true)
   })
 
-  test('lets in bytes up to the credit, and one frame that is larger by itself', () => {
+  test('a credit gate admits bytes up to its credit, and a larger frame if no other waits', () => {
     const gate = createCreditGate({ frames: 16, bytes: 100 })
     expect([gate.enter(60), gate.enter(41), gate.enter(40)]).toEqual([true, false, true])
     gate.leave(60)
@@ -21,7 +21,7 @@ describe('a credit gate', () => {
     expect([gate.enter(500), gate.enter(1)]).toEqual([true, false])
   })
 
-  test('lets in one frame at a time where the credit is one', () => {
+  test('a credit gate with a credit of one admits one frame at a time', () => {
     const gate = createCreditGate({ frames: 1, bytes: 100 })
     expect([gate.enter(1), gate.enter(1)]).toEqual([true, false])
   })

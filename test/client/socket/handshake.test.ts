@@ -1,14 +1,14 @@
-/** A handshake that the service refuses, as a page sees it: its WebSocket tells nothing but that it closed. */
+/** A refused handshake in a web page: the WebSocket reports only that it closed. */
 import { expect, test } from 'bun:test'
 import { type ConnectionState, createClient, Problem } from '../../../src/client/client.ts'
 import { testApp } from '../../support/servers/app.ts'
 
 const origin = 'https://page.example'
-/** What a browser does by itself, and lets no script do: every request names the page it came from. */
+/** Requests with an `Origin` header, which a browser adds and a script cannot set. */
 const asPage = {
   webSocket: class extends WebSocket {
     constructor(url: string, protocols: string[]) {
-      // Bun takes headers, which the types of browsers do not know.
+      // Bun accepts headers, which the types of browsers do not have.
       super(url, { protocols, headers: { origin } } as never)
     }
   },
@@ -21,7 +21,7 @@ const asPage = {
 const backoff = { firstMs: 5, maxMs: 20 }
 const turn = { assistant: { responses: ['Hello'] } }
 
-test('a page whose origin is refused is told so, by what it watches and what it records', async () => {
+test('a page with a refused origin gets origin-refused from live and from record', async () => {
   await using app = await testApp()
   const server = app.listen({ host: '127.0.0.1', port: 0 })
   const c = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
@@ -39,13 +39,13 @@ test('a page whose origin is refused is told so, by what it watches and what it 
     expect(outcome.reason).toMatchObject({ code: 'origin-refused', status: 403, retryable: false })
   }
   expect(states.at(-1)).toBe('closed')
-  // And may read why, for the answer holds nothing of anybody.
-  const asked = await asPage.fetch(`${server.url}/v1/live`, {})
-  expect(asked.headers.get('access-control-allow-origin')).toBe('*')
+  // The page may read the reason, because the answer has no data of any tenant.
+  const answer = await asPage.fetch(`${server.url}/v1/live`, {})
+  expect(answer.headers.get('access-control-allow-origin')).toBe('*')
   await server.stop(1000)
 }, 20_000)
 
-test('a handshake that fails for what can pass is tried again', async () => {
+test('a handshake that fails temporarily is retried', async () => {
   const answers = [
     new Response('bad gateway', { status: 502 }),
     new Response('<p>Not here</p>', { status: 404 }),
@@ -54,7 +54,7 @@ test('a handshake that fails for what can pass is tried again', async () => {
     new Response(null, { status: 401 }),
   ]
   let probes = 0
-  // Takes no socket, whatever comes.
+  // The server never accepts a socket.
   using server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',

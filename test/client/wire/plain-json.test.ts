@@ -30,8 +30,8 @@ const deep = (levels: number) => {
 const revoked = Proxy.revocable({}, {})
 revoked.revoke()
 
-describe('the text of an input', () => {
-  test('equals JSON.stringify for every value that JSON keeps', () => {
+describe('jsonText and plainJson', () => {
+  test('the text equals that of JSON.stringify for every value that JSON keeps', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         expect(jsonText(value)).toBe(JSON.stringify(value))
@@ -60,10 +60,10 @@ describe('the text of an input', () => {
       expect(jsonText(value)).toBe(JSON.stringify(value))
   })
 
-  test('is refused, with its place, if JSON would drop or change a value', () => {
+  test('a value that JSON would drop or change is refused with its JSON Pointer', () => {
     const cases: readonly (readonly [unknown, string, RegExp])[] = [
-      [undefined, '', /undefined has no JSON/],
-      [() => 1, '', /a function has no JSON/],
+      [undefined, '', /undefined cannot be printed as JSON/],
+      [() => 1, '', /a function cannot be printed as JSON/],
       [{ toJSON: () => undefined }, '', /undefined/],
       [{ a: { toJSON: () => undefined } }, '/a', /undefined/],
       [{ 'a/b~c': [0, 1n] }, '/a~1b~0c/1', /a bigint/],
@@ -102,23 +102,23 @@ describe('the text of an input', () => {
     }
   })
 
-  test('is made by reading each getter once, and does not follow later changes of the input', () => {
-    let asked = 0
-    const given = {
+  test('each getter is read once, and later changes of the input do not change the text', () => {
+    let reads = 0
+    const input = {
       list: [1],
       get counted() {
-        asked += 1
-        // `list` has been read already, so that this is not in the text.
-        given.list.push(asked)
-        return asked
+        reads += 1
+        // `list` has already been read, so this change is not in the text.
+        input.list.push(reads)
+        return reads
       },
     }
-    const text = jsonText(given)
+    const text = jsonText(input)
     expect(text).toBe('{"list":[1],"counted":1}')
-    const copy = plainJson({ a: given.list })
-    given.list.length = 0
+    const copy = plainJson({ a: input.list })
+    input.list.length = 0
     expect(copy).toEqual({ a: [1, 1] })
-    // A program may add a `toJSON` to the prototype of BigInt; then a BigInt is printed by it.
+    // A program may add a `toJSON` to the prototype of BigInt, which then prints it.
     const before = Object.getOwnPropertyDescriptor(BigInt.prototype, 'toJSON')
     Object.defineProperty(BigInt.prototype, 'toJSON', {
       configurable: true,

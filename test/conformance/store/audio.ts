@@ -1,4 +1,4 @@
-/** What the store promises of audio that is attached to messages and segments. */
+/** Conformance of the store: audio that is attached to messages and segments. */
 import { describe, expect, test } from 'bun:test'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal, some } from '../../support/store.ts'
@@ -7,8 +7,8 @@ import { decode, me, type StoreSubject, turn } from './subject.ts'
 export function attachesAudio(subject: StoreSubject): void {
   const { store, reader, conversation, record, history, commitsOf } = subject
 
-  describe('attaches audio', () => {
-    test('to the message named, all or part by part', async () => {
+  describe('attached audio', () => {
+    test('audio is attached to the named message, all parts at once or part by part', async () => {
       const id = await conversation()
       const { assistantMessageId } = await record(id, turn('hi', 'a', 'b', 'c'))
       await record(id, turn('later', 'd'))
@@ -36,7 +36,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect((await history(id))[1]).toEqual(all.message)
     })
 
-    test('to the latest AI message', async () => {
+    test('audio without a message id is attached to the latest AI message', async () => {
       const id = await conversation()
       await record(id, turn('hi', 'a'))
       const { assistantMessageId } = await record(id, turn('later', 'd'))
@@ -46,7 +46,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect(attached.messageId).toBe(assistantMessageId)
     })
 
-    test('without a version, a commit or a change where it says nothing new', async () => {
+    test('the same audio again takes no version and makes no commit', async () => {
       const id = await conversation()
       const { assistantMessageId } = await record(id, turn('hi', 'a'))
       const body = { ttsAudioUrls: ['http://a'] }
@@ -57,7 +57,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect(commitsOf(id)).toHaveLength(4)
     })
 
-    test('and the same to the segment named, unless it is to be left alone', async () => {
+    test('audio is also attached to the named segment, unless updateSegment is false', async () => {
       const id = await conversation()
       await record(id, turn('hi', 'a'))
       const { segment } = await store().createSegment(me, id, {})
@@ -69,7 +69,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect(await reader().segment(me, id, segment.id)).toEqual(segment)
       const both = some(await store().attachTts(me, id, undefined, urls))
       expect(both.version).toBe(5)
-      // The message did not change again: only the segment carries the new version.
+      // Only the segment has the new version, because the message did not change again.
       expect(both.message.version).toBe(4)
       expect(await reader().segment(me, id, segment.id)).toMatchObject({
         version: 5,
@@ -77,7 +77,7 @@ export function attachesAudio(subject: StoreSubject): void {
       })
     })
 
-    test('nowhere, where there are no URLs or no AI message', async () => {
+    test('audio without URLs, or for a conversation without an AI message, attaches nothing', async () => {
       const id = await conversation()
       const urls = { ttsAudioUrls: ['http://a'] }
       expect(await store().attachTts(me, id, undefined, urls)).toBeNull()
@@ -89,7 +89,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect((await reader().head(me, id)).version).toBe(2)
     })
 
-    test('not to a human message, an unknown one, or a part the message does not have', async () => {
+    test('audio for a human message, an unknown message or a missing part is refused', async () => {
       const id = await conversation()
       const { humanMessageId, assistantMessageId } = await record(id, turn('hi', 'a', 'b', 'c'))
       const attach = (messageId: string, body: object) =>
@@ -107,7 +107,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect((await reader().head(me, id)).version).toBe(2)
     })
 
-    test('loses no part when all are attached at once', async () => {
+    test('the audio of 32 parts attached at the same moment loses no part', async () => {
       const id = await conversation()
       const { assistantMessageId } = await record(id, turn('hi', ...Array(32).fill('a')))
       await Promise.all(

@@ -1,4 +1,4 @@
-/** What the reader promises of changes since a cursor. */
+/** Conformance of the reader: changes since a cursor. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { ChangePage, Message, Segment } from '../../../src/conversation/wire/schemas.ts'
@@ -8,7 +8,7 @@ import { aiTurn, decode, me, type StoreSubject, turn } from './subject.ts'
 export function readsChanges(subject: StoreSubject): void {
   const { store, reader, conversation, record } = subject
 
-  test('pages of changes join without a hole, and fold into what is stored', async () => {
+  test('pages of changes join without a gap, and applying them gives the stored conversation', async () => {
     const operation = fc.oneof(
       { weight: 4, arbitrary: fc.constant('turn' as const) },
       {

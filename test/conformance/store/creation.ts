@@ -1,4 +1,4 @@
-/** What the store promises of creating a conversation. */
+/** Conformance of the store: the creation of a conversation. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal, some } from '../../support/store.ts'
@@ -7,8 +7,8 @@ import { aiTurn, me, type StoreSubject, turn } from './subject.ts'
 export function createsConversations(subject: StoreSubject): void {
   const { store, reader, conversation, record, commitsOf } = subject
 
-  describe('creates a conversation', () => {
-    test('at version 1, with nothing in it', async () => {
+  describe('conversation creation', () => {
+    test('a new conversation has version 1 and no messages', async () => {
       const body = { id: newId(), externalId: newId(), title: 'T', metadata: { b: 1, a: [null] } }
       const { conversation, created } = await store().createConversation(me, body)
       expect(created).toBe(true)
@@ -17,7 +17,7 @@ export function createsConversations(subject: StoreSubject): void {
       expect(commitsOf(body.id)).toHaveLength(1)
     })
 
-    test('at the time that is given, to the microsecond, and else at the time of receipt', async () => {
+    test('createdAt is stored to the microsecond, and is the time of receipt if it is absent', async () => {
       const body = { id: newId(), createdAt: '2024-05-20T10:13:21.1234567+02:00' }
       const { conversation } = await store().createConversation(me, body)
       expect(conversation.createdAt).toBe('2024-05-20T08:13:21.123456Z')
@@ -32,7 +32,7 @@ export function createsConversations(subject: StoreSubject): void {
       expect(Date.parse(some(now.lastMessageAt))).toBeGreaterThan(Date.now() - 60_000)
     })
 
-    test('once, when the same body comes again, even after it was changed', async () => {
+    test('the same body again returns the conversation, even if it was changed since', async () => {
       const body = { id: newId(), title: 'T' }
       await store().createConversation(me, body)
       await store().patchConversation(me, body.id, { title: 'U' })
@@ -41,7 +41,7 @@ export function createsConversations(subject: StoreSubject): void {
       expect(conversation).toMatchObject({ title: 'U', version: 2 })
     })
 
-    test('once, when twenty ask at the same moment', async () => {
+    test('twenty equal requests at the same moment create one conversation', async () => {
       const body = { id: newId(), externalId: newId() }
       const answers = await Promise.all(
         Array.from({ length: 20 }, () => store().createConversation(me, body)),
@@ -49,14 +49,14 @@ export function createsConversations(subject: StoreSubject): void {
       expect(answers.filter(({ created }) => created)).toHaveLength(1)
     })
 
-    test('once for an external id without an id', async () => {
+    test('the same external id without an id creates one conversation', async () => {
       const body = { externalId: newId() }
       const first = await store().createConversation(me, body)
       const second = await store().createConversation(me, body)
       expect(second).toEqual({ conversation: first.conversation, created: false })
     })
 
-    test('not under an id or external id that another body took', async () => {
+    test('an id or external id that another body has taken is refused', async () => {
       const body = { id: newId(), externalId: newId() }
       await store().createConversation(me, body)
       const refused = (other: object) => refusal(store().createConversation(me, other))
@@ -67,7 +67,7 @@ export function createsConversations(subject: StoreSubject): void {
       expect(await refusal(reader().head(me, other))).toBe('conversation-not-found')
     })
 
-    test('not under an id that another tenant took, which cannot see it', async () => {
+    test('an id that another tenant has taken is refused, and neither tenant sees the conversation of the other', async () => {
       const id = await conversation()
       const other = { ...me, tenant: 'other' }
       expect(await refusal(store().createConversation(other, { id }))).toBe('conversation-taken')

@@ -1,4 +1,4 @@
-/** What the store promises of audio that comes before its turn. */
+/** Conformance of the store: audio that arrives before its turn, by the key of the turn. */
 import { describe, expect, test } from 'bun:test'
 import { refusal, some } from '../../support/store.ts'
 import { assistant, decode, hashOf, me, type SpeechSubject } from './speech-subject.ts'
@@ -7,11 +7,11 @@ export function joinsEarlyAudio(subject: SpeechSubject): void {
   const { store, conversation, open, complete, shown, version, spoken, overdue, until, opened } =
     subject
 
-  describe('joins audio to the part it was made of', () => {
+  describe('audio by the key of a turn', () => {
     const audio = (key: string, part: number, text: string, url = `https://a/${key}/${part}`) =>
       decode.attachByKey({ key, part, ttsAudioUrl: url, textHash: hashOf(text) })
 
-    test('that waits for its turn, recorded or completed, and is not for another text', async () => {
+    test('held audio joins its turn, recorded or completed, only if its part has the same text', async () => {
       const id = await conversation()
       const at = await version(id)
       for (const key of ['r', 'o']) {
@@ -36,7 +36,7 @@ export function joinsEarlyAudio(subject: SpeechSubject): void {
       ])
     })
 
-    test('by key also after its turn, and not where the text is another', async () => {
+    test('audio by key is attached after its turn, and is refused if the part has another text', async () => {
       const id = await conversation()
       await open(id, 'k')
       expect(await store().attachByKey(me, id, audio('k', 0, 'a'))).toHaveProperty('heldUntil')
@@ -53,7 +53,7 @@ export function joinsEarlyAudio(subject: SpeechSubject): void {
       expect((await shown(id)).at(-1)?.ttsAudioUrls).toEqual(['https://a/k/0', 'https://a/k/1'])
     })
 
-    test('as much as the bound allows, and not for ever', async () => {
+    test('held audio past the bound is refused until older held audio expires', async () => {
       const id = await conversation()
       for (const part of [0, 1, 2, 3]) await store().attachByKey(me, id, audio('k', part, 'x'))
       await store().attachByKey(me, id, audio('k', 3, 'y'))
@@ -69,7 +69,7 @@ export function joinsEarlyAudio(subject: SpeechSubject): void {
       })
     })
 
-    test('of the latest AI message, also where seats stand behind it', async () => {
+    test('audio without a message id is attached to the latest AI message even if a seat follows it', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'a')
       await open(id, 'k')

@@ -1,4 +1,4 @@
-/** What the store promises of erasing a conversation. */
+/** Conformance of the store: the erasure of a conversation. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal } from '../../support/store.ts'
@@ -7,8 +7,8 @@ import { decode, me, type StoreSubject, turn } from './subject.ts'
 export function erasesConversations(subject: StoreSubject): void {
   const { store, reader, conversation, record, commitsOf, opened } = subject
 
-  describe('erases a conversation', () => {
-    test('with a receipt that can be asked for again, and nothing of it is left', async () => {
+  describe('conversation erasure', () => {
+    test('an erasure deletes every row, returns the same receipt again, and refuses later reads and writes', async () => {
       const externalId = newId()
       const id = (
         await store().createConversation(me, { externalId, title: 'T', metadata: { a: 1 } })
@@ -39,10 +39,10 @@ export function erasesConversations(subject: StoreSubject): void {
         })
       for (const table of ['conversation_messages', 'segments', 'conversation_external_ids'])
         expect(await rows(table)).toEqual([])
-      // The external id is free; the id never is.
+      // The external id is free again. The id stays taken.
       expect((await store().createConversation(me, { externalId })).created).toBe(true)
       const page = { limit: 10, order: 'asc' } as const
-      const everywhere = [
+      const calls = [
         store().createConversation(me, { id }),
         store().patchConversation(me, id, { title: 'T' }),
         store().recordTurn(me, id, turn('hi', 'a'), 'k'),
@@ -57,12 +57,12 @@ export function erasesConversations(subject: StoreSubject): void {
         reader().segments(me, id, page),
         reader().segment(me, id, segment.id),
       ]
-      expect(new Set(await Promise.all(everywhere.map(refusal)))).toEqual(
+      expect(new Set(await Promise.all(calls.map(refusal)))).toEqual(
         new Set(['conversation-erased']),
       )
     })
 
-    test('whole, while turns are being recorded in it', async () => {
+    test('an erasure during 50 writes deletes every turn that was recorded', async () => {
       const id = await conversation()
       const turns = Array.from({ length: 50 }, (_, n) =>
         store().recordTurn(me, id, turn(`${n}`, 'a')),

@@ -1,4 +1,4 @@
-/** What the store promises of a turn that is sent again under its idempotency key. */
+/** Conformance of the store: a turn that is sent again under its idempotency key. */
 import { describe, expect, test } from 'bun:test'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal, some } from '../../support/store.ts'
@@ -8,7 +8,7 @@ export function keepsIdempotencyKeys(subject: StoreSubject): void {
   const { store, conversation, record, history, commitsOf } = subject
 
   describe('an idempotency key', () => {
-    test('answers the first result again, with the messages as they now are', async () => {
+    test('a retry with the same key and body returns the first result, with the current messages', async () => {
       const id = await conversation()
       const first = await record(id, turn('hi', 'a', 'b'), 'k')
       const attached = some(
@@ -27,23 +27,23 @@ export function keepsIdempotencyKeys(subject: StoreSubject): void {
       expect(commitsOf(id)).toHaveLength(3)
     })
 
-    test('answers the first result, too, where the caller gave the ids', async () => {
+    test('a retry whose caller gave the ids returns the first result', async () => {
       const id = await conversation()
-      for (const given of [
+      for (const body of [
         { user: { id: newId(), text: 'hi' }, assistant: { id: newId(), responses: ['a'] } },
         { user: { id: newId(), text: 'hi' }, assistant: { responses: ['a'] } },
         { user: { text: 'hi' }, assistant: { id: newId(), responses: ['a'] } },
         { assistant: { id: newId(), responses: ['a'] } },
       ]) {
         const key = newId()
-        const first = await record(id, given, key)
+        const first = await record(id, body, key)
         const commits = commitsOf(id).length
-        expect(await record(id, given, key)).toEqual({ ...first, replayed: true })
+        expect(await record(id, body, key)).toEqual({ ...first, replayed: true })
         expect(commitsOf(id)).toHaveLength(commits)
       }
     })
 
-    test('refuses another body, a human turn and an AI turn alike', async () => {
+    test('a retry with another body is refused with idempotency-conflict', async () => {
       const id = await conversation()
       await record(id, turn('hi', 'a'), 'k')
       await record(id, aiTurn('a'), 'ai')
@@ -60,14 +60,14 @@ export function keepsIdempotencyKeys(subject: StoreSubject): void {
       expect((await record(await conversation(), turn('hi', 'b'), 'k')).replayed).toBe(false)
     })
 
-    test('takes split and unsplit responses for the same body', async () => {
+    test('responses that are split and responses joined by [SPLIT] count as the same body', async () => {
       const id = await conversation()
       const first = await record(id, turn('hi', 'a', 'b'), 'k')
       const again = await record(id, turn('hi', 'a[SPLIT]b[SPLIT]'), 'k')
       expect([again.version, again.replayed]).toEqual([first.version, true])
     })
 
-    test('records one turn when thirty twins come at once', async () => {
+    test('thirty equal requests with one key at the same moment record one turn', async () => {
       const id = await conversation()
       const answers = await Promise.all(
         Array.from({ length: 30 }, () => record(id, turn('hi', 'a'), 'k')),

@@ -1,4 +1,4 @@
-/** What the store promises of reports of what the listener heard. */
+/** Conformance of the store: reports of how much of an AI message the listener heard. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal, some } from '../../support/store.ts'
@@ -7,8 +7,8 @@ import { heard, me, type SpeechSubject } from './speech-subject.ts'
 export function keepsInterruptions(subject: SpeechSubject): void {
   const { store, conversation, shown, contents, version, spoken } = subject
 
-  describe('keeps what was heard', () => {
-    test('beside what was said, and a later report widens or narrows it', async () => {
+  describe('an interruption', () => {
+    test('an interruption keeps the whole text, and only a later report changes the heard text', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'One 🙂 two', 'three')
       const report = (what: object, at: string) => store().interrupt(me, id, mid, heard(what, at))
@@ -30,7 +30,7 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       })
     })
 
-    test('and leaves out what nobody heard, in the heard view alone', async () => {
+    test('the heard view omits messages of which nothing was heard, and the said view has them', async () => {
       const id = await conversation()
       const ids = [await spoken(id, 'a'), await spoken(id, 'b'), await spoken(id, 'c')]
       for (const [index, what] of [{ characters: 0 }, { parts: 0 }, { text: '[SPLIT]' }].entries())
@@ -39,14 +39,14 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       expect(await contents(id)).toEqual(['u', 'a', 'u', 'b', 'u', 'c'])
     })
 
-    test('and cuts nothing by milliseconds alone', async () => {
+    test('a report with milliseconds alone does not shorten the heard text', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'a', 'b')
       await store().interrupt(me, id, mid, heard({ milliseconds: 0 }))
       expect(await contents(id, 'heard')).toEqual(['u', 'a[SPLIT]b'])
     })
 
-    test('once, where the same comes again without a time', async () => {
+    test('the same report again without a time changes nothing', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'abc')
       const first = await store().interrupt(me, id, mid, heard({ characters: 1 }))
@@ -54,7 +54,7 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       expect(second).toEqual(first)
     })
 
-    test('within what was said, of messages of the AI that are there', async () => {
+    test('a report past the end of its message, or of no AI message, is refused', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'a🙂', 'b')
       const report = (what: object, of = mid) => store().interrupt(me, id, of, heard(what))

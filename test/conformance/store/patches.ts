@@ -1,4 +1,4 @@
-/** What the store promises of changing a conversation itself. */
+/** Conformance of the store: patches of a conversation. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -8,8 +8,8 @@ import { me, type StoreSubject, turn } from './subject.ts'
 export function patchesConversations(subject: StoreSubject): void {
   const { store, reader, conversation, record, commitsOf } = subject
 
-  describe('patches a conversation', () => {
-    test('member by member, and takes no version where nothing changes', async () => {
+  describe('a conversation patch', () => {
+    test('metadata is merged member by member, and a patch without a change takes no version', async () => {
       const { conversation } = await store().createConversation(me, {
         externalId: newId(),
         title: 'T',
@@ -31,7 +31,7 @@ export function patchesConversations(subject: StoreSubject): void {
       expect(commitsOf(conversation.id)).toHaveLength(2)
     })
 
-    test('only at the version named', async () => {
+    test('a patch with another version in If-Match is refused with version-mismatch', async () => {
       const id = await conversation()
       await record(id, turn('hi', 'a'))
       expect(await refusal(store().patchConversation(me, id, { title: 'T' }, 1))).toBe(
@@ -40,7 +40,7 @@ export function patchesConversations(subject: StoreSubject): void {
       expect((await store().patchConversation(me, id, { title: 'T' }, 2)).version).toBe(3)
     })
 
-    test('without losing one of twenty patches made at once', async () => {
+    test('twenty patches at the same moment are all applied', async () => {
       const id = await conversation()
       const patch = async (n: number): Promise<unknown> => {
         for (;;) {
@@ -57,7 +57,7 @@ export function patchesConversations(subject: StoreSubject): void {
       expect(version).toBe(21)
     })
 
-    test('and moves its external id, which must be free', async () => {
+    test('an external id can be moved to another conversation once it is free', async () => {
       const [a, b] = [newId(), newId()]
       const one = (await store().createConversation(me, { externalId: a })).conversation.id
       const two = (await store().createConversation(me, { externalId: b })).conversation.id
@@ -73,7 +73,7 @@ export function patchesConversations(subject: StoreSubject): void {
       expect([await found(a), await found(b)]).toEqual([[two], []])
     })
 
-    test('not beyond the bound of metadata, in however many steps', async () => {
+    test('a patch whose merged metadata is past the bound is refused', async () => {
       const id = await conversation()
       const patch = (name: string) =>
         store().patchConversation(me, id, { metadata: { [name]: 'x'.repeat(9000) } })

@@ -1,4 +1,4 @@
-/** What the reader promises of pages, histories and lists. */
+/** Conformance of the reader: pages, histories and lists. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { encodeCursor, encodePage, newId } from '../../../src/conversation/wire/ids.ts'
@@ -8,8 +8,8 @@ import { aiTurn, decode, me, type StoreSubject, turn } from './subject.ts'
 export function readsConversations(subject: StoreSubject): void {
   const { store, reader, conversation, record, history } = subject
 
-  describe('reads', () => {
-    test('any page of messages as a slice of the history', async () => {
+  describe('the reader', () => {
+    test('every page of messages is a slice of the whole history', async () => {
       const id = await conversation()
       for (let n = 0; n < 15; n += 1)
         await record(id, n % 3 === 0 ? aiTurn(`${n}`) : turn(`${n}`, 'a'))
@@ -39,7 +39,7 @@ export function readsConversations(subject: StoreSubject): void {
       )
     })
 
-    test('the newest of a history, and refuses one that is too long', async () => {
+    test('a history has the newest messages, and a history that is too long is refused', async () => {
       const id = await conversation()
       for (let n = 0; n < 11; n += 1) await record(id, turn(`${n}`, 'a'))
       const all = await reader().messages(me, id, { limit: 100, order: 'asc' })
@@ -55,7 +55,7 @@ export function readsConversations(subject: StoreSubject): void {
       expect((await reader().loadCanonicalHistory(me, id)).messages).toEqual(all.messages)
     })
 
-    test('nothing at a cursor that is ahead, or from elsewhere', async () => {
+    test('a cursor that is ahead of the conversation, or of another one, is refused', async () => {
       const id = await conversation()
       const ahead = encodeCursor(id, 2)
       const page = { limit: 10, order: 'asc' } as const
@@ -73,7 +73,7 @@ export function readsConversations(subject: StoreSubject): void {
       expect(await refusal(reader().history(me, id, { minCursor: foreign }))).toBe('cursor-invalid')
     })
 
-    test('no page at a token that somebody made', async () => {
+    test('a forged page token gets a page or page-invalid, and never an internal error', async () => {
       const forged = [
         ['2026-01-01T00:00:00+23:59', newId()],
         ['2026-01-01 00:00:00+00', 'x'],
@@ -84,7 +84,7 @@ export function readsConversations(subject: StoreSubject): void {
           limit: 2,
           page: encodePage('conversations', keys),
         })
-        // A time is a time in whatever form; the rest is refused. Neither is a fault of ours.
+        // A forged token with a readable time gives a page. Every other one is refused.
         expect([undefined, 'page-invalid']).toContain(
           await list.then(
             () => undefined,
@@ -94,16 +94,16 @@ export function readsConversations(subject: StoreSubject): void {
       }
     })
 
-    test('the conversations by their last activity, page by page', async () => {
+    test('the list of conversations is sorted by last activity, page by page', async () => {
       const tenant = { ...me, tenant: newId() }
       const ids: string[] = []
       for (let n = 0; n < 9; n += 1) {
-        // Two are older than their receipt, one of them older than any message.
+        // Two have a createdAt before their receipt; one of these is before any message.
         const createdAt = ['2025-06-01T00:00:00.000001Z', '0001-01-01T00:00:00Z'][n]
         const body = createdAt === undefined ? {} : { createdAt }
         ids.push((await store().createConversation(tenant, body)).conversation.id)
       }
-      // Two of them share a microsecond, one is backdated, one is gone.
+      // Two have their last message in the same microsecond, one is backdated, one is erased.
       const at = async (n: number, time: string) =>
         store().recordTurn(
           tenant,
@@ -114,14 +114,14 @@ export function readsConversations(subject: StoreSubject): void {
       await at(4, '2026-01-01T00:00:00.5Z')
       await at(5, '2001-01-01T00:00:00Z')
       await store().eraseConversation(tenant, some(ids[6]))
-      const seen: { id: string; at: string }[] = []
+      const listed: { id: string; at: string }[] = []
       let page: string | null = null
       do {
         const list = await reader().conversations(tenant, {
           limit: 2,
           ...(page === null ? {} : { page }),
         })
-        seen.push(
+        listed.push(
           ...list.conversations.map((one) => ({
             id: one.id,
             at: one.lastMessageAt ?? one.createdAt,
@@ -129,13 +129,13 @@ export function readsConversations(subject: StoreSubject): void {
         )
         page = list.nextPage
       } while (page !== null)
-      expect(new Set(seen.map(({ id }) => id))).toEqual(new Set(ids.filter((_, n) => n !== 6)))
-      expect(seen).toHaveLength(8)
-      const sorted = seen.toSorted((a, b) =>
+      expect(new Set(listed.map(({ id }) => id))).toEqual(new Set(ids.filter((_, n) => n !== 6)))
+      expect(listed).toHaveLength(8)
+      const sorted = listed.toSorted((a, b) =>
         a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1,
       )
-      expect(seen).toEqual(sorted)
-      expect(seen.slice(-3).map(({ id }) => id)).toEqual([ids[0], ids[5], ids[1]].map(some))
+      expect(listed).toEqual(sorted)
+      expect(listed.slice(-3).map(({ id }) => id)).toEqual([ids[0], ids[5], ids[1]].map(some))
     })
   })
 }

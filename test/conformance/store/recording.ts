@@ -1,4 +1,4 @@
-/** What the store promises of recording a turn. */
+/** Conformance of the store: recording a turn. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
@@ -9,8 +9,8 @@ import { decode, me, type StoreSubject, turn } from './subject.ts'
 export function recordsTurns(subject: StoreSubject): void {
   const { store, reader, conversation, record, history, commitsOf } = subject
 
-  describe('records', () => {
-    test('a human message and its answer, in this order, the answer a microsecond later', async () => {
+  describe('a recorded turn', () => {
+    test('a turn is a human message followed by its answer, which is a microsecond later', async () => {
       const id = await conversation()
       const body = decode.turn({
         user: { text: 'hi[SPLIT]there', at: '2026-01-02T03:04:05.999999Z', metadata: { z: 1 } },
@@ -74,7 +74,7 @@ export function recordsTurns(subject: StoreSubject): void {
       })
     })
 
-    test('an AI message alone', async () => {
+    test('an AI message without a human message is a turn of its own', async () => {
       const id = await conversation()
       const messageId = await store().recordAiTurn(me, id, ['hello[SPLIT]you', ''])
       const [message, ...others] = await history(id)
@@ -88,7 +88,7 @@ export function recordsTurns(subject: StoreSubject): void {
       })
     })
 
-    test('a voice turn as audio, with a duration only where it is positive', async () => {
+    test('a voice turn has the type audio, and a duration only if it is positive', async () => {
       const id = await conversation()
       const voice = (durationSeconds: number) =>
         decode.turn({
@@ -107,7 +107,7 @@ export function recordsTurns(subject: StoreSubject): void {
       )
     })
 
-    test('nothing for an answer without parts, which keeps its key free', async () => {
+    test('an answer without parts records nothing, and its key stays free', async () => {
       const id = await conversation()
       expect(await store().recordTurn(me, id, turn('hi', '[SPLIT]', ''), 'k')).toBeNull()
       expect(await reader().head(me, id)).toMatchObject({ version: 1, lastSeq: 0 })
@@ -117,7 +117,7 @@ export function recordsTurns(subject: StoreSubject): void {
       )
     })
 
-    test('a backdated turn at the end, and lastMessageAt stays', async () => {
+    test('a backdated turn gets the next seq, and lastMessageAt does not move back', async () => {
       const id = await conversation()
       const at = (time: string) =>
         decode.turn({ user: { text: 'hi', at: time }, assistant: { responses: ['a'] } })
@@ -134,30 +134,30 @@ export function recordsTurns(subject: StoreSubject): void {
       )
     })
 
-    test('not into a conversation that does not exist', async () => {
+    test('a turn for a conversation that does not exist is refused', async () => {
       expect(await refusal(store().recordTurn(me, newId(), turn('hi', 'a')))).toBe(
         'conversation-not-found',
       )
     })
 
-    test('not under a message id that is taken, alone or in one breath', async () => {
+    test('a turn with a taken message id is refused, alone or in a batch', async () => {
       const id = await conversation()
-      const given = decode.turn({
+      const named = decode.turn({
         user: { id: newId(), text: 'a' },
         assistant: { id: newId(), responses: ['b'] },
       })
       const both = await Promise.allSettled([
-        store().recordTurn(me, id, given),
-        store().recordTurn(me, id, given),
+        store().recordTurn(me, id, named),
+        store().recordTurn(me, id, named),
       ])
       expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
-      expect(await refusal(store().recordTurn(me, id, given))).toBe('id-taken')
+      expect(await refusal(store().recordTurn(me, id, named))).toBe('id-taken')
       expect(await history(id)).toHaveLength(2)
-      // In another conversation the same ids are free.
-      expect((await record(await conversation(), given)).messages).toHaveLength(2)
+      // The same ids are free in another conversation.
+      expect((await record(await conversation(), named)).messages).toHaveLength(2)
     })
 
-    test('a bad turn fails alone', async () => {
+    test('a refused turn does not fail the other turns of its batch', async () => {
       const id = await conversation()
       const bad = decode.turn({
         user: { text: 'x' },
@@ -180,7 +180,7 @@ export function recordsTurns(subject: StoreSubject): void {
       expect((await reader().head(me, id)).version).toBe(3)
     })
 
-    test('one batch as one commit of many turns, in the order in which they came', async () => {
+    test('the turns of one batch are one commit, in the order in which they arrived', async () => {
       const id = await conversation()
       await Promise.all(Array.from({ length: 100 }, (_, n) => record(id, turn(`${n}`, 'a'))))
       const texts = (await history(id))
@@ -197,7 +197,7 @@ export function recordsTurns(subject: StoreSubject): void {
       expect(version).toBe(101)
     })
 
-    test('any text, part for part', async () => {
+    test('every text is stored exactly, part for part', async () => {
       const id = await conversation()
       const text = fc
         .string({ unit: 'grapheme', maxLength: 40 })

@@ -1,4 +1,4 @@
-/** What the store promises of turns whose words come after their place. */
+/** Conformance of the store: turns that are opened first and get their words later. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal } from '../../support/store.ts'
@@ -19,8 +19,8 @@ export function keepsSeats(subject: SpeechSubject): void {
     until,
   } = subject
 
-  describe('opens a turn', () => {
-    test('with a seat that takes the next place and a version, and that no history shows', async () => {
+  describe('an opened turn', () => {
+    test('an opened turn has a seat with the next seq and a version, and histories omit it', async () => {
       const id = await conversation()
       const seat = await open(id, 'k', '2026-01-02T03:04:05.000006Z')
       expect(seat).toMatchObject({ seq: 1, version: 2, replayed: false })
@@ -40,23 +40,23 @@ export function keepsSeats(subject: SpeechSubject): void {
       })
     })
 
-    test('once for a key, and not for one that recorded a turn', async () => {
+    test('a key opens one turn, and the key of a recorded turn is refused', async () => {
       const id = await conversation()
       const seat = await open(id, 'k')
       expect(await open(id, 'k')).toMatchObject({ ...seat, replayed: true })
       await store().recordTurn(me, id, decode.turn({ assistant: { responses: ['a'] } }), 'r')
       expect(await refusal(open(id, 'r'))).toBe('idempotency-conflict')
-      const taken = store().recordTurn(
+      const recordedUnderKey = store().recordTurn(
         me,
         id,
         decode.turn({ assistant: { responses: ['a'] } }),
         'k',
       )
-      expect(await refusal(taken)).toBe('idempotency-conflict')
+      expect(await refusal(recordedUnderKey)).toBe('idempotency-conflict')
       expect(await version(id)).toBe(3)
     })
 
-    test('as often as the bound allows, and again once seats are filled', async () => {
+    test('a turn past the bound of pending seats is refused until a seat is filled', async () => {
       const id = await conversation()
       for (const n of [1, 2, 3, 4, 5]) await open(id, `k${n}`)
       expect(await refusal(open(id, 'k6'))).toBe('seats-too-many')
@@ -64,7 +64,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await open(id, 'k6')).toMatchObject({ seq: 6 })
     })
 
-    test('not in a conversation that is not there, or was erased', async () => {
+    test('a turn cannot be opened in a missing or erased conversation', async () => {
       expect(await refusal(open(newId(), 'k'))).toBe('conversation-not-found')
       const id = await conversation()
       await open(id, 'k')
@@ -74,8 +74,8 @@ export function keepsSeats(subject: SpeechSubject): void {
     })
   })
 
-  describe('completes a turn', () => {
-    test('in two halves, the answer before the words', async () => {
+  describe('a completed turn', () => {
+    test('an opened turn can get its answer first and its words later', async () => {
       const id = await conversation()
       const seat = await open(id, 'k', '2026-01-02T03:04:05Z')
       const answered = await complete(id, 'k', assistant('a', 'b'))
@@ -98,7 +98,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       })
     })
 
-    test('with both halves in one frame, which is the same as one after the other', async () => {
+    test('both halves in one frame have the same result as one after the other', async () => {
       const id = await conversation()
       await open(id, 'k')
       const done = await complete(id, 'k', both('hello', 'a'))
@@ -111,7 +111,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await version(id)).toBe(3)
     })
 
-    test('not with other words, and nothing of what came with them', async () => {
+    test('other words for a recorded half are refused, and the half beside them is not recorded', async () => {
       const id = await conversation()
       await open(id, 'k')
       await complete(id, 'k', user('hello'))
@@ -121,7 +121,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await refusal(complete(id, 'k', assistant('b')))).toBe('idempotency-conflict')
     })
 
-    test('not where it was never opened, or was recorded', async () => {
+    test('a turn that was not opened, or was recorded whole, cannot be completed', async () => {
       const [id, other] = [await conversation(), await conversation()]
       await open(other, 'k')
       expect(await refusal(complete(id, 'k', user('x')))).toBe('turn-not-open')
@@ -129,7 +129,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await refusal(complete(id, 'r', user('x')))).toBe('idempotency-conflict')
     })
 
-    test('with nothing where there is nothing to say, and the half stays free', async () => {
+    test('an empty half records nothing, and can still be sent later', async () => {
       const id = await conversation()
       await open(id, 'k')
       expect(await store().completeTurn(me, id, assistant(''), 'k')).toBeNull()
@@ -138,7 +138,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await contents(id)).toEqual(['hello', 'a'])
     })
 
-    test('and its segment, whose human message is the seat', async () => {
+    test('a completed turn completes its segment, whose human message is the seat', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, id, {})
       const seat = await open(id, 'k')
@@ -157,7 +157,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       })
     })
 
-    test('once, when twenty send it at the same moment', async () => {
+    test('twenty equal completions at the same moment record their turn once', async () => {
       const id = await conversation()
       await open(id, 'k')
       const answers = await Promise.all(
@@ -169,8 +169,8 @@ export function keepsSeats(subject: SpeechSubject): void {
     })
   })
 
-  describe('marks a seat whose words are overdue', () => {
-    test('and takes them all the same when they come', async () => {
+  describe('an expired seat', () => {
+    test('late words fill a seat that has expired', async () => {
       const id = await conversation()
       const [first, second] = [await open(id, 'k1'), await open(id, 'k2')]
       await overdue(id)

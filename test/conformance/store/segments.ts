@@ -1,4 +1,4 @@
-/** What the store promises of segments. */
+/** Conformance of the store: segments. */
 import { describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { refusal, some } from '../../support/store.ts'
@@ -15,7 +15,7 @@ export function keepsSegments(subject: StoreSubject): void {
         segment: { id: segmentId, agentResponse },
       })
 
-    test('is created once', async () => {
+    test('a segment id creates one segment', async () => {
       const id = await conversation()
       const body = { id: newId() }
       const { segment, created } = await store().createSegment(me, id, body)
@@ -33,7 +33,7 @@ export function keepsSegments(subject: StoreSubject): void {
       expect((await reader().head(me, id)).version).toBe(2)
     })
 
-    test('is completed with its lineage by the turn that says so, and again by the next', async () => {
+    test('a turn with agentResponse completes its segment with a lineage, and the next such turn replaces it', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, id, {})
       for (const text of ['one', 'two']) {
@@ -54,7 +54,7 @@ export function keepsSegments(subject: StoreSubject): void {
       }
     })
 
-    test('is left to the last of the turns that complete it in one batch', async () => {
+    test('the last turn of a batch that completes a segment determines its content', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, id, {})
       const recorded = await Promise.all(
@@ -68,7 +68,7 @@ export function keepsSegments(subject: StoreSubject): void {
       })
     })
 
-    test('is tagged without being completed', async () => {
+    test('a turn without agentResponse tags its messages and does not complete the segment', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, id, {})
       const body = decode.turn({ assistant: { responses: ['a'] }, segment: { id: segment.id } })
@@ -76,7 +76,7 @@ export function keepsSegments(subject: StoreSubject): void {
       expect(await reader().segment(me, id, segment.id)).toEqual(segment)
     })
 
-    test('of another conversation is not found', async () => {
+    test('a segment of another conversation is not found', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, await conversation(), {})
       expect(await refusal(store().recordTurn(me, id, complete(segment.id, 'a', 'b')))).toBe(
@@ -89,21 +89,22 @@ export function keepsSegments(subject: StoreSubject): void {
       expect((await reader().head(me, id)).version).toBe(2)
     })
 
-    test('is listed with the others in the order of their creation, page by page', async () => {
+    test('segments are listed in the order of their creation, page by page', async () => {
       const id = await conversation()
-      const made: string[] = []
-      for (let n = 0; n < 7; n += 1) made.push((await store().createSegment(me, id, {})).segment.id)
-      const seen: string[] = []
+      const created: string[] = []
+      for (let n = 0; n < 7; n += 1)
+        created.push((await store().createSegment(me, id, {})).segment.id)
+      const listed: string[] = []
       let page: string | null = null
       do {
         const list = await reader().segments(me, id, {
           limit: 3,
           ...(page === null ? {} : { page }),
         })
-        seen.push(...list.segments.map((one) => one.id))
+        listed.push(...list.segments.map((one) => one.id))
         page = list.nextPage
       } while (page !== null)
-      expect(seen).toEqual(made)
+      expect(listed).toEqual(created)
     })
   })
 }

@@ -1,4 +1,4 @@
-/** The store under test as a voice agent uses it, and what the suites about speech share. */
+/** The store under test, with the functions that the suites of speech share. */
 import { createHash } from 'node:crypto'
 import type { View } from '../../../src/conversation/wire/views.ts'
 import type { Database } from '../../../src/ports/database.ts'
@@ -40,7 +40,7 @@ function speechSubject({ opened, store, reader, conversation }: StoreSubject) {
     changes: (id: string, since?: string) =>
       reader().changes(me, id, { limit: 100, ...(since === undefined ? {} : { since }) }),
     version: async (id: string) => (await reader().head(me, id)).version,
-    /** Records a whole turn, and answers the id of its AI message. */
+    /** Records a whole turn and returns the id of its AI message. */
     spoken: async (id: string, ...responses: string[]) => {
       const turn = decode.turn({ user: { text: 'u' }, assistant: { responses } })
       return some(await store().recordTurn(me, id, turn)).assistantMessageId

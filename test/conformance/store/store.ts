@@ -1,6 +1,6 @@
 /**
- * What the store and the reader promise, on whatever database: run against every adapter.
- * `openDatabase` answers a fresh database each time it is called.
+ * Conformance suites of the store and the reader. They run against every database adapter.
+ * `openDatabase` returns a fresh database at each call.
  */
 import { describe } from 'bun:test'
 import type { Database } from '../../../src/ports/database.ts'
@@ -36,7 +36,7 @@ export function storeConformance(name: string, openDatabase: () => Promise<Datab
 }
 
 export function speechConformance(name: string, openDatabase: () => Promise<Database>): void {
-  describe(`${name}: of speech, the store`, () => {
+  describe(`${name}: the store of speech`, () => {
     const subject = openSpeechSubject(openDatabase)
     keepsSeats(subject)
     keepsInterruptions(subject)

@@ -1,4 +1,4 @@
-/** The store under test, and what the suites about it share: short ways to write, and to see what was written. */
+/** The store under test, with short functions of the suites to write and to read. */
 import { afterAll, beforeAll } from 'bun:test'
 import type { Reader } from '../../../src/conversation/reading/reader.ts'
 import type { Store } from '../../../src/conversation/store.ts'
@@ -27,12 +27,12 @@ export const aiTurn = (...responses: string[]): NewTurn => decode.turn({ assista
 
 type Recorded = Exclude<Awaited<ReturnType<Store['recordTurn']>>, null>
 
-/** Everything is a function: the store is opened when the tests run, not when they are named. */
+/** Every member is a function, because the store is opened only when the tests run. */
 export type StoreSubject = {
   opened(): OpenStore
   store(): Store
   reader(): Reader
-  /** A new conversation's id. */
+  /** Creates a conversation and returns its id. */
   conversation(): Promise<string>
   record(id: string, body: NewTurn, key?: string): Promise<Recorded>
   history(id: string): Promise<Message[]>
@@ -41,16 +41,16 @@ export type StoreSubject = {
 
 /** Opens one store for the tests of the enclosing `describe`, and closes it after them. */
 export function openSubject(openDatabase: () => Promise<Database>): StoreSubject {
-  let open: OpenStore
+  let openedStore: OpenStore
   beforeAll(async () => {
-    open = await openStore(await openDatabase())
+    openedStore = await openStore(await openDatabase())
   }, 60_000)
   afterAll(async () => {
-    await open[Symbol.asyncDispose]()
+    await openedStore[Symbol.asyncDispose]()
   })
-  const opened = () => open
-  const store = () => open.store
-  const reader = () => open.reader
+  const opened = () => openedStore
+  const store = () => openedStore.store
+  const reader = () => openedStore.reader
   return {
     opened,
     store,
@@ -58,6 +58,6 @@ export function openSubject(openDatabase: () => Promise<Database>): StoreSubject
     conversation: async () => (await store().createConversation(me, {})).conversation.id,
     record: async (id, body, key) => some(await store().recordTurn(me, id, body, key)),
     history: async (id) => (await reader().history(me, id, { last: 1000 })).messages,
-    commitsOf: (id) => open.commits.filter((commit) => commit.conversationId === id),
+    commitsOf: (id) => openedStore.commits.filter((commit) => commit.conversationId === id),
   }
 }

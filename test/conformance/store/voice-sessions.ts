@@ -1,4 +1,4 @@
-/** What the store promises of voice sessions. */
+/** Conformance of the store: voice sessions. */
 import { describe, expect, test } from 'bun:test'
 import { refusal, some } from '../../support/store.ts'
 import { decode, hashOf, heard, me, type SpeechSubject } from './speech-subject.ts'
@@ -6,8 +6,8 @@ import { decode, hashOf, heard, me, type SpeechSubject } from './speech-subject.
 export function keepsVoiceSessions(subject: SpeechSubject): void {
   const { store, sessions, conversation, open, complete, changes, overdue, until, opened } = subject
 
-  describe('keeps voice sessions', () => {
-    test('that are started and ended once', async () => {
+  describe('a voice session', () => {
+    test('a voice session is started once and ended once', async () => {
       const id = await conversation()
       const first = await sessions().start(me, id, { id: 's', metadata: { room: 1 } })
       expect(first).toMatchObject({ created: true, version: 2 })
@@ -23,7 +23,7 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
       expect(voiceSessions).toEqual([ended.voiceSession])
     })
 
-    test('that a turn names, and their figures', async () => {
+    test('a turn that names a voice session begins it, and counts in its figures', async () => {
       const id = await conversation()
       const seconds = async (key: string, speechEndedAt: string, firstAudioAt: string) => {
         await open(id, key)
@@ -64,7 +64,7 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
       expect(page.voiceSessions).toMatchObject([{ id: 's', metadata: { declared: true } }])
     })
 
-    test('by page, in the order in which they started', async () => {
+    test('voice sessions are listed page by page, each of them once', async () => {
       const id = await conversation()
       for (const name of ['b', 'a', 'ü/?']) await sessions().start(me, id, { id: name })
       const first = await sessions().list(me, id, { limit: 2 })
@@ -74,12 +74,12 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
       expect(second.nextPage).toBeNull()
     })
 
-    test('that end by themselves once nobody carries them on', async () => {
+    test('a voice session ends by itself after its lease, and one without a lease stays open', async () => {
       const id = await conversation()
       await sessions().start(me, id, { id: 's' }, true)
       await sessions().start(me, id, { id: 'declared only' })
       await overdue(id)
-      await sessions().carryOn([{ tenant: me.tenant, c: id, id: 's' }])
+      await sessions().carryOn([{ tenant: me.tenant, conversationId: id, id: 's' }])
       expect(await sessions().lapse(me, id, 's')).toBe(false)
       expect(await sessions().lapse(me, id, 'declared only')).toBe(false)
       await overdue(id)
@@ -87,7 +87,7 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
       expect(await sessions().get(me, id, 'declared only')).toMatchObject({ endedAt: null })
     })
 
-    test('that go with their conversation', async () => {
+    test('an erased conversation has no voice sessions and no held audio', async () => {
       const id = await conversation()
       await sessions().start(me, id, { id: 's' })
       await store().attachByKey(

@@ -3,12 +3,12 @@ import { createBreaker, within } from '../../../src/conversation/cache/breaker.t
 import { isStarved, usableNow } from '../../../src/mechanics/loop-delay.ts'
 import { until } from '../../support/servers/processes.ts'
 
-/** How long the breaker was open each time, where the store fails again as soon as it is asked again. */
+/** Milliseconds of each outage, if the KV fails again as soon as the breaker closes. */
 async function outages(count: number): Promise<number[]> {
   const lasted: number[] = []
   const { promise, resolve } = Promise.withResolvers<void>()
   let openedAt = 0
-  // A process that is starved takes a longer row of failures.
+  // On a starved process the breaker opens only after a longer row of failures.
   const fail = () => {
     breaker.failed('late')
     if (breaker.closed) setTimeout(fail, 1)
@@ -31,19 +31,19 @@ async function outages(count: number): Promise<number[]> {
   return lasted
 }
 
-describe('a breaker', () => {
-  test('gives a store that fails again at once longer and longer to recover', async () => {
+describe('Breaker', () => {
+  test('a KV that fails again at once gets a longer time to recover after each failure', async () => {
     const [first = 0, , , fourth = 0] = await outages(4)
     expect(first).toBeGreaterThan(90)
     expect(fourth).toBeGreaterThan(790)
   })
 
-  test('takes calls that end at one moment for one failure: a stall of this process ends many', async () => {
+  test('failed calls of one moment count as one failure, because a stall of this process ends many calls', async () => {
     const { promise: opened, resolve } = Promise.withResolvers<unknown>()
     const breaker = createBreaker({
       probe: () => Promise.resolve(),
       heal: () => Promise.resolve(),
-      // Long enough for a hundred calls of a process that others keep from running.
+      // Long enough for a hundred calls on a busy machine.
       apartMs: 100,
       onOpen: resolve,
       onClose() {},
@@ -61,7 +61,7 @@ describe('a breaker', () => {
     breaker.stop()
   })
 
-  test('takes one pause of the store for one failure, however many calls wait through it', async () => {
+  test('one pause of the KV counts as one failure, however many calls wait through it', async () => {
     const breaker = idleBreaker()
     const askedAt = usableNow()
     for (let n = 0; n < 100; n += 1) breaker.failed('late', askedAt)
@@ -75,7 +75,7 @@ describe('a breaker', () => {
     breaker.stop()
   })
 
-  test('of a starved process does not open while the store goes on answering, and does in silence', async () => {
+  test('the breaker of a starved process stays closed while the KV answers late, and opens if it is silent', async () => {
     const breaker = idleBreaker()
     const starve = () => {
       for (const endsAt = performance.now() + 40; performance.now() < endsAt; );
@@ -93,7 +93,7 @@ describe('a breaker', () => {
       breaker.failed('late', askedAt)
     }
     expect(breaker.closed).toBe(true)
-    // Later than a reader waits, and no row of failures to a process that is late itself.
+    // Answers that are too late for a reader still end the row of failures on a starved process.
     for (let n = 0; n < 10; n += 1) {
       breaker.failed('late', usableNow())
       breaker.answered(40)
@@ -107,7 +107,7 @@ describe('a breaker', () => {
     breaker.stop()
   }, 20_000)
 
-  test('opens at the first refusal of a write, and says so until it closes', async () => {
+  test('the breaker opens at the first refusal of a write, and reports the refusal until it closes', async () => {
     const opened: unknown[] = []
     const { promise: closed, resolve } = Promise.withResolvers<void>()
     let isRefusing = true
@@ -131,7 +131,7 @@ describe('a breaker', () => {
     breaker.stop()
   })
 
-  test('that opened in silence tells when the store comes back and takes no writes, and the other way', async () => {
+  test('an open breaker reports when a silent KV begins to refuse writes, and when it is silent again', async () => {
     const opened: unknown[] = []
     let answer = 'silent'
     const breaker = createBreaker({
@@ -141,15 +141,15 @@ describe('a breaker', () => {
       onOpen: (reason) => opened.push(reason),
       onClose() {},
     })
-    await until('it opens', () => {
+    await until('the breaker opens', () => {
       breaker.failed('silent')
       return !breaker.closed
     })
     expect(breaker.refusesWrites).toBe(false)
     answer = 'refused'
-    await until('it is told', () => breaker.refusesWrites)
+    await until('the breaker reports the refusal', () => breaker.refusesWrites)
     answer = 'silent'
-    await until('it is silent again', () => !breaker.refusesWrites)
+    await until('the breaker reports the silence', () => !breaker.refusesWrites)
     expect(opened).toEqual(['silent', 'refused'])
     breaker.stop()
   })

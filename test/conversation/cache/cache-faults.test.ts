@@ -1,6 +1,6 @@
 /**
  * The service under load while its Redis fails. `FAULTS=long` gives each fault its full length, and
- * prints how the time of reads compares with the same run where the cache is off.
+ * compares the time of reads with the same run without a cache.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import * as faults from '../../support/cache/cache-faults.ts'
@@ -32,37 +32,42 @@ type Case = {
 
 const cases: readonly Case[] = [
   { name: 'absent at boot', fault: faults.absentAtBoot, lasts: [700, 5000] },
-  { name: 'killed, back empty', fault: faults.killedAndEmpty, lasts: [500, 5000] },
-  { name: 'back from an old dump', fault: faults.oldDump, lasts: [300, 5000] },
+  { name: 'killed and restarted empty', fault: faults.killedAndEmpty, lasts: [500, 5000] },
+  { name: 'restarted from an old dump', fault: faults.oldDump, lasts: [300, 5000] },
   { name: 'stopped', fault: faults.stopped, lasts: [2000, 10_000] },
-  { name: 'FLUSHALL, five times', fault: faults.flushed, lasts: [800, 10_000] },
-  { name: '2 MB, allkeys-lru', fault: faults.tooSmall, lasts: [800, 10_000] },
-  { name: 'link cut, three times', fault: faults.linkCut, through: 'proxies', lasts: [900, 9000] },
-  { name: 'link half-open', fault: faults.linkHalfOpen, through: 'proxies', lasts: [0, 0] },
+  { name: 'flushed five times', fault: faults.flushed, lasts: [800, 10_000] },
+  { name: 'limited to 2 MB with allkeys-lru', fault: faults.tooSmall, lasts: [800, 10_000] },
+  { name: 'cut off three times', fault: faults.linkCut, through: 'proxies', lasts: [900, 9000] },
+  {
+    name: 'behind a half-open link',
+    fault: faults.linkHalfOpen,
+    through: 'proxies',
+    lasts: [0, 0],
+  },
   ...faults.refusals.map((refusal) => ({
     name: refusal.name,
     fault: faults.refusing(refusal),
     lasts: [1200, 10_000] as const,
   })),
   {
-    name: 'deaf to what is published',
+    name: 'silent to subscribers',
     fault: faults.deaf,
     through: 'proxies',
     lasts: [1500, 10_000],
   },
-  { name: 'link slow', fault: faults.linkSlow, through: 'proxies', lasts: [800, 10_000] },
+  { name: 'behind a slow link', fault: faults.linkSlow, through: 'proxies', lasts: [800, 10_000] },
 ]
 
 const times = isLong ? { leadMs: 3000, wholeRunMs: 20_000 } : { leadMs: 300, wholeRunMs: 1500 }
 
-describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis', () => {
+describe.skipIf(redisMissing() !== undefined)('the service under load', () => {
   const nextTurn = createTurns()
   const table: string[][] = []
   let databaseUrl: string
   let redis: TestRedis
   let links: TestProxy[]
   let nodes: { direct: Node[]; proxies: Node[]; off: Node[] }
-  /** Those without Redis have conversations of their own: nobody told the others of their commits. */
+  /** Nodes without Redis have their own conversations: their commits do not reach the cache. */
   let talks: { on: Talk[]; off: Talk[] }
 
   const start = (urls: readonly string[]) =>
@@ -74,7 +79,7 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
     links = [await startProxy(redis.port), await startProxy(redis.port)]
     await redis.stop()
     const nowhere = `redis://127.0.0.1:${await freePort()}`
-    // The first one brings the tables.
+    // The first node makes the tables.
     const off = [...(await start([nowhere])), ...(await start([nowhere]))]
     const direct = await start([redis.url, redis.url])
     nodes = { off, direct, proxies: [] }
@@ -100,7 +105,9 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
   ) => runWithFault({ ...times, ...rest, nextTurn, redis, links })
 
   const warm = new Set<readonly Node[]>()
-  /** Code that has run before is faster: at full length, none is timed that has not. */
+  /**
+   * Loads the nodes before a full-length run is timed, because code that has run before is faster.
+   */
   const warmUp = async (nodes: readonly Node[], talks: readonly Talk[]) => {
     if (!isLong || warm.has(nodes)) return
     warm.add(nodes)
@@ -119,13 +126,13 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
     expect(off.wrong).toEqual([])
   }
 
-  test('off: no request fails, no read is wrong', async () => {
+  test('no request fails and no read is wrong without Redis', async () => {
     await baseline()
     expect(off.fromCache).toBe(0)
   }, 60_000)
 
   for (const { name, fault, lasts, through = 'direct' } of cases)
-    test(`${name}: no request fails, no read is wrong, and the cache is whole again`, async () => {
+    test(`no request fails and no read is wrong with Redis ${name}, and the cache recovers`, async () => {
       if (isLong) await baseline()
       if (through === 'proxies' && nodes.proxies.length === 0)
         nodes.proxies = await start(links.map(({ port }) => `redis://127.0.0.1:${port}`))
@@ -142,39 +149,39 @@ describe.skipIf(redisMissing() !== undefined)('the service under load, its Redis
       expect(found.fromCache).toBeGreaterThan(0)
     }, 120_000)
 
-  test('all of it stands in the log at warning, with conversation and reason, and seldom', () => {
-    const known = new Set([...talks.on, ...talks.off].map(({ id }) => id))
+  test('cache failures are logged as warnings with conversation and reason, at most ten of a kind in ten seconds', () => {
+    const talkIds = new Set([...talks.on, ...talks.off].map(({ id }) => id))
     for (const node of Object.values(nodes).flat()) {
       const lines = linesOf(node)
       expect(lines.filter(({ level }) => level === 'error')).toEqual([])
-      // A line that counts what was left out names no conversation.
+      // A line that counts omitted lines names no conversation.
       const failed = lines.filter(
         ({ event, leftOut }) => event === 'cache-failed' && leftOut === undefined,
       )
       const isOff = nodes.off.includes(node)
-      // One that is away is found by the probe, perhaps before anybody reads or writes.
+      // If Redis was never there, the probe may find that before a read or a write does.
       if (!isOff) expect(failed.length).toBeGreaterThan(0)
       for (const { level, what, reason, conversationId } of failed) {
         expect(level).toBe('warn')
         expect(what).toMatch(/^(read|fill|apply|drop|erase)$/)
         expect(reason).toMatch(/./)
-        expect(known.has(conversationId)).toBe(true)
+        expect(talkIds.has(conversationId)).toBe(true)
       }
-      // Ten of one kind in ten seconds, so that no ten seconds have more than twice as many.
+      // The limit is ten lines of a kind in a period of ten seconds, so twenty in any ten seconds.
       for (const kind of new Set(failed.map(({ what }) => what))) {
         const times = failed.filter(({ what }) => what === kind).map(({ time }) => Date.parse(time))
         for (const [index, time] of times.entries())
           expect((times[index + 20] ?? Number.POSITIVE_INFINITY) - time).toBeGreaterThan(9900)
       }
-      const told = new Set(lines.map(({ event }) => event))
-      for (const event of ['cache-skipped', 'cache-lost']) expect(told).toContain(event)
-      for (const event of ['cache-used', 'cache-back']) expect(told.has(event)).toBe(!isOff)
-      // It has nothing that the database has not.
-      expect(told.has('cache-ahead')).toBe(false)
+      const events = new Set(lines.map(({ event }) => event))
+      for (const event of ['cache-skipped', 'cache-lost']) expect(events).toContain(event)
+      for (const event of ['cache-used', 'cache-back']) expect(events.has(event)).toBe(!isOff)
+      // The cache never has a version that the database does not have.
+      expect(events.has('cache-ahead')).toBe(false)
     }
   })
 
-  test('the database has what the writers were told, word for word', async () => {
+  test('the database has every acknowledged change, word for word', async () => {
     expect(await differences(databaseUrl, [...talks.on, ...talks.off])).toEqual([])
   }, 30_000)
 })

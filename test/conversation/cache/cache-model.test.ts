@@ -1,4 +1,7 @@
-/** What a cached history may never do, under random schedules of the real code; and that this would show. */
+/**
+ * Rules of a cached history under random schedules of the real code, and mistakes that break a
+ * rule.
+ */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../../../adapters/open.ts'
@@ -40,18 +43,18 @@ const step = (losses: number): fc.Arbitrary<Step> =>
     },
     {
       weight: losses,
-      arbitrary: fc.record({ type: fc.constantFrom('evict', 'expire', 'restartStore') }),
+      arbitrary: fc.record({ type: fc.constantFrom('evict', 'expire', 'restartKv') }),
     },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('restartNode' as const), node }) },
   )
 
 const erasure = fc.record({ type: fc.constant('erase' as const), node })
 
-/** With an erasure, or more than one, in the midst of it. */
+/** A step, or seldom an erasure. */
 const stepOrErasure = (losses: number): fc.Arbitrary<Step> =>
   fc.oneof({ weight: 15, arbitrary: step(losses) }, { weight: 2, arbitrary: erasure })
 
-/** The store refuses writes, or takes them again. */
+/** The KV begins to refuse writes, or accepts them again. */
 const refusal = fc.record({ type: fc.constantFrom('refuse', 'accept', 'accept') })
 
 const stepOrRefusal = (losses: number): fc.Arbitrary<Step> =>
@@ -81,46 +84,46 @@ const holds = (kv: Kv, mistake?: Mistake, steps = step) =>
 const runs = Number(process.env.SCHEDULES ?? 1500)
 
 describe('a cached history', () => {
-  test('never goes backwards, is never behind what a read demands, and is what was committed', async () => {
+  test('a cached history never goes back, reaches the version that a read demands, and equals what was committed', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv), { numRuns: runs })
     kv.close()
   }, 120_000)
 
-  test('keeps that where a commit leaves nothing of what nobody reads', async () => {
+  test('a cached history stays right if commits leave no stubs of unread conversations', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, { rule: loneRule }), { numRuns: runs })
     await fc.assert(holds(kv, { rule: loneRule }, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 
-  test('keeps that in memory of one process', async () => {
+  test('a cached history stays right in the memory of one process', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, { own: ownCache }), { numRuns: runs })
     await fc.assert(holds(kv, { own: ownCache }, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 
-  test('that was erased is answered by nobody and left nowhere, once the cache has said so', async () => {
+  test('an erased history is served by no node and stored nowhere once the cache has confirmed the erasure', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, undefined, stepOrErasure), { numRuns: runs })
     kv.close()
   }, 120_000)
 
-  test('is nowhere older than what a store that takes no writes has refused there', async () => {
+  test('no node serves a version older than one that the KV refused to store for it', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, undefined, stepOrRefusal), { numRuns: runs })
     kv.close()
   }, 120_000)
 
-  test('that was erased is answered by no node that was told, whatever the store refuses', async () => {
+  test('an erased history is served by no node that knows of the erasure, even if the KV refuses writes', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, undefined, stepOrAnything), { numRuns: runs })
     kv.close()
   }, 120_000)
 
   test.skipIf(redisMissing() !== undefined)(
-    'keeps that on Redis',
+    'a cached history stays right on Redis',
     async () => {
       await using redis = await startRedis()
       const { kv, ready } = await openKv(redis.url, { deadlineMs: 5000 })
@@ -132,17 +135,17 @@ describe('a cached history', () => {
   )
 })
 
-/** A seed that finds each of them within the runs allowed, most of them soon. Some seeds miss one. */
+/** With this seed every mistake is found within the allowed runs. Some other seeds miss one. */
 const seed = 2
 
-describe('the model sees', () => {
-  const sees = (
+describe('the cache model', () => {
+  const finds = (
     named: Readonly<Record<string, Mistake>>,
     steps: typeof step,
     complaint: RegExp,
   ) => {
     for (const [name, mistake] of Object.entries(named))
-      test(`where ${name}`, async () => {
+      test(`the cache model fails if ${name}`, async () => {
         const { kv } = await openKv('memory:')
         const found = await fc.check(holds(kv, mistake, steps), {
           numRuns: 20_000,
@@ -155,8 +158,8 @@ describe('the model sees', () => {
       }, 300_000)
   }
 
-  sees(mistakes, step, /read of \d+ from the (cache|database)/)
-  sees(refusalMistakes, stepOrRefusal, /read of \d+ from the cache/)
-  sees(erasureMistakes, stepOrErasure, /was erased/)
-  sees(listMistakes, stepOrAnything, /was erased/)
+  finds(mistakes, step, /read of \d+ from the (cache|database)/)
+  finds(refusalMistakes, stepOrRefusal, /read of \d+ from the cache/)
+  finds(erasureMistakes, stepOrErasure, /was erased/)
+  finds(listMistakes, stepOrAnything, /was erased/)
 })

@@ -1,6 +1,6 @@
 /**
- * A Redis that can be read and not written: what it shows grows old, and nobody may be shown that, nor
- * what was erased meanwhile. Two nodes: one writes, the other only reads.
+ * A Redis that answers reads and refuses writes. Its entries become stale, and neither stale nor
+ * erased messages may be served. Of two nodes, one writes and the other only reads.
  */
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { type Refusal, refusals } from '../../support/cache/cache-faults.ts'
@@ -41,14 +41,14 @@ async function newTalk(app: TestApp) {
   return talkOf(String(body.id))
 }
 
-describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', () => {
+describe.skipIf(redisMissing() !== undefined)('a Redis that refuses writes', () => {
   let databaseUrl: string
 
   beforeAll(async () => {
     databaseUrl = await testDatabaseUrl()
   })
 
-  /** Two nodes on it; `servers` are what it is made of. */
+  /** Runs two nodes on the Redis at `url`, whose `servers` refuse writes for some time. */
   const refused = async (
     url: string,
     servers: readonly TestRedis[],
@@ -61,11 +61,11 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
     const isStatus = (app: TestApp, status: string) => async () =>
       (await app.ask('GET', '/readyz')).body.status === status
     for (const app of nodes) await until('it is ready', isStatus(app, 'ready'))
-    const [talk, gone] = [await newTalk(writing), await newTalk(writing)]
-    const { body: told } = await gone.say(writing, 'xylophone')
+    const [talk, erasedTalk] = [await newTalk(writing), await newTalk(writing)]
+    const { body: recorded } = await erasedTalk.say(writing, 'xylophone')
     await talk.say(writing, 'first')
     for (const app of nodes)
-      for (const each of [talk, gone]) await until('it is cached', () => each.isCached(app))
+      for (const each of [talk, erasedTalk]) await until('it is cached', () => each.isCached(app))
     const connections = () =>
       servers.map(
         (server) => server.ask('CLIENT', 'LIST').match(/^id=\d+ .* cmd=(?!client)/gm)?.length,
@@ -75,26 +75,26 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
     for (const server of servers) await begin(server)
     const before = connections()
 
-    // The writing node is refused at once, the reading one learns of it within a heartbeat or two.
+    // The writing node is refused at once; the reading one finds out within two heartbeats.
     const { body: second } = await talk.say(writing, 'second')
     for (const app of nodes) {
       const isNew = async () => (await talk.read(app)).body.version === second.version
-      await until('a reader of the cache is shown the newest version', isNew, 5000)
+      await until('an eventual read has the newest version', isNew, 5000)
     }
-    expect((await gone.erase(writing)).status).toBe(200)
-    const floor = `minCursor=${String(told.cursor)}`
+    expect((await erasedTalk.erase(writing)).status).toBe(200)
+    const floor = `minCursor=${String(recorded.cursor)}`
     const codesOf = async (app: TestApp) => {
       const codes = modes.map(async (mode) => {
-        const { status, body } = await gone.read(app, mode === 'floor' ? floor : mode)
+        const { status, body } = await erasedTalk.read(app, mode === 'floor' ? floor : mode)
         return [status, body.code]
       })
       return await Promise.all(codes)
     }
     const erased = modes.map(() => [410, 'conversation-erased'])
     expect(await codesOf(writing)).toEqual(erased)
-    // The other node learns of it by its poll, every 5 s, if not before.
+    // The other node finds the erasure at the latest by its poll, every 5 s.
     const isErasedThere = async () => Bun.deepEquals(await codesOf(reading), erased)
-    await until('the other node shows nothing of what was erased', isErasedThere, 15_000)
+    await until('the other node serves no erased message', isErasedThere, 15_000)
     for (const app of nodes) {
       await until('it says that it is degraded', isStatus(app, 'degraded'))
       const { status, body } = await app.ask('GET', '/readyz')
@@ -104,7 +104,7 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
       expect(skipped[0]?.reason).toMatch(new RegExp(` answered (ERR )?${code}`))
       expect(linesOf(app).filter(({ event }) => event === 'cache-failed').length).toBeLessThan(11)
     }
-    // Only what may have another master behind its name is dialled anew.
+    // A node reconnects only after READONLY: another master may be behind the same name.
     if (code !== 'READONLY') expect(connections()).toEqual(before)
 
     for (const server of servers) await end(server)
@@ -117,20 +117,20 @@ describe.skipIf(redisMissing() !== undefined)('a cache that takes no writes', ()
     }
     const isLeft = () =>
       servers.some((server) => server.ask('--raw', 'EVAL', dumpAll, '0').includes('xylophone'))
-    await until('no word of what was erased is left', () => !isLeft(), 15_000)
+    await until('no erased word is left in Redis', () => !isLeft(), 15_000)
   }
 
-  describe('one Redis:', () => {
+  describe('one Redis', () => {
     for (const refusal of refusals)
-      test(`${refusal.name}: nobody is shown what was before, and what was erased stays erased`, async () => {
+      test(`nodes on a Redis ${refusal.name} serve nothing stale and nothing erased`, async () => {
         await using redis = await startRedis({ settings: { 'enable-protected-configs': 'yes' } })
         await refused(redis.url, [redis], refusal)
       }, 60_000)
   })
 
-  // A master of a Cluster is no replica of another while it has slots.
+  // In a Cluster, a master that has slots cannot become a replica.
   for (const refusal of refusals.filter(({ code }) => code !== 'READONLY' && code !== 'MISCONF'))
-    test(`a Redis Cluster, ${refusal.name}: likewise`, async () => {
+    test(`nodes on a Redis Cluster ${refusal.name} serve nothing stale and nothing erased`, async () => {
       await using cluster = await startRedisCluster()
       await refused(cluster.url, cluster.nodes, refusal)
     }, 90_000)

@@ -1,6 +1,6 @@
 /**
- * A service with more to do than it can, beside a Redis and a Postgres that are well: neither may be
- * taken for lost. `FAULTS=long` keeps it up for a minute.
+ * A service with more load than it can serve, and a healthy Redis and Postgres. It must not
+ * report either of them as lost. `FAULTS=long` keeps the load up for a minute.
  */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ const conversations = 1000
 
 describe.skipIf(redisMissing() !== undefined)('a saturated service', () => {
   for (const connections of [32, 128])
-    test(`takes neither Redis nor Postgres for lost at ${connections} connections`, async () => {
+    test(`a service saturated by ${connections} connections reports neither Redis nor Postgres as lost`, async () => {
       const databaseUrl = await testDatabaseUrl()
       await using redis = await startRedis()
       await using node = await startNode({ DATABASE_URL: databaseUrl, REDIS_URL: redis.url })

@@ -1,4 +1,4 @@
-/** A store that answers late, or never: what a reader waits for it, and when nobody asks it any more. */
+/** A KV that answers late or never: how long a reader waits, and when nodes stop calling it. */
 import { describe, expect, test } from 'bun:test'
 import { openKv } from '../../../adapters/open.ts'
 import type { Head } from '../../../src/conversation/cache/rule.ts'
@@ -7,14 +7,14 @@ import type { Kv, KvEntryMaybe, KvKey } from '../../../src/ports/kv.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
 import { until } from '../../support/servers/processes.ts'
 
-/** A store whose calls wait for what `hold` answers; it counts them. */
-async function slowStore() {
+/** A KV that counts its calls, each of which waits for the promise of `hold`. */
+async function slowKv() {
   const opened = await openKv('memory:')
   const { kv } = opened
-  const store = { hold: async () => {}, calls: 0 }
+  const control = { hold: async () => {}, calls: 0 }
   const wait = () => {
-    store.calls += 1
-    return store.hold()
+    control.calls += 1
+    return control.hold()
   }
   const slow: Kv = {
     ...kv,
@@ -49,7 +49,7 @@ async function slowStore() {
       })
     },
   }
-  return { store, opened: { ...opened, kv: slow, shared: true }, fast: kv }
+  return { control, opened: { ...opened, kv: slow, shared: true }, fast: kv }
 }
 
 const never = () => new Promise<void>(() => {})
@@ -70,43 +70,43 @@ async function newTalk(app: TestApp) {
   return { id, say, read }
 }
 
-describe('a store that does not answer', () => {
-  test('is asked once for a read, also where a window is at hand', async () => {
-    const { store, opened } = await slowStore()
+describe('a KV that does not answer', () => {
+  test('a silent KV is called once per read, even if the node has a ready window', async () => {
+    const { control, opened } = await slowKv()
     await using app = await testApp({ kv: opened })
     const { read } = await newTalk(app)
-    store.hold = never
-    const before = store.calls
+    control.hold = never
+    const before = control.calls
     const answer = await read('&consistency=eventual')
     expect(answer.headers.get('turnlog-source')).toBe('database')
-    expect(store.calls - before).toBe(1)
+    expect(control.calls - before).toBe(1)
     opened.kv.close()
   }, 30_000)
 
-  test('keeps nobody waiting who does not believe it', async () => {
-    const { store, opened, fast } = await slowStore()
+  test('a silent KV does not delay a read that drops a window newer than the database', async () => {
+    const { control, opened, fast } = await slowKv()
     await using app = await testApp({ kv: opened, overrides: { cache: { readyBytesMax: 0 } } })
     const talk = await newTalk(app)
     const key = kvKeys.head('default', talk.id)
     const { value } = await fast.get<Head>(key)
     await fast.set(key, { ...value, version: 40 })
-    store.hold = () => (eventsOf(app).includes('cache-ahead') ? never() : Promise.resolve())
-    const before = store.calls
+    control.hold = () => (eventsOf(app).includes('cache-ahead') ? never() : Promise.resolve())
+    const before = control.calls
     const answer = await talk.read()
     expect([answer.status, answer.body.version]).toEqual([200, 2])
     expect(eventsOf(app)).toContain('cache-ahead')
-    expect(store.calls).toBeGreaterThan(before)
+    expect(control.calls).toBeGreaterThan(before)
     opened.kv.close()
   }, 30_000)
 })
 
-describe('a store that answers too late for readers', () => {
-  test('is not asked any more, although it takes what is written', async () => {
-    const { store, opened, fast } = await slowStore()
+describe('a KV that answers too late for readers', () => {
+  test('a KV that answers too late for readers is skipped, although it stores every write', async () => {
+    const { control, opened, fast } = await slowKv()
     await using app = await testApp({ kv: opened })
     const talk = await newTalk(app)
-    // Far later than a busy machine keeps this process from its timers.
-    store.hold = () => Bun.sleep(400)
+    // Much longer than a busy machine delays the timers of this process.
+    control.hold = () => Bun.sleep(400)
     const isSkipped = () => eventsOf(app).includes('cache-skipped')
     for (let n = 0; n < 60 && !isSkipped(); n += 1) {
       await talk.read('&consistency=eventual')
@@ -115,11 +115,11 @@ describe('a store that answers too late for readers', () => {
         const { value } = await fast.get<Head>(kvKeys.head('default', talk.id))
         return (value?.version ?? 0) >= version
       }
-      await until('the write is there', async () => isSkipped() || (await isStored()))
+      await until('the write is in the KV', async () => isSkipped() || (await isStored()))
     }
     expect(isSkipped()).toBe(true)
-    store.hold = async () => {}
-    await until('it is asked again', () => eventsOf(app).includes('cache-used'))
+    control.hold = async () => {}
+    await until('the KV is used again', () => eventsOf(app).includes('cache-used'))
     opened.kv.close()
   }, 90_000)
 })

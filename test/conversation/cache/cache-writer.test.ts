@@ -1,10 +1,10 @@
-/** What the cache does for commits off everybody's path: what it counts, gives up, and leaves behind. */
+/** CacheWriter: waiting updates, remembered heads, and the end of its work. */
 import { describe, expect, test } from 'bun:test'
 import { openKv } from '../../../adapters/open.ts'
 import { CacheWriter } from '../../../src/conversation/cache/cache-writer.ts'
 import { CacheEntries } from '../../../src/conversation/cache/entries.ts'
 import { KvCache } from '../../../src/conversation/cache/kv-cache.ts'
-import { type Applied, cacheRule } from '../../../src/conversation/cache/rule.ts'
+import { type CacheUpdate, cacheRule } from '../../../src/conversation/cache/rule.ts'
 import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
 import { createEvents } from '../../../src/events.ts'
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
@@ -13,14 +13,14 @@ const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
 
 const megabyte = new Uint8Array(1_048_576)
 
-const applied = (version: number, text = megabyte): Applied => ({
+const applied = (version: number, text = megabyte): CacheUpdate => ({
   from: version - 1,
   version,
   texts: new Map([[1, text]]),
 })
 
-describe('the writer of the cache', () => {
-  test('counts what waits, however often commits are folded into it', async () => {
+describe('CacheWriter', () => {
+  test('the bytes of waiting updates are counted right, however many commits merge into one', async () => {
     const dirty: number[] = []
     let release = Promise.withResolvers<undefined>()
     const entries = { apply: () => release.promise } as unknown as CacheEntries
@@ -33,42 +33,42 @@ describe('the writer of the cache', () => {
       onDirty: () => dirty.push(1),
     })
     for (let round = 0; round < 20; round += 1) {
-      // One is under way, and each of these changes the same message, or does not follow.
+      // One write is in flight. These commits change the same message, in odd rounds with gaps.
       for (let step = 1; step <= 10; step += 1)
         writer.committed(tenant, id, applied(round * 20 + step * (round % 2 === 0 ? 1 : 2)))
       expect(dirty).toEqual([])
       const idle = writer.drained()
       release.resolve(undefined)
       await idle
-      // The store's answer was that others were faster, twice: not that there was too much.
+      // Twice, because two writes found that others were faster; never because too much waited.
       expect(dirty.splice(0)).toHaveLength(2)
       release = Promise.withResolvers()
     }
   })
 
-  test('asks for the head before it believes that a commit is late', async () => {
+  test('a commit that looks late is checked against the stored head, not the remembered one', async () => {
     const { kv } = await openKv('memory:')
     const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })
     const fill = async (version: number) => {
-      const { seen } = await entries.read(tenant, id, 1)
-      return seen && (await entries.fill(tenant, id, seen, window(version)))
+      const { headEntry } = await entries.read(tenant, id, 1)
+      return headEntry && (await entries.fill(tenant, id, headEntry, window(version)))
     }
     const before = await fill(40)
-    // The database went back, and another node dropped what it found and made the window anew.
+    // The database went back, and another node dropped the window and made a new one.
     await entries.forget(tenant, id)
     await fill(30)
     const done = await entries.apply(tenant, id, applied(31, new Uint8Array(1)), before)
-    expect(done?.seen?.head).toMatchObject({ full: true, version: 31, to: 1 })
+    expect(done?.headEntry?.head).toMatchObject({ full: true, version: 31, to: 1 })
     expect(await kv.get(kvKeys.head(tenant, id))).toMatchObject({
-      versionstamp: done?.seen?.versionstamp,
+      versionstamp: done?.headEntry?.versionstamp,
     })
     kv.close()
   })
 })
 
-describe('a cache that was disposed of', () => {
-  test('asks its store nothing more, whatever it left undone', async () => {
+describe('a disposed cache', () => {
+  test('a disposed cache calls its KV no more, although a conversation is still dirty', async () => {
     const { kv } = await openKv('memory:')
     let calls = 0
     const away: Kv = {

@@ -1,4 +1,4 @@
-/** Histories from the cache: what they say, where from, and what becomes of what was erased. */
+/** Histories from the cache: their content, their source, and their erasure. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { openKv } from '../../../adapters/open.ts'
@@ -13,7 +13,7 @@ import { until } from '../../support/servers/processes.ts'
 import { redisMissing, startRedis, type TestRedis } from '../../support/servers/redis.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
 
-// A test that runs out of time takes the Redis of all others with it.
+// A test that times out ends the Redis of all other tests.
 setDefaultTimeout(20_000)
 
 const turn = (text: string, more: object = {}) => ({
@@ -28,9 +28,9 @@ type Talk = {
   readonly id: string
   read(rest?: string): Promise<Answer>
   page(rest: string): Promise<Answer>
-  /** Answers the version. */
+  /** Records a turn and returns its version. */
   say(text: string, more?: object): Promise<number>
-  /** Until an answer comes from the cache. */
+  /** Reads until an answer is from the cache, and returns it. */
   cached(rest?: string): Promise<Answer>
 }
 
@@ -62,7 +62,7 @@ async function newTalk(app: TestApp): Promise<Talk> {
   return talkOf(app, String(body.id))
 }
 
-describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
+describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () => {
   let redis: TestRedis
   let url: string
   beforeAll(async () => {
@@ -96,7 +96,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     return (await kv.get<Head>(kvKeys.head('default', id))).value
   }
 
-  test('comes from the database first, then from the cache, the same to the byte', async () => {
+  test('a history is read first from the database and then from Redis, the same to the byte', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('Grüße 👋', { metadata: { z: 1, b: { 10: 'ten', 9: [1.5, 1e21, -0] } } })
@@ -110,16 +110,16 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     const cached = await talk.cached()
     expect(cached.text).toBe(first.text)
     expect((await talk.cached('&consistency=eventual')).text).toBe(first.text)
-    // The next window is made of what the writer knows; without a cache, of what the database has.
+    // The writer extends the window; a node without a cache reads the same from the database.
     const version = await talk.say('third', { metadata: { y: { b: 1, a: 2 }, x: 'ü' } })
     const written = await talk.cached('&consistency=eventual')
     expect(written.body.version).toBe(version)
-    await using bare = await node({ cache: { url: undefined } })
-    const stored = await talkOf(bare, talk.id).read()
+    await using uncached = await node({ cache: { url: undefined } })
+    const stored = await talkOf(uncached, talk.id).read()
     expect([source(stored), stored.text]).toEqual(['database', written.text])
   })
 
-  test('is given in every format from either', async () => {
+  test('a history from Redis has the same formats as one from the database', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('Hello')
@@ -129,7 +129,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     }
   })
 
-  test('of one node is seen by the other, never behind a turn acknowledged before', async () => {
+  test('a strong read on one node is never behind a turn acknowledged on another', async () => {
     await using one = await node()
     await using two = await node()
     const here = await newTalk(one)
@@ -148,13 +148,13 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     })
   })
 
-  test('that the cache missed a commit of is repaired by the strong read that sees it', async () => {
+  test('a strong read repairs a cached history that missed a commit', async () => {
     await using app = await node()
-    await using deaf = await node({ cache: { url: undefined } })
+    await using uncached = await node({ cache: { url: undefined } })
     const talk = await newTalk(app)
     await talk.say('first')
     await talk.cached()
-    const version = await talkOf(deaf, talk.id).say('unheard')
+    const version = await talkOf(uncached, talk.id).say('missed')
     expect((await talk.read('&consistency=eventual')).body.version).toBe(version - 1)
     const strong = await talk.read()
     expect([source(strong), strong.body.version]).toEqual(['database', version])
@@ -164,16 +164,16 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     })
   })
 
-  test('is never behind a cursor, wherever it comes from', async () => {
+  test('a history read with a cursor is never behind it, from Redis or from the database', async () => {
     await using app = await node()
-    await using deaf = await node({ cache: { url: undefined } })
+    await using uncached = await node({ cache: { url: undefined } })
     const talk = await newTalk(app)
     await talk.say('first')
     const { body } = await talk.cached()
     const satisfied = await talk.read(`&minCursor=${String(body.cursor)}`)
     expect([source(satisfied), satisfied.body.version]).toEqual(['cache', 2])
-    await talkOf(deaf, talk.id).say('unheard')
-    const { cursor } = (await talkOf(deaf, talk.id).read()).body
+    await talkOf(uncached, talk.id).say('missed')
+    const { cursor } = (await talkOf(uncached, talk.id).read()).body
     const beyond = await talk.read(`&minCursor=${String(cursor)}`)
     expect([source(beyond), beyond.body.version]).toEqual(['database', 3])
     const other = await newTalk(app)
@@ -185,11 +185,11 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     }
   })
 
-  test('holds every page that lies in it, as the database has it', async () => {
+  test('a page of a cached history equals the page from the database', async () => {
     await using app = await node()
-    await using bare = await node({ cache: { url: undefined } })
+    await using uncached = await node({ cache: { url: undefined } })
     const talk = await newTalk(app)
-    const plain = talkOf(bare, talk.id)
+    const plain = talkOf(uncached, talk.id)
     for (let index = 0; index < 40; index += 1) await talk.say(`turn ${index}`)
     await talk.cached()
     let fromCache = 0
@@ -214,7 +214,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect(fromCache).toBeGreaterThan(30)
   }, 30_000)
 
-  test('ends at a message too large for it, which is served whole, from the database', async () => {
+  test('a window ends at a message larger than its bound, which the database serves whole', async () => {
     await using app = await node({ limits: { turnBytesMax: 200_000 } })
     const talk = await newTalk(app)
     await talk.say('small')
@@ -226,14 +226,14 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect(all.body.messages).toHaveLength(4)
     expect(all.text).toContain(large)
     await talk.say('after')
-    // Only what is newer than the answer to it, which is large, too.
-    await until('the window goes on', async () => (await headOf(talk.id))?.to === 6)
+    // The window has only the turn after the large one, whose answer is large, too.
+    await until('the window has the last turn', async () => (await headOf(talk.id))?.to === 6)
     expect(await headOf(talk.id)).toMatchObject({ full: true, from: 5, to: 6 })
     expect(source(await talk.page('limit=2&order=desc'))).toBe('cache')
     expect(source(await talk.page('limit=3&order=desc'))).toBe('database')
   })
 
-  test('goes on while the database is away, where nobody demands more', async () => {
+  test('an eventual read of a cached history succeeds while the database is away', async () => {
     await using server = await startPostgres()
     await using app = await node({
       database: { url: server.url, connectTimeoutMs: 500, deadlineMs: 1000, lockTimeoutMs: 500 },
@@ -250,30 +250,30 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect(strong.headers.has('retry-after')).toBe(true)
   }, 30_000)
 
-  test('that was erased leaves no word in Redis, also where Redis was away', async () => {
-    await using own = await startRedis()
-    await using app = await node({ cache: { url: own.url } })
-    const said = (text: string) => own.ask('--raw', 'EVAL', dumpAll, '0').includes(text)
+  test('an erasure leaves no word in Redis, even if Redis was away', async () => {
+    await using ownRedis = await startRedis()
+    await using app = await node({ cache: { url: ownRedis.url } })
+    const isInRedis = (text: string) => ownRedis.ask('--raw', 'EVAL', dumpAll, '0').includes(text)
     const [talk, other] = [await newTalk(app), await newTalk(app)]
     for (const each of [talk, other]) {
       await each.say('xylophone')
       await each.cached()
     }
-    expect(said('xylophone')).toBe(true)
+    expect(isInRedis('xylophone')).toBe(true)
     await app.ask('DELETE', `/v1/conversations/${talk.id}`)
     await until(
-      'the cache says so, too',
+      'the cache has no message of it',
       async () => (await talk.read('&consistency=eventual')).body.code === 'conversation-erased',
     )
-    own.freeze()
+    ownRedis.freeze()
     const erased = await app.ask('DELETE', `/v1/conversations/${other.id}`)
     expect(erased.status).toBe(200)
-    own.thaw()
-    await until('nothing of them is left', () => !said('xylophone'), 20_000)
+    ownRedis.thaw()
+    await until('no erased word is left in Redis', () => !isInRedis('xylophone'), 20_000)
     expect((await other.read('&consistency=eventual')).body.code).toBe('conversation-erased')
   }, 40_000)
 
-  test('of another wire number is not read, and not extended', async () => {
+  test('a cached history with another wire number is neither read nor extended', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('first')
@@ -294,7 +294,7 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect([source(answer), answer.body.version]).toEqual(['database', version])
   })
 
-  test('of a database that went back is dropped, and told of', async () => {
+  test('a cached history newer than the database is dropped, and logged as cache-ahead', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('first')
@@ -316,16 +316,16 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect((await talkOf(fresh, talk.id).cached('&consistency=eventual')).body.version).toBe(2)
   })
 
-  test('that Redis refuses to take keeps no other one out of the cache', async () => {
-    await using own = await startRedis()
-    await using app = await node({ cache: { url: own.url } })
+  test('a conversation that Redis refuses to store keeps no other one out of the cache', async () => {
+    await using ownRedis = await startRedis()
+    await using app = await node({ cache: { url: ownRedis.url } })
     const [bad, good] = [await newTalk(app), await newTalk(app)]
     await good.say('first')
     await bad.say('first')
     await good.cached()
     await bad.cached()
-    for (const key of own.ask('KEYS', '*').split('\n'))
-      if (key.includes(bad.id)) own.ask('SET', key, 'not a sorted set')
+    for (const key of ownRedis.ask('KEYS', '*').split('\n'))
+      if (key.includes(bad.id)) ownRedis.ask('SET', key, 'not a sorted set')
     for (let round = 0; round < 8; round += 1) await bad.say('refused')
     await until('the refusals were seen', () => app.log.some((line) => line.includes('WRONGTYPE')))
     const version = await good.say('second')
@@ -334,16 +334,16 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
     expect(app.log.map((line) => JSON.parse(line).event)).not.toContain('cache-skipped')
   })
 
-  test('expires', async () => {
+  test('a cached history expires after ttlSeconds', async () => {
     await using app = await node({ cache: { url: redis.url, ttlSeconds: 1 } })
     const talk = await newTalk(app)
     await talk.say('first')
     await talk.cached()
-    await until('it is gone', async () => (await headOf(talk.id)) === null)
+    await until('the entry has expired', async () => (await headOf(talk.id)) === null)
     expect((await talk.read('&consistency=eventual')).status).toBe(200)
   })
 
-  test('is bounded in what it keeps ready', async () => {
+  test('a node without ready windows reads histories from Redis', async () => {
     await using app = await node({ cache: { url: redis.url, readyBytesMax: 0 } })
     const talk = await newTalk(app)
     await talk.say('first')
@@ -351,8 +351,8 @@ describe.skipIf(redisMissing() !== undefined)('on Redis, a history', () => {
   }, 20_000)
 })
 
-describe('in memory, a history', () => {
-  test('of a database that others write to is read with a look at its version', async () => {
+describe('a history cached in memory', () => {
+  test('an eventual read returns the newest version of a database that other nodes write to', async () => {
     const url = await testDatabaseUrl()
     await using one = await testApp({ overrides: { database: { url } } })
     await using two = await testApp({ overrides: { database: { url } } })
@@ -365,7 +365,7 @@ describe('in memory, a history', () => {
     expect(answer.body.version).toBe(version)
   })
 
-  test('of nobody is not found, and of no UUID is refused', async () => {
+  test('an unknown conversation is not found, and an id that is no UUID is invalid', async () => {
     await using app = await testApp()
     for (const how of ['', '&consistency=eventual'])
       expect((await talkOf(app, newId()).read(how)).body.code).toBe('conversation-not-found')
@@ -373,7 +373,7 @@ describe('in memory, a history', () => {
   })
 })
 
-/** A cursor that nobody was given yet: of a version after the last. */
+/** Reads with a cursor of a version that does not exist yet. */
 async function aheadOf(talk: Talk, how: string): Promise<Answer> {
   const { encodeCursor } = await import('../../../src/conversation/wire/ids.ts')
   return await talk.read(`&minCursor=${encodeCursor(talk.id, 1000)}${how}`)
@@ -384,7 +384,7 @@ const dumpAll =
   "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do all[#all + 1] = member end end return table.concat(all)"
 
 describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
-  test('counts what is cached as the database has it, and takes away on request what is not', async () => {
+  test('the audit counts each finding, and with --repair deletes the windows that differ', async () => {
     await using redis = await startRedis()
     const url = await testDatabaseUrl()
     await using app = await testApp({
@@ -394,7 +394,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
       'it is ready',
       async () => (await app.ask('GET', '/readyz')).body.status === 'ready',
     )
-    await using deaf = await testApp({ overrides: { database: { url } } })
+    await using uncached = await testApp({ overrides: { database: { url } } })
     const audit = async (...flags: string[]) => {
       const places = ['--database.url', url, '--cache.url', redis.url]
       const { code, out } = await runTurnlog(['cache', 'audit', '--json', ...flags, ...places])
@@ -417,7 +417,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
         .then(() => true)
         .catch(() => false),
     )
-    await talkOf(deaf, behind.id).say('unheard')
+    await talkOf(uncached, behind.id).say('missed')
     await kv.set(head(ahead), { ...(await kv.get<Head>(head(ahead))).value, version: 9 })
     await kv.set(kvKeys.message('default', different.id, 1), new TextEncoder().encode('{}'))
     const before = await Array.fromAsync(kv.list({ prefix: kvKeys.history('default', erased.id) }))
@@ -426,7 +426,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
       'it is erased',
       async () => (await kv.get<Head>(head(erased))).value?.full === false,
     )
-    // Until then a node erases it again.
+    // Before that, a node would erase the restored entries.
     await using database = await openPostgres(url)
     const text = 'SELECT 1 FROM cache_erasures'
     const isWorkedOff = async () => (await database.query({ text, params: [] })).length === 0
@@ -450,7 +450,7 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     expect(await audit()).toMatchObject({ code: 0, counts: { equal: 1, absent: 5 }, odd: [] })
   }, 60_000)
 
-  test('reports a key of a foreign type, leaves it, and goes on', async () => {
+  test('the audit reports a key of a foreign type, leaves it and continues', async () => {
     await using redis = await startRedis()
     const url = await testDatabaseUrl()
     await using app = await testApp({ overrides: { cache: { url: redis.url }, database: { url } } })
@@ -483,14 +483,17 @@ describe.skipIf(redisMissing() !== undefined)('turnlog cache audit', () => {
     expect(redis.ask('GET', key)).toBe('of somebody else')
   }, 120_000)
 
-  test('says what it needs', async () => {
+  test('the audit fails with a reason if there is no Redis or if Redis is away', async () => {
     const { code, err } = await runTurnlog(['cache', 'audit'])
     expect([code, err]).toEqual([
       1,
-      'The cache is in the memory of the service, where nobody else can look: set REDIS_URL to audit a Redis.\n',
+      'The cache is in the memory of the service, which no other process can read: set REDIS_URL to audit a Redis.\n',
     ])
-    const gone = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
-    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('Redis at 127.0.0.1:1')])
+    const unreachable = await runTurnlog(['cache', 'audit', '--cache.url', 'redis://127.0.0.1:1'])
+    expect([unreachable.code, unreachable.err]).toEqual([
+      1,
+      expect.stringContaining('Redis at 127.0.0.1:1'),
+    ])
     expect(await runTurnlog(['cache'])).toMatchObject({ code: 2 })
   }, 120_000)
 })

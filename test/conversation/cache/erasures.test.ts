@@ -1,4 +1,4 @@
-/** Erasures that a cache has yet to hear of. */
+/** Erasures that a cache may not have made yet. */
 import { describe, expect, test } from 'bun:test'
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
 import { createErasures } from '../../../src/conversation/cache/erasures.ts'
@@ -6,7 +6,7 @@ import type { Commit } from '../../../src/conversation/writing/effects.ts'
 import { createEvents } from '../../../src/events.ts'
 import { freshPostgres } from '../../support/servers/databases.ts'
 
-test('of caches of their own, however many: each node works off all of them, each once', async () => {
+test('a node with a cache of its own erases each of 250 conversations exactly once', async () => {
   await using database = await freshPostgres()
   await database.migrate()
   await database.query({
@@ -28,7 +28,7 @@ test('of caches of their own, however many: each node works off all of them, eac
   expect([erased.length, new Set(erased).size]).toEqual([250, 250])
 })
 
-describe('a conversation that was erased', () => {
+describe('an erased conversation', () => {
   const tenant = 'default'
   const ids = [1, 2, 3].map((n) => `0192f0c1-7c00-7000-8000-00000000000${n}`)
   const [first = '', second = '', third = ''] = ids
@@ -36,12 +36,12 @@ describe('a conversation that was erased', () => {
     ...{ tenant, conversationId, from: 1, version: 2 },
     ...{ messages: [], touched: 'erased' },
   })
-  /** Nodes on one cache, which takes an erasure or not. */
+  /** Nodes on one cache, which confirms erasures while `kv.acceptsWrites`. */
   async function nodesOf(count: number, listedMax?: number) {
     const database = await freshPostgres()
     await database.migrate()
-    const store = { takes: false }
-    const cache = { erase: () => Promise.resolve(store.takes) } as unknown as Cache
+    const kv = { acceptsWrites: false }
+    const cache = { erase: () => Promise.resolve(kv.acceptsWrites) } as unknown as Cache
     const nodes = Array.from({ length: count }, () =>
       createErasures({
         ...{ database, cache, isShared: true, ttlSeconds: 600, events: createEvents(() => {}) },
@@ -50,7 +50,7 @@ describe('a conversation that was erased', () => {
     )
     return {
       nodes,
-      store,
+      kv,
       erase: (id: string) =>
         database.query({
           text: `INSERT INTO cache_erasures (tenant, conversation_id, version, erased_at)
@@ -64,7 +64,7 @@ describe('a conversation that was erased', () => {
     }
   }
 
-  test('is listed at the erasing node at once, at others once they look, until a cache confirms it', async () => {
+  test('an erased conversation is listed at once on its node and after a poll on others, until the cache confirms', async () => {
     await using world = await nodesOf(2)
     const [erasing, other] = world.nodes
     if (erasing === undefined || other === undefined) throw new Error('too few')
@@ -78,14 +78,14 @@ describe('a conversation that was erased', () => {
     expect(other.isListed(tenant, second)).toBe(false)
     for (const node of [erasing, other]) await node.workOff()
     expect(listed()).toEqual([true, true])
-    world.store.takes = true
+    world.kv.acceptsWrites = true
     await erasing.workOff()
-    // The row is gone; each has to see that for itself.
+    // The row is deleted, and each node finds that by its own poll.
     for (const node of [erasing, other]) await node.workOff()
     expect(listed()).toEqual([false, false])
   })
 
-  test('stays listed where its row was not there yet when the node looked', async () => {
+  test('a conversation erased during a poll stays listed, although the poll did not find its row', async () => {
     await using world = await nodesOf(1)
     const [node] = world.nodes
     if (node === undefined) throw new Error('none')
@@ -97,7 +97,7 @@ describe('a conversation that was erased', () => {
     expect(node.isListed(tenant, first)).toBe(false)
   })
 
-  test('is one of too many to remember: then nothing is read from a cache', async () => {
+  test('every conversation is listed while there are more rows than a node remembers', async () => {
     await using world = await nodesOf(1, 1)
     const [node] = world.nodes
     if (node === undefined) throw new Error('none')

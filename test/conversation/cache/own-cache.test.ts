@@ -1,4 +1,4 @@
-/** The cache in memory of one process: what it keeps, for how long, and how much. */
+/** OwnCache: its windows, their lifetime and their size. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
@@ -37,72 +37,72 @@ const openCache = (bounds: { ttlSeconds?: number; memoryBytesMax?: number } = {}
 async function fill(cache: Cache, conversation: number, messages: number) {
   const id = idOf(conversation)
   const found = await cache.read(tenant, id, 64)
-  if (found?.seen === undefined) throw new Error('no head was left')
+  if (found?.headEntry === undefined) throw new Error('no head was left')
   const all = Array.from({ length: messages }, (_, n) => messageAt(conversation, n + 1, n + 2))
-  await cache.fill(tenant, id, found.seen, windowOf(messages + 1, messages, all))
+  await cache.fill(tenant, id, found.headEntry, windowOf(messages + 1, messages, all))
 }
 
-describe('a cache in memory of its process', () => {
-  test('keeps nothing of what nobody reads', async () => {
+describe('OwnCache', () => {
+  test('a commit of a conversation without readers leaves nothing in the cache', async () => {
     const cache = openCache()
     cache.effect.committed(commitAt(1, 1))
-    expect(cache.ready(tenant, idOf(1))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeUndefined()
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
-  test('goes on with each commit from what was read', async () => {
+  test('a commit extends a window that a reader filled', async () => {
     const cache = openCache()
     await fill(cache, 1, 3)
     cache.effect.committed(commitAt(1, 4))
-    const ready = cache.ready(tenant, idOf(1))
+    const ready = cache.readyWindow(tenant, idOf(1))
     expect(ready).toMatchObject({ isStored: true, window: { version: 5, from: 1, to: 4 } })
     expect(await cache.version(tenant, idOf(1))).toBe(5)
   })
 
-  test('forgets what was not committed to for its time', async () => {
+  test('a window without commits for ttlSeconds expires', async () => {
     const cache = openCache({ ttlSeconds: 0.05 })
     await fill(cache, 1, 3)
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
     const until = performance.now() + 60
     while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve))
-    expect(cache.ready(tenant, idOf(1))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeUndefined()
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
-  test('lets go of the conversation that nobody asked for longest', async () => {
+  test('the least recently read conversation is dropped when the cache is full', async () => {
     const bytesOfOne = 2 * windowOf(2, 1, [messageAt(1, 1, 2)]).bytes + 1200
     const cache = openCache({ memoryBytesMax: 3 * bytesOfOne })
     for (const conversation of [1, 2, 3]) await fill(cache, conversation, 1)
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
     await fill(cache, 4, 1)
-    const held = [1, 2, 3, 4].map((n) => cache.ready(tenant, idOf(n)) !== undefined)
-    expect(held).toEqual([true, false, true, true])
+    const isKept = [1, 2, 3, 4].map((n) => cache.readyWindow(tenant, idOf(n)) !== undefined)
+    expect(isKept).toEqual([true, false, true, true])
   })
 
-  test('takes no window that alone is too much, and keeps the others', async () => {
+  test('a window larger than the whole cache is not kept, and the others stay', async () => {
     const cache = openCache({ memoryBytesMax: 10_000 })
     await fill(cache, 1, 1)
     await fill(cache, 2, 10)
-    expect(cache.ready(tenant, idOf(2))).toBeUndefined()
-    expect(cache.ready(tenant, idOf(1))).toBeDefined()
+    expect(cache.readyWindow(tenant, idOf(2))).toBeUndefined()
+    expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
   })
 
-  test('takes a snapshot with the commits that came since its reader began, and none without', async () => {
+  test('a snapshot fills the cache only if it has the commits since its reader began', async () => {
     for (const isBehind of [false, true]) {
       const cache = openCache()
       const found = await cache.read(tenant, idOf(1), 64)
-      if (found?.seen === undefined) throw new Error('no head was left')
+      if (found?.headEntry === undefined) throw new Error('no head was left')
       cache.effect.committed(commitAt(1, 1))
       cache.effect.committed(commitAt(1, 2))
       const all = [messageAt(1, 1, 2), messageAt(1, 2, 3)]
       const snapshot = isBehind ? windowOf(2, 1, all.slice(0, 1)) : windowOf(3, 2, all)
-      await cache.fill(tenant, idOf(1), found.seen, snapshot)
+      await cache.fill(tenant, idOf(1), found.headEntry, snapshot)
       expect(await cache.version(tenant, idOf(1))).toBe(isBehind ? 0 : 3)
     }
   })
 })
 
-test('a window after a commit is what would be made of all its messages', () => {
+test('a window extended by a commit equals a window made of all messages', () => {
   const size = fc.oneof(
     { weight: 8, arbitrary: fc.integer({ min: 1, max: 30_000 }) },
     { weight: 1, arbitrary: fc.integer({ min: 55_000, max: windowBounds.messageBytes + 500 }) },
@@ -112,7 +112,7 @@ test('a window after a commit is what would be made of all its messages', () => 
   fc.assert(
     fc.property(texts(80), texts(5), fc.nat(3), (before, added, touched) => {
       const window = fitted(1, before.length, before)
-      // Some are put in the place of what is there already.
+      // Some added messages replace earlier ones.
       const first = Math.max(1, before.length + 1 - touched)
       const all = [...before]
       for (const [index, text] of added.entries()) all[first - 1 + index] = text

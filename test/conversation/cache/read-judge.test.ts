@@ -1,12 +1,12 @@
-/** The judge of the fault run lets right reads pass, and sees each way in which one can be wrong. */
+/** The judge of the fault runs accepts right reads and finds each kind of wrong one. */
 import { describe, expect, test } from 'bun:test'
 import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import {
+  type AcknowledgedChange,
   digestOf,
   judgeReads,
-  type KnownChange,
-  type SeenRead,
+  type ReadRecord,
 } from '../../support/cache/read-judge.ts'
 
 const message = (seq: number, version: number, ttsAudioUrls: string[] | null = null): Message => ({
@@ -25,12 +25,12 @@ const message = (seq: number, version: number, ttsAudioUrls: string[] | null = n
   state: 'filled',
 })
 
-/** Three turns, and audio on the second one's answer: versions 2 to 5. */
+/** Versions 2 to 5: three turns, and audio of the second turn's answer. */
 const first = [message(1, 2), message(2, 2)]
 const second = [message(3, 3), message(4, 3)]
 const spoken = message(4, 4, ['https://audio.example/1'])
 const third = [message(5, 5), message(6, 5)]
-const changes: readonly KnownChange[] = [
+const changes: readonly AcknowledgedChange[] = [
   { version: 5, messages: third },
   { version: 2, messages: first },
   { version: 4, messages: [spoken] },
@@ -38,8 +38,11 @@ const changes: readonly KnownChange[] = [
 ]
 const now = [...first, second[0] ?? spoken, spoken, ...third]
 
-const read = (change: Partial<SeenRead> = {}, messages: readonly Message[] = now): SeenRead => ({
-  asked: { last: 50 },
+const read = (
+  change: Partial<ReadRecord> = {},
+  messages: readonly Message[] = now,
+): ReadRecord => ({
+  request: { last: 50 },
   mode: 'strong',
   floor: 5,
   startedAt: 10,
@@ -49,33 +52,36 @@ const read = (change: Partial<SeenRead> = {}, messages: readonly Message[] = now
   messages: messages.map(digestOf),
   ...change,
 })
-const old = (change: Partial<SeenRead> = {}) =>
+const old = (change: Partial<ReadRecord> = {}) =>
   read({ mode: 'eventual', floor: 0, version: 3, ...change }, [...first, ...second])
 
-const right: Record<string, readonly SeenRead[]> = {
+const right: Record<string, readonly ReadRecord[]> = {
   'the newest version': [read()],
-  'an old version, where that may be': [old()],
-  'an old one from the database after a newer one from the cache': [
+  'an old version in an eventual read': [old()],
+  'an old version from the database after a newer one from the cache': [
     read(),
     old({ source: 'database', startedAt: 20, endedAt: 21 }),
   ],
-  'an old one that began before a newer one had ended': [
+  'an old version whose read began before a newer one ended': [
     read({ startedAt: 10, endedAt: 30 }),
     old({ startedAt: 20, endedAt: 21 }),
     old({ startedAt: 29, endedAt: 40 }),
   ],
   pages: [
-    read({ asked: { last: 2 } }, third),
-    read({ asked: { newest: 2 } }, [...third].reverse()),
-    read({ asked: { after: 4, limit: 20 } }, third),
-    read({ asked: { after: 0, limit: 2 } }, first),
-    read({ asked: { before: 3, limit: 20 } }, first),
-    read({ asked: { before: 7, limit: 2 } }, third),
+    read({ request: { last: 2 } }, third),
+    read({ request: { newest: 2 } }, [...third].reverse()),
+    read({ request: { after: 4, limit: 20 } }, third),
+    read({ request: { after: 0, limit: 2 } }, first),
+    read({ request: { before: 3, limit: 20 } }, first),
+    read({ request: { before: 7, limit: 2 } }, third),
   ],
 }
 
-const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?: number }> = {
-  'a strong read behind what was acknowledged': {
+const wrong: Record<
+  string,
+  { reads: readonly ReadRecord[]; reason: RegExp; newestShown?: number }
+> = {
+  'a strong read behind an acknowledged version': {
     reads: [old({ mode: 'strong', floor: 4 })],
     reason: /strong read .* is behind 4/,
   },
@@ -87,10 +93,10 @@ const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?
     reads: [read(), old({ startedAt: 20, endedAt: 21 })],
     reason: /version 3 from the cache comes after 5 was shown/,
   },
-  'the cache going back behind a read of long ago': {
+  'the cache going back behind a read of an earlier judgement': {
     reads: [old({ startedAt: 20, endedAt: 21 })],
     reason: /comes after 4 was shown/,
-    shown: 4,
+    newestShown: 4,
   },
   'an old window under a new version': {
     reads: [read({}, [...first, ...second, ...third])],
@@ -100,7 +106,7 @@ const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?
     reads: [read({ mode: 'eventual', floor: 0, version: 4 })],
     reason: /version 4 .* is not what was written/,
   },
-  'a hole': {
+  'a missing message': {
     reads: [read({}, now.toSpliced(2, 1))],
     reason: /is not what was written/,
   },
@@ -108,29 +114,29 @@ const wrong: Record<string, { reads: readonly SeenRead[]; reason: RegExp; shown?
   'a message twice': { reads: [read({}, [...now, ...third])], reason: /is not what was written/ },
   'another order': { reads: [read({}, now.toReversed())], reason: /is not what was written/ },
   'the page before the one asked for': {
-    reads: [read({ asked: { after: 4, limit: 20 } }, second)],
+    reads: [read({ request: { after: 4, limit: 20 } }, second)],
     reason: /"after":4.* is not what was written/,
   },
-  'a version nobody was told of': {
+  'a version that was never acknowledged': {
     reads: [read({ version: 6 })],
     reason: /version 6 .* is ahead of 5/,
   },
 }
 
-describe('the judge', () => {
+describe('judgeReads', () => {
   for (const [name, reads] of Object.entries(right))
-    test(`passes ${name}`, () => {
+    test(`the judge accepts ${name}`, () => {
       expect(judgeReads({ changes, reads })).toEqual([])
     })
 
-  for (const [name, { reads, reason, shown = 0 }] of Object.entries(wrong))
-    test(`sees ${name}`, () => {
-      const found = judgeReads({ changes, reads, shown })
+  for (const [name, { reads, reason, newestShown = 0 }] of Object.entries(wrong))
+    test(`the judge finds ${name}`, () => {
+      const found = judgeReads({ changes, reads, newestShown })
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(reason)
     })
 
-  test('sees a version that two changes took, and one that none took', () => {
+  test('the judge finds a version with two changes and a version without one', () => {
     const twice = changes.map((change) =>
       change.version === 4 ? { ...change, version: 3 } : change,
     )

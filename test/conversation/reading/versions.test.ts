@@ -1,4 +1,4 @@
-/** Versions of many conversations at once. */
+/** Versions of many conversations, read with one statement. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { createVersions } from '../../../src/conversation/reading/versions.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -8,7 +8,7 @@ const database = await freshPglite()
 await database.migrate()
 afterAll(() => database[Symbol.asyncDispose]())
 
-const made = async (tenant: string): Promise<string> => {
+const createConversation = async (tenant: string): Promise<string> => {
   const id = newId()
   await database.query({
     text: `INSERT INTO conversations (id, tenant, version, self_version, last_seq, created_at)
@@ -27,23 +27,27 @@ async function scans(): Promise<number> {
   return row?.scans ?? Number.NaN
 }
 
-describe('the versions of conversations', () => {
-  test('are found by key, however small the table is: it grows under the plan', async () => {
+describe('Versions', () => {
+  test('versions are found by key, although the table was small when the plan was made', async () => {
     const versions = createVersions(database)
-    const mine = [await made('default'), await made('default'), await made('default')]
+    const ids = [
+      await createConversation('default'),
+      await createConversation('default'),
+      await createConversation('default'),
+    ]
     await database.query({ text: 'ANALYZE conversations', params: [] })
     const before = await scans()
     for (let round = 0; round < 10; round += 1) {
-      const found = await Promise.all(mine.map((id) => versions.current('default', id)))
-      expect(found).toMatchObject(mine.map(() => ({ version: 7, isErased: false })))
+      const found = await Promise.all(ids.map((id) => versions.current('default', id)))
+      expect(found).toMatchObject(ids.map(() => ({ version: 7, isErased: false })))
     }
     expect(await scans()).toBe(before)
   })
 
-  test('are none of another tenant, nor of what is not there', async () => {
+  test('a conversation of another tenant and an unknown id have no version', async () => {
     const versions = createVersions(database)
-    const other = await made('another')
-    const asked = [other, newId()].map((id) => versions.current('default', id))
-    expect(await Promise.all(asked)).toEqual([undefined, undefined])
+    const other = await createConversation('another')
+    const answers = [other, newId()].map((id) => versions.current('default', id))
+    expect(await Promise.all(answers)).toEqual([undefined, undefined])
   })
 })

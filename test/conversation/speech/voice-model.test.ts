@@ -1,4 +1,4 @@
-/** Random schedules of spoken turns over two nodes, against a model that fits on a page. */
+/** Random schedules of spoken turns on two nodes, compared with a small model. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { Decoder } from '../../../src/conversation/wire/decode.ts'
@@ -10,7 +10,7 @@ import { openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { type OpenStore, openStore } from '../../support/store.ts'
 import { VoiceModel } from '../../support/voice/voice-model.ts'
-import { asked, lapsed, lapses, type Step } from '../../support/voice/voice-steps.ts'
+import { lapseCalls, lapseStep, requestStep, type Step } from '../../support/voice/voice-steps.ts'
 import {
   answerParts,
   hashOf,
@@ -36,8 +36,8 @@ const decode = new Decoder({
 const words = fc.integer({ min: 0, max: 2 })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 19, arbitrary: asked(4, words) },
-  { weight: 1, arbitrary: lapsed },
+  { weight: 19, arbitrary: requestStep(4, words) },
+  { weight: 1, arbitrary: lapseStep },
 )
 
 const schedule = fc.array(
@@ -57,8 +57,8 @@ async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
   }
 }
 
-/** Takes the step on one node; answers as the model does. */
-function taken({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
+/** Takes the step on one node. Returns its outcome in the words of the model. */
+function outcomeOnNode({ store, database }: OpenStore, id: string, model: VoiceModel, step: Step) {
   const answer = (words: number) => ({
     responses: answerParts('key' in step ? step.key : 0, words),
   })
@@ -102,15 +102,15 @@ function taken({ store, database }: OpenStore, id: string, model: VoiceModel, st
       case 'end':
         return store.voiceSessions.end(me, id, sessionName(step.session))
       case 'expire':
-        return lapse(lapses.expire)
+        return lapse(lapseCalls.expire)
       case 'lapse':
-        return lapse(lapses.lapse, sessionName(step.session))
+        return lapse(lapseCalls.lapse, sessionName(step.session))
     }
   }
   return outcomeOf(work)
 }
 
-/** Message ids by conversation and place. */
+/** Message ids by conversation and `seq`. */
 const ids = new Map<string, string>()
 
 const rowsOf = (messages: readonly Message[]) =>
@@ -125,7 +125,7 @@ const sessionsOf = (sessions: readonly VoiceSession[]) =>
     .map(({ id, endedAt }) => ({ id, ended: endedAt !== null }))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 
-test('whatever comes in whatever order on whatever node, places, words, audio and what was heard are right', async () => {
+test('random steps on two nodes, in any order, have the positions, words, audio and heard text of the model', async () => {
   const url = await testDatabaseUrl()
   await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
   await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
@@ -138,15 +138,15 @@ test('whatever comes in whatever order on whatever node, places, words, audio an
       steps += 1
       const first = nodes[node] ?? one
       const second = nodes[1 - node] ?? other
-      const take = (on: OpenStore) => taken(on, id, model, step)
-      const got =
+      const take = (on: OpenStore) => outcomeOnNode(on, id, model, step)
+      const outcomes =
         how === 'once'
           ? [await take(first)]
           : how === 'again'
             ? [await take(first), await take(second)]
             : (await Promise.all([take(first), take(second)])).toSorted()
-      const wanted = got.map(() => model.take(step))
-      expect([step, got]).toEqual([step, how === 'at once' ? wanted.toSorted() : wanted])
+      const expected = outcomes.map(() => model.take(step))
+      expect([step, outcomes]).toEqual([step, how === 'at once' ? expected.toSorted() : expected])
       const changes = await second.reader.changes(me, id, { limit: 1000 })
       const { messages, version, voiceSessions = [] } = changes
       expect(version).toBe(model.version)

@@ -1,4 +1,4 @@
-/** What is made of each failure of a database: its reason, its problem, and whether a retry is safe. */
+/** Failures of a database: the reason, the problem, and whether a retry is safe. */
 import { describe, expect, test } from 'bun:test'
 import { connectFailure, statementFailure } from '../../../adapters/database/failure.ts'
 import { databaseCodeOf, problemOf } from '../../../src/conversation/sql/database-problems.ts'
@@ -15,7 +15,7 @@ const answered = (code: string, message = 'secret', severity = 'ERROR') => ({
 const problem = (thrown: unknown, kind: Parameters<typeof problemOf>[1] = 'write') =>
   toProblem(problemOf(thrown, kind))
 
-describe('an answer of the database', () => {
+describe('a failed statement', () => {
   test.each([
     ['53100', 'database-full'],
     ['25006', 'database-read-only'],
@@ -39,8 +39,8 @@ describe('an answer of the database', () => {
     ['23514', 'internal'],
     ['42601', 'internal'],
     ['54000', 'internal'],
-  ] as const)('with SQLSTATE %s is %s, which the caller may send again', (state, code) => {
-    const { body, cause, ...rest } = told(problem(statementFailure(answered(state), 'Postgres')))
+  ] as const)('SQLSTATE %s becomes the retryable problem %s', (state, code) => {
+    const { body, cause, ...rest } = factsOf(problem(statementFailure(answered(state), 'Postgres')))
     expect([rest.code, body.retryable]).toEqual([code, true])
     expect(JSON.stringify(body)).not.toMatch(new RegExp(`secret|${state}`))
     expect(sqlStateOf(cause)).toBe(state)
@@ -50,13 +50,13 @@ describe('an answer of the database', () => {
     ['57P01', 'outcome-unknown'],
     ['08006', 'outcome-unknown'],
     ['40003', 'outcome-unknown'],
-  ] as const)('with SQLSTATE %s leaves the outcome of a write unknown', (state, code) => {
+  ] as const)('SQLSTATE %s leaves the outcome of a write unknown', (state, code) => {
     const failure = statementFailure(answered(state, 'secret', 'FATAL'), 'Postgres')
     expect(problem(failure).code).toBe(code)
     expect(problem(failure, 'read').code).toBe('database-unavailable')
   })
 
-  test('that cancels is slow where the deadline had passed or the server has one, else a refusal', () => {
+  test('a cancelled statement is slow after a deadline or a statement timeout, and otherwise refused', () => {
     const reasonOf = (message: string, isLate?: boolean) =>
       statementFailure(answered('57014', message), 'Postgres', isLate).reason
     expect(reasonOf('canceling statement due to user request', true)).toBe('slow')
@@ -64,7 +64,7 @@ describe('an answer of the database', () => {
     expect(reasonOf('canceling statement due to user request')).toBe('refused')
   })
 
-  test('that a file cannot grow is a full disk, whatever its SQLSTATE', () => {
+  test('a file that cannot grow means a full disk, whatever the SQLSTATE', () => {
     for (const words of ['No space left on device', 'Disk quota exceeded', 'File too large'])
       expect(
         statementFailure(answered('XX000', `could not extend file "base/5/1": ${words}`), 'it')
@@ -73,8 +73,8 @@ describe('an answer of the database', () => {
   })
 })
 
-describe('a connection', () => {
-  test('that cannot be had is unavailable, but a refusal where the server answered', () => {
+describe('a failed connection', () => {
+  test('a failed connection is database-unavailable, unless the server answered and refused it', () => {
     expect(problem(connectFailure({ code: 'ECONNREFUSED' }, 'it')).code).toBe(
       'database-unavailable',
     )
@@ -83,30 +83,30 @@ describe('a connection', () => {
   })
 })
 
-describe('an outcome that is not known', () => {
+describe('an unknown outcome', () => {
   const lost = new DatabaseError('unknown', 'secret', { reason: 'slow' })
 
-  test('is retryable only where the request names what it writes, and says so', () => {
+  test('an unknown outcome is retryable only if the request has a key or an id, and its detail explains it', () => {
     const [once, repeatable] = [problem(lost), problem(lost, 'repeatable')]
     expect([once.code, repeatable.code]).toEqual(['outcome-unknown', 'outcome-unknown'])
     expect(once.body()).toMatchObject({ retryable: false })
-    expect(once.message).toContain('sent again it may be written twice')
+    expect(once.message).toContain('sending it again may write it twice')
     expect(once.retryAfterSeconds).toBeUndefined()
     expect(repeatable.body()).toMatchObject({ retryable: true })
-    expect(repeatable.message).toContain('it is written once')
+    expect(repeatable.message).toContain('it is written only once')
     expect(repeatable.retryAfterSeconds).toBe(1)
   })
 
-  test('of a read is its cause', () => {
+  test('an unknown outcome of a read becomes the problem of its cause', () => {
     expect(problem(lost, 'read').code).toBe('database-slow')
     expect(problem(new DatabaseError('unknown', 'lost'), 'read').code).toBe('database-unavailable')
   })
 })
 
-test('lock waits and faults of the service are no cause of the database', () => {
+test('lock waits and faults of the service have no database code', () => {
   for (const state of ['55P03', '40001', '40P01', '22021', '23505', '54000', '42601'])
     expect(databaseCodeOf(statementFailure(answered(state), 'it'))).toBeUndefined()
   expect(databaseCodeOf(new Problem('overloaded'))).toBeUndefined()
 })
 
-const told = (one: Problem) => ({ code: one.code, body: one.body(), cause: one })
+const factsOf = (one: Problem) => ({ code: one.code, body: one.body(), cause: one })

@@ -1,4 +1,4 @@
-/** Every statement, prepared on a migrated database: its columns are the fields of its row's type. */
+/** Prepares every statement on a migrated database, and compares its columns with its row type. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { getTableColumns } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
@@ -49,7 +49,7 @@ import {
   voiceSessionColumns,
 } from '../../../src/conversation/sql/rows.ts'
 import {
-  type Beside,
+  type HeadJoined,
   type HeadRow,
   type ListedConversationRow,
   lists,
@@ -61,10 +61,10 @@ import {
   type WrittenConversationRow,
 } from '../../../src/conversation/writing/conversation-writes.ts'
 import {
-  confirm,
-  look,
   probeTurn,
   type RightsRow,
+  rightsStatement,
+  writableCheck,
 } from '../../../src/conversation/writing/probe.ts'
 import { anyTurns, loneTurn } from '../../../src/conversation/writing/record-call.ts'
 import type { RecordedRow } from '../../../src/conversation/writing/recorder.ts'
@@ -90,7 +90,7 @@ const typesByOid = {
   3802: 'jsonb',
 } as const
 
-/** The types of Postgres that a field may come from, by the port's rules for values. */
+/** The Postgres types that a field of a row may come from, by the rules of the database port. */
 type ColumnType<Value> = [Value] extends [number]
   ? 'int4' | 'int8' | 'float8'
   : [Value] extends [string]
@@ -101,7 +101,7 @@ type ColumnType<Value> = [Value] extends [number]
         ? 'text[]'
         : 'json' | 'jsonb'
 
-/** Compiles only where it has every field of the row, and none besides. */
+/** Compiles only if it has exactly the fields of the row. */
 type Columns<Row> = { [Name in keyof Row]-?: ColumnType<NonNullable<Row[Name]>> }
 
 const table = new Map<string, Record<string, string>>()
@@ -109,7 +109,7 @@ const has = <Row>(columns: Columns<Row>, ...texts: string[]) => {
   for (const text of texts) table.set(text, { ...columns })
 }
 
-/** What drizzle's schema calls the types of columns. */
+/** Postgres types by their names in drizzle's schema. */
 const typesInSchema: Record<string, string> = {
   bigint: 'int8',
   integer: 'int4',
@@ -139,9 +139,9 @@ const nothing: Columns<object> = {}
 
 has<HeadRow>(head, statements.head)
 has<ConversationRow>(conversation, statements.conversation, statements.byExternalId)
-has<Beside<MessageRow>>({ ...head, ...message }, statements.oldest, statements.newest)
+has<HeadJoined<MessageRow>>({ ...head, ...message }, statements.oldest, statements.newest)
 has<MessageRow>(message, statements.turn)
-has<Beside<SegmentRow>>(
+has<HeadJoined<SegmentRow>>(
   { ...head, ...segment },
   statements.segment,
   lists.segments,
@@ -179,7 +179,10 @@ has<InterruptedRow>(
   { ...message, ...outcome, at: 'int8', partCount: 'int4', characters: 'int4' },
   interruptCall,
 )
-has<DueRow>({ kind: 'text', tenant: 'text', c: 'uuid', session: 'text' }, lapseStatements.due)
+has<DueRow>(
+  { kind: 'text', tenant: 'text', conversationId: 'uuid', session: 'text' },
+  lapseStatements.due,
+)
 has<ExpiredSeatRow>({ ...message, at: 'int8' }, lapseStatements.seats)
 has<object>(nothing, lapseStatements.audio, sessionCalls.carryOn, sessionCalls.leave)
 has<WrittenSessionRow>(
@@ -187,7 +190,7 @@ has<WrittenSessionRow>(
   sessionCalls.start,
   sessionCalls.end,
 )
-has<Beside<SessionReportRow>>(
+has<HeadJoined<SessionReportRow>>(
   {
     ...head,
     ...session,
@@ -198,7 +201,7 @@ has<Beside<SessionReportRow>>(
   },
   sessionReads.get,
 )
-has<Beside<VoiceSessionRow>>({ ...head, ...session }, sessionReads.list, sessionReads.listMore)
+has<HeadJoined<VoiceSessionRow>>({ ...head, ...session }, sessionReads.list, sessionReads.listMore)
 has<WrittenSegmentRow>({ ...segment, ...outcome }, segmentCalls.segment)
 has<RecordedRow>(
   {
@@ -227,8 +230,8 @@ has<ErasedRow>(
   { ...outcome, version: 'int8', erasedAt: 'timestamptz', messages: 'int8', segments: 'int8' },
   conversationCalls.erase,
 )
-has<RightsRow>({ isWritable: 'bool', isReadable: 'bool' }, look)
-has<object>(nothing, confirm, probeTurn)
+has<RightsRow>({ isWritable: 'bool', isReadable: 'bool' }, rightsStatement)
+has<object>(nothing, writableCheck, probeTurn)
 
 const exported = await exportedStatements()
 let sql: postgres.Sql
@@ -247,9 +250,9 @@ test('every statement that the domain exports has a row in the table of this tes
   expect(new Set(exported.values()).size).toBe(table.size)
 })
 
-test('every statement is one that Postgres takes, with the columns of its row type', async () => {
+test('Postgres prepares every statement, and its columns are those of its row type', async () => {
   for (const [at, text] of exported) {
-    // The body of a DO block is read when it runs.
+    // Postgres reads the body of a DO block only when it runs.
     if (text.startsWith('DO ')) {
       await sql.unsafe(text)
       continue

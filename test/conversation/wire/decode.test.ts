@@ -22,7 +22,7 @@ const user = (change: object) => turn({ user: { text: 'hi', ...change } })
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) })
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString()
 
-/** Parsed, as a body is, so that escapes and `__proto__` come through as JSON has them. */
+/** The problem with which the decoder refuses a parsed body. */
 const problemOf = (name: keyof Decoder, body: unknown): Problem => {
   try {
     decoder[name](body)
@@ -30,12 +30,12 @@ const problemOf = (name: keyof Decoder, body: unknown): Problem => {
     if (error instanceof Problem) return error
     throw error
   }
-  throw new Error('nothing was refused')
+  throw new Error('the body was accepted')
 }
 
-describe('a turn is refused', () => {
+describe('Decoder.turn', () => {
   test.each<[string, unknown, ProblemCode, string]>([
-    ['that is no object', [], 'field-invalid', ''],
+    ['that is a list', [], 'field-invalid', ''],
     ['that is null', null, 'field-invalid', ''],
     ['without an assistant', { user: { text: 'hi' } }, 'field-missing', '/assistant'],
     ['without responses', turn({ assistant: {} }), 'field-missing', '/assistant/responses'],
@@ -47,7 +47,12 @@ describe('a turn is refused', () => {
       '/assistant/responses/0',
     ],
     ['with an unknown field', turn({ usr: 1 }), 'field-unknown', '/usr'],
-    ['with an unknown field deep down', user({ 'a/b~c': 1 }), 'field-unknown', '/user/a~1b~0c'],
+    [
+      'with an unknown field inside another',
+      user({ 'a/b~c': 1 }),
+      'field-unknown',
+      '/user/a~1b~0c',
+    ],
     ['with NUL in a text', user({ text: 'a\0b' }), 'text-invalid', '/user/text'],
     [
       'with a lone surrogate in a response',
@@ -67,10 +72,10 @@ describe('a turn is refused', () => {
       'text-invalid',
       '/assistant/memoryRetrievalTrace/a/0',
     ],
-    ['with an id that is no UUID', user({ id: 'abc' }), 'id-invalid', '/user/id'],
+    ['with an id that is not a UUID', user({ id: 'abc' }), 'id-invalid', '/user/id'],
     ['with a URN for an id', user({ id: `urn:uuid:${id}` }), 'id-invalid', '/user/id'],
     [
-      'with a segment id that is no UUID',
+      'with a segment id that is not a UUID',
       turn({ segment: { id: '7' } }),
       'id-invalid',
       '/segment/id',
@@ -81,7 +86,7 @@ describe('a turn is refused', () => {
       'id-taken',
       '/assistant/id',
     ],
-    ['with a time that is none', user({ at: 'yesterday' }), 'time-invalid', '/user/at'],
+    ['with a word for a time', user({ at: 'yesterday' }), 'time-invalid', '/user/at'],
     [
       'with the year 10000',
       assistant({ at: '10000-01-01T00:00:00Z' }),
@@ -89,7 +94,7 @@ describe('a turn is refused', () => {
       '/assistant/at',
     ],
     ['with a time as a number', user({ at: 1 }), 'field-invalid', '/user/at'],
-    ['that lies 301 s ahead', user({ at: inSeconds(302) }), 'time-ahead', '/user/at'],
+    ['with a time 301 s in the future', user({ at: inSeconds(302) }), 'time-ahead', '/user/at'],
     [
       'with 65 parts after splitting',
       assistant({ responses: [Array(33).fill('a').join('[SPLIT]'), ...Array(32).fill('b')] }),
@@ -109,7 +114,7 @@ describe('a turn is refused', () => {
       '/assistant/ttsAudioUrls/0',
     ],
     [
-      'with half a URL',
+      'with an incomplete URL',
       assistant({ ttsAudioUrls: ['https://'] }),
       'url-invalid',
       '/assistant/ttsAudioUrls/0',
@@ -128,18 +133,18 @@ describe('a turn is refused', () => {
     ],
     ['with metadata that is a list', user({ metadata: [] }), 'field-invalid', '/user/metadata'],
     [
-      'with a number beyond a double',
+      'with a number past the range of a double',
       user({ metadata: JSON.parse('{"a":1e999}') }),
       'number-inexact',
       '/user/metadata/a',
     ],
     [
-      'with a duration beyond a double',
+      'with a duration past the range of a double',
       user({ voice: { durationSeconds: JSON.parse('1e999') } }),
       'field-invalid',
       '/user/voice/durationSeconds',
     ],
-    ['with an empty text that nobody spoke', user({ text: '' }), 'field-invalid', '/user/text'],
+    ['with an empty text and no voice', user({ text: '' }), 'field-invalid', '/user/text'],
     [
       'with a duration of half a second',
       user({ voice: { durationSeconds: 1.5 } }),
@@ -147,7 +152,7 @@ describe('a turn is refused', () => {
       '/user/voice/durationSeconds',
     ],
     [
-      'with a duration beyond 32 bits',
+      'with a duration of more than 32 bits',
       user({ voice: { durationSeconds: 2147483648 } }),
       'field-invalid',
       '/user/voice/durationSeconds',
@@ -158,7 +163,7 @@ describe('a turn is refused', () => {
       'segment-without-user',
       '/segment/agentResponse',
     ],
-  ])('%s', (_, body, code, pointer) => {
+  ])('a turn %s is refused', (_, body, code, pointer) => {
     const problem = problemOf('turn', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
@@ -166,7 +171,7 @@ describe('a turn is refused', () => {
     expect(problem.status).toBeLessThan(500)
   })
 
-  test('with every place named, when several rules are broken', () => {
+  test('a problem names every place of a turn that breaks a rule', () => {
     const problem = problemOf('turn', {
       user: { id: 'x', text: 'hi', at: 'y' },
       assistant: { responses: [], ttsAudioUrls: ['z'] },
@@ -179,13 +184,13 @@ describe('a turn is refused', () => {
     ])
   })
 
-  test('without exhausting the stack, however deep it nests', () => {
+  test('a deeply nested turn is refused without exhausting the stack', () => {
     const text = `{"assistant":{"responses":["a"],"metadata":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`
     const problem = problemOf('turn', JSON.parse(text))
     expect(problem.code).toBe('json-too-large')
   })
 
-  test('however many unknown fields hide what else is wrong', () => {
+  test('a body with any number of unknown fields is refused, also if they hide other violations', () => {
     const junk = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`junk${n}`, n]))
     for (let count = 1; count <= 600; count = count < 30 ? count + 1 : count * 2) {
@@ -201,21 +206,21 @@ describe('a turn is refused', () => {
     }
   })
 
-  test('with pointers of bounded length, whatever the names', () => {
+  test('a problem has pointers of bounded length for names of any length', () => {
     const body = { ['漢'.repeat(40_000)]: Array(1000).fill('\0'), assistant: { responses: ['a'] } }
     const problem = problemOf('turn', body)
     expect(problem.violations).toHaveLength(50)
     expect(JSON.stringify(problem.body()).length).toBeLessThan(50_000)
   })
 
-  test('with no more than fifty places named', () => {
+  test('a problem names at most fifty places', () => {
     const problem = problemOf('turn', assistant({ responses: Array(500).fill('\0') }))
     expect(problem.violations).toHaveLength(50)
   })
 })
 
-describe('a turn is taken', () => {
-  test('at each bound', () => {
+describe('an accepted turn', () => {
+  test('a turn at every bound is accepted', () => {
     const taken = decoder.turn({
       user: {
         text: '',
@@ -232,7 +237,7 @@ describe('a turn is taken', () => {
     expect(taken.assistant.responses).toHaveLength(64)
   })
 
-  test('with its responses split, and nothing else changed', () => {
+  test('an accepted turn has its responses split, and nothing else is changed', () => {
     const body = {
       user: { id: id.toUpperCase(), text: 'a[SPLIT]b', metadata: JSON.parse('{"__proto__":1}') },
       assistant: { responses: ['hello[SPLIT]', '', 'you'], memoryRetrievalTrace: { lookups: [] } },
@@ -244,16 +249,16 @@ describe('a turn is taken', () => {
     )
   })
 
-  test('without parts: that is for the store to answer', () => {
+  test('a turn without parts is accepted, because the store answers it', () => {
     expect(decoder.turn(assistant({ responses: ['[SPLIT]', ''] })).assistant.responses).toEqual([])
   })
 })
 
-describe('audio is refused', () => {
+describe('Decoder.attach', () => {
   test.each<[string, unknown, ProblemCode, string]>([
-    ['with neither form', {}, 'field-missing', '/ttsAudioUrls'],
+    ['without a URL', {}, 'field-missing', '/ttsAudioUrls'],
     ['for a part without its URL', { part: 0 }, 'field-missing', '/ttsAudioUrl'],
-    ['with a URL for no part', { ttsAudioUrl: 'http://a.example' }, 'field-missing', '/part'],
+    ['with a URL and no part', { ttsAudioUrl: 'http://a.example' }, 'field-missing', '/part'],
     [
       'in both forms at once',
       { part: 0, ttsAudioUrl: 'http://a.example', ttsAudioUrls: [] },
@@ -261,18 +266,28 @@ describe('audio is refused', () => {
       '/ttsAudioUrls',
     ],
     ['for part -1', { part: -1, ttsAudioUrl: 'http://a.example' }, 'field-invalid', '/part'],
-    ['from a mail address', { ttsAudioUrls: ['mailto:a@b'] }, 'url-invalid', '/ttsAudioUrls/0'],
-    ['as a number', { ttsAudioUrls: 7 }, 'field-invalid', '/ttsAudioUrls'],
-    ['65 times', { ttsAudioUrls: Array(65).fill(null) }, 'urls-too-many', '/ttsAudioUrls'],
-    ['for a segment of no UUID', { ttsAudioUrls: [], segmentId: 's' }, 'id-invalid', '/segmentId'],
-  ])('%s', (_, body, code, pointer) => {
+    [
+      'with a mail address for a URL',
+      { ttsAudioUrls: ['mailto:a@b'] },
+      'url-invalid',
+      '/ttsAudioUrls/0',
+    ],
+    ['with a number for its URLs', { ttsAudioUrls: 7 }, 'field-invalid', '/ttsAudioUrls'],
+    ['with 65 URLs', { ttsAudioUrls: Array(65).fill(null) }, 'urls-too-many', '/ttsAudioUrls'],
+    [
+      'with a segment id that is not a UUID',
+      { ttsAudioUrls: [], segmentId: 's' },
+      'id-invalid',
+      '/segmentId',
+    ],
+  ])('audio %s is refused', (_, body, code, pointer) => {
     const problem = problemOf('attach', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
   })
 })
 
-describe('a conversation is refused', () => {
+describe('Decoder.conversation', () => {
   test.each<[string, unknown, ProblemCode, string]>([
     [
       'with metadata that Postgres prints longer than its bound',
@@ -289,13 +304,13 @@ describe('a conversation is refused', () => {
       'json-too-large',
       '/metadata',
     ],
-  ])('%s', (_, body, code, pointer) => {
+  ])('a conversation %s is refused', (_, body, code, pointer) => {
     const problem = problemOf('conversation', body)
     expect(problem.code).toBe(code)
     expect(problem.violations.map((one) => one.pointer)).toEqual([pointer])
   })
 
-  test('as a patch of its id', () => {
+  test('a patch of the id of a conversation is refused', () => {
     expect(problemOf('conversationPatch', { id }).code).toBe('field-unknown')
   })
 })

@@ -1,4 +1,4 @@
-/** A history in other libraries' shapes, given to those libraries. */
+/** Histories in the formats of other libraries, passed to these libraries. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { InMemoryChatMessageHistory } from '@langchain/core/chat_history'
 import {
@@ -31,7 +31,10 @@ beforeAll(async () => {
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
-/** A conversation of these turns; answers its history in a format. */
+/**
+ * Records these turns in a conversation, and returns functions that read its history in each
+ * format.
+ */
 async function recorded(turns: readonly NewTurn[]) {
   const { headers } = await app.ask('POST', '/v1/conversations', {})
   const path = headers.get('location')
@@ -42,11 +45,11 @@ async function recorded(turns: readonly NewTurn[]) {
     turnlog: async (more = '') => (await history(`?format=turnlog${more}`)) as History,
     openai: async (more = '') => (await history(`?format=openai${more}`)) as OpenaiHistory,
     langchain: async (more = '') => (await history(`?format=langchain${more}`)) as LangchainHistory,
-    unasked: async () => (await history('')) as History,
+    byDefault: async () => (await history('')) as History,
   }
 }
 
-/** What arrives where the real client of OpenAI sends these messages to. */
+/** The messages that a server receives from the real client of OpenAI. */
 async function sentByOpenai(messages: ChatCompletionMessageParam[]): Promise<unknown> {
   const received = Promise.withResolvers<{ messages: unknown }>()
   using server = Bun.serve({
@@ -64,14 +67,14 @@ async function sentByOpenai(messages: ChatCompletionMessageParam[]): Promise<unk
   return (await received.promise).messages
 }
 
-/** In memory, as LangChain keeps it. */
+/** The messages as LangChain loads them into its memory. */
 async function loadedByLangchain(messages: unknown): Promise<BaseMessage[]> {
-  // As JSON that came from somewhere: the type wants members that LangChain's own JSON leaves out.
+  // A cast is needed, because the type has members that LangChain's own JSON omits.
   const stored = messages as StoredMessage[]
   return await new InMemoryChatMessageHistory(mapStoredMessagesToChatMessages(stored)).getMessages()
 }
 
-/** As it would be stored by LangChain itself. */
+/** The JSON that LangChain would store for these messages. */
 const storedAgain = (messages: BaseMessage[]): unknown =>
   JSON.parse(JSON.stringify(mapChatMessagesToStoredMessages(messages)))
 
@@ -90,8 +93,8 @@ const spoken: NewTurn = {
   },
 }
 
-describe('a history as openai', () => {
-  test('is role and content, and nothing that the API would refuse', async () => {
+describe('a history with format=openai', () => {
+  test('a history for OpenAI has the role and content of each message, and no other member', async () => {
     const { openai, turnlog } = await recorded([spoken, { assistant: { responses: ['Hello?'] } }])
     const history = await openai()
     expect(history.messages).toEqual([
@@ -103,7 +106,7 @@ describe('a history as openai', () => {
     expect(history).toEqual({ ...envelope, messages: history.messages })
   })
 
-  test('is the newest messages alone where last is given', async () => {
+  test('a history with last has only that number of newest messages', async () => {
     const turn = (text: string) => ({ user: { text }, assistant: { responses: [`${text}!`] } })
     const { openai, langchain } = await recorded([turn('a'), turn('b')])
     expect((await openai('&last=3')).messages.map(({ content }) => content)).toEqual([
@@ -115,8 +118,8 @@ describe('a history as openai', () => {
   })
 })
 
-describe('a history as langchain', () => {
-  test('has a place for everything of a message, and survives being stored again', async () => {
+describe('a history with format=langchain', () => {
+  test('a history for LangChain has every field of a message, also after LangChain stored it again', async () => {
     const { langchain, turnlog } = await recorded([spoken])
     const history = await langchain()
     const { messages, ...envelope } = await turnlog()
@@ -139,7 +142,7 @@ describe('a history as langchain', () => {
     expect(storedAgain(loaded)).toEqual(history.messages)
   })
 
-  test('is not changed by metadata that LangChain would act on', async () => {
+  test('metadata with names that LangChain interprets does not change a message', async () => {
     const metadata = {
       output_version: 'v1',
       model_provider: 'anthropic',
@@ -161,14 +164,14 @@ describe('a history as langchain', () => {
 })
 
 describe('a history', () => {
-  test('is ours without a format, and empty in each where nothing was said', async () => {
-    const { turnlog, unasked, openai, langchain } = await recorded([])
-    expect(await unasked()).toEqual(await turnlog())
+  test('a history has the format turnlog by default, and is empty in every format without messages', async () => {
+    const { turnlog, byDefault, openai, langchain } = await recorded([])
+    expect(await byDefault()).toEqual(await turnlog())
     expect([(await openai()).messages, (await langchain()).messages]).toEqual([[], []])
   })
 
   test.skipIf(!dialoguesAreHere)(
-    'of a real dialogue is taken by both libraries',
+    'the history of a real dialogue is accepted by both libraries',
     async () => {
       const dialogues = dialogueFiles.flatMap((file) => readDialogues(file).slice(0, 12))
       expect(dialogues).toHaveLength(24)
@@ -179,7 +182,7 @@ describe('a history', () => {
           { role: 'assistant' as const, content: assistant.responses.join('[SPLIT]') },
         ])
         const { openai, langchain } = await recorded(turns)
-        // Its type takes them as they are.
+        // The types of OpenAI's client accept the messages without a cast.
         const params: ChatCompletionMessageParam[] = (await openai()).messages
         expect(await sentByOpenai(params)).toEqual(said)
         const loaded = await loadedByLangchain((await langchain()).messages)

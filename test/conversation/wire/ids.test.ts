@@ -23,21 +23,21 @@ const codeOf = (run: () => unknown): string => {
 
 describe('id', () => {
   const uuidv7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-  const many = (count: number) => Array.from({ length: count }, newId)
+  const newIds = (count: number) => Array.from({ length: count }, newId)
 
-  test('a new one is a UUIDv7 later than all before it, whatever the clock does', () => {
-    const ids = many(10_000)
+  test('a new id is a UUIDv7 that sorts after all earlier ones, even if the clock moves back', () => {
+    const ids = newIds(10_000)
     setSystemTime(Date.now() + 60_000)
-    ids.push(...many(3))
+    ids.push(...newIds(3))
     const at = Date.now()
     expect(Number.parseInt(newId().replace('-', '').slice(0, 12), 16)).toBe(at)
-    // It stands still for longer than a millisecond has counts, and goes back.
+    // The clock stops while more ids are made than one millisecond can count, and then moves back.
     setSystemTime(at)
-    ids.push(...many(10_000))
+    ids.push(...newIds(10_000))
     setSystemTime(at - 3_600_000)
-    ids.push(...many(10))
+    ids.push(...newIds(10))
     setSystemTime()
-    ids.push(...many(10))
+    ids.push(...newIds(10))
     expect(ids.filter((id) => !uuidv7.test(id))).toEqual([])
     expect(ids).toEqual(ids.toSorted())
     expect(new Set(ids).size).toBe(ids.length)
@@ -48,7 +48,7 @@ describe('cursor', () => {
   const version = fc.integer({ min: 0, max: 2 ** 48 - 1 })
   const id = fc.uuid().map(canonicalId)
 
-  test('a cursor gives back its version, for its conversation alone', () => {
+  test('a cursor decodes to its version, and only for its own conversation', () => {
     fc.assert(
       fc.property(id, id, version, (one, other, at) => {
         fc.pre(one !== other)
@@ -64,18 +64,18 @@ describe('cursor', () => {
     fc.assert(
       fc.property(id, version, fc.nat(100), character, fc.nat(2), (one, at, where, put, how) => {
         const cursor = encodeCursor(one, at)
-        const place = where % cursor.length
+        const offset = where % cursor.length
         const mangled =
-          cursor.slice(0, place) +
+          cursor.slice(0, offset) +
           (how === 1 ? '' : put) +
-          cursor.slice(place + (how === 2 ? 0 : 1))
+          cursor.slice(offset + (how === 2 ? 0 : 1))
         fc.pre(mangled !== cursor)
         expect(codeOf(() => decodeCursor(one, mangled))).toBe('cursor-invalid')
       }),
     )
   })
 
-  test('any other text is refused', () => {
+  test('a text that is not a cursor is refused', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(codeOf(() => decodeCursor('0193581e-0000-7000-8000-000000000001', text))).toBe(
@@ -87,7 +87,7 @@ describe('cursor', () => {
 })
 
 describe('page token', () => {
-  test('a token gives back its keys, to its list alone', () => {
+  test('a page token decodes to its keys, and only for its own list', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (a, b) => {
         const page = encodePage('one', [a, b])
@@ -98,7 +98,7 @@ describe('page token', () => {
     )
   })
 
-  test('any other text is refused as a token', () => {
+  test('a text that is not a page token is refused', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(codeOf(() => decodePage('one', 2, text))).toBe('page-invalid')

@@ -3,13 +3,13 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { joinParts, splitResponses } from '../../../src/conversation/wire/render.ts'
 
-/** Text in which the marker, whole and in pieces, is frequent. */
+/** Texts in which the mark, or a piece of it, is frequent. */
 const splitty = fc
   .array(fc.oneof(fc.constantFrom('[SPLIT]', '[SPL', 'IT]', '[', ']', ' ', ''), fc.string()))
   .map((pieces) => pieces.join(''))
 
 describe('render', () => {
-  test('splitting what was joined gives the parts again', () => {
+  test('joined parts split into the same parts', () => {
     fc.assert(
       fc.property(fc.array(splitty), (responses) => {
         const parts = splitResponses(responses)
@@ -19,16 +19,18 @@ describe('render', () => {
     )
   })
 
-  test('splitting loses nothing but the markers', () => {
+  test('splitting removes only the marks', () => {
     fc.assert(
       fc.property(fc.array(splitty), (responses) => {
-        const kept = responses.map((response) => response.split('[SPLIT]').join('')).join('')
-        expect(splitResponses(responses).join('')).toBe(kept)
+        const withoutMarks = responses
+          .map((response) => response.split('[SPLIT]').join(''))
+          .join('')
+        expect(splitResponses(responses).join('')).toBe(withoutMarks)
       }),
     )
   })
 
-  test('a response that ends with the marker is one part, its white space kept', () => {
+  test('a response that ends with the mark is one part with its white space', () => {
     expect(splitResponses([' hello [SPLIT]', '[SPLIT]', '', ' '])).toEqual([' hello ', ' '])
   })
 })

@@ -1,10 +1,10 @@
-/** Times as callers write them and as Postgres prints them. */
+/** Times in the forms of callers and of Postgres. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { parseTime, printTime, timeFromPostgres } from '../../../src/conversation/wire/time.ts'
 
 describe('time', () => {
-  test('a time printed and parsed is the same microsecond', () => {
+  test('a printed time parses to the same microsecond', () => {
     const micros = fc.bigInt({ min: -62135596800000000n, max: 253402300799999999n })
     fc.assert(
       fc.property(micros, (at) => {
@@ -13,18 +13,18 @@ describe('time', () => {
     )
   })
 
-  test('digits past the sixth are cut, not rounded', () => {
+  test('digits after the sixth are dropped, not rounded', () => {
     expect(printTime(parseTime('2026-11-23T09:30:00.1234569Z') ?? 0n)).toBe(
       '2026-11-23T09:30:00.123456Z',
     )
   })
 
-  test('a missing zone is UTC, and an offset is applied', () => {
+  test('a time without an offset is UTC, and an offset is applied', () => {
     expect(parseTime('2026-11-23T09:30:00')).toBe(parseTime('2026-11-23T09:30:00Z'))
     expect(parseTime('2026-11-23T09:30:00+05:30')).toBe(parseTime('2026-11-23T04:00:00Z'))
   })
 
-  test('an offset means the same with a colon, without it, and without its minutes', () => {
+  test('an offset has the same meaning with a colon, without it, and without zero minutes', () => {
     const two = (n: number) => String(n).padStart(2, '0')
     fc.assert(
       fc.property(
@@ -43,7 +43,7 @@ describe('time', () => {
     )
   })
 
-  test('a leap second is the next second less a microsecond, whatever its fraction', () => {
+  test('a leap second with any fraction is a microsecond before the next second', () => {
     const minute = fc.integer({ min: -1_035_593_280, max: 4_223_371_679 })
     const fraction = fc.constantFrom('', '.0', '.5', '.999999', '.9999999')
     fc.assert(
@@ -83,11 +83,11 @@ describe('time', () => {
     '+010000-01-01T00:00:00Z',
     '0000-12-31T23:59:59Z',
     '9999-12-31T23:59:59-00:01',
-  ])('%p is no time', (text) => {
+  ])('the text %p is not a time', (text) => {
     expect(parseTime(text)).toBeUndefined()
   })
 
-  test("Postgres' dropped zeros come back", () => {
+  test('the zeros that Postgres drops are added again', () => {
     expect(timeFromPostgres('2026-11-23 09:30:00.12+00')).toBe('2026-11-23T09:30:00.120000Z')
     expect(timeFromPostgres('2026-11-23 09:30:00+00')).toBe('2026-11-23T09:30:00.000000Z')
   })

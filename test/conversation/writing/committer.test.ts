@@ -1,4 +1,4 @@
-/** How many calls the group commit has under way at once, and that all are settled, whatever turns it is given. */
+/** The number of concurrent calls of the group commit, with turns that Postgres refuses. */
 import { expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
@@ -11,20 +11,20 @@ import { freshPostgres } from '../../support/servers/databases.ts'
 
 const [callers, turnsEach] = [160, 6]
 
-test('turns that Postgres refuses take no more lanes than there are', async () => {
+test('refused turns keep the bound of lanes, and every turn is settled', async () => {
   await using database = await freshPostgres()
   await database.migrate()
-  let [now, max] = [0, 0]
+  let [inFlight, max] = [0, 0]
   const counted: Database = {
     ...database,
     shared: database.shared,
     async query(statement) {
-      now += 1
-      max = Math.max(max, now)
+      inFlight += 1
+      max = Math.max(max, inFlight)
       try {
         return await database.query(statement)
       } finally {
-        now -= 1
+        inFlight -= 1
       }
     },
   }
@@ -52,7 +52,7 @@ test('turns that Postgres refuses take no more lanes than there are', async () =
       params: [id],
     })
     for (let turn = 0; turn < turnsEach; turn += 1) {
-      // What is no UUID fails the whole call, and the halves of it.
+      // An id that is not a UUID fails the whole call, and each half that contains it.
       const c = (n + turn) % 20 === 0 ? `no id ${n}` : id
       const body = { assistant: { responses: ['Hello'] } }
       await committer.submit(prepareTurn(localPrincipal, c, body, undefined)).then(

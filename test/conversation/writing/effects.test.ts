@@ -1,4 +1,4 @@
-/** What follows a commit. */
+/** Effects of a commit. */
 import { expect, test } from 'bun:test'
 import { type Commit, Effects } from '../../../src/conversation/writing/effects.ts'
 

@@ -1,4 +1,4 @@
-/** Every nullable column of a message that its caller gives is written by every way into the database. */
+/** Every call that writes messages writes every nullable column that a caller can give. */
 import { afterAll, expect, test } from 'bun:test'
 import { type MessageField, messageFields } from '../../../drizzle/message-fields.ts'
 import { fieldsJson, type NewFields } from '../../../src/conversation/sql/new-message.ts'
@@ -36,7 +36,7 @@ const values: Record<MessageField['type'], unknown> = {
 
 const fields = Object.entries(messageFields)
 
-/** A value for every field, also for those that the other half alone has. */
+/** A value for every field of both halves. */
 const full = Object.fromEntries(
   Object.entries(messageColumns).flatMap(([name, column]) => {
     const field = fields.find(([listed]) => listed === column)
@@ -52,7 +52,7 @@ const expectedOf = (half: 'human' | 'assistant') =>
     ]),
   )
 
-async function made(): Promise<string> {
+async function newConversation(): Promise<string> {
   const id = newId()
   await database.query({
     text: `INSERT INTO conversations (id, tenant, version, self_version, last_seq, created_at)
@@ -62,7 +62,7 @@ async function made(): Promise<string> {
   return id
 }
 
-/** A turn with every field, whatever its caller can say by now. */
+/** A turn with every field, also those that the wire does not have yet. */
 function fullTurn(conversationId: string): PreparedTurn {
   const empty = prepareTurn(
     localPrincipal,
@@ -94,7 +94,7 @@ const ways: Record<string, (conversationId: string) => Promise<void>> = {
   'turns at once': async (id) => {
     const filler = prepareTurn(
       localPrincipal,
-      await made(),
+      await newConversation(),
       { assistant: { responses: ['x'] } },
       undefined,
     )
@@ -128,7 +128,7 @@ const ways: Record<string, (conversationId: string) => Promise<void>> = {
   },
 }
 
-test('the list has every nullable column of the table but those that the functions set', async () => {
+test('the list has every nullable column of the table except those that the functions set', async () => {
   const rows = await database.query<{ name: string }>({
     text: `SELECT column_name::text AS name FROM information_schema.columns
       WHERE table_name = 'conversation_messages' AND is_nullable = 'YES' ORDER BY column_name`,
@@ -144,8 +144,8 @@ test('every field of the list has a name on the wire', () => {
   expect(fields.filter(([column]) => !named.includes(column))).toEqual([])
 })
 
-test.each(Object.keys(ways))('%s: every field is written', async (name) => {
-  const id = await made()
+test.each(Object.keys(ways))('the call of %s writes every field', async (name) => {
+  const id = await newConversation()
   await ways[name]?.(id)
   const columns = fields.map(
     ([column, { type }]) =>

@@ -1,4 +1,4 @@
-/** What a turn is told when its connection is lost. */
+/** The outcome of a turn whose connection to the database is lost. */
 import { describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import { openDatabase } from '../../../adapters/open.ts'
@@ -19,7 +19,7 @@ import {
   waiters,
 } from '../../support/writing/lost-answers.ts'
 
-/** Cuts every connection when the record function's answer comes by, after its commit. */
+/** Cuts every connection when the answer of the record call arrives, after its commit. */
 function cutTheAnswer(proxy: TestProxy, times = 1): () => number {
   let cuts = 0
   proxy.onServerBytes = (chunk) => {
@@ -32,7 +32,7 @@ function cutTheAnswer(proxy: TestProxy, times = 1): () => number {
 
 describe('a connection cut between the commit and its answer', () => {
   test.each([undefined, 'k'])(
-    'is found out: the turn with key %p is answered as recorded, once',
+    'a turn with key %p whose answer is lost is looked up and answered as recorded, once',
     async (key) => {
       await using opened = await proxied()
       const cuts = cutTheAnswer(opened.proxy)
@@ -47,12 +47,12 @@ describe('a connection cut between the commit and its answer', () => {
     },
   )
 
-  test('is told by a key alone where the caller gave every id', async () => {
+  test('a turn whose caller gave every id is found again only by its key', async () => {
     await using opened = await proxied()
-    const given = { user: { id: newId(), text: 'a' }, assistant: { id: newId(), responses: ['a'] } }
+    const named = { user: { id: newId(), text: 'a' }, assistant: { id: newId(), responses: ['a'] } }
     cutTheAnswer(opened.proxy)
-    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('outcome-unknown')
-    expect(await codeOf(opened.store.recordTurn(me, opened.id, given))).toBe('id-taken')
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, named))).toBe('outcome-unknown')
+    expect(await codeOf(opened.store.recordTurn(me, opened.id, named))).toBe('id-taken')
     const keyed = { user: { id: newId(), text: 'b' }, assistant: { id: newId(), responses: ['b'] } }
     cutTheAnswer(opened.proxy)
     const recorded = await opened.store.recordTurn(me, opened.id, keyed, 'k')
@@ -60,7 +60,7 @@ describe('a connection cut between the commit and its answer', () => {
     expect(await texts(opened)).toEqual(['a', 'a', 'b', 'b'])
   })
 
-  test('is an unknown outcome while the database stays away, and the retry finds the one turn', async () => {
+  test('a lost answer is an unknown outcome while the database is away, and a retry finds the turn', async () => {
     await using opened = await proxied()
     const cuts = cutTheAnswer(opened.proxy)
     const away = opened.store.recordTurn(me, opened.id, turn('a'), 'k')
@@ -75,7 +75,7 @@ describe('a connection cut between the commit and its answer', () => {
     expect(await texts(opened)).toEqual(['a', 'a'])
   })
 
-  test('is found out for every turn of a batch', async () => {
+  test('every turn of a batch whose answer is lost is answered as recorded', async () => {
     await using opened = await proxied()
     cutTheAnswer(opened.proxy)
     const recorded = await Promise.all(
@@ -87,7 +87,7 @@ describe('a connection cut between the commit and its answer', () => {
 })
 
 describe('a connection cut before the commit', () => {
-  test('leaves a turn without a key unknown, for the call may yet run', async () => {
+  test('a turn without a key has an unknown outcome, because the lost call may still run', async () => {
     await using opened = await proxied()
     const release = await hold(opened.direct, [opened.id])
     const settled = codeOf(opened.store.recordTurn(me, opened.id, turn('a')))
@@ -97,7 +97,7 @@ describe('a connection cut before the commit', () => {
     await release()
   })
 
-  test('is retryable with a key and not without one, and its cause stays inside', async () => {
+  test('an unknown outcome is retryable only with a key, and does not show its cause', async () => {
     await using opened = await proxied()
     const other = (await opened.store.createConversation(me, {})).conversation.id
     const release = await hold(opened.direct, [opened.id, other])
@@ -115,7 +115,7 @@ describe('a connection cut before the commit', () => {
     expect(JSON.stringify(without.body())).not.toMatch(/127\.0\.0\.1|lost:/)
   })
 
-  test('sends a turn with a key again, and records it once', async () => {
+  test('a turn with a key is sent again, and is recorded once', async () => {
     await using opened = await proxied()
     const release = await hold(opened.direct, [opened.id])
     const recording = opened.store.recordTurn(me, opened.id, turn('a'), 'k')
@@ -127,22 +127,22 @@ describe('a connection cut before the commit', () => {
   })
 })
 
-describe('a call that may yet run', () => {
-  test('leaves a turn unknown even where sending it again was refused for certain', async () => {
+describe('a lost call that may still run', () => {
+  test('a turn has an unknown outcome even if sending it again was definitely refused', async () => {
     await using opened = await proxied()
     const release = await hold(opened.direct, [opened.id])
     const recording = codeOf(opened.store.recordTurn(me, opened.id, turn('a'), 'k'))
     while ((await waiters(opened.direct.options.database)) === 0) await Bun.sleep(5)
     opened.proxy.cut()
-    // The second call runs into the lock timeout, while the first still waits for the lock.
+    // The second call reaches the lock timeout while the first still waits for the lock.
     expect(await recording).toBe('outcome-unknown')
     await release()
   })
 })
 
-describe('a server that confirms before it has written', () => {
+describe('a database with synchronous_commit off or local', () => {
   test.each(['off', 'local'])(
-    'is made to write every turn first: synchronous_commit %s is on inside',
+    'a turn is written to disk before its answer although synchronous_commit is %s',
     async (setting) => {
       const url = await testDatabaseUrl()
       const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -151,14 +151,14 @@ describe('a server that confirms before it has written', () => {
       )
       await using opened = await openStore(await openDatabase({ ...options, url }))
       await sql.unsafe(`
-      create table seen (setting text);
-      create function look() returns trigger language plpgsql as
-        $$ begin insert into seen values (current_setting('synchronous_commit')); return new; end $$;
-      create trigger look after insert on conversation_messages for each statement execute function look();`)
+      create table settings (setting text);
+      create function note_setting() returns trigger language plpgsql as
+        $$ begin insert into settings values (current_setting('synchronous_commit')); return new; end $$;
+      create trigger note_setting after insert on conversation_messages for each statement execute function note_setting();`)
       const { conversation } = await opened.store.createConversation(me, {})
       await opened.store.recordTurn(me, conversation.id, turn('a'))
-      const seen = await sql`select setting from seen`
-      expect(seen.map((row) => row['setting'])).toEqual(['on'])
+      const settings = await sql`select setting from settings`
+      expect(settings.map((row) => row['setting'])).toEqual(['on'])
       await sql.end()
     },
   )

@@ -1,4 +1,7 @@
-/** Turns take short ways through the database, alone and many at once: what they leave there is what the long way leaves. */
+/**
+ * The quick record calls, for one turn and for plain turns, write the same rows as the rules for
+ * all turns.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -14,10 +17,10 @@ const database: Database = await freshPglite()
 await database.migrate()
 afterAll(() => database[Symbol.asyncDispose]())
 
-/** The segment that every conversation has. */
+/** The id of the segment in every conversation. */
 const segmentId = newId()
 
-const made = async (): Promise<string> => {
+const newConversation = async (): Promise<string> => {
   const id = newId()
   await database.query({
     text: `INSERT INTO conversations (id, tenant, version, self_version, last_seq, created_at)
@@ -33,11 +36,14 @@ const made = async (): Promise<string> => {
 }
 
 type Sent = { readonly turn: NewTurn; readonly key: string | undefined }
-type Placed = Sent & { readonly c: string }
+type SentTo = Sent & { readonly c: string }
 type Outcome = { readonly n: number; readonly turnId: string | null }
 
-/** The ways into the database: by what the turns are, the same with waiting, or by the rules for all turns. */
-type Way = 'usual' | 'waiting' | 'any'
+/**
+ * The forms of a record call: chosen by the turns, the same with waiting for locks, or the rules
+ * for all turns.
+ */
+type Way = 'chosen' | 'waiting' | 'any'
 
 const options = { wait: false, lockTimeoutMs: 1000 }
 
@@ -46,18 +52,18 @@ const callOf = (turns: readonly PreparedTurn[], way: Way) =>
     ? batchCall(turns, false, options)
     : recordCall(turns, { ...options, wait: way === 'waiting' })
 
-/** The answers to turns that go as one call. */
-async function record(turns: readonly Placed[], way: Way = 'usual'): Promise<Outcome[]> {
+/** Records turns with one call and returns the answers. */
+async function record(turns: readonly SentTo[], way: Way = 'chosen'): Promise<Outcome[]> {
   const prepared = turns.map(({ c, turn, key }) => prepareTurn(me, c, turn, key))
   const answers = await database.query<Outcome>(callOf(prepared, way))
   expect(answers.length).toBe(turns.length)
   return answers.toSorted((a, b) => a.n - b.n)
 }
 
-/** Ids are new each time; whether there is one is not. */
+/** An answer without its id, which is new in each run. */
 const comparable = ({ turnId, ...rest }: Outcome) => ({ ...rest, isReplay: turnId !== null })
 
-/** Calls of the rules for all turns so far. */
+/** The number of calls of the rules for all turns so far. */
 async function longCalls(): Promise<number> {
   await database.query({ text: 'SELECT pg_stat_force_next_flush()', params: [] })
   const [row] = await database.query<{ calls: number }>({
@@ -67,29 +73,32 @@ async function longCalls(): Promise<number> {
   return row?.calls ?? Number.NaN
 }
 
-/** All that is there of a conversation; ids by the place where they first stand, receipts left out. */
-async function leftIn(c: string): Promise<unknown> {
-  const rowsOf = (table: string, own: string, order: string) =>
+/**
+ * All rows of a conversation. Ids are replaced by the order of their first use, and times of
+ * receipt are removed.
+ */
+async function rowsOf(c: string): Promise<unknown> {
+  const tableRows = (table: string, own: string, order: string) =>
     database.query({
       text: `SELECT to_jsonb(r) AS row FROM ${table} r WHERE ${own} = $1::uuid ORDER BY ${order}`,
       params: [c],
     })
   const all = [
-    await rowsOf('conversations', 'id', 'id'),
-    await rowsOf('conversation_messages', 'conversation_id', 'seq'),
-    await rowsOf('voice_sessions', 'conversation_id', 'id'),
-    await rowsOf('segments', 'conversation_id', 'id'),
+    await tableRows('conversations', 'id', 'id'),
+    await tableRows('conversation_messages', 'conversation_id', 'seq'),
+    await tableRows('voice_sessions', 'conversation_id', 'id'),
+    await tableRows('segments', 'conversation_id', 'id'),
   ]
-  const places = new Map<string, string>()
-  const placed = JSON.stringify(all).replace(
+  const idNames = new Map<string, string>()
+  const withIdNames = JSON.stringify(all).replace(
     /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g,
     (id) => {
-      if (!places.has(id)) places.set(id, `id ${places.size}`)
-      return places.get(id) ?? ''
+      if (!idNames.has(id)) idNames.set(id, `id ${idNames.size}`)
+      return idNames.get(id) ?? ''
     },
   )
   const isOwnTime = /"updated_at": ?"[^"]*"|"created_at": ?"[^"]*"(?=[^{}]*"self_version")/g
-  return JSON.parse(placed.replace(isOwnTime, '"":""'))
+  return JSON.parse(withIdNames.replace(isOwnTime, '"":""'))
 }
 
 const at = fc
@@ -112,7 +121,7 @@ const voice = fc.record(
   },
   { requiredKeys: ['sessionId'] },
 )
-/** Most turns have none of these, or the short ways would be taken by few. */
+/** A value that only some turns have, so that the others are plain. */
 const rarely = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { freq: 4, nil: undefined })
 const oneOf = (prefix: string) =>
   rarely(fc.constantFrom(...[1, 2, 3].map((n) => `0192f0c1-7c00-7000-8000-${prefix}0000000${n}`)))
@@ -138,7 +147,7 @@ const assistant = fc.record(
   },
   { requiredKeys: ['responses', 'at'] },
 )
-/** Few keys, so that some come again, with the same body and with another. */
+/** A turn with one of few keys, so that some keys repeat, with the same body and with another. */
 const sent: fc.Arbitrary<Sent> = fc.record({
   turn: fc
     .record({ user, assistant, segment }, { requiredKeys: ['assistant'] })
@@ -149,13 +158,13 @@ const sent: fc.Arbitrary<Sent> = fc.record({
 const withoutAbsent = (value: object): NewTurn => JSON.parse(JSON.stringify(value)) as NewTurn
 
 describe('a turn that is recorded by itself', () => {
-  test('leaves and answers what it does beside another one', async () => {
-    const other = await made()
+  test('a turn has the same rows and answer alone as in a batch', async () => {
+    const other = await newConversation()
     const filler: Sent = { turn: { assistant: { responses: ['x'] } }, key: undefined }
     let replayed = 0
     await fc.assert(
       fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 8 }), async (turns) => {
-        const [lone, beside] = [await made(), await made()]
+        const [lone, beside] = [await newConversation(), await newConversation()]
         for (const one of turns) {
           const [short] = await record([{ ...one, c: lone }])
           const [long] = await record(
@@ -169,11 +178,11 @@ describe('a turn that is recorded by itself', () => {
           expect(comparable(short)).toEqual(comparable(long))
           if (short.turnId !== null) replayed += 1
         }
-        expect(await leftIn(lone)).toEqual(await leftIn(beside))
+        expect(await rowsOf(lone)).toEqual(await rowsOf(beside))
       }),
       { numRuns: 60, seed: 7 },
     )
-    // Keys did come again.
+    // Some keys were used again.
     expect(replayed).toBeGreaterThan(0)
   }, 60_000)
 })
@@ -181,29 +190,29 @@ describe('a turn that is recorded by itself', () => {
 describe('a plain turn that is recorded by itself', () => {
   const hello: NewTurn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
 
-  test('takes the short way, with a key and without', async () => {
+  test('a plain turn does not need the rules for all turns, with a key or without', async () => {
     await database.query({ text: "SET track_functions = 'pl'", params: [] })
-    const c = await made()
+    const c = await newConversation()
     const before = await longCalls()
     await record([{ c, turn: hello, key: undefined }])
     await record([{ c, turn: hello, key: 'k1' }])
     await record([{ c, turn: { assistant: { responses: ['Hello?'] } }, key: 'k2' }])
     expect(await longCalls()).toBe(before)
-    // It was there before.
+    // The key was recorded before.
     await record([{ c, turn: hello, key: 'k1' }])
     expect(await longCalls()).toBe(before + 1)
   })
 
-  test('is flushed before it is answered, whatever the session says', async () => {
-    const c = await made()
-    const said = async () => {
+  test('a plain turn is flushed before it is answered, for every synchronous_commit of the session', async () => {
+    const c = await newConversation()
+    const flushSetting = async () => {
       const [row] = await database.query<{ flush: string }>({
         text: "SELECT current_setting('synchronous_commit') AS flush",
         params: [],
       })
       return row?.flush
     }
-    for (const [session, wanted] of [
+    for (const [session, expected] of [
       ['off', 'on'],
       ['local', 'on'],
       ['remote_apply', 'remote_apply'],
@@ -211,59 +220,60 @@ describe('a plain turn that is recorded by itself', () => {
       await database.query({ text: `SET synchronous_commit = ${session}`, params: [] })
       await database.query({ text: 'BEGIN', params: [] })
       await record([{ c, turn: hello, key: undefined }])
-      expect(await said()).toBe(wanted)
+      expect(await flushSetting()).toBe(expected)
       await database.query({ text: 'ROLLBACK', params: [] })
       await database.query({ text: 'RESET synchronous_commit', params: [] })
     }
   })
 })
 
-describe('a conversation that is recorded to', () => {
-  /** How often the table was gone through, and by which of its indexes it was looked into. */
-  async function looks(): Promise<Record<string, number>> {
+describe('the look-up of a conversation', () => {
+  /** The number of scans of the table `conversations`, and of each of its indexes. */
+  async function scanCounts(): Promise<Record<string, number>> {
     await database.query({ text: 'SELECT pg_stat_force_next_flush()', params: [] })
-    const rows = await database.query<{ name: string; looks: number }>({
-      text: `SELECT indexrelname AS name, idx_scan AS looks FROM pg_stat_user_indexes WHERE relname = 'conversations'
+    const rows = await database.query<{ name: string; scans: number }>({
+      text: `SELECT indexrelname AS name, idx_scan AS scans FROM pg_stat_user_indexes WHERE relname = 'conversations'
         UNION ALL SELECT 'scan', seq_scan FROM pg_stat_user_tables WHERE relname = 'conversations'`,
       params: [],
     })
-    return Object.fromEntries(rows.map(({ name, looks }) => [name, looks]))
+    return Object.fromEntries(rows.map(({ name, scans }) => [name, scans]))
   }
   const hello: NewTurn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
 
   test.each(['never analysed', 'small when it was analysed', 'large when it was analysed'])(
-    'is found by its key, in a table that was %s',
+    'a conversation is found by its primary key in a table that was %s',
     async (state) => {
-      if (state.startsWith('large')) await Promise.all(Array.from({ length: 300 }, () => made()))
-      const ids = await Promise.all(Array.from({ length: 6 }, () => made()))
+      if (state.startsWith('large'))
+        await Promise.all(Array.from({ length: 300 }, () => newConversation()))
+      const ids = await Promise.all(Array.from({ length: 6 }, () => newConversation()))
       if (state !== 'never analysed')
         await database.query({ text: 'ANALYZE conversations', params: [] })
-      const before = await looks()
-      // A plan is made for the values of a call a few times, and then for all.
+      const before = await scanCounts()
+      // Postgres plans the first calls for their values, and later calls with one generic plan.
       for (let round = 0; round < 8; round += 1) {
         await record(ids.map((c) => ({ c, turn: hello, key: undefined })))
         await record([{ c: ids[0] ?? '', turn: hello, key: `k${round}` }])
       }
-      const after = await looks()
+      const after = await scanCounts()
       expect(after).toEqual({ ...before, conversations_pkey: expect.any(Number) })
       expect(after['conversations_pkey'] ?? 0).toBeGreaterThan(before['conversations_pkey'] ?? 0)
     },
   )
 })
 
-describe('turns that are recorded at once', () => {
-  /** Conversation 3 is erased, and 4 was never made. */
-  const places = [0, 1, 2, 0, 1, 2, 3, 4] as const
-  const placed = fc.record({ sent, place: fc.constantFrom(...places) })
-  /** Twins of a key or an id go into two calls: the committer sees to it. */
-  const batch = fc.array(placed, { minLength: 2, maxLength: 7 }).map(withoutTwins)
+describe('turns that are recorded in one call', () => {
+  /** The index of a conversation. Conversation 3 is erased, and 4 does not exist. */
+  const conversationIndexes = [0, 1, 2, 0, 1, 2, 3, 4] as const
+  const indexed = fc.record({ sent, index: fc.constantFrom(...conversationIndexes) })
+  /** A batch without two turns of one key or id, because the queue never forms one. */
+  const batch = fc.array(indexed, { minLength: 2, maxLength: 7 }).map(withoutTwins)
 
-  function withoutTwins(turns: readonly { sent: Sent; place: number }[]) {
+  function withoutTwins(turns: readonly { sent: Sent; index: number }[]) {
     const names = new Set<string>()
-    return turns.filter(({ sent: { turn, key }, place }) => {
+    return turns.filter(({ sent: { turn, key }, index }) => {
       const own = [key, turn.user?.id, turn.assistant.id]
         .filter((name) => name !== undefined)
-        .map((name) => `${place} ${name}`)
+        .map((name) => `${index} ${name}`)
       const isTwin = own.some((name) => names.has(name))
       if (!isTwin) for (const name of own) names.add(name)
       return !isTwin
@@ -271,12 +281,18 @@ describe('turns that are recorded at once', () => {
   }
 
   const world = async () => {
-    const ids = [await made(), await made(), await made(), await made(), newId()]
+    const ids = [
+      await newConversation(),
+      await newConversation(),
+      await newConversation(),
+      await newConversation(),
+      newId(),
+    ]
     await database.query({
       text: "UPDATE conversations SET erased_at = '2026-01-01' WHERE id = $1::uuid",
       params: [ids[3] ?? ''],
     })
-    // Audio that waits for a part of a turn to come.
+    // Held audio waits for a part of a turn.
     await database.query({
       text: `INSERT INTO held_audio (conversation_id, key, part, tenant, text_hash, url, expires_at)
         VALUES ($1::uuid, 'k3', 0, 'default', sha256('x'), 'https://a.test/x', now() + interval '1 hour')`,
@@ -284,22 +300,22 @@ describe('turns that are recorded at once', () => {
     })
     return ids
   }
-  const inWorld = (ids: readonly string[], turns: readonly { sent: Sent; place: number }[]) =>
-    turns.map(({ sent, place }) => ({ ...sent, c: ids[place] ?? '' }))
+  const inWorld = (ids: readonly string[], turns: readonly { sent: Sent; index: number }[]) =>
+    turns.map(({ sent, index }) => ({ ...sent, c: ids[index] ?? '' }))
 
-  test('leave and answer, one after the other, what the rules for all turns do', async () => {
+  test('a turn recorded in a call of its own has the same rows and answer as by the rules for all turns', async () => {
     const outcomes = new Set<unknown>()
     await fc.assert(
-      fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 8 }), async (turns) => {
+      fc.asyncProperty(fc.array(indexed, { minLength: 1, maxLength: 8 }), async (turns) => {
         const [short, long] = [await world(), await world()]
         for (const turn of turns.flatMap((one) => [one, one])) {
           const found = await record(inWorld(short, [turn]))
-          const wanted = await record(inWorld(long, [turn]), 'any')
-          expect(found.map(comparable)).toEqual(wanted.map(comparable))
+          const expected = await record(inWorld(long, [turn]), 'any')
+          expect(found.map(comparable)).toEqual(expected.map(comparable))
           for (const one of found) outcomes.add('outcome' in one ? one.outcome : undefined)
         }
         for (const [index, c] of short.entries())
-          expect(await leftIn(c)).toEqual(await leftIn(long[index] ?? ''))
+          expect(await rowsOf(c)).toEqual(await rowsOf(long[index] ?? ''))
       }),
       { numRuns: 60, seed: 13 },
     )
@@ -314,20 +330,20 @@ describe('turns that are recorded at once', () => {
       expect(outcomes).toContain(one)
   }, 60_000)
 
-  test('leave and answer what the rules for all turns do', async () => {
+  test('a batch recorded in one call has the same rows and answers as by the rules for all turns', async () => {
     const outcomes = new Set<unknown>()
     await fc.assert(
       fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 5 }), async (batches) => {
         const [short, long] = [await world(), await world()]
-        // Each comes again: with a key it is answered, without one it is another turn.
+        // Each batch is sent twice: a turn with a key is a replay, and one without is another turn.
         for (const turns of batches.flatMap((batch) => [batch, batch])) {
           const found = await record(inWorld(short, turns))
-          const wanted = await record(inWorld(long, turns), 'any')
-          expect(found.map(comparable)).toEqual(wanted.map(comparable))
+          const expected = await record(inWorld(long, turns), 'any')
+          expect(found.map(comparable)).toEqual(expected.map(comparable))
           for (const one of found) outcomes.add('outcome' in one ? one.outcome : undefined)
         }
         for (const [index, c] of short.entries())
-          expect(await leftIn(c)).toEqual(await leftIn(long[index] ?? ''))
+          expect(await rowsOf(c)).toEqual(await rowsOf(long[index] ?? ''))
       }),
       { numRuns: 60, seed: 11 },
     )
@@ -344,9 +360,9 @@ describe('turns that are recorded at once', () => {
     )
   }, 60_000)
 
-  test('take the short way, keys and known voice sessions and all', async () => {
+  test('plain turns with keys and known voice sessions do not need the rules for all turns', async () => {
     await database.query({ text: "SET track_functions = 'pl'", params: [] })
-    const [one, two] = [await made(), await made()]
+    const [one, two] = [await newConversation(), await newConversation()]
     const turn = (sessionId: string): NewTurn => ({
       user: { text: 'Hello', voice: { sessionId } },
       assistant: { responses: ['Hello!'] },
@@ -356,7 +372,7 @@ describe('turns that are recorded at once', () => {
       { c: one, turn: turn('a'), key: 'k1' },
       { c: two, turn: turn('b'), key: 'k1' },
     ])
-    // The sessions began.
+    // The turns began their sessions, which only the rules for all turns can do.
     expect(await longCalls()).toBe(before + 1)
     await record([
       { c: two, turn: turn('b'), key: 'k2' },
@@ -371,8 +387,8 @@ describe('turns that are recorded at once', () => {
     expect(head).toEqual({ version: 4, lastSeq: 5 })
   })
 
-  test('of two tenants under one id are not mixed', async () => {
-    const [mine, other] = [await made(), await made()]
+  test('a batch does not mix the turns of two tenants with one conversation id', async () => {
+    const [mine, other] = [await newConversation(), await newConversation()]
     const hello: NewTurn = { assistant: { responses: ['Hello!'] } }
     const prepared = [
       prepareTurn({ ...me, tenant: 'another' }, mine, hello, undefined),
@@ -389,18 +405,18 @@ describe('turns that are recorded at once', () => {
 })
 
 describe('a conversation that has messages', () => {
-  test('cannot be taken away, though no foreign key says so', async () => {
-    const c = await made()
+  test('a conversation with messages cannot be deleted or renamed, although no foreign key protects it', async () => {
+    const c = await newConversation()
     const turn: NewTurn = { assistant: { responses: ['Hello!'] } }
     await record([{ c, turn, key: undefined }])
-    const taken = (text: string) => database.query({ text, params: [c] })
+    const run = (text: string) => database.query({ text, params: [c] })
     const refused = { outcome: 'refused', sqlState: '23503' }
     const remove = 'DELETE FROM conversations WHERE id = $1::uuid'
-    expect(await taken(remove).catch((thrown: unknown) => thrown)).toMatchObject(refused)
+    expect(await run(remove).catch((thrown: unknown) => thrown)).toMatchObject(refused)
     const rename = 'UPDATE conversations SET id = gen_random_uuid() WHERE id = $1::uuid'
-    expect(await taken(rename).catch((thrown: unknown) => thrown)).toMatchObject(refused)
-    await taken('DELETE FROM conversation_messages WHERE conversation_id = $1::uuid')
-    await taken('DELETE FROM segments WHERE conversation_id = $1::uuid')
-    await taken(remove)
+    expect(await run(rename).catch((thrown: unknown) => thrown)).toMatchObject(refused)
+    await run('DELETE FROM conversation_messages WHERE conversation_id = $1::uuid')
+    await run('DELETE FROM segments WHERE conversation_id = $1::uuid')
+    await run(remove)
   })
 })

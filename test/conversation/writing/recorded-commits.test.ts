@@ -1,4 +1,4 @@
-/** What the effects are told of a batch. */
+/** The commits of a batch, as the effects receive them. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
@@ -14,7 +14,7 @@ function recordedAt(conversation: string, version: number): Recorded {
   return { pending, position, messages: messagesOf(turn, position) }
 }
 
-test('commits hold every turn once, by conversation, in versions that follow each other', () => {
+test('commits have every turn once, by conversation, with consecutive versions', () => {
   const turns = fc.uniqueArray(
     fc.record({
       conversation: fc.constantFrom('a', 'b'),
@@ -23,15 +23,15 @@ test('commits hold every turn once, by conversation, in versions that follow eac
     { selector: ({ conversation, version }) => `${conversation}${version}` },
   )
   fc.assert(
-    fc.property(turns, (given) => {
+    fc.property(turns, (recorded) => {
       const commits = commitsOf(
-        given.map(({ conversation, version }) => recordedAt(conversation, version)),
+        recorded.map(({ conversation, version }) => recordedAt(conversation, version)),
       )
-      const seen = commits.map(({ messages }) =>
+      const committed = commits.map(({ messages }) =>
         messages.map(({ conversationId, version }) => `${conversationId}${version}`),
       )
-      expect(seen.flat().sort()).toEqual(
-        given.map((one) => `${one.conversation}${one.version}`).sort(),
+      expect(committed.flat().sort()).toEqual(
+        recorded.map((one) => `${one.conversation}${one.version}`).sort(),
       )
       for (const { conversationId, from, version, messages } of commits) {
         expect(version - from).toBe(messages.length)
@@ -39,8 +39,8 @@ test('commits hold every turn once, by conversation, in versions that follow eac
           expect(message.version).toBe(from + 1 + n)
           expect(message.conversationId).toBe(conversationId)
         })
-        // No commit could have held more versions.
-        expect(seen.flat()).not.toContain(`${conversationId}${from}`)
+        // The version before a commit is in no commit, so no commit could be longer.
+        expect(committed.flat()).not.toContain(`${conversationId}${from}`)
       }
     }),
   )

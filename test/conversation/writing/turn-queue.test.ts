@@ -1,4 +1,6 @@
-/** Which turns the group commit sends together, and when; without a database and without a clock. */
+/**
+ * The batches that the group commit sends, and their times, without a database and without a clock.
+ */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
@@ -17,13 +19,13 @@ import {
 
 const nothing = { locked: [], unsettled: [] }
 
-type Given = { readonly bytes?: number; readonly key?: string; readonly id?: string }
+type TurnOptions = { readonly bytes?: number; readonly key?: string; readonly id?: string }
 
 /** A turn of conversation `c` that is submitted at `since`. */
-const turnOf = (c: string, since = 0, { bytes = 10, key, id }: Given = {}): ModelTurn => ({
+const turnOf = (c: string, since = 0, { bytes = 10, key, id }: TurnOptions = {}): ModelTurn => ({
   turn: {
     bytes,
-    row: { conversationId: c, key: key ?? null, given: id === undefined ? null : [id] },
+    row: { conversationId: c, key: key ?? null, callerIds: id === undefined ? null : [id] },
   },
   since,
   n: 0,
@@ -38,15 +40,15 @@ function add(queue: TurnQueue<ModelTurn>, ...turns: ModelTurn[]): void {
   for (const turn of turns) expect(queue.add(turn)).toBe(true)
 }
 
-/** The batch that goes now; there must be one. */
+/** The batch that is due now. The test fails if there is none. */
 function sent(queue: TurnQueue<ModelTurn>, now = 0): Batch<ModelTurn> {
   const batch = queue.next(now)
-  if (batch === undefined) throw new Error('no batch goes')
+  if (batch === undefined) throw new Error('no batch is due')
   return batch
 }
 
-describe('a batch', () => {
-  test('holds all turns that came while another was in flight', () => {
+describe('a batch of the queue', () => {
+  test('a batch has all turns that arrived while another was in flight', () => {
     const queue = queueWith()
     const [a, b, c] = [turnOf('a'), turnOf('b'), turnOf('c')]
     add(queue, a)
@@ -59,7 +61,7 @@ describe('a batch', () => {
     expect(sent(queue).turns).toEqual([b, c])
   })
 
-  test('goes beside one in flight once it is full, or after a moment', () => {
+  test('a batch is sent beside one in flight once it is full or has waited for 25 ms', () => {
     const queue = queueWith({ batchTurnsMax: 2 })
     add(queue, turnOf('a'))
     const first = sent(queue)
@@ -71,14 +73,14 @@ describe('a batch', () => {
     expect(queue.next(25)?.turns).toHaveLength(2)
   })
 
-  test('takes a fair share of every conversation', () => {
+  test('a batch has an equal share of every conversation', () => {
     const queue = queueWith({ batchTurnsMax: 4 })
     add(queue, ...Array.from({ length: 5 }, () => turnOf('a')), turnOf('b'), turnOf('c'))
     const { turns } = sent(queue)
     expect(turns.map(({ turn }) => turn.row.conversationId)).toEqual(['a', 'b', 'c'])
   })
 
-  test('keeps its bound of bytes, except for a single turn', () => {
+  test('a batch keeps its bound of bytes, except with a single turn', () => {
     const queue = queueWith({ batchBytesMax: 25, lanes: 4 })
     add(queue, turnOf('a', 0, { bytes: 90 }), turnOf('b'), turnOf('c'), turnOf('d'))
     expect(sent(queue, 25).turns).toHaveLength(1)
@@ -86,17 +88,17 @@ describe('a batch', () => {
     expect(sent(queue, 25).turns).toHaveLength(1)
   })
 
-  test('never holds two turns of one key or of one id', () => {
+  test('a batch never has two turns with one key or one id', () => {
     const queue = queueWith()
     const turns = [{ key: 'k' }, { id: 'i' }, { key: 'k' }, { id: 'i' }, {}]
-    add(queue, ...turns.map((given) => turnOf('a', 0, given)))
+    add(queue, ...turns.map((turnOptions) => turnOf('a', 0, turnOptions)))
     const first = sent(queue)
     expect(first.turns).toHaveLength(2)
     queue.finished(first, nothing, 0)
     expect(sent(queue).turns).toHaveLength(3)
   })
 
-  test('keeps to the lanes there are', () => {
+  test('a batch waits for a free lane', () => {
     const queue = queueWith({ lanes: 2, batchTurnsMax: 1 })
     add(queue, turnOf('a'), turnOf('b'), turnOf('c'))
     const first = sent(queue)
@@ -106,7 +108,7 @@ describe('a batch', () => {
     expect(sent(queue).turns).toHaveLength(1)
   })
 
-  test('that is answered twice frees its lane once', () => {
+  test('a batch that is answered twice frees its lane once', () => {
     const queue = queueWith({ lanes: 2, batchTurnsMax: 1 })
     add(queue, ...['a', 'b', 'c', 'd'].map((c) => turnOf(c)))
     const first = sent(queue)
@@ -119,8 +121,8 @@ describe('a batch', () => {
   })
 })
 
-describe('a conversation', () => {
-  test('is in at most one batch until that is finished, answered or not', () => {
+describe('a conversation in the queue', () => {
+  test('a conversation is in at most one batch until that batch is finished', () => {
     const queue = queueWith()
     add(queue, turnOf('a'))
     const first = sent(queue)
@@ -132,7 +134,7 @@ describe('a conversation', () => {
     expect(sent(queue).turns).toHaveLength(1)
   })
 
-  test('that is locked goes again in a lane of its own, its locked turns first', () => {
+  test('a locked conversation is sent again in a call of its own, with its locked turns first', () => {
     const queue = queueWith()
     const [one, two, three] = [turnOf('a'), turnOf('a'), turnOf('a')]
     add(queue, one, two)
@@ -146,7 +148,7 @@ describe('a conversation', () => {
     expect(sent(queue)).toMatchObject({ wait: true, turns: [one, two, three] })
   })
 
-  test('that is locked behind two others goes into an ordinary batch after a look', () => {
+  test('a third locked conversation goes into an ordinary batch after lookAgain', () => {
     const queue = queueWith()
     const turns = ['a', 'b', 'c'].map((c) => turnOf(c))
     add(queue, ...turns)
@@ -159,7 +161,7 @@ describe('a conversation', () => {
     expect(sent(queue)).toMatchObject({ wait: false, turns: [turns[2]] })
   })
 
-  test('that is unsettled stays behind, and what was locked in it goes first afterwards', () => {
+  test('an unsettled conversation is in no batch, and its locked turns are sent first once it is settled', () => {
     const queue = queueWith()
     const [one, two, three] = [turnOf('a'), turnOf('a'), turnOf('a')]
     add(queue, one, two)
@@ -173,7 +175,7 @@ describe('a conversation', () => {
     expect(sent(queue)).toMatchObject({ wait: true, turns: [two, three] })
   })
 
-  test('whose batch failed keeps its queued turns', () => {
+  test('a conversation whose batch is finished keeps its later turns', () => {
     const queue = queueWith()
     add(queue, turnOf('a'))
     const batch = sent(queue)
@@ -184,8 +186,8 @@ describe('a conversation', () => {
   })
 })
 
-describe('the queue', () => {
-  test('takes no more turns or bytes than may wait, and turns in flight do not count', () => {
+describe('TurnQueue', () => {
+  test('the queue accepts turns and bytes up to its bounds, and turns in flight do not count', () => {
     const queue = queueWith({ waitingTurnsMax: 2, waitingBytesMax: 25 })
     add(queue, turnOf('a'))
     expect(queue.add(turnOf('b', 0, { bytes: 16 }))).toBe(false)
@@ -195,7 +197,7 @@ describe('the queue', () => {
     add(queue, turnOf('c', 0, { bytes: 25 }))
   })
 
-  test('refuses turns that waited too long, a few times a second', () => {
+  test('the queue refuses turns that waited too long, and searches for them every 250 ms', () => {
     const queue = queueWith({ lanes: 0 }, 1000)
     const [one, two] = [turnOf('a', 0), turnOf('a', 100)]
     add(queue, one, two)
@@ -212,7 +214,7 @@ describe('the queue', () => {
     add(queue, turnOf('a', 1150))
   })
 
-  test('refuses the overdue turns of a locked conversation as busy, those behind included', () => {
+  test('the queue refuses the overdue turns of a locked conversation with conversation-busy', () => {
     const queue = queueWith({}, 1000)
     const [one, two, three] = [turnOf('a', 0), turnOf('a', 400), turnOf('a', 600)]
     add(queue, one)
@@ -226,7 +228,7 @@ describe('the queue', () => {
     expect(sent(queue, 1400).turns).toEqual([three])
   })
 
-  test('is empty once every turn is decided', () => {
+  test('the queue is empty once every turn is decided', () => {
     const queue = queueWith()
     expect(queue.isEmpty).toBe(true)
     add(queue, turnOf('a'))
@@ -251,7 +253,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       c: fc.nat({ max: 4 }),
       bytes: fc.constantFrom(1, 1, 10, 40, 120),
       key: maybe(2),
-      given: maybe(2),
+      id: maybe(2),
     }),
   },
   { weight: 6, arbitrary: fc.constant({ type: 'dispatch' as const }) },
@@ -283,16 +285,18 @@ const holds = (mistake?: Mistake) =>
     new QueueWorld(mistake).run(steps),
   )
 
-test('the queue keeps every rule of the model, whatever comes and however it is answered', () => {
+test('the queue keeps every rule of the model in random schedules', () => {
   fc.assert(holds(), { numRuns: 5000 })
 }, 60_000)
 
-/** Every seed finds each mistake; this one by one of the rules that are named beside it. */
+/**
+ * Every seed finds each mistake. This seed finds it by one of the rules in the list of mistakes.
+ */
 const seed = 1
 
-describe('the model sees', () => {
+describe('the model of the queue', () => {
   for (const [name, { rules, make }] of Object.entries(mistakes))
-    test(`where ${name}`, () => {
+    test(`the model finds the mistake: ${name}`, () => {
       const found = fc.check(holds(make), { numRuns: 20_000, endOnFailure: true, seed })
       expect(found.failed).toBe(true)
       expect(rules.map((rule) => `Error: ${rule}`)).toContain(String(found.errorInstance))

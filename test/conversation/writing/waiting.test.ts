@@ -1,4 +1,4 @@
-/** What a turn is told when it must wait: for the database, another writer, or its turn. */
+/** The outcome of turns that wait for the database, for another writer, or for their batch. */
 import { describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -13,12 +13,13 @@ import {
   waiters,
 } from '../../support/writing/lost-answers.ts'
 
-describe('a database that is away', () => {
-  test('refuses writes and reads for a while, and needs no restart when it is back', async () => {
+describe('a database that does not answer', () => {
+  test('a write or read fails while the database is away, and works again without a restart', async () => {
     await using opened = await proxied()
     opened.proxy.refuse()
     opened.proxy.cut()
-    // What was sent before the cut was noticed is unknown; from then on it is certain.
+    // The outcome of a write that was sent before the cut was noticed is unknown. Later ones are
+    // certain.
     while ((await codeOf(opened.reader.head(me, opened.id))) === 'no problem') await Bun.sleep(1)
     expect(await codeOf(opened.store.recordTurn(me, opened.id, turn('a')))).toBe(
       'database-unavailable',
@@ -30,7 +31,7 @@ describe('a database that is away', () => {
     expect(await opened.store.recordTurn(me, opened.id, turn('a'))).toMatchObject({ version: 2 })
   })
 
-  test('that fell silent is given up within the deadline, and writes go on when it speaks again', async () => {
+  test('a write to a silent database fails within the deadline, and writes work once it answers again', async () => {
     await using opened = await proxied()
     opened.proxy.freeze()
     const codes = await Promise.all([
@@ -48,21 +49,21 @@ describe('a database that is away', () => {
   }, 20_000)
 })
 
-describe('a conversation that another writer holds', () => {
-  test('keeps nobody else waiting, and its turns keep their order', async () => {
+describe('a conversation that another writer has locked', () => {
+  test('a locked conversation does not delay others, and its turns keep their order', async () => {
     await using opened = await proxied()
     const other = (await opened.store.createConversation(me, {})).conversation.id
     const release = await hold(opened.direct, [opened.id])
-    const held = Array.from({ length: 5 }, (_, n) =>
+    const waiting = Array.from({ length: 5 }, (_, n) =>
       opened.store.recordTurn(me, opened.id, turn(`${n}`)),
     )
     for (let n = 0; n < 5; n += 1) await opened.store.recordTurn(me, other, turn(`${n}`))
     await release()
-    await Promise.all(held)
+    await Promise.all(waiting)
     expect(await texts(opened)).toEqual(['0', '0', '1', '1', '2', '2', '3', '3', '4', '4'])
   })
 
-  test('for a moment does not stand behind many that are held for long', async () => {
+  test('a conversation that is locked briefly does not wait for those that are locked for long', async () => {
     await using opened = await proxied()
     const create = async () => (await opened.store.createConversation(me, {})).conversation.id
     const long = await Promise.all(Array.from({ length: 8 }, create))
@@ -71,21 +72,21 @@ describe('a conversation that another writer holds', () => {
     const second = postgres(opened.directUrl, { max: 1, onnotice: () => {} })
     const releaseBrief = await hold(second, [brief])
     let longDone = 0
-    const behind = long.map(async (id) => {
+    const blocked = long.map(async (id) => {
       await opened.store.recordTurn(me, id, turn('a'))
       longDone += 1
     })
-    const inFront = opened.store.recordTurn(me, brief, turn('a'))
+    const briefly = opened.store.recordTurn(me, brief, turn('a'))
     while ((await waiters(opened.direct.options.database)) < 2) await Bun.sleep(5)
     await releaseBrief()
-    expect(await inFront).toMatchObject({ version: 2 })
+    expect(await briefly).toMatchObject({ version: 2 })
     expect(longDone).toBe(0)
     await releaseLong()
-    await Promise.all(behind)
+    await Promise.all(blocked)
     await second.end()
   })
 
-  test('for longer than the lock timeout is busy, with nothing written', async () => {
+  test('a write to a conversation that is locked past the lock timeout fails with conversation-busy', async () => {
     await using opened = await proxied()
     const release = await hold(opened.direct, [opened.id])
     const busy = await Promise.all([
@@ -98,8 +99,8 @@ describe('a conversation that another writer holds', () => {
   })
 })
 
-describe('more turns than may wait', () => {
-  test('are refused at once, and those that were taken are recorded', async () => {
+describe('more turns than the bound of waiting turns', () => {
+  test('a turn past the bound is refused with overloaded, and all others are recorded', async () => {
     await using opened = await proxied()
     const codes = await Promise.all(
       Array.from({ length: 6000 }, (_, n) =>

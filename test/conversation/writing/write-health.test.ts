@@ -1,4 +1,4 @@
-/** Which outcomes of the write probe count as success, as failure, and as neither. */
+/** The results of the write probe: success, failure, or neither. */
 import { expect, test } from 'bun:test'
 import type { DatabaseCode } from '../../../src/conversation/sql/database-problems.ts'
 import { WriteHealth } from '../../../src/conversation/writing/write-health.ts'
@@ -6,7 +6,7 @@ import { DatabaseError } from '../../../src/ports/database.ts'
 import { freshPostgres } from '../../support/servers/databases.ts'
 import { until } from '../../support/servers/processes.ts'
 
-test('a probe that fails for a fault of its statement or a lock wait is neither a success nor a failure', async () => {
+test('a probe that fails because of its statement or a lock wait counts neither as success nor as failure', async () => {
   await using database = await freshPostgres()
   await database.migrate()
   const run = (text: string) => database.query({ text, params: [] })

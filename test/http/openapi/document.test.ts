@@ -56,8 +56,8 @@ const operations = () =>
     })),
   )
 
-describe('the document', () => {
-  test('is valid OpenAPI 3.1 of this version', async () => {
+describe('the OpenAPI document', () => {
+  test('the document is valid OpenAPI 3.1 with the version of the package', async () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     expect(document.info).toMatchObject({ title: 'Turnlog', version: packageJson.version })
     expect(await validate(structuredClone(document) as never)).toEqual({
@@ -67,7 +67,7 @@ describe('the document', () => {
     })
   })
 
-  test('tells of every route of the API and of no other', () => {
+  test('the document describes every route of the API and no other', () => {
     expect(
       operations()
         .map(({ name }) => name)
@@ -99,19 +99,20 @@ describe('the document', () => {
     ])
   })
 
-  test('names its schemas, and refers to them wherever they are used', () => {
+  test('every named schema is defined once and used by reference', () => {
     const names = Object.keys(document.components.schemas)
     for (const name of ['Conversation', 'Message', 'NewTurn', 'Segment', 'Change', 'Problem'])
       expect(names).toContain(name)
     const text = JSON.stringify(document)
     for (const name of names.filter((each) => each !== 'Change'))
       expect(text).toContain(`"#/components/schemas/${name}"`)
-    // In NewTurn, Message and LangchainMessage: a message told in place would have its fields again.
+    // Only NewTurn, Message and LangchainMessage define this field: a copied Message would define
+    // it again.
     expect(text.split('"memoryRetrievalTrace":{"type"')).toHaveLength(4)
     expect(text).not.toMatch(/turnlog-time|http-url|patternProperties/)
   })
 
-  test('gives every operation an id, a tag, a summary and told parameters', () => {
+  test('every operation has an id, a tag, a summary and descriptions of its parameters', () => {
     const ids = operations().map(({ operation }) => operation.operationId)
     expect(new Set(ids).size).toBe(ids.length)
     for (const { name, operation } of operations()) {
@@ -120,7 +121,7 @@ describe('the document', () => {
         expect(parameter.description.length).toBeGreaterThan(10)
         if (parameter.in === 'path')
           expect(schemaErrors(document, parameter.schema, parameter.example)).toEqual([])
-        // Swagger UI sends every example it finds.
+        // Swagger UI sends every example that it finds.
         else expect(parameter).not.toHaveProperty('example')
       }
     }
@@ -131,7 +132,7 @@ describe('the document', () => {
     expect(headers).toContain('If-Match')
   })
 
-  test('gives every request and every answer an example of its own schema', () => {
+  test('every request and every answer has an example that fits its schema', () => {
     for (const { name, operation } of operations()) {
       const requests = Object.values(operation.requestBody?.content ?? {})
       for (const { schema, examples } of requests)
@@ -155,7 +156,7 @@ describe('the document', () => {
     }
   })
 
-  test('gives examples of requests that the decoder takes', () => {
+  test('the decoder accepts every example of a request', () => {
     const limits = {
       partsMax: 64,
       traceBytesMax: 65536,
@@ -190,7 +191,7 @@ describe('the document', () => {
     }
   })
 
-  test('tells of every problem, each with its page, its status and an example', () => {
+  test('the document describes every problem with its page and an example', () => {
     const { Problem = {} } = document.components.schemas as Record<
       string,
       { properties?: { code: { enum: string[]; description: string } } }
@@ -203,15 +204,15 @@ describe('the document', () => {
         schemaErrors(document, { $ref: '#/components/schemas/Problem' }, example.value),
       ).toEqual([])
     }
-    const told = operations().flatMap(({ operation }) =>
+    const described = operations().flatMap(({ operation }) =>
       Object.values(operation.responses).flatMap(({ content = {} }) =>
         Object.keys(content['application/problem+json']?.examples ?? {}),
       ),
     )
-    // Two are answers of addresses and methods that no operation has; the AsyncAPI document tells of
-    // those of sockets; the last five are the client's own.
-    const untold = problemCodes.filter((code) => !told.includes(code))
-    expect(untold).toEqual([
+    // No operation answers with these: two belong to unknown paths and methods, the AsyncAPI
+    // document has those of sockets, and the client raises the last six itself.
+    const undescribed = problemCodes.filter((code) => !described.includes(code))
+    expect(undescribed).toEqual([
       'frame-invalid',
       'frame-too-large',
       'protocol-unsupported',
@@ -230,7 +231,7 @@ describe('the document', () => {
     ])
   })
 
-  test('has schemas that find a wrong value', () => {
+  test('the schemas of the document reject a wrong value', () => {
     const message = { $ref: '#/components/schemas/MessagePage' }
     const page = { hasMore: false, version: 1, cursor: 'c', messages: [{ seq: 0 }] }
     expect(schemaErrors(document, message, page).length).toBeGreaterThan(0)
@@ -238,8 +239,8 @@ describe('the document', () => {
   })
 })
 
-describe('the page', () => {
-  test('shows the document with what this service serves, and nothing from elsewhere', async () => {
+describe('GET /swagger', () => {
+  test('the Swagger page loads the document and its files from this service only', async () => {
     const { status, headers, text } = await app.ask('GET', '/swagger')
     expect(status).toBe(200)
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8')
@@ -257,7 +258,7 @@ describe('the page', () => {
     expect(start.text).toContain('"validatorUrl":"none"')
   })
 
-  test('serves no other file', async () => {
+  test('no other file of the Swagger package is served', async () => {
     for (const file of [
       'index.html',
       'package.json',

@@ -1,4 +1,4 @@
-/** What is said about wrong parameters of a query and a path. */
+/** The problems of wrong parameters in a path and a query. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { appWithPages, refusalOf } from '../../support/servers/answers.ts'
 import { type TestApp, testApp } from '../../support/servers/app.ts'
@@ -29,7 +29,7 @@ describe('an id in a path', () => {
     '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e0g',
   ]
 
-  test('that is no UUID is a 422 that names it', async () => {
+  test('an id in a path that is no UUID is refused with id-invalid, which names the parameter', async () => {
     const right = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
     for (const each of wrong) {
       for (const rest of ['', '/messages', '/history', '/changes', '/segments'])
@@ -48,14 +48,14 @@ describe('an id in a path', () => {
     ])
   })
 
-  test('means the same in capitals', async () => {
+  test('an id in capitals names the same conversation', async () => {
     const { status, body } = await app.ask('GET', `/v1/conversations/${id.toUpperCase()}/history`)
     expect([status, body.conversationId]).toEqual([200, id])
   })
 })
 
 describe('a query', () => {
-  test('with an unknown parameter is refused on every route of the API', async () => {
+  test('an unknown query parameter is refused on every route of the API', async () => {
     for (const path of [
       '',
       `/${id}`,
@@ -84,7 +84,7 @@ describe('a query', () => {
     expect((await app.ask('GET', base)).body.version).toBe(before)
   })
 
-  test('may name nothing, and names each parameter once', async () => {
+  test('a query may be empty, but a repeated parameter is refused', async () => {
     expect((await app.ask('GET', `${base}/messages?`)).status).toBe(200)
     expect((await app.ask('GET', `${base}/messages?&limit=1&&order=desc&`)).status).toBe(200)
     expect(await refused(`${base}/messages?limit=1&limit=2`)).toEqual([
@@ -97,7 +97,7 @@ describe('a query', () => {
     ])
   })
 
-  test('is percent-encoded UTF-8, or refused', async () => {
+  test('a query that is not percent-encoded UTF-8 is refused', async () => {
     expect(await refused('/v1/conversations?externalId=%ff')).toEqual([
       'field-invalid',
       'query /externalId',
@@ -113,7 +113,7 @@ describe('a query', () => {
     )
   })
 
-  test('reports every place at once', async () => {
+  test('one problem names every wrong parameter of a request', async () => {
     const path =
       '/v1/conversations/x/messages?limit=0&after=-1&before=b&order=up&consistency=&nope&minCursor='
     expect(await refused(path)).toEqual([
@@ -130,8 +130,8 @@ describe('a query', () => {
   })
 })
 
-describe('a limit', () => {
-  test('out of its range is a 422 that names the range', async () => {
+describe('the parameters limit and last', () => {
+  test('a limit out of range is refused with limit-invalid, and the detail names the range', async () => {
     const lists = ['/v1/conversations', `${base}/messages`, `${base}/changes`, `${base}/segments`]
     for (const list of lists)
       for (const limit of [
@@ -154,21 +154,21 @@ describe('a limit', () => {
       }
   })
 
-  test('at both ends of its range is taken', async () => {
+  test('the lowest and the highest limit are accepted', async () => {
     for (const limit of [1, 120]) {
       const { body } = await app.ask('GET', `${base}/messages?limit=${limit}`)
       expect(body.messages).toHaveLength(Math.min(limit, 6))
     }
   })
 
-  test('has a default within the range, even where that is narrow', async () => {
+  test('the default of a limit never exceeds a maximum that a setting lowers', async () => {
     await using narrow = await testApp({ overrides: { limits: { pageLimitMax: 2 } } })
     for (let each = 1; each <= 3; each += 1) await narrow.ask('POST', '/v1/conversations', {})
     const { status, body } = await narrow.ask('GET', '/v1/conversations')
     expect([status, (body.conversations as unknown[]).length]).toEqual([200, 2])
   })
 
-  test('of a history counts from 1 to its own bound', async () => {
+  test('`last` of a history is a number from 1 to limits.historyMessagesMax', async () => {
     for (const last of ['0', '-1', '31', 'all']) {
       const { status, body } = await app.ask('GET', `${base}/history?last=${last}`)
       expect([status, body.code]).toEqual([422, 'limit-invalid'])
@@ -178,8 +178,8 @@ describe('a limit', () => {
   })
 })
 
-describe('a choice', () => {
-  test('is one of its options, or refused', async () => {
+describe('a parameter with options', () => {
+  test('a query parameter with options accepts exactly its options', async () => {
     expect(await refused(`${base}/messages?order=ASC`)).toEqual(['field-invalid', 'query /order'])
     expect(await refused(`${base}/messages?consistency=weak`)).toEqual([
       'field-invalid',
@@ -195,7 +195,7 @@ describe('a choice', () => {
       expect((await app.ask('GET', `${base}/history?format=${format}`)).status).toBe(200)
   })
 
-  test('of an order turns the page around', async () => {
+  test('`order`, `after` and `before` choose the messages of a page and their order', async () => {
     const seqs = async (query: string) => {
       const { body } = await app.ask('GET', `${base}/messages?${query}`)
       return (body.messages as { seq: number }[]).map(({ seq }) => seq)
@@ -208,8 +208,8 @@ describe('a choice', () => {
   })
 })
 
-describe('a bound of a page', () => {
-  test('is a whole number that can be counted to', async () => {
+describe('the parameters after and before', () => {
+  test('`after` and `before` accept only whole numbers up to 2^53 - 1', async () => {
     for (const bound of ['-1', '1.5', 'x', '', '9007199254740992', '99999999999999999999'])
       for (const name of ['after', 'before'])
         expect(await refused(`${base}/messages?${name}=${bound}`)).toEqual([

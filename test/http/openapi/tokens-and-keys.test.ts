@@ -1,4 +1,4 @@
-/** What is said about wrong tokens, external ids, idempotency keys and preconditions. */
+/** The problems of wrong page tokens, cursors, external ids, idempotency keys and preconditions. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
 import { appWithPages, refusalOf } from '../../support/servers/answers.ts'
@@ -18,8 +18,8 @@ beforeAll(async () => {
 
 afterAll(() => app[Symbol.asyncDispose]())
 
-describe('a token', () => {
-  test('of a page is one of its list, or refused', async () => {
+describe('a page token or a cursor', () => {
+  test('a page token of another list, or a forged one, is refused with page-invalid', async () => {
     const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
     for (const list of ['/v1/conversations', `${base}/segments`])
       for (const token of [
@@ -37,7 +37,7 @@ describe('a token', () => {
       }
   })
 
-  test('of a cursor is one of its conversation, or refused', async () => {
+  test('a cursor of another conversation is cursor-invalid, and a newer one than the head is cursor-ahead', async () => {
     const other = encodeCursor('0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01', 1)
     const names = [
       ['messages', 'minCursor'],
@@ -58,7 +58,7 @@ describe('a token', () => {
 })
 
 describe('an external id', () => {
-  test('finds its conversation, whatever characters it is made of', async () => {
+  test('an external id of any characters finds its conversation', async () => {
     for (const externalId of ['a', 'a b+c&d=e', 'ü/é', '\u{1f600}'.repeat(255), '%00']) {
       const { body } = await app.ask('POST', '/v1/conversations', { externalId })
       const found = await app.ask(
@@ -72,7 +72,7 @@ describe('an external id', () => {
     ).toEqual([])
   })
 
-  test('with NUL is refused', async () => {
+  test('an external id with NUL is refused with text-invalid', async () => {
     expect(await refused('/v1/conversations?externalId=a%00')).toEqual([
       'text-invalid',
       'query /externalId',
@@ -83,7 +83,7 @@ describe('an external id', () => {
 describe('an idempotency key', () => {
   const turn = { assistant: { responses: ['x'] } }
 
-  test('is 1 to 255 visible ASCII characters', async () => {
+  test('an idempotency key must be 1 to 255 visible ASCII characters', async () => {
     for (const key of ['k', '!~"', 'x'.repeat(255)]) {
       const { status } = await app.ask('POST', `${base}/turns`, turn, { 'idempotency-key': key })
       expect(status).toBe(201)
@@ -110,7 +110,7 @@ describe('If-Match', () => {
   const patch = (ifMatch: string, title: string) =>
     app.ask('PATCH', base, { title }, { 'if-match': ifMatch })
 
-  test('takes the version bare or quoted, or any', async () => {
+  test('If-Match accepts the version bare, quoted, or as *', async () => {
     for (const form of [
       (tag: string) => tag,
       (tag: string) => tag.replaceAll('"', ''),
@@ -123,14 +123,14 @@ describe('If-Match', () => {
     }
   })
 
-  test('of another version is a 412', async () => {
+  test('If-Match with another version is a 412 version-mismatch', async () => {
     for (const other of ['1', '"1"', '9007199254740991']) {
       const answer = await patch(other, 'lost')
       expect([answer.status, answer.body.code]).toEqual([412, 'version-mismatch'])
     }
   })
 
-  test('in another form is refused', async () => {
+  test('If-Match in any other form is refused with field-invalid', async () => {
     for (const form of ['', 'W/"1"', '"1', '1"', '"1", "2"', '-1', 'abc', '9'.repeat(20)]) {
       const answer = await patch(form, 'lost')
       expect([form, answer.status, answer.body.code]).toEqual([form, 422, 'field-invalid'])

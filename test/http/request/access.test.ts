@@ -1,4 +1,6 @@
-/** Under which host names, and for which web pages, the service answers. */
+/**
+ * Access control: the host names that the service answers under, and the web pages that may use it.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { ConfigOverrides } from '../../../src/config.ts'
 import { createEvents } from '../../../src/events.ts'
@@ -9,7 +11,7 @@ import { type Document, documentOf, type TestApp, testApp } from '../../support/
 const stack = new AsyncDisposableStack()
 type Server = TestApp & Listening
 
-/** On loopback, whatever the settings say. */
+/** A server that listens on loopback, whatever `server.host` is. */
 async function serve(overrides: ConfigOverrides): Promise<Server> {
   const app = stack.use(await testApp({ overrides }))
   const listening = app.listen({ host: '127.0.0.1', port: 0 })
@@ -19,20 +21,25 @@ async function serve(overrides: ConfigOverrides): Promise<Server> {
 
 const everywhere = { host: '0.0.0.0', allowedOrigins: 'https://app.example' }
 
+/** A server on loopback with the default settings. */
 let loopback: Server
-let named: Server
-let open: Server
-let guarded: Server
-let anybody: Server
+/** A server on loopback with a host name and an origin in the settings. */
+let configured: Server
+/** A server on other addresses, without `server.allowedHosts`. */
+let unlisted: Server
+/** A server on other addresses, with `server.allowedHosts`. */
+let hostListed: Server
+/** A server on loopback with `*` for hosts and origins. */
+let wildcard: Server
 beforeAll(async () => {
   loopback = await serve({})
   const auth = { mode: 'none' } as const
-  named = await serve({
+  configured = await serve({
     server: { allowedHosts: 'Turnlog.Example, ::1', allowedOrigins: 'https://app.example:443' },
   })
-  open = await serve({ auth, server: everywhere })
-  guarded = await serve({ auth, server: { ...everywhere, allowedHosts: 'localhost' } })
-  anybody = await serve({ server: { allowedOrigins: '*', allowedHosts: '*' } })
+  unlisted = await serve({ auth, server: everywhere })
+  hostListed = await serve({ auth, server: { ...everywhere, allowedHosts: 'localhost' } })
+  wildcard = await serve({ server: { allowedOrigins: '*', allowedHosts: '*' } })
 }, 60_000)
 afterAll(() => stack.disposeAsync())
 
@@ -44,16 +51,19 @@ const upgrade = {
   'sec-websocket-version': '13',
 }
 
-type Asked = {
+type RequestParts = {
   method?: string
   host?: string | null
   headers?: Record<string, string>
   body?: string
 }
 
-/** As it goes over the wire; a host of null is none. `host` may hold the lines that follow it. */
-async function ask(server: Server, path: string, asked: Asked = {}) {
-  const { method = 'GET', host = 'localhost', headers = {}, body = '' } = asked
+/**
+ * Sends a request over a raw connection. A host of null sends no Host header; `host` may contain
+ * more lines.
+ */
+async function ask(server: Server, path: string, parts: RequestParts = {}) {
+  const { method = 'GET', host = 'localhost', headers = {}, body = '' } = parts
   const lines = [
     `${method} ${path} HTTP/1.${host === null ? 0 : 1}`,
     ...(host === null ? [] : [`Host: ${host}`]),
@@ -71,7 +81,7 @@ const outcome = ({ status, body }: { status: number; body: { code?: string } }) 
 const create = async (server: Server) =>
   String((await server.ask('POST', conversations, {})).body['id'])
 
-describe('a Host', () => {
+describe('the Host header', () => {
   const foreign = [
     'evil.example',
     'evil.example:3000',
@@ -91,25 +101,28 @@ describe('a Host', () => {
     'localhost:',
   ]
 
-  test('that is not of loopback is refused where the service is on loopback without auth', async () => {
-    const c = await create(loopback)
+  test('a Host that is not loopback is refused with host-refused by a service on loopback without auth', async () => {
+    const conversationId = await create(loopback)
     for (const host of foreign) {
       expect([host, outcome(await ask(loopback, conversations, { host }))]).toEqual([
         host,
         '421 host-refused',
       ])
-      const erasure = await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })
+      const erasure = await ask(loopback, `${conversations}/${conversationId}`, {
+        method: 'DELETE',
+        host,
+      })
       expect([host, outcome(erasure)]).toEqual([host, '421 host-refused'])
       expect(erasure.body.detail + JSON.stringify(erasure.body)).not.toContain(host)
       const socket = await ask(loopback, '/v1/live', { host, headers: upgrade })
       expect([host, outcome(socket)]).toEqual([host, '421 host-refused'])
     }
     for (const host of own)
-      expect([host, outcome(await ask(loopback, `${conversations}/${c}`, { host }))]).toEqual([
+      expect([
         host,
-        200,
-      ])
-    for (const server of [loopback, guarded]) {
+        outcome(await ask(loopback, `${conversations}/${conversationId}`, { host })),
+      ]).toEqual([host, 200])
+    for (const server of [loopback, hostListed]) {
       const { body } = await ask(server, conversations, { host: 'evil.example' })
       expect(body.detail).toContain('server.allowedHosts')
     }
@@ -117,38 +130,38 @@ describe('a Host', () => {
     expect(help.text).toContain('server.allowedHosts')
   })
 
-  test('is answered by the probes whatever it is', async () => {
-    for (const server of [loopback, guarded])
+  test('/healthz and /readyz are answered under any Host', async () => {
+    for (const server of [loopback, hostListed])
       for (const path of ['/healthz', '/readyz', '/readyz/'])
         expect(outcome(await ask(server, path, { host: 'node-7.cluster' }))).toBe(200)
     expect(outcome(await ask(loopback, '/', { host: 'node-7.cluster' }))).toBe('421 host-refused')
   })
 
-  test('that the setting names is taken, with any port', async () => {
+  test('a Host that server.allowedHosts names is answered, with any port', async () => {
     for (const host of ['turnlog.example', 'TURNLOG.example.:8080', '[::1]', '127.0.0.1'])
-      expect([host, outcome(await ask(named, conversations, { host }))]).toEqual([host, 200])
-    expect(outcome(await ask(named, conversations, { host: 'evil.example' }))).toBe(
+      expect([host, outcome(await ask(configured, conversations, { host }))]).toEqual([host, 200])
+    expect(outcome(await ask(configured, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
-    expect(outcome(await ask(anybody, conversations, { host: 'evil.example' }))).toBe(200)
+    expect(outcome(await ask(wildcard, conversations, { host: 'evil.example' }))).toBe(200)
   })
 
-  test('on an address that is not loopback must be one that the setting names, once it is given', async () => {
-    expect(outcome(await ask(open, conversations, { host: 'evil.example' }))).toBe(200)
-    expect(outcome(await ask(guarded, conversations, { host: 'evil.example' }))).toBe(
+  test('a service that listens on all addresses answers any Host unless server.allowedHosts is set', async () => {
+    expect(outcome(await ask(unlisted, conversations, { host: 'evil.example' }))).toBe(200)
+    expect(outcome(await ask(hostListed, conversations, { host: 'evil.example' }))).toBe(
       '421 host-refused',
     )
-    expect(outcome(await ask(guarded, conversations, { host: 'localhost:3000' }))).toBe(200)
+    expect(outcome(await ask(hostListed, conversations, { host: 'localhost:3000' }))).toBe(200)
     for (const host of ['127.0.0.1', '[::1]:3000', 'app.localhost'])
-      expect([host, outcome(await ask(guarded, conversations, { host }))]).toEqual([
+      expect([host, outcome(await ask(hostListed, conversations, { host }))]).toEqual([
         host,
         '421 host-refused',
       ])
   })
 
-  test('that is malformed is a 400 before anything is routed', async () => {
-    const c = await create(open)
-    for (const server of [loopback, open])
+  test('a malformed Host is refused with 400 host-invalid before routing', async () => {
+    const conversationId = await create(unlisted)
+    for (const server of [loopback, unlisted])
       for (const host of [
         'a b',
         'u:p@h',
@@ -167,47 +180,57 @@ describe('a Host', () => {
         const answers = [
           await ask(server, '/healthz', { host }),
           await ask(server, '/nowhere', { host }),
-          await ask(server, `/aaaaaa${conversations}/${c}`, { method: 'DELETE', host }),
+          await ask(server, `/aaaaaa${conversations}/${conversationId}`, {
+            method: 'DELETE',
+            host,
+          }),
         ]
         expect([host, ...answers.map(outcome)]).toEqual([
           host,
           ...Array(3).fill('400 host-invalid'),
         ])
       }
-    expect((await open.ask('GET', `${conversations}/${c}`)).status).toBe(200)
+    expect((await unlisted.ask('GET', `${conversations}/${conversationId}`)).status).toBe(200)
   })
 
-  test('that comes twice is a 400', async () => {
+  test('two Host headers are refused with 400 host-invalid', async () => {
     for (const host of ['localhost\r\nHost: localhost', 'localhost\r\nHost: evil.example'])
       expect(outcome(await ask(loopback, conversations, { host }))).toBe('400 host-invalid')
   })
 
-  test('that is empty or absent is routed like any other', async () => {
+  test('a request with an empty or absent Host is routed like any other', async () => {
     for (const host of ['', null]) {
-      const c = await create(loopback)
+      const conversationId = await create(loopback)
       expect(outcome(await ask(loopback, '/healthz', { host }))).toBe(200)
       expect(outcome(await ask(loopback, `${conversations}?limit=1`, { host }))).toBe(200)
-      for (const path of [`/aaaaaa${conversations}/${c}`, `/aaaaaa/x/..${conversations}/${c}`])
+      for (const path of [
+        `/aaaaaa${conversations}/${conversationId}`,
+        `/aaaaaa/x/..${conversations}/${conversationId}`,
+      ])
         expect(outcome(await ask(loopback, path, { method: 'DELETE', host }))).toBe(
           '404 route-not-found',
         )
       const turn = JSON.stringify({ assistant: { responses: ['é'.repeat(5000)] } })
       const json = { 'content-type': 'application/json' }
       const sent = { method: 'POST', host, headers: json, body: turn }
-      expect(outcome(await ask(loopback, `${conversations}/${c}/turns`, sent))).toBe(201)
-      expect(outcome(await ask(loopback, `${conversations}/${c}/nope`, { host }))).toBe(
-        '404 route-not-found',
-      )
-      expect(outcome(await ask(loopback, `${conversations}/${c}`, { method: 'PUT', host }))).toBe(
-        '405 method-not-allowed',
+      expect(outcome(await ask(loopback, `${conversations}/${conversationId}/turns`, sent))).toBe(
+        201,
       )
       expect(
-        outcome(await ask(loopback, `${conversations}/${c}`, { method: 'DELETE', host })),
+        outcome(await ask(loopback, `${conversations}/${conversationId}/nope`, { host })),
+      ).toBe('404 route-not-found')
+      expect(
+        outcome(await ask(loopback, `${conversations}/${conversationId}`, { method: 'PUT', host })),
+      ).toBe('405 method-not-allowed')
+      expect(
+        outcome(
+          await ask(loopback, `${conversations}/${conversationId}`, { method: 'DELETE', host }),
+        ),
       ).toBe(200)
     }
   })
 
-  test('may be absent in a request passed to `fetch`, over http and https', async () => {
+  test('a request passed to app.fetch needs no Host, over http and https', async () => {
     for (const base of ['http://turnlog.test', 'https://turnlog.test', 'https://x', 'http://x'])
       expect((await loopback.fetch(new Request(`${base}${conversations}`))).status).toBe(200)
     const headers = { host: 'evil.example' }
@@ -215,7 +238,7 @@ describe('a Host', () => {
     expect((await loopback.fetch(mounted)).status).toBe(421)
   })
 
-  test('that is refused is a line of the log, three lines a minute at most', async () => {
+  test('refused Hosts are logged, at most three lines a minute', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.fetch(new Request(`http://x/?${n}`, { headers: { host: 'evil.example' } }))
@@ -229,7 +252,7 @@ describe('a Host', () => {
   })
 })
 
-describe('a page', () => {
+describe('a web page', () => {
   const page = (origin: string, more: Record<string, string> = {}) => ({ origin, ...more })
   const preflight = (origin: string, method: string) =>
     page(origin, {
@@ -252,24 +275,26 @@ describe('a page', () => {
     'x',
   ]
 
-  test('of localhost may do everything where the service is on loopback alone', async () => {
-    const c = await create(loopback)
+  test('a page of localhost may do everything if the service listens on loopback', async () => {
+    const conversationId = await create(loopback)
     for (const origin of localPages) {
-      const got = await ask(loopback, `${conversations}/${c}`, { headers: page(origin) })
-      expect([origin, got.status, got.headers.get('access-control-allow-origin')]).toEqual([
+      const read = await ask(loopback, `${conversations}/${conversationId}`, {
+        headers: page(origin),
+      })
+      expect([origin, read.status, read.headers.get('access-control-allow-origin')]).toEqual([
         origin,
         200,
         origin,
       ])
-      const made = await ask(loopback, conversations, {
+      const created = await ask(loopback, conversations, {
         method: 'POST',
         headers: page(origin, json),
         body: '{}',
       })
-      expect([origin, outcome(made)]).toEqual([origin, 201])
+      expect([origin, outcome(created)]).toEqual([origin, 201])
       const socket = await RawSocket.open(loopback.url, '/v1/live', { origin })
       socket.socket.destroy()
-      const other = await ask(open, conversations, { headers: page(origin) })
+      const other = await ask(unlisted, conversations, { headers: page(origin) })
       expect([origin, other.status, other.headers.get('access-control-allow-origin')]).toEqual([
         origin,
         200,
@@ -278,16 +303,16 @@ describe('a page', () => {
     }
   })
 
-  test('of an allowed origin may do everything, and of no other', async () => {
+  test('only pages of an allowed origin may write, connect and read answers', async () => {
     const origin = 'https://app.example'
-    for (const server of [named, open]) {
+    for (const server of [configured, unlisted]) {
       const body = JSON.stringify({ title: 'x' })
-      const made = await ask(server, conversations, {
+      const created = await ask(server, conversations, {
         method: 'POST',
         headers: page(origin, json),
         body,
       })
-      expect([outcome(made), made.headers.get('access-control-allow-origin')]).toEqual([
+      expect([outcome(created), created.headers.get('access-control-allow-origin')]).toEqual([
         201,
         origin,
       ])
@@ -301,8 +326,8 @@ describe('a page', () => {
         expect([other, outcome(refused)]).toEqual([other, '403 origin-refused'])
         expect(refused.body.detail).toContain('server.allowedOrigins')
         expect(refused.headers.has('access-control-allow-origin')).toBe(false)
-        const got = await ask(server, conversations, { headers: page(other) })
-        expect([other, got.status, got.headers.has('access-control-allow-origin')]).toEqual([
+        const read = await ask(server, conversations, { headers: page(other) })
+        expect([other, read.status, read.headers.has('access-control-allow-origin')]).toEqual([
           other,
           200,
           false,
@@ -312,7 +337,7 @@ describe('a page', () => {
         expect(socket.body.detail).toContain('server.allowedOrigins')
       }
     }
-    const any = await ask(anybody, conversations, {
+    const any = await ask(wildcard, conversations, {
       method: 'POST',
       headers: page('https://evil.example', json),
       body: '{}',
@@ -323,7 +348,7 @@ describe('a page', () => {
     ])
   })
 
-  test('of the host and port of the request may write', async () => {
+  test('a page may write if its host and port are those of the request', async () => {
     const cases: [origin: string, host: string, isOwn: boolean][] = [
       ['http://turnlog.example:3000', 'turnlog.example:3000', true],
       ['https://turnlog.example', 'Turnlog.example', true],
@@ -333,13 +358,13 @@ describe('a page', () => {
       ['http://other.example', 'turnlog.example', false],
     ]
     for (const [origin, host, isOwn] of cases) {
-      const made = await ask(open, conversations, {
+      const created = await ask(unlisted, conversations, {
         method: 'POST',
         host,
         headers: page(origin, json),
         body: '{}',
       })
-      expect([origin, host, outcome(made)]).toEqual([
+      expect([origin, host, outcome(created)]).toEqual([
         origin,
         host,
         isOwn ? 201 : '403 origin-refused',
@@ -347,7 +372,7 @@ describe('a page', () => {
     }
   })
 
-  test('gets its preflight answered without a credential', async () => {
+  test('a CORS preflight is answered without Access-Control-Allow-Credentials', async () => {
     const origin = 'http://localhost:5173'
     const paths: [path: string, methods: string][] = [
       [conversations, 'GET, HEAD, POST'],
@@ -384,9 +409,9 @@ describe('a page', () => {
     )
   })
 
-  test('can read what went wrong, and every header of an answer', async () => {
+  test('a page of localhost can read every problem and every header of an answer', async () => {
     const origin = 'http://localhost:5173'
-    const c = await create(loopback)
+    const conversationId = await create(loopback)
     const cases: [
       status: number,
       method: string,
@@ -399,8 +424,8 @@ describe('a page', () => {
       [415, 'POST', conversations, '{}', { 'content-type': 'text/plain' }],
       [400, 'POST', conversations, '{'],
       [422, 'POST', conversations, '{"x":1}'],
-      [409, 'POST', conversations, JSON.stringify({ id: c, title: 'another' })],
-      [412, 'PATCH', `${conversations}/${c}`, '{"title":"x"}', { 'if-match': '"99"' }],
+      [409, 'POST', conversations, JSON.stringify({ id: conversationId, title: 'another' })],
+      [412, 'PATCH', `${conversations}/${conversationId}`, '{"title":"x"}', { 'if-match': '"99"' }],
       [421, 'GET', conversations, undefined, { host: 'evil.example' }],
     ]
     for (const [status, method, path, body, { host = 'localhost', ...more } = {}] of cases) {
@@ -421,7 +446,7 @@ describe('a page', () => {
     expect(headersOf(document).filter((name) => !exposed.includes(name))).toEqual([])
   })
 
-  test('of any origin: `server.allowedOrigins = *` logs a warning at start while callers are not authenticated', async () => {
+  test('`server.allowedOrigins = *` without authentication logs a warning at the start', async () => {
     for (const [allowedOrigins, warnings] of [
       ['https://a, *', 1],
       ['https://a', 0],
@@ -435,9 +460,9 @@ describe('a page', () => {
     }
   })
 
-  test('without an Origin is judged by Sec-Fetch-Site', async () => {
-    const c = await create(loopback)
-    const path = `${conversations}/${c}/segments`
+  test('a request without Origin is judged by Sec-Fetch-Site', async () => {
+    const conversationId = await create(loopback)
+    const path = `${conversations}/${conversationId}/segments`
     for (const [site, expected] of [
       ['cross-site', '403 origin-refused'],
       ['same-site', '403 origin-refused'],
@@ -450,7 +475,7 @@ describe('a page', () => {
       ]).toEqual([site, expected])
   })
 
-  test('whose origin is refused is a line of the log, three lines a minute at most', async () => {
+  test('refused origins are logged, at most three lines a minute', async () => {
     await using own = await testApp()
     for (let n = 0; n < 20; n += 1)
       await own.ask('POST', conversations, {}, { origin: `https://${n}${'x'.repeat(400)}.example` })
@@ -461,7 +486,7 @@ describe('a page', () => {
   })
 })
 
-/** Of every operation, with ids that name nothing. */
+/** The method and path of every write in the OpenAPI document, with ids that do not exist. */
 function writesOf({ paths }: Document): [method: string, path: string][] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.keys(operations)
@@ -482,14 +507,14 @@ const headersOf = ({ paths }: Document): string[] =>
     ),
   )
 
-describe('a write', () => {
+describe('a write by a form', () => {
   const formTypes = [
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'Text/Plain;charset=UTF-8',
   ]
 
-  test('is refused with the media type of a form, with a body and without', async () => {
+  test('every write with the media type of a form is refused with 415, with and without a body', async () => {
     const writes = writesOf(await documentOf(loopback))
     expect(writes.length).toBeGreaterThan(10)
     for (const [method, path] of writes)
@@ -508,56 +533,58 @@ describe('a write', () => {
         }
   })
 
-  test('makes no segment and ends no voice session for a form of another site', async () => {
-    const c = await create(loopback)
-    const session = await loopback.ask('POST', `${conversations}/${c}/voice-sessions`)
-    const ending = `${conversations}/${c}/voice-sessions/${String(session.body['id'])}/end`
+  test('a form of another site creates no segment and ends no voice session', async () => {
+    const conversationId = await create(loopback)
+    const session = await loopback.ask('POST', `${conversations}/${conversationId}/voice-sessions`)
+    const ending = `${conversations}/${conversationId}/voice-sessions/${String(session.body['id'])}/end`
     const form = { 'content-type': 'application/x-www-form-urlencoded' }
     for (const headers of [
       form,
       { ...form, origin: 'https://evil.example' },
       { ...form, origin: 'null' },
     ])
-      for (const path of [`${conversations}/${c}/segments`, ending])
+      for (const path of [`${conversations}/${conversationId}/segments`, ending])
         expect((await ask(loopback, path, { method: 'POST', headers })).status).toBeOneOf([
           403, 415,
         ])
-    expect((await loopback.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual(
-      [],
-    )
-    // A program that sends neither a body nor a type goes on.
+    expect(
+      (await loopback.ask('GET', `${conversations}/${conversationId}/segments`)).body['segments'],
+    ).toEqual([])
+    // A program may send neither a body nor a media type.
     expect(outcome(await ask(loopback, ending, { method: 'POST' }))).toBe(200)
-    expect(outcome(await ask(loopback, `${conversations}/${c}/segments`, { method: 'POST' }))).toBe(
-      201,
-    )
+    expect(
+      outcome(
+        await ask(loopback, `${conversations}/${conversationId}/segments`, { method: 'POST' }),
+      ),
+    ).toBe(201)
   })
 })
 
-describe('an answer', () => {
-  test('is no-store, except for the files of /swagger', async () => {
-    const c = await create(loopback)
-    const turns = `${conversations}/${c}/turns`
+describe('Cache-Control', () => {
+  test('every answer is no-store, except for the files of /swagger', async () => {
+    const conversationId = await create(loopback)
+    const turns = `${conversations}/${conversationId}/turns`
     await loopback.ask('POST', turns, { assistant: { responses: ['x'.repeat(40_000)] } })
-    const asked: [method: string, path: string, body?: unknown][] = [
+    const requests: [method: string, path: string, body?: unknown][] = [
       ['GET', conversations],
-      ['GET', `${conversations}/${c}`],
-      ['GET', `${conversations}/${c}/messages`],
-      ['GET', `${conversations}/${c}/history`],
-      ['HEAD', `${conversations}/${c}/history`],
-      ['GET', `${conversations}/${c}/changes`],
-      ['GET', `${conversations}/${c}/segments`],
+      ['GET', `${conversations}/${conversationId}`],
+      ['GET', `${conversations}/${conversationId}/messages`],
+      ['GET', `${conversations}/${conversationId}/history`],
+      ['HEAD', `${conversations}/${conversationId}/history`],
+      ['GET', `${conversations}/${conversationId}/changes`],
+      ['GET', `${conversations}/${conversationId}/segments`],
       ['POST', turns, { assistant: { responses: ['Hello'] } }],
       ['POST', turns, { oops: 1 }],
-      ['PATCH', `${conversations}/${c}`, { title: 'x' }],
-      ['DELETE', `${conversations}/${c}`],
-      ['GET', `${conversations}/${c}`],
+      ['PATCH', `${conversations}/${conversationId}`, { title: 'x' }],
+      ['DELETE', `${conversations}/${conversationId}`],
+      ['GET', `${conversations}/${conversationId}`],
       ['GET', '/nowhere'],
       ['GET', '/healthz'],
       ['GET', '/readyz'],
       ['GET', '/swagger/json'],
       ['GET', '/problems'],
     ]
-    for (const [method, path, body] of asked) {
+    for (const [method, path, body] of requests) {
       const { headers } = await loopback.ask(method, path, body)
       expect([method, path, headers.get('cache-control')]).toEqual([method, path, 'no-store'])
       expect(headers.get('vary')).toContain('Origin')

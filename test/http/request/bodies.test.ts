@@ -1,4 +1,4 @@
-/** Request bodies: what is read, how much of it, and what is said of the rest. */
+/** Request bodies: accepted media types, the maximum size, and the problems of refused bodies. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { findSyntaxError } from '../../../src/conversation/wire/json/json-syntax.ts'
@@ -17,7 +17,7 @@ const turn = { assistant: { responses: ['Hello!'] } }
 const turns = () => `/v1/conversations/${conversation}/turns`
 const version = async () => (await app.ask('GET', `/v1/conversations/${conversation}`)).body.version
 
-/** A refusal, of which nothing is written. */
+/** Sends a turn that must be refused, and checks that nothing was written. */
 async function refusal(body: string, headers: HeadersInit = {}) {
   const before = await version()
   const answer = await app.ask('POST', turns(), body, headers)
@@ -25,8 +25,8 @@ async function refusal(body: string, headers: HeadersInit = {}) {
   return answer
 }
 
-describe('a media type', () => {
-  test('of JSON is read, with its parameters and in any case', async () => {
+describe('the media type of a body', () => {
+  test('the media type of JSON is accepted with a charset of UTF-8 and in any case', async () => {
     for (const type of [
       'application/json',
       'application/json; charset=utf-8',
@@ -35,18 +35,18 @@ describe('a media type', () => {
       expect((await app.ask('POST', turns(), turn, { 'content-type': type })).status).toBe(201)
   })
 
-  test('that is missing is taken for JSON', async () => {
+  test('a body without a media type is read as JSON, unless the request has an Origin', async () => {
     const bytes = new TextEncoder().encode(JSON.stringify(turn))
     const request = new Request(`http://turnlog.test${turns()}`, { method: 'POST', body: bytes })
     expect(request.headers.get('content-type')).toBeNull()
     expect((await app.fetch(request)).status).toBe(201)
-    // A page could send just that, without the browser asking us first.
+    // A web page can send such a request without a preflight.
     const headers = { origin: 'http://localhost:5173' }
     const page = new Request(request.url, { method: 'POST', body: bytes, headers })
     expect((await app.fetch(page)).status).toBe(415)
   })
 
-  test('of anything else is a 415 that says what to send', async () => {
+  test('any other media type is refused with a 415 whose detail names the right one', async () => {
     for (const type of [
       'application/x-www-form-urlencoded',
       'text/plain',
@@ -62,7 +62,7 @@ describe('a media type', () => {
     }
   })
 
-  test('of a merge patch is read by PATCH', async () => {
+  test('PATCH accepts the media type of a JSON Merge Patch', async () => {
     const answer = await app.ask(
       'PATCH',
       `/v1/conversations/${conversation}`,
@@ -74,7 +74,7 @@ describe('a media type', () => {
     expect(answer.body.title).toBe('a')
   })
 
-  test('in another charset or encoding is a 415', async () => {
+  test('a body in another charset or with a content encoding is refused with 415', async () => {
     const body = JSON.stringify(turn)
     const latin = await refusal(body, { 'content-type': 'application/json; charset=latin1' })
     expect(latin.body.code).toBe('media-type-unsupported')
@@ -88,13 +88,13 @@ describe('a media type', () => {
   })
 })
 
-describe('a body of bytes', () => {
+describe('the size of a body', () => {
   const padded = (bytes: number) => {
     const text = JSON.stringify(turn)
     return `${text}${' '.repeat(bytes - text.length)}`
   }
 
-  /** In chunks of 100 bytes, without a length of its own. */
+  /** A request whose body is streamed in chunks of 100 bytes, without a Content-Length. */
   const streamed = (text: string, headers: Record<string, string> = {}) => {
     let at = 0
     let pulled = 0
@@ -114,14 +114,14 @@ describe('a body of bytes', () => {
     return { request, pulled: () => pulled }
   }
 
-  test('is read up to the bound and not a byte further', async () => {
+  test('a body of exactly the maximum size is accepted, and one byte more is a 413', async () => {
     expect((await app.ask('POST', turns(), padded(maxBytes))).status).toBe(201)
     const { status, body } = await refusal(padded(maxBytes + 1))
     expect([status, body.code]).toEqual([413, 'body-too-large'])
     expect(body.detail).toContain('4096 bytes at most (limits.turnBytesMax)')
   })
 
-  test('that does not say its length is bounded while it arrives', async () => {
+  test('a body without a Content-Length is refused as soon as it exceeds the maximum', async () => {
     for (const headers of [{}, { 'content-length': 'x' }]) {
       const { request, pulled } = streamed(padded(1_000_000), headers)
       const response = await app.fetch(request)
@@ -131,18 +131,18 @@ describe('a body of bytes', () => {
     expect((await app.fetch(streamed(padded(maxBytes)).request)).status).toBe(201)
   })
 
-  test('that is larger than it says is refused all the same', async () => {
+  test('a body larger than its Content-Length and than the maximum is refused with 413', async () => {
     const { request } = streamed(padded(1_000_000), { 'content-length': '10' })
     expect((await app.fetch(request)).status).toBe(413)
   })
 
-  test('is not read at all when it says that it is too large', async () => {
+  test('a body whose Content-Length exceeds the maximum is refused without being read', async () => {
     const { request, pulled } = streamed(padded(1000), { 'content-length': '1000000' })
     expect((await app.fetch(request)).status).toBe(413)
     expect(pulled()).toBeLessThan(2)
   })
 
-  test('that breaks off is a 400, and no fault of the service', async () => {
+  test('a body that breaks off is a 400, and nothing is logged', async () => {
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error('gone')) })
     const request = new Request(`http://turnlog.test${turns()}`, { method: 'POST', body })
     const response = await app.fetch(request)
@@ -151,7 +151,7 @@ describe('a body of bytes', () => {
     expect(app.log).toEqual([])
   })
 
-  test('of a GET or a DELETE is ignored', async () => {
+  test('the body of a GET or a DELETE is ignored', async () => {
     const path = String((await app.ask('POST', '/v1/conversations', {})).headers.get('location'))
     for (const method of ['GET', 'DELETE']) {
       const request = new Request(`http://turnlog.test${path}`, {
@@ -164,7 +164,7 @@ describe('a body of bytes', () => {
     }
   })
 
-  test('that is absent or empty is an empty segment, and else a 400', async () => {
+  test('an absent or empty body is a 400, except where the body is optional', async () => {
     const segments = `/v1/conversations/${conversation}/segments`
     for (const headers of [{}, { 'content-type': 'application/json' }])
       expect((await app.ask('POST', segments, undefined, headers)).status).toBe(201)
@@ -179,8 +179,8 @@ describe('a body of bytes', () => {
   })
 })
 
-describe('a body of text', () => {
-  test('is UTF-8, or refused', async () => {
+describe('the text of a body', () => {
+  test('a body that is not UTF-8 is refused with 400', async () => {
     for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
       const open = new TextEncoder().encode('{"assistant":{"responses":["')
       const body = new Uint8Array([...open, ...bytes, ...new TextEncoder().encode('"]}}')])
@@ -191,7 +191,7 @@ describe('a body of text', () => {
     }
   })
 
-  test('that is no JSON is a 400 that names the place and keeps the content to itself', async () => {
+  test('a body that is not JSON is a 400 whose detail names line and column, but no content', async () => {
     const { status, body, text } = await refusal('{\n  "user": {"text": "secret"},\n  oops: 1}')
     expect([status, body.code]).toEqual([400, 'body-not-json'])
     expect(body.detail).toBe(
@@ -200,7 +200,7 @@ describe('a body of text', () => {
     expect(text).not.toMatch(/secret|oops/)
   })
 
-  test('nested without measure is refused like any other', async () => {
+  test('a body nested thousands of levels deep is refused, and nothing is logged', async () => {
     const depth = 1900
     const deep = [
       '['.repeat(depth) + ']'.repeat(depth),
@@ -220,7 +220,7 @@ describe('a body of text', () => {
     expect(roomy.log).toEqual([])
   })
 
-  test('says where it stops being JSON just as JSON.parse sees it', () => {
+  test('the scanner of JSON errors accepts exactly the texts that JSON.parse accepts', () => {
     const fragment = fc.oneof(
       fc.constantFrom(
         ...Array.from('{}[]:,"0123-.eE \n\\u/tfn'),
@@ -235,8 +235,8 @@ describe('a body of text', () => {
     const nearlyJson = fc
       .tuple(fc.json({ maxDepth: 4 }), fc.nat(), fragment)
       .map(([json, at, piece]) => {
-        const place = at % (json.length + 1)
-        return json.slice(0, place) + piece + json.slice(place + (at % 2))
+        const index = at % (json.length + 1)
+        return json.slice(0, index) + piece + json.slice(index + (at % 2))
       })
     fc.assert(
       fc.property(
@@ -251,7 +251,7 @@ describe('a body of text', () => {
           } catch {
             valid = false
           }
-          // Of JSON, the scanner finds the end alone.
+          // In valid JSON the scanner finds no error before the end of the text.
           const found = findSyntaxError(text)
           const wholeRead =
             found.startsWith('The body ends') &&

@@ -1,4 +1,4 @@
-/** What a real browser lets pages do with the service: those that may use it, and those that attack it. */
+/** Pages in a real browser: pages that may use the service, and pages that attack it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { ConfigOverrides } from '../../../src/config.ts'
@@ -8,7 +8,7 @@ import { until } from '../../support/servers/processes.ts'
 
 const missing = browserMissing()
 const inBrowser = test.skipIf(missing !== undefined)
-const because = missing === undefined ? '' : ` (left out: ${missing})`
+const skipNote = missing === undefined ? '' : ` (left out: ${missing})`
 
 const root = join(import.meta.dir, '../../..')
 const conversations = '/v1/conversations'
@@ -22,7 +22,7 @@ afterAll(() => app[Symbol.asyncDispose]())
 
 const create = async (to: TestApp) => String((await to.ask('POST', conversations, {})).body['id'])
 
-/** A server of one page, which is the script, and of the client. */
+/** A server of a page with this script, and of the client as `/client.js`. */
 async function pageServer(script: string) {
   const built = await Bun.build({
     entrypoints: [join(root, 'src/client/client.ts')],
@@ -30,7 +30,7 @@ async function pageServer(script: string) {
   })
   const client = await built.outputs[0]?.text()
   const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module">
-const report = (told) => console.log('report ' + JSON.stringify(told))
+const report = (value) => console.log('report ' + JSON.stringify(value))
 const attempt = (work) => Promise.resolve().then(work).catch((error) => error.name)
 const opened = (url) => new Promise((resolve) => {
   const socket = new WebSocket(url)
@@ -49,7 +49,7 @@ ${script}
   })
 }
 
-/** What the page reports last. */
+/** The report number `count` of the page. */
 async function reportOf(
   { lines }: { readonly lines: readonly string[] },
   count = 1,
@@ -59,7 +59,7 @@ async function reportOf(
   return JSON.parse((reports()[count - 1] ?? '').slice('report '.length))
 }
 
-describe(`in a browser${because}`, () => {
+describe(`in a browser${skipNote}`, () => {
   inBrowser(
     'a page of another port of localhost creates, records, reads, watches and erases',
     async () => {
@@ -116,17 +116,18 @@ await client.close()`)
     'a page of another site can neither read, write, send a form nor connect',
     async () => {
       const server = app.listen(loopback)
-      const c = await create(app)
+      const conversationId = await create(app)
       using pages = await pageServer(`
 const url = location.hash.slice(1)
-const at = url + '/v1/conversations/${c}'
+const at = url + '/v1/conversations/${conversationId}'
 const form = 'application/x-www-form-urlencoded'
 const status = async (...args) => (await fetch(...args)).status
 report({
   read: await attempt(() => status(at)),
   write: await attempt(() => status(at + '/turns', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })),
   erase: await attempt(() => status(at, { method: 'DELETE' })),
-  // Sent without a question, and its answer cannot be read: what it did is looked at below.
+  // The browser sends a form without a preflight, and the page cannot read the answer. The test
+  // checks below what it did.
   form: await attempt(() => status(at + '/segments', { method: 'POST', mode: 'no-cors', headers: { 'content-type': form } })),
   empty: await attempt(() => status(at + '/segments', { method: 'POST', mode: 'no-cors' })),
   socket: await opened(url.replace('http', 'ws') + '/v1/live'),
@@ -141,17 +142,21 @@ report({
         empty: 0,
         socket: 'refused',
       })
-      expect((await app.ask('GET', `${conversations}/${c}/segments`)).body['segments']).toEqual([])
+      expect(
+        (await app.ask('GET', `${conversations}/${conversationId}/segments`)).body['segments'],
+      ).toEqual([])
       expect(app.log.join()).toContain('"origin":"http://evil.example')
       await server.stop(1000)
     },
     90_000,
   )
 
-  /** The page is loaded, then its name is of the machine and port where the service listens. */
+  /**
+   * Loads the page, then starts the service at the page's own host name and port (DNS rebinding).
+   */
   async function repointed(overrides: ConfigOverrides): Promise<unknown> {
     await using own = await testApp({ overrides })
-    const c = await create(own)
+    const conversationId = await create(own)
     const pages = await pageServer(`
 report('loaded')
 const is = async (path) => (await fetch(path)).headers.get('content-type') === 'application/json'
@@ -163,9 +168,9 @@ const outcome = async (method, path) => {
 const at = '/v1/conversations'
 report({
   list: await outcome('GET', at),
-  history: await outcome('GET', at + '/${c}/history'),
+  history: await outcome('GET', at + '/${conversationId}/history'),
   socket: await opened('ws://' + location.host + '/v1/live'),
-  erase: await outcome('DELETE', at + '/${c}'),
+  erase: await outcome('DELETE', at + '/${conversationId}'),
 })`)
     const { port = 0 } = pages
     await using page = openPage(`http://evil.example:${port}/`, { 'evil.example': '127.0.0.1' })
@@ -192,7 +197,7 @@ report({
   )
 
   inBrowser(
-    'a page whose name is pointed at the service can do everything where the name is allowed',
+    'a page whose name is pointed at the service can do everything if the name is allowed',
     async () => {
       expect(await repointed({ server: { allowedHosts: 'evil.example' } })).toEqual({
         list: 200,

@@ -1,4 +1,4 @@
-/** What is true of every request, whatever becomes of it. */
+/** The edge: the behaviour that every request shares, whatever its route or outcome. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../../src/ports/database.ts'
 import { problemCodes, problems } from '../../../src/problem.ts'
@@ -13,7 +13,7 @@ afterAll(() => app[Symbol.asyncDispose]())
 
 const id = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
 
-/** Every path of the service and the methods it takes. */
+/** Paths of the service, each with its methods. */
 const methods: Record<string, string[]> = {
   '/v1/conversations': ['GET', 'POST'],
   [`/v1/conversations/${id}`]: ['DELETE', 'GET', 'PATCH'],
@@ -35,7 +35,7 @@ const methods: Record<string, string[]> = {
   '/': ['GET'],
 }
 
-describe('a request that no route takes', () => {
+describe('a request without a route', () => {
   for (const path of [
     '/nope',
     '/v1',
@@ -51,7 +51,7 @@ describe('a request that no route takes', () => {
     `/v1/conversations/${id}/nope`,
     `/v1/conversations/${id}/messages/${id}`,
   ])
-    test(`gets a 404 at ${path}`, async () => {
+    test(`every method of the unknown path ${path} is answered 404`, async () => {
       for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
         const { status, body } = await app.ask(method, path)
         expect([status, body.code]).toEqual([404, 'route-not-found'])
@@ -59,7 +59,7 @@ describe('a request that no route takes', () => {
     })
 
   for (const [path, allowed] of Object.entries(methods))
-    test(`gets a 405 that names the methods of ${path}`, async () => {
+    test(`a method that ${path} does not support is answered 405 with its methods in Allow`, async () => {
       const withHead = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].sort()
       const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
       for (const method of others.filter((other) => !allowed.includes(other))) {
@@ -69,7 +69,7 @@ describe('a request that no route takes', () => {
       }
     })
 
-  test('finds the same routes with a slash at the end, and under a short host name', async () => {
+  test('a slash at the end of a path, or a short host name, leads to the same route', async () => {
     expect((await app.ask('GET', '/v1/conversations/')).status).toBe(200)
     expect((await app.fetch(new Request('http://x/v1/conversations'))).status).toBe(200)
     expect((await app.ask('POST', '/healthz/')).status).toBe(405)
@@ -77,7 +77,7 @@ describe('a request that no route takes', () => {
 })
 
 describe('a HEAD request', () => {
-  test('gets the headers of a GET and no body', async () => {
+  test('a HEAD is answered with the headers of a GET and without a body', async () => {
     const created = await app.ask('POST', '/v1/conversations', {})
     for (const path of [
       `/v1/conversations/${String(created.body.id)}`,
@@ -94,7 +94,7 @@ describe('a HEAD request', () => {
     }
   })
 
-  test('gets the status of a GET that fails', async () => {
+  test('a HEAD that fails has the status of the same GET', async () => {
     expect((await app.ask('HEAD', '/nope')).status).toBe(404)
     expect((await app.ask('HEAD', `/v1/conversations/${id}`)).status).toBe(404)
     expect((await app.ask('HEAD', `/v1/conversations/${id}/turns`)).status).toBe(405)
@@ -102,7 +102,7 @@ describe('a HEAD request', () => {
 })
 
 describe('the request id', () => {
-  test('is kept where it is 1 to 128 visible ASCII characters', async () => {
+  test('a request id of 1 to 128 visible ASCII characters is returned unchanged', async () => {
     for (const sent of ['a', 'abc-123', '!~', 'x'.repeat(128)]) {
       const { headers, body } = await app.ask('GET', '/nope', undefined, {
         'turnlog-request-id': sent,
@@ -112,22 +112,22 @@ describe('the request id', () => {
     }
   })
 
-  test('is a new UUID where none or an unusable one came', async () => {
-    const seen = new Set<string | null>()
+  test('a request without a usable id gets a new UUID as its id', async () => {
+    const ids = new Set<string | null>()
     for (const sent of ['', 'a b', 'x'.repeat(129), 'é']) {
       const { headers } = await app.ask('GET', '/healthz', undefined, {
         'turnlog-request-id': sent,
       })
-      seen.add(headers.get('turnlog-request-id'))
+      ids.add(headers.get('turnlog-request-id'))
     }
-    seen.add((await app.ask('GET', '/healthz')).headers.get('turnlog-request-id'))
-    expect(seen.size).toBe(5)
-    for (const each of seen) expect(each).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
+    ids.add((await app.ask('GET', '/healthz')).headers.get('turnlog-request-id'))
+    expect(ids.size).toBe(5)
+    for (const each of ids) expect(each).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
   })
 })
 
 describe('a fault of the service', () => {
-  test('is a 500 that keeps its reason in the log', async () => {
+  test('a fault of the service is a 500 whose reason is in the log only', async () => {
     await using database = await freshPostgres()
     const faulty: Database = {
       ...database,
@@ -158,7 +158,7 @@ describe('a fault of the service', () => {
 
 describe('the page of a problem', () => {
   for (const code of problemCodes)
-    test(`explains ${code} where the type of the problem leads`, async () => {
+    test(`/problems/${code} explains the problem as HTML and as JSON`, async () => {
       const { status, body } = await app.ask('GET', `/problems/${code}`)
       expect(status).toBe(200)
       expect(body).toEqual({ type: `/problems/${code}`, code, ...problems[code] })
@@ -167,24 +167,24 @@ describe('the page of a problem', () => {
       })
       expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
       expect(page.text).toContain(`<code>${code}</code>`)
-      // It needs nothing from anywhere else.
+      // The page loads nothing from another server.
       expect(page.text).not.toMatch(/src=|https?:\/\//)
     })
 
-  test('is listed with all others', async () => {
+  test('/problems lists every problem code', async () => {
     const { body } = await app.ask('GET', '/problems')
     expect(body.problems).toHaveLength(problemCodes.length)
     const { text } = await app.ask('GET', '/problems', undefined, { accept: 'text/html' })
     for (const code of problemCodes) expect(text).toContain(`href="/problems/${code}"`)
   })
 
-  test('does not exist for a code that does not', async () => {
+  test('the page of an unknown problem code is a 404', async () => {
     for (const code of ['nope', '__proto__', 'constructor', '%00', '%zz'])
       expect((await app.ask('GET', `/problems/${code}`)).status).toBe(404)
   })
 })
 
-test('the root says where things are', async () => {
+test('GET / lists the paths of the service, and each of them answers', async () => {
   const { body } = await app.ask('GET', '/')
   const { name, version, ...links } = body
   expect([name, typeof version]).toEqual(['turnlog', 'string'])

@@ -1,6 +1,6 @@
 /**
- * One caller never stalls the others: whatever a body, a frame or an answer holds, with every bound at
- * the most that a setting takes, the event loop is not held for 200 ms.
+ * One caller never stalls the others: no body, frame or answer blocks the event loop for 200 ms,
+ * even with every limit at the maximum that its setting allows.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -14,7 +14,7 @@ import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { until } from '../../support/servers/processes.ts'
 
 const holdMsMax = 200
-/** A collection of garbage, or a busy machine, may come between: the shortest of some tries counts. */
+/** Garbage collection or a busy machine may lengthen a try, so the shortest of several counts. */
 const tries = 4
 
 const maximumOf = ({ schema }: { readonly schema: object }) =>
@@ -28,7 +28,7 @@ const bytesMax = maxima.turnBytesMax
 let app: TestApp
 let server: Listening
 let url: string
-let c: string
+let conversationId: string
 beforeAll(async () => {
   url = await testDatabaseUrl()
   app = await testApp({
@@ -39,15 +39,15 @@ beforeAll(async () => {
     },
   })
   server = app.listen({ host: '127.0.0.1', port: 0 })
-  c = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
+  conversationId = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
 }, 60_000)
 afterAll(async () => {
   await server.stop(2000)
   await app[Symbol.asyncDispose]()
 })
 
-/** So many of a piece as fit into a body, or fewer. */
-const many = (piece: string, count = Number.POSITIVE_INFINITY) =>
+/** Repeats a piece until the body is full, or `count` times. */
+const repeated = (piece: string, count = Number.POSITIVE_INFINITY) =>
   piece.repeat(Math.min(count, Math.floor((bytesMax - 400) / piece.length)))
 const names = (count: number, filler = '') =>
   Array.from({ length: count }, (_, n) => `"${n.toString(36)}${filler}":0`).join(',')
@@ -55,77 +55,96 @@ const answered = (responses: string) => `{"assistant":{"responses":${responses}}
 const traced = (trace: string) =>
   `{"assistant":{"responses":["a"],"memoryRetrievalTrace":${trace}}}`
 
-/** What it is, the answer to it, and the turn. */
+/** The content of the turn in words, the status of the answer, and the turn. */
 const turns: readonly [string, number, () => string][] = [
-  ['one long text', 201, () => answered(`["${many('x')}"]`)],
-  ['one long text beyond ASCII', 201, () => answered(`["${many('中', bytesMax / 3 - 400)}"]`)],
-  ['escapes alone', 201, () => answered(`["${many('\\n')}"]`)],
-  ['quotes alone', 201, () => answered(`["${many('\\"')}"]`)],
-  ['control characters alone', 201, () => answered(`["${many('\\u0001')}"]`)],
-  ['markers alone', 204, () => answered(`["${many('[SPLIT]')}"]`)],
-  ['parts without end', 422, () => answered(`["${many('a[SPLIT]')}"]`)],
-  ['responses that are none', 422, () => answered(`[${many('0,', 65_000)}0]`)],
-  ['responses that are empty', 201, () => answered(`[${many('"",', 65_000)}"a"]`)],
-  ['a long text in a trace', 201, () => traced(`{"a":"${many('x')}"}`)],
-  ['numbers', 201, () => traced(`{"a":[${many('0.1234567890123456,', 65_000)}0]}`)],
+  ['one long text', 201, () => answered(`["${repeated('x')}"]`)],
+  [
+    'one long text of Chinese characters',
+    201,
+    () => answered(`["${repeated('中', bytesMax / 3 - 400)}"]`),
+  ],
+  ['escapes only', 201, () => answered(`["${repeated('\\n')}"]`)],
+  ['quotes only', 201, () => answered(`["${repeated('\\"')}"]`)],
+  ['control characters only', 201, () => answered(`["${repeated('\\u0001')}"]`)],
+  ['[SPLIT] marks only', 204, () => answered(`["${repeated('[SPLIT]')}"]`)],
+  ['hundreds of thousands of parts', 422, () => answered(`["${repeated('a[SPLIT]')}"]`)],
+  ['responses that are numbers', 422, () => answered(`[${repeated('0,', 65_000)}0]`)],
+  ['empty responses', 201, () => answered(`[${repeated('"",', 65_000)}"a"]`)],
+  ['a long text in a trace', 201, () => traced(`{"a":"${repeated('x')}"}`)],
+  ['numbers', 201, () => traced(`{"a":[${repeated('0.1234567890123456,', 65_000)}0]}`)],
   [
     'numbers of many digits',
     422,
-    () => traced(`{"a":[${many('12345678901234567890,', 65_000)}0]}`),
+    () => traced(`{"a":[${repeated('12345678901234567890,', 65_000)}0]}`),
   ],
-  ['escapes before a number of 301 digits', 201, () => traced(`{"a":"${many('\\n')}","b":1e300}`)],
-  ['exponents in a text', 201, () => traced(`{"a":"${many('1e+3 ')}","b":1e300}`)],
-  ['numbers of 301 digits', 201, () => traced(`{"a":[${many('1e300,', 3000)}0]}`)],
-  ['one number without end', 422, () => traced(`{"a":${many('1')}}`)],
+  [
+    'escapes before a number of 301 digits',
+    201,
+    () => traced(`{"a":"${repeated('\\n')}","b":1e300}`),
+  ],
+  ['exponents inside a text', 201, () => traced(`{"a":"${repeated('1e+3 ')}","b":1e300}`)],
+  ['numbers of 301 digits', 201, () => traced(`{"a":[${repeated('1e300,', 3000)}0]}`)],
+  ['one number of a million digits', 422, () => traced(`{"a":${repeated('1')}}`)],
   ['many names', 201, () => traced(`{${names(16_000)}}`)],
   ['many long names', 201, () => traced(`{${names(16_000, 'x'.repeat(45))}}`)],
   ['unknown fields', 422, () => `{${names(16_000)}}`],
-  ['names of a prototype', 201, () => traced(`{"a":[${many('{"__proto__":{}},', 16_000)}0]}`)],
+  [
+    'members called __proto__',
+    201,
+    () => traced(`{"a":[${repeated('{"__proto__":{}},', 16_000)}0]}`),
+  ],
   [
     'deep nesting',
     201,
-    () => traced(`{"a":[${many(`${'['.repeat(500)}${']'.repeat(500)},`, 60)}0]}`),
+    () => traced(`{"a":[${repeated(`${'['.repeat(500)}${']'.repeat(500)},`, 60)}0]}`),
   ],
-  ['characters that cannot be stored', 422, () => traced(`{"a":[${many('"\\u0000",', 65_000)}0]}`)],
+  [
+    'characters that cannot be stored',
+    422,
+    () => traced(`{"a":[${repeated('"\\u0000",', 65_000)}0]}`),
+  ],
   [
     'URLs',
     422,
     () =>
-      `{"assistant":{"responses":["a"],"ttsAudioUrls":[${many('"http://a.example/",', 65_000)}null]}}`,
+      `{"assistant":{"responses":["a"],"ttsAudioUrls":[${repeated('"http://a.example/",', 65_000)}null]}}`,
   ],
-  ['more values than are read', 413, () => traced(`{"a":[${many('0,')}0]}`)],
-  ['more names than are read', 413, () => traced(`{${names(17_000)}}`)],
-  ['nothing but brackets', 413, () => many('[')],
-  ['nothing but line feeds', 400, () => `${many('\n')}x`],
-  ['a text that does not end', 400, () => `{"a":"${many('x')}`],
-  ['a text of escapes that does not end', 400, () => `{"a":"${many('\\n')}`],
+  ['more values than are allowed', 413, () => traced(`{"a":[${repeated('0,')}0]}`)],
+  ['more names than are allowed', 413, () => traced(`{${names(17_000)}}`)],
+  ['brackets only', 413, () => repeated('[')],
+  ['line feeds only', 400, () => `${repeated('\n')}x`],
+  ['an unterminated text', 400, () => `{"a":"${repeated('x')}`],
+  ['an unterminated text of escapes', 400, () => `{"a":"${repeated('\\n')}`],
 ]
 
-/** The shortest of the longest holds. */
-async function held(work: () => Promise<unknown>): Promise<number> {
+/**
+ * The longest time that `work` blocked the event loop, in milliseconds: the shortest of several
+ * tries.
+ */
+async function longestBlock(work: () => Promise<unknown>): Promise<number> {
   let shortest = Number.POSITIVE_INFINITY
   for (let n = 0; n < tries && shortest >= holdMsMax / 2; n += 1)
     shortest = Math.min(shortest, await longestHold(work))
   return shortest
 }
 
-/** Reads what comes, and keeps nothing of it. */
+/** Reads a body to its end and counts its bytes. */
 async function drained({ body }: Response): Promise<number> {
   let bytes = 0
   if (body !== null) for await (const chunk of body) bytes += chunk.byteLength
   return bytes
 }
 
-describe('a body holds nobody up', () => {
+describe('a large body', () => {
   test.each(turns)(
-    'of %s',
+    'a body with %s does not block the event loop',
     async (_, status, make) => {
       const bytes = new TextEncoder().encode(make())
       expect(bytes.byteLength).toBeLessThanOrEqual(bytesMax)
       const statuses = new Set<number>()
-      const hold = await held(async () => {
+      const hold = await longestBlock(async () => {
         const response = await app.fetch(
-          new Request(`http://turnlog.test/v1/conversations/${c}/turns`, {
+          new Request(`http://turnlog.test/v1/conversations/${conversationId}/turns`, {
             method: 'POST',
             headers: { 'content-type': 'application/json', 'idempotency-key': newId() },
             body: bytes,
@@ -141,15 +160,17 @@ describe('a body holds nobody up', () => {
   )
 })
 
-describe('a frame holds nobody up', () => {
+describe('a large frame', () => {
   test.each(turns.filter(([, status]) => status !== 204))(
-    'of %s',
+    'a frame with %s does not block the event loop',
     async (_, status, make) => {
       const raw = await RawSocket.open(server.url, '/v1/live')
       const answers = () => raw.texts.filter((text) => !text.startsWith('{"t":"ping"'))
-      const hold = await held(async () => {
+      const hold = await longestBlock(async () => {
         const before = answers().length
-        raw.send(`{"t":"record","id":"x","c":"${c}","key":"${newId()}","turn":${make()}}`)
+        raw.send(
+          `{"t":"record","id":"x","c":"${conversationId}","key":"${newId()}","turn":${make()}}`,
+        )
         await until('it is answered', () => answers().length > before)
       })
       const last = JSON.parse(answers().at(-1) ?? '')
@@ -161,7 +182,7 @@ describe('a frame holds nobody up', () => {
   )
 })
 
-describe('an answer holds nobody up', () => {
+describe('a large answer', () => {
   const count = 10_000
   let id: string
   beforeAll(async () => {
@@ -182,12 +203,12 @@ describe('an answer holds nobody up', () => {
     ['messages?limit=1000', 4_000_000],
     ['changes?limit=1000', 3_000_000],
   ])(
-    'to %s',
-    async (what, least) => {
+    'the answer to GET %s does not block the event loop',
+    async (path, least) => {
       let bytes = 0
-      const hold = await held(async () => {
+      const hold = await longestBlock(async () => {
         bytes = await drained(
-          await app.fetch(new Request(`http://turnlog.test/v1/conversations/${id}/${what}`)),
+          await app.fetch(new Request(`http://turnlog.test/v1/conversations/${id}/${path}`)),
         )
       })
       expect(bytes).toBeGreaterThan(least)
@@ -196,7 +217,7 @@ describe('an answer holds nobody up', () => {
     60_000,
   )
 
-  test('and is the same in pieces as in one', async () => {
+  test('a history that is sent in pieces is one valid JSON text with every message', async () => {
     const request = new Request(`http://turnlog.test/v1/conversations/${id}/history`)
     const text = await (await app.fetch(request)).text()
     const body = JSON.parse(text) as { messages: { seq: number }[] }

@@ -1,4 +1,4 @@
-/** Which requests become a line of the log, on a real Postgres that refuses, waits or works. */
+/** The log lines of requests, on a real Postgres that refuses, waits or works. */
 import { describe, expect, test } from 'bun:test'
 import { createEvents, type LogOptions } from '../../../src/events.ts'
 import type { Database } from '../../../src/ports/database.ts'
@@ -30,8 +30,8 @@ async function logging(
 const full = `RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'`
 const turn = { assistant: { responses: ['Said by somebody'] } }
 
-describe('a request that the service does not serve', () => {
-  test('is a line with code, SQLSTATE, route, time, request id and conversation', async () => {
+describe('the log line of a failed request', () => {
+  test('a 503 is logged with its code, SQLSTATE, route, time, request id and conversation', async () => {
     await using database = await freshPostgres()
     const { app, lines, text } = await logging({ database })
     await using _ = app
@@ -58,7 +58,7 @@ describe('a request that the service does not serve', () => {
     expect(text()).not.toMatch(/Said by|INSERT|SELECT/i)
   })
 
-  test('is named without its query', async () => {
+  test('the logged route of a failed request has no query', async () => {
     await using database = await freshPostgres()
     const { app, lines, text } = await logging({ database, requests: true })
     await using _ = app
@@ -71,7 +71,7 @@ describe('a request that the service does not serve', () => {
     expect(text()).not.toContain('secret')
   })
 
-  test('is one of ten lines in a window, and of one more that counts the others', async () => {
+  test('thirty equal failures are logged as ten lines and one that counts the other twenty', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, windowMs: 5000 })
     await using _ = app
@@ -84,7 +84,7 @@ describe('a request that the service does not serve', () => {
     expect(unserved().at(-1)).toMatchObject({ leftOut: 20 })
   }, 30_000)
 
-  test('is a line where it is the report of /readyz', async () => {
+  test('a 503 of /readyz is logged as a warning with the code not-ready', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database })
     await using _ = app
@@ -96,8 +96,8 @@ describe('a request that the service does not serve', () => {
   })
 })
 
-describe('a slow request', () => {
-  test('is a line with its time, and a quick one is none', async () => {
+describe('the log line of a slow request', () => {
+  test('a request slower than server.slowRequestMs is logged, and a faster one is not', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, slowRequestMs: 300 })
     await using _ = app
@@ -117,7 +117,7 @@ describe('a slow request', () => {
     expect(Number(slow[0]?.ms)).toBeGreaterThan(300)
   })
 
-  test('is none where server.slowRequestMs is 0', async () => {
+  test('server.slowRequestMs of 0 logs no slow request', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, slowRequestMs: 0 })
     await using _ = app
@@ -129,7 +129,7 @@ describe('a slow request', () => {
 })
 
 describe('the request log', () => {
-  test('has a line for every request, where it is switched on', async () => {
+  test('every request has a line if log.requests is on', async () => {
     await using database = await freshPostgres()
     const { app, lines } = await logging({ database, requests: true })
     await using _ = app
@@ -148,7 +148,7 @@ describe('the request log', () => {
     ])
   })
 
-  test('names what was refused at the level debug, and is silent otherwise', async () => {
+  test('a 4xx is logged at the level debug only', async () => {
     await using database = await freshPostgres()
     for (const [level, expected] of [
       ['debug', ['request-refused']],

@@ -1,4 +1,4 @@
-/** Status codes of conversations, and of reads. */
+/** Status codes of the routes of conversations, and of reads. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { newConversation, outcomeOf } from '../../support/servers/answers.ts'
@@ -10,7 +10,7 @@ const conversation = () => newConversation(app)
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi', 'there'] } }
 
-const outcome = (...asked: Parameters<TestApp['ask']>) => outcomeOf(app, ...asked)
+const outcome = (...request: Parameters<TestApp['ask']>) => outcomeOf(app, ...request)
 
 async function erased() {
   const path = await conversation()
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => app[Symbol.asyncDispose]())
 
 describe('POST /v1/conversations', () => {
-  test('creates once, and answers the same body again with 200', async () => {
+  test('the same body creates a conversation once: first 201, then 200', async () => {
     const body = { id: newId(), externalId: newId(), title: 'T', metadata: { a: [1] } }
     const first = await app.ask('POST', '/v1/conversations', body)
     expect([first.status, first.headers.get('etag')]).toEqual([201, '"1"'])
@@ -40,11 +40,11 @@ describe('POST /v1/conversations', () => {
     ])
     const other = { ...body, title: 'U' }
     expect(await outcome('POST', '/v1/conversations', other)).toEqual([409, 'conversation-taken'])
-    const taken = { externalId: body.externalId }
-    expect(await outcome('POST', '/v1/conversations', taken)).toEqual([409, 'external-id-taken'])
+    const twin = { externalId: body.externalId }
+    expect(await outcome('POST', '/v1/conversations', twin)).toEqual([409, 'external-id-taken'])
   })
 
-  test('refuses a body that breaks a rule', async () => {
+  test('a new conversation that breaks a rule is refused with the code of the rule', async () => {
     const refused = [
       [{ id: 'x' }, 'id-invalid'],
       [{ titel: 'x' }, 'field-unknown'],
@@ -62,7 +62,7 @@ describe('POST /v1/conversations', () => {
 })
 
 describe('GET /v1/conversations', () => {
-  test('pages through all of them, the last active first', async () => {
+  test('the pages of the list contain every conversation', async () => {
     await using own = await testApp()
     for (let each = 1; each <= 5; each += 1)
       await own.ask('POST', '/v1/conversations', { title: `${each}` })
@@ -77,15 +77,15 @@ describe('GET /v1/conversations', () => {
   })
 })
 
-describe('a conversation', () => {
-  test('is read with its version as ETag', async () => {
+describe('GET, PATCH and DELETE of a conversation', () => {
+  test('a conversation is read with its version as the ETag', async () => {
     const path = await conversation()
     await app.ask('POST', `${path}/turns`, turn)
     const { status, headers, body } = await app.ask('GET', path)
     expect([status, headers.get('etag'), body.version]).toEqual([200, '"2"', 2])
   })
 
-  test('is patched member by member', async () => {
+  test('a patch changes only the fields that it names, and null removes a member', async () => {
     const path = await conversation()
     const patched = await app.ask('PATCH', path, { title: 'T', metadata: { a: 1, b: 2 } })
     expect([patched.status, patched.headers.get('etag')]).toEqual([200, '"2"'])
@@ -93,12 +93,12 @@ describe('a conversation', () => {
     expect(again.body).toMatchObject({ title: null, metadata: { b: 2 }, version: 3 })
     expect(await outcome('PATCH', path, { id: newId() })).toEqual([422, 'field-unknown'])
     expect(await outcome('PATCH', path, [])).toEqual([422, 'field-invalid'])
-    const taken = newId()
-    await app.ask('POST', '/v1/conversations', { externalId: taken })
-    expect(await outcome('PATCH', path, { externalId: taken })).toEqual([409, 'external-id-taken'])
+    const externalId = newId()
+    await app.ask('POST', '/v1/conversations', { externalId })
+    expect(await outcome('PATCH', path, { externalId })).toEqual([409, 'external-id-taken'])
   })
 
-  test('is erased once, and the receipt stays', async () => {
+  test('a second erasure returns the receipt of the first', async () => {
     const path = await conversation()
     await app.ask('POST', `${path}/turns`, turn)
     await app.ask('POST', `${path}/segments`)
@@ -107,7 +107,7 @@ describe('a conversation', () => {
     expect((await app.ask('DELETE', path)).body).toEqual(body)
   })
 
-  test('that was never there is a 404 on every route', async () => {
+  test('a conversation that does not exist is a 404 on every route', async () => {
     const path = `/v1/conversations/${newId()}`
     const absent = [404, 'conversation-not-found']
     for (const rest of [
@@ -130,9 +130,9 @@ describe('a conversation', () => {
     expect(await outcome('PUT', `${path}/messages/${newId()}/tts`, audio)).toEqual(absent)
   })
 
-  test('that was erased is a 410 on every route', async () => {
+  test('an erased conversation is a 410 on every route', async () => {
     const path = await erased()
-    const gone = [410, 'conversation-erased']
+    const refusal = [410, 'conversation-erased']
     for (const rest of [
       '',
       '/messages',
@@ -141,19 +141,19 @@ describe('a conversation', () => {
       '/segments',
       `/segments/${newId()}`,
     ])
-      expect(await outcome('GET', `${path}${rest}`)).toEqual(gone)
-    expect(await outcome('PATCH', path, { title: 'a' })).toEqual(gone)
-    expect(await outcome('POST', `${path}/turns`, turn)).toEqual(gone)
-    expect(await outcome('POST', `${path}/segments`)).toEqual(gone)
+      expect(await outcome('GET', `${path}${rest}`)).toEqual(refusal)
+    expect(await outcome('PATCH', path, { title: 'a' })).toEqual(refusal)
+    expect(await outcome('POST', `${path}/turns`, turn)).toEqual(refusal)
+    expect(await outcome('POST', `${path}/segments`)).toEqual(refusal)
     const audio = { ttsAudioUrls: ['https://a.example/1'] }
-    expect(await outcome('PUT', `${path}/tts`, audio)).toEqual(gone)
+    expect(await outcome('PUT', `${path}/tts`, audio)).toEqual(refusal)
     const id = path.split('/').at(-1)
-    expect(await outcome('POST', '/v1/conversations', { id })).toEqual(gone)
+    expect(await outcome('POST', '/v1/conversations', { id })).toEqual(refusal)
   })
 })
 
-describe('reads', () => {
-  test('of pages, history and changes agree', async () => {
+describe('GET messages, history and changes', () => {
+  test('a page, the history and the changes contain the same messages', async () => {
     const path = await conversation()
     await app.ask('POST', `${path}/turns`, turn)
     const page = (await app.ask('GET', `${path}/messages`)).body
@@ -166,7 +166,7 @@ describe('reads', () => {
     expect(nothing).toMatchObject({ from: 2, version: 2, cursor: changes.cursor, messages: [] })
   })
 
-  test('of a history past its bound say how else to ask', async () => {
+  test('a history with too many messages is refused with history-too-long unless `last` is sent', async () => {
     const path = await conversation()
     for (let each = 1; each <= 3; each += 1) await app.ask('POST', `${path}/turns`, turn)
     const { status, body } = await app.ask('GET', `${path}/history`)
@@ -174,7 +174,7 @@ describe('reads', () => {
     expect((await app.ask('GET', `${path}/history?last=5`)).body.messages).toHaveLength(5)
   })
 
-  test('of an answer that is long are whole', async () => {
+  test('a long message is read complete', async () => {
     const path = await conversation()
     const text = 'é'.repeat(20_000)
     await app.ask('POST', `${path}/turns`, { assistant: { responses: [text] } })

@@ -1,4 +1,4 @@
-/** Whether the service lives and can do its work, and what it says while it cannot. */
+/** /healthz and /readyz, while the dependencies work, fail, hang or return. */
 import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
 import { usableNow } from '../../../src/mechanics/loop-delay.ts'
@@ -9,8 +9,8 @@ import { until } from '../../support/servers/processes.ts'
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi'] } }
 
-describe('health', () => {
-  test('is ready, with each dependency by its name', async () => {
+describe('/readyz', () => {
+  test('/readyz of a healthy service is 200 with the name of each dependency', async () => {
     await using app = await testApp()
     expect((await app.ask('GET', '/healthz')).body).toEqual({ status: 'ok' })
     const { status, body, headers } = await app.ask('GET', '/readyz')
@@ -25,7 +25,7 @@ describe('health', () => {
     expect(app.databaseName).toContain('127.0.0.1')
   })
 
-  test('shows no path of this machine where the database is embedded', async () => {
+  test('/readyz shows no path of the machine if the database is embedded', async () => {
     const database = await freshPglite()
     await using app = await testApp({ database })
     await using _ = database
@@ -36,7 +36,7 @@ describe('health', () => {
     expect(app.databaseName).toContain(tmpdir())
   }, 120_000)
 
-  test('is degraded without its Redis, which is no reason to send it no requests', async () => {
+  test('/readyz without Redis is 200 with the status degraded, and writes succeed', async () => {
     await using app = await testApp({ overrides: { cache: { url: 'redis://127.0.0.1:1/0' } } })
     const { status, body } = await app.ask('GET', '/readyz')
     expect(status).toBe(200)
@@ -50,7 +50,7 @@ describe('health', () => {
     expect((await app.ask('POST', '/v1/conversations', {})).status).toBe(201)
   })
 
-  test('is draining before a stop, and requests are answered all the same', async () => {
+  test('/readyz before a stop is 503 draining, while requests are still answered', async () => {
     await using app = await testApp()
     app.drain()
     const { status, body } = await app.ask('GET', '/readyz')
@@ -59,7 +59,7 @@ describe('health', () => {
     expect((await app.ask('POST', '/v1/conversations', {})).status).toBe(201)
   })
 
-  test('is unavailable while the database is away, and ready again by itself', async () => {
+  test('/readyz is 503 while the database is down, and 200 after it returns', async () => {
     await using server = await startPostgres()
     await using app = await testApp({
       overrides: {
@@ -96,7 +96,7 @@ describe('health', () => {
       expect(answer.body.retryable).toBe(true)
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
     }
-    // A bad request is told so even now.
+    // A bad request is refused as such even while the database is down.
     expect((await app.ask('POST', `${path}/turns`, {})).status).toBe(422)
 
     await server.restart()
@@ -107,15 +107,15 @@ describe('health', () => {
     expect((await app.ask('POST', `${path}/turns`, turn)).status).toBe(201)
   }, 30_000)
 
-  test('answers soon while the database hangs', async () => {
+  test('/readyz answers 503 within three seconds while the database hangs', async () => {
     await using server = await startPostgres()
     await using app = await testApp({ overrides: { database: { url: server.url } } })
     server.freeze()
-    const asked = usableNow()
+    const askedAt = usableNow()
     const { status, body } = await app.ask('GET', '/readyz')
     expect([status, body.status]).toEqual([503, 'unavailable'])
-    // The check gives up after a second, and not after the deadline of a statement.
-    expect(usableNow() - asked).toBeLessThan(3000)
+    // The check gives up after one second, long before the deadline of a statement.
+    expect(usableNow() - askedAt).toBeLessThan(3000)
     server.thaw()
   }, 30_000)
 })

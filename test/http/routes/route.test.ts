@@ -6,11 +6,11 @@ import { type Route, route } from '../../../src/http/routes/route.ts'
 import { Problem } from '../../../src/problem.ts'
 
 const id = '0199c3a4-7d1e-7b52-9f10-3c6d2a9b4e01'
-const told = { tag: 'Turns', summary: 'Try', problems: [] } as const
+const described = { tag: 'Turns', summary: 'Try', problems: [] } as const
 const fine = { 200: { description: 'Fine.' } }
 
 const list = route({
-  ...told,
+  ...described,
   method: 'GET',
   path: '/things/:id',
   id: 'listThings',
@@ -21,7 +21,7 @@ const list = route({
 
 const writeWith = (body: { readonly required?: boolean }): Route =>
   route({
-    ...told,
+    ...described,
     method: 'PUT',
     path: '/things',
     id: 'putThing',
@@ -53,7 +53,7 @@ const put = (body: string) =>
   })
 
 describe('the handler of a route', () => {
-  test('gets the principal, the parameters with their defaults, and no body', async () => {
+  test('the handler of a read gets the principal, parameters with defaults, and no body', async () => {
     const request = new Request(`http://h/things/${id}`)
     expect(await answerOf(list, request, { id })).toEqual({
       principal: localPrincipal,
@@ -62,7 +62,7 @@ describe('the handler of a route', () => {
     })
   })
 
-  test('is not called for parameters that break a rule', async () => {
+  test('wrong parameters are refused before the handler is called', async () => {
     for (const [query, code] of [
       ['?limit=11', 'limit-invalid'],
       ['?other=1', 'field-unknown'],
@@ -71,20 +71,20 @@ describe('the handler of a route', () => {
     expect(await answerOf(list, new Request('http://h/things/x'), { id: 'x' })).toBe('id-invalid')
   })
 
-  test('gets what the body decodes to, within its bound', async () => {
+  test('the handler of a write gets the decoded body, and a too large body is refused', async () => {
     expect(await answerOf(writeWith({}), put('{"a":1}'))).toEqual({ json: { a: 1 } })
     expect(await answerOf(writeWith({}), put(`"${'x'.repeat(20)}"`))).toBe('body-too-large')
     expect(await answerOf(writeWith({}), put('{'))).toBe('body-not-json')
   })
 
-  test('gets an empty object for an absent body only where the body is optional', async () => {
+  test('an absent body is an empty object if the body is optional, otherwise body-not-json', async () => {
     expect(await answerOf(writeWith({}), put(''))).toBe('body-not-json')
     expect(await answerOf(writeWith({ required: false }), put(''))).toEqual({ json: {} })
   })
 })
 
 describe('the operation of a route', () => {
-  test('has its parameters and its body as they are read', () => {
+  test('the operation describes the parameters and the body of its route', () => {
     expect(list.detail).toMatchObject({
       operationId: 'listThings',
       parameters: [

@@ -1,4 +1,7 @@
-/** What callers may get wrong about speech: the same over REST and over the socket, and nothing is half-written. */
+/**
+ * Mistakes of callers in voice requests: REST and the socket refuse them alike, and nothing is
+ * half-written.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Listening } from '../../../src/http/listen.ts'
 import { LiveClient } from '../../support/live/live.ts'
@@ -6,7 +9,7 @@ import { type TestApp, testApp } from '../../support/servers/app.ts'
 import { badSpeech, part, type Scene } from '../../support/voice/bad-speech.ts'
 
 const seatsMax = 20
-const asked = process.env['LIVE'] === 'long' ? 10_000 : 2000
+const attempts = process.env['LIVE'] === 'long' ? 10_000 : 2000
 let app: TestApp
 let server: Listening
 let socket: LiveClient
@@ -24,11 +27,14 @@ afterAll(async () => {
   await app[Symbol.asyncDispose]()
 })
 
-/** A conversation with a recorded turn, an opened one, one with both halves, and a session that has ended. */
+/**
+ * A conversation with a recorded turn, an opened one, one with both halves, and a session that has
+ * ended.
+ */
 async function scene(): Promise<Scene> {
   const { body } = await app.ask('POST', '/v1/conversations', {})
-  const c = String(body['id'])
-  const at = `/v1/conversations/${c}`
+  const conversationId = String(body['id'])
+  const at = `/v1/conversations/${conversationId}`
   const keyed = (key: string) => ({ 'idempotency-key': key })
   const turn = { user: { text: 'Tea?' }, assistant: { responses: ['Tea.', 'With milk?', 'No.'] } }
   const recorded = await app.ask('POST', `${at}/turns`, turn, keyed('recorded'))
@@ -44,15 +50,15 @@ async function scene(): Promise<Scene> {
   await app.ask('POST', `${at}/voice-sessions`, { id: 'over' })
   await app.ask('POST', `${at}/voice-sessions/over/end`)
   return {
-    c,
+    c: conversationId,
     at,
     human: String(recorded.body['humanMessageId']),
     ai: String(recorded.body['assistantMessageId']),
   }
 }
 
-describe('speech', () => {
-  test('that breaks a rule is refused by the same name over REST and over the socket', async () => {
+describe('voice requests', () => {
+  test('a wrong voice request gets the same code over REST and over the socket', async () => {
     const [mine, other] = [await scene(), await scene()]
     await app.ask('POST', `${other.at}/turns/open`, {}, { 'idempotency-key': 'elsewhere' })
     const version = async () => (await app.ask('GET', mine.at)).body['version']
@@ -69,19 +75,19 @@ describe('speech', () => {
       if (pointer !== undefined) expect([name, ...pointers(answer.body)]).toContain(pointer)
       frames += 1
       socket.send({ ...frame, id: `${frames}`, c: mine.c })
-      const told = await socket.until('problem', ({ id }) => id === `${frames}`)
-      expect([name, told.status, told.code]).toEqual(rest as never)
-      if (pointer !== undefined) expect([name, ...pointers(told)]).toContain(pointer)
+      const problem = await socket.until('problem', ({ id }) => id === `${frames}`)
+      expect([name, problem.status, problem.code]).toEqual(rest as never)
+      if (pointer !== undefined) expect([name, ...pointers(problem)]).toContain(pointer)
       expect([name, await version()]).toEqual([name, before])
     }
     expect(app.log).toEqual([])
   })
 
-  test('has no more open turns than its bound, whoever asks for how many', async () => {
+  test('a conversation never has more open turns than voice.seatsMax, however many requests race', async () => {
     const { body } = await app.ask('POST', '/v1/conversations', {})
     const at = `/v1/conversations/${String(body['id'])}`
     const codes: unknown[] = []
-    for (let n = 0; n < asked; n += 20)
+    for (let n = 0; n < attempts; n += 20)
       codes.push(
         ...(await Promise.all(
           Array.from({ length: 20 }, async (_, k) => {
@@ -92,12 +98,12 @@ describe('speech', () => {
         )),
       )
     expect(codes.filter((code) => code === 201).length).toBe(seatsMax)
-    expect(codes.filter((code) => code === 'seats-too-many').length).toBe(asked - seatsMax)
+    expect(codes.filter((code) => code === 'seats-too-many').length).toBe(attempts - seatsMax)
     expect((await app.ask('GET', at)).body).toMatchObject({
       version: 1 + seatsMax,
       lastSeq: seatsMax,
     })
-    // One that gets its words makes room for another.
+    // A turn that gets its words makes room for another.
     const words = { user: { text: 'Tea' } }
     const { body: page } = await app.ask('GET', `${at}/messages?include=pending&limit=1`)
     expect(page['messages']).toMatchObject([{ seq: 1, state: 'pending' }])
@@ -108,14 +114,13 @@ describe('speech', () => {
     expect(app.log).toEqual([])
   }, 60_000)
 
-  test('has no more audio waiting than its bound', async () => {
+  test('more waiting audio than voice.heldAudioMax is refused with held-audio-too-much', async () => {
     const { body } = await app.ask('POST', '/v1/conversations', {})
     const at = `/v1/conversations/${String(body['id'])}/tts`
-    const held = (n: number) => app.ask('PUT', at, part({ key: 'k', part: n }))
-    expect([(await held(0)).status, (await held(1)).status, (await held(0)).status]).toEqual([
-      202, 202, 202,
-    ])
-    const { status, body: refused } = await held(2)
+    const attach = (n: number) => app.ask('PUT', at, part({ key: 'k', part: n }))
+    const statuses = [(await attach(0)).status, (await attach(1)).status, (await attach(0)).status]
+    expect(statuses).toEqual([202, 202, 202])
+    const { status, body: refused } = await attach(2)
     expect([status, refused['code']]).toEqual([409, 'held-audio-too-much'])
   })
 })

@@ -1,4 +1,4 @@
-/** Status codes of turns, audio and segments. */
+/** Status codes of the routes of turns, audio and segments. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { newConversation, outcomeOf } from '../../support/servers/answers.ts'
@@ -10,7 +10,7 @@ const conversation = () => newConversation(app)
 
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hi', 'there'] } }
 
-const outcome = (...asked: Parameters<TestApp['ask']>) => outcomeOf(app, ...asked)
+const outcome = (...request: Parameters<TestApp['ask']>) => outcomeOf(app, ...request)
 
 beforeAll(async () => {
   app = await testApp({ overrides: { limits: { historyMessagesMax: 5, partsMax: 3, urlsMax: 3 } } })
@@ -18,8 +18,8 @@ beforeAll(async () => {
 
 afterAll(() => app[Symbol.asyncDispose]())
 
-describe('POST turns', () => {
-  test('records with 201, replays with 200, and does nothing with 204', async () => {
+describe('POST /turns', () => {
+  test('a turn is recorded with 201, replayed with 200, and a turn without responses is 204', async () => {
     const path = await conversation()
     const key = { 'idempotency-key': 'k-1' }
     expect(
@@ -37,7 +37,7 @@ describe('POST turns', () => {
     expect((await app.ask('GET', path)).body.lastSeq).toBe(2)
   })
 
-  test('takes offsets without a colon, and a leap second', async () => {
+  test('times with an offset without a colon, or with a leap second, are accepted', async () => {
     const path = await conversation()
     const user = { text: 'a', at: '2024-05-20T10:13:21.5+0200' }
     const assistant = { responses: ['b'], at: '2024-05-20T08:13:60.5+00' }
@@ -49,7 +49,7 @@ describe('POST turns', () => {
     ])
   })
 
-  test('refuses a turn that breaks a rule, and writes nothing', async () => {
+  test('a turn that breaks a rule is refused with its code, and nothing is written', async () => {
     const path = await conversation()
     const assistant = { responses: ['a'] }
     const soon = new Date(Date.now() + 3_600_000).toISOString()
@@ -81,10 +81,10 @@ describe('POST turns', () => {
   })
 })
 
-describe('PUT tts', () => {
+describe('PUT /tts', () => {
   const url = 'https://a.example/1.mp3'
 
-  test('attaches to the message named, or to the latest', async () => {
+  test('audio is attached to the named message, or to the latest AI message', async () => {
     const path = await conversation()
     expect(await outcome('PUT', `${path}/tts`, { ttsAudioUrls: [url] })).toBe(204)
     const { body } = await app.ask('POST', `${path}/turns`, turn)
@@ -101,7 +101,7 @@ describe('PUT tts', () => {
     expect(await outcome('PUT', `${path}/tts`, { ttsAudioUrls: [] })).toBe(204)
   })
 
-  test('refuses what cannot be attached, or cannot be attached to', async () => {
+  test('wrong audio, and audio for a wrong message, are refused with the code of the rule', async () => {
     const path = await conversation()
     const { body } = await app.ask('POST', `${path}/turns`, turn)
     const all = { ttsAudioUrls: [url] }
@@ -130,8 +130,8 @@ describe('PUT tts', () => {
   })
 })
 
-describe('segments', () => {
-  test('are created once, listed and read', async () => {
+describe('POST and GET segments', () => {
+  test('a segment is created once, listed, and read with the answer that completed it', async () => {
     const path = await conversation()
     const id = newId()
     const first = await app.ask('POST', `${path}/segments`, { id })

@@ -3,7 +3,7 @@
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
 import type { ChangesRead, LiveReads } from '../../../src/conversation/reading/live-reads.ts'
-import type { Current, Versions } from '../../../src/conversation/reading/versions.ts'
+import type { CurrentVersion, Versions } from '../../../src/conversation/reading/versions.ts'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import { localPrincipal as local } from '../../../src/conversation/wire/principal.ts'
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
@@ -18,7 +18,7 @@ import { WriteLines } from '../../../src/live/socket/write-lines.ts'
 import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
 
-const at = (version: number): Current => ({ version, isErased: false })
+const at = (version: number): CurrentVersion => ({ version, isErased: false })
 
 const nothingNew = (from: number): ChangesRead => ({
   state: 'there',
@@ -191,7 +191,7 @@ describe('an erasure', () => {
   }
 
   test('is told to who was about to follow, however late the head is read', async () => {
-    const head = Promise.withResolvers<Current | undefined>()
+    const head = Promise.withResolvers<CurrentVersion | undefined>()
     using hub = hubOf({ changes: async () => erased }, () => head.promise)
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)

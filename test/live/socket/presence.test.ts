@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import type { SessionName } from '../../../src/conversation/speech/voice-session-store.ts'
 import { Presence } from '../../../src/live/socket/presence.ts'
 
-const name = (id: string): SessionName => ({ tenant: '', c: 'c', id })
+const name = (id: string): SessionName => ({ tenant: '', conversationId: 'c', id })
 
 function watched() {
   const calls: string[] = []

@@ -1,19 +1,21 @@
-/** What can befall the Redis of a running service, one function each: it begins, lasts, and is over. */
+/**
+ * Faults of the Redis of a running service. Each function begins a fault, keeps it up and ends it.
+ */
 import { createClient } from 'redis'
 import { until } from '../servers/processes.ts'
 import type { TestProxy } from '../servers/proxy.ts'
 import type { TestRedis } from '../servers/redis.ts'
 
-/** Resolves when Redis is whole again; `lastsMs` is how long it shall not be, where that can be chosen. */
+/** Resolves when Redis works again. `lastsMs` is the length of the fault, if the fault has one. */
 export type Fault = (at: {
   readonly redis: TestRedis
   readonly links: readonly TestProxy[]
   readonly lastsMs: number
-  /** Turns acknowledged so far. */
+  /** The number of changes acknowledged so far. */
   readonly changes: () => number
 }) => Promise<void>
 
-/** A command on a connection of its own: the test process does not stand still for it. */
+/** Runs a command on a connection of its own, without holding the test process. */
 async function command({ url }: TestRedis, ...words: string[]): Promise<string> {
   const client = createClient({ url, disableOfflineQueue: true })
   client.on('error', () => {})
@@ -26,7 +28,7 @@ async function command({ url }: TestRedis, ...words: string[]): Promise<string> 
 const statistic = async (redis: TestRedis, name: string): Promise<number> =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await command(redis, 'INFO'))?.[1] ?? 0)
 
-/** It was never there until now. */
+/** Redis was absent from the start. */
 export const absentAtBoot: Fault = async ({ redis, lastsMs }) => {
   await Bun.sleep(lastsMs)
   await redis.restart()
@@ -38,7 +40,7 @@ export const killedAndEmpty: Fault = async ({ redis, lastsMs }) => {
   await redis.restart()
 }
 
-/** It comes back with what it held before the last turns. */
+/** Redis returns with the entries that it had before the last turns. */
 export const oldDump: Fault = async ({ redis, lastsMs, changes }) => {
   const dump = redis.dump()
   const before = changes()
@@ -63,7 +65,7 @@ export const flushed: Fault = async ({ redis, lastsMs }) => {
   }
 }
 
-/** Less room than what is read takes. */
+/** Redis has less memory than the cached histories take. */
 export const tooSmall: Fault = async ({ redis, lastsMs }) => {
   const before = await statistic(redis, 'evicted_keys')
   await command(redis, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
@@ -85,12 +87,12 @@ export const linkCut: Fault = async ({ links, lastsMs }) => {
   }
 }
 
-/** What is open goes silent for good, and nobody is told; new connections work at once. */
+/** Open connections become silent for good, without an error; new ones work at once. */
 export const linkHalfOpen: Fault = async ({ links }) => {
   for (const link of links) link.silence()
 }
 
-/** Every answer comes, and too late for a reader. */
+/** Redis gives every answer, but too late for a reader. */
 export const linkSlow: Fault = async ({ links, lastsMs }) => {
   for (const link of links) link.delayMs = 12
   await Bun.sleep(lastsMs)
@@ -99,7 +101,7 @@ export const linkSlow: Fault = async ({ links, lastsMs }) => {
 
 export type Refusal = {
   readonly name: string
-  /** What its answers to a script say. */
+  /** A part of its answer to a script. */
   readonly code: string
   begin(redis: TestRedis): Promise<void>
   end(redis: TestRedis): Promise<void>
@@ -109,7 +111,7 @@ const set = async (redis: TestRedis, ...settings: string[]) => {
   await command(redis, 'CONFIG', 'SET', ...settings)
 }
 
-/** Ways of a Redis to answer reads and refuse whatever is to be written. */
+/** Ways in which a Redis answers reads and refuses all writes. */
 export const refusals: readonly Refusal[] = [
   {
     name: 'demoted to a replica',
@@ -122,13 +124,13 @@ export const refusals: readonly Refusal[] = [
     },
   },
   {
-    name: 'full, noeviction',
+    name: 'full with noeviction',
     code: 'OOM',
     begin: (redis) => set(redis, 'maxmemory', '1', 'maxmemory-policy', 'noeviction'),
     end: (redis) => set(redis, 'maxmemory', '0'),
   },
   {
-    // It needs `enable-protected-configs`.
+    // Needs `enable-protected-configs`.
     name: 'unable to save',
     code: 'MISCONF',
     async begin(redis) {
@@ -141,8 +143,8 @@ export const refusals: readonly Refusal[] = [
     end: (redis) => set(redis, 'stop-writes-on-bgsave-error', 'no', 'save', '', 'dir', '/tmp'),
   },
   {
-    name: 'not for this user to write',
-    // In a script, Redis 7.0 says it without the code NOPERM.
+    name: 'closed to writes of this user',
+    // In a script, Redis 7.0 refuses without the code NOPERM.
     code: "The user executing the script can't run this command",
     async begin(redis) {
       await command(redis, 'ACL', 'SETUSER', 'default', '-zadd')
@@ -153,7 +155,7 @@ export const refusals: readonly Refusal[] = [
   },
 ]
 
-/** It refuses for as long as it lasts, and until it has refused somebody. */
+/** Redis refuses writes for `lastsMs`, and until it has refused at least one. */
 export const refusing =
   ({ begin, end }: Refusal): Fault =>
   async ({ redis, lastsMs }) => {
@@ -167,7 +169,7 @@ export const refusing =
     await end(redis)
   }
 
-/** Open connections hear nothing of what is published any more, and are told nothing. */
+/** Open connections receive no published messages, without an error. */
 export const deaf: Fault = async ({ links, lastsMs }) => {
   for (const link of links)
     link.swallow((chunk) => /\r\ns?message\r\n/.test(chunk.toString('latin1')))

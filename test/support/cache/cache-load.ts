@@ -1,6 +1,6 @@
 /**
- * A load of writers and readers over HTTP on one or more nodes, and what both were told: enough to
- * judge every answer when it is over.
+ * A load of writers and readers over HTTP on one or more nodes. It keeps every answer, so that each
+ * can be judged afterwards.
  */
 
 import type { AttachedAudio } from '../../../src/conversation/wire/audio-schemas.ts'
@@ -15,35 +15,43 @@ import {
   turnsOf,
 } from '../transfer/dialogues.ts'
 import { seeded } from '../writing/writer.ts'
-import { type Asked, digestOf, type KnownChange, type SeenRead } from './read-judge.ts'
+import {
+  type AcknowledgedChange,
+  digestOf,
+  type ReadRecord,
+  type ReadRequest,
+} from './read-judge.ts'
 
-/** A conversation, and all that was told of it. */
+/** A conversation with all changes acknowledged to its writers and all its reads. */
 export type Talk = {
   readonly id: string
-  readonly changes: KnownChange[]
-  /** Since the last judgement. */
-  reads: SeenRead[]
-  /** The newest version that the cache has shown up to then. */
-  shown: number
-  /** The newest version acknowledged, with its cursor, and the newest seq. */
+  readonly changes: AcknowledgedChange[]
+  /** The reads since the last judgement. */
+  reads: ReadRecord[]
+  /** The newest version in an answer from the cache before the last judgement. */
+  newestShown: number
+  /** The newest acknowledged version with its cursor, and the newest seq. */
   version: number
   cursor: string | undefined
   lastSeq: number
 }
 
 export type Load = {
-  /** What its readers waited, in milliseconds. */
-  readonly waits: number[]
+  /** Milliseconds that each read took. */
+  readonly readMs: number[]
   requests(): number
-  /** One sentence each. */
+  /** One sentence for each failed request. */
   readonly failures: string[]
-  /** Resolves when every request under way is answered. */
+  /** Resolves when every request in flight is answered. */
   stop(): Promise<void>
 }
 
 const writers = 4
 const readers = 10
-/** Between the requests of one writer or reader: the machine shall be busy, and not full. */
+/**
+ * The mean pause between two requests of a writer or reader, so that the machine is busy but not
+ * full.
+ */
 const writerPauseMs = 80
 const readerPauseMs = 80
 
@@ -53,14 +61,17 @@ export async function createTalks(base: string, count: number): Promise<Talk[]> 
     id,
     changes: [],
     reads: [],
-    shown: 0,
+    newestShown: 0,
     version: 1,
     cursor: undefined,
     lastSeq: 0,
   }))
 }
 
-/** Real turns, again and again; made up ones where the dialogues are not at hand. */
+/**
+ * Returns the turns of real dialogues in rotation; invented ones if the dialogues are not
+ * downloaded.
+ */
 export function createTurns(): () => NewTurn {
   const turns = dialoguesAreHere
     ? dialogueFiles.flatMap(readDialogues).flatMap((dialogue) => turnsOf(dialogue, sentences))
@@ -76,7 +87,7 @@ export function createTurns(): () => NewTurn {
   }
 }
 
-/** Gives every conversation so many turns, as fast as it goes. */
+/** Records `turns` turns in every conversation, as fast as it can. */
 export async function fill(
   nodes: readonly Node[],
   talks: readonly Talk[],
@@ -113,7 +124,7 @@ export function startLoad(options: {
     if (item === undefined) throw new Error('nothing to pick from')
     return item
   }
-  const askedOf = ({ lastSeq }: Talk): Asked => {
+  const randomRequest = ({ lastSeq }: Talk): ReadRequest => {
     const dice = random()
     if (dice < 0.7) return { last: 50 }
     if (dice < 0.8) return { newest: 20 }
@@ -122,15 +133,15 @@ export function startLoad(options: {
   }
   const lines = [
     ...Array.from({ length: writers }, () => {
-      // Only their own: what one message was last given is then known.
-      const mine: { talk: Talk; messageId: string }[] = []
+      // A writer attaches only to messages of its own, so the last audio of each message is known.
+      const ownMessages: { talk: Talk; messageId: string }[] = []
       return run(writerPauseMs, async () => {
-        if (mine.length === 0 || random() < 0.8) {
+        if (ownMessages.length === 0 || random() < 0.8) {
           const talk = pick(talks)
           const messageId = await client.record(talk, nextTurn())
-          if (messageId !== undefined) mine.push({ talk, messageId })
+          if (messageId !== undefined) ownMessages.push({ talk, messageId })
         } else {
-          const { talk, messageId } = pick(mine)
+          const { talk, messageId } = pick(ownMessages)
           await client.attach(talk, messageId)
         }
       })
@@ -138,12 +149,12 @@ export function startLoad(options: {
     ...Array.from({ length: readers }, () =>
       run(readerPauseMs, async () => {
         const talk = pick(talks)
-        await client.read(talk, askedOf(talk), pick(['strong', 'eventual', 'floor']))
+        await client.read(talk, randomRequest(talk), pick(['strong', 'eventual', 'floor']))
       }),
     ),
   ]
   return {
-    waits: client.waits,
+    readMs: client.waits,
     requests: client.requests,
     failures: client.failures,
     async stop() {
@@ -154,8 +165,8 @@ export function startLoad(options: {
 }
 
 /**
- * Reads every conversation on every node, trusting the cache alone, until each was once answered
- * from there, with all that was acknowledged before.
+ * Reads every conversation on every node from the cache alone, until each answer was once from the
+ * cache, with every version acknowledged before it.
  */
 export async function untilWhole(
   nodes: readonly Node[],
@@ -163,31 +174,31 @@ export async function untilWhole(
   withinMs: number,
 ): Promise<void> {
   const end = performance.now() + withinMs
-  const left = nodes.flatMap((node) => talks.map((talk) => ({ node, talk })))
+  const unfinished = nodes.flatMap((node) => talks.map((talk) => ({ node, talk })))
   const work = async () => {
-    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    for (let next = unfinished.pop(); next !== undefined; next = unfinished.pop()) {
       const { node, talk } = next
       const { version } = talk
       const client = createClient([node], Math.random)
       const read = await client.read(talk, { last: 50 }, 'eventual')
       if (read?.source === 'cache' && read.version >= version) continue
       if (performance.now() > end) throw new Error(`${talk.id} is not in the cache again`)
-      left.unshift(next)
-      // Whoever looks must not be the load.
+      unfinished.unshift(next)
+      // These reads must not load the machine.
       await Bun.sleep(10)
     }
   }
   await Promise.all([work(), work()])
 }
 
-/** Notes what it is told with the conversation. */
+/** A client of random nodes. It stores each answer in the conversation's `Talk`. */
 function createClient(nodes: readonly Node[], random: () => number) {
   const waits: number[] = []
   const failures: string[] = []
   let requests = 0
   let audio = 0
 
-  /** The answer's text, where it is one. */
+  /** Returns headers and text of a successful answer, otherwise undefined. */
   const ask = async (method: string, path: string, body?: unknown) => {
     const base = nodes[Math.floor(random() * nodes.length)]?.url ?? ''
     requests += 1
@@ -206,9 +217,13 @@ function createClient(nodes: readonly Node[], random: () => number) {
     }
     return undefined
   }
-  const tell = (talk: Talk, { version, cursor }: RecordedTurn | AttachedAudio, told: Message[]) => {
-    talk.changes.push({ version, messages: told })
-    talk.lastSeq = Math.max(talk.lastSeq, ...told.map(({ seq }) => seq))
+  const note = (
+    talk: Talk,
+    { version, cursor }: RecordedTurn | AttachedAudio,
+    messages: Message[],
+  ) => {
+    talk.changes.push({ version, messages })
+    talk.lastSeq = Math.max(talk.lastSeq, ...messages.map(({ seq }) => seq))
     if (version < talk.version) return
     talk.version = version
     talk.cursor = cursor
@@ -219,25 +234,29 @@ function createClient(nodes: readonly Node[], random: () => number) {
     failures,
     requests: () => requests,
 
-    /** Answers the id of the assistant's message. */
+    /** Returns the id of the assistant's message. */
     async record(talk: Talk, turn: NewTurn): Promise<string | undefined> {
       const answer = await ask('POST', `${talk.id}/turns`, turn)
       if (answer === undefined) return undefined
-      const told: RecordedTurn = JSON.parse(answer.text)
-      tell(talk, told, told.messages)
-      return told.assistantMessageId
+      const recorded: RecordedTurn = JSON.parse(answer.text)
+      note(talk, recorded, recorded.messages)
+      return recorded.assistantMessageId
     },
 
     async attach(talk: Talk, messageId: string): Promise<void> {
       const ttsAudioUrls = [`https://audio.example/${messageId}/${++audio}`]
       const answer = await ask('PUT', `${talk.id}/messages/${messageId}/tts`, { ttsAudioUrls })
       if (answer === undefined) return
-      const told: AttachedAudio = JSON.parse(answer.text)
-      tell(talk, told, [told.message])
+      const attached: AttachedAudio = JSON.parse(answer.text)
+      note(talk, attached, [attached.message])
     },
 
-    async read(talk: Talk, asked: Asked, mode: SeenRead['mode']): Promise<SeenRead | undefined> {
-      const query = queryOf(asked)
+    async read(
+      talk: Talk,
+      request: ReadRequest,
+      mode: ReadRecord['mode'],
+    ): Promise<ReadRecord | undefined> {
+      const query = queryOf(request)
       if (mode === 'eventual') query.set('consistency', 'eventual')
       const { version, cursor } = talk
       let floor = mode === 'strong' ? version : 0
@@ -245,15 +264,15 @@ function createClient(nodes: readonly Node[], random: () => number) {
         query.set('minCursor', cursor)
         floor = decodeCursor(talk.id, cursor)
       }
-      const route = 'last' in asked ? 'history' : 'messages'
+      const route = 'last' in request ? 'history' : 'messages'
       const startedAt = performance.now()
       const answer = await ask('GET', `${talk.id}/${route}?${query}`)
       const endedAt = performance.now()
       if (answer === undefined) return undefined
       waits.push(endedAt - startedAt)
       const body: { version: number; messages: Message[] } = JSON.parse(answer.text)
-      const read: SeenRead = {
-        asked,
+      const read: ReadRecord = {
+        request,
         mode,
         floor,
         startedAt,
@@ -268,7 +287,8 @@ function createClient(nodes: readonly Node[], random: () => number) {
   }
 }
 
-function queryOf(asked: Asked): URLSearchParams {
-  if ('newest' in asked) return new URLSearchParams({ order: 'desc', limit: String(asked.newest) })
-  return new URLSearchParams(Object.entries(asked).map(([name, value]) => [name, String(value)]))
+function queryOf(request: ReadRequest): URLSearchParams {
+  if ('newest' in request)
+    return new URLSearchParams({ order: 'desc', limit: String(request.newest) })
+  return new URLSearchParams(Object.entries(request).map(([name, value]) => [name, String(value)]))
 }

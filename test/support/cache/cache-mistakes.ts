@@ -1,4 +1,4 @@
-/** Ways to get a cache wrong. Each must be caught by the model, or the model proves nothing. */
+/** Mistakes in the cache. The model must find each of them, or it proves nothing. */
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
 import { OwnCache } from '../../../src/conversation/cache/own-cache.ts'
 import { cacheRule, type Entry, type Head, stubOf } from '../../../src/conversation/cache/rule.ts'
@@ -11,7 +11,7 @@ import { changed } from './changed.ts'
 const textsOf = (texts: ReadonlyMap<number, Uint8Array>) =>
   [...texts].sort(([a], [b]) => a - b).map(([, text]) => text)
 
-/** A store whose commits are changed on their way. */
+/** A KV whose commits are changed on their way. */
 const withChecks =
   (change: (kv: Kv, atomic: ReturnType<Kv['atomic']>) => void) =>
   (kv: Kv): Kv => ({
@@ -69,7 +69,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     },
   },
 
-  'a gap before a commit is not seen': {
+  'a gap before a commit is not noticed': {
     rule: {
       ...cacheRule,
       apply: (head, applied) =>
@@ -77,35 +77,39 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     },
   },
 
-  'a late writer takes the version back': {
+  'a late writer lowers the version': {
     rule: {
       ...cacheRule,
       apply(head, applied) {
         if (head === undefined || head.version <= applied.version)
           return cacheRule.apply(head, applied)
-        return { head: { ...head, version: applied.version }, put: applied.texts, drop: [] }
+        return {
+          head: { ...head, version: applied.version },
+          texts: applied.texts,
+          droppedSeqs: [],
+        }
       },
     },
   },
 
-  'memory of one process takes any snapshot': withOwn((cache) => ({
+  'the memory of one process accepts any snapshot': withOwn((cache) => ({
     async fill(tenant, id, seen, snapshot) {
       const now = await cache.read(tenant, id, 64)
-      await cache.fill(tenant, id, now?.seen ?? seen, snapshot)
+      await cache.fill(tenant, id, now?.headEntry ?? seen, snapshot)
     },
   })),
 
-  'memory of one process does not see a gap': withOwn((cache) => ({
+  'the memory of one process does not notice a gap': withOwn((cache) => ({
     effect: {
       ...cache.effect,
       committed(commit) {
-        const version = cache.ready(commit.tenant, commit.conversationId)?.window.version
+        const version = cache.readyWindow(commit.tenant, commit.conversationId)?.window.version
         cache.effect.committed({ ...commit, from: version ?? commit.from })
       },
     },
   })),
 
-  'holes are served': {
+  'windows with missing messages are served': {
     rule: {
       ...cacheRule,
       window(head: Head, newestFirst: readonly Entry[], wanted: number) {
@@ -119,7 +123,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 
   'the snapshot is older than the remembered stamp': {
     options(options) {
-      // The one that the read before took.
+      // The snapshot that the read before took.
       let early: Promise<Window> | undefined
       const take = async (tenant: string, id: string) => {
         const principal = { tenant, subject: 'local', scopes: 'all' } as const
@@ -139,7 +143,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 
   'versionstamps are used again': {
     kv: withChecks((kv, atomic) => {
-      // As if whatever stands at a place were always the same entry.
+      // As if every entry under one key had the same versionstamp.
       const { check, commit } = {
         check: atomic.check.bind(atomic),
         commit: atomic.commit.bind(atomic),
@@ -173,7 +177,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
         ...options,
         versions: {
           current(tenant, id) {
-            // Joins a question that is under way.
+            // Joins a question that is in flight.
             asked ??= options.versions.current(tenant, id).finally(() => {
               asked = undefined
             })
@@ -184,7 +188,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     },
   },
 
-  'the floor is not looked at': {
+  'the floor is not checked': {
     histories: (histories) =>
       changed(histories, {
         history: (principal, id, { minCursor, ...ask }) =>
@@ -196,13 +200,13 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       }),
   },
 
-  'ready bytes are served without asking': withCache((cache) => ({
-    version: async (tenant, id) => cache.ready(tenant, id)?.window.version,
+  'ready windows are served without a check of their version': withCache((cache) => ({
+    version: async (tenant, id) => cache.readyWindow(tenant, id)?.window.version,
   })),
 }
 
 export const erasureMistakes: Readonly<Record<string, Mistake>> = {
-  'memory of one process keeps what was erased': withOwn(() => ({ erase: async () => true })),
+  'the memory of one process keeps erased messages': withOwn(() => ({ erase: async () => true })),
 
   'an erasure leaves the messages': {
     kv: withChecks((_, atomic) => {
@@ -211,13 +215,13 @@ export const erasureMistakes: Readonly<Record<string, Mistake>> = {
   },
 }
 
-/** Of a store that refuses whatever is to be written, for some time. */
+/** Mistakes that show only if the KV refuses all writes for some time. */
 export const refusalMistakes: Readonly<Record<string, Mistake>> = {
   'a refused write does not open the breaker': {
     refusal: new KvError('refused', 'READONLY'),
   },
 
-  'what was refused is not made up for': {
+  'refused writes are not healed': {
     rule: {
       ...cacheRule,
       apply: (head, applied) =>
@@ -229,7 +233,7 @@ export const refusalMistakes: Readonly<Record<string, Mistake>> = {
 }
 
 export const listMistakes: Readonly<Record<string, Mistake>> = {
-  'an erased conversation is served by ready bytes': {
+  'an erased conversation is served from a ready window': {
     options: (options) => ({ ...options, isErased: () => false }),
   },
 }

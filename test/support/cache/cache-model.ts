@@ -1,8 +1,8 @@
 /**
- * The real cache code of two nodes in a world whose every step is chosen: commits, effects that come
- * late, twice or never, reads, evictions and restarts; and each call of the store and the database
- * runs, and is answered, when the schedule says so. The database is a list of what was committed. The
- * store may refuse whatever is to be written, and go on answering reads.
+ * Runs the real cache code of two nodes in a world in which the schedule chooses every step:
+ * commits, effects that run late, twice or never, reads, evictions and restarts. It also chooses
+ * when each call of the KV and of the database runs, and when it is answered. The database is a
+ * list of committed states. The KV may refuse all writes and still answer reads.
  */
 import type { Cache } from '../../../src/conversation/cache/cache.ts'
 import { createErasures, type Erasures } from '../../../src/conversation/cache/erasures.ts'
@@ -41,25 +41,25 @@ export type Step =
       readonly mode: 'strong' | 'eventual' | 'floor'
       readonly last: number
     }
-  /** All of the conversation goes from the store, a message of it, or the process of a node. */
-  | { readonly type: 'evict' | 'expire' | 'restartStore' }
+  /** The KV loses the conversation (`evict`), one message (`expire`), or everything. */
+  | { readonly type: 'evict' | 'expire' | 'restartKv' }
   | { readonly type: 'restartNode' | 'erase'; readonly node: number }
-  /** From now on the store takes no writes, or takes them again. */
+  /** The KV begins to refuse writes, or ends it. */
   | { readonly type: 'refuse' | 'accept' }
-  /** A node looks for what was erased. */
+  /** A node polls the erasures. */
   | { readonly type: 'poll'; readonly node: number }
 
-/** A mistake that the check must see; what it does not name is as it should be. */
+/** A mistake that the model must find. Members that it does not set are right. */
 export type Mistake = {
   readonly rule?: CacheRule
   readonly kv?: (kv: Kv) => Kv
-  /** What a write is refused with. */
+  /** The error of a refused write. */
   readonly refusal?: KvError
-  /** What the store has after a restart. */
+  /** Fills the KV after a restart. */
   readonly restart?: (kv: Kv, dump: Dump) => Promise<void>
   readonly options?: (options: HistoriesOptions) => HistoriesOptions
   readonly histories?: (histories: Histories) => Histories
-  /** One process, whose memory is the cache: instead of two on a store. */
+  /** Makes the cache in memory of one process, which takes the place of two nodes on a KV. */
   readonly own?: () => Cache
 }
 
@@ -70,7 +70,7 @@ const id = '0192f0c1-7c00-7000-8000-000000000001'
 const principal = { tenant, subject: 'local', scopes: 'all' } as const
 const prefix = kvKeys.history(tenant, id)
 
-/** Throws where an answer is wrong. `choices` say what happens next; they are used again from the start. */
+/** Throws if an answer is wrong. `choices` decide what happens next; they repeat from the start. */
 export async function runSchedule(
   kv: Kv,
   steps: readonly Step[],
@@ -79,22 +79,22 @@ export async function runSchedule(
 ): Promise<void> {
   const world = new World(kv, choices, mistake)
   await clear(kv)
-  const left = [...steps]
-  // Hasty schedules begin much before anything ends; in calm ones the cache has time to be of use.
+  const remaining = [...steps]
+  // In hasty schedules many steps begin before one ends; in calm ones the cache fills and is used.
   const pace = [3, 12, 40][(choices[0] ?? 0) % 3] ?? 3
-  for (let step = left.shift(); step !== undefined || world.pending.length > 0; ) {
+  for (let step = remaining.shift(); step !== undefined || world.pending.length > 0; ) {
     const isNext = step !== undefined && (world.pending.length === 0 || world.choose(pace) === 0)
     if (isNext && step !== undefined) {
       await world.start(step)
-      step = left.shift()
+      step = remaining.shift()
     } else await world.release()
-    // It looks again and again until it may write: a schedule has an end.
+    // A node probes until the KV accepts writes, and a schedule must end.
     if (step === undefined) world.accept()
   }
   await world.end()
 }
 
-/** In one process whose memory it is, all that can go is the conversation. */
+/** A cache in memory of one process loses nothing but whole conversations. */
 const isLoss = ({ type }: Step) => /^(evict|expire|restart)/.test(type)
 
 async function clear(kv: Kv): Promise<void> {
@@ -109,12 +109,12 @@ type Node = {
   readonly cache: Cache
   readonly histories: Histories
   readonly erasures: Erasures
-  readonly known: Known
+  readonly state: NodeState
 }
 
-/** What a node was told, and must not fall behind from then on. */
-type Known = {
-  /** The newest version that it failed to write because the store refuses. */
+/** Facts that a node has learned. Its later answers must not fall behind them. */
+type NodeState = {
+  /** The newest version that the node could not write, because the KV refused it. */
   refusedVersion: number
   isErased: boolean
 }
@@ -123,17 +123,17 @@ const readOnly = new KvError('refused', 'READONLY', { refusesWrites: true })
 
 class World {
   readonly pending: (() => Promise<void> | void)[] = []
-  /** Those that come last, whatever came after them: a paused process, a packet on a long way. */
+  /** Calls that run after all others, as of a paused process or a packet on a long way. */
   private readonly stragglers = new Set<() => Promise<void> | void>()
-  /** What was in the database at each version. */
+  /** The messages in the database at each version. */
   private readonly states: Message[][] = [[]]
   private readonly reads: Promise<void>[] = []
   private readonly nodes: Node[] = []
   private readonly retired: Node[] = []
   private isErased = false
-  /** The cache has confirmed that it holds nothing of it. */
+  /** The cache has confirmed that it has no message of the erased conversation. */
   private isErasedInCache = false
-  /** The row that the erasing call has left. */
+  /** The row that the erasing call left. */
   private erasureRow: { tenant: string; id: string; version: number; isPast: false } | undefined
   private isRefusing = false
   private newestCached = 0
@@ -150,14 +150,14 @@ class World {
     this.choices = choices
     this.mistake = mistake
     const first = this.createNode()
-    // A cache of one process is everybody's.
+    // Both nodes share the cache in memory of one process.
     this.nodes = [first, mistake.own === undefined ? this.createNode() : first]
   }
 
   choose(count: number): number {
     const choice = this.choices[this.at % this.choices.length] ?? 0
     this.at += 1
-    // The same few choices must not mean the same schedule again and again.
+    // Few choices repeated must not repeat the same schedule.
     return (choice + Math.floor(this.at / this.choices.length)) % count
   }
 
@@ -195,17 +195,18 @@ class World {
         break
       case 'expire': {
         const entries = await dumpOf(this.kv)
-        const gone = entries[this.choose(Math.max(1, entries.length))]
-        if (gone !== undefined && typeof gone.key[2] === 'number') await this.kv.delete(gone.key)
+        const expired = entries[this.choose(Math.max(1, entries.length))]
+        if (expired !== undefined && typeof expired.key[2] === 'number')
+          await this.kv.delete(expired.key)
         break
       }
-      case 'restartStore': {
+      case 'restartKv': {
         await clear(this.kv)
         await this.mistake.restart?.(this.kv, this.dump)
         break
       }
       case 'restartNode': {
-        // What it still has under way goes on: as a process that was paused, and is thought dead.
+        // Calls of the old node continue, as those of a paused process that was taken for dead.
         const node = this.nodes[step.node]
         if (node !== undefined) this.retired.push(node)
         this.nodes[step.node] = this.createNode()
@@ -241,13 +242,14 @@ class World {
     await Promise.all(this.reads)
     while (this.pending.length > 0) await this.release()
     await Promise.all(all)
-    // Nodes on a store may keep a window at hand: they ask before they serve it.
-    const isKept = this.nodes.some(({ cache }) => cache.ready(tenant, id) !== undefined)
+    // Nodes on a KV may keep a ready window, because they check its version before they serve it.
+    const isKept = this.nodes.some(({ cache }) => cache.readyWindow(tenant, id) !== undefined)
     if (this.isErasedInCache && this.mistake.own !== undefined && isKept)
-      throw new Error('a window was erased, and is there')
-    const kept = this.isErasedInCache ? await dumpOf(this.kv) : []
-    for (const { key } of kept)
-      if (typeof key[2] === 'number') throw new Error(`message ${key[2]} was erased, and is there`)
+      throw new Error('a window was erased but is still kept')
+    const entriesLeft = this.isErasedInCache ? await dumpOf(this.kv) : []
+    for (const { key } of entriesLeft)
+      if (typeof key[2] === 'number')
+        throw new Error(`message ${key[2]} was erased but is still stored`)
     if (this.failure !== undefined) throw this.failure
   }
 
@@ -274,14 +276,14 @@ class World {
       messages: touched,
       touched: 'messages',
     }
-    const told = this.nodes[node]
-    const tell = () => {
-      // It is not even asked then.
-      if (told?.cache.takesWrites() === false) told.known.refusedVersion = version
-      told?.cache.effect.committed(commit)
+    const committer = this.nodes[node]
+    const runEffect = () => {
+      // The node does not even call the KV then.
+      if (committer?.cache.acceptsWrites() === false) committer.state.refusedVersion = version
+      committer?.cache.effect.committed(commit)
     }
-    if (effect === 'now' || effect === 'twice') tell()
-    if (effect === 'late' || effect === 'twice') this.pending.push(tell)
+    if (effect === 'now' || effect === 'twice') runEffect()
+    if (effect === 'late' || effect === 'twice') this.pending.push(runEffect)
   }
 
   private erase(node: number): void {
@@ -296,7 +298,7 @@ class World {
       ...{ tenant, conversationId: id, from: version - 1, version },
       ...{ messages: [], touched: 'erased' },
     })
-    erasing.known.isErased = true
+    erasing.state.isErased = true
     void erasing.cache.erase(tenant, id, version).then((isDone) => {
       if (isDone) this.isErasedInCache = true
     })
@@ -305,12 +307,12 @@ class World {
   private read({ node, mode, last }: Extract<Step, { type: 'read' }>): void {
     if (this.version === 0) return
     const floor = 1 + this.choose(this.version)
-    const known = this.nodes[node]?.known
+    const state = this.nodes[node]?.state
     const demanded = mode === 'strong' ? this.version : mode === 'floor' ? floor : 0
-    const atLeast = Math.max(demanded, known?.refusedVersion ?? 0)
+    const atLeast = Math.max(demanded, state?.refusedVersion ?? 0)
     const cachedBefore = this.newestCached
-    const isGone =
-      this.isErasedInCache || known?.isErased === true || (mode === 'strong' && this.isErased)
+    const mustBeErased =
+      this.isErasedInCache || state?.isErased === true || (mode === 'strong' && this.isErased)
     const options = {
       strong: { consistency: 'strong' },
       eventual: { consistency: 'eventual' },
@@ -322,7 +324,10 @@ class World {
         ...options[mode],
       })
       if (answer === undefined) return
-      if (isGone) throw new Error(`${mode} read from the ${answer.source}: it was erased before`)
+      if (mustBeErased)
+        throw new Error(
+          `${mode} read from the ${answer.source}: the conversation was erased before`,
+        )
       this.judge(answer, { mode, last, atLeast, cachedBefore })
       if (answer.source === 'cache') this.newestCached = Math.max(this.newestCached, answer.version)
     }
@@ -336,23 +341,23 @@ class World {
 
   private judge(
     { version, texts, source }: PrintedPage,
-    asked: { mode: string; last: number; atLeast: number; cachedBefore: number },
+    request: { mode: string; last: number; atLeast: number; cachedBefore: number },
   ): void {
-    const say = (what: string) => {
-      throw new Error(`${asked.mode} read of ${asked.last} from the ${source}: ${what}`)
+    const fail = (what: string) => {
+      throw new Error(`${request.mode} read of ${request.last} from the ${source}: ${what}`)
     }
-    if (version < asked.atLeast) say(`is at ${version}, and must reach ${asked.atLeast}`)
-    if (source === 'cache' && version < asked.cachedBefore)
-      say(`is at ${version} after another was at ${asked.cachedBefore}`)
-    const truth = this.states[version]?.slice(-asked.last).map(textOf)
-    if (truth === undefined) say(`is at ${version}, which was never committed`)
+    if (version < request.atLeast) fail(`is at ${version}, and must reach ${request.atLeast}`)
+    if (source === 'cache' && version < request.cachedBefore)
+      fail(`is at ${version} after another was at ${request.cachedBefore}`)
+    const truth = this.states[version]?.slice(-request.last).map(textOf)
+    if (truth === undefined) fail(`is at ${version}, which was never committed`)
     const found = texts.map((text) => new TextDecoder().decode(text))
     if (JSON.stringify(found) !== JSON.stringify(truth))
-      say(`is not what was at ${version}: ${found.length} messages`)
+      fail(`is not what was at ${version}: ${found.length} messages`)
   }
 
   private createNode(): Node {
-    const known: Known = { refusedVersion: 0, isErased: false }
+    const state: NodeState = { refusedVersion: 0, isErased: false }
     const refused = { version: 0 }
     const kv = this.scheduled(this.mistake.kv?.(this.kv) ?? this.kv, refused)
     const { own } = this.mistake
@@ -361,7 +366,7 @@ class World {
       cacheFailed(what: string, _: string, error: unknown) {
         const isRefused = error instanceof KvError && error.message === readOnly.message
         if (what === 'apply' && isRefused)
-          known.refusedVersion = Math.max(known.refusedVersion, refused.version)
+          state.refusedVersion = Math.max(state.refusedVersion, refused.version)
       },
     }
     const cache =
@@ -371,14 +376,14 @@ class World {
         isShared: true,
         events,
         ttlSeconds: 600,
-        later: (work) => {
+        startTimer: (work) => {
           this.pending.push(work)
           return () => {
             const at = this.pending.indexOf(work)
             if (at >= 0) this.pending.splice(at, 1)
           }
         },
-        // The schedule decides what is late.
+        // The schedule decides which call is late.
         deadlineMs: 1_000_000,
         readyBytesMax: 1_000_000,
         ...(this.mistake.rule === undefined ? {} : { rule: this.mistake.rule }),
@@ -395,7 +400,7 @@ class World {
           messages: messages.slice(-(last ?? messages.length)),
         })
       })
-    // Only what the reads of histories use is there.
+    // Histories use only these two functions.
     const reader = {
       newest: (_: unknown, __: string, { limit }: { limit: number }) => snapshot(limit),
       history: (_: unknown, __: string, { last }: { last?: number }) => snapshot(last),
@@ -405,12 +410,12 @@ class World {
       if (row === undefined) return Promise.resolve([])
       return Promise.resolve([row])
     }
-    // Only what the erasures ask is answered.
+    // Answers only the statements of the erasures.
     const database = {
       query: async ({ text }: { text: string }) => {
         if (!text.startsWith('DELETE')) {
           const found = await this.call(rows)
-          if (found.length > 0) known.isErased = true
+          if (found.length > 0) state.isErased = true
           return found
         }
         this.isErasedInCache = true
@@ -436,10 +441,15 @@ class World {
       historyMessagesMax: 10_000,
     }
     const histories = new Histories(this.mistake.options?.(options) ?? options)
-    return { cache, erasures, known, histories: this.mistake.histories?.(histories) ?? histories }
+    return {
+      cache,
+      erasures,
+      state,
+      histories: this.mistake.histories?.(histories) ?? histories,
+    }
   }
 
-  /** Runs when it is released, and answers when that is released. */
+  /** Runs `work` at one step of the schedule, and answers at a later one. */
   private call<T>(work: () => Promise<T>, mayBeLost = false): Promise<T> {
     return new Promise((resolve, reject) => {
       const fate = mayBeLost ? this.choose(60) : 0
@@ -458,7 +468,7 @@ class World {
     })
   }
 
-  /** The store, each call of which waits for the schedule. */
+  /** Returns the KV with every call under control of the schedule. */
   private scheduled(kv: Kv, refused: { version: number }): Kv {
     const call = <T>(work: () => Promise<T>) => this.call(work, true)
     const write = <T>(work: () => Promise<T>, version = 0) =>
@@ -508,7 +518,7 @@ class World {
 
 const textOf = (message: Message) => new TextDecoder().decode(printMessage(message))
 
-/** The human message stands before its answer; some are too large for a window. */
+/** A human message precedes its answer. Some messages are too large for a window. */
 function messageAt(seq: number, version: number, adds: number): Message {
   const isHuman = adds === 2 && seq % 2 === 1
   const size = version % 11 === 10 ? 70_000 : version % 5 === 4 ? 20_000 : 10
@@ -520,5 +530,5 @@ function messageAt(seq: number, version: number, adds: number): Message {
   })
 }
 
-/** Everything that can go on without the schedule has gone on. */
+/** Resolves once all work that needs no step of the schedule is done. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve))

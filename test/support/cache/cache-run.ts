@@ -1,4 +1,6 @@
-/** One run of load with one fault in it: what was asked, what was wrong, and how long until all was well. */
+/**
+ * One run of load with one fault in it: its requests, its wrong answers, and the time to recover.
+ */
 import { openDatabase } from '../../../adapters/open.ts'
 import { Reader } from '../../../src/conversation/reading/reader.ts'
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
@@ -14,11 +16,14 @@ export type Run = {
   readonly requests: number
   readonly failures: readonly string[]
   readonly wrong: readonly string[]
-  /** Of the readers' answers, 0 to 1. */
+  /** The share of answers from the cache, 0 to 1. */
   readonly fromCache: number
-  /** Milliseconds that all but one in a hundred reads stayed below. */
+  /** Milliseconds within which 99 % of the reads were answered. */
   readonly p99: number
-  /** Milliseconds from the end of the fault until all came from the cache again; none for `off`. */
+  /**
+   * Milliseconds from the end of the fault until every answer is from the cache; undefined without
+   * fault.
+   */
   readonly wholeMs: number | undefined
 }
 
@@ -26,7 +31,7 @@ export type RunOptions = {
   readonly nodes: readonly Node[]
   readonly talks: readonly Talk[]
   readonly nextTurn: () => NewTurn
-  /** Before the fault, the fault, and the whole run at least. */
+  /** Milliseconds before the fault, of the fault, and at least of the whole run. */
   readonly leadMs: number
   readonly faultMs: number
   readonly wholeRunMs: number
@@ -35,7 +40,7 @@ export type RunOptions = {
   readonly links: readonly TestProxy[]
 }
 
-/** Longer is no healing. */
+/** The most milliseconds that recovery may take. */
 const wholeWithinMs = 15_000
 
 export async function runWithFault(options: RunOptions): Promise<Run> {
@@ -56,7 +61,7 @@ export async function runWithFault(options: RunOptions): Promise<Run> {
   } finally {
     await load.stop()
   }
-  // Nothing moves any more: now each is to be had at exactly its version.
+  // Nothing is written any more: now every answer must have the newest version.
   if (fault !== undefined) await untilWhole(nodes, talks, wholeWithinMs)
   const sources = talks.flatMap(({ reads }) => reads.map(({ source }) => source))
   return {
@@ -64,16 +69,16 @@ export async function runWithFault(options: RunOptions): Promise<Run> {
     failures: load.failures,
     wrong: talks.flatMap(judge),
     fromCache: sources.filter((source) => source === 'cache').length / sources.length,
-    p99: quantile(load.waits, 0.99),
+    p99: quantile(load.readMs, 0.99),
     wholeMs,
   }
 }
 
-/** Judges what was read since the last time. */
+/** Judges the reads since the last judgement. */
 function judge(talk: Talk): string[] {
   const wrong = judgeReads(talk).map((sentence) => `${talk.id}: ${sentence}`)
   const cached = talk.reads.filter(({ source }) => source === 'cache')
-  talk.shown = Math.max(talk.shown, ...cached.map(({ version }) => version))
+  talk.newestShown = Math.max(talk.newestShown, ...cached.map(({ version }) => version))
   talk.reads = []
   return wrong
 }
@@ -83,7 +88,7 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** What writers were told, beside what is in the database: one sentence a difference. */
+/** One sentence for each difference between the acknowledged changes and the database. */
 export async function differences(databaseUrl: string, talks: readonly Talk[]): Promise<string[]> {
   await using database = await openDatabase({
     url: databaseUrl,
@@ -101,12 +106,12 @@ export async function differences(databaseUrl: string, talks: readonly Talk[]): 
   })
   const found: string[] = []
   for (const { id, changes, version } of talks) {
-    const there = await reader.loadCanonicalHistory(localPrincipal, id)
-    if (there.version !== version) found.push(`${id} is at ${there.version}, not ${version}`)
-    const seqs = there.messages.map(({ seq }) => seq)
+    const stored = await reader.loadCanonicalHistory(localPrincipal, id)
+    if (stored.version !== version) found.push(`${id} is at ${stored.version}, not ${version}`)
+    const seqs = stored.messages.map(({ seq }) => seq)
     if (seqs.some((seq, index) => seq !== index + 1)) found.push(`${id} has a hole`)
-    const isSame = stateAt(changes, version).join() === there.messages.map(digestOf).join()
-    if (!isSame) found.push(`${id} has other messages than its writers were told`)
+    const isSame = stateAt(changes, version).join() === stored.messages.map(digestOf).join()
+    if (!isSame) found.push(`${id} has other messages than were acknowledged`)
   }
   return found
 }

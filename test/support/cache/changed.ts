@@ -1,6 +1,9 @@
-/** A part of the service with other methods in some places, for tests that need it to be wrong. */
+/** Replaces methods of a part of the service, for tests that need it to be wrong. */
 
-/** `target`, but for what `changes` names. Private fields stay within reach of the methods that are left. */
+/**
+ * Returns `target` with the members of `changes` in place of its own. Its other methods can
+ * still use its private fields.
+ */
 export function changed<T extends object>(target: T, changes: Partial<T>): T {
   return new Proxy(target, {
     get(_, name) {

@@ -1,11 +1,11 @@
-/** How long the event loop of this process is held while something runs. */
+/** Measures how long the event loop of this process is held. */
 
 const tickMs = 2
 
 /**
- * Runs `work`, and answers the longest time in milliseconds between two looks of a timer. Other
- * processes may take this one's processor away, which is no hold of ours: a stretch counts with the
- * CPU time that this thread used in it, where that is less.
+ * Runs `work`, and returns the longest time in milliseconds between two ticks of a timer. If other
+ * processes take this one's processor away, the loop is not held: an interval counts with the CPU
+ * time of this thread if that is less.
  */
 export async function longestHold(work: () => Promise<unknown>): Promise<number> {
   let longest = 0
@@ -21,7 +21,7 @@ export async function longestHold(work: () => Promise<unknown>): Promise<number>
   const timer = setInterval(look, tickMs)
   try {
     await work()
-    // What is still to come out of the last turn of the loop.
+    // Time for work that the last turn of the loop still causes.
     await new Promise((resolve) => setTimeout(resolve, 2 * tickMs))
   } finally {
     clearInterval(timer)

@@ -1,6 +1,7 @@
 /**
- * Reads of histories from a process of its own, as fast as answers come: arguments are a port, connections
- * and seconds; standard input has the paths, as JSON. Prints what became of it.
+ * Reads histories from a process of its own, as fast as answers arrive. Its arguments are a port,
+ * connections and seconds; its standard input has the paths as JSON. It prints the number of
+ * answers and of failures.
  */
 import { httpLoad, requestBytes } from '../../../bench/load/http-load.ts'
 

@@ -17,8 +17,15 @@ export type Sentence = {
 
 type Passage = Omit<Sentence, 'first'>
 
-const sourceGlob = '{src,adapters,drizzle,test,bench,examples}/**/*.{ts,sql}'
-const documentGlob = '{*.md,docs/**/*.md,drizzle/*.md,bench/*.md,examples/**/*.md}'
+const globs = [
+  ...['src', 'adapters', 'drizzle', 'test', 'bench', 'examples'].flatMap((folder) => [
+    `${folder}/**/*.ts`,
+    `${folder}/**/*.sql`,
+    `${folder}/**/*.md`,
+  ]),
+  '*.md',
+  'docs/**/*.md',
+]
 
 /** Files whose text is history, or is generated from texts that are read elsewhere. */
 const unread = [
@@ -36,7 +43,7 @@ export function readSentences(root: string, folders: readonly string[] = ['']): 
     folders.some((folder) => path.startsWith(folder)) &&
     !unread.some((start) => path.startsWith(start)) &&
     !path.includes('node_modules')
-  const paths = [sourceGlob, documentGlob]
+  const paths = globs
     .flatMap((glob) => [...new Glob(glob).scanSync({ cwd: root })])
     .filter(isRead)
     .sort()

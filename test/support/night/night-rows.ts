@@ -1,33 +1,35 @@
-/** What goes wrong with a database at night, and what the service says of it. */
+/**
+ * The rows of the night table: failures of a database, and the answers and events that they cause.
+ */
 import type { ProblemCode } from '../../../src/problem.ts'
 import type { ServerWorld, World, WorldOptions } from './night-worlds.ts'
 
-/** What of a row is looked at. */
+/** The expected answers, readiness and log of a failure. */
 export type Expected = {
-  /** Of every write that fails; undefined: they succeed. */
+  /** Problem code of every write. Undefined if writes succeed. */
   readonly code: ProblemCode | undefined
-  /** In the log beside the code. */
+  /** SQLSTATE in the log line of a failed write. */
   readonly sqlState?: string
-  /** Reads fail with it. */
+  /** Problem code of reads. Absent if reads succeed. */
   readonly reads?: ProblemCode
-  /** `/readyz` turns red for it; undefined: it stays green. */
+  /** Reason for which `/readyz` answers 503. Undefined if it stays 200. */
   readonly red: ProblemCode | undefined
-  /** `/readyz?for=reads` */
+  /** Reason for which `/readyz?for=reads` answers 503. Absent if it stays 200. */
   readonly redForReads?: ProblemCode
-  /** In lines of the log, beside those of requests. */
+  /** Patterns that lines of the log must match, besides the lines of requests. */
   readonly lines?: readonly RegExp[]
 }
 
 export type Row<W extends World = World> = Expected & {
   readonly name: string
   readonly options?: WorldOptions
-  /** The failure is made by a trigger, where it cannot be had for real. */
-  readonly isMade?: (world: W) => boolean
+  /** Whether a trigger simulates the failure, because this machine cannot produce the real one. */
+  readonly isSimulated?: (world: W) => boolean
   breakIt(world: W): Promise<unknown>
   mend(world: W): Promise<unknown>
 }
 
-/** Runs before every message that is inserted. */
+/** SQL that makes a trigger with this body, which runs before every insert of a message. */
 const onInsert = (body: string) => `
   create function night() returns trigger language plpgsql as $$ begin ${body} return new; end $$;
   create trigger night before insert on conversation_messages for each row execute function night()`
@@ -42,14 +44,14 @@ export const triggered = (body: string) => ({
   },
 })
 
-/** Sessions that were opened before keep what they were opened with. */
+/** Ends the service's sessions: a changed role applies only to sessions that are opened later. */
 const endSessions = ({ sql, role }: ServerWorld) =>
   sql(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`)
 
-/** Takes locks without end, which are in the memory that all sessions share. */
+/** Takes locks until the memory that all sessions share is full. */
 const outOfMemory = 'perform pg_advisory_xact_lock(n) from generate_series(1, 10000000) n;'
 
-/** A server's, which every row below has. */
+/** The expected codes of most rows below: the database refuses the write. */
 const isRefused = { code: 'database-refused', red: 'database-refused' } as const
 
 const readOnly = {
@@ -81,7 +83,7 @@ export const serverRows: readonly Row<ServerWorld>[] = [
     code: 'database-full',
     sqlState: '53100',
     red: 'database-full',
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     async breakIt(world) {
       if (world.disk === undefined)
         return triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
@@ -163,7 +165,8 @@ export const serverRows: readonly Row<ServerWorld>[] = [
     redForReads: 'database-unavailable',
     lines: [/database-lost/],
     async breakIt({ server, sql }) {
-      // A stop writes what is dirty, of every row before; that may take longer than a stop waits.
+      // A stop writes all dirty pages of the rows before, which may take longer than the stop
+      // waits.
       await sql('checkpoint')
       await server.stop()
     },
@@ -232,7 +235,7 @@ export const embeddedRows: readonly Row[] = [
     code: 'database-full',
     sqlState: '53100',
     red: 'database-full',
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     breakIt: async (world) =>
       world.disk === undefined
         ? triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
@@ -248,15 +251,15 @@ export const embeddedRows: readonly Row[] = [
     red: 'database-full',
     redForReads: 'database-full',
     lines: [/it ended, and will be opened again/, /was opened again/],
-    isMade: ({ disk }) => disk === undefined,
+    isSimulated: ({ disk }) => disk === undefined,
     async breakIt(world) {
       if (world.disk === undefined)
         return triggered(`raise exception 'no room' using errcode = '53100';`).breakIt(world)
       world.disk.fill()
-      // Until a file of 16 MiB is full, and there is no room for the next: Postgres ends with a PANIC.
+      // Writes until a log file of 16 MiB is full. There is no room for the next: Postgres panics.
       const text = `select pg_logical_emit_message(true, 'night', repeat('x', 1000000))`
-      for (let isThere = true; isThere; )
-        isThere = await world.sql(text).then(
+      for (let isRunning = true; isRunning; )
+        isRunning = await world.sql(text).then(
           () => true,
           () => false,
         )
@@ -268,7 +271,7 @@ export const embeddedRows: readonly Row[] = [
     name: 'the memory is full',
     ...isRefused,
     sqlState: '53200',
-    isMade: () => true,
+    isSimulated: () => true,
     ...triggered(`raise exception 'no memory' using errcode = '53200';`),
   },
   {

@@ -1,4 +1,4 @@
-/** Services whose database can be broken and mended: on a server, and embedded. */
+/** Services whose database a test can break and mend, on a server or embedded. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,18 +8,18 @@ import { type TestApp, testApp } from '../servers/app.ts'
 import { startPostgres, type TestPostgres } from '../servers/postgres.ts'
 import { mountSmallDisk, type SmallDisk } from '../servers/small-disk.ts'
 
-/** A service, and what an operator can do to its database. */
+/** A service, and the means of an operator to break and mend its database. */
 export type World = AsyncDisposable & {
   readonly app: TestApp
   /** Runs SQL in the service's database: on a server as a superuser, beside the service. */
   sql(text: string): Promise<readonly object[]>
-  /** With little room; undefined where none may be mounted. */
+  /** A small disk that the database's data is on. Undefined if this process may not mount one. */
   readonly disk: SmallDisk | undefined
 }
 
 export type ServerWorld = World & {
   readonly server: TestPostgres
-  /** Of the service. */
+  /** The database role of the service. */
   readonly role: string
   readonly database: string
   /** Begins a transaction with a statement; it stays open until it is committed. */
@@ -28,15 +28,15 @@ export type ServerWorld = World & {
 
 export type WorldOptions = { readonly deadlineMs?: number }
 
-/** Milliseconds between two probes, so that a row takes no minute. */
+/** Milliseconds between two probes: few, so that a row does not take a minute. */
 const probes = { everyMs: 250 }
 
-/** A test's app is slow in silence otherwise. */
+/** Makes the app log slow requests, which the app of a test does not do by default. */
 const slowLines = { slowRequestMs: 1000 }
 
-let made = 0
+let worldsMade = 0
 
-/** The server that all rows share; each row has a database and a role of its own. */
+/** Opens the server that all rows share. Each row gets a database and a role of its own. */
 export async function openServer(settings: Record<string, string> = {}) {
   await using opened = new AsyncDisposableStack()
   const server = opened.use(await startPostgres({ settings }))
@@ -48,8 +48,8 @@ export async function openServer(settings: Record<string, string> = {}) {
   const closing = opened.move()
   return {
     async world({ deadlineMs = 3000 }: WorldOptions = {}): Promise<ServerWorld> {
-      made += 1
-      const [role, database] = [`keeper_${made}`, `night_${made}`]
+      worldsMade += 1
+      const [role, database] = [`keeper_${worldsMade}`, `night_${worldsMade}`]
       await using parts = new AsyncDisposableStack()
       await admin.unsafe(`create role ${role} login`)
       await admin.unsafe(`create database ${database} owner ${role}`)
@@ -109,7 +109,7 @@ export async function openServer(settings: Record<string, string> = {}) {
 
 export type Server = Awaited<ReturnType<typeof openServer>>
 
-/** The embedded database has one session, so its SQL is the service's own. */
+/** Opens an embedded database. It has one session, so `sql` runs in the session of the service. */
 export async function openEmbedded(): Promise<World> {
   await using parts = new AsyncDisposableStack()
   const disk = mountSmallDisk(80)

@@ -1,4 +1,7 @@
-/** A voice agent as a process of its own, with a journal in a file: says each step before it takes it. */
+/**
+ * A voice agent in a process of its own, with a journal in a file. It prints each step before it
+ * takes it.
+ */
 import { writeSync } from 'node:fs'
 import { createClient } from '../../../src/client/client.ts'
 import { openFileJournal } from '../../../src/client/journal/file-journal.ts'

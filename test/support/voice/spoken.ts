@@ -1,4 +1,4 @@
-/** Two spoken turns with everything that can happen to one, and what must be left of them. */
+/** Two spoken turns with every kind of write, and the conversation that they leave. */
 import type { TurnlogClient, Voice } from '../../../src/client/client.ts'
 
 const base = Date.UTC(2026, 0, 1)
@@ -8,29 +8,29 @@ const url = (name: string) => `https://a.example/${name}.wav`
 const turns = [
   {
     key: 'k0',
-    said: 'Is there a table?',
+    text: 'Is there a table?',
     parts: ['Yes, there is.', 'Shall I take it?'],
     first: 'user',
   },
-  { key: 'k1', said: 'Yes, for two.', parts: ['For two.', 'It is done.'], first: 'assistant' },
+  { key: 'k1', text: 'Yes, for two.', parts: ['For two.', 'It is done.'], first: 'assistant' },
 ] as const
 
-/** The same writes under the same keys, however often it runs. `step` is told before each. */
+/** Makes the same writes under the same keys in each run. Calls `step` before each write. */
 export async function speak(voice: Voice, step: (name: string) => void): Promise<void> {
-  for (const [n, { key, said, parts, first }] of turns.entries()) {
+  for (const [n, { key, text, parts, first }] of turns.entries()) {
     const second = 100 * n
     step(`open ${key}`)
     await voice.open({ key, at: at(second) })
-    voice.partial('human', said.slice(0, 5))
+    voice.partial('human', text.slice(0, 5))
     step(`early audio ${key}`)
     await voice.attach({ key, part: 0, text: parts[0], ttsAudioUrl: url(`${key}-0`) })
-    const user = { text: said, voice: { speechEndedAt: at(second + 2) } }
+    const user = { text, voice: { speechEndedAt: at(second + 2) } }
     const assistant = { responses: [...parts], at: at(second + 3), firstAudioAt: at(second + 4) }
     step(`half ${key}`)
     await voice.complete(key, first === 'user' ? { user } : { assistant })
     step(`other half ${key}`)
     const done = await voice.complete(key, first === 'user' ? { assistant } : { user })
-    if (done.assistantMessageId === null) throw new Error('there is no answer')
+    if (done.assistantMessageId === null) throw new Error('the completed turn has no answer')
     step(`interrupt ${key}`)
     await voice.interrupt(done.assistantMessageId, { characters: 8 }, { at: at(second + 5) })
     step(`late audio ${key}`)
@@ -41,8 +41,8 @@ export async function speak(voice: Voice, step: (name: string) => void): Promise
   await voice.end()
 }
 
-/** What a conversation holds of it, without ids that are made anew each time. */
-export async function leftOf(client: TurnlogClient, id: string) {
+/** The content of a conversation, without the ids, which are new in each run. */
+export async function contentOf(client: TurnlogClient, id: string) {
   const { messages } = await client.listMessages(id, { include: 'pending' })
   const { messages: heard } = await client.getHistory(id, { view: 'heard' })
   const { voiceSessions } = await client.listVoiceSessions(id)
@@ -50,8 +50,8 @@ export async function leftOf(client: TurnlogClient, id: string) {
     const { seq, role, state, content, voiceSessionId, ttsAudioUrls, createdAt } = message
     const { heard, interruptedAt, speechEndedAt, firstAudioAt } = message
     const partner = messages.find((other) => other.turnId === message.turnId && other !== message)
-    const place = { seq, role, state, content, voiceSessionId, ttsAudioUrls, createdAt }
-    return { ...place, heard, interruptedAt, speechEndedAt, firstAudioAt, partner: partner?.seq }
+    const stored = { seq, role, state, content, voiceSessionId, ttsAudioUrls, createdAt }
+    return { ...stored, heard, interruptedAt, speechEndedAt, firstAudioAt, partner: partner?.seq }
   }
   return {
     messages: messages.map(shown),

@@ -1,6 +1,6 @@
 /**
- * What holds of spoken turns in whatever order they came, without a model of them: of every state that
- * anybody was shown, and of everything that was acknowledged.
+ * Claims are rules about spoken turns that hold in every order of steps, without a model. They
+ * cover every state that a reader was shown, and every acknowledged write.
  */
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
@@ -15,9 +15,12 @@ import {
   userText,
 } from './voice-words.ts'
 
-/** `answers`, `stored` and `views` are held against the model, `fold` against what REST reads. */
+/**
+ * The names of the rules. `answers`, `stored` and `views` compare with the model, `fold` with reads
+ * over REST.
+ */
 export type Rule =
-  | ('lost' | 'doubled' | 'place' | 'said' | 'heard' | 'audio' | 'replay')
+  | ('lost' | 'doubled' | 'position' | 'said' | 'heard' | 'audio' | 'replay')
   | ('answers' | 'stored' | 'views' | 'fold')
 
 export class Broken extends Error {
@@ -32,11 +35,11 @@ export class Broken extends Error {
 type Answered = { readonly step: Step; readonly frame: ServerFrame }
 
 export class Claims {
-  /** How often something was held to a rule. */
+  /** The number of checks so far. */
   checks = 0
   readonly #turns = new Set<number>()
-  readonly #seen = new Map<string, Map<number, Message>>()
-  readonly #places = new Map<number, string>()
+  readonly #versions = new Map<string, Map<number, Message>>()
+  readonly #idBySeq = new Map<number, string>()
   readonly #answered: Answered[] = []
 
   must(rule: Rule, holds: boolean, what: () => string): void {
@@ -44,16 +47,16 @@ export class Claims {
     if (!holds) throw new Broken(rule, what())
   }
 
-  same(rule: Rule, found: unknown, wanted: unknown, where: string): void {
+  same(rule: Rule, found: unknown, expected: unknown, where: string): void {
     const text = (value: unknown) => JSON.stringify(value, null, 1)
     this.must(
       rule,
-      Bun.deepEquals(found, wanted),
-      () => `${where}: ${text(found)}, and not ${text(wanted)}`,
+      Bun.deepEquals(found, expected),
+      () => `${where}: ${text(found)}, and not ${text(expected)}`,
     )
   }
 
-  asked(step: Step): void {
+  stepSent(step: Step): void {
     if ('key' in step) this.#turns.add(step.key)
   }
 
@@ -70,14 +73,14 @@ export class Claims {
     this.#answered.push({ step, frame })
   }
 
-  /** A message as somebody was shown it, in whatever order. */
-  saw(message: Message): void {
+  /** Checks a message that a reader was shown. Messages may be passed in any order. */
+  messageShown(message: Message): void {
     const { id, seq, version, parts, ttsAudioUrls, heard } = message
-    const place = this.#places.get(seq) ?? id
-    this.#places.set(seq, place)
-    this.must('doubled', place === id, () => `at ${seq} stand ${place} and ${id}`)
-    const versions = this.#seen.get(id) ?? new Map<number, Message>()
-    this.#seen.set(id, versions.set(version, versions.get(version) ?? message))
+    const firstId = this.#idBySeq.get(seq) ?? id
+    this.#idBySeq.set(seq, firstId)
+    this.must('doubled', firstId === id, () => `seq ${seq} has two messages: ${firstId} and ${id}`)
+    const versions = this.#versions.get(id) ?? new Map<number, Message>()
+    this.#versions.set(id, versions.set(version, versions.get(version) ?? message))
     for (const other of versions.values())
       if (other.version <= version) this.#follows(other, message)
       else this.#follows(message, other)
@@ -87,15 +90,17 @@ export class Claims {
       const isRight = made.part === part && made.text === parts[part]
       this.must('audio', isRight, () => `${url} is at part ${part} of ${JSON.stringify(parts)}`)
     }
-    const most = codePoints(parts.join('')).length
-    const isWithin = (heard?.parts ?? 0) <= parts.length && (heard?.characters ?? 0) <= most
+    const charactersMax = codePoints(parts.join('')).length
+    const isWithin =
+      (heard?.parts ?? 0) <= parts.length && (heard?.characters ?? 0) <= charactersMax
     this.must('heard', isWithin, () => `of ${JSON.stringify(parts)}: ${JSON.stringify(heard)}`)
   }
 
   #follows(one: Message, later: Message): void {
     const both = () => `${JSON.stringify(one)}, then ${JSON.stringify(later)}`
-    const isThere = one.seq === later.seq && one.role === later.role && one.turnId === later.turnId
-    this.must('place', isThere, both)
+    const isSamePosition =
+      one.seq === later.seq && one.role === later.role && one.turnId === later.turnId
+    this.must('position', isSamePosition, both)
     const isSaid =
       one.state !== 'filled' || (later.state === 'filled' && later.content === one.content)
     this.must('said', isSaid, both)
@@ -103,11 +108,11 @@ export class Claims {
     if (one.version === later.version) this.same('said', one, later, 'one version of a message')
   }
 
-  /** All there is, in its order. */
+  /** Checks all stored messages, in their order, and all sessions. */
   judge(messages: readonly Message[], sessions: readonly VoiceSession[]): void {
     for (const [index, message] of messages.entries()) {
-      this.must('lost', message.seq === index + 1, () => `nothing is at ${index + 1}`)
-      this.saw(message)
+      this.must('lost', message.seq === index + 1, () => `seq ${index + 1} is missing`)
+      this.messageShown(message)
     }
     const humans = messages.filter(({ role }) => role === 'human')
     const texts = messages.filter(({ state }) => state === 'filled').map(({ content }) => content)
@@ -117,21 +122,24 @@ export class Claims {
       if (role !== 'ai') continue
       const human = humans.find(({ id }) => id === turnId)
       const isBefore = human !== undefined && human.seq < seq
-      this.must('place', isBefore, () => `the answer at ${seq} stands before its question`)
+      this.must('position', isBefore, () => `the answer at seq ${seq} is before its question`)
     }
     for (const answered of this.#answered)
-      this.must('lost', isKept(answered, messages, sessions), () => JSON.stringify(answered))
+      this.must('lost', isStored(answered, messages, sessions), () => JSON.stringify(answered))
   }
 
-  /** The heard view: of what was said a prefix, part by part, unless other words were given. */
-  shown(said: readonly Message[], heard: readonly Message[]): void {
-    const wanted = said.flatMap(({ id, parts, heard }) => {
+  /**
+   * Checks the heard view: it is a prefix of the said view, part by part, unless the report had its
+   * own text.
+   */
+  heardView(said: readonly Message[], heard: readonly Message[]): void {
+    const expected = said.flatMap(({ id, parts, heard }) => {
       const shown = heardParts(parts, heard)
       return shown.parts.length === 0 ? [] : [{ id, ...shown }]
     })
-    this.same('heard', ids(heard), ids(wanted), 'heard is what was not unheard')
+    this.same('heard', ids(heard), ids(expected), 'the messages of the heard view')
     for (const { id, parts } of heard) {
-      const { isQuoted } = wanted.find((each) => each.id === id) ?? { isQuoted: false }
+      const { isQuoted } = expected.find((each) => each.id === id) ?? { isQuoted: false }
       const whole = said.find((each) => each.id === id)?.parts ?? []
       const isPrefix = parts.every((part, n) =>
         n < parts.length - 1 ? part === whole[n] : whole[n]?.startsWith(part) === true,
@@ -143,8 +151,8 @@ export class Claims {
 
 const ids = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id)
 
-/** Whether what was acknowledged is there. */
-function isKept(
+/** Whether an acknowledged write is stored. */
+function isStored(
   { step, frame }: Answered,
   messages: readonly Message[],
   sessions: readonly VoiceSession[],

@@ -1,7 +1,7 @@
-/** The frames of steps, and counts of what became of them. */
+/** The frames of steps, and counts of their results. */
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import type { OutFrame, Tally } from './voice-speaker.ts'
-import { nobody, type Step } from './voice-steps.ts'
+import { missingTurn, type Step } from './voice-steps.ts'
 import {
   answerParts,
   hashOf,
@@ -13,33 +13,38 @@ import {
   userOf,
 } from './voice-words.ts'
 
-/** The step that is really taken, too: of a message that is not known nobody is told. */
+/**
+ * The frame of a step, and the step that the frame really does: a step for an unknown message names
+ * a missing one.
+ */
 export function framed(
   step: Step,
   c: string,
   answerId: (key: number) => string | undefined,
-  /** A message that is not of this conversation. */
+  /** The id of a message of another conversation. */
   foreign: string | undefined,
 ): { step: Step; frame: OutFrame } {
-  const said = (words: number) => ({ responses: answerParts('key' in step ? step.key : 0, words) })
+  const responsesOf = (words: number) => ({
+    responses: answerParts('key' in step ? step.key : 0, words),
+  })
   const target = (key: number) => {
     const messageId = answerId(key)
     return messageId === undefined
-      ? { key: nobody, messageId: foreign ?? newId() }
+      ? { key: missingTurn, messageId: foreign ?? newId() }
       : { key, messageId }
   }
   switch (step.do) {
     case 'open':
       return { step, frame: { t: 'turn.open', c, key: nameOf(step.key) } }
     case 'record': {
-      const turn = { user: userOf(step.key, step.words), assistant: said(step.words) }
+      const turn = { user: userOf(step.key, step.words), assistant: responsesOf(step.words) }
       return { step, frame: { t: 'record', c, key: nameOf(step.key), turn } }
     }
     case 'complete': {
       const { key, user, assistant } = step
       const halves = {
         ...(user === null ? {} : { user: userOf(key, user) }),
-        ...(assistant === null ? {} : { assistant: said(assistant) }),
+        ...(assistant === null ? {} : { assistant: responsesOf(assistant) }),
       }
       return { step, frame: { t: 'turn.complete', c, key: nameOf(key), ...halves } }
     }
@@ -65,7 +70,7 @@ export function framed(
     case 'end':
       return { step, frame: { t: 'voice.end', c, sessionId: sessionName(step.session) } }
     default:
-      throw new Error(`nobody asks for ${step.do}`)
+      throw new Error(`the step ${step.do} has no frame`)
   }
 }
 
@@ -84,7 +89,7 @@ export class Counts implements Tally {
     return this.#counts.get(name) ?? 0
   }
 
-  /** One line for each first word, with what follows it. */
+  /** A table with one line for each first word of the names. */
   get table(): string {
     const lines = new Map<string, string[]>()
     for (const [name, n] of [...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1))) {

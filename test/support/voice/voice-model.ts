@@ -1,6 +1,6 @@
 /**
- * A small model of what becomes of spoken turns, to hold the store and its sockets against. It knows
- * places, words, sessions, what was heard and what audio waits; it knows nothing of databases.
+ * A small model of spoken turns, to compare with the store and its sockets. It has positions,
+ * words, sessions, heard text and held audio. It has no database.
  */
 import { nothingYet, type Row, sorted } from './voice-state.ts'
 import type { Step } from './voice-steps.ts'
@@ -26,15 +26,15 @@ export class VoiceModel {
     this.#now = now
   }
 
-  /** One that goes its own way from here. */
+  /** A copy that changes independently. */
   copy(): VoiceModel {
     return new VoiceModel(this.#seatsMax, structuredClone(this.#now))
   }
 
-  /** The same for models that are the same, also in what waits and is not seen. */
+  /** A text that is equal for equal models, held audio included. */
   get name(): string {
-    const { version, rows, turns, held, sessions } = this.#now
-    return JSON.stringify([version, rows, sorted(turns), sorted(held), sorted(sessions)])
+    const { version, rows, turns, heldAudio, sessions } = this.#now
+    return JSON.stringify([version, rows, sorted(turns), sorted(heldAudio), sorted(sessions)])
   }
 
   get version(): number {
@@ -53,7 +53,7 @@ export class VoiceModel {
     return this.#now.turns.get(key)?.human
   }
 
-  /** What the step is answered: a problem's code, or that it was done. */
+  /** Takes a step. Returns its outcome: a problem code, `done`, `replayed` or `held`. */
   take(step: Step): string {
     switch (step.do) {
       case 'open':
@@ -103,13 +103,13 @@ export class VoiceModel {
 
   #answer(key: number, words: number): Row {
     const row = this.#row('ai', 'filled', answerParts(key, words))
-    const { held } = this.#now
+    const { heldAudio } = this.#now
     const urls = row.parts.map((text, part) => {
-      const waiting = held.get(`${key}/${part}`)
+      const waiting = heldAudio.get(`${key}/${part}`)
       return waiting?.hash === hashOf(text) ? waiting.url : null
     })
     if (urls.some((url) => url !== null)) row.urls = urls
-    for (const part of [0, 1, 2]) held.delete(`${key}/${part}`)
+    for (const part of [0, 1, 2]) heldAudio.delete(`${key}/${part}`)
     return row
   }
 
@@ -133,8 +133,8 @@ export class VoiceModel {
     const human = this.#row('human', 'pending', [])
     this.#say(human, key, words)
     const answer = this.#answer(key, words)
-    const said = { humanWords: words, answer, answerWords: words }
-    this.#now.turns.set(key, { opened: false, human, ...said })
+    const allWords = { humanWords: words, answer, answerWords: words }
+    this.#now.turns.set(key, { opened: false, human, ...allWords })
     return 'done'
   }
 
@@ -142,8 +142,8 @@ export class VoiceModel {
     const turn = this.#now.turns.get(key)
     if (turn === undefined) return 'turn-not-open'
     if (!turn.opened) return 'idempotency-conflict'
-    const contradicts = (sent: number | null, there: number | null) =>
-      sent !== null && there !== null && sent !== there
+    const contradicts = (sent: number | null, stored: number | null) =>
+      sent !== null && stored !== null && sent !== stored
     if (contradicts(user, turn.humanWords) || contradicts(assistant, turn.answerWords))
       return 'idempotency-conflict'
     const [saysHuman, saysAnswer] = [turn.humanWords === null, turn.answerWords === null]
@@ -180,7 +180,7 @@ export class VoiceModel {
     const url = urlOf(key, part, words)
     if (row === undefined) {
       if (by === 'message') return 'message-not-found'
-      this.#now.held.set(`${key}/${part}`, { hash: hashOf(text), url })
+      this.#now.heldAudio.set(`${key}/${part}`, { hash: hashOf(text), url })
       return 'held'
     }
     if (part >= row.parts.length) return 'part-out-of-range'
@@ -194,36 +194,36 @@ export class VoiceModel {
   }
 
   #start(id: string): string {
-    const there = this.#now.sessions.get(id)
-    if (there?.ended === true) return 'voice-session-ended'
-    if (there?.declared !== true) this.#now.version += 1
+    const session = this.#now.sessions.get(id)
+    if (session?.ended === true) return 'voice-session-ended'
+    if (session?.declared !== true) this.#now.version += 1
     this.#now.sessions.set(id, { declared: true, carried: true, ended: false })
     return 'done'
   }
 
   #end(id: string): string {
-    const there = this.#now.sessions.get(id)
-    if (there === undefined) return 'voice-session-not-found'
-    if (there.ended) return 'voice-session-ended'
-    there.ended = true
+    const session = this.#now.sessions.get(id)
+    if (session === undefined) return 'voice-session-not-found'
+    if (session.ended) return 'voice-session-ended'
+    session.ended = true
     this.#now.version += 1
     return 'done'
   }
 
-  /** Every row, as changes tell of it. */
+  /** Every row, as the changes of a conversation report it. */
   stored(): Omit<Row, 'heardAt'>[] {
     return this.rows.map((row) => {
-      const { heardAt: _, ...told } = row
-      return told
+      const { heardAt: _, ...stored } = row
+      return stored
     })
   }
 
-  /** Which sessions there are, and whether they have ended. */
+  /** The sessions, and whether they have ended. */
   sessions(): { id: string; ended: boolean }[] {
     return sorted(this.#now.sessions).map(([id, { ended }]) => ({ id, ended }))
   }
 
-  /** What a history shows of it, in the heard view. */
+  /** The history in the heard view. */
   heard(): { seq: number; parts: string[] }[] {
     return this.rows.flatMap(({ seq, state, parts, heard }) => {
       const shown = heardParts(parts, heard).parts

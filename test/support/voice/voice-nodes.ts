@@ -1,4 +1,6 @@
-/** Two nodes on one database and one cache, of which a test knows when nothing is in hand any more. */
+/**
+ * Two nodes with one database and one cache. A test can wait until they have no write in progress.
+ */
 import type { Store } from '../../../src/conversation/store.ts'
 import { createLive, type Live } from '../../../src/live/live.ts'
 import { type Copy, LiveClient } from '../live/live.ts'
@@ -9,27 +11,27 @@ import { startRedis } from '../servers/redis.ts'
 
 export type VoiceNode = {
   readonly ask: TestApp['ask']
-  /** Writes of sockets that have not come back from the store, and all that ever went there. */
-  readonly calls: { inHand: number; begun: number }
+  /** The writes of sockets that are in progress, and the number of writes that were begun. */
+  readonly calls: { inProgress: number; begun: number }
   connect(query?: string, copies?: Map<string, Copy>): Promise<LiveClient>
-  /** Without a goodbye. */
+  /** Ends the connection of a client without closing it properly. */
   cut(client: LiveClient): void
-  /** Whether the service has noticed which sockets there are, and has no write of one in hand. */
+  /** Whether the service has noticed every cut socket, and has no write in progress. */
   readonly isQuiet: boolean
 }
 
 export type VoiceNodes = AsyncDisposable & {
   readonly nodes: readonly VoiceNode[]
-  /** Runs a statement beside them. */
+  /** Runs a statement on the database of the nodes. */
   query(text: string, params: readonly string[]): Promise<unknown>
 }
 
 export const seatsMax = 3
 
-/** Nothing lapses by itself: a schedule says when. */
+/** The times are so long that only a schedule makes seats and sessions lapse. */
 const voice = { seatsMax, seatSeconds: 86_400, sessionGraceSeconds: 86_400, heldAudioMax: 1000 }
 
-/** After what is due now, sockets included. */
+/** Resolves after all work that is due now, sockets included. */
 export const soon = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 function counted(store: Store, calls: VoiceNode['calls']): Store {
@@ -37,11 +39,11 @@ function counted(store: Store, calls: VoiceNode['calls']): Store {
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
       calls.begun += 1
-      calls.inHand += 1
+      calls.inProgress += 1
       try {
         return await call(...args)
       } finally {
-        calls.inHand -= 1
+        calls.inProgress -= 1
       }
     }
   const { voiceSessions: sessions } = store
@@ -62,7 +64,7 @@ function counted(store: Store, calls: VoiceNode['calls']): Store {
 }
 
 async function openNode(url: string, cacheUrl: string) {
-  const calls = { inHand: 0, begun: 0 }
+  const calls = { inProgress: 0, begun: 0 }
   const clients = new Set<LiveClient>()
   let live: Live | undefined
   const app = await testApp({
@@ -88,13 +90,13 @@ async function openNode(url: string, cacheUrl: string) {
       return client
     },
     cut(client) {
-      // What still comes is not heard.
+      // Frames that still arrive are ignored.
       client.socket.onmessage = null
       client.terminate()
       clients.delete(client)
     },
     get isQuiet() {
-      return calls.inHand === 0 && live?.size === clients.size
+      return calls.inProgress === 0 && live?.size === clients.size
     },
   }
   return {
@@ -122,12 +124,12 @@ export async function openNodes(): Promise<VoiceNodes> {
   }
 }
 
-/** What sockets left behind when they were cut is done, or will never be. */
+/** Waits until the writes of cut sockets are done, or can no longer begin. */
 export async function quiet(nodes: readonly VoiceNode[]): Promise<void> {
   const isQuiet = () => nodes.every((node) => node.isQuiet)
-  await until('nothing is in hand', async () => {
+  await until('no write is in progress', async () => {
     if (!isQuiet()) return false
-    // Between two writes of one socket there is a moment without one.
+    // Between two writes of one socket there is a moment without a write.
     await soon()
     await soon()
     return isQuiet()

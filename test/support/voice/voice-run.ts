@@ -1,4 +1,7 @@
-/** One schedule of spoken turns over real sockets, held to the model and to the claims. */
+/**
+ * Runs one schedule of spoken turns over real sockets, and compares it with the model and the
+ * claims.
+ */
 
 import { localPrincipal } from '../../../src/conversation/wire/principal.ts'
 import type { Message, VoiceSession } from '../../../src/conversation/wire/schemas.ts'
@@ -8,18 +11,18 @@ import { VoiceModel } from './voice-model.ts'
 import { quiet, seatsMax, type VoiceNode, type VoiceNodes } from './voice-nodes.ts'
 import { type Round, type Schedule, speakers } from './voice-schedule.ts'
 import { type Line, type Move, type OutFrame, Speaker } from './voice-speaker.ts'
-import { type Lapse, lapses, type Step } from './voice-steps.ts'
+import { type Lapse, lapseCalls, type Step } from './voice-steps.ts'
 import { Watcher } from './voice-watcher.ts'
 import { sessionName } from './voice-words.ts'
 import { type Thread, worldsAfter } from './voice-worlds.ts'
 
-/** Where a test may put something wrong. */
-export type Wrongs = {
+/** Faults that a test can plant. */
+export type Faults = {
   readonly line?: () => Line
-  /** What a watcher hears, instead of the text that came. */
-  readonly hears?: (text: string) => string
-  /** What is read instead of a path. */
-  readonly reads?: (path: string) => string
+  /** Changes the text of a frame before a watcher receives it. */
+  readonly alterReceived?: (text: string) => string
+  /** Changes the path of a read. */
+  readonly alterPath?: (path: string) => string
 }
 
 const straight: Line = (frame, _, send) => send(frame)
@@ -34,7 +37,7 @@ const byId = (sessions: readonly VoiceSession[]) =>
 
 export class Run {
   readonly #bench: VoiceNodes
-  readonly #wrongs: Wrongs
+  readonly #faults: Faults
   readonly #counts: Counts
   readonly #c: string
   readonly #foreign: string | undefined
@@ -48,31 +51,31 @@ export class Run {
   constructor(
     bench: VoiceNodes,
     c: string,
-    options: { wrongs: Wrongs; counts: Counts; foreign: string | undefined },
+    options: { faults: Faults; counts: Counts; foreign: string | undefined },
   ) {
     this.#bench = bench
     this.#c = c
-    this.#wrongs = options.wrongs
+    this.#faults = options.faults
     this.#counts = options.counts
     this.#foreign = options.foreign
-    const line = options.wrongs.line?.() ?? straight
-    const given = { line, claims: this.#claims, tally: options.counts }
+    const line = options.faults.line?.() ?? straight
+    const shared = { line, claims: this.#claims, tally: options.counts }
     const { nodes } = bench
     this.#speakers = Array.from(
       { length: speakers },
-      (_, n) => new Speaker(nodes, this.#node(n), given),
+      (_, n) => new Speaker(nodes, this.#node(n), shared),
     )
-    this.#watchers = nodes.map((node) => new Watcher(c, node, options.wrongs.hears))
+    this.#watchers = nodes.map((node) => new Watcher(c, node, options.faults.alterReceived))
   }
 
-  /** Answers a message of the conversation. */
+  /** Plays the schedule. Returns the id of a message of the conversation. */
   async play(schedule: Schedule): Promise<string | undefined> {
     try {
       await Promise.all(this.#watchers.map((watcher) => watcher.follow()))
       for (const [n, round] of schedule.entries()) {
         await this.#round(round)
         await quiet(this.#bench.nodes)
-        await this.#look(this.#node(n))
+        await this.#compare(this.#node(n))
       }
       await this.#end()
       return this.#messages.at(-1)?.id
@@ -84,7 +87,7 @@ export class Run {
 
   #node(n: number): VoiceNode {
     const node = this.#bench.nodes[n % this.#bench.nodes.length]
-    if (node === undefined) throw new Error('there are nodes')
+    if (node === undefined) throw new Error('the bench has no nodes')
     return node
   }
 
@@ -123,23 +126,23 @@ export class Run {
       'answers',
       worlds.length > 0,
       () =>
-        `no order explains ${told(all)}\nafter ${this.#worlds.map(({ name }) => name).join('\nor ')}`,
+        `no order explains ${printed(all)}\nafter ${this.#worlds.map(({ name }) => name).join('\nor ')}`,
     )
     this.#worlds = worlds
   }
 
   async #lapse(lapse: Lapse): Promise<Thread[]> {
     const more = lapse.do === 'lapse' ? [sessionName(lapse.session)] : []
-    await this.#bench.query(lapses[lapse.do], [tenant, this.#c, ...more])
+    await this.#bench.query(lapseCalls[lapse.do], [tenant, this.#c, ...more])
     this.#counts.count(`lapses ${lapse.do === 'lapse' ? 'sessions' : 'seats'}`)
     return [{ steps: [{ step: lapse }], mayStop: false }]
   }
 
-  /** Of all that may be, what is. */
-  async #look(node: VoiceNode): Promise<void> {
+  /** Compares the stored conversation with the models, and keeps the models that match. */
+  async #compare(node: VoiceNode): Promise<void> {
     const { messages, voiceSessions, version } = await this.#changes(node)
     this.#messages = messages
-    for (const watcher of this.#watchers) watcher.tell(this.#claims)
+    for (const watcher of this.#watchers) watcher.report(this.#claims)
     this.#claims.judge(messages, voiceSessions)
     const stored = {
       version,
@@ -149,15 +152,15 @@ export class Run {
       })),
       sessions: voiceSessions.map(({ id, endedAt }) => ({ id, ended: endedAt !== null })),
     }
-    const wanted = (model: VoiceModel) => ({
+    const expected = (model: VoiceModel) => ({
       version: model.version,
       rows: model.stored(),
       sessions: model.sessions(),
     })
-    const fitting = this.#worlds.filter((model) => Bun.deepEquals(stored, wanted(model)))
+    const fitting = this.#worlds.filter((model) => Bun.deepEquals(stored, expected(model)))
     const [first] = this.#worlds
     if (fitting.length === 0 && first !== undefined)
-      this.#claims.same('stored', stored, wanted(first), `one of ${this.#worlds.length}`)
+      this.#claims.same('stored', stored, expected(first), `one of ${this.#worlds.length}`)
     this.#counts.atLeast('worlds', fitting.length)
     this.#claims.checks += 1
     this.#worlds = fitting
@@ -182,7 +185,7 @@ export class Run {
 
   async #read(node: VoiceNode, what: string) {
     const path = `/v1/conversations/${this.#c}/${what}`
-    const { status, body, text } = await node.ask('GET', this.#wrongs.reads?.(path) ?? path)
+    const { status, body, text } = await node.ask('GET', this.#faults.alterPath?.(path) ?? path)
     if (status !== 200) throw new Error(`${path}: ${text}`)
     return body as {
       messages: Message[]
@@ -193,14 +196,14 @@ export class Run {
     }
   }
 
-  /** Those who followed have what is read, on every node and in every view. */
+  /** Checks that the watchers have the same content as every node returns in every view. */
   async #end(): Promise<void> {
     const [model] = this.#worlds
-    if (model === undefined) throw new Broken('stored', 'nothing')
+    if (model === undefined) throw new Broken('stored', 'no model matches')
     const claims = this.#claims
     for (const watcher of this.#watchers) {
       await watcher.reaches(model.version)
-      watcher.tell(claims)
+      watcher.report(claims)
     }
     for (const node of this.#bench.nodes) {
       const messages = async (what: string) => (await this.#read(node, what)).messages
@@ -209,21 +212,21 @@ export class Run {
       const said = await messages('history?view=said')
       const heard = await messages('history?view=heard')
       for (const { copy } of this.#watchers) {
-        const held = copy.state.messages.filter(({ state }) => state !== 'expired')
-        claims.same('fold', held, pending, 'what a follower has')
+        const followed = copy.state.messages.filter(({ state }) => state !== 'expired')
+        claims.same('fold', followed, pending, 'the messages of a follower')
         claims.same('fold', byId([...copy.voiceSessions.values()]), byId(sessions), 'sessions')
-        claims.same('fold', held.filter(isFilled), said, 'what a follower has of what was said')
+        claims.same('fold', followed.filter(isFilled), said, 'the filled messages of a follower')
       }
       claims.same('views', await messages('history?view=said&include=pending'), pending, 'history')
       claims.same('views', await messages('messages'), said, 'pages')
-      const places = model.rows.filter(isFilled).map(({ seq }) => seq)
+      const seqs = model.rows.filter(isFilled).map(({ seq }) => seq)
       claims.same(
         'views',
         said.map(({ seq }) => seq),
-        places,
+        seqs,
         'the said view',
       )
-      claims.shown(said, heard)
+      claims.heardView(said, heard)
       const parts = heard.map(({ seq, parts }) => ({ seq, parts }))
       claims.same('views', parts, model.heard(), 'the heard view')
     }
@@ -232,7 +235,7 @@ export class Run {
 
 const isFilled = ({ state }: { readonly state: string }) => state === 'filled'
 
-const told = (threads: readonly Thread[]) =>
+const printed = (threads: readonly Thread[]) =>
   threads
     .map(({ steps, mayStop }) => `\n${mayStop ? 'perhaps ' : ''}${JSON.stringify(steps)}`)
     .join('')

@@ -1,14 +1,17 @@
-/** Random schedules of several sockets on two nodes: rounds of frames that are on their way at once. */
+/**
+ * Random schedules for several sockets on two nodes: rounds of frames that are sent at the same
+ * time.
+ */
 import fc from 'fast-check'
 import type { Cut } from './voice-speaker.ts'
-import { asked, type Lapse, lapsed, type Step } from './voice-steps.ts'
+import { type Lapse, lapseStep, requestStep, type Step } from './voice-steps.ts'
 
 export const turns = 5
 export const speakers = 3
 
 export type Move = {
   readonly socket: number
-  /** A number: one of those that went before, once more. */
+  /** A step, or the number of an earlier step to repeat. */
   readonly what: Step | number
   readonly cut: Cut | null
 }
@@ -16,14 +19,14 @@ export type Move = {
 export type Round = {
   readonly moves: readonly Move[]
   readonly lapse: Lapse | null
-  /** A watcher that loses its socket, and comes back at a node. */
+  /** A watcher that loses its socket, and the node at which it connects again. */
   readonly drop: { readonly watcher: number; readonly node: number } | null
 }
 
 export type Schedule = readonly Round[]
 
 const node = fc.nat(1)
-// Mostly the same, or most halves would contradict each other.
+// Most words are equal. Otherwise most halves would contradict each other.
 const words = fc.constantFrom(0, 0, 0, 1, 2)
 const socket = fc.nat(speakers - 1)
 
@@ -31,14 +34,14 @@ const seldom = <T>(arbitrary: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | nul
   fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, { weight, arbitrary })
 
 const cut: fc.Arbitrary<Cut> = fc.record({
-  moment: fc.constantFrom('at once', 'in hand', 'in hand', 'unheard'),
+  moment: fc.constantFrom('at once', 'in progress', 'in progress', 'unanswered'),
   node,
 })
 
 const move: fc.Arbitrary<Move> = fc.record({
   socket,
   what: fc.oneof(
-    { weight: 5, arbitrary: asked(turns, words) },
+    { weight: 5, arbitrary: requestStep(turns, words) },
     { weight: 1, arbitrary: fc.nat(99) },
   ),
   cut: seldom(cut, 2),
@@ -67,7 +70,7 @@ const round: fc.Arbitrary<Round> = fc.record({
     { weight: 3, arbitrary: fc.array(move, { minLength: 1, maxLength: 5, size: 'max' }) },
     { weight: 1, arbitrary: halves },
   ),
-  lapse: seldom(lapsed),
+  lapse: seldom(lapseStep),
   drop: seldom(fc.record({ watcher: fc.nat(1), node })),
 })
 

@@ -1,15 +1,18 @@
-/** One who speaks through a socket that is cut now and then, and sends again what was not answered. */
+/**
+ * Speaker sends steps through a socket that is cut at times, and repeats the frames without an
+ * answer.
+ */
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { LiveClient } from '../live/live.ts'
 import { until } from '../servers/processes.ts'
 import { Broken, type Claims } from './voice-claims.ts'
 import { soon, type VoiceNode } from './voice-nodes.ts'
 import type { Step } from './voice-steps.ts'
-import type { Thread, Told } from './voice-worlds.ts'
+import type { Answer, Thread } from './voice-worlds.ts'
 
 export type OutFrame = { readonly t: string; readonly [member: string]: unknown }
 
-/** What stands between a speaker and its socket: a test puts a mistake there. */
+/** The connection between a speaker and its socket, in which a test can plant a mistake. */
 export type Line = (
   frame: OutFrame,
   isAgain: boolean,
@@ -18,10 +21,10 @@ export type Line = (
 ) => void
 
 /**
- * When a socket is cut: before anything can have come of what was sent last, while a write is in hand,
- * or once it is committed and its answer lost.
+ * The moment at which a socket is cut: right after the last frame was sent, while its write is in
+ * progress, or after its commit but before its answer.
  */
-export type Moment = 'at once' | 'in hand' | 'unheard'
+export type Moment = 'at once' | 'in progress' | 'unanswered'
 
 export type Cut = { readonly moment: Moment; readonly node: number }
 
@@ -53,10 +56,13 @@ export class Speaker {
     this.#tally = tally
   }
 
-  /** Sends without waiting; resolves when all is answered, with what is known of it. */
+  /**
+   * Sends all moves without waiting. Resolves with the steps and their answers when all are
+   * answered.
+   */
   async play(moves: readonly Move[]): Promise<Thread[]> {
     this.#client ??= await this.#node.connect()
-    const steps: { step: Step; told: Told }[] = []
+    const steps: { step: Step; answer: Answer }[] = []
     const own: Thread = { steps, mayStop: false }
     const threads = [own]
     const waiting: Sent[] = []
@@ -69,7 +75,7 @@ export class Speaker {
         continue
       }
       const begun = this.#node.calls.begun
-      if (cut.moment === 'unheard') this.#client.socket.onmessage = null
+      if (cut.moment === 'unanswered') this.#client.socket.onmessage = null
       this.#send(sent)
       await this.#reached(cut.moment, begun)
       this.#collect(waiting, steps)
@@ -85,7 +91,7 @@ export class Speaker {
       this.#tally.count(`cuts ${cut.moment}`)
       for (const each of waiting) this.#send(each)
     }
-    await until('all is answered', () => {
+    await until('all frames are answered', () => {
       this.#collect(waiting, steps)
       return waiting.length === 0
     })
@@ -102,11 +108,12 @@ export class Speaker {
     if (moment === 'at once') return
     const { calls } = this.#node
     const client = this.#client
-    const there = () => calls.begun > begun && (moment === 'in hand' || calls.inHand === 0)
+    const isReached = () =>
+      calls.begun > begun && (moment === 'in progress' || calls.inProgress === 0)
     const end = performance.now() + 10_000
-    // As soon as can be: a write is in hand for a millisecond.
-    while (!there() && client?.closed === undefined) {
-      if (performance.now() > end) throw new Error('no write was begun')
+    // The loop looks as often as possible, because a write takes a millisecond.
+    while (!isReached() && client?.closed === undefined) {
+      if (performance.now() > end) throw new Error('no write began')
       await soon()
     }
   }
@@ -115,7 +122,7 @@ export class Speaker {
     const client = this.#client
     if (client === undefined) throw new Error('there is no socket')
     sent.tries += 1
-    this.#claims.asked(sent.step)
+    this.#claims.stepSent(sent.step)
     this.#tally.count(sent.tries === 1 ? `frames ${sent.frame.t}` : 'resends')
     this.#line(
       { ...sent.frame, id: sent.id },
@@ -125,8 +132,8 @@ export class Speaker {
     )
   }
 
-  /** Answers come in the order of what they answer. */
-  #collect(waiting: Sent[], steps: { step: Step; told: Told }[]): void {
+  /** Collects answers, which arrive in the order of their frames. */
+  #collect(waiting: Sent[], steps: { step: Step; answer: Answer }[]): void {
     const { frames, wrong, closed } = this.#client ?? {}
     if (wrong !== undefined) throw wrong
     for (const frame of frames?.slice(this.#read) ?? []) {
@@ -134,12 +141,15 @@ export class Speaker {
       if (!('id' in frame) || frame.id === undefined) continue
       const sent = waiting.shift()
       if (sent?.id !== frame.id)
-        throw new Broken('answers', `${frame.id} was answered, and ${sent?.id} was sent before it`)
-      const told = toldBy(frame)
-      steps.push({ step: sent.step, told })
+        throw new Broken(
+          'answers',
+          `frame ${frame.id} was answered before frame ${sent?.id}, which was sent earlier`,
+        )
+      const answer = answerOf(frame)
+      steps.push({ step: sent.step, answer })
       this.#claims.answered(sent.step, frame)
       if (frame.t === 'problem') this.#tally.count(`problems ${frame.code}`)
-      else if (told.outcome === 'replayed')
+      else if (answer.outcome === 'replayed')
         this.#tally.count(sent.tries > 1 ? 'replays after a cut' : 'replays otherwise')
     }
     if (closed !== undefined && waiting.length > 0)
@@ -147,7 +157,7 @@ export class Speaker {
   }
 }
 
-function toldBy(frame: ServerFrame): Told {
+function answerOf(frame: ServerFrame): Answer {
   if (frame.t === 'problem') return { outcome: frame.code }
   if ('replayed' in frame && frame.replayed) return { outcome: 'replayed' }
   const outcome = frame.t === 'attached' && frame.heldUntil !== undefined ? 'held' : 'done'

@@ -1,4 +1,4 @@
-/** What the model of spoken turns holds, and can make a copy of. */
+/** The state of the model of spoken turns. It can be copied with structuredClone. */
 import type { Heard } from './voice-words.ts'
 
 export type Row = {
@@ -20,14 +20,14 @@ type Turn = {
   answerWords: number | null
 }
 
-/** `carried`: a socket has spoken in it, so that it ends when nobody does. */
+/** A voice session. `carried`: sockets keep it open, so it ends after the last one left. */
 type Session = { declared: boolean; carried: boolean; ended: boolean }
 
 export const nothingYet = () => ({
   version: 1,
   rows: [] as Row[],
   turns: new Map<number, Turn>(),
-  held: new Map<string, { hash: string; url: string }>(),
+  heldAudio: new Map<string, { hash: string; url: string }>(),
   sessions: new Map<string, Session>(),
 })
 

@@ -22,14 +22,17 @@ export type Step =
   | { readonly do: 'start' | 'end'; readonly session: number }
   | Lapse
 
-/** What is not asked for: the time of something is over. */
+/** A step that no client requests: a deadline has passed. */
 export type Lapse = { readonly do: 'expire' } | { readonly do: 'lapse'; readonly session: number }
 
-/** The turn of a message that is not there. */
-export const nobody = -1
+/** The key of a turn that does not exist. */
+export const missingTurn = -1
 
-/** What a service does when a time is over, without waiting for it: after the tenant and the conversation. */
-export const lapses = {
+/**
+ * The calls with which a node ends seats and sessions after their deadlines. The first parameters
+ * are tenant and conversation.
+ */
+export const lapseCalls = {
   expire: `SELECT version FROM turnlog_expire_seats_v1($1, $2::uuid, now() + interval '10 days', 100, 10000)`,
   lapse: `SELECT outcome FROM turnlog_end_voice_session_v1(
     $1, $2::uuid, $3, now(), now() + interval '10 days', 10000)`,
@@ -44,8 +47,8 @@ const heard: fc.Arbitrary<Heard> = fc.oneof(
   fc.record({ text: fc.constantFrom('', 'in other words') }),
 )
 
-/** What is asked for, of so many turns. `words`: which are chosen, and how often. */
-export const asked = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
+/** A step that a client requests, for one of `turns` turns. `words` chooses its words. */
+export const requestStep = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<Step> => {
   const key = fc.nat(turns - 1)
   const half = fc.option(words)
   return fc.oneof(
@@ -72,8 +75,8 @@ export const asked = (turns: number, words: fc.Arbitrary<number>): fc.Arbitrary<
   )
 }
 
-/** What comes of itself. */
-export const lapsed = fc.oneof(
+/** A step of a passed deadline. */
+export const lapseStep = fc.oneof(
   fc.record({ do: fc.constant('expire' as const) }),
   fc.record({ do: fc.constant('lapse' as const), session }),
 )

@@ -1,22 +1,25 @@
-/** One who follows a conversation, is cut off now and then, and goes on from its cursor at some node. */
+/**
+ * Watcher follows a conversation. Its socket is cut at times, and it resumes from its cursor at
+ * some node.
+ */
 import { Copy, type LiveClient } from '../live/live.ts'
 import { Broken, type Claims } from './voice-claims.ts'
 import type { VoiceNode } from './voice-nodes.ts'
 
 export class Watcher {
   readonly #c: string
-  readonly #hears: ((text: string) => string) | undefined
+  readonly #alterReceived: ((text: string) => string) | undefined
   readonly copy = new Copy()
   #node: VoiceNode
   #client: LiveClient | undefined
-  /** What its sockets showed and nobody has judged. */
-  #shown: LiveClient['frames'] = []
+  /** Frames that its sockets received and no claim has checked yet. */
+  #unchecked: LiveClient['frames'] = []
   #wrong: string | undefined
 
-  constructor(c: string, node: VoiceNode, hears: ((text: string) => string) | undefined) {
+  constructor(c: string, node: VoiceNode, alterReceived: ((text: string) => string) | undefined) {
     this.#c = c
     this.#node = node
-    this.#hears = hears
+    this.#alterReceived = alterReceived
   }
 
   async follow(): Promise<void> {
@@ -26,12 +29,12 @@ export class Watcher {
       `?conversation=${this.#c}${from}`,
       new Map([[this.#c, this.copy]]),
     )
-    const [{ socket }, hears] = [client, this.#hears]
-    const usual = socket.onmessage
-    if (hears !== undefined && usual !== null)
+    const [{ socket }, alterReceived] = [client, this.#alterReceived]
+    const deliver = socket.onmessage
+    if (alterReceived !== undefined && deliver !== null)
       socket.onmessage = (event) => {
         const { data }: { data: unknown } = event
-        usual.call(socket, new MessageEvent('message', { data: hears(String(data)) }))
+        deliver.call(socket, new MessageEvent('message', { data: alterReceived(String(data)) }))
       }
     this.#client = client
     await client.until('live')
@@ -43,12 +46,12 @@ export class Watcher {
     await this.follow()
   }
 
-  /** Everything it was shown. */
-  tell(claims: Claims): void {
+  /** Passes every message that it was shown to the claims. */
+  report(claims: Claims): void {
     this.#take()
     if (this.#wrong !== undefined) throw new Broken('fold', this.#wrong)
-    for (const frame of this.#shown.splice(0))
-      if (frame.t === 'change') for (const message of frame.messages) claims.saw(message)
+    for (const frame of this.#unchecked.splice(0))
+      if (frame.t === 'change') for (const message of frame.messages) claims.messageShown(message)
   }
 
   async reaches(version: number): Promise<void> {
@@ -66,7 +69,7 @@ export class Watcher {
   }
 
   #take(): void {
-    this.#shown.push(...(this.#client?.frames.splice(0) ?? []))
+    this.#unchecked.push(...(this.#client?.frames.splice(0) ?? []))
     const wrong = this.#client?.wrong
     if (wrong !== undefined)
       this.#wrong ??= wrong instanceof Error ? wrong.message : JSON.stringify(wrong)

@@ -1,4 +1,4 @@
-/** What is said in the schedules of spoken turns: every word follows from a turn's number and a choice. */
+/** The words in schedules of spoken turns. A turn's number and a choice determine every word. */
 import { createHash } from 'node:crypto'
 
 export type Heard = {
@@ -13,7 +13,7 @@ export const sessionName = (session: number) => `session-${session}`
 
 export const userText = (key: number, words: number) => `user ${key} says ${words}`
 
-/** One of the choices is spoken in a session, which nobody need have started. */
+/** The session in which words are spoken. Only choice 2 has one, and it may not be started yet. */
 export const sessionOf = (words: number): string | null => (words === 2 ? sessionName(0) : null)
 
 export const userOf = (key: number, words: number) => {
@@ -22,32 +22,36 @@ export const userOf = (key: number, words: number) => {
   return { text: userText(key, words), ...voice }
 }
 
-/** Of one to three parts, some with characters of two code units; parts are shared between choices. */
+/**
+ * The parts of an answer, one to three. Some characters have two code units. Choices share parts.
+ */
 export const answerParts = (key: number, words: number): string[] =>
   [`One 🙂 ${key}.`, `answer ${key}`, `${words} 你好 ${key}`].slice(0, 1 + ((key + words) % 3))
 
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** What the audio of a part was made of; of a part that is not said, too. */
+/**
+ * The text that the audio of a part was made from, also for a part that the answer does not have.
+ */
 export const spokenText = (key: number, part: number, words: number) =>
-  answerParts(key, words)[part] ?? 'a part that is not said'
+  answerParts(key, words)[part] ?? 'a part that the answer does not have'
 
 const audio = 'https://audio.example/'
 
 export const urlOf = (key: number, part: number, words: number) => `${audio}${key}/${part}/${words}`
 
-/** What the audio behind an address was made for. */
+/** The part and the text that the audio of a URL was made for. */
 export function madeFor(url: string): { part: number; text: string } {
   const [key = 0, part = 0, words = 0] = url.slice(audio.length).split('/').map(Number)
   return { part, text: spokenText(key, part, words) }
 }
 
-/** Reports of what was heard are made at one of ten times. */
+/** The time of an interruption report, one of ten. */
 export const heardAt = (at: number) => `2026-01-01T00:00:0${at}.000000Z`
 
 export const codePoints = (text: string) => Array.from(text)
 
-/** Of what was said, what was heard; nothing of it: no parts. */
+/** The heard parts of a message. They are empty if nothing was heard. */
 export function heardParts(
   said: readonly string[],
   heard: Heard | null,
@@ -56,12 +60,12 @@ export function heardParts(
   const { text, characters, parts: whole } = heard
   if (text !== undefined) return { parts: text === '' ? [] : [text], isQuoted: true }
   if (characters === undefined) return { parts: said.slice(0, whole), isQuoted: false }
-  let left = characters
+  let remaining = characters
   const parts = said
     .map((part) => {
-      const taken = codePoints(part).slice(0, Math.max(0, left)).join('')
-      left -= codePoints(part).length
-      return taken
+      const heardText = codePoints(part).slice(0, Math.max(0, remaining)).join('')
+      remaining -= codePoints(part).length
+      return heardText
     })
     .filter((part) => part !== '')
   return { parts, isQuoted: false }

@@ -1,6 +1,6 @@
 /**
- * Judges a conversation by what its writers were told: order, versions, nothing lost, nothing twice,
- * no half turn.
+ * Checks a stored conversation against the logs of its writers: messages in order, versions in
+ * order, every acknowledged turn stored once, and no turn with only one half.
  */
 import { expect } from 'bun:test'
 import type {
@@ -14,19 +14,19 @@ import type {
 } from '../../../src/conversation/wire/schemas.ts'
 import { call, must } from './client.ts'
 
-/** What one writer was told of one conversation. */
-export type Told = {
+/** The answers that one writer got about one conversation. */
+export type WriterLog = {
   /** Acknowledged turns, by their unique text. */
-  turns: Map<string, { sent: NewTurn; told: RecordedTurn }>
-  /** Texts sent whose outcome nobody told: they may be there once, or not at all. */
+  turns: Map<string, { sent: NewTurn; answer: RecordedTurn }>
+  /** Texts of turns with an unknown outcome. Each may be stored once, or not be stored. */
   unknown: Set<string>
-  /** The version each acknowledged change took. */
+  /** The version of each acknowledged change. */
   versions: number[]
-  /** The last audio each message was given, by the version that gave it. */
+  /** The latest audio that the writer attached to each message, with the version of that change. */
   audio: Map<string, { version: number; urls: string[] }>
 }
 
-export const newTold = (): Told => ({
+export const newLog = (): WriterLog => ({
   turns: new Map(),
   unknown: new Set(),
   versions: [],
@@ -58,25 +58,28 @@ export const readSegments = async (base: string, id: string): Promise<SegmentLis
 export const readConversations = async (base: string): Promise<ConversationList> =>
   must(await call<ConversationList>(base, 'GET', '/v1/conversations?limit=200'))
 
-/** The text by which a turn is known: its first message's. */
+/** The name of a turn is the text of its first message, which is unique. */
 const nameOf = (turn: Message[]) => turn[0]?.content ?? ''
 
-/** `exact`: every outcome is known, so the versions told are all there are. */
+/**
+ * Fails the test if the conversation does not match the logs. `exact` means that every outcome is
+ * known, so the logs have every version.
+ */
 export async function checkConversation(
   base: string,
   id: string,
-  told: readonly Told[],
+  logs: readonly WriterLog[],
   { exact }: { exact: boolean },
 ): Promise<void> {
   const messages = await readAll(base, id)
   const conversation = await readConversation(base, id)
 
-  // Dense order, and versions within the conversation's.
+  // The numbers have no gaps, and no version is above the conversation's.
   expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1))
   expect(conversation.lastSeq).toBe(messages.length)
   for (const { version } of messages) expect(version).toBeLessThanOrEqual(conversation.version)
 
-  // Whole turns: a human message directly followed by its answer, or an answer alone.
+  // Every turn is whole: a human message directly followed by its answer, or an answer alone.
   const turns = [...Map.groupBy(messages, ({ turnId }) => turnId).values()]
   for (const turn of turns) {
     const [first, second] = turn
@@ -85,32 +88,32 @@ export async function checkConversation(
     if (first !== undefined && second !== undefined) expect(second.seq).toBe(first.seq + 1)
   }
 
-  // Every acknowledged turn once, word for word; nothing that nobody sent.
+  // Every acknowledged turn is stored once, word for word. Every stored turn was sent.
   const byName = Map.groupBy(turns, nameOf)
-  const sentNames = new Set(told.flatMap((one) => [...one.turns.keys(), ...one.unknown]))
+  const sentNames = new Set(logs.flatMap((log) => [...log.turns.keys(), ...log.unknown]))
   for (const [name, found] of byName) {
-    if (!sentNames.has(name)) throw new Error(`nobody sent the turn ${name}`)
+    if (!sentNames.has(name)) throw new Error(`no writer sent the turn ${name}`)
     expect(found).toHaveLength(1)
   }
-  for (const one of told) {
-    for (const [name, { sent, told: recorded }] of one.turns) {
+  for (const log of logs) {
+    for (const [name, { sent, answer }] of log.turns) {
       const [turn] = byName.get(name) ?? []
-      if (turn === undefined) throw new Error(`the acknowledged turn ${name} is not there`)
-      expect(turn.map((message) => message.id)).toEqual(recorded.messages.map(({ id }) => id))
+      if (turn === undefined) throw new Error(`the acknowledged turn ${name} is not stored`)
+      expect(turn.map((message) => message.id)).toEqual(answer.messages.map(({ id }) => id))
       expect(turn.at(-1)?.parts).toEqual(sent.assistant.responses)
-      expect(turn.map(({ seq }) => seq)).toEqual(recorded.messages.map(({ seq }) => seq))
+      expect(turn.map(({ seq }) => seq)).toEqual(answer.messages.map(({ seq }) => seq))
     }
-    for (const [messageId, { version, urls }] of one.audio) {
+    for (const [messageId, { version, urls }] of log.audio) {
       const message = messages.find((candidate) => candidate.id === messageId)
-      const newest = Math.max(...told.map((other) => other.audio.get(messageId)?.version ?? 0))
+      const newest = Math.max(...logs.map((log) => log.audio.get(messageId)?.version ?? 0))
       if (version !== newest || message === undefined) continue
-      // A later change whose writer was never told stands in its place.
+      // A later change with an unknown outcome may have replaced this audio.
       expect(message.version).toBeGreaterThanOrEqual(version)
       if (exact || message.version === version) expect(message.ttsAudioUrls).toEqual(urls)
     }
   }
 
-  // Time is the latest answer's.
+  // The time of the conversation is that of its latest message.
   const latest =
     messages
       .map(({ createdAt }) => createdAt)
@@ -118,7 +121,7 @@ export async function checkConversation(
       .at(-1) ?? null
   expect(conversation.lastMessageAt).toBe(latest)
 
-  const versions = told.flatMap((one) => one.versions)
+  const versions = logs.flatMap((log) => log.versions)
   expect(new Set(versions).size).toBe(versions.length)
   if (exact) {
     expect(versions.sort((a, b) => a - b)).toEqual(

@@ -1,4 +1,6 @@
-/** The REST API as the tests' writers use it: an answer, a problem, or nobody knows. */
+/**
+ * The REST API for the writers of tests. A call has an answer, a problem, or an unknown outcome.
+ */
 
 import type { AttachedAudio } from '../../../src/conversation/wire/audio-schemas.ts'
 import type { NewTurn, RecordedTurn, Segment } from '../../../src/conversation/wire/schemas.ts'
@@ -7,7 +9,7 @@ import type { ProblemBody } from '../../../src/problem.ts'
 export type Answer<T> =
   | { kind: 'answer'; status: number; body: T }
   | { kind: 'problem'; status: number; body: ProblemBody }
-  /** The connection broke: the request may have been carried out. */
+  /** The connection broke, so the service may or may not have done the request. */
   | { kind: 'lost' }
 
 export async function call<T>(
@@ -53,7 +55,7 @@ export const attach = (base: string, id: string, messageId: string, ttsAudioUrls
 export const createSegment = (base: string, id: string) =>
   call<Segment>(base, 'POST', `/v1/conversations/${id}/segments`, {})
 
-/** The body of an answer; anything else fails the test with what came instead. */
+/** The body of an answer. A problem or a lost connection fails the test. */
 export function must<T>(answer: Answer<T>): T {
   if (answer.kind === 'answer') return answer.body
   throw new Error(answer.kind === 'lost' ? 'the connection was lost' : JSON.stringify(answer.body))

@@ -40,7 +40,7 @@ export async function reachable({
   while ((await codeOf(reader.head(me, id))) !== 'no problem') await Bun.sleep(5)
 }
 
-/** A store whose every byte to and from Postgres goes through a proxy. */
+/** Opens a store whose connections to Postgres all pass a proxy that can cut and freeze them. */
 export async function proxied() {
   const url = new URL(await testDatabaseUrl())
   const proxy = await startProxy(Number(url.port))
@@ -63,7 +63,9 @@ export async function proxied() {
   }
 }
 
-/** Holds the rows of conversations as another writer would, until it is told to let go. */
+/**
+ * Locks the rows of conversations, as another writer would. The returned function releases them.
+ */
 export async function hold(
   sql: postgres.Sql,
   ids: readonly string[],
@@ -82,7 +84,7 @@ export async function hold(
   }
 }
 
-/** How many sessions of a database wait for a lock. */
+/** The number of sessions of a database that wait for a lock. */
 export async function waiters(database: string): Promise<number> {
   const url = Object.assign(new URL(await testDatabaseUrl()), { pathname: `/${database}` })
   const sql = postgres(url.href, { max: 1 })

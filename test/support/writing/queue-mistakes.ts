@@ -1,143 +1,166 @@
-/** Ways to get the queue of the group commit wrong. Each must be caught by the model, or the model proves nothing. */
+/**
+ * Mistakes in the queue of the group commit. The model must find each of them, or it proves
+ * nothing.
+ */
 import type { Unfinished } from '../../../src/conversation/writing/pending-turn.ts'
 import { type Batch, TurnQueue } from '../../../src/conversation/writing/turn-queue.ts'
 import type { Mistake, ModelTurn } from './queue-model.ts'
 
-type Left = Unfinished<ModelTurn>
+type UnfinishedTurns = Unfinished<ModelTurn>
 
-class Right extends TurnQueue<ModelTurn> {}
+class CorrectQueue extends TurnQueue<ModelTurn> {}
 
 export const mistakes: Readonly<
   Record<string, { readonly rules: readonly string[]; readonly make: Mistake }>
 > = {
   'a batch may have one turn too many': {
     rules: ['a batch keeps its bound of turns'],
-    make: (given) => {
-      const { bounds } = given
+    make: (options) => {
+      const { bounds } = options
       const batchTurnsMax = bounds.batchTurnsMax + 1
-      return new Right({ ...given, bounds: { ...bounds, batchTurnsMax } })
+      return new CorrectQueue({ ...options, bounds: { ...bounds, batchTurnsMax } })
     },
   },
 
-  'bytes of a batch are not counted': {
+  'the bytes of a batch are not counted': {
     rules: ['a batch keeps its bound of bytes'],
-    make: (given) =>
-      new Right({ ...given, bounds: { ...given.bounds, batchBytesMax: Number.MAX_VALUE } }),
+    make: (options) =>
+      new CorrectQueue({
+        ...options,
+        bounds: { ...options.bounds, batchBytesMax: Number.MAX_VALUE },
+      }),
   },
 
-  'one more lane is taken than there is': {
-    rules: ['ready turns are looked for again', 'batches keep to their lanes'],
-    make: (given) =>
-      new Right({ ...given, bounds: { ...given.bounds, lanes: given.bounds.lanes + 1 } }),
+  'one lane more than the bound is used': {
+    rules: [
+      'isGathering is true if ready turns wait for more turns',
+      'the batches in flight keep their bound',
+    ],
+    make: (options) =>
+      new CorrectQueue({
+        ...options,
+        bounds: { ...options.bounds, lanes: options.bounds.lanes + 1 },
+      }),
   },
 
-  'bytes that wait are not bounded': {
-    rules: ['a turn is refused where the bounds are reached'],
-    make: (given) =>
-      new Right({ ...given, bounds: { ...given.bounds, waitingBytesMax: Number.MAX_VALUE } }),
+  'the bytes of waiting turns are not bounded': {
+    rules: ['a turn past the bounds is refused'],
+    make: (options) =>
+      new CorrectQueue({
+        ...options,
+        bounds: { ...options.bounds, waitingBytesMax: Number.MAX_VALUE },
+      }),
   },
 
-  'turns wait without end': {
-    rules: ['turns that waited too long are refused once their conversation is released'],
-    make: (given) => new Right({ ...given, waitMs: Number.MAX_VALUE }),
+  'a turn waits without end': {
+    rules: ['overdue turns are refused when their conversation is released'],
+    make: (options) => new CorrectQueue({ ...options, waitMs: Number.MAX_VALUE }),
   },
 
-  'turns are refused too early': {
-    rules: ['a turn is refused only where it waited too long'],
-    make: (given) => new Right({ ...given, waitMs: given.waitMs / 2 }),
+  'a turn is refused too early': {
+    rules: ['only an overdue turn is refused'],
+    make: (options) => new CorrectQueue({ ...options, waitMs: options.waitMs / 2 }),
   },
 
   'a batch frees its lane twice': {
     rules: [
-      'turns that are ready go where no batch is in flight',
-      'ready turns are looked for again',
+      'a ready turn is sent if no batch is in flight',
+      'isGathering is true if ready turns wait for more turns',
       'a batch frees its lane once',
     ],
-    make: (given) =>
-      new (class extends Right {
+    make: (options) =>
+      new (class extends CorrectQueue {
         override answered(batch: Batch<ModelTurn>): boolean {
           batch.isAnswered = false
           return super.answered(batch)
         }
-      })(given),
+      })(options),
   },
 
-  'a locked conversation goes into the next batch at once': {
+  'a locked conversation is in the next batch at once': {
     rules: [
-      'ready turns are looked for again',
-      'a locked conversation waits for a lane of its own',
+      'isGathering is true if ready turns wait for more turns',
+      'a locked conversation waits for a call of its own',
     ],
-    make: (given) =>
-      new (class extends Right {
-        override finished(batch: Batch<ModelTurn>, left: Left, now: number): void {
-          super.finished(batch, left, now)
+    make: (options) =>
+      new (class extends CorrectQueue {
+        override finished(batch: Batch<ModelTurn>, unfinished: UnfinishedTurns, now: number): void {
+          super.finished(batch, unfinished, now)
           this.lookAgain()
         }
-      })(given),
+      })(options),
   },
 
-  'locked turns are forgotten': {
-    rules: ['locked turns are looked for again'],
-    make: (given) =>
-      new (class extends Right {
-        override finished(batch: Batch<ModelTurn>, { unsettled }: Left, now: number): void {
+  'a locked turn is lost': {
+    rules: ['hasLocked is true if locked turns wait'],
+    make: (options) =>
+      new (class extends CorrectQueue {
+        override finished(
+          batch: Batch<ModelTurn>,
+          { unsettled }: UnfinishedTurns,
+          now: number,
+        ): void {
           super.finished(batch, { locked: [], unsettled }, now)
         }
-      })(given),
+      })(options),
   },
 
-  'locked turns go behind those that came later': {
-    rules: ['turns of a conversation go in their order'],
-    make: (given) =>
-      new (class extends Right {
-        override finished(batch: Batch<ModelTurn>, { locked, unsettled }: Left, now: number) {
+  'locked turns are sent after those that arrived later': {
+    rules: ['turns of a conversation are sent in their order'],
+    make: (options) =>
+      new (class extends CorrectQueue {
+        override finished(
+          batch: Batch<ModelTurn>,
+          { locked, unsettled }: UnfinishedTurns,
+          now: number,
+        ) {
           super.finished(batch, { locked: locked.toReversed(), unsettled }, now)
         }
-      })(given),
+      })(options),
   },
 
-  'a conversation goes on while a turn of it is unsettled': {
+  'a conversation with an unsettled turn is in a batch': {
     rules: ['a conversation is in at most one batch'],
-    make: (given) =>
-      new (class extends Right {
-        override finished(batch: Batch<ModelTurn>, { locked }: Left, now: number): void {
+    make: (options) =>
+      new (class extends CorrectQueue {
+        override finished(batch: Batch<ModelTurn>, { locked }: UnfinishedTurns, now: number): void {
           super.finished(batch, { locked, unsettled: [] }, now)
         }
-      })(given),
+      })(options),
   },
 
-  'a conversation stays behind after its turns are settled': {
+  'a conversation is not released after its turns are settled': {
     rules: [
-      'no turn waits for ever',
-      'ready turns are looked for again',
-      'turns that are ready go where no batch is in flight',
+      'every turn is decided in the end',
+      'isGathering is true if ready turns wait for more turns',
+      'a ready turn is sent if no batch is in flight',
     ],
-    make: (given) =>
-      new (class extends Right {
+    make: (options) =>
+      new (class extends CorrectQueue {
         override settled(): void {}
-      })(given),
+      })(options),
   },
 
-  'twins of a key go together': {
-    rules: ['twins go in different batches'],
-    make: (given) =>
-      new (class extends Right {
+  'two turns with one key are in one batch': {
+    rules: ['two turns with one key or id are in different batches'],
+    make: (options) =>
+      new (class extends CorrectQueue {
         override add(turn: ModelTurn): boolean {
           const { bytes, row } = turn.turn
           return super.add({ ...turn, turn: { bytes, row: { ...row, key: null } } })
         }
-      })(given),
+      })(options),
   },
 
-  'nobody waits for a conversation that is locked': {
-    rules: ['locked turns are looked for again', 'no turn waits for ever'],
-    make: (given) =>
-      new (class extends Right {
+  'no call waits for a locked conversation': {
+    rules: ['hasLocked is true if locked turns wait', 'every turn is decided in the end'],
+    make: (options) =>
+      new (class extends CorrectQueue {
         override lookAgain(): void {}
         override next(now: number): Batch<ModelTurn> | undefined {
           const batch = super.next(now)
           return batch?.wait === true ? undefined : batch
         }
-      })(given),
+      })(options),
   },
 }

@@ -1,7 +1,7 @@
 /**
- * The queue of the group commit in a world whose every step is chosen: turns that come, batches that the
- * database answers in any order, conversations that others hold, lost connections, and time. A rule that
- * is broken is thrown under its name.
+ * A model of the queue of the group commit. A test chooses every step: submitted turns, batches
+ * that the database answers in any order, conversations that other writers lock, lost connections,
+ * and time. A broken rule is thrown as an error with the name of the rule.
  */
 import {
   type Batch,
@@ -17,7 +17,7 @@ export type ModelTurn = {
     readonly row: {
       readonly conversationId: string
       readonly key: string | null
-      readonly given: string[] | null
+      readonly callerIds: string[] | null
     }
   }
   readonly since: number
@@ -32,23 +32,23 @@ export type Step =
       readonly type: 'submit'
       readonly c: number
       readonly bytes: number
-      /** Of a few keys, so that some turns are twins. */
+      /** One of few keys, so that some turns have the same. */
       readonly key: number | undefined
-      readonly given: number | undefined
+      readonly id: number | undefined
     }
   | { readonly type: 'dispatch' }
-  /** Time passes, in milliseconds. */
+  /** Time passes. */
   | { readonly type: 'pass'; readonly ms: number }
   /** The database answers a batch in flight before its turns are decided. */
   | { readonly type: 'answer'; readonly batch: number }
-  /** A batch in flight ends; `answers` are for its conversations, one after the other. */
+  /** A batch in flight ends. `answers` has one answer for each of its conversations. */
   | { readonly type: 'finish'; readonly batch: number; readonly answers: readonly Answer[] }
   | { readonly type: 'settle'; readonly conversation: number }
   | { readonly type: 'look' }
 
 export type Queue = Pick<TurnQueue<ModelTurn>, keyof TurnQueue<ModelTurn>>
 
-/** A mistake is another queue; without one, the queue is the one of the service. */
+/** Makes the queue under test: the queue of the service, or one with a mistake. */
 export type Mistake = (options: QueueOptions) => Queue
 
 export const options: QueueOptions = {
@@ -79,35 +79,35 @@ type Parts = {
 
 type Flight = { readonly batch: Batch<ModelTurn>; isAnswered: boolean }
 
-const right: Mistake = (given) => new TurnQueue<ModelTurn>(given)
+const noMistake: Mistake = (options) => new TurnQueue<ModelTurn>(options)
 
 export class QueueWorld {
   readonly #queue: Queue
   readonly #flights: Flight[] = []
-  /** Turns of each conversation that are queued, in the order in which they must go. */
+  /** The queued turns of each conversation, in the order in which they must be sent. */
   readonly #queued = new Map<string, readonly ModelTurn[]>()
   /** Conversations that are in flight or unsettled. */
   readonly #busy = new Set<string>()
-  /** Conversations whose next call waits in a lane of its own. */
+  /** Locked conversations, whose next call waits for the lock. */
   readonly #locked = new Set<string>()
   readonly #unsettled = new Map<string, Parts>()
-  /** Turns of each conversation that are recorded, in the order of the database. */
+  /** The recorded turns of each conversation, in the order of the database. */
   readonly #recorded = new Map<string, number[]>()
-  readonly #taken: number[] = []
+  readonly #accepted: number[] = []
   readonly #decided: number[] = []
   /** Every turn, by its number. */
   readonly #turns: ModelTurn[] = []
   #now = 0
 
-  constructor(mistake: Mistake = right) {
+  constructor(mistake: Mistake = noMistake) {
     this.#queue = mistake(options)
   }
 
-  /** Does every step, then lets all that is undecided be recorded. */
+  /** Does every step. Then all undecided turns are recorded. */
   run(steps: readonly Step[]): void {
     for (const step of steps) this.#do(step)
     for (let round = 0; !this.#queue.isEmpty; round += 1) {
-      check(round < 100, 'no turn waits for ever')
+      check(round < 100, 'every turn is decided in the end')
       this.#do({ type: 'look' })
       for (const [id, parts] of this.#unsettled) this.#settle(id, parts)
       while (this.#flights.length > 0) this.#finish(0, [])
@@ -115,7 +115,7 @@ export class QueueWorld {
     }
     check(this.#flights.length === 0, 'an empty queue has nothing in flight')
     const decided = this.#decided.toSorted((a, b) => a - b)
-    check(decided.join() === this.#taken.join(), 'every turn is decided once')
+    check(decided.join() === this.#accepted.join(), 'every turn is decided once')
   }
 
   #do(step: Step): void {
@@ -149,11 +149,11 @@ export class QueueWorld {
     }
   }
 
-  #submit({ c, bytes, key, given }: Extract<Step, { type: 'submit' }>): void {
+  #submit({ c, bytes, key, id }: Extract<Step, { type: 'submit' }>): void {
     const row = {
       conversationId: `c${c}`,
       key: key === undefined ? null : `k${key}`,
-      given: given === undefined ? null : [`id${given}`],
+      callerIds: id === undefined ? null : [`id${id}`],
     }
     const turn = { turn: { bytes, row }, since: this.#now, n: this.#turns.length }
     this.#turns.push(turn)
@@ -161,9 +161,9 @@ export class QueueWorld {
     const waitingBytes = waiting.reduce((sum, one) => sum + one.turn.bytes, 0)
     const hasRoom =
       waiting.length < bounds.waitingTurnsMax && waitingBytes + bytes <= bounds.waitingBytesMax
-    check(this.#queue.add(turn) === hasRoom, 'a turn is refused where the bounds are reached')
+    check(this.#queue.add(turn) === hasRoom, 'a turn past the bounds is refused')
     if (!hasRoom) return
-    this.#taken.push(turn.n)
+    this.#accepted.push(turn.n)
     this.#queued.set(row.conversationId, [...this.#queuedOf(row.conversationId), turn])
   }
 
@@ -171,7 +171,7 @@ export class QueueWorld {
     this.#queue.sweep(this.#now)
     this.#drop(new Map())
     for (let batches = 0; ; batches += 1) {
-      check(batches <= bounds.lanes + waitingLanes, 'a dispatch fills the lanes and ends')
+      check(batches <= bounds.lanes + waitingLanes, 'a dispatch ends once the lanes are full')
       const batch = this.#queue.next(this.#now)
       if (batch === undefined) break
       this.#send(batch)
@@ -179,13 +179,16 @@ export class QueueWorld {
     const isIdle = this.#flights.every(({ isAnswered, batch }) => isAnswered || batch.wait)
     const ready = [...this.#queued.keys()].filter((id) => this.#isReady(id))
     const hasReady = ready.length > 0
-    check(!(isIdle && hasReady), 'turns that are ready go where no batch is in flight')
+    check(!(isIdle && hasReady), 'a ready turn is sent if no batch is in flight')
     const hasLane = this.#inFlight(false).length < bounds.lanes
-    check(this.#queue.isGathering === (hasReady && hasLane), 'ready turns are looked for again')
+    check(
+      this.#queue.isGathering === (hasReady && hasLane),
+      'isGathering is true if ready turns wait for more turns',
+    )
     const isOld = (id: string) => this.#now - (this.#queuedOf(id)[0]?.since ?? 0) >= gatherMs
-    check(!(hasLane && hasReady && ready.every(isOld)), 'ready turns go after a moment')
+    check(!(hasLane && hasReady && ready.every(isOld)), 'a ready turn is sent after gatherMs')
     const hasLocked = [...this.#locked].some((id) => this.#queuedOf(id).length > 0)
-    check(this.#queue.hasLocked === hasLocked, 'locked turns are looked for again')
+    check(this.#queue.hasLocked === hasLocked, 'hasLocked is true if locked turns wait')
   }
 
   #isReady(id: string): boolean {
@@ -201,27 +204,30 @@ export class QueueWorld {
     check(turns.length <= bounds.batchTurnsMax, 'a batch keeps its bound of turns')
     check(turns.length === 1 || bytes <= bounds.batchBytesMax, 'a batch keeps its bound of bytes')
     if (wait) {
-      check(ids.size === 1, 'a waiting call is of one conversation')
+      check(ids.size === 1, 'a waiting call has one conversation')
       const isLocked = [...ids].every((id) => this.#locked.delete(id))
       check(isLocked, 'a call waits only for a locked conversation')
     }
     for (const id of ids) {
       check(!this.#busy.has(id), 'a conversation is in at most one batch')
-      check(!this.#locked.has(id), 'a locked conversation waits for a lane of its own')
+      check(!this.#locked.has(id), 'a locked conversation waits for a call of its own')
       this.#busy.add(id)
       const own = turns.filter((turn) => conversationOf(turn) === id)
       const queued = this.#queuedOf(id)
       check(
         own.every((turn, index) => turn === queued[index]),
-        'turns of a conversation go in their order',
+        'turns of a conversation are sent in their order',
       )
-      const names = own.flatMap(({ turn: { row } }) => [row.key ?? [], row.given ?? []].flat())
-      check(new Set(names).size === names.length, 'twins go in different batches')
+      const names = own.flatMap(({ turn: { row } }) => [row.key ?? [], row.callerIds ?? []].flat())
+      check(
+        new Set(names).size === names.length,
+        'two turns with one key or id are in different batches',
+      )
       this.#queued.set(id, queued.slice(own.length))
     }
     this.#flights.push({ batch, isAnswered: false })
-    check(this.#inFlight(false).length <= bounds.lanes, 'batches keep to their lanes')
-    check(this.#inFlight(true).length <= waitingLanes, 'waiting calls keep to their lanes')
+    check(this.#inFlight(false).length <= bounds.lanes, 'the batches in flight keep their bound')
+    check(this.#inFlight(true).length <= waitingLanes, 'the waiting calls keep their bound')
   }
 
   #inFlight(wait: boolean): Flight[] {
@@ -234,15 +240,15 @@ export class QueueWorld {
     flight.isAnswered = true
   }
 
-  #finish(index: number, answers: readonly Answer[]): void {
-    const [flight] = this.#flights.splice(index % Math.max(1, this.#flights.length), 1)
+  #finish(flightIndex: number, answers: readonly Answer[]): void {
+    const [flight] = this.#flights.splice(flightIndex % Math.max(1, this.#flights.length), 1)
     if (flight === undefined) return
     const turns = this.#turnsOf(flight.batch)
     const unfinished = { locked: [] as ModelTurn[], unsettled: [] as ModelTurn[] }
     const released = new Map<string, boolean>()
-    for (const [place, id] of [...new Set(turns.map(conversationOf))].entries()) {
+    for (const [index, id] of [...new Set(turns.map(conversationOf))].entries()) {
       const own = turns.filter((turn) => conversationOf(turn) === id)
-      const parts = partsOf(own, answers[place] ?? 'recorded')
+      const parts = partsOf(own, answers[index] ?? 'recorded')
       this.#record(parts.recorded)
       unfinished.locked.push(...parts.locked)
       unfinished.unsettled.push(...parts.unsettled)
@@ -261,7 +267,7 @@ export class QueueWorld {
     this.#drop(new Map([[id, isLocked]]))
   }
 
-  /** Answers whether the conversation is locked. */
+  /** Releases a conversation. Returns whether it is locked. */
   #release(id: string, locked: readonly ModelTurn[]): boolean {
     this.#busy.delete(id)
     this.#queued.set(id, [...locked, ...this.#queuedOf(id)])
@@ -279,23 +285,26 @@ export class QueueWorld {
     }
   }
 
-  /** Takes what the queue refuses, and checks it. `released`: the conversations just released, and whether they are locked. */
+  /**
+   * Checks the turns that the queue refuses. `released` has the conversations just released, with
+   * whether they are locked.
+   */
   #drop(released: ReadonlyMap<string, boolean>): void {
     for (const { turn, code } of this.#queue.takeRefused()) {
       const id = conversationOf(turn)
       const [next, ...later] = this.#queuedOf(id)
       check(next?.n === turn.n, 'turns are refused in their order')
-      check(this.#now - turn.since >= waitMs, 'a turn is refused only where it waited too long')
-      const wanted = released.get(id) ? 'conversation-busy' : 'overloaded'
-      check(code === wanted, 'a refusal says whether the conversation is locked')
+      check(this.#now - turn.since >= waitMs, 'only an overdue turn is refused')
+      const expectedCode = released.get(id) ? 'conversation-busy' : 'overloaded'
+      check(code === expectedCode, 'the code of a refusal shows whether the conversation is locked')
       this.#queued.set(id, later)
       if (later.length === 0) this.#locked.delete(id)
       this.#decided.push(turn.n)
     }
-    const kept = [...released.keys()].flatMap((id) => this.#queuedOf(id))
+    const remaining = [...released.keys()].flatMap((id) => this.#queuedOf(id))
     check(
-      kept.every(({ since }) => this.#now - since < waitMs),
-      'turns that waited too long are refused once their conversation is released',
+      remaining.every(({ since }) => this.#now - since < waitMs),
+      'overdue turns are refused when their conversation is released',
     )
   }
 
@@ -308,7 +317,10 @@ export class QueueWorld {
   }
 }
 
-/** What becomes of the turns of a conversation: locked ones stay behind those that are decided or unsettled. */
+/**
+ * Divides the turns of a conversation by the answer. Locked turns are always after the decided or
+ * unsettled ones.
+ */
 function partsOf(own: readonly ModelTurn[], answer: Answer): Parts {
   const middle = Math.ceil(own.length / 2)
   const [head, tail] = [own.slice(0, middle), own.slice(middle)]

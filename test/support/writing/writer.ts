@@ -1,14 +1,18 @@
-/** A writer that does what agents do, at random, and keeps what it was told. */
+/** A writer that does random writes, as agents do, and logs the answers. */
 import { expect } from 'bun:test'
 import type { NewTurn, RecordedTurn } from '../../../src/conversation/wire/schemas.ts'
-import { newTold, type Told } from './checker.ts'
+import { newLog, type WriterLog } from './checker.ts'
 import { type Answer, attach, createSegment, recordTurn } from './client.ts'
 
-export type Writer = { readonly told: Map<string, Told>; run(steps: number): Promise<void> }
+export type Writer = {
+  readonly logs: ReadonlyMap<string, WriterLog>
+  run(steps: number): Promise<void>
+}
 
 /**
- * `bases`: the nodes it may call, anew for each call. `random` makes the run repeatable. With
- * `patient`, what was refused for a while or lost is sent again under its key until it is told.
+ * Creates a writer. `bases` returns the URLs of the nodes, and is asked again for each call.
+ * `random` makes the run repeatable. A `patient` writer repeats a retryable or lost request under
+ * its key until it is answered.
  */
 export function createWriter(options: {
   name: string
@@ -19,7 +23,7 @@ export function createWriter(options: {
   stopped?: () => boolean
 }): Writer {
   const { random, conversations } = options
-  const told = new Map(conversations.map((id) => [id, newTold()]))
+  const logs = new Map(conversations.map((id) => [id, newLog()]))
   const segments = new Map<string, string>()
   let count = 0
 
@@ -28,7 +32,7 @@ export function createWriter(options: {
     if (item === undefined) throw new Error('nothing to pick from')
     return item
   }
-  const toldOf = (id: string): Told => told.get(id) ?? newTold()
+  const logOf = (id: string): WriterLog => logs.get(id) ?? newLog()
 
   const newTurn = (id: string): NewTurn => {
     count += 1
@@ -48,7 +52,7 @@ export function createWriter(options: {
     }
   }
 
-  /** Sends until the outcome is told, or once where the writer is not patient. */
+  /** Sends a request until its outcome is known, or once if the writer is not patient. */
   const send = async <T>(once: (base: string) => Promise<Answer<T>>): Promise<Answer<T>> => {
     for (;;) {
       const answer = await once(pick(options.bases()))
@@ -64,14 +68,14 @@ export function createWriter(options: {
   const record = async (id: string) => {
     const turn = newTurn(id)
     const key = options.patient || random() < 0.7 ? `key-${options.name}-${count}` : undefined
-    toldOf(id).unknown.add(nameOf(turn))
+    logOf(id).unknown.add(nameOf(turn))
     const answer = await send((base) => recordTurn(base, id, turn, key))
     if (answer.kind === 'problem' && !answer.body.retryable)
       throw new Error(JSON.stringify(answer.body))
     if (answer.kind !== 'answer') return
-    toldOf(id).unknown.delete(nameOf(turn))
-    toldOf(id).turns.set(nameOf(turn), { sent: turn, told: answer.body })
-    toldOf(id).versions.push(answer.body.version)
+    logOf(id).unknown.delete(nameOf(turn))
+    logOf(id).turns.set(nameOf(turn), { sent: turn, answer: answer.body })
+    logOf(id).versions.push(answer.body.version)
     if (key !== undefined && random() < 0.2) await retry(id, turn, key, answer.body)
   }
 
@@ -85,34 +89,34 @@ export function createWriter(options: {
     }
     const changed = { ...turn, assistant: { ...turn.assistant, responses: ['changed'] } }
     const other = await send((base) => recordTurn(base, id, changed, key))
-    if (other.kind === 'answer') throw new Error('a changed body was taken under an old key')
+    if (other.kind === 'answer') throw new Error('a changed body was accepted under an old key')
     if (other.kind === 'problem' && !other.body.retryable)
       expect(other.body.code).toBe('idempotency-conflict')
   }
 
   const attachSomewhere = async (id: string) => {
-    const turns = [...toldOf(id).turns.values()]
+    const turns = [...logOf(id).turns.values()]
     if (turns.length === 0) return
-    const messageId = pick(turns).told.assistantMessageId
+    const messageId = pick(turns).answer.assistantMessageId
     count += 1
     const urls = [`https://audio.example/${options.name}/${count}`]
     const answer = await send((base) => attach(base, id, messageId, urls))
     if (answer.kind !== 'answer') return
-    // A repeated PUT that found its own work done takes no version: nothing new is told.
+    // A repeated PUT that changed nothing takes no version, so there is nothing to log.
     if (answer.body.message.version !== answer.body.version) return
-    toldOf(id).versions.push(answer.body.version)
-    toldOf(id).audio.set(messageId, { version: answer.body.version, urls })
+    logOf(id).versions.push(answer.body.version)
+    logOf(id).audio.set(messageId, { version: answer.body.version, urls })
   }
 
   const segmentSomewhere = async (id: string) => {
     const answer = await send((base) => createSegment(base, id))
     if (answer.kind !== 'answer') return
     segments.set(id, answer.body.id)
-    toldOf(id).versions.push(answer.body.version)
+    logOf(id).versions.push(answer.body.version)
   }
 
   return {
-    told,
+    logs,
     async run(steps) {
       for (let step = 0; step < steps && !options.stopped?.(); step += 1) {
         const id = pick(conversations)

@@ -140,7 +140,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     ['nul-tool.jsonl', /^1: \/messages\/2\/content holds NUL/],
     [
       'long-tool.jsonl',
-      /^1: conversation .* was not created, .*\/assistant\/metadata: has \d+ bytes, at most 16384$/,
+      /^1: conversation .* was not created, .*\/assistant\/metadata: has \d+ bytes, at most 16384 are allowed$/,
     ],
     ['image-only.jsonl', /^1: .*message 0 has no text, only image_url/],
   ])(

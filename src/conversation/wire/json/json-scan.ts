@@ -1,10 +1,13 @@
-/** Scans of a JSON text that neither parse it nor recurse: their cost and stack do not depend on its nesting. */
+/**
+ * Scans of a JSON text. They neither parse nor recurse, so nesting does not change their cost or
+ * stack.
+ */
 
 /**
- * `values`: most elements of arrays and members of objects in one text. `names`: most members alone.
- * The time for a text depends on these, not only on its bytes: `JSON.parse` took 4 s for 16 MiB of `[`,
- * and each distinct name costs about 4 µs on its way to the database.
- * `levels`: deepest nesting that `limits.jsonDepthMax` can be set to.
+ * Bounds of one JSON text. `values` is the maximum of array elements and object members together,
+ * `names` the maximum of object members alone. The time for a text depends on these, not only on
+ * its bytes: `JSON.parse` took 4 s for 16 MiB of `[`, and each distinct name costs about 4 µs on
+ * its way to the database. `levels` is the highest value of the setting `limits.jsonDepthMax`.
  */
 export const jsonBounds = { values: 65_536, names: 16_384, levels: 512 }
 
@@ -17,18 +20,20 @@ const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
-/** The index of the quote that ends the string whose opening quote is at `start`; -1 if none does. */
+/**
+ * The index of the quote that ends the string whose opening quote is at `start`; -1 if none does.
+ */
 export function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let before = at - 1
     while (text.charCodeAt(before) === backslash) before -= 1
-    // An even number of backslashes escape each other, and not the quote.
+    // An even number of backslashes escape each other, so the quote ends the string.
     if ((at - before) % 2 === 1) return at
   }
   return -1
 }
 
-/** Whether arrays and objects are nested in each other more than `levels` deep. */
+/** Whether arrays and objects are nested more than `levels` deep. */
 export function nestsDeeper(text: string, levels: number): boolean {
   if (text.length <= levels) return false
   let depth = 0
@@ -45,7 +50,7 @@ export function nestsDeeper(text: string, levels: number): boolean {
   return false
 }
 
-/** How many members the objects of a JSON text have; a name that stands twice in an object counts twice. */
+/** The number of object members in a JSON text. A name that an object has twice counts twice. */
 export function countMembers(text: string): number {
   let members = 0
   for (let at = 0; at < text.length; at += 1) {
@@ -60,10 +65,10 @@ export function countMembers(text: string): number {
 
 /**
  * Whether a text has more values (elements and members), or more members, than `bounds` allows. It
- * counts what stands before each: a bracket or a comma before a value, a colon behind a name.
+ * counts the bracket or comma before each value, and the colon after each name.
  */
 export function hasTooMany(text: string, bounds = jsonBounds): boolean {
-  // A value takes at least two characters, a member with its name five.
+  // A value has at least two characters, and a member with its name has five.
   if (text.length <= 2 * bounds.values && text.length <= 5 * bounds.names) return false
   let values = 0
   let names = 0
@@ -84,15 +89,15 @@ export function hasTooMany(text: string, bounds = jsonBounds): boolean {
 }
 
 /**
- * The members of the outermost object whose values are strings, by their names, as far as the text is
- * JSON; of a name that stands twice, the last one. Nested values are passed over.
+ * The string members of the outermost object, by name. It reads up to the first place that is not
+ * JSON, and skips nested values. If the object has a name twice, the last value counts.
  */
 export function outermostStrings(text: string): Record<string, string> {
   const found: [string, string][] = []
   let depth = 0
-  /** The literal of the member's name, once its colon was read. */
+  /** The literal of the current member's name, after its colon was read. */
   let name: string | undefined
-  /** The newest string literal of the outermost object since a colon or a comma. */
+  /** The latest string literal of the outermost object since a colon or a comma. */
   let last: string | undefined
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
@@ -117,7 +122,7 @@ export function outermostStrings(text: string): Record<string, string> {
   return Object.fromEntries(found)
 }
 
-/** The string that a literal stands for; empty where it is no JSON. */
+/** The string that a literal denotes; empty if the literal is not JSON. */
 function stringOf(literal: string): string {
   try {
     return String(JSON.parse(literal))

@@ -1,6 +1,7 @@
 /**
- * Finds where a text stops being JSON. The messages of JavaScript engines differ, mostly lack a position,
- * and some quote the text; a problem must name the place and must not quote what callers sent.
+ * Finds where a text stops being JSON. The messages of JavaScript engines differ, mostly lack a
+ * position, and some quote the text. A problem must name the place and must not quote the caller's
+ * text.
  */
 import { endOfString } from './json-scan.ts'
 
@@ -25,8 +26,9 @@ function tokenAt(text: string, offset: number): { end: number; kind: string } | 
 }
 
 /**
- * Whether a string may hold what is from `start` to `end`: no control character and no unknown escape.
- * Not one regular expression: it would remember every character, and took 2.4 s for 4 MiB.
+ * Whether the text from `start` to `end` may be in a string: it has no control character and no
+ * unknown escape. A single regular expression was not used: it remembers every character, and took
+ * 2.4 s for 4 MiB.
  */
 function isContent(text: string, start: number, end: number): boolean {
   for (let at = start; at < end; at += 1) {
@@ -42,8 +44,11 @@ function isContent(text: string, start: number, end: number): boolean {
 
 type Expected = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or the end' | 'the end'
 
-/** A sentence for people: where `text` stops being JSON, and what is expected there. `what` names the text. */
-export function findSyntaxError(text: string, what = 'body'): string {
+/**
+ * A sentence for the caller: the place where `text` stops being JSON, and the token that is
+ * expected there. `carrier` names the text in it.
+ */
+export function findSyntaxError(text: string, carrier = 'body'): string {
   const open: ('{' | '[')[] = []
   let expected: Expected = 'value'
   let offset = 0
@@ -56,21 +61,21 @@ export function findSyntaxError(text: string, what = 'body'): string {
     offset = found.end
     expected = next === 'after' ? afterValue() : next
   }
-  return describe(text, what, offset, expected, open.at(-1))
+  return describe(text, carrier, offset, expected, open.at(-1))
 
-  function step(now: Expected, seen: string): Expected | 'after' | undefined {
-    if (now === 'value' || (now === 'value or ]' && seen !== ']')) {
-      if (seen === '{' || seen === '[') {
-        open.push(seen)
-        return seen === '{' ? 'name or }' : 'value or ]'
+  function step(before: Expected, kind: string): Expected | 'after' | undefined {
+    if (before === 'value' || (before === 'value or ]' && kind !== ']')) {
+      if (kind === '{' || kind === '[') {
+        open.push(kind)
+        return kind === '{' ? 'name or }' : 'value or ]'
       }
-      return seen === 'literal' || seen === 'string' ? 'after' : undefined
+      return kind === 'literal' || kind === 'string' ? 'after' : undefined
     }
-    if ((now === 'name' || now === 'name or }') && seen === 'string') return ':'
-    if (now === ':' && seen === ':') return 'value'
-    if (now === ', or the end' && seen === ',') return open.at(-1) === '{' ? 'name' : 'value'
-    const closes = now === ', or the end' || now === 'name or }' || now === 'value or ]'
-    if (!closes || seen !== (open.at(-1) === '{' ? '}' : ']')) return undefined
+    if ((before === 'name' || before === 'name or }') && kind === 'string') return ':'
+    if (before === ':' && kind === ':') return 'value'
+    if (before === ', or the end' && kind === ',') return open.at(-1) === '{' ? 'name' : 'value'
+    const closes = before === ', or the end' || before === 'name or }' || before === 'value or ]'
+    if (!closes || kind !== (open.at(-1) === '{' ? '}' : ']')) return undefined
     open.pop()
     return 'after'
   }
@@ -78,7 +83,7 @@ export function findSyntaxError(text: string, what = 'body'): string {
 
 function describe(
   text: string,
-  what: string,
+  carrier: string,
   offset: number,
   expected: Expected,
   inside?: '{' | '[',
@@ -91,19 +96,19 @@ function describe(
   const column = position - before.lastIndexOf('\n')
   const place = `line ${line}, column ${column} (character ${position})`
   const close = inside === '{' ? '}' : ']'
-  const wanted = {
+  const expectedText = {
     value: 'a value',
     'value or ]': 'a value or ]',
     name: 'a name in double quotes',
     'name or }': 'a name in double quotes or }',
     ':': 'a colon',
     ', or the end': `a comma or ${close}`,
-    'the end': `the end of the ${what}`,
+    'the end': `the end of the ${carrier}`,
   }[expected]
   // A malformed string is not a token, so reading stopped at its opening quote.
-  if (text[position] === '"' && /value|name/.test(wanted))
-    return `The ${what} is not JSON at ${place}: the string that starts there is not closed, or holds a control character or an unknown escape.`
+  if (text[position] === '"' && /value|name/.test(expectedText))
+    return `The ${carrier} is not JSON at ${place}: the string that starts there is not closed, or holds a control character or an unknown escape.`
   return position >= text.length
-    ? `The ${what} ends at ${place}, where ${wanted} is expected.`
-    : `The ${what} is not JSON at ${place}: ${wanted} is expected there.`
+    ? `The ${carrier} ends at ${place}, where ${expectedText} is expected.`
+    : `The ${carrier} is not JSON at ${place}: ${expectedText} is expected there.`
 }

@@ -1,12 +1,13 @@
-/** JSON Merge Patch, the algorithm of RFC 7396 section 2, on parsed JSON. */
+/** Applies a JSON Merge Patch to parsed JSON, by the algorithm of RFC 7396 section 2. */
 
 type JsonObject = { [name: string]: unknown }
 
+/** The value after the patch. Neither argument is changed. */
 export function mergePatch(target: JsonObject | null, patch: JsonObject): JsonObject
 export function mergePatch(target: unknown, patch: unknown): unknown
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch
-  // A map, for a member may be called `__proto__`.
+  // A Map, because a member may be called `__proto__`.
   const merged = new Map(isObject(target) ? Object.entries(target) : [])
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) merged.delete(name)

@@ -1,4 +1,4 @@
-/** Which numbers of a JSON text are kept, and where those stand that are not. */
+/** Numbers of a JSON text that JavaScript would round, and their places. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { inexactNumbers } from '../../../../src/conversation/wire/json/exact-numbers.ts'
@@ -21,12 +21,12 @@ const integer = fc
   .map(([sign, rest]) => sign + rest)
 
 describe('an integer literal', () => {
-  test('is kept exactly when it is the integer that JavaScript prints, digit for digit', () => {
+  test('an integer literal is exact only if JavaScript prints the same integer', () => {
     fc.assert(
       fc.property(integer, (literal) => {
         const value = Number(literal)
         const printed = String(value)
-        // Past 1e21 JavaScript prints an exponent, whatever the value.
+        // From 1e21 on, JavaScript prints every value with an exponent.
         const isSame = /^-?\d+$/.test(printed) && BigInt(printed) === BigInt(literal)
         expect(pointers(`{"a":${literal}}`)).toEqual(isSame ? [] : ['/a'])
         expect(pointers(literal)).toEqual(isSame ? [] : [''])
@@ -43,7 +43,7 @@ describe('an integer literal', () => {
     '1716199999123456',
     '100000000000000000000',
     '-100000000000000000000',
-  ])('%p is kept', (literal) => {
+  ])('the integer %p is exact', (literal) => {
     expect(pointers(`[${literal}]`)).toEqual([])
   })
 
@@ -54,7 +54,7 @@ describe('an integer literal', () => {
     '18446744073709551616',
     '1000000000000000000000',
     '9'.repeat(400),
-  ])('%p is not kept', (literal) => {
+  ])('the integer %p is not exact', (literal) => {
     expect(inexactNumbers(`[ ${literal} ]`)).toEqual([
       { pointer: '/0', source: literal, isInfinite: literal.length > 310 },
     ])
@@ -70,12 +70,12 @@ describe('a decimal', () => {
     '1e-400',
     '12345678901234567890.5',
     '12345678901234567890e0',
-  ])('%p is read as the nearest double', (literal) => {
+  ])('the decimal %p is read as the nearest double', (literal) => {
     expect(pointers(`{"a":${literal}}`)).toEqual([])
   })
 
   test.each(['1e400', '1.0e400', '-1E+0400', `${'1'.repeat(16)}e300`, `${'9'.repeat(310)}.5`])(
-    '%p is beyond the range of a double',
+    'the number %p is past the range of a double',
     (literal) => {
       expect(inexactNumbers(`{"a":${literal}}`)).toEqual([
         { pointer: '/a', source: literal, isInfinite: true },
@@ -84,35 +84,35 @@ describe('a decimal', () => {
   )
 })
 
-describe('the places', () => {
-  test('are as many as were asked for', () => {
+describe('inexactNumbers', () => {
+  test('inexactNumbers returns at most the requested number of places', () => {
     const text = `[${'9007199254740993,'.repeat(70)}[1e400]]`
     expect(pointers(text)).toHaveLength(50)
     expect(inexactNumbers(text, 71).map(({ pointer }) => pointer)).toContain('/70/0')
     expect(inexactNumbers(text, 1)).toHaveLength(1)
   })
 
-  test('are pointers, whatever the names', () => {
+  test('inexactNumbers returns JSON Pointers for names of any kind', () => {
     const text =
       '{"a/b":[1,9007199254740993,{"~":1e400}],"__proto__":{"x":9007199254740993},"":9007199254740993}'
     expect(pointers(text)).toEqual(['/', '/a~1b/1', '/a~1b/2/~0', '/__proto__/x'])
   })
 
-  test('of a name that stands twice are those of its last value', () => {
+  test('inexactNumbers reports the last value of a name that an object has twice', () => {
     expect(pointers('{"a":9007199254740993,"a":1}')).toEqual([])
     expect(pointers('{"a":1,"a":9007199254740993}')).toEqual(['/a'])
   })
 
-  test('are none for what only a text says', () => {
-    for (const said of ['9007199254740993', 'at: 9007199254740993', '[1e400, 9007199254740993]'])
-      expect(pointers(JSON.stringify({ text: said, [said]: said }))).toEqual([])
+  test('inexactNumbers ignores digits inside strings', () => {
+    for (const sample of ['9007199254740993', 'at: 9007199254740993', '[1e400, 9007199254740993]'])
+      expect(pointers(JSON.stringify({ text: sample, [sample]: sample }))).toEqual([])
   })
 
-  test('are found wherever they are put into other JSON', () => {
+  test('inexactNumbers finds a number at every position in other JSON', () => {
     const at = fc.array(fc.oneof(fc.string({ minLength: 1 }), fc.nat(3)), { maxLength: 4 })
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 3 }), at, (beside, path) => {
-        // Built from the inside, with something before and after it at every level.
+        // The text is built from the inside. Every level has other values before and after it.
         let text = '9007199254740993'
         for (const step of path.toReversed())
           text =
@@ -128,19 +128,19 @@ describe('the places', () => {
   })
 })
 
-describe('a text that nests deep', () => {
+describe('refuseInexact', () => {
   /** A frame with a long integer in `levels` objects and arrays. */
   const frameOf = (levels: number) => {
     const inner = levels - 4
     return `{"turn":{"assistant":{"metadata":{"a":${'['.repeat(inner)}9007199254740993${']'.repeat(inner)}}}}}`
   }
 
-  test('is searched as deep as any setting lets a frame nest', () => {
+  test('refuseInexact searches a frame to the deepest nesting that a setting allows', () => {
     expect(settings.limits.jsonDepthMax.schema).toMatchObject({ maximum: jsonBounds.levels })
     expect(() => refuseInexact(frameOf(jsonBounds.levels + 1))).toThrow('more digits')
   })
 
-  test('is left to the decoder beyond that, without exhausting the stack', () => {
+  test('refuseInexact leaves deeper nesting to the decoder, and does not exhaust the stack', () => {
     for (const levels of [jsonBounds.levels + 2, 60_000])
       expect(() => refuseInexact(frameOf(levels))).not.toThrow()
   })

@@ -1,4 +1,4 @@
-/** Scanning JSON as text. */
+/** Scans of a JSON text without parsing it. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { outermostStrings } from '../../../../src/conversation/wire/json/json-scan.ts'
@@ -6,7 +6,7 @@ import { outermostStrings } from '../../../../src/conversation/wire/json/json-sc
 const isPlain = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-test('outermostStrings finds the string members of the outermost object alone', () => {
+test('outermostStrings returns only the string members of the outermost object', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
       const members = isPlain(value) ? Object.entries(value) : []

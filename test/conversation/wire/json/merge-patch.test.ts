@@ -24,11 +24,11 @@ describe('merge patch', () => {
     [{ e: null }, { a: 1 }, { e: null, a: 1 }],
     [[1, 2], { a: 'b', c: null }, { a: 'b' }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
-  ])('%j patched with %j is %j', (target, patch, result) => {
+  ])('the value %j patched with %j is %j', (target, patch, result) => {
     expect(mergePatch(target as unknown, patch as unknown)).toEqual(result as never)
   })
 
-  test('a member called __proto__ is a member', () => {
+  test('a member called __proto__ is merged like any other member', () => {
     const merged = mergePatch(JSON.parse('{"a":1}'), JSON.parse('{"__proto__":{"b":2}}'))
     expect(JSON.stringify(merged)).toBe('{"a":1,"__proto__":{"b":2}}')
   })

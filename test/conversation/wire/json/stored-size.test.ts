@@ -1,10 +1,10 @@
-/** How large JSON is in the database. */
+/** The size of JSON in the database. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { storedBytes } from '../../../../src/conversation/wire/json/stored-size.ts'
 
 describe('stored bytes', () => {
-  /** As `jsonb` prints a number: without an exponent. */
+  /** A number without an exponent, as `jsonb` prints it. */
   const plain = (value: number): string => {
     const [, sign = '', first = '', fraction = '', power = '0'] =
       /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(String(value)) ?? []
@@ -16,7 +16,7 @@ describe('stored bytes', () => {
       : `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
   }
 
-  test('count numbers with all their digits, and texts as they are', () => {
+  test('storedBytes counts all digits of a number, and texts unchanged', () => {
     const text = fc.oneof(fc.string(), fc.constantFrom('1e+300', 'x,1e+300,"1e+9', '\\', '1e-7"'))
     fc.assert(
       fc.property(
