@@ -20,14 +20,14 @@ const warnings = new Set([
 
 /**
  * The listener for the events of the database adapter.
- * @param onMigrated called after a migration has changed the tables
+ * @param onMigrated called after a migration has changed the tables, with a sentence that says how
  */
-export function databaseEvents(events: Events, onMigrated: () => void) {
+export function databaseEvents(events: Events, onMigrated: (message: string) => void) {
   return ({ type, message }: AdapterEvent): void => {
     if (type === 'unreachable') events.databaseLost(message)
     else if (type === 'reachable') events.databaseBack()
     else events.notice(warnings.has(type) ? 'warn' : 'info', message)
-    if (type === 'migrated') onMigrated()
+    if (type === 'migrated') onMigrated(message)
   }
 }
 

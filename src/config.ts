@@ -1,6 +1,6 @@
 /**
- * The configuration of a process: defaults < `turnlog.toml` < `.env` < environment < flags, checked
- * against the table in `settings.ts`. The only file that reads the environment.
+ * Loads the configuration of a process: defaults < `turnlog.toml` < `.env` < environment < flags.
+ * All values are checked against the table in `settings.ts`. No other file reads the environment.
  */
 
 import { readFileSync } from 'node:fs'
@@ -31,32 +31,37 @@ export type ConfigInput = {
   /** The words of the command line, without the runtime and the script. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Where `turnlog.toml` and `.env` are looked for; the working directory. */
+  /** The directory of `turnlog.toml` and `.env`: the working directory. */
   readonly directory: string
-  /** The text of a file, `undefined` if there is none; any other failure is thrown. */
+  /**
+   * Reads a file. Returns undefined if it does not exist, and throws any other failure.
+   * @default reads from the disk
+   */
   readonly readFile?: (path: string) => string | undefined
 }
 
 export type LoadedConfig = {
   readonly config: Config
-  /** Where each setting came from: `default`, `turnlog.toml:12`, `.env:3 PORT`, ... */
+  /** The source of each setting: `default`, `turnlog.toml:12`, `.env:3 PORT`, … */
   readonly sources: ReadonlyMap<SettingPath, string>
-  /** The words of the command line that are no flags: the verb and its arguments. */
+  /** The words of the command line that are not flags: the verb and its arguments. */
   readonly rest: readonly string[]
 }
 
 export type ExaminedConfig = LoadedConfig & {
-  /** What is wrong; `config` has the value of the next lower source in each wrong one's place. */
+  /**
+   * The problems. In place of each wrong value, `config` has the value of the next lower source.
+   */
   readonly error: ConfigError | undefined
 }
 
-/** Everything that is wrong with a configuration, one line each. */
+/** All problems of a configuration. The message has one line for each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
 
   constructor(problems: readonly ConfigProblem[]) {
-    // A URL that was pasted in the place of a name can hold a password, too.
+    // A URL that was pasted in place of a name can hold a password, too.
     const safe = problems.map(({ path, source, message }) => ({
       path: withoutPassword(path),
       source: withoutPassword(source),
@@ -69,19 +74,22 @@ export class ConfigError extends Error {
   }
 }
 
-/** What the process itself says; `loadConfig({ argv, ...readEnvironment() })`. */
+/**
+ * Returns the environment and working directory of the process, for `loadConfig({ argv,
+ * ...readEnvironment() })`.
+ */
 export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
   return { env: { ...process.env }, directory: process.cwd() }
 }
 
-/** Reads every source. Throws a `ConfigError` that names all problems at once. */
+/** Loads the configuration from every source. Throws a `ConfigError` with all problems. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const { error, ...loaded } = examineConfig(input)
   if (error !== undefined) throw error
   return loaded
 }
 
-/** Like `loadConfig`, for whoever wants to tell of more than what is wrong with it. */
+/** Loads the configuration like `loadConfig`, but returns the problems instead of throwing them. */
 export function examineConfig(input: ConfigInput): ExaminedConfig {
   const { directory, readFile = readTextFile } = input
   const flags = readFlags(input.argv)
@@ -94,9 +102,9 @@ export function examineConfig(input: ConfigInput): ExaminedConfig {
       return failure(name, name, `cannot be read (${typeof code === 'string' ? code : 'unknown'})`)
     }
     if (text !== undefined) return read(text, name)
-    return name === flags.file ? failure(name, 'flag --config', 'does not exist') : nothing
+    return name === flags.file ? failure(name, 'flag --config', 'does not exist') : emptyReading
   }
-  // In rising precedence.
+  // Later readings take precedence.
   const readings = [
     file(flags.file ?? 'turnlog.toml', readToml),
     file('.env', readDotenv),
@@ -106,7 +114,10 @@ export function examineConfig(input: ConfigInput): ExaminedConfig {
   return { ...merge(readings), rest: flags.rest }
 }
 
-/** The defaults with some settings laid over them, checked like any other; reads no source. */
+/**
+ * Makes a configuration from the defaults and some overrides. Reads no source. Throws a
+ * `ConfigError`.
+ */
 export function configWith(overrides: ConfigOverrides = {}): Config {
   const entries: Entry[] = []
   const problems: ConfigProblem[] = []
@@ -126,7 +137,7 @@ export function configWith(overrides: ConfigOverrides = {}): Config {
   return config
 }
 
-const nothing: Reading = { entries: [], problems: [] }
+const emptyReading: Reading = { entries: [], problems: [] }
 
 const failure = (path: string, source: string, message: string): Reading => ({
   entries: [],
@@ -142,7 +153,10 @@ function readTextFile(path: string): string | undefined {
   }
 }
 
-/** Later readings win; a wrong value is reported even where a later one covers it. */
+/**
+ * Merges readings. A later one takes precedence. A wrong value is reported even if a later reading
+ * replaces it.
+ */
 function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
   const problems = readings.flatMap((reading) => reading.problems)
   const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
@@ -163,7 +177,10 @@ function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
   return { config, sources, error: problems.length > 0 ? new ConfigError(problems) : undefined }
 }
 
-/** What cannot be the wanted type stays text, for the check to refuse. */
+/**
+ * Converts a text to the type of the setting. A text that cannot be converted stays a text, and the
+ * check refuses it.
+ */
 function fromText({ default: value }: NamedSetting, text: unknown): unknown {
   if (typeof text !== 'string') return text
   if (typeof value === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
@@ -171,14 +188,15 @@ function fromText({ default: value }: NamedSetting, text: unknown): unknown {
   return text
 }
 
-/** Settings by path -> the frozen nested object. */
+/** Makes the frozen, nested configuration from values by path. */
 function nest(values: ReadonlyMap<SettingPath, unknown>): Config {
   const sections: Record<string, Record<string, unknown>> = {}
   for (const { path, section, key } of settingList) {
     sections[section] = { ...sections[section], [key]: values.get(path) }
   }
   for (const section of Object.values(sections)) Object.freeze(section)
-  // Every value is its row's default or has passed its row's schema, from which Config is made.
+  // The cast is safe: each value is the default of its row or has passed the schema from which
+  // Config is made.
   return Object.freeze(sections) as Config
 }
 
@@ -191,7 +209,7 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value instanceof Date) return 'a date'
   if (typeof value === 'object' && value !== null) return 'a table'
-  // Before it is cut: without its `@` a password would not be recognised.
+  // The password is removed before the text is cut, because it is recognised by the `@` after it.
   const text = withoutPassword(JSON.stringify(value) ?? 'nothing')
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S bun --no-env-file
-/** The command line: reads the verb and hands on; signals in, exit code out. */
+/** The command line: runs the verb that it names, and ends with an exit code. */
 import { distance } from 'fastest-levenshtein'
 import packageJson from '../package.json' with { type: 'json' }
 import { cacheAudit } from './commands/cache-audit.ts'
@@ -18,17 +18,17 @@ import { DatabaseError, StartRefusal } from './ports/database.ts'
 import { KvError } from './ports/kv.ts'
 import { Problem } from './problem.ts'
 
-/** What to print, and the exit code where that is not 0. */
+/** A text to print, with an exit code if that is not 0. */
 type Outcome = string | { readonly text: string; readonly code: number }
 
 type Verb = {
-  /** Flags of the verb alone; every other flag is a setting. */
+  /** The flags that only this verb has. Every other flag is a setting. */
   readonly switches?: readonly string[]
-  /** The word that must follow it. */
+  /** The word that must follow the verb. */
   readonly word?: string
-  /** Whether it runs on a configuration that has problems, and tells of them itself. */
+  /** Whether the verb runs on a configuration with problems, and reports them itself. */
   readonly examines?: true
-  run(examined: ExaminedConfig, given: ReadonlySet<string>): Promise<Outcome> | Outcome
+  run(examined: ExaminedConfig, switches: ReadonlySet<string>): Promise<Outcome> | Outcome
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -39,9 +39,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   config: {
     switches: ['--reference', '--schema'],
     examines: true,
-    run(examined, given) {
-      if (given.has('--reference')) return configReference()
-      if (given.has('--schema')) return configSchema()
+    run(examined, switches) {
+      if (switches.has('--reference')) return configReference()
+      if (switches.has('--schema')) return configSchema()
       if (examined.error !== undefined) throw examined.error
       return configCommand(examined)
     },
@@ -49,22 +49,24 @@ const verbs: Readonly<Record<string, Verb>> = {
   doctor: {
     switches: ['--json'],
     examines: true,
-    run: (examined, given) => doctor(examined, { json: given.has('--json') }),
+    run: (examined, switches) => doctor(examined, { json: switches.has('--json') }),
   },
   cache: {
     word: 'audit',
     switches: ['--all', '--repair', '--json'],
-    run: ({ config }, given) =>
+    run: ({ config }, switches) =>
       cacheAudit(config, {
-        all: given.has('--all'),
-        repair: given.has('--repair'),
-        json: given.has('--json'),
+        all: switches.has('--all'),
+        repair: switches.has('--repair'),
+        json: switches.has('--json'),
       }),
   },
   healthcheck: { run: ({ config }) => healthcheck(config) },
 }
 
-/** These talk to a service and have flags of their own: the words after the verb -> an exit code. */
+/**
+ * The verbs that use a running service. They read their own flags and resolve with an exit code.
+ */
 const transfers: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
   import: importCommand,
   export: exportCommand,
@@ -75,22 +77,22 @@ const help = `Turnlog ${packageJson.version}: the durable turn log for voice and
 Usage: turnlog <verb> [--<setting> <value> ...]
 
   serve     run the service
-  migrate   bring the tables up to date
-  config    show every setting, its value and where it came from
-              --reference: all there is to set, as Markdown
-              --schema: a JSON Schema of turnlog.toml, for editors
-  doctor    say what is reachable and what is wrong, and what to do about it
-              --json: the same for programs
+  migrate   create the database schema or bring it up to date, without starting the service
+  config    print every setting with its value and source
+              --reference: print all settings as Markdown tables
+              --schema: print a JSON Schema of turnlog.toml, for editors
+  doctor    check the settings, the database, Redis and the service, and print how to fix problems
+              --json: print the report as JSON
   cache audit
-            hold what is cached against the database: the last active, by version and content
-              --all: every conversation   --repair: take away what differs   --json
+            compare cached histories with the database, for the conversations that were active last
+              --all: compare every conversation   --repair: remove entries that differ   --json
   healthcheck
-            ask the service on this machine whether it lives
-  import    bring conversations in from files: turnlog import --help
-  export    write conversations out as JSON Lines: turnlog export --help
+            check that the service runs on this machine: exit code 0 if it does, otherwise 1
+  import    import conversations from files: see turnlog import --help
+  export    export conversations as JSON Lines: see turnlog export --help
 
-  --config <file>   read this file instead of turnlog.toml
-  --host, --port    where to listen; every setting is a flag: --database.url, ...
+  --config <file>   read settings from this file instead of turnlog.toml
+  --host, --port    address to listen on; every setting is a flag: --database.url, ...
   --help, --version
 `
 
@@ -102,8 +104,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (transfer !== undefined) return transfer(words)
   if (argv.includes('--help') || argv.includes('-h')) return say(help)
   if (argv.includes('--version')) return say(`${packageJson.version}\n`)
-  const given = ownSwitches(argv)
-  const settings = argv.filter((word) => !given.has(word))
+  const switches = ownSwitches(argv)
+  const settings = argv.filter((word) => !switches.has(word))
   const examined = examineConfig({ argv: settings, ...readEnvironment() })
   const [name, ...more] = examined.rest
   const verb = verbOf(name)
@@ -112,17 +114,19 @@ async function main(argv: readonly string[]): Promise<number> {
   if (verb === undefined)
     return complain(`There is no verb ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
   if (verb.word !== undefined && more.shift() !== verb.word)
-    return complain(`${name} is followed by a word: turnlog ${name} ${verb.word}.\n`)
+    return complain(`${name} needs a second word: turnlog ${name} ${verb.word}.\n`)
   if (more.length > 0)
-    return complain(`${name} takes settings as flags, and no ${JSON.stringify(more[0])}.\n`)
-  const outcome = await verb.run(examined, given)
+    return complain(
+      `${name} accepts only flags after it, not ${JSON.stringify(more[0])}: see turnlog --help.\n`,
+    )
+  const outcome = await verb.run(examined, switches)
   return typeof outcome === 'string' ? say(outcome) : say(outcome.text, outcome.code)
 }
 
 const verbOf = (word: string | undefined): Verb | undefined =>
   word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
 
-/** The flags given that are the verb's own: no setting has such a name. */
+/** Returns the flags on the command line that only its verb has. No setting has such a name. */
 function ownSwitches(argv: readonly string[]): ReadonlySet<string> {
   const switches = verbOf(argv.find((word) => verbOf(word) !== undefined))?.switches ?? []
   return new Set(argv.filter((word) => switches.includes(word)))
@@ -143,7 +147,10 @@ function complain(text: string): number {
   return exit.misused
 }
 
-/** One sentence of what is the operator's to mend; else everything, for it is a fault of ours. */
+/**
+ * Returns one sentence for an error that the operator can fix. Any other error is a bug, so its
+ * stack is printed.
+ */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const expected = [ConfigError, StartRefusal, DatabaseError, KvError, Problem]
@@ -158,5 +165,5 @@ try {
   process.stderr.write(`${textOf(error)}\n`)
   process.exitCode = error instanceof ConfigError ? exit.misused : exit.refused
 }
-// What a library left open must not keep a stopped service alive.
+// The process ends here, so that a handle which a library left open does not keep it alive.
 process.exit()

@@ -14,19 +14,16 @@ import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
 
-/**
- * Brings the tables of the database up to date. Returns a sentence that says whether anything was
- * done.
- */
+/** Brings the tables up to date, and returns one sentence that says what was done. */
 export async function migrateDatabase(config: Config, events: Events): Promise<string> {
-  let migrated = false
-  await using database = await openDatabase(config, events, () => {
-    migrated = true
+  let done: string | undefined
+  await using database = await openDatabase(config, events, (message) => {
+    done = message
   })
   await database.migrate()
-  return migrated
-    ? `The tables of the ${database.name} were brought up to date.`
-    : `The tables of the ${database.name} are up to date; there was nothing to do.`
+  return done === undefined
+    ? `The schema of ${database.name} is up to date; there was nothing to do.`
+    : `${done}.`
 }
 
 /**

@@ -26,7 +26,7 @@ const cacheCallMs = 250
 export function openDatabase(
   { database: settings }: Config,
   events: Events,
-  onMigrated: () => void = () => {},
+  onMigrated: (message: string) => void = () => {},
 ): ReturnType<typeof openAdapter> {
   const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
   return openAdapter({

@@ -44,7 +44,7 @@ describe('the reference of settings', () => {
       expect(cells[3]).toBe(row.expected)
       expect(cells[4]).toContain(`\`${row.default ?? row.example}\``)
       expect(cells[5]).toContain(row.help)
-      expect(line.includes('A secret.')).toBe(row.secret === true)
+      expect(line.includes('The value is a secret.')).toBe(row.secret === true)
     }
     expect(lines.filter((one) => one.startsWith('### '))).toEqual(
       Object.keys(settings).map((section) => `### ${section}`),

@@ -97,7 +97,10 @@ export type SchemaReport = {
    * migrations are missing or a newer release has run its own.
    */
   readonly drift?: readonly string[]
-  /** Why a start would not run the missing migrations; undefined if it would. */
+  /**
+   * Why a start would not run the missing migrations, or refuses the database; undefined if
+   * neither.
+   */
   readonly obstacle?: Obstacle
 }
 
@@ -112,7 +115,12 @@ export async function schemaReport(ask: Ask, folder: string): Promise<SchemaRepo
   const migrations = readMigrations(folder)
   const recorded = await readRecorded(ask)
   const state = stateOf(recorded, migrations)
-  const obstacle = state === 'behind' ? obstacleTo(recorded, migrations) : undefined
+  const obstacle =
+    state === 'behind'
+      ? obstacleTo(recorded, migrations)
+      : state === 'foreign'
+        ? { finding: `it ${foreignFinding(recorded)}`, advice: capitalized(exportAdvice) }
+        : undefined
   if (obstacle !== undefined) return { state, obstacle }
   const last = migrations.at(-1)
   if (state !== 'current' || last === undefined || recorded.ids.some((id) => id > last.id))
@@ -168,6 +176,9 @@ function refuseObstacle(serverName: string, obstacle: Obstacle | undefined): voi
 }
 
 const foreign = (serverName: string, recorded: Recorded) =>
-  new StartRefusal(
-    `${serverName} was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)}): ${exportAdvice}.`,
-  )
+  new StartRefusal(`${serverName} ${foreignFinding(recorded)}: ${exportAdvice}.`)
+
+const foreignFinding = (recorded: Recorded) =>
+  `was not migrated by this release, nor by all commits before the first one (${foreignText(recorded)})`
+
+const capitalized = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`

@@ -1,12 +1,15 @@
-/** `turnlog cache audit`: holds what is cached against the database. */
+/** The verb `turnlog cache audit` compares the cached histories with the database. */
 import type { Config } from '../config.ts'
 import { auditCache } from '../maintenance.ts'
 import { openLog } from './log.ts'
 
-/** The newest by activity that are looked at, unless all are. */
+/** Number of conversations that are compared without `--all`: the ones with the newest activity. */
 const sample = 1000
 
-/** Counts, and every conversation that is not as it should be; 1 where one is so and stays so. */
+/**
+ * Prints each conversation whose cache entries differ, and the counts. The exit code is 1 if a
+ * difference remains, because it was not repaired.
+ */
 export async function cacheAudit(
   config: Config,
   options: { readonly all: boolean; readonly repair: boolean; readonly json: boolean },
@@ -23,7 +26,7 @@ export async function cacheAudit(
     ...odd.map(({ id, finding, reason }) =>
       reason === undefined ? `${id}  ${finding}` : `${id}  ${finding}: ${reason}`,
     ),
-    `Conversations looked at: ${total}${options.all ? '' : ` (the ${sample} last active; --all looks at every one)`}`,
+    `Conversations compared: ${total}${options.all ? '' : ` (the ${sample} that were active last; --all compares every one)`}`,
     ...Object.entries(counts).map(([name, count]) => `  ${name.padEnd(width)}  ${count}`),
     ...(options.repair ? [`Repaired: ${repaired}`] : []),
   ]

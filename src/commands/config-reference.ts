@@ -1,10 +1,10 @@
-/** `turnlog config --reference`: the whole table of settings as Markdown, for documents. */
+/** `turnlog config --reference` prints the table of settings as Markdown, for documents. */
 import { type NamedSetting, settingList } from '../settings/setting-list.ts'
 import { settings } from '../settings/settings.ts'
 
 const columns = ['setting', 'environment', 'flag', 'value', 'default', 'what it does']
 
-/** One table per section, in the order of `turnlog.toml`. */
+/** Returns one table for each section, in the order of `turnlog.toml`. */
 export function configReference(): string {
   const sections = Object.keys(settings).map((section) => {
     const rows = settingList.filter((row) => row.section === section).map(cells)
@@ -24,7 +24,7 @@ function cells(setting: NamedSetting): string[] {
     flags.map((flag) => code(`--${flag}`)).join(', '),
     expected,
     value === undefined ? `unset; for example ${code(example ?? '')}` : code(String(value)),
-    secret ? `${help} A secret.` : help,
+    secret ? `${help} The value is a secret.` : help,
   ]
 }
 

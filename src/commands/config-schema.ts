@@ -1,13 +1,14 @@
 /**
- * `turnlog config --schema`: what editors check and complete `turnlog.toml` with. Editors of TOML
- * know JSON Schema as it was in draft 4; the keywords here mean the same in every draft since.
+ * `turnlog config --schema` prints the JSON Schema with which editors check and complete
+ * `turnlog.toml`. TOML editors know JSON Schema draft 4. The keywords here mean the same in every
+ * later draft.
  */
 import { type NamedSetting, settingList } from '../settings/setting-list.ts'
 import { settings } from '../settings/settings.ts'
 
 type JsonSchema = { readonly [keyword: string]: unknown }
 
-/** JSON, laid out for the file that the project keeps of it. */
+/** Returns the schema as indented JSON, as docs/turnlog.schema.json holds it. */
 export function configSchema(): string {
   const properties = Object.fromEntries(
     Object.keys(settings).map((section) => [
@@ -35,13 +36,13 @@ const closedObject = (properties: JsonSchema): JsonSchema => ({
 })
 
 function member({ schema, expected, default: value, help, env, secret }: NamedSetting): JsonSchema {
-  // Younger than draft 4: `const`.
+  // Draft 4 has no `const`, so it becomes an `enum` of one value.
   const { const: only, ...rest } = schema as JsonSchema
-  const advice = secret ? ' Better in .env or in the environment: it can hold a password.' : ''
+  const advice = secret ? ' It can contain a password: set it in .env or in the environment.' : ''
   return {
     ...rest,
     ...(only === undefined ? {} : { enum: [only] }),
-    description: `${help} Takes ${expected}. In the environment: ${env}.${advice}`,
+    description: `${help} Value: ${expected}. Environment variable: ${env}.${advice}`,
     ...(value === undefined ? {} : { default: value }),
   }
 }

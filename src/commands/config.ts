@@ -1,9 +1,9 @@
-/** `turnlog config`: what is in force, and where it came from. */
+/** The verb `turnlog config` prints the settings in force and their sources. */
 
 import type { LoadedConfig } from '../config.ts'
 import { settingList, settingValue } from '../settings/setting-list.ts'
 
-/** A table of every setting, its value and its source. Secrets are masked. */
+/** Returns a table of every setting with its value and source. Secrets are masked. */
 export function configCommand({
   config,
   sources,
@@ -28,14 +28,17 @@ function show(value: ReturnType<typeof settingValue>): string {
   return /^[!-~]+$/.test(text) ? text : JSON.stringify(text)
 }
 
-/** Of a URL the scheme, host and path, if it is certain which part is which. */
+/**
+ * Masks a URL. Only its scheme, host and path remain, or its scheme alone if its parts are
+ * uncertain.
+ */
 export function maskedUrl(text: string): string {
   const scheme = /^[a-z-]+:\/\//.exec(text)?.[0]
   if (scheme === undefined) return '***'
   if (!URL.canParse(text)) return `${scheme}***`
   const { username, password, host, pathname, search, hash } = new URL(text)
   const hasUser = username !== '' || password !== ''
-  // A password that is not percent-encoded can move the borders between the parts.
+  // If a password is not percent-encoded, parts of it may be parsed as host or path.
   const ats = text.split('@').length - 1
   if (ats > (hasUser ? 1 : 0)) return `${scheme}***`
   const query = search === '' && hash === '' ? '' : '?***'

@@ -1,4 +1,4 @@
-/** `turnlog export`: conversations of a running service as JSON Lines. */
+/** The verb `turnlog export` exports conversations of a running service as JSON Lines. */
 import { parseArgs } from 'node:util'
 import {
   conversationIds,
@@ -17,11 +17,13 @@ import { connect } from '../transfer/service-client.ts'
 
 const usage = `Usage: turnlog export [<conversation id> ...] [--all]
 
-  --all               every conversation
-  --output <file>     write there; it appears when it is whole; - or none: standard output
-${serviceHelp}`
+  --all               export every conversation
+  --output <file>     file to write, named <file>.partial until it is complete; default: standard output
+${serviceHelp}
+The exit code is 0 if the export is complete, 1 if a conversation is missing, and 2 for a wrong command line.
+`
 
-/** Its exit code: 1 where a conversation that was named is not in the export. */
+/** Resolves with the exit code: 0, 1 if a named conversation is not in the export, or 2. */
 export const exportCommand = (argv: readonly string[]): Promise<number> =>
   run(usage, async () => {
     const { values, positionals } = parseArgs({
@@ -38,7 +40,7 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
       return 0
     }
     const ids = conversationIds(positionals)
-    if (values.all === ids.length > 0) throw new Misuse('Name conversations, or say --all.')
+    if (values.all === ids.length > 0) throw new Misuse('Name conversation ids, or use --all.')
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const path = values.output === '-' ? undefined : values.output
     const toTerminal = path === undefined && process.stdout.isTTY
@@ -57,7 +59,7 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
       for (const [id, reason] of missing) process.stderr.write(`${id}: ${reason}\n`)
       for (const id of erased)
         process.stderr.write(
-          `${id}: was erased meanwhile${withdrawn.includes(id) ? '; a part had left already, and a line says so' : ''}\n`,
+          `${id}: was erased during the export${withdrawn.includes(id) ? ', after some of its lines were written; an `erased` line follows them' : ''}\n`,
         )
       process.stderr.write(
         `Exported ${counted(conversations, 'conversation')} with ${counted(messages, 'message')}.\n`,

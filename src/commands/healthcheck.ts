@@ -1,19 +1,22 @@
 /**
- * `turnlog healthcheck`: whether the service that these settings start on this machine lives, for
- * images without a shell. Not whether it is ready: who restarts what is unhealthy would restart
- * every node because the database is away, and mend nothing.
+ * The verb `turnlog healthcheck` checks whether the service of these settings runs on this machine,
+ * for images without a shell. It does not check readiness: an orchestrator restarts unhealthy
+ * containers, and would restart every node in vain while the database cannot be reached.
  */
 import type { Config } from '../config.ts'
 import { askService, localUrl } from './local-service.ts'
 
-/** One line, and 0 or 1. */
+/** Resolves with one line, and the exit code 0 if the service runs or 1 if it does not answer. */
 export async function healthcheck(
   config: Config,
   deadlineMs = 2000,
 ): Promise<{ text: string; code: number }> {
   const url = localUrl(config)
   if (url === undefined)
-    return { text: 'The port is any free one (PORT=0), so there is nothing to ask.\n', code: 1 }
+    return {
+      text: 'PORT is 0 (any free port), so the address of the service is unknown.\n',
+      code: 1,
+    }
   const address = `${url}/healthz`
   try {
     const { status } = await askService(address, deadlineMs)

@@ -1,4 +1,4 @@
-/** `turnlog import`: files of JSON Lines into a running service. */
+/** The verb `turnlog import` imports files of JSON Lines into a running service. */
 import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,17 +20,21 @@ import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { connect, refusalOf } from '../transfer/service-client.ts'
 
-const usage = `Usage: turnlog import <file> ...   (- is standard input)
+const usage = `Usage: turnlog import <file> ...   (- reads standard input)
 
-  --format <name>     ${formatNames.join(', ')}; default: the format of the first line
+  --format <name>     ${formatNames.join(', ')}; default: the format of the first usable line
   --split sentences   make each sentence of an answer a part
-  --source <name>     derive ids from this name; default: the path of the file
+  --source <name>     name to derive conversation ids from; default: the path of the file
   --concurrency <n>   conversations imported at once; default: 8
-  --line-bytes <n>    longest line in bytes; default: 16777216
-  --allow-gaps        import what follows a missing turn of an export
-${serviceHelp}`
+  --line-bytes <n>    longest allowed line in bytes; default: 16777216
+  --allow-gaps        import the turns after a missing turn of an export
+${serviceHelp}
+The exit code is 0 if everything was imported, 1 if something was not, and 2 for a wrong command line.
+`
 
-/** Its exit code: 1 where anything was not imported. */
+/**
+ * Resolves with the exit code: 0, 1 if something was not imported, or 2 for a wrong command line.
+ */
 export const importCommand = (argv: readonly string[]): Promise<number> =>
   run(usage, async () => {
     const { values, positionals } = parseArgs({
@@ -50,9 +54,9 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       process.stdout.write(usage)
       return 0
     }
-    if (positionals.length === 0) throw new Misuse('Name a file.')
+    if (positionals.length === 0) throw new Misuse('Name at least one file.')
     if (values.split !== undefined && values.split !== 'sentences')
-      throw new Misuse(`--split knows sentences, and no ${values.split}`)
+      throw new Misuse(`--split must be sentences, not ${values.split}`)
     const format = values.format === undefined ? undefined : formatNamed(values.format)
     if (values.format !== undefined && format === undefined)
       throw new Misuse(`--format must be one of ${formatNames.join(', ')}, not ${values.format}`)
@@ -65,7 +69,7 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     }
     if (values.source === '') throw new Misuse('--source must not be empty')
     const files = positionals.map((path) => fileAt(path, values.source))
-    refuseTwice(files, positionals)
+    refuseRepeatedFile(files, positionals)
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const progress = createProgress(process.stderr)
     await using rest = connect({
@@ -75,44 +79,49 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     })
     const tally = new Tally(progress.say)
     try {
-      // A wrong URL is reported before a line is read.
+      // This request reports a wrong URL before a line is read.
       await rest.listConversations({ limit: 1 })
       await importFiles(files, settings, { rest, tally, progress })
     } catch (error) {
       const isAway = error instanceof Problem && refusalOf(error) === undefined
-      if (isAway && tally.of('lines') > 0)
-        progress.say('The service went away. The same command again goes on where this one was.')
+      if (isAway && tally.total('lines') > 0)
+        progress.say(
+          'The service cannot be reached any more. Run the same command again to continue this import.',
+        )
       progress.stop()
-      const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.of('lines') > 0
+      const wasBegun = error instanceof Misuse ? hasConversations(tally) : tally.total('lines') > 0
       if (wasBegun) process.stdout.write(tally.summary())
       throw error
     }
     progress.stop()
     process.stdout.write(tally.summary())
-    return tally.clean() ? 0 : 1
+    return tally.isClean() ? 0 : 1
   })
 
 const hasConversations = (tally: Tally) =>
-  tally.of('conversations new') + tally.of('conversations there') > 0
+  tally.total('conversations new') + tally.total('conversations found') > 0
 
-/** Without `--source`, a file is its path: files of one name in two folders never share a conversation. */
-function fileAt(path: string, given: string | undefined): ImportFile {
+/**
+ * Checks a file. Its source is `--source`, or its real path: then files of one name in two folders
+ * never share a conversation.
+ */
+function fileAt(path: string, source: string | undefined): ImportFile {
   if (path === '-')
     return {
       name: 'standard input',
-      source: given,
+      source,
       bytes: undefined,
       open: () => process.stdin,
     }
   try {
     const found = statSync(path)
     if (found.isDirectory()) throw new Misuse(`${path} is a directory`)
-    // The path of a pipe names another pipe later.
-    const own = found.isFile() ? realpathSync(path) : undefined
+    // The path of a pipe is no source, because it names another pipe later.
+    const realPath = found.isFile() ? realpathSync(path) : undefined
     return {
       name: path,
-      source: given ?? own,
-      ...(given === undefined ? { externalPrefix: basename(own ?? path) } : {}),
+      source: source ?? realPath,
+      ...(source === undefined ? { externalPrefix: basename(realPath ?? path) } : {}),
       bytes: found.isFile() ? found.size : undefined,
       open: () => createReadStream(path),
     }
@@ -123,8 +132,8 @@ function fileAt(path: string, given: string | undefined): ImportFile {
   }
 }
 
-/** Read twice, a file would be taken for two with equal lines. */
-function refuseTwice(files: readonly ImportFile[], paths: readonly string[]): void {
+/** Refuses a file that is named twice: it would be imported as two files with equal lines. */
+function refuseRepeatedFile(files: readonly ImportFile[], paths: readonly string[]): void {
   const names = files.map(({ bytes, name }) => (bytes === undefined ? name : realpathSync(name)))
   const twice = paths.find((_, index) => names.indexOf(names[index] ?? '') !== index)
   if (twice !== undefined) throw new Misuse(`${twice} is named twice`)

@@ -1,13 +1,16 @@
 /**
- * Asks the service that these settings would start on this machine. By node:http, for `fetch` goes
- * through the proxy that the environment names, also to this machine.
+ * Sends requests to the service that these settings would start on this machine. It uses node:http,
+ * because `fetch` uses the proxy that the environment names even for this machine.
  */
 import { get } from 'node:http'
 import type { Config } from '../config.ts'
 
 export type LocalAnswer = { readonly status: number; readonly body: string }
 
-/** Where it listens, as this machine reaches it; undefined where the port is any free one. */
+/**
+ * Returns the URL at which this machine reaches the service, or undefined if the port is 0 (any
+ * free port).
+ */
 export function localUrl({ server: { host, port } }: Config): string | undefined {
   if (port === 0) return undefined
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
@@ -17,12 +20,15 @@ export function localUrl({ server: { host, port } }: Config): string | undefined
 
 const bodyMax = 65_536
 
-/** Something takes connections there, and says nothing. */
+/** A server accepted the connection but did not answer in time. */
 export class Silence extends Error {
   override readonly name = 'Silence'
 }
 
-/** Settles within `deadlineMs`; rejects where no answer came. */
+/**
+ * Resolves with the answer to a GET. Rejects without an answer, with `Silence` after `deadlineMs`
+ * milliseconds.
+ */
 export async function askService(url: string, deadlineMs: number): Promise<LocalAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<LocalAnswer>()
   const request = get(url, (response) => {

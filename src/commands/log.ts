@@ -1,11 +1,14 @@
-/** The log of a command: on standard error, in the form that its reader can use. */
+/** Opens the log of a command on standard error, as text for people or JSON for programs. */
 import type { Config } from '../config.ts'
 import { createEvents, type Log } from '../events.ts'
 
-/** Text on a terminal and JSON elsewhere, unless `log.format` says which. */
+/**
+ * Opens the log. `log.format` decides its format; `auto` means text on a terminal and JSON
+ * elsewhere.
+ */
 export function openLog({ log: { level, format } }: Config): Log {
   const { stderr } = process
-  // The reader of standard error has closed it; the service goes on without a log.
+  // If the reader of standard error has closed it, the service continues without a log.
   stderr.on('error', () => {})
   const shown = format === 'auto' ? (stderr.isTTY ? 'text' : 'json') : format
   const log = createEvents((line) => stderr.write(`${line}\n`), { level, format: shown })

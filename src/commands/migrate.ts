@@ -1,9 +1,11 @@
-/** `turnlog migrate`: brings the tables up to date, and starts nothing. */
+/**
+ * The verb `turnlog migrate` brings the database schema up to date without starting the service.
+ */
 import type { Config } from '../config.ts'
 import { migrateDatabase } from '../maintenance.ts'
 import { openLog } from './log.ts'
 
-/** What was done, in one line. */
+/** Resolves with one line that says what was done. */
 export async function migrate(config: Config): Promise<string> {
   return `${await migrateDatabase(config, openLog(config))}\n`
 }

@@ -1,12 +1,14 @@
-/** What the runtime would print by itself becomes lines of the log: warnings, and errors that nobody caught. */
+/** Logs the warnings and uncaught errors that the runtime would otherwise print itself. */
 import type { Events } from '../events.ts'
 
 /**
- * `signal` aborts at the first exception that nobody caught: what it interrupted is in doubt, so the
- * service stops as at a signal. A rejection that nobody handled interrupted nothing.
+ * The log of a process. `signal` aborts at the first uncaught exception: the state of the
+ * interrupted work is in doubt, so the service stops as after SIGTERM. An unhandled rejection
+ * interrupts nothing and is only logged.
  */
 export type ProcessLog = Disposable & { readonly signal: AbortSignal }
 
+/** Logs the warnings and uncaught errors of the process until it is disposed. */
 export function logProcess(events: Events): ProcessLog {
   const failure = new AbortController()
   const onWarning = ({ name, message }: Error) => events.processWarning(name, message)
@@ -15,7 +17,7 @@ export function logProcess(events: Events): ProcessLog {
     failure.abort('uncaughtException')
   }
   const onRejection = (reason: unknown) => events.processFailed('unhandledRejection', reason)
-  // The runtime's own printer is a listener like any other.
+  // The runtime's own printer is one of these listeners. It is removed, and restored on dispose.
   const printers = process.listeners('warning')
   process.removeAllListeners('warning')
   process.on('warning', onWarning)

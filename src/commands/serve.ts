@@ -1,4 +1,4 @@
-/** `turnlog serve`: runs the service until it is told to stop. */
+/** The verb `turnlog serve` runs the service until a signal stops it. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { type App, createApp } from '../app.ts'
 import type { Config } from '../config.ts'
@@ -7,7 +7,10 @@ import { checkDescriptors, watchDescriptors } from './file-descriptors.ts'
 import { openLog } from './log.ts'
 import { logProcess } from './process-log.ts'
 
-/** Resolves when everything is closed: to 0, or to 1 where an exception that nobody caught ended it. */
+/**
+ * Runs the service. Resolves when all is closed, with 0, or with 1 if an uncaught exception ended
+ * it.
+ */
 export async function serve(config: Config, stop: AbortSignal): Promise<number> {
   checkDescriptors(config)
   const events = openLog(config)
@@ -15,7 +18,7 @@ export async function serve(config: Config, stop: AbortSignal): Promise<number> 
   using _watch = watchDescriptors(events)
   const stopped = AbortSignal.any([stop, failure.signal])
   const starting = createApp(config, { events })
-  // A start can wait long for its database; a stop does not wait for the start.
+  // A start can wait long for its database. A stop does not wait for the start.
   await Promise.race([starting, aborted(stopped)])
   if (!stopped.aborted) await run(await starting, config, events, stopped)
   return failure.signal.aborted ? 1 : 0
@@ -41,13 +44,13 @@ async function run(app: App, config: Config, events: Events, stopped: AbortSigna
     until = performance.now() + graceMs
     await listening.stop(graceMs)
   } finally {
-    // A write that is still waiting when the grace is over meets what a crash would be.
+    // A write that is still waiting after the grace period is cut off, as by a crash.
     const restMs = Math.max(until - performance.now(), closingMs)
     await Promise.race([app[Symbol.asyncDispose](), after(restMs)])
   }
 }
 
-/** What closing gets at least, in milliseconds. */
+/** Minimum time for closing, in milliseconds. */
 const closingMs = 1000
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

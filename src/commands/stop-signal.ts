@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 
 const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-/** Aborts at the first signal; the second, of whichever kind, ends the process at once. */
+/**
+ * Returns a signal that aborts at the first SIGHUP, SIGINT or SIGTERM. A second one ends the
+ * process at once.
+ */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
-    // `nohup` asks for a service that outlives its terminal.
+    // A process started by `nohup` must outlive its terminal.
     if (signal === 'SIGHUP' && isHangupIgnored()) continue
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(codes[signal])
@@ -17,7 +20,7 @@ export function stopSignal(): AbortSignal {
   return stop.signal
 }
 
-/** Whether whoever started the process had it ignore SIGHUP, the first of the signals. */
+/** Whether the process was started with SIGHUP ignored. SIGHUP is the lowest bit of the mask. */
 function isHangupIgnored(): boolean {
   try {
     const [, mask = '0'] =

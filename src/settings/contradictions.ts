@@ -1,40 +1,41 @@
-/** Settings that are fine one by one, and cannot stand together. */
+/** Finds settings that are valid one by one but contradict each other. */
 import { type Config, type SettingPath, settingList, settingValue } from './setting-list.ts'
 import type { ConfigProblem } from './sources.ts'
 
+/** A rule for two settings: `low` must be below `high`, or may equal it. */
 type Order = {
   readonly low: SettingPath
   readonly high: SettingPath
   readonly mayEqual: boolean
-  /** A default above a bound that somebody lowered is only never reached. */
+  /** The rule holds only if `low` is set: a default that exceeds a lowered bound does no harm. */
   readonly ifSet?: true
 }
 
-/** The first must be below the second, or may equal it. */
 const orders: readonly Order[] = [
-  // Else a locked conversation looks like a lost database.
+  // Otherwise a locked conversation would look like a lost database.
   { low: 'database.lockTimeoutMs', high: 'database.deadlineMs', mayEqual: false },
-  // Else a turn that is allowed could never wait for its batch.
+  // Otherwise an allowed turn could never be queued.
   { low: 'limits.turnBytesMax', high: 'writes.waitingBytesMax', mayEqual: true },
-  // Else metadata of a size that is allowed would fit into no turn.
+  // Otherwise metadata of an allowed size would fit into no turn.
   {
     low: 'limits.metadataBytesMax',
     high: 'limits.turnBytesMax',
     mayEqual: true,
     ifSet: true,
   },
-  // Else a reader that is a little behind would be closed instead of waited for.
+  // Otherwise a client that is a little behind would be disconnected at once.
   { low: 'live.bufferSoftBytes', high: 'live.bufferHardBytes', mayEqual: false },
 ]
 
+/** Returns the contradictions in a configuration. `sources` names where each setting was set. */
 export function contradictions(
   config: Config,
   sources: ReadonlyMap<SettingPath, string>,
 ): ConfigProblem[] {
   const sourceOf = (path: SettingPath) => sources.get(path) ?? 'default'
   return [
-    ...disorder(config, sourceOf),
-    ...exposure(config, sourceOf),
+    ...wrongOrders(config, sourceOf),
+    ...openToOthers(config, sourceOf),
     ...sharedRedis(config, sourceOf),
     ...strayPercents(config, sourceOf),
   ]
@@ -42,22 +43,22 @@ export function contradictions(
 
 type SourceOf = (path: SettingPath) => string
 
-function disorder(config: Config, sourceOf: SourceOf): ConfigProblem[] {
+function wrongOrders(config: Config, sourceOf: SourceOf): ConfigProblem[] {
   return orders.flatMap(({ low, high, mayEqual, ifSet }) => {
     if (ifSet && sourceOf(low) === 'default') return []
-    const [least, most] = [numberAt(config, low), numberAt(config, high)]
-    if (mayEqual ? least <= most : least < most) return []
-    // Told of the one that somebody set.
+    const [lowValue, highValue] = [numberAt(config, low), numberAt(config, high)]
+    if (mayEqual ? lowValue <= highValue : lowValue < highValue) return []
+    // The problem names the setting that was set.
     return sourceOf(low) !== 'default'
       ? {
           path: low,
           source: sourceOf(low),
-          message: `is ${least}, and must ${mayEqual ? 'not be above' : 'be below'} ${high}, which is ${most}`,
+          message: `is ${lowValue}, but must ${mayEqual ? 'not be above' : 'be below'} ${high}, which is ${highValue}`,
         }
       : {
           path: high,
           source: sourceOf(high),
-          message: `is ${most}, and must ${mayEqual ? 'not be below' : 'be above'} ${low}, which is ${least}`,
+          message: `is ${highValue}, but must ${mayEqual ? 'not be below' : 'be above'} ${low}, which is ${lowValue}`,
         }
   })
 }
@@ -67,58 +68,64 @@ function numberAt(config: Config, path: SettingPath): number {
   return setting === undefined ? Number.NaN : Number(settingValue(config, setting))
 }
 
-function exposure({ server, auth }: Config, sourceOf: SourceOf): ConfigProblem[] {
+function openToOthers({ server, auth }: Config, sourceOf: SourceOf): ConfigProblem[] {
   if (isLoopback(server.host) || auth.mode === 'none') return []
   return [
     {
       path: 'server.host',
       source: sourceOf('server.host'),
       message:
-        `is ${JSON.stringify(server.host)}, which other machines can reach, and nothing asks who they are. ` +
-        'Use 127.0.0.1, ::1 or localhost, or say AUTH=none (auth.mode = "none") if that is meant.',
+        `is ${JSON.stringify(server.host)}, which other machines can reach, and no authentication is set. ` +
+        'Use 127.0.0.1, ::1 or localhost, or set AUTH=none (auth.mode = "none") if every client may read and write.',
     },
   ]
 }
 
-/** The job queue must not share a database with a cache, which may be flushed and may evict. */
+/** Refuses one Redis database for cache and jobs: a cache may be flushed and may evict entries. */
 function sharedRedis({ cache, jobs }: Config, sourceOf: SourceOf): ConfigProblem[] {
-  const place = redisPlace(cache.url)
-  if (place === undefined) return []
-  const why = 'a cache may be flushed and may evict what it holds, and jobs must not be lost'
+  const cacheDatabase = redisDatabase(cache.url)
+  if (cacheDatabase === undefined) return []
+  const why = 'a cache may be flushed and may evict its entries, but jobs must not be lost'
   if (jobs.url !== undefined) {
-    if (redisPlace(jobs.url)?.join() !== place.join()) return []
-    const message = `is the same database of the same server as cache.url: ${why}. Give it another one, such as ${jobsDatabase}`
+    if (redisDatabase(jobs.url)?.join() !== cacheDatabase.join()) return []
+    const message = `is the same database of the same server as cache.url: ${why}. Use another database, such as ${jobsDatabase}`
     return [{ path: 'jobs.url', source: sourceOf('jobs.url'), message }]
   }
-  if (place[1] !== jobsDatabase) return []
-  const message = `is database ${jobsDatabase} of its server, which the jobs take where jobs.url is unset: ${why}. Use database 0, or set jobs.url`
+  if (cacheDatabase[1] !== jobsDatabase) return []
+  const message = `is database ${jobsDatabase} of its server, which the jobs use if jobs.url is unset: ${why}. Use database 0, or set jobs.url`
   return [{ path: 'cache.url', source: sourceOf('cache.url'), message }]
 }
 
-/** A `%` of a password that was not encoded: whoever decodes it fails, or takes another password. */
+/**
+ * Finds a `%` that was not encoded. A client that decodes such a URL fails or uses another
+ * password.
+ */
 function strayPercents(config: Config, sourceOf: SourceOf): ConfigProblem[] {
   return settingList.flatMap((setting) => {
     const { path, secret } = setting
-    const [place = ''] = /^[a-z-]+:\/\/[^?#]*/i.exec(String(settingValue(config, setting))) ?? []
-    if (!secret || !/%(?![0-9a-f]{2})/i.test(place)) return []
+    const [address = ''] = /^[a-z-]+:\/\/[^?#]*/i.exec(String(settingValue(config, setting))) ?? []
+    if (!secret || !/%(?![0-9a-f]{2})/i.test(address)) return []
     const message =
       'has a % that encodes nothing: write %25 for a % of a user, a password or a name'
     return [{ path, source: sourceOf(path), message }]
   })
 }
 
-/** Where the jobs go beside a cache, unless jobs.url says so. */
+/** The database of the cache's Redis that the jobs use if jobs.url is unset. */
 const jobsDatabase = 1
 
-/** Server and database, so that the same place has one form; undefined for what is no single Redis. */
-function redisPlace(url: string | undefined): [string, number] | undefined {
+/**
+ * Returns server and database in one form, or undefined for a URL that does not name a single
+ * Redis.
+ */
+function redisDatabase(url: string | undefined): [string, number] | undefined {
   if (url === undefined || !/^rediss?:/.test(url) || !URL.canParse(url)) return undefined
   const { hostname, port, pathname } = new URL(url)
   const host = isLoopback(hostname.replace(/^\[|\]$/g, '')) ? 'localhost' : hostname.toLowerCase()
   return [`${host}:${port === '' ? 6379 : port}`, Number(pathname.slice(1))]
 }
 
-/** Whether a host is reached from this machine alone. */
+/** Whether only this machine can reach a host. */
 export function isLoopback(host: string): boolean {
   const octet = '(25[0-5]|2[0-4]\\d|1?\\d?\\d)'
   return new RegExp(`^(localhost|::1|127(\\.${octet}){3})$`, 'i').test(host)

@@ -1,28 +1,31 @@
-/** The forms a setting takes: one function for each, which makes a row of the table. */
+/** The kinds of settings. Each function makes the row of one kind for the table of settings. */
 
 import Type, { type TSchema } from 'typebox'
 
-/** What a setting can be. */
+/** The value of a setting. */
 export type Value = string | number | boolean | undefined
 
-/** One row of the table. `default: undefined` means that the setting may stay unset. */
+/** A row of the table of settings. `default: undefined` means that the setting may stay unset. */
 export type Setting<Schema extends TSchema = TSchema, Default extends Value = Value> = {
   readonly schema: Schema
-  /** Completes the sentence "must be ...": type, unit and range. */
+  /** The type, unit and range of the value. It completes the sentence "must be …". */
   readonly expected: string
   readonly default: Default
-  /** One line. */
+  /** One sentence or two, at most 100 characters. */
   readonly help: string
-  /** The name in the environment, where it is not the one made from the path. */
+  /** The name in the environment, if it is not the one made from the path. */
   readonly env?: string
-  /** A short flag beside `--<path>`. */
+  /** A short flag besides `--<path>`. */
   readonly flag?: string
-  /** A value that must not be shown. */
+  /** Present if the value must not be shown. */
   readonly secret?: true
-  /** What the example files show for a setting that is unset by default. */
+  /** The value that the example files show for a setting that is unset by default. */
   readonly example?: string
 }
 
+/**
+ * Makes a setting whose value is a whole number. An empty `unit` means that the number has no unit.
+ */
 export const whole = (
   unit: string,
   [minimum, maximum]: [number, number],
@@ -35,6 +38,7 @@ export const whole = (
   help,
 })
 
+/** Makes a setting whose value is true or false. */
 export const onOff = (value: boolean, help: string) => ({
   schema: Type.Boolean(),
   expected: 'true or false',
@@ -42,6 +46,7 @@ export const onOff = (value: boolean, help: string) => ({
   help,
 })
 
+/** Makes a setting whose value is one of some names. */
 export const oneOf = <const Name extends string>(
   names: readonly Name[],
   value: Name,
@@ -53,11 +58,13 @@ export const oneOf = <const Name extends string>(
   help,
 })
 
+/** Makes the schema of a setting whose value is a text that matches `pattern`. */
 export const text = (pattern: string, expected: string) => ({
   schema: Type.String({ pattern }),
   expected,
 })
 
+/** Makes a setting whose value is a URL that may contain a password and may stay unset. */
 export const secretUrl = (
   beginnings: readonly string[],
   names: { env: string; example: string },
@@ -73,8 +80,9 @@ export const secretUrl = (
   ...names,
 })
 
-/** Items with commas between them, none at all, or `*` for any. */
+/**
+ * Makes the schema of a list of items with commas between them. It may be empty, and `*` stands for
+ * any item.
+ */
 export const list = (item: string, expected: string) =>
   text(`^((\\*|${item})( *, *(\\*|${item}))*)?$`, `${expected} with commas between them, or *`)
-
-// No path and no wildcard: neither would ever equal what a browser sends.

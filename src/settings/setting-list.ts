@@ -1,4 +1,7 @@
-/** Every setting with all its names, and the configuration that they make: what follows from the table. */
+/**
+ * The list of all settings with their names, and the type of the configuration. Both follow from
+ * the table.
+ */
 
 import type { Static } from 'typebox'
 import type { Setting, Value } from './setting-forms.ts'
@@ -6,18 +9,18 @@ import { settings } from './settings.ts'
 
 type Table = typeof settings
 
-// A setting without a default may be unset, and its type says so.
+// The type of a setting without a default includes undefined, because it may be unset.
 type ValueOf<Row> =
   Row extends Setting<infer Schema, infer Default>
     ? Static<Schema> | (Default extends undefined ? undefined : never)
     : never
 
-/** The whole configuration, frozen. Units are in the names. */
+/** The whole configuration, frozen. The names of settings contain their units. */
 export type Config = {
   readonly [S in keyof Table]: { readonly [K in keyof Table[S]]: ValueOf<Table[S][K]> }
 }
 
-/** Some settings, to lay over the defaults. */
+/** Some settings that replace their defaults. */
 export type ConfigOverrides = {
   readonly [S in keyof Config]?: { readonly [K in keyof Config[S]]?: Config[S][K] | undefined }
 }
@@ -26,14 +29,14 @@ export type ConfigOverrides = {
 export type SettingPath = { [S in keyof Table]: `${S}.${keyof Table[S] & string}` }[keyof Table]
 
 /**
- * Settings that another one took the place of. A start refuses the old name, in every source, and
- * says the new one.
+ * Settings that were renamed: old path -> new path. A start refuses the old name in every source
+ * and prints the new one.
  */
 export const replacedSettings: Readonly<Record<string, SettingPath>> = {
   'live.allowedOrigins': 'server.allowedOrigins',
 }
 
-/** `TURNLOG_` and a path. */
+/** Makes the long name in the environment: `TURNLOG_` and the path. */
 export const longEnvOf = (path: string): string =>
   `TURNLOG_${path.replace(/[A-Z]/g, (letter) => `_${letter}`).replace('.', '_')}`.toUpperCase()
 
@@ -43,9 +46,9 @@ export type NamedSetting = Setting & {
   readonly section: string
   readonly key: string
   readonly env: string
-  /** `TURNLOG_` and the path, also where the environment's name is another. */
+  /** `TURNLOG_` and the path, even if the setting has another name in the environment. */
   readonly longEnv: string
-  /** Without the dashes: the path, then a short form if there is one. */
+  /** The flags without their dashes: the path, then the short form if the setting has one. */
   readonly flags: readonly string[]
 }
 
@@ -69,7 +72,7 @@ export const settingList: readonly NamedSetting[] = Object.entries(settings).fla
   ([section, rows]) => Object.entries(rows).map(([key, row]) => named(section, key, row)),
 )
 
-/** The value of one setting; `undefined` if it is unset. */
+/** Returns the value of a setting, or undefined if it is unset. */
 export function settingValue(config: Config, { section, key }: NamedSetting): Value {
   const sections: Readonly<Record<string, Readonly<Record<string, Value>>>> = config
   return sections[section]?.[key]

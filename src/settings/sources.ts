@@ -1,6 +1,6 @@
 /**
- * The four places settings come from, each read into entries that know where they stood. Whether
- * a value is a good one is not decided here.
+ * Reads the four sources of settings: `turnlog.toml`, `.env`, the environment and flags. Each
+ * setting becomes an entry with its source. The values are checked elsewhere.
  */
 
 import { parseEnv } from 'node:util'
@@ -10,21 +10,21 @@ import { longEnvOf, type NamedSetting, replacedSettings, settingList } from './s
 import { settings } from './settings.ts'
 import { printKey, type TomlLines, tomlLines } from './toml-lines.ts'
 
-/** One thing that is wrong. Never holds the value of a secret. */
+/** One problem of a configuration. It never holds the value of a secret. */
 export type ConfigProblem = {
-  /** The setting's path, or the unknown name as it was written. */
+  /** The path of the setting, or the unknown name as it was written. */
   readonly path: string
-  /** Like `turnlog.toml:12`, `.env:3 DATABASE_URL`, `environment PORT` or `flag --server.port`. */
+  /** The source, such as `turnlog.toml:12`, `.env:3 DATABASE_URL` or `flag --server.port`. */
   readonly source: string
   readonly message: string
 }
 
-/** A setting as one source gave it. */
+/** A setting with the value that one source gave it. */
 export type Entry = {
   readonly setting: NamedSetting
   readonly source: string
   readonly value: unknown
-  /** Environment and flags know only text; a TOML value already has a type. */
+  /** Whether the value is a text that has to be converted. Only a TOML value has a type already. */
   readonly isText: boolean
 }
 
@@ -36,7 +36,10 @@ const byFlag = new Map<string, NamedSetting>(
   settingList.flatMap((row) => row.flags.map((flag) => [flag, row] as const)),
 )
 
-/** `candidates` maps each name worth comparing with to the one to suggest. */
+/**
+ * Finds the name to suggest for an unknown one. `candidates` maps each name to compare to its
+ * suggestion.
+ */
 function nearest(name: string, candidates: ReadonlyMap<string, string>): string {
   let best = { suggestion: '', steps: Number.POSITIVE_INFINITY }
   for (const [candidate, suggestion] of candidates) {
@@ -46,8 +49,8 @@ function nearest(name: string, candidates: ReadonlyMap<string, string>): string 
   return best.suggestion
 }
 
-// Who writes only the last part of a path, or the long form of a short name, is close, too.
-// Several paths end in `url`: the first row's is the one meant most often.
+// The last part of a path counts as a near name, too, and so does the long form of a short name.
+// Several paths end in `url`: the first row, database.url, is meant most often.
 const nearPaths = new Map<string, string>([
   ...settingList.toReversed().map(({ path, key }) => [key, path] as const),
   ...settingList.map(({ path }) => [path, path] as const),
@@ -61,7 +64,7 @@ const nearFlags = new Map([
 ])
 const nearSections = new Map(Object.keys(settings).map((name) => [name, `[${name}]`]))
 
-/** Each old name, in every form, and the new name in the same form. */
+/** Maps each old name to the new one, for paths and for names in the environment. */
 const newNames = new Map(
   Object.entries(replacedSettings).flatMap(([old, path]) => [
     [old, path] as const,
@@ -69,7 +72,7 @@ const newNames = new Map(
   ]),
 )
 
-function unknown(
+function unknownName(
   name: string,
   source: string,
   candidates: ReadonlyMap<string, string>,
@@ -87,7 +90,7 @@ const isTable = (value: unknown): value is Record<string, unknown> =>
   !Array.isArray(value) &&
   !(value instanceof TomlDate)
 
-/** `name` is what messages call the file. */
+/** Reads a TOML file. `name` is the name of the file in messages. */
 export function readToml(text: string, name: string): Reading {
   const entries: Entry[] = []
   const problems: ConfigProblem[] = []
@@ -98,7 +101,8 @@ export function readToml(text: string, name: string): Reading {
     lines = tomlLines(text)
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
-    // Only the first line: below it the error quotes the file, and with it perhaps a password.
+    // The message has only the first line of the error: the next lines quote the file, which may
+    // hold a password.
     const reason = error.message.split('\n')[0]?.replace('Invalid TOML document: ', '')
     const source = `${name}:${error.line}`
     problems.push({
@@ -113,34 +117,38 @@ export function readToml(text: string, name: string): Reading {
     return line === undefined ? name : `${name}:${line}`
   }
   for (const [section, table] of Object.entries(document)) {
-    const known = Object.hasOwn(settings, section)
+    const isKnown = Object.hasOwn(settings, section)
     if (!isTable(table)) {
       problems.push(
-        known
+        isKnown
           ? { path: section, source: at(section), message: 'must be a table of settings' }
-          : unknown(printKey([section]), at(section), nearPaths),
+          : unknownName(printKey([section]), at(section), nearPaths),
       )
       continue
     }
     const keys = Object.entries(table)
-    if (!known && keys.length === 0)
-      problems.push(unknown(printKey([section]), at(section), nearSections))
+    if (!isKnown && keys.length === 0)
+      problems.push(unknownName(printKey([section]), at(section), nearSections))
     for (const [key, value] of keys) {
       const setting = byPath.get(printKey([section, key]))
       const source = at(section, key)
-      if (setting === undefined) problems.push(unknown(printKey([section, key]), source, nearPaths))
+      if (setting === undefined)
+        problems.push(unknownName(printKey([section, key]), source, nearPaths))
       else entries.push({ setting, source, value, isText: false })
     }
   }
   return { entries, problems }
 }
 
-/** The real environment. An empty value counts as unset. */
+/** Reads the environment of the process. An empty value counts as unset. */
 export function readEnv(env: Readonly<Record<string, string | undefined>>): Reading {
   return readNames(env, (name) => `environment ${name}`)
 }
 
-/** A `.env` file. Other tools share it, so it may hold any name outside `TURNLOG_`. */
+/**
+ * Reads a `.env` file. It may hold any name that does not begin with `TURNLOG_`, because other
+ * tools use it, too.
+ */
 export function readDotenv(text: string, name: string): Reading {
   const clean = text.replace(/^\uFEFF/, '')
   const lines = dotenvLines(clean)
@@ -160,12 +168,12 @@ function readNames(
     if (value === undefined || value === '') continue
     const setting = byEnv.get(name)
     if (setting !== undefined) entries.push({ setting, source: source(name), value, isText: true })
-    else if (name.startsWith('TURNLOG_')) problems.push(unknown(name, source(name), nearEnv))
+    else if (name.startsWith('TURNLOG_')) problems.push(unknownName(name, source(name), nearEnv))
   }
   return { entries, problems }
 }
 
-/** The line on which each name was last given; a quoted value can span several. */
+/** Returns the line on which each name was set last. A quoted value can span several lines. */
 function dotenvLines(text: string): Map<string, number> {
   const lines = new Map<string, number>()
   const assignment = /^[ \t]*(?:export[ \t]+)?([^\s=#]+)[ \t]*=[ \t]*/my
@@ -190,7 +198,7 @@ function dotenvLines(text: string): Map<string, number> {
   return lines
 }
 
-/** What the command line says: settings, the file named by `--config`, and everything else. */
+/** Reads the command line: settings, the file named by `--config`, and all other words (`rest`). */
 export function readFlags(
   argv: readonly string[],
 ): Reading & { readonly rest: string[]; readonly file: string | undefined } {
@@ -208,20 +216,20 @@ export function readFlags(
       rest.push(word)
       continue
     }
-    const [, name = '', given] = /^--?([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? []
+    const [, name = '', valueAfterSign] = /^--?([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? []
     const source = `flag ${word.startsWith('--') ? '--' : '-'}${name}`
     const setting = word.startsWith('--') ? byFlag.get(name) : undefined
     if (setting === undefined && (name !== 'config' || !word.startsWith('--'))) {
-      problems.push(unknown(name, source, nearFlags))
+      problems.push(unknownName(name, source, nearFlags))
       continue
     }
     const isSwitch = setting !== undefined && typeof setting.default === 'boolean'
     const next = argv[at + 1]
-    let value = given
+    let value = valueAfterSign
     if (value === undefined && next !== undefined) {
-      // A bare switch is on, and leaves the next word alone unless that says otherwise.
-      const takes = isSwitch ? next === 'true' || next === 'false' : !next.startsWith('--')
-      if (takes) {
+      // A switch without a value is on. It uses the next word only if that is `true` or `false`.
+      const usesNext = isSwitch ? next === 'true' || next === 'false' : !next.startsWith('--')
+      if (usesNext) {
         value = next
         at += 1
       }

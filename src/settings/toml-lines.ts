@@ -1,22 +1,26 @@
 /**
- * Where the keys of a TOML document stand: the parser gives values without their lines. The text
- * has been parsed before, so this scanner may take it for valid.
+ * Finds the lines of the keys of a TOML document, because the parser returns values without lines.
+ * The text was parsed before, so this scanner can assume that it is valid.
  */
 
-/** Keys from the root -> the line, from 1, of that key or else of the nearest table around it. */
+/**
+ * Maps keys from the root to the line of that key, from 1, or to the line of the nearest table
+ * around it.
+ */
 export type TomlLines = (keys: readonly string[]) => number | undefined
 
-/** A dotted key as it would be written; parts that are not bare get quotes. */
+/** Prints a dotted key. Parts that are not bare keys get quotes. */
 export function printKey(keys: readonly string[]): string {
   return keys.map((key) => (/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key))).join('.')
 }
 
 const keyPart = /[ \t]*(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'|([A-Za-z0-9_-]+))[ \t]*(\.?)/y
 
-// Longest first. Brackets and line ends are what tells where a value is over.
+// The tokens of a value, the longest first. Brackets and line ends decide where a value ends.
 const token =
   /"""[\s\S]*?(?<!\\)(?:\\\\)*"{3,5}|'''[\s\S]*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|[\s\S]/y
 
+/** Makes the function that finds the line of a key in `text`. */
 export function tomlLines(text: string): TomlLines {
   const lines = new Map<string, number>()
   let at = 0
@@ -35,14 +39,14 @@ export function tomlLines(text: string): TomlLines {
       if (dot === '') return parts
     }
   }
-  // Every table on the way is known from its first mention.
+  // Each table on the way to a key gets the line of its first mention.
   const mark = (path: readonly string[]) => {
     for (let length = 1; length <= path.length; length += 1) {
       const key = printKey(path.slice(0, length))
       if (!lines.has(key)) lines.set(key, line)
     }
   }
-  /** To the end of the line on which all brackets are closed. */
+  /** Skips to the end of the line on which all brackets are closed. */
   const skip = () => {
     let depth = 0
     while (at < text.length) {
@@ -68,7 +72,8 @@ export function tomlLines(text: string): TomlLines {
     } else if (text[at] !== '\n' && text[at] !== '#') {
       mark([...table, ...keys()])
     }
-    // The brackets that close a header count below zero, which ends with the line as well.
+    // The closing bracket of a header makes the depth negative. The skip ends with the line then,
+    // too.
     skip()
   }
 
@@ -81,7 +86,10 @@ export function tomlLines(text: string): TomlLines {
   }
 }
 
-/** TOML's escapes are JSON's, but for a few that no key of ours holds. */
+/**
+ * Unquotes a TOML string. Its escapes are those of JSON, except for a few that no key of a setting
+ * holds.
+ */
 function unquote(basic: string): string {
   try {
     const value: unknown = JSON.parse(`"${basic}"`)

@@ -4,7 +4,7 @@ import { shownUrl } from '../client/shown-url.ts'
 import { canonicalId } from '../conversation/wire/ids.ts'
 import { isUuid } from '../conversation/wire/validation.ts'
 import { Misuse } from './misuse.ts'
-import { endedBy } from './service-client.ts'
+import { failureText } from './service-client.ts'
 
 export const serviceOptions = {
   url: { type: 'string', default: 'http://localhost:3000' },
@@ -12,24 +12,29 @@ export const serviceOptions = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
-export const serviceHelp = `  --url <url>         the service; http://localhost:3000
-  --patience <s>      seconds to wait for a service that is away; 60
+export const serviceHelp = `  --url <url>         URL of the service; default: http://localhost:3000
+  --patience <s>      seconds to retry while the service cannot be reached; default: 60
 `
 
-/** The address of a service, to which a path can be added. */
+/**
+ * Checks the value of `--url`: an http or https URL without a query, so that a path can be
+ * appended.
+ */
 export function serviceUrl(text: string): string {
   if (!/^https?:\/\/[^?#]*$/i.test(text) || !URL.canParse(text))
     throw new Misuse(`--url must be an http or https URL, not ${shownUrl(text)}`)
   return text
 }
 
-/** The ids of the words, each once. */
+/** Checks conversation ids from the command line, and returns each of them once. */
 export function conversationIds(words: readonly string[]): string[] {
-  const strange = words.find((word) => !isUuid(word))
-  if (strange !== undefined) throw new Misuse(`${strange} is no conversation id: those are UUIDs`)
+  const invalid = words.find((word) => !isUuid(word))
+  if (invalid !== undefined)
+    throw new Misuse(`${invalid} is not a conversation id: an id is a UUID`)
   return [...new Set(words.map(canonicalId))]
 }
 
+/** Checks the value of the flag `--<name>`: a whole number from `minimum` to `maximum`. */
 export function wholeNumber(name: string, text: string, minimum: number, maximum: number): number {
   const number = Number(text)
   if (!/^\d+$/.test(text) || number < minimum || number > maximum)
@@ -37,17 +42,23 @@ export function wholeNumber(name: string, text: string, minimum: number, maximum
   return number
 }
 
-/** Says why a request waits, at most every 5 seconds: many requests wait for the same reason. */
+/**
+ * Makes a function that reports why a request is retried. It reports at most once in 5 seconds,
+ * because many requests are retried for the same reason.
+ */
 export function waitNotice(say: (line: string) => void): (reason: string) => void {
   let last = Number.NEGATIVE_INFINITY
   return (reason) => {
     if (performance.now() - last < 5000) return
     last = performance.now()
-    say(`Trying again: ${reason}`)
+    say(`Retrying: ${reason}`)
   }
 }
 
-/** The exit code of a verb: 1 after a problem of the service, 2 for a misuse, each said in one line. */
+/**
+ * Runs a verb and resolves with its exit code. A problem of the service is printed in one line and
+ * gives code 1. A wrong command line is printed with the usage and gives code 2.
+ */
 export async function run(usage: string, verb: () => Promise<number>): Promise<number> {
   const complain = (text: string, code: number) => {
     process.stderr.write(text)
@@ -56,7 +67,7 @@ export async function run(usage: string, verb: () => Promise<number>): Promise<n
   try {
     return await verb()
   } catch (error) {
-    if (error instanceof Problem) return complain(`${endedBy(error)}\n`, 1)
+    if (error instanceof Problem) return complain(`${failureText(error)}\n`, 1)
     const isArgument =
       error instanceof Misuse ||
       (error instanceof TypeError && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code)))

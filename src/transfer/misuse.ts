@@ -1,4 +1,4 @@
-/** A command line that makes no sense. The message says what is wrong with it. */
+/** A wrong command line. The message says what is wrong with it. */
 export class Misuse extends Error {
   override readonly name = 'Misuse'
 }

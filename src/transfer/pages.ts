@@ -1,16 +1,16 @@
-/** Pages of a list: the next page is asked for while the last one is still being used. */
+/** Reads a list page by page. The next page is requested while the current one is used. */
 
-/** `next` asks for the page after one; undefined after the last page. */
+/** `next` requests the page that follows `page`. It returns undefined after the last page. */
 export async function* pagesFrom<Page>(
   first: Page,
   next: (page: Page) => Promise<Page> | undefined,
 ): AsyncGenerator<Page> {
-  let coming: Promise<Page> | undefined = Promise.resolve(first)
-  while (coming !== undefined) {
-    const page: Page = await coming
-    coming = next(page)
-    // A reader that stops early never awaits it; one that goes on awaits it above.
-    coming?.catch(() => {})
+  let nextPage: Promise<Page> | undefined = Promise.resolve(first)
+  while (nextPage !== undefined) {
+    const page: Page = await nextPage
+    nextPage = next(page)
+    // A reader that stops early never awaits this page. One that continues awaits it above.
+    nextPage?.catch(() => {})
     yield page
   }
 }

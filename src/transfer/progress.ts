@@ -1,11 +1,14 @@
-/** The progress of a transfer: a bar on a terminal, a line every 5 seconds elsewhere. */
+/**
+ * Shows the progress of an import or export: a bar on a terminal, otherwise a line every 5 seconds.
+ */
 import { MultiBar, type SingleBar } from 'cli-progress'
 
 export type Progress = {
-  /** `share` from 0 to 1, where the whole is known. */
+  /** `share` is the part that is done, from 0 to 1. It is undefined if the total is not known. */
   update(share: number | undefined, text: string): void
-  /** Writes a line that stays. */
+  /** Writes a line that later progress does not overwrite. */
   say(line: string): void
+  /** Removes the bar and restores the terminal. */
   stop(): void
 }
 
@@ -14,7 +17,7 @@ export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean 
 const lineEveryMs = 5000
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-/** `silent`: writes lines that stay, and no progress. */
+/** `silent` leaves out the progress; lines of `say` are still written. */
 export function createProgress(
   stream: ProgressStream,
   { silent = false }: { readonly silent?: boolean } = {},

@@ -1,26 +1,33 @@
 /**
- * The client that a transfer reaches the service with, and what its problems mean to a transfer. Every
- * request of a transfer can be repeated: turns have keys, conversations and segments have ids.
+ * The client through which imports and exports reach the service. Every request of theirs can be
+ * repeated, because turns have idempotency keys, and conversations and segments have ids.
  */
 import { type CallOptions, createClient, Problem, type TurnlogClient } from '../client/client.ts'
 import { shownUrl, withShownUrl } from '../client/shown-url.ts'
 
 export type ServiceOptions = {
   readonly url: string
-  /** How long a request that fails is tried again before the service counts as away, milliseconds. */
+  /**
+   * Milliseconds for which a failing request is retried. After them the service counts as
+   * unreachable.
+   */
   readonly patienceMs: number
-  /** Called with the reason before each wait for another attempt. */
+  /** Called with the reason before each retry. */
   readonly onRetry?: (reason: string) => void
   /** @default the runtime's `fetch` */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
-/** How long one attempt may take, milliseconds. */
+/** Milliseconds that one attempt may take. */
 const attemptMs = 30_000
 
-/** Milliseconds: many requests may wait for one restart, and come back soon after it. */
+/**
+ * Milliseconds between attempts. They are short, so that requests succeed soon after a restart of
+ * the service.
+ */
 const backoff = { firstMs: 100, maxMs: 5000 }
 
+/** Makes the client of an import or export. Requests that fail are retried for `patienceMs`. */
 export function connect({
   url,
   patienceMs,
@@ -32,14 +39,14 @@ export function connect({
     attemptMs,
     backoff,
     retryForMs: patienceMs,
-    // Late enough that the last attempt has its whole time.
+    // The deadline is late enough for the last attempt to take its full time.
     deadlineMs: patienceMs + attemptMs + 1000,
     onRetry: ({ problem }) => onRetry(failedAttempt(problem, url)),
     ...(fetch === undefined ? {} : { fetch }),
   })
 }
 
-/** The service's detail, or why it cannot be reached. */
+/** The detail that the service answered, or the reason why it cannot be reached. */
 function failedAttempt({ message, cause }: Problem, url: string): string {
   if (!(cause instanceof Error)) return message
   return `${shownUrl(url)} cannot be reached: ${withShownUrl(cause.message, url)}`
@@ -47,37 +54,45 @@ function failedAttempt({ message, cause }: Problem, url: string): string {
 
 /** Why the service refuses a request. */
 export type Refusal = {
-  /** The code of the problem; `http-<status>` where a proxy refuses it. */
+  /** The code of the problem, or `http-<status>` if a proxy refused the request. */
   readonly code: string
   readonly message: string
 }
 
 /**
- * The refusal of one request, after which others may succeed. Undefined where the service is away, or is
- * no Turnlog, so that none will, and for errors that are no problems.
+ * Returns the refusal of one request, after which other requests may succeed. Returns undefined for
+ * an error that is not a problem, and if no request can succeed: the service cannot be reached, or
+ * another program answers.
  */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Problem)) return undefined
   const { code, status, message, retryable } = settled(error)
-  // A fault of the service need not pass; the client has tried it several times.
+  // An internal error of the service may be permanent. The client has retried it several times.
   if (code === 'internal') return { code, message }
   if (retryable || code === 'outcome-unknown') return undefined
   if (code !== 'answer-unusable') return { code, message }
   return status < 300 ? undefined : { code: `http-${status}`, message }
 }
 
-/** One line for a transfer that a problem ends. */
-export function endedBy(problem: Problem): string {
+/** The line that is printed when a problem ends an import or export. */
+export function failureText(problem: Problem): string {
   const { code, message } = settled(problem)
-  const isStranger = code === 'answer-unusable'
-  return isStranger ? `${message} It is no JSON: does --url name a Turnlog service?` : message
+  return code === 'answer-unusable'
+    ? `${message} The answer is not JSON: check that --url names a Turnlog service.`
+    : message
 }
 
-/** The failure of the last attempt: the client wraps it where a write may have been carried out. */
+/**
+ * Returns the failure of the last attempt. The client wraps it if a write may have been carried
+ * out.
+ */
 const settled = (problem: Problem): Problem =>
   problem.code === 'outcome-unknown' && problem.cause instanceof Problem ? problem.cause : problem
 
-/** The result of a write, and whether the service made it now (201) or had it before (200). */
+/**
+ * Runs a write. `isNew` is true if the service created the thing (201), false if it existed before
+ * (200).
+ */
 export async function withNovelty<Result>(
   write: (options: CallOptions) => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly isNew: boolean }> {

@@ -1,4 +1,6 @@
-/** The command line beside serve: migrate, help, and what a library does wrong. */
+/**
+ * The command line except serve and doctor: migrate, help, wrong words, and errors of libraries.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,8 +11,8 @@ import { directory, endServices, linesOf, ran, serving } from '../support/server
 
 afterAll(endServices)
 
-describe('what a library does wrong', () => {
-  /** A store of one's own runs in the process of the service, as a library does. */
+describe('an error of a library', () => {
+  /** Starts a service with a KV module, which runs in its process like a library. */
   const withLibrary = async (name: string, code: string) => {
     const memory = join(import.meta.dir, '../../adapters/kv/memory.ts')
     const file = join(directory, `${name}.ts`)
@@ -27,12 +29,12 @@ describe('what a library does wrong', () => {
     return { child, ended, line, url }
   }
 
-  test('becomes a line of the log under its own name, and the service goes on', async () => {
+  test('a warning and an unhandled rejection of a library are logged, and the service keeps running', async () => {
     const { child, ended, line, url } = await withLibrary(
       'warns',
       `setTimeout(() => {}, -5); void Promise.reject(new RangeError('nobody waits'))`,
     )
-    await until('both are told', () => !!line('process-warning') && !!line('process-failed'))
+    await until('both are logged', () => !!line('process-warning') && !!line('process-failed'))
     expect(line('process-warning')).toMatchObject({
       level: 'warn',
       name: 'TimeoutNegativeWarning',
@@ -48,7 +50,7 @@ describe('what a library does wrong', () => {
     expect(await ended).toBe(0)
   }, 60_000)
 
-  test('stops the service as a signal does where nobody caught it, with 1', async () => {
+  test('an uncaught exception of a library stops the service like a signal, with exit code 1', async () => {
     const { ended, line } = await withLibrary('throws', `throw new TypeError('uncaught')`)
     expect(await ended).toBe(1)
     expect(line('process-failed')).toMatchObject({
@@ -60,17 +62,17 @@ describe('what a library does wrong', () => {
 })
 
 describe('turnlog migrate', () => {
-  test('says what it did', async () => {
+  test('turnlog migrate prints whether it changed the schema', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl() }
     const first = await ran(['migrate'], env)
-    expect([first.code, first.out]).toEqual([0, expect.stringContaining('were brought up to date')])
+    expect([first.code, first.out]).toEqual([0, expect.stringContaining('was brought up to date')])
     const second = await ran(['migrate'], env)
     expect([second.code, second.out]).toEqual([0, expect.stringContaining('nothing to do')])
   }, 30_000)
 })
 
 describe('turnlog', () => {
-  test('helps, and says its version', async () => {
+  test('turnlog prints its help and its version', async () => {
     for (const words of [['--help'], ['serve', '--help'], ['-h']]) {
       const { code, out } = await ran(words)
       expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog')])
@@ -79,7 +81,7 @@ describe('turnlog', () => {
     expect((await ran(['config'])).out).toContain('server.port')
   })
 
-  test('names the nearest verb to one that it does not know', async () => {
+  test('turnlog suggests the nearest verb for an unknown one', async () => {
     for (const [word, verb] of [
       ['server', 'serve'],
       ['migrat', 'migrate'],
@@ -92,7 +94,7 @@ describe('turnlog', () => {
     expect((await ran(['serve', 'now'])).code).toBe(2)
   })
 
-  test('refuses a configuration with every problem named', async () => {
+  test('turnlog serve refuses a wrong configuration and names every problem', async () => {
     writeFileSync(join(directory, 'wrong.toml'), '[server]\nport = "x"\nprot = 1\n')
     const { code, out, err } = await ran(['serve', '--config', 'wrong.toml'])
     expect([code, out]).toEqual([2, ''])
@@ -101,7 +103,7 @@ describe('turnlog', () => {
     expect(err).not.toContain('    at ')
   })
 
-  test('refuses a database that cannot be opened, in one sentence', async () => {
+  test('a database that cannot be opened is refused in one sentence, without its password', async () => {
     const env = {
       DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x',
       TURNLOG_DATABASE_START_WAIT_SECONDS: '0',

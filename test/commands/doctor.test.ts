@@ -1,4 +1,6 @@
-/** What the doctor finds: with everything up, with something down, and with settings that do not fit. */
+/**
+ * The reports of turnlog doctor: with all servers up, with a server down, and with wrong settings.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -21,7 +23,7 @@ import { freePort, until } from '../support/servers/processes.ts'
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-doctor-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Nobody listens there, and no data lies there. */
+/** Settings of a service that does not run, with an embedded database that does not exist. */
 const nothing = { TURNLOG_DATA: join(directory, 'none'), PORT: '0' }
 
 const migrated = (url: string) =>
@@ -30,7 +32,7 @@ const migrated = (url: string) =>
     createEvents(() => {}),
   )
 
-/** Its report by `area name`, and the code it exits with. */
+/** Runs the doctor. Returns its checks by `area name`, and its exit code. */
 async function examined(env: Record<string, string>) {
   const config = examineConfig({ argv: [], env: { ...nothing, ...env }, directory })
   const { text, code } = await doctor(config, { json: true })
@@ -39,11 +41,14 @@ async function examined(env: Record<string, string>) {
   return { text, code, wrong, by }
 }
 
-describe('with everything up', () => {
-  test('nothing is wrong, and the database is told by version, latency and state', async () => {
+describe('turnlog doctor with all servers up', () => {
+  test('the doctor finds nothing wrong, and reports version, latency and state of the database', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const before = await examined({ DATABASE_URL })
-    expect(before.by['database schema']).toMatchObject({ level: 'note', finding: 'not there yet' })
+    expect(before.by['database schema']).toMatchObject({
+      level: 'note',
+      finding: 'does not exist yet',
+    })
     await migrated(DATABASE_URL)
     const { by, code, wrong } = await examined({
       DATABASE_URL,
@@ -55,22 +60,24 @@ describe('with everything up', () => {
     expect(by['database latency']?.finding).toMatch(/^\d+\.\d ms, the median of 5$/)
     expect(by['database schema']?.finding).toBe('up to date')
     expect(by['database durability']?.finding).toContain('fsync on, full_page_writes on')
-    expect(by['database connections']?.finding).toMatch(/^10 at most of \d+; in use now: \d+$/)
+    expect(by['database connections']?.finding).toMatch(
+      /^the pool opens up to 10 of \d+; in use now: \d+$/,
+    )
     expect(by['database isolation']?.finding).toBe('read committed')
-    expect(by['database clock']?.finding).toBe('0.0 s apart from ours')
+    expect(by['database clock']?.finding).toBe("differs from this machine's clock by 0.0 s")
     expect(by['database migrations']?.finding).toMatch(/ answers in \d+\.\d ms$/)
     const levels = Object.values(by).filter(({ area }) => area === 'database')
     expect(new Set(levels.map(({ level }) => level))).toEqual(new Set(['ok']))
   })
 
-  test('the embedded database is its service’s, and is opened once that has stopped', async () => {
+  test('the doctor opens the embedded database only if no service holds it', async () => {
     const env = { TURNLOG_DATA: join(directory, 'embedded'), PORT: String(await freePort()) }
     const node = await startNode(env)
     try {
       const { by, code } = await examined(env)
       expect(by['database directory']?.finding).toContain(`held by process ${node.pid}; `)
       expect(by['database server']?.finding).toStartWith(
-        `embedded Postgres in ${env.TURNLOG_DATA} answers that process alone`,
+        `embedded Postgres in ${env.TURNLOG_DATA} answers only that process`,
       )
       expect(by['service address']).toMatchObject({ level: 'ok' })
       expect(by['service readiness']?.finding).toMatch(/^ready, database up \(embedded Postgres\)/)
@@ -88,8 +95,8 @@ describe('with everything up', () => {
   }, 60_000)
 })
 
-describe('without settings', () => {
-  test('nothing is wrong, and what matters and is unset is told; nothing is made', async () => {
+describe('turnlog doctor without settings', () => {
+  test('the doctor finds nothing wrong, notes important unset settings, and creates nothing', async () => {
     const { by, code } = await examined({})
     expect(code).toBe(0)
     expect(by['settings database.url']).toMatchObject({ level: 'note' })
@@ -98,8 +105,8 @@ describe('without settings', () => {
   })
 })
 
-describe('with Postgres down', () => {
-  test('says so soon, with what to do and without the password', async () => {
+describe('turnlog doctor with Postgres down', () => {
+  test('the doctor reports a Postgres that is down soon, with advice and without the password', async () => {
     const port = await freePort()
     const DATABASE_URL = `postgres://u:hunter2@127.0.0.1:${port}/turnlog`
     const started = performance.now()
@@ -117,7 +124,7 @@ describe('with Postgres down', () => {
     expect(text).not.toContain('hunter2')
   })
 
-  test('says so within its bound where the server hangs, whatever the settings', async () => {
+  test('the doctor reports a hanging server within its own deadline, whatever the settings', async () => {
     await using server = await startPostgres()
     server.freeze()
     const started = performance.now()
@@ -127,12 +134,12 @@ describe('with Postgres down', () => {
     })
     expect(performance.now() - started).toBeLessThan(20_000)
     expect(code).toBe(1)
-    // The driver's own timer may end it first, and has another word for it.
+    // The timer of the driver may end the attempt first, and has another code for it.
     expect(by['database server']?.finding).toMatch(/^No connection to Postgres at \S+: CONNECT\w+$/)
     server.thaw()
   }, 30_000)
 
-  test('tells a database that is not there from a server that is not', async () => {
+  test('the advice for a missing database differs from that for a missing server', async () => {
     const DATABASE_URL = `${await testDatabaseUrl()}_missing`
     const { by, code } = await examined({ DATABASE_URL })
     expect(code).toBe(1)
@@ -142,8 +149,8 @@ describe('with Postgres down', () => {
   })
 })
 
-describe('a server that does not fit', () => {
-  test('is told point by point, each with what to do', async () => {
+describe('turnlog doctor on an unfit server', () => {
+  test('each unfit setting of a server is reported with advice', async () => {
     await using server = await startPostgres({
       settings: {
         fsync: 'off',
@@ -173,7 +180,7 @@ describe('a server that does not fit', () => {
     expect(unsafe.by['settings database.allowUnsafe']).toMatchObject({ level: 'note' })
   }, 30_000)
 
-  test('has tables that this release can bring up to date, or cannot', async () => {
+  test('the doctor reports whether this release can bring the schema up to date', async () => {
     const url = await testDatabaseUrl()
     const schema = async (env: Record<string, string> = {}) =>
       (await examined({ DATABASE_URL: url, ...env })).by['database schema']
@@ -188,7 +195,10 @@ describe('a server that does not fit', () => {
       const user = `reader_${process.pid}`
       await sql.unsafe(`create role ${user} login`)
       const asUser = { DATABASE_URL: Object.assign(new URL(url), { username: user }).href }
-      const wrong = { level: 'wrong', finding: 'not there yet, and this user may not create it' }
+      const wrong = {
+        level: 'wrong',
+        finding: 'does not exist yet, and this user may not create it',
+      }
       expect(await schema(asUser)).toMatchObject(wrong)
       await sql.unsafe(`drop role ${user}`)
       await migrated(url)
@@ -202,9 +212,9 @@ describe('a server that does not fit', () => {
         const finding = `${tag} has run according to drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`
         const advice = `Insert that row again: INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${row['id']}, '${row['name']}', ${row['oldest_code']}).`
         expect(await schema()).toMatchObject({ level: 'wrong', finding, advice })
-        // A start says the same.
-        const said = await migrated(url).catch((thrown: Error) => thrown.message)
-        expect(said).toContain(` is not migrated: ${finding}. ${advice}`)
+        // A start refuses with the same text.
+        const refused = await migrated(url).catch((thrown: Error) => thrown.message)
+        expect(refused).toContain(` is not migrated: ${finding}. ${advice}`)
         await sql`insert into turnlog_migrations ${sql(row)}`
       }
       await sql`delete from turnlog_migrations where id = ${rows.at(-1)?.['id']}`
@@ -216,6 +226,7 @@ describe('a server that does not fit', () => {
       await sql`insert into turnlog_migrations values (5, 'mine', 1)`
       expect(await schema()).toMatchObject({
         level: 'wrong',
+        finding: expect.stringMatching(/^it was not migrated by this release, .*unknown: 5/),
         advice: expect.stringContaining('Export it with the commit that made it'),
       })
       await sql`delete from turnlog_migrations`
@@ -225,7 +236,7 @@ describe('a server that does not fit', () => {
       expect((await examined({ DATABASE_URL: url })).by['database drift']).toMatchObject({
         level: 'wrong',
         finding: 'index segments_by_version is missing',
-        advice: expect.stringContaining('Undo what changed it'),
+        advice: expect.stringContaining('Undo the change'),
       })
       await sql`insert into turnlog_migrations values (99, 'later', 99)`
       expect(await schema()).toMatchObject({ level: 'wrong', advice: 'Run the newer release.' })
@@ -234,7 +245,7 @@ describe('a server that does not fit', () => {
     }
   })
 
-  test('is slow from 20 ms on, and has another time from a second on', () => {
+  test('a latency above 20 ms is noted, and a clock that differs by more than a second is wrong', () => {
     expect([latencyCheck(20).level, latencyCheck(21).level]).toEqual(['ok', 'note'])
     expect([1000, -1000, 1001, -1001].map((ms) => clockCheck(ms).level)).toEqual([
       'ok',
@@ -242,12 +253,14 @@ describe('a server that does not fit', () => {
       'wrong',
       'wrong',
     ])
-    expect(clockCheck(2500).finding).toBe('2.5 s apart from ours: the database is ahead')
+    expect(clockCheck(2500).finding).toBe(
+      "differs from this machine's clock by 2.5 s: the database is ahead",
+    )
   })
 })
 
-describe('wrong settings', () => {
-  test('are told each, and the rest is looked at all the same', async () => {
+describe('turnlog doctor with wrong settings', () => {
+  test('each wrong setting is reported, and the other checks run nevertheless', async () => {
     const { by, code, text } = await examined({
       DATABASE_URL: 'mysql://u:hunter2@h/db',
       TURNLOG_WRITES_LANES: '9',
@@ -258,24 +271,27 @@ describe('wrong settings', () => {
       level: 'wrong',
       finding:
         'must be a whole number of lanes from 1 to 4, not "9" (environment TURNLOG_WRITES_LANES)',
-      advice: 'Correct it there: environment TURNLOG_WRITES_LANES.',
+      advice: 'Correct it in environment TURNLOG_WRITES_LANES.',
     })
     expect(by['settings TURNLOG_LIMIT']).toMatchObject({ level: 'wrong' })
     expect(by['settings database.url']).toMatchObject({ level: 'wrong' })
-    expect(by['database server']?.finding).toBe('not looked at: its settings are wrong')
+    expect(by['database server']?.finding).toBe('not checked: its settings are wrong')
     expect(by['service address']).toBeDefined()
     expect(text).not.toContain('hunter2')
   })
 
-  test('of a name from another place show no password either', async () => {
+  test('the report shows no password of a Redis URL', async () => {
     const { text } = await examined({ REDIS_URL: 'redis://:hunter2@127.0.0.1:1/0' })
     expect(text).toContain('redis://***:***@127.0.0.1:1/0')
     expect(text).not.toContain('hunter2')
   })
 })
 
-/** A server that answers each chunk it hears with what `answer` says, byte by byte. */
-async function speaking(answer?: (heard: string) => string) {
+/**
+ * Starts a server that answers each received chunk with the text that `answer` returns, byte by
+ * byte.
+ */
+async function speaking(answer?: (received: string) => string) {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -302,43 +318,46 @@ async function speaking(answer?: (heard: string) => string) {
   }
 }
 
-describe('a Redis', () => {
+describe('the Redis check', () => {
   const redis = async (url: string) => (await examined({ REDIS_URL: url })).by['redis cache.url']
 
-  test.skipIf(Bun.which('redis-server') === null)('answers with version and latency', async () => {
-    const port = await freePort()
-    const words = ['--port', `${port}`, '--save', '', '--requirepass', 'p@ss', '--databases', '4']
-    const server = Bun.spawn(['redis-server', ...words], { stdout: 'ignore' })
-    try {
-      const url = (path: string) => `redis://${path.replace('@', `@127.0.0.1:${port}`)}`
-      const up = async () => (await redis(url(':p%40ss@')))?.level === 'ok'
-      await until('Redis is up', up)
-      expect((await redis(url('default:p%40ss@/3')))?.finding).toMatch(
-        /^redis:\/\/\*\*\*:\*\*\*@\S+\/3 answers: Redis \d+\.\d+\.\d+, \d+\.\d ms$/,
-      )
-      expect(await redis(url(':other@'))).toMatchObject({
-        level: 'wrong',
-        advice: 'Correct the user or the password in REDIS_URL.',
-      })
-      expect((await redis(url('@')))?.finding).toContain('answers NOAUTH')
-      expect(await redis(url(':p%40ss@/4'))).toMatchObject({
-        advice: 'Correct the number of the database in REDIS_URL.',
-      })
-    } finally {
-      server.kill()
-      await server.exited
-    }
-  })
+  test.skipIf(Bun.which('redis-server') === null)(
+    'the doctor reports version and latency of a Redis',
+    async () => {
+      const port = await freePort()
+      const words = ['--port', `${port}`, '--save', '', '--requirepass', 'p@ss', '--databases', '4']
+      const server = Bun.spawn(['redis-server', ...words], { stdout: 'ignore' })
+      try {
+        const url = (path: string) => `redis://${path.replace('@', `@127.0.0.1:${port}`)}`
+        const up = async () => (await redis(url(':p%40ss@')))?.level === 'ok'
+        await until('Redis is up', up)
+        expect((await redis(url('default:p%40ss@/3')))?.finding).toMatch(
+          /^redis:\/\/\*\*\*:\*\*\*@\S+\/3 answers: Redis \d+\.\d+\.\d+, \d+\.\d ms$/,
+        )
+        expect(await redis(url(':other@'))).toMatchObject({
+          level: 'wrong',
+          advice: 'Correct the user or the password in REDIS_URL.',
+        })
+        expect((await redis(url('@')))?.finding).toContain('answers NOAUTH')
+        expect(await redis(url(':p%40ss@/4'))).toMatchObject({
+          advice: 'Correct the number of the database in REDIS_URL.',
+        })
+      } finally {
+        server.kill()
+        await server.exited
+      }
+    },
+  )
 
-  test('that is none, or not there, or silent is wrong, and told within its bound', async () => {
+  test('a Redis that is another program, does not run or is silent is reported within the deadline', async () => {
     using http = await speaking(() => 'HTTP/1.1 400 Bad Request\r\n\r\n')
     using silent = await speaking()
-    const gone = await freePort()
-    const told = await Promise.all(
-      [http.port, gone].map((port) => redis(`redis://127.0.0.1:${port}`)),
+    const closedPort = await freePort()
+    const checks = await Promise.all(
+      [http.port, closedPort].map((port) => redis(`redis://127.0.0.1:${port}`)),
     )
-    expect(told.map((check) => check?.level)).toEqual(['wrong', 'wrong'])
-    expect(told.map((check) => /:\d+ (.*);/.exec(check?.finding ?? '')?.[1])).toEqual([
+    expect(checks.map((check) => check?.level)).toEqual(['wrong', 'wrong'])
+    expect(checks.map((check) => /:\d+ (.*);/.exec(check?.finding ?? '')?.[1])).toEqual([
       'does not speak Redis',
       'cannot be reached: ECONNREFUSED',
     ])
@@ -346,15 +365,15 @@ describe('a Redis', () => {
     expect(failure).toBe('RedisFailure: does not answer')
   })
 
-  test('may send its answers in any pieces, and keep its version to itself', async () => {
+  test('a Redis may send its answers in any pieces, and may refuse to send its version', async () => {
     const info = '# Server\r\nredis_version:7.9.9\r\nos:Zürich\r\n'
-    const answers = (last: string) => (heard: string) =>
-      heard.includes('INFO') ? last : '+PONG\r\n'
+    const answers = (last: string) => (received: string) =>
+      received.includes('INFO') ? last : '+PONG\r\n'
     using open = await speaking(answers(`$${Buffer.byteLength(info)}\r\n${info}\r\n`))
     using shut = await speaking(answers('-NOPERM this user has no permissions\r\n'))
     const version = async (port: number) =>
       (await askRedis(`redis://127.0.0.1:${port}`, 2000)).version
-    expect([await version(open.port), await version(shut.port)]).toEqual(['7.9.9', '(not told)'])
+    expect([await version(open.port), await version(shut.port)]).toEqual(['7.9.9', '(unknown)'])
   })
 })
 
@@ -362,12 +381,12 @@ describe('the address of the service', () => {
   const address = async (port: number) =>
     (await serviceChecks(configWith({ server: { port } }), 300))[0]
 
-  test('is another program’s, or silent, or nobody’s', async () => {
+  test('the doctor recognizes another program, a silent one and none at the address of the service', async () => {
     using http = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('hello') })
     using other = await speaking(() => 'SSH-2.0-none\r\n')
     using silent = await speaking()
-    expect((await address(http.port ?? 0))?.finding).toEndWith("is another program's")
-    expect((await address(other.port))?.finding).toEndWith("is another program's")
+    expect((await address(http.port ?? 0))?.finding).toEndWith('belongs to another program')
+    expect((await address(other.port))?.finding).toEndWith('belongs to another program')
     expect((await address(silent.port))?.finding).toEndWith('does not answer')
     expect(await address(await freePort())).toMatchObject({ level: 'note' })
   })
@@ -389,7 +408,7 @@ describe('turnlog doctor', () => {
     return { code: await child.exited, out, err }
   }
 
-  test('prints columns, an arrow before what to do, and a verdict', async () => {
+  test('turnlog doctor prints columns, an arrow before the advice, and a verdict', async () => {
     const DATABASE_URL = `postgres://127.0.0.1:${await freePort()}/turnlog`
     const { code, out, err } = await run(['doctor'], { DATABASE_URL })
     expect([code, err]).toEqual([1, ''])
@@ -402,7 +421,7 @@ describe('turnlog doctor', () => {
     expect([fine.code, fine.out.trimEnd().split('\n').at(-1)]).toEqual([0, 'Nothing is wrong.'])
   })
 
-  test('prints JSON for programs, also of a configuration that nothing starts on', async () => {
+  test('turnlog doctor --json prints JSON, even for a configuration that no start accepts', async () => {
     const { code, out } = await run(['doctor', '--json', '--prot=1'])
     const report = JSON.parse(out) as { wrong: number; checks: Check[] }
     expect([code, report.wrong]).toEqual([1, 1])
@@ -415,7 +434,7 @@ describe('turnlog healthcheck', () => {
   const ask = (port: number, host = '127.0.0.1') =>
     healthcheck(configWith({ server: { host, port }, auth: { mode: 'none' } }), 300)
 
-  test('is fine while the service lives, on whatever address it listens', async () => {
+  test('turnlog healthcheck ends with 0 while the service runs, on any address it listens on', async () => {
     using server = Bun.serve({
       port: 0,
       hostname: '127.0.0.1',
@@ -429,7 +448,7 @@ describe('turnlog healthcheck', () => {
     expect((await ask(port, '0.0.0.0')).code).toBe(0)
   })
 
-  test('fails where nothing, something else or only silence is there', async () => {
+  test('turnlog healthcheck ends with 1 if no service, another program or a silent one is there', async () => {
     using other = Bun.serve({ port: 0, fetch: () => new Response('', { status: 500 }) })
     using silent = await speaking()
     expect((await ask(other.port ?? 0)).code).toBe(1)

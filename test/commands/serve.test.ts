@@ -1,4 +1,4 @@
-/** turnlog serve as its users run it: start, log, signals. */
+/** turnlog serve as a process: its start, log and signals. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -18,7 +18,7 @@ import {
   turnlog,
 } from '../support/servers/serving.ts'
 
-/** Holds the rows of all conversations, as a writer elsewhere would. */
+/** Locks the rows of all conversations, as a writer on another node does. */
 async function rowLock(url: string) {
   const sql = postgres(url, { max: 2, onnotice: () => {} })
   const holder = await sql.reserve()
@@ -45,7 +45,7 @@ async function rowLock(url: string) {
 afterAll(endServices)
 
 describe('turnlog serve', () => {
-  test('says where it is, and ends with 0 on SIGTERM, SIGINT and SIGHUP', async () => {
+  test('turnlog serve logs its address, and ends with 0 on SIGTERM, SIGINT and SIGHUP', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       const { child, state, ended, url } = await serving({ DATABASE_URL })
@@ -58,18 +58,18 @@ describe('turnlog serve', () => {
       expect(linesOf(state.err).at(-1)?.dataDirectory).toBeUndefined()
       for (const path of ['/v1/conversations', '/swagger', '/readyz'])
         expect((await fetch(`${url}${path}`)).status).toBe(200)
-      // Our connections are kept alive and idle now.
+      // The connections of these requests are idle and kept alive now.
       child.kill(signal)
-      const asked = performance.now()
+      const signalledAt = performance.now()
       expect(await ended).toBe(0)
-      expect(performance.now() - asked).toBeLessThan(9000)
+      expect(performance.now() - signalledAt).toBeLessThan(9000)
       expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'stopping', reason: signal })
-      // Standard output is for what a command was asked for.
+      // Standard output is only for the results of commands.
       expect(state.out).toBe('')
     }
   }, 60_000)
 
-  test('greets on a terminal with the addresses worth opening, and writes text there', async () => {
+  test('turnlog serve prints its addresses and a text log on a terminal', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     let shown = ''
     const child = Bun.spawn([process.execPath, main, 'serve', '--port', '0'], {
@@ -102,7 +102,7 @@ describe('turnlog serve', () => {
     }
   }, 60_000)
 
-  test('writes the form and the level that the settings name', async () => {
+  test('turnlog serve logs in the format and at the level of the settings', async () => {
     const env = {
       DATABASE_URL: await testDatabaseUrl(),
       TURNLOG_LOG_FORMAT: 'text',
@@ -116,7 +116,7 @@ describe('turnlog serve', () => {
     expect(state).toEqual({ out: '', err: '' })
   }, 60_000)
 
-  test('goes on where nobody reads its log any more', async () => {
+  test('turnlog serve keeps running after the reader of its log has closed it', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl(), TURNLOG_LOG_REQUESTS: 'true' }
     const { child, ended, url } = await serving(env)
     child.stderr?.destroy()
@@ -125,7 +125,7 @@ describe('turnlog serve', () => {
     expect(await ended).toBe(0)
   }, 60_000)
 
-  test('runs embedded without settings, and says what that survives', async () => {
+  test('turnlog serve without settings runs an embedded database, which a second process cannot open', async () => {
     const data = join(directory, 'data')
     const { child, state, ended, url } = await serving({ TURNLOG_DATA: data })
     expect(linesOf(state.err).at(-1)).toMatchObject({ event: 'started', dataDirectory: data })
@@ -137,7 +137,7 @@ describe('turnlog serve', () => {
     expect(await ended).toBe(0)
   }, 60_000)
 
-  test('lets requests in flight end before it does', async () => {
+  test('turnlog serve answers requests in flight before it ends', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const { child, ended, url } = await serving({ DATABASE_URL })
     const send = (path: string, body: unknown) =>
@@ -147,14 +147,14 @@ describe('turnlog serve', () => {
     const turn = send(`${path}/turns`, { assistant: { responses: ['late'] } })
     await held.waitedFor()
     child.kill('SIGTERM')
-    await until('it takes no more connections', () => refuses(url))
+    await until('it accepts no more connections', () => refuses(url))
     expect(child.exitCode).toBeNull()
     await held.release()
     expect((await turn).status).toBe(201)
     expect(await ended).toBe(0)
   }, 30_000)
 
-  test('ends at once at a second signal, whichever the two are', async () => {
+  test('a second signal of any kind ends turnlog serve at once', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     for (const [first, second, code] of [
       ['SIGINT', 'SIGINT', 130],
@@ -172,14 +172,14 @@ describe('turnlog serve', () => {
       )
       expect((await fetch(`${url}/healthz`)).status).toBe(200)
       child.kill(first)
-      await until('it takes no more connections', () => refuses(url))
+      await until('it accepts no more connections', () => refuses(url))
       child.kill(second)
       expect([first, second, await ended]).toEqual([first, second, code])
     }
   }, 120_000)
 
   test.skipIf(!existsSync('/proc/self/status'))(
-    'outlives its terminal where it was started by nohup',
+    'a service that was started by nohup outlives its terminal',
     async () => {
       const DATABASE_URL = await testDatabaseUrl()
       const words = ['nohup', process.execPath, main, 'serve', '--port', '0']
@@ -208,17 +208,17 @@ describe('turnlog serve', () => {
     60_000,
   )
 
-  test('ends at once while it still waits for its database', async () => {
+  test('a signal ends a service at once that still waits for its database', async () => {
     const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })
     await until('it waits', () => state.err.includes('"notice"') || child.exitCode !== null)
     child.kill('SIGTERM')
-    const asked = performance.now()
+    const signalledAt = performance.now()
     expect(await ended).toBe(0)
-    expect(performance.now() - asked).toBeLessThan(9000)
+    expect(performance.now() - signalledAt).toBeLessThan(9000)
     expect(state.out).toBe('')
   })
 
-  test('is refused a port that is taken, in one sentence', async () => {
+  test('a port that another program uses is refused in one sentence', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const first = await serving({ DATABASE_URL })
     const port = new URL(first.url).port
@@ -228,10 +228,10 @@ describe('turnlog serve', () => {
     first.child.kill('SIGKILL')
   }, 30_000)
 
-  test('starts without its Redis, says so, and shows no password', async () => {
+  test('turnlog serve starts without its Redis, logs that, and shows no password', async () => {
     const env = { DATABASE_URL: await testDatabaseUrl(), REDIS_URL: 'redis://:secret@localhost:1' }
     const { child, state, ended } = await serving(env)
-    await until('it says so', () => state.err.includes('cache-lost'))
+    await until('it logs the loss', () => state.err.includes('cache-lost'))
     expect(linesOf(state.err).find(({ event }) => event === 'started')?.cache).toBe(
       'Redis at localhost:1',
     )
@@ -240,7 +240,7 @@ describe('turnlog serve', () => {
     expect(await ended).toBe(0)
   }, 30_000)
 
-  test('refuses tables that are out of date where it may not migrate', async () => {
+  test('a start without migrateAtStart refuses an old schema, and turnlog migrate brings it up to date', async () => {
     const env = {
       DATABASE_URL: await testDatabaseUrl(),
       TURNLOG_DATABASE_MIGRATE_AT_START: 'false',

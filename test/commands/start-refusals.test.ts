@@ -1,4 +1,4 @@
-/** What a start refuses, and what it says then. */
+/** The refusals of a start, and their messages. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
@@ -24,13 +24,13 @@ import { migrated } from '../support/started.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 
-// The servers of the tests may run as somebody else.
+// The servers of the tests may run as another user.
 chmodSync(home, 0o755)
 
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 describe('a % in a URL that encodes nothing', () => {
-  test('is refused with what to write, wherever the URL came from', async () => {
+  test('a % that encodes nothing is refused with advice in every URL setting', async () => {
     const env = [
       ['--database.url', 'postgres://user:se%cret@localhost/name'],
       ['--database.migrateUrl', 'postgres://user:secre%t@localhost/name'],
@@ -47,7 +47,7 @@ describe('a % in a URL that encodes nothing', () => {
     }
   }, 60_000)
 
-  test('is refused by the adapters, which others may open', async () => {
+  test('a % that encodes nothing is refused by the adapters, too', async () => {
     for (const url of ['redis://:se%cret@localhost', 'redis-cluster://:se%cret@localhost:1'])
       expect(await refusal(openKv(url))).toBe(
         'The Redis URL is refused: it has a % that encodes nothing: write %25 for a % of its user or password.',
@@ -57,7 +57,7 @@ describe('a % in a URL that encodes nothing', () => {
     )
   })
 
-  test('is named by the doctor, and one that encodes something is none', async () => {
+  test('turnlog doctor reports a % that encodes nothing, and accepts an encoded one', async () => {
     const { out } = await runTurnlog(['doctor', '--cache.url', 'redis://:se%cret@localhost:1'])
     expect(out).toContain('has a % that encodes nothing')
     expect(out).not.toContain('cret')
@@ -75,7 +75,7 @@ describe('a KV module', () => {
     return `module:${join(folder, name)}`
   }
 
-  test('that cannot be opened is refused without its path or what its error says', async () => {
+  test('a KV module that cannot be opened is refused without its path or the text of its error', async () => {
     const cases = [
       [`module:${join(home, secret, 'absent.ts')}?token=${secret}`, 'ERR_MODULE_NOT_FOUND'],
       [moduleUrl('throws.ts', `throw new TypeError(import.meta.url)`), 'TypeError'],
@@ -86,17 +86,19 @@ describe('a KV module', () => {
       ],
     ] as const
     for (const [url, kind] of cases) {
-      const said = await refusal(openKv(url))
-      expect(said).toMatch(/^The KV module that the module: URL names cannot be opened \(\w+\): /)
-      expect(said).toContain(kind)
-      expect(said).not.toContain(secret)
+      const message = await refusal(openKv(url))
+      expect(message).toMatch(
+        /^The KV module that the module: URL names cannot be opened \(\w+\): /,
+      )
+      expect(message).toContain(kind)
+      expect(message).not.toContain(secret)
     }
     expect(await refusal(openKv(moduleUrl('empty.ts', 'export {}')))).toBe(
       'The KV module exports no openKv.',
     )
   })
 
-  test('is named without its path, in the log and in /readyz', async () => {
+  test('the log and /readyz name a KV module without its path', async () => {
     const memory = join(import.meta.dir, '../../adapters/kv/memory.ts')
     const url = moduleUrl(
       'fine.ts',
@@ -124,13 +126,13 @@ describe('a KV module', () => {
 })
 
 test.skipIf(redisMissing() !== undefined)(
-  'a Redis that is no Cluster is named where the URL says that it is one',
+  'a redis-cluster: URL of a Redis that is not a Cluster is reported',
   async () => {
     await using redis = await startRedis()
     const events: KvEvent[] = []
     const url = redis.url.replace('redis:', 'redis-cluster:')
     const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
-    await until('it is named', () => events.length > 0)
+    await until('it is reported', () => events.length > 0)
     expect(events).toEqual([
       {
         type: 'mistaken',
@@ -147,12 +149,12 @@ test.skipIf(redisMissing() !== undefined)(
 describe('a data directory', () => {
   const start = (directory: string) => openDatabase({ ...defaults, directory })
 
-  test('with other files in it is refused by its name alone, and stays as it is', async () => {
+  test('a data directory with other files is refused without naming them, and is not changed', async () => {
     const directory = join(home, 'papers')
     mkdirSync(directory)
     writeFileSync(join(directory, 'diary.txt'), 'secret')
-    const said = await refusal(start(directory))
-    expect(said).toBe(
+    const message = await refusal(start(directory))
+    expect(message).toBe(
       `The data directory ${directory} has other files in it, and no data of Turnlog's: name one that is empty or does not exist yet (database.dataDirectory, TURNLOG_DATA).`,
     )
     expect(readdirSync(directory)).toEqual(['diary.txt'])
@@ -162,19 +164,19 @@ describe('a data directory', () => {
     expect(out).not.toContain('diary')
   }, 30_000)
 
-  test('whose place for data holds something else is refused', async () => {
+  test('a data directory with other files in its pglite folder is refused', async () => {
     const directory = join(home, 'odd')
     mkdirSync(join(directory, 'pglite'), { recursive: true })
     writeFileSync(join(directory, 'pglite', 'notes.txt'), '')
     expect(await refusal(start(directory))).toContain('has other files in it')
   })
 
-  test('that is empty but for what a file system puts there is taken', async () => {
+  test('a data directory with only lost+found in it is accepted', async () => {
     const directory = join(home, 'volume')
     mkdirSync(join(directory, 'lost+found'), { recursive: true })
     await (await start(directory))[Symbol.asyncDispose]()
     expect(existsSync(join(directory, 'pglite', 'PG_VERSION'))).toBe(true)
-    // Once the data is there, other files beside it are in nobody's way.
+    // Other files do no harm next to existing data.
     writeFileSync(join(directory, 'README'), '')
     await (await start(directory))[Symbol.asyncDispose]()
   }, 60_000)
@@ -194,12 +196,12 @@ describe('file descriptors', () => {
   }
 
   test.skipIf(!existsSync('/proc/self/limits'))(
-    'that are fewer than the settings need refuse the start',
+    'a limit of file descriptors below the need of the settings refuses the start',
     async () => {
       const words = ['serve', '--database.url', 'postgres://127.0.0.1:1/x']
       expect(await limited(150, [...words, '--database.connectionsMax', '100'])).toEqual({
         code: 1,
-        err: 'This process may open 150 files and connections, and needs 164 for database.connectionsMax of 100: raise the limit (ulimit -n 4096).\n',
+        err: 'This process may open 150 files and connections, but needs 164 (database.connectionsMax is 100): raise the limit, for example with ulimit -n 4096.\n',
       })
       const few = await limited(164, [
         ...words,
@@ -213,14 +215,14 @@ describe('file descriptors', () => {
     30_000,
   )
 
-  test('that are nearly used up are told of, for the runtime refuses callers in silence', async () => {
+  test('a warning is logged when file descriptors are nearly used up, because the runtime reports nothing', async () => {
     const script = `
       const { openSync } = await import('node:fs')
       const { watchDescriptors } = await import(${JSON.stringify(join(import.meta.dir, '../../src/commands/file-descriptors.ts'))})
-      const held = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
+      const openFiles = Array.from({ length: 128 }, () => openSync('/dev/null', 'r'))
       watchDescriptors({
         descriptorsLow(used, limit) {
-          process.stderr.write([used > 126, limit, held.length].join(' '))
+          process.stderr.write([used > 126, limit, openFiles.length].join(' '))
           process.exit()
         },
       }, 10)
@@ -234,11 +236,11 @@ describe('file descriptors', () => {
         stderr: 'pipe',
       },
     )
-    const said = await new Response(child.stderr).text()
-    expect(said).toBe(existsSync('/proc/self/limits') ? 'true 140 128' : '')
+    const message = await new Response(child.stderr).text()
+    expect(message).toBe(existsSync('/proc/self/limits') ? 'true 140 128' : '')
   }, 30_000)
 
-  test('that are used up are named, where the runtime tells of a refused connection', async () => {
+  test('a refused connection names used-up file descriptors as its cause', async () => {
     const script = `
       const { openSync } = await import('node:fs')
       const { openDatabase, openKv } = await import(${JSON.stringify(join(import.meta.dir, '../../adapters/open.ts'))})
@@ -246,12 +248,12 @@ describe('file descriptors', () => {
       const database = await openDatabase({ ...options, url: 'postgres://127.0.0.1:1/x' })
       const ask = () => database.query({ text: 'select 1', params: [] }).catch((error) => error.message)
       process.stderr.write(await ask() + '\\n')
-      const held = []
-      try { for (;;) held.push(openSync('/dev/null', 'r')) } catch {}
-      // For a moment the pool answers what it has just seen.
-      let said = await ask()
-      while (said.includes('ECONNREFUSED')) said = await ask()
-      process.stderr.write(said + '\\n')
+      const openFiles = []
+      try { for (;;) openFiles.push(openSync('/dev/null', 'r')) } catch {}
+      // For a moment the pool answers with the failure that it has just seen.
+      let message = await ask()
+      while (message.includes('ECONNREFUSED')) message = await ask()
+      process.stderr.write(message + '\\n')
       process.exit()`
     const file = join(home, 'exhausted.ts')
     writeFileSync(file, script)

@@ -171,7 +171,7 @@ describe('the files of the image', () => {
       AUTH: 'none',
       DATABASE_URL: await testDatabaseUrl(),
     })
-    expect([code, text]).toEqual([0, expect.stringContaining('were brought up to date')])
+    expect([code, text]).toEqual([0, expect.stringContaining('was brought up to date')])
     expect(existsSync(inside('service', 'node_modules/typescript'))).toBe(false)
     expect(existsSync(inside('service', 'node_modules/@biomejs'))).toBe(false)
   })

@@ -1,4 +1,4 @@
-/** The configuration files that are shipped. */
+/** The example files of the configuration: turnlog.toml and .env.example. */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,20 +8,23 @@ import { settingList, settingValue } from '../../src/settings/setting-list.ts'
 import { settings } from '../../src/settings/settings.ts'
 import { load } from '../support/loaded-config.ts'
 
-describe('the shipped examples', () => {
+describe('the example files', () => {
   const read = (name: string) => readFileSync(join(import.meta.dir, '../..', name), 'utf8')
-  /** A setting stands as `#name`, prose as `# text`, what editors read as `#:name`. */
+  /**
+   * Uncomments the settings. A line is a setting (`#name`), prose (`# text`) or for editors
+   * (`#:name`).
+   */
   const uncommented = (text: string) => text.replace(/^#(?=[^\s:])/gm, '')
   const shown = settingList.map((setting) => [setting.path, setting.default ?? setting.example])
 
-  test('change nothing as they are', () => {
+  test('the example files set nothing', () => {
     const files = { 'turnlog.toml': read('turnlog.toml'), '.env': read('.env.example') }
     const { config, sources } = load({ files })
     expect(config).toEqual(configWith())
     expect(new Set(sources.values())).toEqual(new Set(['default']))
   })
 
-  test('show every setting in turnlog.toml, with its help and its default', () => {
+  test('turnlog.toml shows every setting with its help and its default', () => {
     const text = read('turnlog.toml')
     const { config, sources } = load({ files: { 'turnlog.toml': uncommented(text) } })
     expect(settingList.map((row) => [row.path, settingValue(config, row)])).toEqual(shown)
@@ -34,7 +37,7 @@ describe('the shipped examples', () => {
     expect(Object.keys(parse(text))).toEqual(Object.keys(settings))
   })
 
-  test('show every short name and every secret in .env.example', () => {
+  test('.env.example shows every setting with a short name and every secret', () => {
     const text = read('.env.example')
     const listed = settingList.filter((row) => row.secret || row.env !== row.longEnv)
     expect([...text.matchAll(/^#(\S+?)=/gm)].map(([, name]) => name)).toEqual(

@@ -1,4 +1,4 @@
-/** The table of settings, and what is made of it. */
+/** The table of settings, and the configuration and output that are made of it. */
 import { describe, expect, test } from 'bun:test'
 import { configCommand } from '../../src/commands/config.ts'
 import { configWith } from '../../src/config.ts'
@@ -6,13 +6,13 @@ import { settingList } from '../../src/settings/setting-list.ts'
 import { load } from '../support/loaded-config.ts'
 
 describe('a configuration', () => {
-  test('cannot be changed', () => {
+  test('a configuration is frozen', () => {
     const { config } = load({})
     expect(Object.isFrozen(config)).toBe(true)
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true)
   })
 
-  test('made by hand has the defaults beside what is given', () => {
+  test('configWith returns the defaults with the overrides', () => {
     const config = configWith({ server: { port: 0 }, database: { url: undefined } })
     expect(config.server).toEqual({ ...configWith().server, port: 0 })
     expect(config).toEqual({ ...configWith(), server: config.server })
@@ -20,7 +20,7 @@ describe('a configuration', () => {
 })
 
 describe('the table of settings', () => {
-  test('has no name twice, and a default or an example that its own schema takes', () => {
+  test('no name occurs twice, and each default or example is valid', () => {
     for (const names of [
       settingList.map(({ path }) => path),
       settingList.map(({ env }) => env),
@@ -33,15 +33,15 @@ describe('the table of settings', () => {
     expect(bare).toEqual([])
   })
 
-  test('has a line of help for each', () => {
+  test('each setting has a help of one line', () => {
     for (const { help } of settingList) expect(help).toMatch(/^[A-Z].{5,99}\.$/)
   })
 })
 
 describe('turnlog config', () => {
-  test('prints every setting with its value and source in columns', () => {
-    const given = { env: { PORT: '8080' }, argv: ['--database.dataDirectory', 'my data'] }
-    const lines = configCommand(load(given)).split('\n')
+  test('turnlog config prints every setting with its value and source in columns', () => {
+    const sourceTexts = { env: { PORT: '8080' }, argv: ['--database.dataDirectory', 'my data'] }
+    const lines = configCommand(load(sourceTexts)).split('\n')
     const line = (path: string) => lines.find((one) => one.startsWith(`${path} `))
     expect(lines).toHaveLength(settingList.length + 2)
     expect(line('server.port')).toMatch(/^server\.port +8080 +environment PORT$/)
@@ -53,7 +53,7 @@ describe('turnlog config', () => {
     expect(line('server.host')?.indexOf('default')).toBe(column)
   })
 
-  test('shows of a secret no more than scheme, host and path', () => {
+  test('turnlog config shows only scheme, host and path of a secret', () => {
     const shown = (url: string) => {
       const text = configCommand(load({ env: { DATABASE_URL: url } }))
       return /^database\.url +(\S+) /m.exec(text)?.[1]

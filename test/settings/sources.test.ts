@@ -1,4 +1,4 @@
-/** Settings: where they come from, and which source wins. */
+/** The sources of settings, and their order. */
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { settingList } from '../../src/settings/setting-list.ts'
 import { load, refusal } from '../support/loaded-config.ts'
 
 describe('the sources', () => {
-  test('give the defaults where nothing is set', () => {
+  test('every setting has its default if no source sets it', () => {
     const { config, sources, rest } = load({})
     expect(config).toEqual({
       server: {
@@ -84,16 +84,16 @@ describe('the sources', () => {
     expect(rest).toEqual([])
   })
 
-  test('win in the order file, .env, environment, flags, and are named', () => {
+  test('the sources win in the order file, .env, environment, flags, and each is named', () => {
     const files = { 'turnlog.toml': '[server]\nport = 1001\n', '.env': '# ours\nPORT=1002\n' }
     const env = { PORT: '1003' }
-    const seen = [
+    const found = [
       load({ files: { 'turnlog.toml': files['turnlog.toml'] } }),
       load({ files }),
       load({ files, env }),
       load({ files, env, argv: ['--server.port=1004'] }),
     ].map(({ config, sources }) => [config.server.port, sources.get('server.port')])
-    expect(seen).toEqual([
+    expect(found).toEqual([
       [1001, 'turnlog.toml:2'],
       [1002, '.env:2 PORT'],
       [1003, 'environment PORT'],
@@ -101,27 +101,30 @@ describe('the sources', () => {
     ])
   })
 
-  test('take the name made from the path where a setting has no short one', () => {
+  test('a setting without a short name has the name that is made from its path', () => {
     const { config, sources } = load({ env: { TURNLOG_LIMITS_TURN_BYTES_MAX: '2048' } })
     expect(config.limits.turnBytesMax).toBe(2048)
     expect(sources.get('limits.turnBytesMax')).toBe('environment TURNLOG_LIMITS_TURN_BYTES_MAX')
   })
 
-  test('count an empty name in the environment as unset, also where a file sets it', () => {
-    const given = { files: { '.env': 'PORT=4000\nHOST=\n' }, env: { PORT: '', TURNLOG_NONE: '' } }
-    const { config, sources } = load(given)
+  test('an empty name in the environment counts as unset and does not hide a file', () => {
+    const sourceTexts = {
+      files: { '.env': 'PORT=4000\nHOST=\n' },
+      env: { PORT: '', TURNLOG_NONE: '' },
+    }
+    const { config, sources } = load(sourceTexts)
     expect(config.server).toMatchObject({ host: '127.0.0.1', port: 4000 })
     expect(sources.get('server.host')).toBe('default')
   })
 
-  test('read text as numbers and switches', () => {
+  test('texts from the environment are converted to numbers and switches', () => {
     const env = { TURNLOG_DATABASE_PREPARE: 'false', TURNLOG_WRITES_LANES: '4' }
     const { config } = load({ env })
     expect(config.database.prepare).toBe(false)
     expect(config.writes.lanes).toBe(4)
   })
 
-  test('find a line of .env past quoted lines, comments, exports and a repeated name', () => {
+  test('the line of a name in .env is found after quoted lines, comments and exports', () => {
     const text =
       '\uFEFFHOST=\'::1\' # ours\r\nPORT=1\r\n\r\n  export PORT = 4000\r\nNOTE="\r\nPORT=2"\r\n# PORT=3\r\nAUTH=none\r\n'
     const { config, sources } = load({ files: { '.env': text } })
@@ -131,11 +134,11 @@ describe('the sources', () => {
     expect(sources.get('auth.mode')).toBe('.env:8 AUTH')
   })
 
-  test('leave names of other tools in .env alone', () => {
+  test('a .env file may hold the names of other tools', () => {
     expect(load({ files: { '.env': 'POTR=1\nAWS_REGION=x\n' } }).config).toEqual(configWith())
   })
 
-  test('are the files of a directory and the environment of the process', () => {
+  test('loadConfig reads the files of a directory, and readEnvironment the process', () => {
     const directory = mkdtempSync(join(tmpdir(), 'turnlog-config-'))
     try {
       writeFileSync(join(directory, 'turnlog.toml'), 'writes.lanes = 3\n')

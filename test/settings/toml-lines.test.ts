@@ -4,7 +4,7 @@ import { parse } from 'smol-toml'
 import { tomlLines } from '../../src/settings/toml-lines.ts'
 
 describe('the line of a TOML key', () => {
-  test('is found in tables, dotted keys, arrays, inline tables and after long strings', () => {
+  test('the line of a key is found in tables, dotted keys, arrays and inline tables, and after long strings', () => {
     const text = [
       'top.level = 1 # [not]', // 1
       "'quoted key'.\"b\\u0061r\" = '[' ", // 2

@@ -1,6 +1,6 @@
 /**
- * An agent as a process of its own: records turns over the socket with a journal in a file, and writes a
- * line for each that is recorded. Ends when all are; a test kills it before.
+ * An agent that runs as its own process. It records turns over the socket with a journal in a file,
+ * prints a line for each recorded turn, and ends after the last one. A test kills it before that.
  */
 import { writeSync } from 'node:fs'
 import { createClient } from '../../src/client/client.ts'
@@ -20,7 +20,7 @@ const turns = Array.from({ length: Number(count) }, (_, n) => Number(from) + n)
 await Promise.all(
   turns.map(async (n) => {
     const key = `turn-${n}`
-    // Whoever reads this knows that the agent meant to record it.
+    // This line tells the test that the agent is about to record the turn.
     say({ key, begun: true })
     const turn = { user: { text: key }, assistant: { responses: [`answer to ${key}`] } }
     say({ key, outcome: await client.record(ids[n % ids.length] ?? '', turn, { key }) })

@@ -1,12 +1,13 @@
+/** Loads configurations from texts instead of files. */
 import { ConfigError, type LoadedConfig, loadConfig } from '../../src/config.ts'
 
-export type Given = {
+export type SourceTexts = {
   argv?: string[]
   env?: Record<string, string>
   files?: Record<string, string>
 }
 
-export const load = ({ argv = [], env = {}, files = {} }: Given): LoadedConfig =>
+export const load = ({ argv = [], env = {}, files = {} }: SourceTexts): LoadedConfig =>
   loadConfig({
     argv,
     env,
@@ -24,6 +25,6 @@ export function refusal(run: () => unknown): ConfigError {
   throw new Error('it was not refused')
 }
 
-/** Each problem as one line. */
-export const wrong = (given: Given) =>
+/** Returns the problems of a configuration, each as one line. */
+export const problemLines = (given: SourceTexts) =>
   refusal(() => load(given)).problems.map((one) => `${one.source}: ${one.path} ${one.message}`)

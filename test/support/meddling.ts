@@ -1,7 +1,7 @@
-/** A Postgres that fails or waits on purpose: a trigger at every new message. */
+/** Makes a Postgres fail or wait on purpose, by a trigger on each new message. */
 import type { Database } from '../../src/ports/database.ts'
 
-/** `action` is a statement of plpgsql, run before each message is stored. */
+/** Runs `action`, a statement of plpgsql, before each message is stored. */
 export async function onEveryMessage(database: Database, action: string): Promise<void> {
   for (const text of [
     `CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${action}; RETURN NEW; END $$`,

@@ -1,4 +1,6 @@
-/** A database as a start opens it, with bounds that a test can wait for. */
+/**
+ * Opens and migrates a database as a start does, with timeouts that are short enough for a test.
+ */
 import { openDatabase } from '../../adapters/open.ts'
 import { defaults } from './database-options.ts'
 

@@ -32,7 +32,7 @@ const shape = (text: string) =>
     .replace(/\d+\.\d ms/g, '<ms>')
     .replace(/Bun \S+ on \w+ \w+/g, 'Bun <version>')
     .replace(/Postgres \d+\.\d+/g, 'Postgres <version>')
-    .replace(/at most of \d+; in use now: \d+/g, 'at most of <n>; in use now: <n>')
+    .replace(/ of \d+; in use now: \d+/g, ' of <n>; in use now: <n>')
     .trim()
 
 /** The text without the line breaks of JSON, which a document lays out for reading. */

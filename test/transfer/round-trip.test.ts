@@ -1,11 +1,14 @@
-/** Whatever can be done to a conversation, its export makes an equal one of it elsewhere. */
+/**
+ * Property test: after any operations on a conversation, an import of its export makes an equal
+ * one.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newId } from '../../src/conversation/wire/ids.ts'
 import type { RecordedTurn, Segment } from '../../src/conversation/wire/schemas.ts'
 import { type Node, startNode } from '../support/servers/node.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
-import { exportedFrom, importedInto, lasting, printed } from '../support/transfer/transfer.ts'
+import { comparable, exportedFrom, importedInto, printed } from '../support/transfer/transfer.ts'
 import { readConversation } from '../support/writing/checker.ts'
 import { call } from '../support/writing/client.ts'
 
@@ -104,7 +107,7 @@ afterAll(async () => {
   await target[Symbol.asyncDispose]()
 })
 
-/** What is refused changes nothing, and is as good an operation as any. */
+/** Runs operations on a conversation. A refused operation changes nothing and is not an error. */
 async function carryOut(base: string, id: string, operations: readonly Operation[]): Promise<void> {
   const path = `/v1/conversations/${id}`
   const segments: string[] = []
@@ -136,7 +139,7 @@ async function carryOut(base: string, id: string, operations: readonly Operation
 }
 
 describe('an export', () => {
-  test('imported elsewhere is equal; again, or where it came from, it changes nothing', async () => {
+  test('an import of an export makes an equal conversation, and a second import changes nothing', async () => {
     const created = members({ title: text, metadata: json })
     const operations = fc.array(operation, { minLength: 5, maxLength: 40, size: 'max' })
     await fc.assert(
@@ -147,12 +150,12 @@ describe('an export', () => {
         await carryOut(source.url, id, carriedOut)
         const lines = await exportedFrom(source.url, [id])
         const first = await importedInto(target.url, printed(lines))
-        expect(first.said).toEqual([])
-        expect(lasting(await exportedFrom(target.url, [id]))).toEqual(lasting(lines))
-        // There, and where it came from, nothing is left to do.
+        expect(first.reported).toEqual([])
+        expect(comparable(await exportedFrom(target.url, [id]))).toEqual(comparable(lines))
+        // A second import changes nothing in either service.
         for (const { url } of [target, source]) {
           const { version } = await readConversation(url, id)
-          expect((await importedInto(url, printed(lines))).said).toEqual([])
+          expect((await importedInto(url, printed(lines))).reported).toEqual([])
           expect((await readConversation(url, id)).version).toBe(version)
         }
       }),

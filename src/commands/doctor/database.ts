@@ -1,4 +1,4 @@
-/** What a doctor says of the database: whether it answers, how soon, and whether it is fit. */
+/** Checks of the database: whether it answers, its latency, its configuration and its schema. */
 
 import type { Config } from '../../config.ts'
 import type { Inspection } from '../../resources.ts'
@@ -9,7 +9,7 @@ import { clockCheck, factsOf, latencyCheck, measure, type ServerFacts } from './
 
 const { ok, note, wrong } = checksOf('database')
 
-/** Of the server, if one is configured, and of the embedded database else. */
+/** Checks the Postgres server if one is configured, and otherwise the embedded database. */
 export async function databaseChecks(config: Config, inspection: Inspection): Promise<Check[]> {
   const { url, migrateUrl } = config.database
   if (url === undefined) return await embeddedChecks(config, inspection)
@@ -20,14 +20,14 @@ export async function databaseChecks(config: Config, inspection: Inspection): Pr
 }
 
 async function serverChecks(config: Config, inspection: Inspection, url: string): Promise<Check[]> {
-  let place = 'the database'
+  let databaseName = 'the database'
   try {
     await using database = await inspection.open(url)
-    place = database.name
+    databaseName = database.name
     const { latencyMs, clockMs } = await measure(database)
     const facts = await factsOf(database)
     return [
-      ok('server', `${place} answers`),
+      ok('server', `${databaseName} answers`),
       latencyCheck(latencyMs),
       ...fitness(facts, config),
       ...(await schemaChecks(database, config, inspection, facts.mayCreate)),
@@ -35,12 +35,19 @@ async function serverChecks(config: Config, inspection: Inspection, url: string)
     ]
   } catch (thrown) {
     return [
-      wrong('server', reasonOf(thrown, place), connectAdvice(thrown, 'database.url, DATABASE_URL')),
+      wrong(
+        'server',
+        reasonOf(thrown, databaseName),
+        connectAdvice(thrown, 'database.url, DATABASE_URL'),
+      ),
     ]
   }
 }
 
-/** What of a server's configuration decides whether turns are safe and find room. */
+/**
+ * Checks the configuration of a server: whether turns are safe on it, and whether it has room for
+ * the pool.
+ */
 export function fitness(facts: ServerFacts, config: Config): Check[] {
   const { allowUnsafe } = config.database
   const off = facts.fsync === 'off' || facts.fullPageWrites === 'off'
@@ -50,17 +57,17 @@ export function fitness(facts: ServerFacts, config: Config): Check[] {
     facts.versionNumber < 140_000
       ? wrong(
           'version',
-          `Postgres ${facts.version}, and 14 is the oldest that will do`,
+          `Postgres ${facts.version} is too old: version 14 or later is needed`,
           'Upgrade the server.',
         )
       : ok('version', `Postgres ${facts.version}`),
     off
       ? (allowUnsafe ? note : wrong)(
           'durability',
-          `${durability}: confirmed turns can be lost`,
+          `${durability}: acknowledged turns can be lost`,
           'Turn fsync and full_page_writes on in postgresql.conf.',
         )
-      : ok('durability', raised ? `${durability}, raised to on for every write` : durability),
+      : ok('durability', raised ? `${durability}, which every write raises to on` : durability),
     roomCheck(facts, config),
     facts.isolation === 'read committed'
       ? ok('isolation', facts.isolation)
@@ -73,8 +80,8 @@ export function fitness(facts: ServerFacts, config: Config): Check[] {
       ? [
           wrong(
             'writable',
-            'the server takes no writes: it is a standby, or default_transaction_read_only is on',
-            'Let DATABASE_URL name the primary.',
+            'the server accepts no writes: it is a standby, or default_transaction_read_only is on',
+            'Set DATABASE_URL to the primary, or turn default_transaction_read_only off.',
           ),
         ]
       : []),
@@ -84,16 +91,16 @@ export function fitness(facts: ServerFacts, config: Config): Check[] {
           wrong(
             'encoding',
             `${facts.encoding}, which cannot hold every text`,
-            "Make the database anew with ENCODING 'UTF8'.",
+            "Create a new database with ENCODING 'UTF8'.",
           ),
         ]),
   ]
 }
 
-/** The pool, and one more for migrations, beside everybody else's connections. */
+/** Checks whether the server has room for the pool and one connection for migrations. */
 function roomCheck(facts: ServerFacts, { database: { connectionsMax } }: Config): Check {
   const { usable, sessions } = facts
-  const used = `${connectionsMax} at most of ${usable}; in use now: ${sessions}`
+  const used = `the pool opens up to ${connectionsMax} of ${usable}; in use now: ${sessions}`
   if (connectionsMax + 1 > usable)
     return wrong(
       'connections',
@@ -101,33 +108,41 @@ function roomCheck(facts: ServerFacts, { database: { connectionsMax } }: Config)
       'Lower database.connectionsMax, or raise max_connections on the server.',
     )
   if (sessions + connectionsMax + 1 > usable)
-    return note('connections', used, 'One more node would not find as many as it may take.')
+    return note(
+      'connections',
+      used,
+      'Another node would not get all its connections: lower database.connectionsMax, or raise max_connections.',
+    )
   return ok('connections', used)
 }
 
 async function migrationChecks(inspection: Inspection, migrateUrl: string): Promise<Check[]> {
-  let place = 'the database for migrations'
+  let databaseName = 'the database for migrations'
   try {
     await using database = await inspection.open(migrateUrl)
-    place = database.name
+    databaseName = database.name
     const { latencyMs } = await measure(database)
-    return [ok('migrations', `${place} answers in ${latencyMs.toFixed(1)} ms`)]
+    return [ok('migrations', `${databaseName} answers in ${latencyMs.toFixed(1)} ms`)]
   } catch (thrown) {
     const setting = 'database.migrateUrl, MIGRATE_DATABASE_URL'
-    return [wrong('migrations', reasonOf(thrown, place), connectAdvice(thrown, setting))]
+    return [wrong('migrations', reasonOf(thrown, databaseName), connectAdvice(thrown, setting))]
   }
 }
 
 async function embeddedChecks(config: Config, inspection: Inspection): Promise<Check[]> {
   const { dataDirectory } = config.database
-  const place = `embedded Postgres in ${dataDirectory}`
+  const databaseName = `embedded Postgres in ${dataDirectory}`
   try {
     const { made, foreign, holder, bytes } = await inspection.directory()
     const size = `${(bytes / 1_000_000).toFixed(0)} MB`
     if (holder !== undefined)
       return [
         ok('directory', `${dataDirectory} is held by process ${holder}; ${size}`),
-        note('server', `${place} answers that process alone`, 'The service below speaks for it.'),
+        note(
+          'server',
+          `${databaseName} answers only that process`,
+          'See below whether the service is ready.',
+        ),
       ]
     if (foreign)
       return [
@@ -142,16 +157,16 @@ async function embeddedChecks(config: Config, inspection: Inspection): Promise<C
         note(
           'directory',
           `${dataDirectory} has no data yet`,
-          'The first start makes it, which takes some 5 s and 1 GB of memory.',
+          'The first start creates them, which takes about 5 s and 1 GB of memory.',
         ),
       ]
-    // Taken for a moment, as by a start: nobody else may open it meanwhile.
+    // The directory is locked for a moment, as by a start. No other process can open it meanwhile.
     await using database = await inspection.open(undefined)
     const { latencyMs } = await measure(database)
     const { version, mayCreate } = await factsOf(database)
     return [
       ok('directory', `${dataDirectory} is free; ${size}`),
-      ok('server', `${place} opens: version ${version}`),
+      ok('server', `${databaseName} opens: version ${version}`),
       latencyCheck(latencyMs),
       ...(await schemaChecks(database, config, inspection, mayCreate)),
     ]
@@ -159,8 +174,8 @@ async function embeddedChecks(config: Config, inspection: Inspection): Promise<C
     return [
       wrong(
         'server',
-        reasonOf(thrown, place),
-        'Check the directory and its rights, or set another one with TURNLOG_DATA.',
+        reasonOf(thrown, databaseName),
+        'Check the directory and its permissions, or set another directory with TURNLOG_DATA.',
       ),
     ]
   }

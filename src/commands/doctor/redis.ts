@@ -1,13 +1,16 @@
 /**
- * Whether a Redis answers, as which version and how soon. It speaks the little of RESP that takes,
- * over a plain or a TLS socket: this release does not use Redis, and has no client for it.
+ * Checks whether a Redis answers, its version and its latency. It speaks the few commands of RESP
+ * that this needs, over a plain or a TLS socket, so that the check depends on no client library.
  */
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
 export type RedisFacts = { readonly version: string; readonly latencyMs: number }
 
-/** What went wrong, in one line without a secret; `advice` lacks the name of the setting. */
+/**
+ * A failed check. The message is one line without a secret. `advice` lacks the end of its
+ * sentence, "in <setting>."
+ */
 export class RedisFailure extends Error {
   override readonly name = 'RedisFailure'
   readonly advice: string
@@ -20,9 +23,12 @@ export class RedisFailure extends Error {
 
 const rounds = 5
 
-/** Settles within `deadlineMs`, whatever is at the address. */
+/**
+ * Checks the Redis at a URL. Settles within `deadlineMs` milliseconds. Rejects with a
+ * `RedisFailure`.
+ */
 export async function askRedis(url: string, deadlineMs: number): Promise<RedisFacts> {
-  if (!URL.canParse(url)) throw new RedisFailure('is no URL', 'Write it as redis://host:6379/0')
+  if (!URL.canParse(url)) throw new RedisFailure('is not a URL', 'Write it as redis://host:6379/0')
   const { username, password, pathname } = new URL(url)
   if (/%(?![0-9a-f]{2})/i.test(username + password))
     throw new RedisFailure(
@@ -42,9 +48,9 @@ export async function askRedis(url: string, deadlineMs: number): Promise<RedisFa
       await session.ask('PING')
       trips.push(performance.now() - started)
     }
-    // A user without the right to ask is told no version, and is fine otherwise.
+    // A user without the right to INFO gets no version. That is not a problem.
     const info = await session.ask('INFO', 'server').catch(() => '')
-    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '(not told)'
+    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '(unknown)'
     trips.sort((a, b) => a - b)
     return { version, latencyMs: trips[Math.floor(rounds / 2)] ?? Number.NaN }
   } finally {
@@ -59,17 +65,18 @@ async function openSession(url: string, deadlineMs: number) {
   const tls = protocol === 'rediss:'
   const socket: Socket = tls ? connectTls({ ...at, servername: host }) : connectPlain(at)
   const lost = Promise.withResolvers<never>()
-  // Whoever waits gets it; nobody may be waiting now.
+  // A caller that waits gets the rejection. Without a caller, this handler keeps it from ending the
+  // process.
   lost.promise.catch(() => {})
   let text = Buffer.alloc(0)
-  let heard = () => {}
+  let onData = () => {}
   socket.on('error', (error) => lost.reject(connectFailure(error)))
   socket.on('close', () =>
     lost.reject(new RedisFailure('closed the connection', 'Check the server')),
   )
   socket.on('data', (chunk) => {
     text = Buffer.concat([text, Buffer.from(chunk)])
-    heard()
+    onData()
   })
   const timer = setTimeout(
     () =>
@@ -77,8 +84,8 @@ async function openSession(url: string, deadlineMs: number) {
         new RedisFailure(
           'does not answer',
           tls
-            ? 'Where it speaks no TLS, write redis://'
-            : 'Check that the server runs, and what is between',
+            ? 'If it does not speak TLS, write redis://'
+            : 'Check the server and the firewalls before it, or correct host and port',
         ),
       ),
     deadlineMs,
@@ -95,10 +102,10 @@ async function openSession(url: string, deadlineMs: number) {
         text = text.subarray(found.length)
         return found.reply
       }
-      const more = new Promise<void>((resolve) => {
-        heard = resolve
+      const nextChunk = new Promise<void>((resolve) => {
+        onData = resolve
       })
-      await Promise.race([more, lost.promise])
+      await Promise.race([nextChunk, lost.promise])
     }
   }
   const connected = new Promise<void>((resolve) => {
@@ -120,7 +127,10 @@ async function openSession(url: string, deadlineMs: number) {
   }
 }
 
-/** The first reply in the text, once it is whole: one line, or text whose length the line tells. */
+/**
+ * Returns the first reply in the text, or undefined until it is complete: a line, or a text of
+ * known length.
+ */
 function takeReply(text: Buffer): { reply: string; length: number } | undefined {
   const kind = text.toString('latin1', 0, 1)
   if (kind !== '' && !'+-:$'.includes(kind))
@@ -135,7 +145,10 @@ function takeReply(text: Buffer): { reply: string; length: number } | undefined 
   return { reply: text.toString('utf8', end + 2, length - 2), length }
 }
 
-/** The first word alone: the rest may repeat what was sent. */
+/**
+ * Makes the failure from the first word of an error. The other words may repeat the command, with
+ * its password.
+ */
 function refusal(line: string): RedisFailure {
   const [code = ''] = line.split(' ')
   const auth = ['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(code) || /password/i.test(line)
@@ -152,7 +165,7 @@ function connectFailure(error: Error): RedisFailure {
 
 function connectAdvice(code: string): string {
   if (/CERT|SIGNATURE|SELF_SIGNED/.test(code))
-    return 'Have this machine trust its certificate (NODE_EXTRA_CA_CERTS), or correct the host'
-  if (code === 'ECONNRESET') return 'Where it wants TLS, write rediss://'
+    return 'Make this machine trust its certificate (NODE_EXTRA_CA_CERTS), or correct the host'
+  if (code === 'ECONNRESET') return 'If it requires TLS, write rediss://'
   return 'Start the server, or correct host and port'
 }

@@ -1,15 +1,17 @@
-/** What a doctor found, and how it is printed. */
+/** The checks of a report, and how they are printed. */
 
 export const areas = ['runtime', 'settings', 'database', 'redis', 'service'] as const
 
-/** `note`: worth knowing, and nothing is wrong. What is wrong comes with what to do. */
+/**
+ * The result of a check. A `note` is worth knowing but not wrong. A `wrong` result has advice.
+ */
 export type Check = { readonly area: (typeof areas)[number]; readonly name: string } & (
   | { readonly level: 'ok'; readonly finding: string }
   | { readonly level: 'note'; readonly finding: string; readonly advice?: string }
   | { readonly level: 'wrong'; readonly finding: string; readonly advice: string }
 )
 
-/** Makes the checks of one area. */
+/** Returns the functions that make the checks of one area. */
 export const checksOf = (area: Check['area']) => ({
   ok: (name: string, finding: string): Check => ({ area, name, level: 'ok', finding }),
   note: (name: string, finding: string, advice?: string): Check => ({
@@ -28,10 +30,14 @@ export const checksOf = (area: Check['area']) => ({
   }),
 })
 
+/** Returns the number of checks that are wrong. */
 export const wrongIn = (checks: readonly Check[]): number =>
   checks.filter(({ level }) => level === 'wrong').length
 
-/** By area, in columns; below what is not fine, an arrow and what to do. */
+/**
+ * Prints the checks by area, in columns. The advice of a check follows on its own line after an
+ * arrow.
+ */
 export function reportText(title: string, checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = (check: Check): string[] => {

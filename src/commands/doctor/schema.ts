@@ -1,4 +1,7 @@
-/** What a doctor says of the tables and functions: whether they are there, of this release, and unchanged. */
+/**
+ * Checks of the schema: whether the tables and functions exist, fit this release, and are
+ * unchanged.
+ */
 
 import type { Config } from '../../config.ts'
 import type { Database } from '../../ports/database.ts'
@@ -7,7 +10,9 @@ import { type Check, checksOf } from './report.ts'
 
 const { ok, note, wrong } = checksOf('database')
 
-/** Which migrations ran; and where all did, whether the database is still what they made of it. */
+/**
+ * Checks which migrations have run. If all have, checks that the schema is still as they made it.
+ */
 export async function schemaChecks(
   database: Database,
   config: Config,
@@ -20,20 +25,13 @@ export async function schemaChecks(
     return [
       wrong(
         'schema',
-        'a newer release has changed it beyond what this one works with',
+        'a newer release has changed it, and this release no longer works with it',
         'Run the newer release.',
       ),
     ]
-  if (state === 'foreign')
-    return [
-      wrong(
-        'schema',
-        'it has other migrations than this release, and than the commits before the first one',
-        'Export it with the commit that made it, and import that into a new database: drizzle/README.md.',
-      ),
-    ]
+
   if (obstacle !== undefined) return [wrong('schema', obstacle.finding, `${obstacle.advice}.`)]
-  const finding = state === 'missing' ? 'not there yet' : 'older than this release'
+  const finding = state === 'missing' ? 'does not exist yet' : 'older than this release'
   return [behindCheck(finding, config, mayCreate)]
 }
 
@@ -50,16 +48,16 @@ function behindCheck(
       `${finding}, and this user may not create it`,
       'Grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may.',
     )
-  return note('schema', finding, 'The next start brings it up to date; so does `turnlog migrate`.')
+  return note('schema', finding, 'The next start or `turnlog migrate` brings it up to date.')
 }
 
 function driftCheck(drift: readonly string[] | undefined): Check {
   if (drift === undefined)
-    return note('drift', 'not looked for: a newer release has added migrations of its own')
+    return note('drift', 'not checked: a newer release has added migrations of its own')
   if (drift.length === 0) return ok('drift', 'tables and functions are as the migrations made them')
   return wrong(
     'drift',
     drift.join('; '),
-    'Undo what changed it: only migrations change the tables and functions. Their sources are in drizzle/.',
+    'Undo the change: only migrations may change tables and functions. Their sources are in drizzle/.',
   )
 }

@@ -1,4 +1,4 @@
-/** The questions a doctor asks of Postgres, through the database port. */
+/** The queries of the doctor to Postgres, through the database port. */
 import type { Database } from '../../ports/database.ts'
 import { type Check, checksOf } from './report.ts'
 
@@ -11,18 +11,18 @@ export type ServerFacts = {
   readonly fsync: string
   readonly fullPageWrites: string
   readonly synchronousCommit: string
-  /** Connections that this user can have on this database at most. */
+  /** Maximum number of connections of this user to this database. */
   readonly usable: number
-  /** Connections that others have now. */
+  /** Number of connections that other clients have now. */
   readonly sessions: number
   readonly isolation: string
   readonly readOnly: boolean
   readonly encoding: string
-  /** Whether this user may make the tables. */
+  /** Whether this user may create tables. */
   readonly mayCreate: boolean
 }
 
-/** A limit of -1 is none. `reserved_connections` came with Postgres 16. */
+/** A limit of -1 means no limit. Postgres has `reserved_connections` since version 16. */
 const factsText = `SELECT current_database()::text AS "name",
   current_setting('server_version') AS "version",
   current_setting('server_version_num')::int4 AS "versionNumber",
@@ -44,6 +44,7 @@ const factsText = `SELECT current_database()::text AS "name",
   has_database_privilege(current_database(), 'CREATE')
     AND coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS "mayCreate"`
 
+/** Reads the facts about the server and the user. */
 export async function factsOf(database: Database): Promise<ServerFacts> {
   const [facts] = await database.query<ServerFacts>({ text: factsText, params: [] })
   if (facts === undefined) throw new Error(`${database.name} answered nothing`)
@@ -52,13 +53,16 @@ export async function factsOf(database: Database): Promise<ServerFacts> {
 
 const rounds = 5
 
-/** The median round trip, and by how much the database's clock is ahead of ours. */
+/**
+ * Measures the median round trip, and the milliseconds by which the database's clock is ahead of
+ * this machine's.
+ */
 export async function measure(
   database: Database,
 ): Promise<{ readonly latencyMs: number; readonly clockMs: number }> {
   const text = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS "now"'
   const trips: { ms: number; ahead: number }[] = []
-  // The first one connects, and is not counted.
+  // The first query connects, so it is not counted.
   await database.query({ text, params: [] })
   for (let round = 0; round < rounds; round += 1) {
     const [askedAt, started] = [Date.now(), performance.now()]
@@ -69,29 +73,36 @@ export async function measure(
   trips.sort((a, b) => a.ms - b.ms)
   return {
     latencyMs: trips[Math.floor(rounds / 2)]?.ms ?? Number.NaN,
-    // The shortest trip leaves the least doubt.
+    // The shortest round trip gives the most exact difference.
     clockMs: trips[0]?.ahead ?? Number.NaN,
   }
 }
 
-/** Above this, a caller feels the way to the database. */
+/** Latency in milliseconds above which clients notice the way to the database. */
 const slowMs = 20
 
 export function latencyCheck(ms: number): Check {
   const finding = `${ms.toFixed(1)} ms, the median of ${rounds}`
   if (ms <= slowMs) return ok('latency', finding)
-  return note('latency', finding, 'Every request waits for it: run the service nearer to it.')
+  return note(
+    'latency',
+    finding,
+    'Every request waits this long at least: run the service closer to the database.',
+  )
 }
 
-/** A second apart is no drift, but a clock that nobody sets. */
+/**
+ * Difference in milliseconds above which a clock is wrong. Clocks that are set by NTP differ by
+ * less.
+ */
 const apartMs = 1000
 
 export function clockCheck(ms: number): Check {
-  const finding = `${Math.abs(ms / 1000).toFixed(1)} s apart from ours`
+  const finding = `differs from this machine's clock by ${Math.abs(ms / 1000).toFixed(1)} s`
   if (Math.abs(ms) <= apartMs) return ok('clock', finding)
   return wrong(
     'clock',
     `${finding}: the database is ${ms > 0 ? 'ahead' : 'behind'}`,
-    'Have both machines set their clocks by NTP: the times of turns come from the service.',
+    'Set the clocks of both machines by NTP: the times of turns come from the service.',
   )
 }

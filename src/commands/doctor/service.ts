@@ -1,4 +1,4 @@
-/** What a doctor says of the service that these settings start: whether one runs, and is ready. */
+/** Checks of the service that these settings start: whether it runs, and whether it is ready. */
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Config } from '../../config.ts'
 import { askService, localUrl, Silence } from '../local-service.ts'
@@ -6,10 +6,13 @@ import { type Check, checksOf } from './report.ts'
 
 const { ok, note, wrong } = checksOf('service')
 
-/** Settles within twice `deadlineMs`. */
+/**
+ * Checks the address and readiness of the service. Settles within twice `deadlineMs` milliseconds.
+ */
 export async function serviceChecks(config: Config, deadlineMs: number): Promise<Check[]> {
   const url = localUrl(config)
-  if (url === undefined) return [note('address', 'the port is any free one: nobody knows which')]
+  if (url === undefined)
+    return [note('address', 'not checked: PORT is 0, so the service listens on any free port')]
   let version: string | undefined
   try {
     version = turnlogVersion((await askService(url, deadlineMs)).body)
@@ -20,8 +23,8 @@ export async function serviceChecks(config: Config, deadlineMs: number): Promise
       return [
         wrong(
           'address',
-          `${url} takes connections and does not answer`,
-          'Look at the log of what listens there, and end it if it hangs.',
+          `${url} accepts connections but does not answer`,
+          'Look at the log of the program that listens there, and stop it if it hangs.',
         ),
       ]
   }
@@ -29,14 +32,14 @@ export async function serviceChecks(config: Config, deadlineMs: number): Promise
     return [
       wrong(
         'address',
-        `${url} is another program's`,
-        'Stop that one, or choose another port with PORT.',
+        `${url} belongs to another program`,
+        'Stop that program, or choose another port with PORT.',
       ),
     ]
   return [
     version === packageJson.version
       ? ok('address', `${url} is Turnlog ${version}`)
-      : note('address', `${url} is Turnlog ${version}, and this is ${packageJson.version}`),
+      : note('address', `${url} is Turnlog ${version}, but this is ${packageJson.version}`),
     await readiness(url, deadlineMs),
   ]
 }
@@ -44,14 +47,14 @@ export async function serviceChecks(config: Config, deadlineMs: number): Promise
 async function readiness(url: string, deadlineMs: number): Promise<Check> {
   try {
     const { status, body } = await askService(`${url}/readyz`, deadlineMs)
-    const said = readinessOf(body)
-    if (status === 200) return ok('readiness', said)
-    return wrong('readiness', said, 'See the log of the service, and what is wrong above.')
+    const state = readinessOf(body)
+    if (status === 200) return ok('readiness', state)
+    return wrong('readiness', state, 'See the log of the service, and the checks above.')
   } catch {
     return wrong(
       'readiness',
       `no answer within ${deadlineMs} ms`,
-      'See the log of the service: it lives, and cannot say whether it is ready.',
+      'The service runs, but /readyz does not answer: see the log of the service.',
     )
   }
 }
@@ -61,12 +64,12 @@ const turnlogVersion = (body: string): string | undefined => {
   return name === 'turnlog' && typeof version === 'string' ? version : undefined
 }
 
-/** Its own words: the state, then each dependency. */
+/** Prints the answer of /readyz: the state of the service, then each dependency. */
 function readinessOf(body: string): string {
   const { status, dependencies } = parsed(body)
-  const each = Object.entries(Object(dependencies)).map(([name, told]) => {
-    const { status: state, name: place } = Object(told)
-    return `${name} ${String(state)} (${String(place)})`
+  const each = Object.entries(Object(dependencies)).map(([name, dependency]) => {
+    const { status: state, name: server } = Object(dependency)
+    return `${name} ${String(state)} (${String(server)})`
   })
   return [String(status), ...each].join(', ')
 }

@@ -1,4 +1,7 @@
-/** What a doctor says of the settings: what is wrong with them, and what matters and is unset. */
+/**
+ * Checks of the settings: which ones are wrong, which ones are set, and which important ones are
+ * unset.
+ */
 import type { ExaminedConfig } from '../../config.ts'
 import { type Check, checksOf } from './report.ts'
 
@@ -6,10 +9,10 @@ const { ok, note, wrong } = checksOf('settings')
 
 export function settingChecks({ config, sources, error }: ExaminedConfig): Check[] {
   const problems = (error?.problems ?? []).map(({ source, path, message }) =>
-    wrong(path, `${message} (${source})`, `Correct it there: ${source}.`),
+    wrong(path, `${message} (${source})`, `Correct it in ${source}.`),
   )
   const { database, auth } = config
-  // A value of the wrong kind is not unset.
+  // A setting with a wrong value is not reported as unset.
   const isWrong = (path: string) => error?.problems.some((problem) => problem.path === path)
   return [
     ...problems,
@@ -18,33 +21,36 @@ export function settingChecks({ config, sources, error }: ExaminedConfig): Check
       ? [
           note(
             'database.url',
-            'unset: the embedded Postgres, for one process; it survives a crash of the process, not of the machine',
-            'For anything serious, set DATABASE_URL.',
+            'unset: an embedded Postgres serves this one process; its data survives a crash of the process, but not of the machine',
+            'In production, set DATABASE_URL.',
           ),
         ]
       : []),
     auth.mode === 'none'
       ? note(
           'auth.mode',
-          'none: whoever reaches the service may read and write everything',
-          'Let nobody reach it but what you trust.',
+          'none: every client that reaches the service can read and write everything',
+          'Make sure that only clients you trust can reach the service.',
         )
-      : ok('auth.mode', 'unset: the service is for this machine alone'),
+      : ok('auth.mode', 'unset: only this machine can reach the service'),
     ...(database.allowUnsafe
       ? [
           note(
             'database.allowUnsafe',
-            'true: the service starts on a Postgres that can lose turns it has confirmed',
-            'Use it where the data may go, and nowhere else.',
+            'true: the service starts even on a Postgres that can lose acknowledged turns',
+            'Use this setting only if the data may be lost.',
           ),
         ]
       : []),
   ]
 }
 
-/** Where each comes from, and no value: some are secrets. */
+/**
+ * Lists the settings that are set, with their sources. Values are left out, because some are
+ * secrets.
+ */
 function setOnes(sources: ExaminedConfig['sources']): Check {
   const set = [...sources].filter(([, source]) => source !== 'default')
-  if (set.length === 0) return ok('set', 'nothing: everything has its default')
+  if (set.length === 0) return ok('set', 'none: every setting has its default')
   return ok('set', set.map(([path, source]) => `${path} (${source})`).join(', '))
 }

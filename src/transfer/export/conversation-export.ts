@@ -1,6 +1,7 @@
 /**
- * The lines of one conversation. It is read by pages while others go on writing; what they changed
- * is read afterwards, so that all lines together are the conversation at the version of the last.
+ * Writes the lines of one conversation. It is read page by page while other clients write to it.
+ * Their changes are read afterwards, so that all lines together are the conversation at the version
+ * of its last line.
  */
 import type { Rest } from '../../client/client.ts'
 import type {
@@ -14,40 +15,45 @@ import type {
 import type { ExportLine } from '../formats/export-format.ts'
 import { pagesFrom } from '../pages.ts'
 import { refusalOf } from '../service-client.ts'
+import { type ExportItem, ExportItems } from './export-items.ts'
 import {
   conversationLine,
+  itemLine,
   laterLines,
-  placedLine,
   segmentAudioLines,
   segmentLine,
   sessionLines,
 } from './export-lines.ts'
-import { ExportTurns, type Placed } from './export-turns.ts'
 import { SegmentStates } from './segment-states.ts'
 
-/** A conversation with its first pages: all there is of most conversations. */
+/** A conversation with its first pages. Most conversations have no more pages. */
 export type Opened = {
   readonly conversation: Conversation
   readonly segments: SegmentList
   readonly messages: MessagePage
 }
 
-// No page has a limit: the service chooses the size.
-
+/**
+ * Reads a conversation and its first pages. `listed` is the conversation if it was read before.
+ * Pages are requested without a limit, so the service chooses their size.
+ */
 export async function openConversation(
   rest: Rest,
   id: string,
-  known?: Conversation,
+  listed?: Conversation,
 ): Promise<Opened> {
   const [conversation, segments, messages] = await Promise.all([
-    known ?? rest.getConversation(id),
+    listed ?? rest.getConversation(id),
     rest.listSegments(id),
     rest.listMessages(id, { after: 0 }),
   ])
   return { conversation, segments, messages }
 }
 
-/** Ends with an `end` line, or with an `erased` line where the conversation was erased meanwhile. */
+/**
+ * Yields the lines of a conversation. The last one is `end`, or `erased` if it was erased during
+ * the export.
+ */
 export async function* conversationLines(rest: Rest, opened: Opened): AsyncGenerator<ExportLine> {
   try {
     yield* new ConversationExport(rest, opened).lines()
@@ -64,8 +70,11 @@ class ConversationExport {
   readonly #opened: Opened
   readonly #id: string
   readonly #states: SegmentStates
-  readonly #turns = new ExportTurns()
-  /** The version that every page has or exceeds, and its cursor. */
+  readonly #items = new ExportItems()
+  /**
+   * The lowest version of the first pages, and its cursor. Every other page has this version or a
+   * later one.
+   */
   readonly #start: { readonly version: number; readonly cursor: string }
   /** The newest version of a page so far. */
   #newest: number
@@ -89,22 +98,26 @@ class ConversationExport {
     }
     yield* this.#sessions()
     yield* this.#messages()
-    // Only after the messages: a segment gets its audio by way of a message.
+    // The audio of segments comes after the messages, because an import attaches it through a
+    // message.
     if (hasAudio) yield* this.#segmentAudio()
     let { version } = this.#start
     if (Math.max(this.#newest, this.#states.newest) > version) version = yield* this.#changes()
-    yield* this.#placed(this.#turns.flush())
-    yield { type: 'end', conversationId: this.#id, version, messages: this.#turns.lastSeq }
+    yield* this.#itemLines(this.#items.flush())
+    yield { type: 'end', conversationId: this.#id, version, messages: this.#items.lastSeq }
   }
 
-  /** Every segment from a page on; `learns`: whether their states are kept for the turns. */
-  async *#segments(first: SegmentList, learns: boolean): AsyncGenerator<Segment> {
+  /**
+   * Yields every segment from a page on. `keepsStates` says whether their states are kept for the
+   * turns.
+   */
+  async *#segments(first: SegmentList, keepsStates: boolean): AsyncGenerator<Segment> {
     const pages = pagesFrom(first, ({ nextPage }) =>
       nextPage === null ? undefined : this.#rest.listSegments(this.#id, { page: nextPage }),
     )
     for await (const { segments, version } of pages) {
       this.#noteVersion(version)
-      if (learns) this.#states.learn(segments, version)
+      if (keepsStates) this.#states.keep(segments, version)
       yield* segments
     }
   }
@@ -132,24 +145,24 @@ class ConversationExport {
     )
     for await (const { messages, version } of pages) {
       this.#noteVersion(version)
-      yield* this.#placed(this.#turns.add(messages))
+      yield* this.#itemLines(this.#items.add(messages))
     }
   }
 
-  /** What was written since the start, up to the version that it returns. */
+  /** Yields the lines of all changes since the start. Returns the version up to which they go. */
   async *#changes(): AsyncGenerator<ExportLine, number> {
     const late = new Map<number, Message>()
     const segments = new Map<string, Segment>()
     let { cursor, version } = this.#start
     for (let hasMore = true; hasMore; ) {
       const page: ChangePage = await this.#rest.listChanges(this.#id, { since: cursor })
-      this.#states.learn(page.segments ?? [], page.version)
+      this.#states.keep(page.segments ?? [], page.version)
       for (const segment of page.segments ?? []) {
         segments.set(segment.id, segment)
         yield segmentLine(segment)
       }
       for (const message of page.messages)
-        if (message.seq > this.#turns.lastSeq) late.set(message.seq, message)
+        if (message.seq > this.#items.lastSeq) late.set(message.seq, message)
         else yield* this.#changed(message)
       for (const session of page.voiceSessions ?? []) yield* sessionLines(session)
       ;({ cursor, version, hasMore } = page)
@@ -157,23 +170,23 @@ class ConversationExport {
     const inOrder = [...late.values()]
       .filter(({ state }) => state === 'filled')
       .sort((a, b) => a.seq - b.seq)
-    yield* this.#placed(this.#turns.add(inOrder))
+    yield* this.#itemLines(this.#items.add(inOrder))
     for (const segment of segments.values()) yield* segmentAudioLines(segment)
     return version
   }
 
-  /** A message whose line, or whose seat, was written before. */
+  /** Yields the lines of a changed message that was written before, as a message or as a seat. */
   async *#changed(message: Message): Lines {
     if (message.role === 'ai') yield* laterLines(message)
     else if (message.state === 'filled') {
-      // Of a human message nothing changes but that its seat gets words.
-      const placed = this.#turns.filled(message)
-      if (placed !== undefined) yield await placedLine(this.#id, placed, this.#states)
+      // The only change of a human message is that its seat gets words.
+      const item = this.#items.fillSeat(message)
+      if (item !== undefined) yield await itemLine(this.#id, item, this.#states)
     }
   }
 
-  async *#placed(all: Iterable<Placed>): Lines {
-    for (const placed of all) yield await placedLine(this.#id, placed, this.#states)
+  async *#itemLines(items: Iterable<ExportItem>): Lines {
+    for (const item of items) yield await itemLine(this.#id, item, this.#states)
   }
 
   #noteVersion(version: number): void {

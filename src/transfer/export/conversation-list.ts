@@ -1,28 +1,31 @@
-/** The conversations of a service, while others write. */
+/** Lists all conversations of a service while other clients write. */
 import type { Rest } from '../../client/client.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 
-/** A list that changes while it is read may hide some; it is read this often at most. */
+/**
+ * How many times the list is read at most. A list that changes while it is read may hide
+ * conversations.
+ */
 const listingsMax = 20
 
 /**
- * Every conversation that is there when the listing begins, once. The list is ordered by activity, so a
- * conversation that gets a turn can move past the page being read: the list is read again until it shows
- * no conversation that was there at the beginning.
+ * Yields every conversation that exists when the listing begins, each once. The list is ordered by
+ * activity, so a conversation that gets a turn can move past the page that is being read. Therefore
+ * the list is read again until it shows no further conversation that existed at the beginning.
  */
 export async function* everyConversation(rest: Rest): AsyncGenerator<Conversation> {
-  const seen = new Set<string>()
+  const listedIds = new Set<string>()
   const begun = new Date().toISOString()
   for (let listing = 0; listing < listingsMax; listing += 1) {
     let missed = false
     let page: string | null | undefined
     while (page !== null) {
       const list = await rest.listConversations(page === undefined ? {} : { page })
-      for (const known of list.conversations) {
-        if (seen.has(known.id)) continue
-        seen.add(known.id)
-        missed ||= known.createdAt <= begun
-        yield known
+      for (const conversation of list.conversations) {
+        if (listedIds.has(conversation.id)) continue
+        listedIds.add(conversation.id)
+        missed ||= conversation.createdAt <= begun
+        yield conversation
       }
       page = list.nextPage
     }

@@ -1,4 +1,7 @@
-/** What the API shows -> the lines of an export. Pure but for the states of segments, which may be asked for. */
+/**
+ * Makes the lines of an export from the objects of the API. A segment's state may be read from the
+ * service.
+ */
 import type {
   Conversation,
   Message,
@@ -6,26 +9,26 @@ import type {
   VoiceSession,
 } from '../../conversation/wire/schemas.ts'
 import { type ExportedMessage, type ExportLine, exportVersion } from '../formats/export-format.ts'
-import type { Placed } from './export-turns.ts'
+import type { ExportItem } from './export-items.ts'
 import type { SegmentStates } from './segment-states.ts'
 
 export function conversationLine(conversation: Conversation): ExportLine {
   const { id, externalId, title, metadata, createdAt } = conversation
-  const known = { id, externalId, title, metadata, createdAt }
-  return { type: 'conversation', turnlog: exportVersion, ...known }
+  const members = { id, externalId, title, metadata, createdAt }
+  return { type: 'conversation', turnlog: exportVersion, ...members }
 }
 
-/** The line of a turn, of one half of it, or of a seat. */
-export async function placedLine(
+/** Makes the line of a turn, of one half of a turn, or of a seat. */
+export async function itemLine(
   conversationId: string,
-  placed: Placed,
+  item: ExportItem,
   states: SegmentStates,
 ): Promise<ExportLine> {
-  if (placed.kind === 'seat') return { type: 'seat', conversationId, seq: placed.seq }
-  const messages = placed.kind === 'turn' ? placed.messages : [placed.message]
+  if (item.kind === 'seat') return { type: 'seat', conversationId, seq: item.seq }
+  const messages = item.kind === 'turn' ? item.messages : [item.message]
   const [first] = messages
-  const humanId = placed.kind === 'half' ? placed.humanId : first?.id
-  const isCompleting = placed.kind === 'half' ? first?.role === 'ai' : first?.role === 'human'
+  const humanId = item.kind === 'half' ? item.humanId : first?.id
+  const isCompleting = item.kind === 'half' ? first?.role === 'ai' : first?.role === 'human'
   const segmentId = isCompleting ? (first?.segmentId ?? null) : null
   const segment =
     first === undefined || segmentId === null
@@ -35,9 +38,9 @@ export async function placedLine(
     segmentId !== null && segment !== undefined && segment.userMessageId === humanId
       ? { completes: { segmentId, agentResponse: segment.agentResponse ?? '' } }
       : {}
-  if (placed.kind === 'turn')
+  if (item.kind === 'turn')
     return { type: 'turn', conversationId, messages: messages.map(exported), ...completes }
-  const { seat, message } = placed
+  const { seat, message } = item
   return { type: 'half', conversationId, seat, message: exported(message), ...completes }
 }
 
@@ -46,7 +49,10 @@ function exported(message: Message): ExportedMessage {
   return rest
 }
 
-/** What came to an answer after its line was written. Audio is never taken away. */
+/**
+ * Yields the audio and the interruption that an answer got after its line was written. Audio is
+ * never removed.
+ */
 export function* laterLines(message: Message): Generator<ExportLine> {
   const { conversationId, id: messageId, segmentId, ttsAudioUrls, heard, interruptedAt } = message
   if (ttsAudioUrls !== null)
@@ -55,7 +61,10 @@ export function* laterLines(message: Message): Generator<ExportLine> {
     yield { type: 'heard', conversationId, messageId, heard, interruptedAt }
 }
 
-/** A session without metadata that has not ended has no line: its first turn starts it again. */
+/**
+ * Yields the line of a voice session. An open session without metadata has none: its first turn
+ * starts it.
+ */
 export function* sessionLines(session: VoiceSession): Generator<ExportLine> {
   const { conversationId, id, metadata, startedAt, endedAt } = session
   if (metadata !== null || endedAt !== null)

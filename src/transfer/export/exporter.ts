@@ -1,4 +1,4 @@
-/** One conversation, several, or all of them, as lines, in constant memory. */
+/** Exports some or all conversations as lines, in constant memory. */
 import type { Rest } from '../../client/client.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { Progress } from '../progress.ts'
@@ -7,24 +7,30 @@ import { conversationLines, type Opened, openConversation } from './conversation
 import { everyConversation } from './conversation-list.ts'
 import type { Output } from './output.ts'
 
-/** How many conversations are asked for while one is written. */
-const ahead = 4
+/** Number of conversations that are requested while another one is written. */
+const requestedAhead = 4
 
+/** The result of an export. */
 export type Exported = {
   readonly conversations: number
   readonly messages: number
-  /** Conversations that were erased while the export ran, and are not in it. */
+  /** Ids of conversations that were erased during the export. They are not part of it. */
   readonly erased: readonly string[]
-  /** Erased ones of which a part had left already; an `erased` line follows it. */
+  /**
+   * Erased conversations whose first lines had been sent already. An `erased` line follows those.
+   */
   readonly withdrawn: readonly string[]
-  /** Ids that were asked for and are not there: the id and why. */
-  readonly missing: readonly (readonly [string, string])[]
+  /** Requested ids that could not be exported, each with the reason. */
+  readonly missing: readonly (readonly [id: string, reason: string])[]
 }
 
-type Wanted = { readonly id: string; readonly known?: Conversation }
-type Coming = { readonly id: string; readonly opened: Promise<Opened | Refusal> }
+type Target = { readonly id: string; readonly listed?: Conversation }
+type Pending = { readonly id: string; readonly opened: Promise<Opened | Refusal> }
 
-/** `ids` undefined: every conversation that is there when the export begins. */
+/**
+ * Exports the conversations with these ids, or every conversation that exists at the start if `ids`
+ * is undefined. Throws the problem if the service cannot be reached.
+ */
 export async function exportConversations(
   rest: Rest,
   ids: readonly string[] | undefined,
@@ -32,25 +38,28 @@ export async function exportConversations(
   progress: Progress,
 ): Promise<Exported> {
   const writer = new ExportWriter(rest, output, progress, ids === undefined)
-  const coming: Coming[] = []
-  for await (const { id, known } of wantedOf(rest, ids)) {
-    coming.push({ id, opened: opening(rest, id, known) })
-    const first = coming.length > ahead ? coming.shift() : undefined
+  const pending: Pending[] = []
+  for await (const { id, listed } of targetsOf(rest, ids)) {
+    pending.push({ id, opened: openOrRefuse(rest, id, listed) })
+    const first = pending.length > requestedAhead ? pending.shift() : undefined
     if (first !== undefined) await writer.write(first)
   }
-  for (const one of coming) await writer.write(one)
+  for (const one of pending) await writer.write(one)
   return writer.exported()
 }
 
-async function* wantedOf(rest: Rest, ids: readonly string[] | undefined): AsyncGenerator<Wanted> {
+async function* targetsOf(rest: Rest, ids: readonly string[] | undefined): AsyncGenerator<Target> {
   if (ids === undefined)
-    for await (const known of everyConversation(rest)) yield { id: known.id, known }
+    for await (const listed of everyConversation(rest)) yield { id: listed.id, listed }
   else for (const id of ids) yield { id }
 }
 
-/** Resolves with a refusal: until its turn to be written, nobody awaits it. */
-function opening(rest: Rest, id: string, known?: Conversation): Promise<Opened | Refusal> {
-  const opened = openConversation(rest, id, known).catch((error: unknown) => {
+/**
+ * Opens a conversation, and resolves with a refusal instead of rejecting: the promise is awaited
+ * much later.
+ */
+function openOrRefuse(rest: Rest, id: string, listed?: Conversation): Promise<Opened | Refusal> {
+  const opened = openConversation(rest, id, listed).catch((error: unknown) => {
     const refusal = refusalOf(error)
     if (refusal !== undefined) return refusal
     throw error
@@ -87,7 +96,8 @@ class ExportWriter {
     }
   }
 
-  async write({ id, opened }: Coming): Promise<void> {
+  /** Writes the lines of one conversation, or notes why it has none. */
+  async write({ id, opened }: Pending): Promise<void> {
     const found = await opened
     if ('code' in found) {
       if (this.#isOfAll && found.code === 'conversation-erased') this.#erased.push(id)
@@ -95,30 +105,30 @@ class ExportWriter {
       return
     }
     const begin = this.#output.position()
-    const before = this.#messages
+    const messagesBefore = this.#messages
     for await (const line of conversationLines(this.#rest, found)) {
       if (line.type === 'erased') {
         this.#erased.push(id)
-        this.#messages = before
+        this.#messages = messagesBefore
         if (await this.#output.cut(begin)) return
         this.#withdrawn.push(id)
       }
       await this.#output.write(`${JSON.stringify(line)}\n`)
       if (line.type === 'turn' || line.type === 'half') {
         this.#messages += line.type === 'turn' ? line.messages.length : 1
-        this.#say()
+        this.#showProgress()
       }
     }
     if (this.#withdrawn.at(-1) !== id) this.#conversations += 1
-    this.#say()
+    this.#showProgress()
   }
 
-  #say(): void {
+  #showProgress(): void {
     const conversations = counted(this.#conversations, 'conversation')
     this.#progress.update(undefined, `${conversations}, ${counted(this.#messages, 'message')}`)
   }
 }
 
-/** `1 message`, `2,000 messages`. */
+/** Prints a number with its noun: `1 message`, `2,000 messages`. */
 export const counted = (n: number, what: string): string =>
   `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`

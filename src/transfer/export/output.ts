@@ -1,15 +1,15 @@
-/** The output of an export: a file, which appears only when it is whole, or a stream. */
+/** Writes an export to a file, which gets its name when it is complete, or to a stream. */
 import { Buffer } from 'node:buffer'
 import { open, rename, stat } from 'node:fs/promises'
 
 export type Output = {
-  /** Resolves when there is room for more. */
+  /** Writes a line, and resolves when the next one can be written. */
   write(line: string): Promise<void>
-  /** How many bytes were written so far. */
+  /** Returns the number of bytes written so far. */
   position(): number
-  /** Takes back what was written after a position; false where it was sent to the stream already. */
+  /** Removes the bytes after a position. Resolves with false if the stream has them already. */
   cut(position: number): Promise<boolean>
-  /** Writes what is still buffered. A file gets its name only now. */
+  /** Writes the buffered bytes. A file gets its name only now. */
   finish(): Promise<void>
 }
 
@@ -21,13 +21,17 @@ type Target = {
   finish(): Promise<void>
 }
 
-/** The reader closed the stream, as `head` does after its last line. */
+/** Thrown when the reader of the stream has closed it, as `head` does after its last line. */
 export class ReaderGone extends Error {
   override readonly name = 'ReaderGone'
 }
 
+/**
+ * Makes an output that writes to a stream. Its writes reject with `ReaderGone` once the reader has
+ * closed it.
+ */
 export function streamOutput(stream: NodeJS.WritableStream): Output {
-  // The writer's callback reports the error.
+  // The callback of each write reports the error.
   stream.on('error', () => {})
   return createOutput({
     write: (bytes) =>
@@ -38,15 +42,18 @@ export function streamOutput(stream: NodeJS.WritableStream): Output {
   })
 }
 
-/** Only the owner may read the file: conversations are private. */
+/**
+ * Makes an output that writes to a file. Only the owner may read the file, because conversations
+ * are private.
+ */
 export async function fileOutput(path: string): Promise<Output> {
   const isSpecial = await stat(path).then(
     (found) => !found.isFile(),
     () => false,
   )
-  // A pipe or a device cannot be renamed to.
-  const place = isSpecial ? path : `${path}.partial`
-  const handle = await open(place, 'w', 0o600)
+  // A file cannot be renamed to a pipe or a device, so those are written directly.
+  const writtenPath = isSpecial ? path : `${path}.partial`
+  const handle = await open(writtenPath, 'w', 0o600)
   const target: Target = {
     async write(bytes, at) {
       for (let done = 0; done < bytes.byteLength; ) {
@@ -62,41 +69,41 @@ export async function fileOutput(path: string): Promise<Output> {
     async finish() {
       if (!isSpecial) await handle.sync()
       await handle.close()
-      if (!isSpecial) await rename(place, path)
+      if (!isSpecial) await rename(writtenPath, path)
     },
   }
   return createOutput(isSpecial ? target : { ...target, cut: (at) => handle.truncate(at) })
 }
 
 function createOutput(target: Target): Output {
-  let held: Uint8Array[] = []
-  let heldBytes = 0
+  let buffered: Uint8Array[] = []
+  let bufferedBytes = 0
   let sent = 0
 
   const flush = async () => {
-    if (heldBytes === 0) return
-    const bytes = Buffer.concat(held)
-    held = []
-    heldBytes = 0
+    if (bufferedBytes === 0) return
+    const bytes = Buffer.concat(buffered)
+    buffered = []
+    bufferedBytes = 0
     await target.write(bytes, sent)
     sent += bytes.byteLength
   }
   return {
     async write(line) {
       const bytes = Buffer.from(line)
-      held.push(bytes)
-      heldBytes += bytes.byteLength
-      if (heldBytes >= flushBytes) await flush()
+      buffered.push(bytes)
+      bufferedBytes += bytes.byteLength
+      if (bufferedBytes >= flushBytes) await flush()
     },
-    position: () => sent + heldBytes,
+    position: () => sent + bufferedBytes,
     async cut(position) {
       if (position < sent) {
         if (target.cut === undefined) return false
         await target.cut(position)
         sent = position
       }
-      held = [Buffer.concat(held).subarray(0, position - sent)]
-      heldBytes = position - sent
+      buffered = [Buffer.concat(buffered).subarray(0, position - sent)]
+      bufferedBytes = position - sent
       return true
     },
     async finish() {

@@ -1,4 +1,4 @@
-/** A dialogue that is one line -> the steps that make it a conversation. */
+/** Turns a dialogue that is one line into the steps that import it as a conversation. */
 
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { isUuid } from '../../conversation/wire/validation.ts'
@@ -11,29 +11,33 @@ import { metadataOf, type Turns, turnsOf, type Utterance } from './utterances.ts
 export type Dialogue = {
   readonly format: string
   readonly metadata: Json
-  /** For the summary: `what -> where`. */
-  readonly kept: readonly string[]
+  /** Values that were stored in another place, for the summary: `what -> where`. */
+  readonly relocated: readonly string[]
   readonly utterances: readonly Utterance[]
   /** The time at which the conversation began. */
   readonly at: string | undefined
   readonly times: TimeReader
 }
 
-/** The service refuses longer external ids. */
+/** Maximum length of an external id in characters. The service refuses longer ones. */
 const externalIdMax = 255
 
+/** Throws a `LineProblem` if two messages of the dialogue have the same id. */
 export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
   const { format, utterances, at, times } = dialogue
   const { conversationId, name, earlierId, externalPrefix, split } = context
   const turnsWithin = (id: string) => {
     const found = turnsOf(format, utterances, { idOf: (one) => idWithin(id, one), at })
-    const turns = found.turns.map(({ turn, kept }) => ({ turn: withParts(turn, split), kept }))
+    const turns = found.turns.map(({ turn, relocated }) => ({
+      turn: withParts(turn, split),
+      relocated,
+    }))
     return { ...found, turns }
   }
-  const { turns, extra, kept } = turnsWithin(conversationId)
+  const { turns, extra, relocated } = turnsWithin(conversationId)
   checkIds(turns.map(({ turn }) => turn))
   const isOwnId = name !== undefined && isUuid(name.id)
-  // The external id makes the conversation findable by the name it had.
+  // With the external id, the conversation can be found by the id that it had in the file.
   const externalId = name === undefined || isOwnId ? undefined : `${externalPrefix}/${name.id}`
   const isLong = externalId !== undefined && externalId.length > externalIdMax
   const { metadata } = metadataOf(format, dialogue.metadata, {
@@ -67,23 +71,23 @@ export function dialogueBlock(dialogue: Dialogue, context: LineContext): Block {
         ? 'Give the line another id to import it as a conversation of its own.'
         : 'Another `--source` imports the line as a conversation of its own.',
     },
-    kept: new Map([...kept, ...dialogue.kept.map((what) => [what, 1] as const)]),
+    relocated: new Map([...relocated, ...dialogue.relocated.map((what) => [what, 1] as const)]),
   }
   const steps = [create, ...recordsOf(conversationId, turns)]
-  return { conversationId, steps, begins: true, goesOn: false, strangeTimes: times.strange }
+  return { conversationId, steps, begins: true, continues: false, unusedTimes: times.unused }
 }
 
 function recordsOf(conversationId: string, turns: Turns['turns']): Step[] {
   let seq = 1
-  return turns.map(({ turn, kept }, n) => {
+  return turns.map(({ turn, relocated }, n) => {
     const key = idWithin(conversationId, `turn ${n}`)
-    const step = { do: 'record', key, turn, seq, kept } as const
+    const step = { do: 'record', key, turn, seq, relocated } as const
     seq += messageIds(turn).length
     return step
   })
 }
 
-/** The ids of a turn's messages, in order. */
+/** Returns the ids of a turn's messages, in order. */
 export const messageIds = ({ user, assistant }: NewTurn): string[] =>
   [user?.id, assistant.id].filter((id) => id !== undefined)
 
@@ -92,7 +96,9 @@ const withParts = (turn: NewTurn, split: (text: string) => string[]): NewTurn =>
   assistant: { ...turn.assistant, responses: turn.assistant.responses.flatMap(split) },
 })
 
-/** Throws for an id that two messages have: the service would refuse the second one in the middle of the conversation. */
+/**
+ * Refuses two messages with one id: the service would refuse the second one amid the conversation.
+ */
 function checkIds(turns: readonly NewTurn[]): void {
   const ids = new Set<string>()
   for (const id of turns.flatMap(messageIds)) {
@@ -101,6 +107,9 @@ function checkIds(turns: readonly NewTurn[]): void {
   }
 }
 
-/** The members without a conflict: one that has the format's own name is moved below it. */
+/**
+ * Moves the members of a line below the format's name if one of them has that name, to avoid a
+ * conflict.
+ */
 export const membersOf = (format: string, members: Json): Json =>
   Object.hasOwn(members, format) ? { [format]: { members } } : members

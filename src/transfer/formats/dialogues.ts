@@ -1,4 +1,7 @@
-/** Lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }] }`: real dialogues. */
+/**
+ * The format `dialogues`: lines `{ "id", "services", "turns": [{ "speaker", "text", "retrieval" }]
+ * }`.
+ */
 import { dialogueBlock, membersOf } from './dialogue-block.ts'
 import { isJson, type Json } from './json-value.ts'
 import { TimeReader } from './message-times.ts'
@@ -10,14 +13,14 @@ const format = 'dialogues'
 
 const speakers = { messages: 'utterances', role: 'speaker', human: 'user', ai: 'system' } as const
 
-/** Where a line has its id. */
+/** The members in which a line may have its id. */
 export const dialogueIds = ['id'] as const
 
 export const isDialogue = (line: unknown): line is Json & { turns: unknown[] } =>
   isJson(line) && Array.isArray(line.turns)
 
 export function readDialogue(line: unknown, context: LineContext): Block {
-  if (!isDialogue(line)) throw new LineProblem('is no dialogue: it has no list `turns`')
+  if (!isDialogue(line)) throw new LineProblem('is not a dialogue: it has no list `turns`')
   const { id, turns, ...rest } = line
   const members = context.name !== undefined || id === undefined ? rest : { id, ...rest }
   const times = new TimeReader(context.numberText)
@@ -28,7 +31,9 @@ export function readDialogue(line: unknown, context: LineContext): Block {
     {
       format,
       metadata: membersOf(format, members),
-      kept: Object.keys(members).map((name) => `\`${name}\` of dialogues -> conversation metadata`),
+      relocated: Object.keys(members).map(
+        (name) => `\`${name}\` of dialogues -> conversation metadata`,
+      ),
       utterances,
       at: times.ofConversation(rest),
       times,
@@ -38,8 +43,8 @@ export function readDialogue(line: unknown, context: LineContext): Block {
 }
 
 function utteranceOf(original: unknown, index: number, times: TimeReader): Utterance {
-  const wrong = (what: string) => new LineProblem(`is no dialogue: turns/${index} ${what}`)
-  if (!isJson(original)) throw wrong('is no object')
+  const wrong = (what: string) => new LineProblem(`is not a dialogue: turns/${index} ${what}`)
+  if (!isJson(original)) throw wrong('is not an object')
   const { speaker, text, ...rest } = original
   if (typeof speaker !== 'string') throw wrong('has no `speaker`')
   if (typeof text !== 'string') throw wrong('has no `text`')
@@ -48,18 +53,18 @@ function utteranceOf(original: unknown, index: number, times: TimeReader): Utter
   const lookups = isAnswer && 'retrieval' in rest
   const members = lookups ? others : rest
   const at = times.ofMessage(original)
-  const said = {
+  const common = {
     original,
     ...(at === undefined ? {} : { at }),
     ...(Object.keys(members).length > 0 ? { metadata: membersOf(format, members) } : {}),
-    kept: [
+    relocated: [
       ...Object.keys(members).map((name) => `\`${name}\` of utterances -> metadata`),
       ...(lookups ? ['`retrieval` -> memoryRetrievalTrace.lookups'] : []),
     ],
   }
   if (isAnswer)
     return {
-      ...said,
+      ...common,
       by: 'ai',
       parts: [text],
       ...(lookups ? { trace: { lookups: retrieval } } : {}),
@@ -67,5 +72,5 @@ function utteranceOf(original: unknown, index: number, times: TimeReader): Utter
   if (speaker !== 'user')
     return { by: 'other', what: `utterances of "${speaker}"`, original, unknownRole: speaker }
   if (text === '') return { by: 'other', what: 'user utterances without text', original }
-  return { ...said, by: 'human', text }
+  return { ...common, by: 'human', text }
 }

@@ -1,14 +1,17 @@
 /**
- * The lines of an export, version 1: JSON Lines, several for each conversation, so that a conversation of
- * any length can be streamed. `docs/export-format.md` describes them.
+ * The lines of an export, version 1. They are JSON Lines. A conversation is several lines, so that
+ * a conversation of any length can be streamed. `docs/export-format.md` describes them.
  */
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-// Registers the formats of ids and URLs.
+// This import registers the formats of ids and URLs.
 import '../../conversation/wire/validation.ts'
 import * as wire from '../../conversation/wire/schemas.ts'
 
-/** Raised when a reader of the previous version would misread a line. */
+/**
+ * The version of the format. It is raised when a reader of the previous version would misread a
+ * line.
+ */
 export const exportVersion = 1
 
 const closed = { additionalProperties: false } as const
@@ -17,11 +20,11 @@ const urls = ttsAudioUrls.anyOf[0]
 
 const { heard, interruptedAt } = wire.Message.properties
 
-/** What follows from the lines around a message. */
-const implied = ['conversationId', 'turnId', 'version', 'content'] as const
+/** Members of a message that are not exported, because they follow from the lines around it. */
+const omittedNames = ['conversationId', 'turnId', 'version', 'content'] as const
 
-/** What messages had when the format was made. */
-const original = [
+/** Members that a message had when the format was made. Each line has them. */
+const originalNames = [
   'id',
   'seq',
   'role',
@@ -36,11 +39,14 @@ const original = [
   'createdAt',
 ] as const
 
-/** As the API shows it, without what is implied. Files from before a member was added do not have it. */
+/**
+ * A message as the API shows it, without the omitted members. Older files lack the members added
+ * later.
+ */
 const ExportedMessage = Type.Object(
   {
-    ...Type.Pick(wire.Message, original).properties,
-    ...Type.Partial(Type.Omit(wire.Message, [...implied, ...original])).properties,
+    ...Type.Pick(wire.Message, originalNames).properties,
+    ...Type.Partial(Type.Omit(wire.Message, [...omittedNames, ...originalNames])).properties,
   },
   closed,
 )
@@ -56,7 +62,9 @@ const ConversationLine = Type.Object(
   closed,
 )
 
-/** Stands before the turns that belong to the segment. Its audio comes after them. */
+/**
+ * A segment. The line comes before the turns of the segment, and the segment's audio after them.
+ */
 const SegmentLine = Type.Object(
   {
     type: Type.Literal('segment'),
@@ -74,7 +82,10 @@ const completes = Type.Optional(
 /** A seat without words. */
 const SeatLine = Type.Object({ type: Type.Literal('seat'), conversationId, seq }, closed)
 
-/** A message whose turn's other message is not next to it; `seat` is the `seq` of the turn's human message. */
+/**
+ * A message that is not next to the other message of its turn. `seat` is the `seq` of the human
+ * message.
+ */
 const HalfLine = Type.Object(
   {
     type: Type.Literal('half'),
@@ -86,7 +97,7 @@ const HalfLine = Type.Object(
   closed,
 )
 
-/** Stands before the turns that were spoken in it. */
+/** A voice session. The line comes before the turns that were spoken in the session. */
 const VoiceSessionLine = Type.Object(
   {
     type: Type.Literal('voiceSession'),
@@ -95,7 +106,7 @@ const VoiceSessionLine = Type.Object(
   closed,
 )
 
-/** What was heard of a message, where it was reported after its line was written. */
+/** The heard part of a message that was interrupted after its line was written. */
 const HeardLine = Type.Object(
   {
     type: Type.Literal('heard'),
@@ -117,7 +128,7 @@ const TurnLine = Type.Object(
   closed,
 )
 
-/** Audio that came to a message after its line was written. */
+/** Audio that was attached to a message after its line was written. */
 const MessageAudioLine = Type.Object(
   {
     type: Type.Literal('messageAudio'),
@@ -134,13 +145,16 @@ const SegmentAudioLine = Type.Object(
   closed,
 )
 
-/** The lines before this one are the whole conversation at this version. */
+/** The last line: the lines before it are the whole conversation at this version. */
 const EndLine = Type.Object(
   { type: Type.Literal('end'), conversationId, version, messages: Type.Integer({ minimum: 0 }) },
   closed,
 )
 
-/** Takes the place of an end: the lines before this one must not be kept. */
+/**
+ * The last line of a conversation that was erased during the export: the lines before it must be
+ * deleted.
+ */
 const ErasedLine = Type.Object({ type: Type.Literal('erased'), conversationId }, closed)
 
 export type ConversationLine = Static<typeof ConversationLine>
@@ -179,26 +193,28 @@ const checks = {
 const isType = (type: unknown): type is ExportLine['type'] =>
   typeof type === 'string' && Object.hasOwn(checks, type)
 
-/** Whether a value is meant as a line of an export, valid or not. */
+/** Whether a value is meant as a line of an export, even if it is not valid. */
 export const isExportLine = (value: unknown): value is { type: ExportLine['type'] } =>
   typeof value === 'object' && value !== null && 'type' in value && isType(value.type)
 
-/** The line, or what is wrong with it. */
+/** Returns the line, or a text that says what is wrong with it. */
 export function checkExportLine(value: unknown): ExportLine | { wrong: string } {
-  if (!isExportLine(value)) return { wrong: 'is no line of an export' }
+  if (!isExportLine(value)) return { wrong: 'is not a line of an export' }
   const version = value.type === 'conversation' && 'turnlog' in value ? value.turnlog : undefined
   if (typeof version === 'number' && version > exportVersion)
-    return { wrong: `is of version ${version}, and version ${exportVersion} is the newest known` }
+    return {
+      wrong: `has version ${version} of the export format, and this release reads version ${exportVersion}: use a newer release`,
+    }
   const { type } = value
   const check = checks[type]
   if (!check.Check(value)) {
     const errors = check.Errors(value).filter(({ keyword }) => keyword !== 'boolean')
-    const told = errors.map(({ instancePath, message }) => `${instancePath} ${message}`.trim())
-    return { wrong: `is no ${type} line: ${[...new Set(told)].slice(0, 3).join('; ')}` }
+    const reasons = errors.map(({ instancePath, message }) => `${instancePath} ${message}`.trim())
+    return { wrong: `is not a valid ${type} line: ${[...new Set(reasons)].slice(0, 3).join('; ')}` }
   }
   const line = value as ExportLine
   const roles = line.type === 'turn' ? line.messages.map(({ role }) => role).join() : 'ai'
   if (roles !== 'ai' && roles !== 'human,ai')
-    return { wrong: `is no turn: its messages are ${roles.replace(',', ' and ')}` }
+    return { wrong: `is not a turn: the roles of its messages are ${roles.replace(',', ' and ')}` }
   return line
 }

@@ -1,4 +1,4 @@
-/** A line of an export -> the step that reproduces it in another service. */
+/** Turns a line of an export into the step that reproduces it in another service. */
 import { canonicalId } from '../../conversation/wire/ids.ts'
 import { Message, NewAssistant, type NewTurn, NewUser } from '../../conversation/wire/schemas.ts'
 import { idWithin } from './derived-ids.ts'
@@ -9,17 +9,18 @@ import {
   type HalfLine,
   type TurnLine,
 } from './export-format.ts'
-import { type Block, type Kept, LineProblem, type Step } from './steps.ts'
+import { type Block, LineProblem, type RelocatedCounts, type Step } from './steps.ts'
 
-const nothingKept: Kept = new Map()
+const nothingRelocated: RelocatedCounts = new Map()
 
+/** Throws a `LineProblem` for a value that is not a valid line of an export. */
 export function readExportLine(value: unknown): Block {
   const line = checkExportLine(value)
   if ('wrong' in line) throw new LineProblem(line.wrong)
   const begins = line.type === 'conversation'
   const conversationId = canonicalId(begins ? line.id : line.conversationId)
-  const goesOn = line.type !== 'end' && line.type !== 'erased'
-  return { conversationId, steps: [stepOf(line, conversationId)], begins, goesOn }
+  const continues = line.type !== 'end' && line.type !== 'erased'
+  return { conversationId, steps: [stepOf(line, conversationId)], begins, continues }
 }
 
 function stepOf(line: ExportLine, conversationId: string): Step {
@@ -33,7 +34,7 @@ function stepOf(line: ExportLine, conversationId: string): Step {
         ...(metadata === null ? {} : { metadata }),
         createdAt,
       }
-      return { do: 'create', body, kept: nothingKept }
+      return { do: 'create', body, relocated: nothingRelocated }
     }
     case 'segment':
       return { do: 'segment', segmentId: line.id }
@@ -66,19 +67,22 @@ function stepOf(line: ExportLine, conversationId: string): Step {
 }
 
 /**
- * The request holds only what can never change, so that a later export of the same conversation sends the
- * same request. The audio, and a tag that came with it, are sent afterwards. An AI message gets its
- * first tag with its human message; one that stands alone gets the tag it has.
+ * Makes the step that records a turn. Its request holds only values that never change, so that an
+ * import of a later export of the same conversation sends the same request. The audio, and a
+ * segment tag that came with it, are sent afterwards. The turn has the segment tag of its first
+ * message: the human message keeps the first tag of the turn, and an answer without a human message
+ * has only its present tag.
  */
 function recordOf(line: TurnLine, conversationId: string): Step {
   const { messages, completes } = line
   const human = messages.find(({ role }) => role === 'human')
   const ai = messages.find(({ role }) => role === 'ai')
   const [first] = messages
-  if (ai === undefined || first === undefined) throw new LineProblem('is no turn: it has no answer')
+  if (ai === undefined || first === undefined)
+    throw new LineProblem('is not a turn: it has no answer')
   const tag = first.segmentId
   if (completes !== undefined && completes.segmentId !== tag)
-    throw new LineProblem('is no turn: it completes a segment that it does not belong to')
+    throw new LineProblem('is not a turn: it completes a segment that it does not belong to')
   const turn: NewTurn = {
     ...(human === undefined ? {} : { user: userOf(human) }),
     assistant: assistantOf(ai),
@@ -89,23 +93,25 @@ function recordOf(line: TurnLine, conversationId: string): Step {
     key: idWithin(conversationId, `turn ${canonicalId(first.id)}`),
     turn,
     exported: messages,
-    ...laterOf(ai),
+    ...laterChangesOf(ai),
     ...(human === undefined ? {} : { seatKey: seatKey(conversationId, human.seq) }),
-    kept: nothingKept,
+    relocated: nothingRelocated,
   }
 }
 
 const seatKey = (conversationId: string, seq: number) => idWithin(conversationId, `seat ${seq}`)
 
-/** A human message in a seat gets its id from the service. */
+/**
+ * Makes the step that fills a seat. The id of the human message is left out: the service makes it.
+ */
 function halfOf({ seat, message, completes }: HalfLine, conversationId: string): Step {
-  const place = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
+  const common = { do: 'half', seq: message.seq, key: seatKey(conversationId, seat) } as const
   if (message.role === 'human') {
     const { id: _, ...user } = userOf(message)
-    return { ...place, halves: { user } }
+    return { ...common, halves: { user } }
   }
   const halves = { assistant: assistantOf(message), ...segmentOf(message.segmentId, completes) }
-  return { ...place, halves, ...laterOf(message) }
+  return { ...common, halves, ...laterChangesOf(message) }
 }
 
 const segmentOf = (id: string | null, completes: TurnLine['completes']) =>
@@ -125,7 +131,10 @@ function assistantOf(ai: ExportedMessage): NewTurn['assistant'] {
 
 type Named = Exclude<keyof ExportedMessage, 'id' | 'ttsAudioUrls'>
 
-/** The names that a message has in common with a part of a turn; the URLs are sent afterwards. */
+/**
+ * Returns the names that messages share with these properties. Ids and audio URLs are sent
+ * otherwise.
+ */
 const namesIn = <Properties extends object>(properties: Properties) =>
   Object.keys(properties).filter(
     (name) => name in Message.properties && name !== 'id' && name !== 'ttsAudioUrls',
@@ -135,14 +144,19 @@ const assistantNames = namesIn(NewAssistant.properties)
 const userNames = namesIn(NewUser.properties)
 const voiceNames = namesIn(NewUser.properties.voice.properties)
 
-/** The members with these names that are not null. */
+/** Returns the members with these names that are not null. */
 const givenOf = <Name extends Named>(message: ExportedMessage, names: readonly Name[]) =>
   Object.fromEntries(
     names.flatMap((name) => ((message[name] ?? null) === null ? [] : [[name, message[name]]])),
   ) as { [Each in Name]?: NonNullable<ExportedMessage[Each]> }
 
-/** What may still change of an answer. */
-function laterOf({ id: messageId, ttsAudioUrls: urls, segmentId, ...message }: ExportedMessage) {
+/** Returns the values of an answer that may change after it was recorded. */
+function laterChangesOf({
+  id: messageId,
+  ttsAudioUrls: urls,
+  segmentId,
+  ...message
+}: ExportedMessage) {
   const { heard = null, interruptedAt: at = null } = message
   return {
     ...(urls === null ? {} : { audio: { messageId, urls, segmentId } }),

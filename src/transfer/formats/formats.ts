@@ -1,4 +1,4 @@
-/** The formats an import reads. */
+/** The formats that an import reads. */
 
 import { dialogueIds, isDialogue, readDialogue } from './dialogues.ts'
 import { isExportLine } from './export-format.ts'
@@ -11,9 +11,9 @@ export type FormatName = (typeof formatNames)[number]
 
 export type Format = {
   readonly name: FormatName
-  /** Whether a line is meant as one of this format, valid or not. */
+  /** Whether a line is meant as one of this format, even if it is not valid. */
   readonly claims: (line: unknown) => boolean
-  /** The members of a line that may hold its id; none where a line is no whole conversation. */
+  /** The members of a line that may hold its id. Empty if a line is not a whole conversation. */
   readonly ids: readonly string[]
   /** Throws a `LineProblem` for a line that is not valid. */
   readonly read: (line: unknown, context: LineContext) => Block
@@ -25,6 +25,7 @@ const formats: readonly Format[] = [
   { name: 'dialogues', claims: isDialogue, ids: dialogueIds, read: readDialogue },
 ]
 
+/** Returns the format that claims a line, or undefined if none does. */
 export const formatOf = (line: unknown): Format | undefined =>
   formats.find(({ claims }) => claims(line))
 

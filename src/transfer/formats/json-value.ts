@@ -1,4 +1,4 @@
-/** An object of JSON, told from other values. */
+/** Recognizes a JSON object among other JSON values. */
 
 export type Json = { readonly [name: string]: unknown }
 

@@ -9,31 +9,45 @@ import {
 import { isJson, type Json } from './json-value.ts'
 import { timeOfNumber, timeOfValue } from './time-forms.ts'
 
-export type StrangeTimes = { readonly count: number; readonly example: string | undefined }
+/** The number of times that could not be read, and the first of them. */
+export type UnusedTimes = { readonly count: number; readonly example: string | undefined }
 
-/** Names are compared in lower case, without `_` and `-`; an earlier one is taken first. */
-const sent = ['createdat', 'createtime', 'created', 'createdtime', 'createdon', 'creationtime']
-const stamped = ['timestamp', 'timestampms', 'ts', 'sentat', 'sent', 'senttime', 'sendtime']
-const dated = ['time', 'at', 'date', 'datetime', 'messagetime', 'eventtime', 'datecreated']
-const started = ['startedat', 'starttime', 'started']
+// Names are compared in lower case, without `_` and `-`. An earlier name takes precedence.
+const creationNames = [
+  'createdat',
+  'createtime',
+  'created',
+  'createdtime',
+  'createdon',
+  'creationtime',
+]
+const stampNames = ['timestamp', 'timestampms', 'ts', 'sentat', 'sent', 'senttime', 'sendtime']
+const dateNames = ['time', 'at', 'date', 'datetime', 'messagetime', 'eventtime', 'datecreated']
+const startNames = ['startedat', 'starttime', 'started']
 
-const ofMessages = [...sent, ...stamped, ...dated]
-const ofConversations = [...ofMessages, ...started]
-/** Metadata is a caller's own: its `date` may be that of a booking. */
-const ofMetadata = [...sent, ...stamped]
+const messageNames = [...creationNames, ...stampNames, ...dateNames]
+const conversationNames = [...messageNames, ...startNames]
+/**
+ * Date names are left out, because metadata belongs to the caller: its `date` may be that of a
+ * booking.
+ */
+const metadataNames = [...creationNames, ...stampNames]
 
 const plainName = (name: string) => name.toLowerCase().replace(/[_-]/g, '')
 
 /** Whether a member of this name may hold a time. */
-export const isTimeName = (name: string): boolean => ofConversations.includes(plainName(name))
+export const isTimeName = (name: string): boolean => conversationNames.includes(plainName(name))
 
-/** How far in the future a time may lie, seconds: the service's default, which allows for clocks that run fast. */
+/**
+ * Seconds by which a time may lie in the future: the default of the service, for clocks that run
+ * fast.
+ */
 const aheadSecondsMax = 300
 
 /** The latest time that is used. */
 const latestTime = (): Micros => secondsAfter(now(), aheadSecondsMax)
 
-/** Whether the text of a number is a time that is used. */
+/** Whether the text of a number is a time, and not too far in the future. */
 export function isUsableTime(numberText: string): boolean {
   const time = timeOfNumber(numberText)
   return time !== undefined && time <= latestTime()
@@ -41,7 +55,7 @@ export function isUsableTime(numberText: string): boolean {
 
 const exampleCharactersMax = 80
 
-/** Reads the times of one line; it needs the literals of that line's numbers. */
+/** Reads the times of one line. It needs the source texts of the line's numbers. */
 export class TimeReader {
   readonly #numberText: (holder: object, name: string) => string
   #count = 0
@@ -51,25 +65,26 @@ export class TimeReader {
     this.#numberText = numberText
   }
 
-  /** Values under the name of a time that could not be read as one. */
-  get strange(): StrangeTimes {
+  /** Values that have the name of a time but could not be read as one. */
+  get unused(): UnusedTimes {
     return { count: this.#count, example: this.#example }
   }
 
-  /** A message's own time, for `at`; undefined where it has none that is understood. */
+  /** Returns the time of a message, or undefined if it has no time that can be read. */
   ofMessage(message: Json): string | undefined {
-    return this.#own(message, ofMessages)
+    return this.#ownTime(message, messageNames)
   }
 
-  /** The conversation's own time. */
+  /** Returns the time of a conversation, or undefined if it has no time that can be read. */
   ofConversation(line: Json): string | undefined {
-    return this.#own(line, ofConversations)
+    return this.#ownTime(line, conversationNames)
   }
 
-  #own(holder: Json, names: readonly string[]): string | undefined {
+  #ownTime(holder: Json, names: readonly string[]): string | undefined {
     const { metadata } = holder
     return (
-      this.#find(holder, names) ?? (isJson(metadata) ? this.#find(metadata, ofMetadata) : undefined)
+      this.#find(holder, names) ??
+      (isJson(metadata) ? this.#find(metadata, metadataNames) : undefined)
     )
   }
 
@@ -93,13 +108,13 @@ export class TimeReader {
   }
 }
 
-/** Flags (`sent: true`) and empty members say nothing about a time. */
+/** Flags (`sent: true`) and empty members are not times. */
 const mayBeTime = (value: unknown) =>
   value !== null && value !== undefined && value !== '' && typeof value !== 'boolean'
 
 /**
- * Keeps the form that earlier versions sent, if there is one: a repeated import must send the same turn
- * under the same key, or the service refuses it as another one.
+ * Prints a time in the form that earlier versions sent, if they sent one. A repeated import must
+ * send the same turn under the same key, or the service refuses it as another turn.
  */
 function printedAs(value: unknown, time: Micros): string {
   if (typeof value === 'string' && parseTime(value) !== undefined) return value

@@ -1,7 +1,7 @@
 /**
- * OpenAI's shapes, one conversation a line: chat messages as in fine-tuning files
- * (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and requests with their
- * answers of the Responses API (`{ "input", "output" }`).
+ * The format `openai`, one conversation a line. Three shapes are read: chat messages as in
+ * fine-tuning files (`{ "messages" }`), requests of the Batch API (`{ "custom_id", "body" }`), and
+ * requests of the Responses API with their answers (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
 import { isJson, type Json } from './json-value.ts'
@@ -14,30 +14,35 @@ const format = 'openai'
 
 const speakers = { messages: 'messages', role: 'role', human: 'user', ai: 'assistant' } as const
 
-/** Where a line has its id. */
+/** The members in which a line may have its id. */
 export const openaiIds = ['id', 'custom_id'] as const
 
 export const isOpenai = (line: unknown): line is Json => isJson(line) && listIn(line) !== undefined
 
-type Found = { readonly list: readonly unknown[]; readonly rest: Json }
+/** The messages of a line, and the line without them. */
+type Located = { readonly list: readonly unknown[]; readonly rest: Json }
 
-/** The messages of a line, wherever they are, and the line without them. */
-function listIn(line: Json): Found | undefined {
+/** Finds the messages of a line. Returns undefined if the line has none of the three shapes. */
+function listIn(line: Json): Located | undefined {
   if (Array.isArray(line.messages))
     return { list: line.messages, rest: without(line, ['messages']) }
   const { input, output, body } = line
-  // Two texts, `input` and `output`, are what other formats have.
+  // A line whose `input` and `output` are both texts has another format.
   if (Array.isArray(input) || (typeof input === 'string' && Array.isArray(output))) {
-    const asked = Array.isArray(input) ? input : [{ role: 'user', content: input }]
-    const answered = Array.isArray(output) ? output : []
-    const taken = Array.isArray(output) ? ['input', 'output'] : ['input']
-    return { list: [...asked, ...answered], rest: without(line, taken) }
+    const questions = Array.isArray(input) ? input : [{ role: 'user', content: input }]
+    const answers = Array.isArray(output) ? output : []
+    const listNames = Array.isArray(output) ? ['input', 'output'] : ['input']
+    return { list: [...questions, ...answers], rest: without(line, listNames) }
   }
   const inner = isJson(body) ? listIn(body) : undefined
   return inner && { list: inner.list, rest: { ...line, body: inner.rest } }
 }
 
-/** What Turnlog has no member for stands under `line`, but for metadata, which it has. */
+/**
+ * Reads a line. Its metadata becomes the conversation's metadata. Members that Turnlog has no
+ * member for are stored under `metadata.openai.line`. Throws a `LineProblem` for a line that cannot
+ * be read.
+ */
 export function readOpenai(line: unknown, context: LineContext): Block {
   const found = isJson(line) ? listIn(line) : undefined
   if (found === undefined)
@@ -59,7 +64,7 @@ export function readOpenai(line: unknown, context: LineContext): Block {
     {
       format,
       metadata: { ...metadata, ...(names.length > 0 ? { [format]: { line: members } } : {}) },
-      kept: [
+      relocated: [
         ...names.map((name) => `\`${name}\` of lines -> conversation metadata.${format}.line`),
         ...(metadata === undefined ? [] : ['`metadata` of lines -> conversation metadata']),
       ],
@@ -71,6 +76,8 @@ export function readOpenai(line: unknown, context: LineContext): Block {
   )
 }
 
-/** Also right for a member called `__proto__`. */
+/**
+ * Copies an object without some members. The copy is right even with a member called `__proto__`.
+ */
 export const without = (json: Json, names: readonly string[]): Json =>
   Object.fromEntries(Object.entries(json).filter(([name]) => !names.includes(name)))

@@ -1,9 +1,9 @@
-/** What a value that cannot be imported looks like, so that its owner knows what to do with it. */
+/** Says what an unreadable value looks like, so that its owner knows how to convert it. */
 import { isJson, type Json } from './json-value.ts'
 
-/** A value of no known format -> what is wrong with it. */
-export function strangerOf(value: unknown): string {
-  if (Array.isArray(value)) return strangeList(value)
+/** Returns the reason why a value of unknown format is refused. */
+export function unknownFormatText(value: unknown): string {
+  if (Array.isArray(value)) return unknownListText(value)
   if (!isJson(value)) return unknown
   if (isJson(value.mapping)) return looksLike('a conversation of a ChatGPT export')
   if (isJson(value.chat_history)) return looksLike('a session report of LiveKit')
@@ -13,30 +13,32 @@ export function strangerOf(value: unknown): string {
   return of === undefined ? unknown : looksLike(`a conversation of ${of}`)
 }
 
-const unknown = 'is of no format that is known'
+const unknown = 'has none of the known formats (turnlog, openai, dialogues; see docs/importing.md)'
 
 const looksLike = (what: string) => `${unknown}; it looks like ${what}`
 
-function strangeList(list: readonly unknown[]): string {
+function unknownListText(list: readonly unknown[]): string {
   const first = list.find(isJson)
-  if (first === undefined) return `${unknown}: a line is an object`
+  if (first === undefined) return `${unknown}: a line must be an object`
   if (isJson(first.mapping)) return looksLike(`${list.length} conversations of a ChatGPT export`)
   const isConversations = [first.messages, first.turns, first.conversations].some(Array.isArray)
   if (isConversations)
-    return `is a list of ${list.length} conversations, and a line is one: \`jq -c '.[]'\` makes lines of it`
+    return `is a list of ${list.length} conversations, and a line must be one: convert it with \`jq -c '.[]'\``
   const of = ownerOf(list)
   return of !== undefined && typeof first.role !== 'string'
     ? looksLike(`${list.length} messages of ${of}`)
-    : `is a list of ${list.length} messages without a conversation around it: \`jq -c '{messages: .}'\` makes one`
+    : `is a list of ${list.length} messages, and a line must be a conversation: convert it with \`jq -c '{messages: .}'\``
 }
 
-/** What library's the messages of a list look like. */
+/** Returns the library whose messages these look like, or undefined if they look like none. */
 export function ownerOf(messages: readonly unknown[]): string | undefined {
   const found = messages.filter(isJson)
   return owners.find(([, is]) => found.some(is))?.[0]
 }
 
-/** The end of a sentence about messages: `; they look like LangChain's`. */
+/**
+ * Returns the end of a sentence about messages: `; they look like LangChain's`, or an empty text.
+ */
 export function resemblance(messages: readonly unknown[]): string {
   const of = ownerOf(messages)
   if (of === undefined) return ''

@@ -1,6 +1,6 @@
-/** A text -> its sentences. Joined, they are the text again, white space and all. */
+/** Splits a text into sentences. Joined, they are the same text, including its white space. */
 
-/** The service takes no more parts of one answer, unless a setting says so. */
+/** Maximum number of sentences: the default maximum of parts of one answer (`limits.partsMax`). */
 const partsMax = 64
 
 const closers = new Set(['"', "'", '”', '’', ')', ']', '」', '』', '）', '》'])
@@ -9,9 +9,10 @@ const eastern = new Set(['。', '？', '！'])
 const space = /\s/
 
 /**
- * A sentence ends after `. ? ! …` before white space, after `。？！` anywhere, and at the end of a
- * line; closing quotes and brackets, and the white space that follows, belong to it. It is a rule of
- * a few signs on purpose: the same text has the same parts on every machine, in every run.
+ * Splits a text into sentences. A sentence ends after `. ? ! …` before white space, after `。？！`
+ * anywhere, and at the end of a line. The closing quotes, brackets and white space after it belong
+ * to it. The rule has only a few signs, so that a text has the same parts on every machine and in
+ * every run.
  */
 export function sentences(text: string): string[] {
   const found: string[] = []
@@ -30,14 +31,14 @@ export function sentences(text: string): string[] {
   return found.length > partsMax ? grouped(found) : found
 }
 
-/** Where the next sentence begins, if one ends at this sign. */
+/** Returns where the next sentence begins, or undefined if no sentence ends at this sign. */
 function endOfSentence(text: string, at: number): number | undefined {
   const sign = text.charAt(at)
   if (sign === '\n') return afterSpace(text, at)
   const isEastern = eastern.has(sign)
   if (!isEastern && !western.has(sign)) return undefined
   const after = text.charAt(at + 1)
-  // The last of several is the one that ends the sentence.
+  // Of several signs in a row, the last one ends the sentence.
   if (western.has(after) || eastern.has(after)) return undefined
   let end = at + 1
   while (closers.has(text.charAt(end))) end += 1
@@ -51,7 +52,7 @@ function afterSpace(text: string, at: number): number {
   return end
 }
 
-/** As even as can be. */
+/** Joins sentences to `partsMax` groups of about the same number of sentences. */
 function grouped(parts: readonly string[]): string[] {
   return Array.from({ length: partsMax }, (_, n) =>
     parts

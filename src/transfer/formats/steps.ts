@@ -1,17 +1,17 @@
-/** The steps of an import: readers of formats make them, and the import carries them out. */
+/** The steps of an import. The readers of the formats make them, and the import runs them. */
 import type { Message, NewConversation, NewTurn } from '../../conversation/wire/schemas.ts'
 import type { NewVoiceSession, TurnHalves } from '../../conversation/wire/voice-schemas.ts'
 import type { ExportedMessage } from './export-format.ts'
-import type { StrangeTimes } from './message-times.ts'
+import type { UnusedTimes } from './message-times.ts'
 
-/** The audio of an AI message, and the segment it is tagged with. */
+/** The audio of an AI message, and the id of its segment. */
 export type Audio = {
   readonly messageId: string
   readonly urls: readonly (string | null)[]
   readonly segmentId: string | null
 }
 
-/** What was heard of an AI message, and when that was reported. */
+/** The heard part of an interrupted AI message, and the time of the interruption. */
 export type Report = {
   readonly messageId: string
   readonly heard: NonNullable<Message['heard']>
@@ -25,9 +25,9 @@ export type WholeLine = {
   readonly earlier:
     | { readonly conversationId: string; readonly turns: readonly NewTurn[] }
     | undefined
-  /** The id that `--source <file name>` would derive; undefined where it is the same id. */
+  /** The id that `--source <file name>` would derive, undefined if it is the same id. */
   readonly idByFileName: string | undefined
-  /** What to do where the conversation that is there is another one: a sentence. */
+  /** A sentence: what the user can do if the stored conversation is not the one of the line. */
   readonly advice: string
   /** Whether the line itself gives the id, as a UUID. */
   readonly hasOwnId: boolean
@@ -38,23 +38,24 @@ export type Step =
   | {
       readonly do: 'create'
       readonly body: NewConversation & { readonly id: string }
+      /** Present if the line is a whole conversation. */
       readonly whole?: WholeLine
-      readonly kept: Kept
+      readonly relocated: RelocatedCounts
     }
   | {
       readonly do: 'record'
       readonly key: string
       readonly turn: NewTurn
-      /** The `seq` of its first message, in a conversation that is one line. */
+      /** The `seq` of the turn's first message, if the conversation is one line. */
       readonly seq?: number
-      /** The turn's messages as an export has them, in order. */
+      /** The turn's messages as the export has them, in order. */
       readonly exported?: readonly ExportedMessage[]
-      /** Sent after the turn: what may still change is no part of the turn's request. */
+      /** Sent after the turn, because the request of a turn holds only values that never change. */
       readonly audio?: Audio
       readonly report?: Report
-      /** The key of a seat under which an earlier import may have brought the human half. */
+      /** The key of the seat in which an earlier import may have stored the human half. */
       readonly seatKey?: string
-      readonly kept: Kept
+      readonly relocated: RelocatedCounts
     }
   | { readonly do: 'seat'; readonly seq: number; readonly key: string }
   | {
@@ -78,18 +79,19 @@ export type Step =
   | { readonly do: 'end'; readonly messages: number }
   | { readonly do: 'withdraw' }
 
-/** Counts of what was kept in another place than its own, by `what -> where`. */
-export type Kept = ReadonlyMap<string, number>
+/** Counts of the values that were stored in another place than their own, by `what -> where`. */
+export type RelocatedCounts = ReadonlyMap<string, number>
 
 /** The steps of one line, all of one conversation. */
 export type Block = {
   readonly conversationId: string
   readonly steps: readonly Step[]
-  /** Whether the conversation begins here, and whether other lines belong to it, too. */
+  /** Whether the conversation begins with this line. */
   readonly begins: boolean
-  readonly goesOn: boolean
-  /** Values under the name of a time that are no times. */
-  readonly strangeTimes?: StrangeTimes
+  /** Whether later lines belong to the conversation, too. */
+  readonly continues: boolean
+  /** Values that have the name of a time but cannot be read as one. */
+  readonly unusedTimes?: UnusedTimes
 }
 
 /** The id that a line gives its conversation, and the member that holds it. */
@@ -98,21 +100,21 @@ export type LineName = { readonly member: string; readonly id: string }
 export type LineIdentity = {
   readonly conversationId: string
   readonly name: LineName | undefined
-  /** The id that earlier versions derived from the line's number. */
+  /** The conversation id that earlier versions derived from the line number. */
   readonly earlierId: string | undefined
 }
 
-/** What a format needs to know of a line beside its content. */
+/** The facts about a line that its format needs beside the content. */
 export type LineContext = LineIdentity & {
-  /** What external ids begin with. */
+  /** The first part of an external id, before the line's own id. */
   readonly externalPrefix: string
   /** The source text of the number `holder[name]`. */
   readonly numberText: (holder: object, name: string) => string
-  /** The text of an answer -> its parts. */
+  /** Splits the text of an answer into parts. */
   readonly split: (text: string) => string[]
 }
 
-/** A line that is JSON and cannot be read as its format. */
+/** A line that cannot be imported. The message completes the sentence "line N …". */
 export class LineProblem extends Error {
   override readonly name = 'LineProblem'
 }

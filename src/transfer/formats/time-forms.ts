@@ -1,10 +1,19 @@
-/** The forms in which libraries write times -> microseconds since 1970. Pure; floats are read as text. */
+/**
+ * Reads times as libraries write them, in microseconds since 1970. Floats are read from their
+ * source text.
+ */
 import { type Micros, parseTime } from '../../conversation/wire/time.ts'
 
-/** Smaller numbers are seconds since the start of a call rather than times: 1e8 s is the year 1973. */
+/**
+ * Numbers below this are no times but seconds since the start of a call. 1e8 seconds is the year
+ * 1973.
+ */
 const smallest = 100_000_000n
 
-/** Below each bound a number is of that unit; the last number is how many decimals make microseconds. */
+/**
+ * The units by magnitude. `decimals` is the number of decimals that turn a number below `below`
+ * into microseconds.
+ */
 const units: readonly (readonly [below: bigint, decimals: number])[] = [
   [10n ** 11n, 6],
   [10n ** 14n, 3],
@@ -13,8 +22,8 @@ const units: readonly (readonly [below: bigint, decimals: number])[] = [
 ]
 
 /**
- * The text of a number of seconds, milliseconds, microseconds or nanoseconds since 1970; which of
- * these it is follows from its magnitude. Digits below a microsecond are cut.
+ * Reads the text of a number of seconds, milliseconds, microseconds or nanoseconds since 1970. Its
+ * magnitude decides the unit. Digits below a microsecond are cut.
  */
 export function timeOfNumber(text: string): Micros | undefined {
   const match = /^(\d{9,20})(?:\.(\d+))?$/.exec(/[eE]/.test(text) ? String(Number(text)) : text)
@@ -34,8 +43,9 @@ const isObject = (value: unknown): value is { readonly [name: string]: unknown }
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * A time as a text, a number by its source text, or an object: MongoDB's `{ "$date" }`, and
- * `{ "seconds", "nanos" }` as protobuf and Firestore write it.
+ * Reads a time that is a text, a number (from its source text) or an object: MongoDB's `{ "$date"
+ * }`, or `{ "seconds", "nanos" }` as protobuf and Firestore write it. Returns undefined for any
+ * other value.
  */
 export function timeOfValue(value: unknown, numberText: string): Micros | undefined {
   if (typeof value === 'number') return timeOfNumber(numberText)
@@ -49,7 +59,7 @@ export function timeOfValue(value: unknown, numberText: string): Micros | undefi
   return BigInt(String(seconds)) * 1_000_000n + BigInt(Number(nanos)) / 1000n
 }
 
-/** A number in `$date` is of milliseconds, whatever its magnitude. */
+/** Reads a `$date`. A number in it always counts milliseconds. */
 function timeOfDate(date: unknown): Micros | undefined {
   const number = isObject(date) ? date['$numberLong'] : date
   if (typeof number === 'string' && !/^-?\d+$/.test(number)) return timeOfText(number)
@@ -64,7 +74,10 @@ const zones: Readonly<Record<string, string>> = {
   ...{ mst: '-07:00', mdt: '-06:00', pst: '-08:00', pdt: '-07:00' },
 }
 
-/** Each has the parts of a time by name; what is absent is zero, and a missing zone is UTC. */
+/**
+ * The forms of a time as a text. The groups name its parts. A missing part is zero, and a missing
+ * zone is UTC.
+ */
 const forms: readonly RegExp[] = [
   // ISO 8601: `2024-05-20`, `2024-05-20 10:13`, `2024-05-20T10:13:27,5 +0200`, `… UTC`.
   /^(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ]\s*(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:[.,](?<fraction>\d+))?)?\s*(?<zone>[A-Za-z]+|[+-]\d\d(?::?\d\d)?)?)?$/,
@@ -72,10 +85,11 @@ const forms: readonly RegExp[] = [
   /^(?<year>\d{4})(?<month>\d\d)(?<day>\d\d)[Tt](?<hour>\d\d)(?<minute>\d\d)(?<second>\d\d)(?:[.,](?<fraction>\d+))?(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?$/,
   // RFC 2822: `Mon, 20 May 2024 10:13:26 +0200 (CEST)`.
   /^(?:[A-Za-z]{3,9},?\s+)?(?<day>\d{1,2})\s+(?<month>[A-Za-z]{3})\s+(?<year>\d{4})\s+(?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d))?\s*(?<zone>[A-Za-z]+|[+-]\d{4})?(?:\s+\([^)]*\))?$/,
-  // asctime, with a zone or without: `Mon May 20 10:13:26 +0000 2024`.
+  // asctime, with an optional zone: `Mon May 20 10:13:26 +0000 2024`.
   /^[A-Za-z]{3}\s+(?<month>[A-Za-z]{3})\s+(?<day>\d{1,2})\s+(?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d)(?:\s+(?<zone>[A-Za-z]+|[+-]\d{4}))?\s+(?<year>\d{4})$/,
 ]
 
+/** Reads a time in one of the forms of a text. Returns undefined for any other text. */
 export function timeOfText(text: string): Micros | undefined {
   const parts = forms.map((form) => form.exec(text)?.groups).find((one) => one !== undefined)
   if (parts === undefined) return undefined

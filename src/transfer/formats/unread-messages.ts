@@ -1,9 +1,12 @@
-/** Refuses a line with unknown roles, rather than import a conversation without those messages. */
+/**
+ * Refuses a line with unknown roles, because a conversation without those messages would be
+ * incomplete.
+ */
 import { resemblance } from './resemblance.ts'
 import { LineProblem } from './steps.ts'
 import type { Utterance } from './utterances.ts'
 
-/** The words of a format: `messages`, whose `role` is `user` or `assistant`. */
+/** The words that a format has for messages, their role, the person and the agent. */
 export type Speakers = {
   readonly messages: string
   readonly role: string
@@ -14,8 +17,9 @@ export type Speakers = {
 const rolesMax = 3
 
 /**
- * Throws a `LineProblem` if no message has a known role, or if a message has an unknown role and no
- * message is of the person, or none of the agent: the unknown role may then mean that one.
+ * Throws a `LineProblem` if no message has a known role. Throws one, too, if a message has an
+ * unknown role and the person or the agent has no message: the unknown role may then mean the
+ * person or the agent.
  */
 export function checkRoles(
   originals: readonly unknown[],
@@ -37,6 +41,6 @@ export function checkRoles(
   throw new LineProblem(
     unknown.length === originals.length
       ? `none of ${total} has a known ${role} (${names.join(', ')})${looks}`
-      : `${unknown.length} of ${total} have a ${role} that is not known (${names.join(', ')})${looks}`,
+      : `${unknown.length} of ${total} have an unknown ${role} (${names.join(', ')})${looks}`,
   )
 }

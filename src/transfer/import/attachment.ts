@@ -1,4 +1,6 @@
-/** Attaches audio to messages, and to segments, which get theirs only by way of a message. */
+/**
+ * Attaches audio to messages and segments. The API gives a segment audio only through a message.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Attach, AttachedAudio } from '../../conversation/wire/audio-schemas.ts'
@@ -9,21 +11,29 @@ import { refusalOf } from '../service-client.ts'
 type Urls = Audio['urls']
 type Target = Pick<Attach, 'segmentId' | 'updateSegment'>
 
-/** How many tags are remembered with their message; any other message can carry the rest. */
+/**
+ * Maximum number of segments whose carrier message is remembered. Another message can carry the
+ * rest.
+ */
 const carriersMax = 1000
 
-/** In characters; shorter URLs together never exceed the bound of a body. */
+/**
+ * Length in characters above which a URL is long. Shorter URLs together always fit the limit of a
+ * body.
+ */
 const longUrl = 256
 
 const isLong = (url: string | null): url is string => url !== null && url.length > longUrl
 
-/** Stands in for a URL that is set by itself. */
+/** Placeholder for a URL that a request of its own sets later. */
 const placeholder = 'https://audio.invalid/'
 
 export class Attachments {
   readonly #rest: Rest
   readonly #conversationId: string
-  /** Messages with audio and a tag, by their tag. */
+  /**
+   * Messages that have audio and a segment tag, by segment id. They can carry audio to a segment.
+   */
   readonly #carriers = new BoundedMap<string, Audio>({ max: carriersMax })
 
   constructor(rest: Rest, conversationId: string) {
@@ -31,7 +41,7 @@ export class Attachments {
     this.#conversationId = conversationId
   }
 
-  /** Gives a message its audio and its tag; the segment keeps its own audio. */
+  /** Gives a message its audio and its segment tag. The segment keeps its own audio. */
   async toMessage(audio: Audio): Promise<void> {
     const { messageId, urls, segmentId } = audio
     await this.#attach(
@@ -39,22 +49,24 @@ export class Attachments {
       urls,
       segmentId === null ? {} : { segmentId, updateSegment: false },
     )
-    this.carry(audio)
+    this.noteCarrier(audio)
   }
 
-  /** Notes a message whose audio is there already. */
-  carry(audio: Audio): void {
+  /** Notes a message that already has its audio. */
+  noteCarrier(audio: Audio): void {
     if (audio.segmentId !== null) this.#carriers.set(audio.segmentId, audio)
   }
 
-  /** False where no message of the conversation can carry audio to a segment yet. */
+  /**
+   * Gives a segment its audio. Resolves with false while no message can carry audio to a segment.
+   */
   async toSegment(segmentId: string, urls: Urls): Promise<boolean> {
     const segment = await this.#rest.getSegment(this.#conversationId, segmentId)
     if (isDeepStrictEqual(segment.ttsAudioUrls, urls)) return true
     const carrier = this.#carriers.get(segmentId) ?? this.#carriers.values().next().value
     if (carrier === undefined) return false
     await this.#attach(carrier.messageId, urls, { segmentId })
-    // A message that had another audio or tag lent itself, and gets its own back.
+    // A carrier with other audio or another tag gets its own back.
     const isOwn = carrier.segmentId === segmentId && isDeepStrictEqual(carrier.urls, urls)
     if (!isOwn) await this.toMessage(carrier)
     return true
@@ -73,11 +85,14 @@ export class Attachments {
     }
   }
 
-  /** URLs that came one by one can be too long for one request together. */
+  /**
+   * Attaches the long URLs one by one: URLs that were attached singly can be too long for one
+   * request.
+   */
   async #attachByPart(messageId: string, urls: Urls, target: Target): Promise<void> {
     const short = urls.map((url) => (isLong(url) ? placeholder : url))
     const attached = await this.#put(messageId, { ttsAudioUrls: short })
-    // What lies beyond the parts did not come one by one, so it fits one request.
+    // URLs after the last part were never attached singly, so they fit one request.
     const parts = attached?.message.parts.length ?? 0
     if (urls.length > parts)
       await this.#put(messageId, { ttsAudioUrls: [...short.slice(0, parts), ...urls.slice(parts)] })

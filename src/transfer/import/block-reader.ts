@@ -1,6 +1,6 @@
-/** Lines of one file -> blocks of steps. */
+/** Turns the lines of one file into blocks of steps. */
 import { type Format, formatOf } from '../formats/formats.ts'
-import { strangerOf } from '../formats/resemblance.ts'
+import { unknownFormatText } from '../formats/resemblance.ts'
 import { type Block, LineProblem } from '../formats/steps.ts'
 import type { Line } from '../lines/lines.ts'
 import { parseSourced, type SourcedJson } from '../lines/sourced-json.ts'
@@ -10,22 +10,25 @@ import { checkValues, tooDeep } from './line-values.ts'
 import { refuseRepeated } from './repeated-names.ts'
 import type { Tally } from './tally.ts'
 
-/** A file, or whatever else gives bytes. */
+/** A file or a stream of bytes to import. */
 export type ImportFile = {
   readonly name: string
-  /** What its dialogues' ids are derived from; undefined where the bytes have no place of their own. */
+  /**
+   * The text that conversation ids are derived from. It is undefined for a stream without a
+   * `--source`.
+   */
   readonly source: string | undefined
-  /** What external ids begin with where that is not the source, as for a source that is a path. */
+  /** The prefix of external ids if it is not the source. A path is never a prefix. */
   readonly externalPrefix?: string
-  /** Undefined where it is not known. */
+  /** Size of the file, undefined if it is not known. */
   readonly bytes: number | undefined
   open(): AsyncIterable<Uint8Array>
 }
 
 export type BlockSettings = {
-  /** Undefined: the format of the first usable line of a file. */
+  /** The format of every line. If it is undefined, the first usable line of each file decides. */
   readonly format: Format | undefined
-  /** The text of an answer -> its parts. */
+  /** Splits the text of an answer into parts. */
   readonly split: (text: string) => string[]
 }
 
@@ -50,7 +53,10 @@ export class BlockReader {
     identities.enter({ source: file.source ?? '', isChosen, file: file.name })
   }
 
-  /** Throws a `LineProblem` for a line that cannot be used, and a `Misuse` where the file needs a name. */
+  /**
+   * Throws a `LineProblem` for a line that cannot be used, and a `Misuse` if the file needs a
+   * `--source`.
+   */
   blockOf(line: Line): Block {
     if ('unusable' in line) throw new LineProblem(line.unusable)
     const json = parse(line.text)
@@ -61,7 +67,9 @@ export class BlockReader {
       hasTimes: ids.length > 0,
     })
     if (digits > 0)
-      this.#tally.kept(new Map([['times in nanoseconds -> a text of their digits', digits]]))
+      this.#tally.countRelocated(
+        new Map([['times in nanoseconds -> a text of their digits', digits]]),
+      )
     return read(json.value, {
       ...identity,
       externalPrefix: this.#file.externalPrefix ?? this.#file.source ?? '',
@@ -72,10 +80,10 @@ export class BlockReader {
 
   #formatFor(value: unknown): Format {
     this.#format ??= formatOf(value)
-    if (this.#format === undefined) throw new LineProblem(strangerOf(value))
+    if (this.#format === undefined) throw new LineProblem(unknownFormatText(value))
     if (this.#format.ids.length > 0 && this.#file.source === undefined)
       throw new Misuse(
-        `${this.#file.name} has no path to derive conversation ids from: give each stream a name of its own by --source <name>`,
+        `${this.#file.name} has no path to derive conversation ids from: give each stream its own name with --source <name>`,
       )
     return this.#format
   }

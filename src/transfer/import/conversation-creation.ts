@@ -1,28 +1,31 @@
-/** Makes the conversation of an import, or finds the one that is there. */
+/** Creates the conversation of an import, or finds the one that exists. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Conversation, NewConversation } from '../../conversation/wire/schemas.ts'
 import type { WholeLine } from '../formats/steps.ts'
 import { type Refusal, refusalOf, withNovelty } from '../service-client.ts'
-import { findConversation, holdsExactly, shownOf, strangerAt } from './standing.ts'
-import { doubtfulOf, probeTurns } from './turn-probe.ts'
+import { descriptionOf, findConversation, foreignMessageSeq, holdsExactly } from './stored-turns.ts'
+import { probeTurns, turnsToProbe } from './turn-probe.ts'
 
 export type Creation =
   | { readonly outcome: 'new' }
-  | { readonly outcome: 'there' }
-  /** An earlier version imported the line, whole, under an id of its own. */
+  | { readonly outcome: 'found' }
+  /** An earlier version of Turnlog imported the whole line under another conversation id. */
   | { readonly outcome: 'earlier' }
   | { readonly outcome: 'refused'; readonly what: string; readonly reason: string }
 
 export type CreationOptions = {
   readonly rest: Rest
-  /** Gets a sentence that the user should know, and that is no failure. */
+  /** Called with a sentence that the user should read and that reports no failure. */
   readonly note: (text: string) => void
 }
 
 type Body = NewConversation & { readonly id: string }
 
-/** Nothing is made of a line with a turn that the service refuses. Throws the problem of a service that is away. */
+/**
+ * Creates or finds the conversation `body`. It creates nothing if the service refuses a turn of the
+ * line. It throws the problem if the service cannot be reached.
+ */
 export async function createOrFind(
   body: Body,
   whole: WholeLine | undefined,
@@ -34,7 +37,7 @@ export async function createOrFind(
       if (found === 'whole') return { outcome: 'earlier' }
       if (found === 'other')
         note(
-          `conversation ${whole.earlier.conversationId}, which an earlier version imported from a line of this number, holds other turns or not all: the line is conversation ${body.id}`,
+          `an earlier version imported conversation ${whole.earlier.conversationId} from this line number, but its turns differ from this line: the line is imported as conversation ${body.id}`,
         )
     }
     if (whole !== undefined && (await isAbsent(rest, body.id, whole))) {
@@ -43,21 +46,21 @@ export async function createOrFind(
         return {
           outcome: 'refused',
           what: `turns: ${probed.code}`,
-          reason: `conversation ${body.id} was not created, because a turn of it would be refused: ${probed.message}`,
+          reason: `conversation ${body.id} was not created, because the service refuses one of its turns: ${probed.message}`,
         }
     }
     const { result, isNew } = await withNovelty((options) => rest.createConversation(body, options))
-    return isNew ? { outcome: 'new' } : await joined(rest, body, whole, result)
+    return isNew ? { outcome: 'new' } : await foundOrForeign(rest, body, whole, result)
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal === undefined) throw error
-    return await refused(rest, body, whole, refusal)
+    return await explainRefusal(rest, body, whole, refusal)
   }
 }
 
-/** Asked only where it matters: most lines have no turn that a service might refuse. */
+/** Asks the service only if the line has turns to probe. Most lines have none. */
 async function isAbsent(rest: Rest, id: string, { turns }: WholeLine): Promise<boolean> {
-  return doubtfulOf(turns).length > 0 && (await findConversation(rest, id)) === undefined
+  return turnsToProbe(turns).length > 0 && (await findConversation(rest, id)) === undefined
 }
 
 async function findEarlier(
@@ -71,24 +74,25 @@ async function findEarlier(
   return isSame && (await holdsExactly(rest, conversationId, turns)) ? 'whole' : 'other'
 }
 
-/** Turns are added only to a conversation that holds nothing but turns of the same line. */
-async function joined(
+/** Accepts an existing conversation only if it holds no other turns than those of the same line. */
+async function foundOrForeign(
   rest: Rest,
   { id }: Body,
   whole: WholeLine | undefined,
   { lastSeq }: Conversation,
 ): Promise<Creation> {
-  if (whole === undefined) return { outcome: 'there' }
-  const seq = await strangerAt(rest, id, whole.turns, lastSeq)
-  if (seq === undefined) return { outcome: 'there' }
+  if (whole === undefined) return { outcome: 'found' }
+  const seq = await foreignMessageSeq(rest, id, whole.turns, lastSeq)
+  if (seq === undefined) return { outcome: 'found' }
   return {
     outcome: 'refused',
     what: 'conversations: they hold other messages',
-    reason: `conversation ${id} is there, and its message ${seq} is not of this line: nothing was added to it. ${whole.advice}`,
+    reason: `conversation ${id} exists, and its message ${seq} is not from this line: nothing was added to it. ${whole.advice}`,
   }
 }
 
-async function refused(
+/** Explains why the service refused to create a conversation, with the advice for the user. */
+async function explainRefusal(
   rest: Rest,
   body: Body,
   whole: WholeLine | undefined,
@@ -102,24 +106,24 @@ async function refused(
   })
   if (code === 'conversation-taken') {
     const found = await rest.getConversation(id)
-    // An id that was derived from source and name proves both, and an import gives no title.
+    // A derived id proves source and name, so the external id is the same. An import sets no title.
     const isDerived = whole !== undefined && !whole.hasOwnId
-    const shown = isDerived ? { ...found, externalId, title } : found
-    if (isDeepStrictEqual(shownOf(shown), [externalId, title, metadata]))
-      return joined(rest, body, whole, found)
+    const compared = isDerived ? { ...found, externalId, title } : found
+    if (isDeepStrictEqual(descriptionOf(compared), [externalId, title, metadata]))
+      return foundOrForeign(rest, body, whole, found)
     const advice = whole === undefined ? '' : ` ${whole.advice}`
     return because(
-      `it is there with another external id, title or metadata, and nothing was added to it.${advice}`,
+      `it exists with another external id, title or metadata: nothing was added to it.${advice}`,
     )
   }
   if (code !== 'external-id-taken' || externalId === null) return because(message)
   const { conversations } = await rest.listConversations({ externalId })
   const holder = conversations[0]?.id
   const isOfFileName = holder !== undefined && holder === whole?.idByFileName
-  const goOn = isOfFileName
-    ? ` An earlier import of a file of this name made that one: \`--source ${whole?.externalPrefix}\` goes on with it.`
+  const continueAdvice = isOfFileName
+    ? ` An earlier import of a file of this name made that one: \`--source ${whole?.externalPrefix}\` continues it.`
     : ''
   return because(
-    `its external id ${JSON.stringify(externalId)} is that of conversation ${holder}.${goOn} ${whole?.advice ?? ''}`.trimEnd(),
+    `its external id ${JSON.stringify(externalId)} belongs to conversation ${holder}.${continueAdvice} ${whole?.advice ?? ''}`.trimEnd(),
   )
 }

@@ -1,4 +1,7 @@
-/** Carries out the steps of one conversation, in order. After a refused turn, no later step is tried. */
+/**
+ * Runs the steps of one conversation in order. After a refused turn, the remaining steps are
+ * skipped.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -8,16 +11,16 @@ import { Attachments } from './attachment.ts'
 import { createOrFind } from './conversation-creation.ts'
 import { SegmentAudio } from './segment-audio.ts'
 import { SpeechImport } from './speech-import.ts'
-import type { Place, Tally } from './tally.ts'
+import type { SourceLine, Tally } from './tally.ts'
 import { type RecordStep, TurnImport, withSegment } from './turn-import.ts'
 
 export type ImportOptions = {
   readonly id: string
-  /** Whether an `end` has to come: without it the file was cut off. */
+  /** Whether an `end` line must follow. If it is missing, the file was cut off. */
   readonly needsEnd: boolean
   readonly rest: Rest
   readonly tally: Tally
-  /** Record what follows a turn that is missing. */
+  /** Whether turns after a missing turn are recorded. */
   readonly allowGaps: boolean
 }
 
@@ -27,16 +30,16 @@ export class ConversationImport {
   readonly #segmentAudio: SegmentAudio
   readonly #speech: SpeechImport
   readonly #turns: TurnImport
-  /** Whether the conversation was there before this import. */
-  #isThere = false
+  /** Whether the conversation existed before this import. */
+  #isStored = false
   #isUnderEarlierId = false
-  /** What to do where the conversation that is there is another one: a sentence. */
+  /** A sentence: what the user can do if the stored conversation is not the one of the line. */
   #advice = ''
   /** Whether a refusal ended the import of this conversation. */
   #isStopped = false
   #nextSeq = 1
   #hasEnded = false
-  #lastPlace: Place | undefined
+  #lastSourceLine: SourceLine | undefined
 
   constructor(options: ImportOptions) {
     const { id, rest, tally } = options
@@ -47,38 +50,42 @@ export class ConversationImport {
     this.#turns = new TurnImport(rest, id, this.#speech)
   }
 
-  async apply(step: Step, place: Place): Promise<void> {
-    this.#lastPlace = place
+  /** Runs one step. A refusal of the service is reported; other problems are thrown. */
+  async apply(step: Step, sourceLine: SourceLine): Promise<void> {
+    this.#lastSourceLine = sourceLine
     if (step.do === 'end' || step.do === 'withdraw') this.#hasEnded = true
-    else if (this.#isStopped) return this.#options.tally.held()
+    else if (this.#isStopped) return this.#options.tally.countSkipped()
     if (this.#isStopped && step.do === 'end') return
     try {
-      await this.#carryOut(step, place)
+      await this.#carryOut(step, sourceLine)
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal === undefined) throw error
       const reason = `conversation ${this.#options.id}: ${refusal.message}`
-      this.#stop(place, `${step.do}: ${refusal.code}`, reason, step.do === 'create')
+      this.#stop(sourceLine, `${step.do}: ${refusal.code}`, reason, step.do === 'create')
     }
   }
 
   /** Called after the last step. */
   finish(): void {
     const { id, needsEnd, tally } = this.#options
-    if (needsEnd && !this.#hasEnded && this.#lastPlace !== undefined)
-      tally.failed(this.#lastPlace, `the lines of conversation ${id} end here, without an \`end\``)
+    if (needsEnd && !this.#hasEnded && this.#lastSourceLine !== undefined)
+      tally.reportFailure(
+        this.#lastSourceLine,
+        `the lines of conversation ${id} stop here without an \`end\` line: the file was cut off`,
+      )
   }
 
-  #carryOut(step: Step, place: Place): Promise<void> | void {
+  #carryOut(step: Step, sourceLine: SourceLine): Promise<void> | void {
     switch (step.do) {
       case 'create':
-        return this.#create(step, place)
+        return this.#create(step, sourceLine)
       case 'record':
-        return this.#record(step, place)
+        return this.#record(step, sourceLine)
       case 'seat':
-        return this.#seat(step.seq, step.key, place)
+        return this.#seat(step.seq, step.key, sourceLine)
       case 'half':
-        return this.#half(step, place)
+        return this.#half(step, sourceLine)
       case 'heard':
         return this.#speech.report(step.report)
       case 'voiceSession':
@@ -86,87 +93,94 @@ export class ConversationImport {
       case 'segment':
         return this.#segment(step.segmentId)
       case 'messageAudio':
-        return this.#tryAudio(place, () => this.#attach(step.audio))
+        return this.#tryAudio(sourceLine, () => this.#attach(step.audio))
       case 'segmentAudio': {
         const { segmentId, urls } = step
-        return this.#tryAudio(place, () => this.#segmentAudio.give(segmentId, urls, place))
+        return this.#tryAudio(sourceLine, () =>
+          this.#segmentAudio.give(segmentId, urls, sourceLine),
+        )
       }
       case 'end':
-        return this.#end(step.messages, place)
+        return this.#end(step.messages, sourceLine)
       case 'withdraw':
-        return this.#withdraw(place)
+        return this.#withdraw(sourceLine)
     }
   }
 
-  async #create({ body, whole, kept }: Step & { do: 'create' }, place: Place): Promise<void> {
+  async #create(
+    { body, whole, relocated }: Step & { do: 'create' },
+    sourceLine: SourceLine,
+  ): Promise<void> {
     const { rest, tally } = this.#options
-    const note = (text: string) => tally.noted(place, text)
+    const note = (text: string) => tally.reportNote(sourceLine, text)
     const made = await createOrFind(body, whole, { rest, note })
-    if (made.outcome === 'refused') return this.#stop(place, made.what, made.reason, true)
-    this.#isThere = made.outcome !== 'new'
+    if (made.outcome === 'refused') return this.#stop(sourceLine, made.what, made.reason, true)
+    this.#isStored = made.outcome !== 'new'
     this.#isUnderEarlierId = made.outcome === 'earlier'
     this.#advice = whole?.advice ?? ''
-    tally.count(this.#isThere ? 'conversations there' : 'conversations new')
-    tally.kept(kept)
+    tally.count(this.#isStored ? 'conversations found' : 'conversations new')
+    tally.countRelocated(relocated)
   }
 
-  async #record(step: RecordStep, place: Place): Promise<void> {
+  async #record(step: RecordStep, sourceLine: SourceLine): Promise<void> {
     const { tally } = this.#options
-    const { exported, audio, report, kept } = step
+    const { exported, audio, report, relocated } = step
     if (this.#isUnderEarlierId) return tally.count('turns replayed')
     const seq = exported?.[0]?.seq
-    if (this.#isGap(seq, place)) return
-    const outcome = await this.#turns.recordOrFind(step, this.#isThere)
+    if (this.#isGap(seq, sourceLine)) return
+    const outcome = await this.#turns.recordOrFind(step, this.#isStored)
     if ('refusal' in outcome) {
       const { refusal } = outcome
-      return this.#stop(place, `turns: ${refusal.code}`, this.#reasonOf(step, refusal))
+      return this.#stop(sourceLine, `turns: ${refusal.code}`, this.#refusalText(step, refusal))
     }
     const { messages, replayed } = outcome
     tally.count(replayed ? 'turns replayed' : 'turns new')
-    tally.kept(kept)
+    tally.countRelocated(relocated)
     if (exported !== undefined && seq !== undefined)
-      this.#placed(seq, exported.length, messages[0]?.seq)
+      this.#noteSeq(seq, exported.length, messages[0]?.seq)
     else if (step.seq !== undefined && messages[0]?.seq !== step.seq) tally.count('turns moved')
-    await this.#laterOf(messages.at(-1), audio, report, place)
+    await this.#applyLaterChanges(messages.at(-1), audio, report, sourceLine)
   }
 
-  #reasonOf({ seq }: RecordStep, { code, message }: Refusal): string {
+  #refusalText({ seq }: RecordStep, { code, message }: Refusal): string {
     const { id } = this.#options
     if (code === 'no answer') return message
     return code === 'idempotency-conflict' && seq !== undefined
-      ? `conversation ${id} was imported with another message ${seq} than this line has (${code}): nothing was added from there on. ${this.#advice}`
+      ? `message ${seq} of conversation ${id} was imported before with other content than this line has (${code}): nothing was added from there on. ${this.#advice}`
       : `conversation ${id}: ${message}`
   }
 
-  async #seat(seq: number, key: string, place: Place): Promise<void> {
-    if (!this.#isGap(seq, place)) this.#placed(seq, 1, await this.#speech.open(key, undefined))
+  async #seat(seq: number, key: string, sourceLine: SourceLine): Promise<void> {
+    if (!this.#isGap(seq, sourceLine))
+      this.#noteSeq(seq, 1, await this.#speech.open(key, undefined))
   }
 
-  async #half(step: Step & { do: 'half' }, place: Place): Promise<void> {
+  async #half(step: Step & { do: 'half' }, sourceLine: SourceLine): Promise<void> {
     const { seq, key, halves, audio, report } = step
-    if (this.#isGap(seq, place)) return
-    let there = halves.user === undefined ? undefined : await this.#speech.open(key, halves.user.at)
+    if (this.#isGap(seq, sourceLine)) return
+    let storedSeq =
+      halves.user === undefined ? undefined : await this.#speech.open(key, halves.user.at)
     const turn = await this.#speech.complete(step)
-    if (turn === null) return this.#stop(place, 'turns: no answer', 'the answer has no parts')
+    if (turn === null) return this.#stop(sourceLine, 'turns: no answer', 'the answer has no parts')
     const { messages, replayed } = turn
-    there ??= messages.find(({ role }) => role === 'ai')?.seq
+    storedSeq ??= messages.find(({ role }) => role === 'ai')?.seq
     this.#options.tally.count(replayed ? 'turns replayed' : 'turns new')
-    this.#placed(seq, 1, there)
-    await this.#laterOf(messages.at(-1), audio, report, place)
+    this.#noteSeq(seq, 1, storedSeq)
+    await this.#applyLaterChanges(messages.at(-1), audio, report, sourceLine)
   }
 
-  /** What may have come to an answer after it was recorded. */
-  async #laterOf(
-    now: Message | undefined,
+  /** Brings the audio and the interruption that an answer got after it was recorded. */
+  async #applyLaterChanges(
+    stored: Message | undefined,
     audio: Audio | undefined,
     report: Report | undefined,
-    place: Place,
+    sourceLine: SourceLine,
   ): Promise<void> {
     if (report !== undefined) await this.#speech.report(report)
     if (audio === undefined) return
-    if (isDeepStrictEqual([now?.ttsAudioUrls, now?.segmentId], [audio.urls, audio.segmentId]))
-      this.#attachments.carry(audio)
-    else await this.#tryAudio(place, () => this.#attach(audio))
+    if (isDeepStrictEqual([stored?.ttsAudioUrls, stored?.segmentId], [audio.urls, audio.segmentId]))
+      this.#attachments.noteCarrier(audio)
+    else await this.#tryAudio(sourceLine, () => this.#attach(audio))
   }
 
   async #segment(segmentId: string): Promise<void> {
@@ -174,7 +188,7 @@ export class ConversationImport {
     const { isNew } = await withNovelty((options) =>
       rest.createSegment(id, { id: segmentId }, options),
     )
-    tally.count(isNew ? 'segments new' : 'segments there')
+    tally.count(isNew ? 'segments new' : 'segments found')
   }
 
   async #attach(audio: Audio): Promise<void> {
@@ -186,54 +200,61 @@ export class ConversationImport {
     tally.count('audio')
   }
 
-  /** Audio has no order that a refusal could break: the rest goes on. */
-  async #tryAudio(place: Place, attaching: () => Promise<void>): Promise<void> {
+  /**
+   * Attaches audio and reports a refusal. The import continues, because audio has no order to keep.
+   */
+  async #tryAudio(sourceLine: SourceLine, attaching: () => Promise<void>): Promise<void> {
     const { id, tally } = this.#options
     try {
       await attaching()
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal === undefined) throw error
-      tally.refused(place, `audio: ${refusal.code}`, `conversation ${id}: ${refusal.message}`)
+      tally.reportRefusal(
+        sourceLine,
+        `audio: ${refusal.code}`,
+        `conversation ${id}: ${refusal.message}`,
+      )
     }
   }
 
-  async #end(messages: number, place: Place): Promise<void> {
+  async #end(messages: number, sourceLine: SourceLine): Promise<void> {
     const { id, tally, allowGaps } = this.#options
     await this.#segmentAudio.close((at, giving) => this.#tryAudio(at, giving))
     if (messages !== this.#nextSeq - 1 && !allowGaps)
-      tally.refused(
-        place,
+      tally.reportRefusal(
+        sourceLine,
         'conversations: messages are missing',
-        `conversation ${id} has ${messages} messages, and ${this.#nextSeq - 1} were there to import`,
+        `conversation ${id} had ${messages} messages when it was exported, but the file has only ${this.#nextSeq - 1}`,
       )
   }
 
-  #withdraw(place: Place): void {
+  #withdraw(sourceLine: SourceLine): void {
     this.#stop(
-      place,
+      sourceLine,
       'conversations: erased while they were exported',
-      `conversation ${this.#options.id} was erased at its source: erase what was imported of it`,
+      `conversation ${this.#options.id} was erased during its export: erase what was imported of it`,
     )
   }
 
-  #isGap(seq: number | undefined, place: Place): boolean {
+  #isGap(seq: number | undefined, sourceLine: SourceLine): boolean {
     if (seq === undefined || seq <= this.#nextSeq || this.#options.allowGaps) return false
     this.#stop(
-      place,
-      'turns: one before them is missing',
-      `message ${this.#nextSeq} of conversation ${this.#options.id} is missing before this one, ${seq}`,
+      sourceLine,
+      'turns: an earlier turn is missing',
+      `message ${this.#nextSeq} of conversation ${this.#options.id} is missing before message ${seq}: add its line, or use --allow-gaps`,
     )
     return true
   }
 
-  #placed(seq: number, count: number, there: number | undefined): void {
+  /** Counts the turn as moved if the service stored it at another `seq` than the export has. */
+  #noteSeq(seq: number, count: number, storedSeq: number | undefined): void {
     this.#nextSeq = Math.max(this.#nextSeq, seq + count)
-    if (there !== seq) this.#options.tally.count('turns moved')
+    if (storedSeq !== seq) this.#options.tally.count('turns moved')
   }
 
-  #stop(place: Place, what: string, reason: string, isLine = false): void {
+  #stop(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {
     this.#isStopped = true
-    this.#options.tally.refused(place, what, reason, isLine)
+    this.#options.tally.reportRefusal(sourceLine, what, reason, isLine)
   }
 }

@@ -1,75 +1,82 @@
-/** Files of JSON Lines -> conversations of a running service, in constant memory. */
+/** Imports files of JSON Lines into a running service, in constant memory. */
 import type { Rest } from '../../client/client.ts'
 import { LineProblem } from '../formats/steps.ts'
 import { readDocuments } from '../lines/documents.ts'
 import { type Line, readLines } from '../lines/lines.ts'
 import type { Progress } from '../progress.ts'
 import { BlockReader, type BlockSettings, type ImportFile } from './block-reader.ts'
+import { ConcurrentImports } from './concurrent-imports.ts'
 import { ConversationImport } from './conversation-import.ts'
-import { ImportLanes } from './import-lanes.ts'
 import { LineIdentities } from './line-identities.ts'
-import type { Place, Tally } from './tally.ts'
+import type { SourceLine, Tally } from './tally.ts'
 
 export type ImportSettings = BlockSettings & {
+  /** Number of conversations imported at once. */
   readonly concurrency: number
+  /** Longest allowed line, in bytes. */
   readonly lineBytesMax: number
+  /** Whether turns after a missing turn of an export are recorded. */
   readonly allowGaps: boolean
 }
 
 type Tools = { readonly rest: Rest; readonly tally: Tally; readonly progress: Progress }
 
+/**
+ * Imports files one after the other. Refused lines and turns are reported to `tally`. A problem
+ * that ends the import, such as a service that cannot be reached, is thrown.
+ */
 export async function importFiles(
   files: readonly ImportFile[],
   settings: ImportSettings,
   { rest, tally, progress }: Tools,
 ): Promise<void> {
   const { allowGaps, concurrency, lineBytesMax } = settings
-  const lanes = new ImportLanes(
+  const imports = new ConcurrentImports(
     { conversations: concurrency, waitingBytesMax: 2 * lineBytesMax },
-    ({ conversationId: id, goesOn: needsEnd }) =>
+    ({ conversationId: id, continues: needsEnd }) =>
       new ConversationImport({ id, needsEnd, rest, tally, allowGaps }),
   )
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? Number.NaN), 0)
   const identities = new LineIdentities()
-  let read = 0
+  let bytesRead = 0
   for (const file of files) {
     const reader = new BlockReader(file, settings, { identities, tally })
     for await (const line of readDocuments(readLines(file.open(), lineBytesMax), lineBytesMax)) {
       tally.count('lines')
-      read += line.bytes + 1
-      progress.update(Number.isNaN(bytes) ? undefined : read / bytes, progressText(tally))
-      const place: Place = { file: file.name, line: line.number }
+      bytesRead += line.bytes + 1
+      progress.update(Number.isNaN(bytes) ? undefined : bytesRead / bytes, progressText(tally))
+      const sourceLine: SourceLine = { file: file.name, line: line.number }
       try {
-        await pushLine(line, place, { reader, lanes, tally })
+        await pushLine(line, sourceLine, { reader, imports, tally })
       } catch (error) {
         if (!(error instanceof LineProblem)) throw error
-        tally.failed(place, error.message)
+        tally.reportFailure(sourceLine, error.message)
       }
     }
   }
-  await lanes.finish()
+  await imports.finish()
 }
 
 async function pushLine(
   line: Line,
-  place: Place,
+  sourceLine: SourceLine,
   {
     reader,
-    lanes,
+    imports,
     tally,
-  }: { readonly reader: BlockReader; readonly lanes: ImportLanes; readonly tally: Tally },
+  }: { readonly reader: BlockReader; readonly imports: ConcurrentImports; readonly tally: Tally },
 ): Promise<void> {
   const block = reader.blockOf(line)
-  if (block.strangeTimes !== undefined) tally.strangeTimes(place, block.strangeTimes)
-  if (!block.begins && lanes.current() !== block.conversationId)
+  if (block.unusedTimes !== undefined) tally.countUnusedTimes(sourceLine, block.unusedTimes)
+  if (!block.begins && imports.current() !== block.conversationId)
     throw new LineProblem(
-      `belongs to conversation ${block.conversationId}, whose first line is not before it`,
+      `belongs to conversation ${block.conversationId}, but does not follow its \`conversation\` line`,
     )
-  await lanes.push(block, place, line.bytes)
+  await imports.push(block, sourceLine, line.bytes)
 }
 
 function progressText(tally: Tally): string {
-  const conversations = tally.of('conversations new', 'conversations there').toLocaleString('en')
-  const turns = tally.of('turns new', 'turns replayed').toLocaleString('en')
+  const conversations = tally.total('conversations new', 'conversations found').toLocaleString('en')
+  const turns = tally.total('turns new', 'turns replayed').toLocaleString('en')
   return `${conversations} conversations, ${turns} turns`
 }

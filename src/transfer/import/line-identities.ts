@@ -1,6 +1,6 @@
 /**
- * Derives the conversation id of each line. Within one run no two lines get the same one: a line that
- * repeats an earlier id is refused, and equal lines without an id are numbered.
+ * Derives the conversation id of each line. Within one run no two lines get the same id: a line
+ * that repeats an earlier id is refused, and equal lines without an id are numbered.
  */
 
 import { conversationIdOf } from '../formats/derived-ids.ts'
@@ -10,9 +10,9 @@ import { IdTable } from '../lines/id-table.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
 
 export type LineSource = {
-  /** What ids are derived from. */
+  /** The text that ids are derived from. */
   readonly source: string
-  /** Whether a user chose it: then earlier imports may have used it, too. */
+  /** Whether the user chose the source. Earlier versions of Turnlog may then have used it, too. */
   readonly isChosen: boolean
   readonly file: string
 }
@@ -23,9 +23,9 @@ const idCharactersMax = 100
 const linesMax = 2 ** 32
 
 export class LineIdentities {
-  /** The line of each conversation id, as file number and line number in one double. */
-  readonly #seen = new IdTable()
-  /** How many lines without an id were equal, by the id of the first one. */
+  /** The line of each conversation id: file number and line number in one double. */
+  readonly #lines = new IdTable()
+  /** The number of equal lines without an id, by the conversation id of the first one. */
   readonly #repeats = new IdTable()
   readonly #files: string[] = []
   #current: LineSource = { source: '', isChosen: true, file: '' }
@@ -37,9 +37,9 @@ export class LineIdentities {
   }
 
   /**
-   * `members`: where the format has ids; the first that holds one counts. Throws a `LineProblem` for
-   * an id that an earlier line of this run has, whatever became of that line, and for one that is no
-   * text and no whole number.
+   * Returns the identity of a line. `members` names the members in which the format has ids; the
+   * first one with an id counts. Throws a `LineProblem` if an earlier line of this run has the same
+   * id, even if that line was refused, and if the id is neither a text nor a whole number.
    */
   of(json: SourcedJson, text: string, number: number, members: readonly string[]): LineIdentity {
     const name = nameIn(json, members)
@@ -58,22 +58,22 @@ export class LineIdentities {
   }
 
   #take(conversationId: string, id: string, number: number): void {
-    const before = this.#seen.get(conversationId)
-    if (before === undefined) {
-      this.#seen.set(conversationId, (this.#files.length - 1) * linesMax + number)
+    const earlier = this.#lines.get(conversationId)
+    if (earlier === undefined) {
+      this.#lines.set(conversationId, (this.#files.length - 1) * linesMax + number)
       return
     }
-    const file = this.#files[Math.floor(before / linesMax)]
+    const file = this.#files[Math.floor(earlier / linesMax)]
     const where = file === this.#current.file ? '' : ` of ${file}`
     throw new LineProblem(
-      `has the id of line ${before % linesMax}${where}, ${JSON.stringify(id.slice(0, idCharactersMax))}: nothing of it was imported, for one id is one conversation`,
+      `has the same id as line ${earlier % linesMax}${where}, ${JSON.stringify(id.slice(0, idCharactersMax))}: this line was not imported, because one id names one conversation`,
     )
   }
 }
 
 /**
- * A number is taken by its source text: `1` and `"1"` are one id, `1.0` is none. Null counts as absent;
- * MongoDB's `{ "$oid" }` is its text.
+ * Finds the id of a line. A number counts by its source text: `1` and `"1"` are one id, and `1.0`
+ * is refused. Null counts as absent. MongoDB's `{ "$oid" }` counts as its text.
  */
 function nameIn(json: SourcedJson, members: readonly string[]): LineName | undefined {
   const { value } = json
@@ -86,11 +86,11 @@ function nameIn(json: SourcedJson, members: readonly string[]): LineName | undef
   if (/^(?:0|-?[1-9]\d*)$/.test(text)) return { member, id: text }
   const shown = typeof id === 'number' ? `the number ${text}` : JSON.stringify(id)
   throw new LineProblem(
-    `/${member} is ${shown.slice(0, idCharactersMax).toWellFormed()}: an id is a text or a whole number`,
+    `/${member} is ${shown.slice(0, idCharactersMax).toWellFormed()}: an id must be a text or a whole number`,
   )
 }
 
-/** The text of MongoDB's `{ "$oid" }`; any other value as it is. */
+/** Returns the text of MongoDB's `{ "$oid" }`, and any other value unchanged. */
 function textOf(id: unknown): unknown {
   if (!isJson(id)) return id
   const { $oid: text } = id

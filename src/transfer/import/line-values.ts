@@ -1,4 +1,6 @@
-/** Finds values of a line that the service cannot store unchanged, each with its JSON Pointer. */
+/**
+ * Finds the values of a line that the service cannot store unchanged, each with its JSON Pointer.
+ */
 import {
   escapePointer,
   type InexactNumber,
@@ -10,28 +12,32 @@ import { isTimeName, isUsableTime } from '../formats/message-times.ts'
 import { LineProblem } from '../formats/steps.ts'
 import type { SourcedJson } from '../lines/sourced-json.ts'
 
-/** A line may nest as deep as `limits.jsonDepthMax` can be set to. */
+/** The problem of a line that nests deeper than the highest possible `limits.jsonDepthMax`. */
 export const tooDeep = (): LineProblem =>
   new LineProblem(`nests deeper than ${jsonBounds.levels} levels`)
 
-/** The maximum of places that a message names, and of characters of each. */
-const placesMax = 3
-const placeCharactersMax = 200
+/** Maximum number of values that one message names. */
+const findingsMax = 3
+/** Maximum length of a pointer in a message, in characters. */
+const pointerCharactersMax = 200
 
-/** Places of times: members of a line, of its messages, and of the metadata of either. */
-const timePlace = /^(?:(?:\/body)?\/(?:messages|input|output|turns)\/\d+)?(?:\/metadata)?\/[^/]+$/
+/** Pointers of times: members of a line, of its messages, and of the metadata of either. */
+const timePointer = /^(?:(?:\/body)?\/(?:messages|input|output|turns)\/\d+)?(?:\/metadata)?\/[^/]+$/
 
 export type ValueOptions = {
-  /** The member that holds the line's id, if it has one: an id is read from the text, so it may be long. */
+  /**
+   * The member with the line's id. It may be a long number, because the id is read from the source
+   * text.
+   */
   readonly idMember: string | undefined
-  /** Whether the format is one of other libraries, which may write times in nanoseconds. */
+  /** Whether the format comes from other libraries, which may write times in nanoseconds. */
   readonly hasTimes: boolean
 }
 
 /**
- * Throws a `LineProblem` that names NUL, lone surrogates and numbers that JavaScript cannot hold. A
- * time in nanoseconds that a double cannot hold is replaced, in the value, by a string of its digits.
- * Returns how many were replaced.
+ * Throws a `LineProblem` that names each NUL, each lone surrogate and each number that JavaScript
+ * cannot hold. A time in nanoseconds that a double cannot hold is replaced in `value` by a string
+ * of its digits. Returns the number of replaced times.
  */
 export function checkValues(
   { value }: SourcedJson,
@@ -52,20 +58,22 @@ export function checkValues(
     }
   }
   if (found.length === 0) return digits
-  const places = found
-    .slice(0, placesMax)
-    .map(([pointer, reason]) => `${pointer.slice(0, placeCharactersMax).toWellFormed()} ${reason}`)
-  const more = found.length > placesMax ? [`and ${found.length - placesMax} more`] : []
-  throw new LineProblem([...places, ...more].join('; '))
+  const reasons = found
+    .slice(0, findingsMax)
+    .map(
+      ([pointer, reason]) => `${pointer.slice(0, pointerCharactersMax).toWellFormed()} ${reason}`,
+    )
+  const more = found.length > findingsMax ? [`and ${found.length - findingsMax} more`] : []
+  throw new LineProblem([...reasons, ...more].join('; '))
 }
 
-type Place = [pointer: string, reason: string]
+type Finding = [pointer: string, reason: string]
 
-function unstorable(line: unknown): Place[] {
-  const found: Place[] = []
+function unstorable(line: unknown): Finding[] {
+  const found: Finding[] = []
   const walk = (value: unknown, pointer: string) => {
     if (typeof value === 'string' && !isStorable(value))
-      found.push([pointer, 'holds NUL or a lone surrogate, which cannot be stored'])
+      found.push([pointer, 'contains NUL or a lone surrogate, which cannot be stored'])
     if (typeof value !== 'object' || value === null) return
     for (const [name, item] of Object.entries(value)) {
       if (!isStorable(name)) found.push([pointer, 'has a member whose name cannot be stored'])
@@ -79,15 +87,15 @@ function unstorable(line: unknown): Place[] {
 function reasonOf({ source, isInfinite }: InexactNumber): string {
   const shown = source.length > 40 ? `${source.slice(0, 40)}…` : source
   return isInfinite
-    ? `is ${shown}, which is beyond the range of a double`
-    : `is the integer ${shown}, which cannot be kept exactly: it would become ${Number(source)}`
+    ? `is ${shown}, which is outside the range of a double`
+    : `is the integer ${shown}, which JavaScript cannot hold exactly: it would become ${Number(source)}`
 }
 
 const nameIn = (pointer: string) => pointer.slice(pointer.lastIndexOf('/') + 1)
 
-/** The object that holds the number, if the number is a time; else undefined. */
+/** Returns the object that holds the number, or undefined if the number is not a time. */
 function timeHolder(line: unknown, { pointer, source }: InexactNumber): object | undefined {
-  const isTime = timePlace.test(pointer) && isTimeName(nameIn(pointer))
+  const isTime = timePointer.test(pointer) && isTimeName(nameIn(pointer))
   if (!isTime || !isUsableTime(source)) return undefined
   let holder = line
   for (const name of pointer.split('/').slice(1, -1))

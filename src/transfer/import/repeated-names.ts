@@ -1,35 +1,42 @@
-/** Refuses a name that occurs twice in one object of a line: `JSON.parse` would drop the first member. */
+/**
+ * Refuses a line in which an object has two members of one name: `JSON.parse` would drop the first
+ * one.
+ */
 import { escapePointer } from '../../conversation/wire/json/exact-numbers.ts'
 import { countMembers, endOfString } from '../../conversation/wire/json/json-scan.ts'
 import { LineProblem } from '../formats/steps.ts'
 
 /**
- * Throws a `LineProblem` with the first such name and its object. `members`: how many members the parsed
- * text has; only a text that has more is searched.
+ * Throws a `LineProblem` with the first repeated name and the pointer of its object. `members` is
+ * the number of members of the parsed text. Only a text with more members is searched.
  */
 export function refuseRepeated(text: string, members: number): void {
   if (countMembers(text) === members) return
   const found = repeatedName(text)
   if (found === undefined) return
   const { name, pointer } = found
-  const place = pointer === '' ? '' : ` at ${shown(pointer)}`
-  throw new LineProblem(`a name stands twice in one object: \`${shown(name)}\`${place}`)
+  const object = pointer === '' ? 'one object' : `the object at ${shown(pointer)}`
+  throw new LineProblem(`has two members named \`${shown(name)}\` in ${object}`)
 }
 
 const charactersMax = 200
 
-/** Escapes as JSON does: a name may hold line ends or control codes of a terminal. */
+/** Escapes a name as JSON does, because it may hold line ends or control codes of a terminal. */
 const shown = (text: string) => JSON.stringify(text.slice(0, charactersMax)).slice(1, -1)
 
+/** An object or array whose end is not read yet. */
 type Open = {
   readonly pointer: string
-  /** The names of an object so far; undefined in an array. */
+  /** The names of an object that were read so far, undefined in an array. */
   readonly names: Set<string> | undefined
-  /** The name or index of the member that is read. */
+  /** The name or index of the member that is being read. */
   at: string | number
 }
 
-/** The text must be JSON. Names are compared as they are read: `a` and `\u0061` are one. */
+/**
+ * Finds a repeated name in a JSON text. Names are compared unescaped: `a` and `\u0061` are one
+ * name.
+ */
 function repeatedName(text: string): { name: string; pointer: string } | undefined {
   const around: Open[] = []
   const open = (names: Set<string> | undefined) => {
@@ -59,7 +66,7 @@ function repeatedName(text: string): { name: string; pointer: string } | undefin
   return undefined
 }
 
-/** Only a name is a string with a colon behind it. */
+/** Matches the colon after a string, by which a name differs from a value. */
 const colonBehind = /[ \t\n\r]*:/y
 
 function isBeforeColon(text: string, quoteAt: number): boolean {

@@ -1,10 +1,10 @@
-/** Seats, halves, reports and voice sessions of one conversation, by the routes of speech. */
+/** Imports the seats, halves, interruptions and voice sessions of one conversation. */
 import type { Rest } from '../../client/client.ts'
 import type { CompletedTurn } from '../../conversation/wire/voice-schemas.ts'
 import type { Report, Step } from '../formats/steps.ts'
 import { refusalOf } from '../service-client.ts'
 
-/** Every method fails with what the service refuses. */
+/** Every method rejects with the problem of the service if the service refuses the request. */
 export class SpeechImport {
   readonly #rest: Rest
   readonly #conversationId: string
@@ -14,19 +14,25 @@ export class SpeechImport {
     this.#conversationId = conversationId
   }
 
-  /** Opens a seat; resolves with the `seq` that it has in the service. */
+  /** Opens a seat, and resolves with the `seq` that the service gave it. */
   async open(key: string, at: string | undefined): Promise<number> {
     const body = at === undefined ? {} : { at }
     return (await this.#rest.openTurn(this.#conversationId, key, body)).seq
   }
 
-  /** Null: the half has no responses, and nothing was written. */
+  /**
+   * Fills a half of a turn. Resolves with null if the half has no responses: nothing was written
+   * then.
+   */
   complete({ halves, key }: Step & { do: 'half' }): Promise<CompletedTurn | null> {
     return this.#rest.completeTurn(this.#conversationId, key, halves)
   }
 
-  /** The turn as it stands, where its human half was imported before; else undefined. */
-  async goOn(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
+  /**
+   * Adds the answer to a human half that an earlier import brought to a seat. Resolves with the
+   * turn, or with undefined if no such seat exists.
+   */
+  async completeSeat(step: Step & { do: 'record' }): Promise<CompletedTurn | null | undefined> {
     const { turn, seatKey } = step
     if (seatKey === undefined) return undefined
     const { assistant, segment } = turn
@@ -39,14 +45,16 @@ export class SpeechImport {
     }
   }
 
+  /** Reports an interruption: what the listener heard of an AI message. */
   async report({ messageId, heard, at }: Report): Promise<void> {
     await this.#rest.interrupt(this.#conversationId, messageId, { heard, at })
   }
 
+  /** Starts a voice session, and ends it if it had ended. */
   async session({ body, hasEnded }: Step & { do: 'voiceSession' }): Promise<void> {
     try {
       const { id } = await this.#rest.startVoiceSession(this.#conversationId, body)
-      // A second try is safe: a session that has ended is refused, and that is the aim.
+      // A resent end is safe: the service refuses it if the session has ended, which is the goal.
       if (hasEnded) await this.#rest.endVoiceSession(this.#conversationId, id, { resend: true })
     } catch (error) {
       if (refusalOf(error)?.code !== 'voice-session-ended') throw error

@@ -1,86 +1,94 @@
-/** Counts what an import did, and names what it could not do by file and line. */
-import type { StrangeTimes } from '../formats/message-times.ts'
-import type { Kept } from '../formats/steps.ts'
+/** Counts the results of an import, and reports each failure with its file and line. */
+import type { UnusedTimes } from '../formats/message-times.ts'
+import type { RelocatedCounts } from '../formats/steps.ts'
 
-/** The line that a step came from. */
-export type Place = { readonly file: string; readonly line: number }
+/** The file and line number that a step came from. */
+export type SourceLine = { readonly file: string; readonly line: number }
 
 export type Counter =
   | 'conversations new'
-  | 'conversations there'
+  | 'conversations found'
   | 'turns new'
   | 'turns replayed'
   | 'turns moved'
   | 'segments new'
-  | 'segments there'
+  | 'segments found'
   | 'audio'
   | 'lines'
 
 export class Tally {
   readonly #say: (line: string) => void
   readonly #counts = new Map<Counter, number>()
-  readonly #kept = new Map<string, number>()
+  readonly #relocated = new Map<string, number>()
   readonly #refusals = new Map<string, number>()
   #failures = 0
-  #strangeTimes = 0
-  #strangeExample = ''
-  #held = 0
+  #unusedTimes = 0
+  #unusedExample = ''
+  #skipped = 0
 
-  /** `say` gets a line for each thing that goes wrong, when it does. */
+  /** `say` is called with one line for each failure as soon as it happens. */
   constructor(say: (line: string) => void) {
     this.#say = say
   }
 
+  /** Counts the conversations, turns or lines of one kind. */
   count(what: Counter): void {
     add(this.#counts, what)
   }
 
-  of(...counters: readonly Counter[]): number {
+  /** Returns the sum of some counters. */
+  total(...counters: readonly Counter[]): number {
     return counters.reduce((sum, what) => sum + (this.#counts.get(what) ?? 0), 0)
   }
 
-  kept(kept: Kept): void {
-    for (const [what, n] of kept) add(this.#kept, what, n)
+  /** Adds to the counts of values that were stored in another place than their own. */
+  countRelocated(counts: RelocatedCounts): void {
+    for (const [what, n] of counts) add(this.#relocated, what, n)
   }
 
-  /** A line that cannot be used. */
-  failed(place: Place, reason: string): void {
+  /** Reports a line that cannot be used. */
+  reportFailure(sourceLine: SourceLine, reason: string): void {
     this.#failures += 1
-    this.#say(`${at(place)}: ${reason}`)
+    this.#say(`${at(sourceLine)}: ${reason}`)
   }
 
-  /** What the service, or the order of things, does not allow. `isLine`: nothing of the line was recorded. */
-  refused(place: Place, what: string, reason: string, isLine = false): void {
+  /**
+   * Reports a refusal of the service or of the import. The summary counts refusals by `what`.
+   * `isLine` is true if nothing of the line was recorded.
+   */
+  reportRefusal(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {
     if (isLine) this.#failures += 1
     add(this.#refusals, what)
-    this.#say(`${at(place)}: ${reason}`)
+    this.#say(`${at(sourceLine)}: ${reason}`)
   }
 
-  /** What a user should know, and what is no failure. */
-  noted(place: Place, text: string): void {
-    this.#say(`${at(place)}: ${text}`)
+  /** Reports something that the user should know and that is not a failure. */
+  reportNote(sourceLine: SourceLine, text: string): void {
+    this.#say(`${at(sourceLine)}: ${text}`)
   }
 
-  /** Times that were found and not understood. */
-  strangeTimes(place: Place, { count, example = '' }: StrangeTimes): void {
-    this.#strangeTimes += count
-    if (count > 0 && this.#strangeExample === '') this.#strangeExample = `${example}, ${at(place)}`
+  /** Counts times that were found but could not be read. */
+  countUnusedTimes(sourceLine: SourceLine, { count, example = '' }: UnusedTimes): void {
+    this.#unusedTimes += count
+    if (count > 0 && this.#unusedExample === '')
+      this.#unusedExample = `${example}, ${at(sourceLine)}`
   }
 
-  /** A step that was not tried, because an earlier one of its conversation was refused. */
-  held(): void {
-    this.#held += 1
+  /** Counts a step that was skipped, because an earlier step of its conversation was refused. */
+  countSkipped(): void {
+    this.#skipped += 1
   }
 
-  /** Whether everything went well. */
-  clean(): boolean {
-    return this.#failures + this.#held + this.#refusals.size === 0
+  /** Returns true if nothing failed, was refused or was skipped. */
+  isClean(): boolean {
+    return this.#failures + this.#skipped + this.#refusals.size === 0
   }
 
+  /** Returns the counts as a table for the terminal. */
   summary(): string {
     const rows = [
-      ['lines read', number(this.of('lines'))],
-      this.#newAndThere('conversations', 'conversations new', 'conversations there'),
+      ['lines read', number(this.total('lines'))],
+      this.#newAndThere('conversations', 'conversations new', 'conversations found'),
       this.#newAndThere('turns', 'turns new', 'turns replayed'),
       ...this.#optionalRows(),
       ['failed lines', number(this.#failures)],
@@ -89,33 +97,36 @@ export class Tally {
   }
 
   #newAndThere(name: string, made: Counter, found: Counter): Row {
-    const all = number(this.of(made, found))
-    return [name, `${all}  (${number(this.of(made))} new, ${number(this.of(found))} there before)`]
+    const all = number(this.total(made, found))
+    return [
+      name,
+      `${all}  (${number(this.total(made))} new, ${number(this.total(found))} already stored)`,
+    ]
   }
 
   /** The rows that only some imports have. */
   *#optionalRows(): Generator<Row> {
-    if (this.of('segments new', 'segments there') > 0)
-      yield this.#newAndThere('segments', 'segments new', 'segments there')
-    if (this.of('audio') > 0) yield ['audio attached', number(this.of('audio'))]
-    // Conversations are imported side by side, so the order of arrival tells nothing.
-    const inOrder = [...this.#kept].sort(([one], [other]) => (one < other ? -1 : 1))
+    if (this.total('segments new', 'segments found') > 0)
+      yield this.#newAndThere('segments', 'segments new', 'segments found')
+    if (this.total('audio') > 0) yield ['audio attached', number(this.total('audio'))]
+    // The rows are sorted: conversations are imported at once, so their order of arrival is random.
+    const inOrder = [...this.#relocated].sort(([one], [other]) => (one < other ? -1 : 1))
     for (const [what, n] of inOrder) yield ['kept', `${number(n)}  ${what}`]
-    if (this.#strangeTimes > 0)
+    if (this.#unusedTimes > 0)
       yield [
         'times not understood',
-        `${number(this.#strangeTimes)}  kept as they came, and not used: ${this.#strangeExample}`,
+        `${number(this.#unusedTimes)}  stored unchanged in the metadata, for example ${this.#unusedExample}`,
       ]
-    if (this.of('turns moved') > 0)
+    if (this.total('turns moved') > 0)
       yield [
         'moved',
-        `${number(this.of('turns moved'))}  turns stand at another seq: their conversation had turns of its own`,
+        `${number(this.total('turns moved'))}  turns have another seq than in the export: their conversation had other turns, or the file has gaps`,
       ]
     for (const [what, n] of this.#refusals) yield ['refused', `${number(n)}  ${what}`]
-    if (this.#held > 0)
+    if (this.#skipped > 0)
       yield [
         'not tried',
-        `${number(this.#held)}  turns and what belongs to them, after a refusal in their conversation: correct it and run again`,
+        `${number(this.#skipped)}  turns, segments and audio after a refusal in their conversation: correct its cause and run the import again`,
       ]
   }
 }
@@ -124,6 +135,6 @@ type Row = readonly [name: string, value: string]
 
 const add = <Key>(map: Map<Key, number>, key: Key, n = 1) => map.set(key, (map.get(key) ?? 0) + n)
 
-const at = ({ file, line }: Place): string => `${file}:${line}`
+const at = ({ file, line }: SourceLine): string => `${file}:${line}`
 
 const number = (n: number): string => n.toLocaleString('en')

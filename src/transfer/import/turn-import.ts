@@ -1,14 +1,14 @@
-/** Records the turns of one conversation, or finds them where they stand already. */
+/** Records the turns of one conversation, or finds the ones that are stored already. */
 import type { Rest } from '../../client/client.ts'
 import type { Message, RecordedTurn } from '../../conversation/wire/schemas.ts'
 import type { Step } from '../formats/steps.ts'
 import { type Refusal, refusalOf } from '../service-client.ts'
 import type { SpeechImport } from './speech-import.ts'
-import { standing } from './standing.ts'
+import { findStoredMessages } from './stored-turns.ts'
 
 export type RecordStep = Step & { do: 'record' }
 
-/** The turn's messages as they now stand, or why there are none. */
+/** The messages of a turn as they are stored now, or the reason why the turn was refused. */
 export type TurnOutcome =
   | { readonly messages: readonly Message[]; readonly replayed: boolean }
   | { readonly refusal: Refusal }
@@ -28,17 +28,22 @@ export class TurnImport {
     this.#speech = speech
   }
 
-  /** `mayHaveSeat`: whether an earlier import may have brought the turn's human half to a seat. */
+  /**
+   * Records a turn or finds it. `mayHaveSeat` is true if an earlier import may have brought the
+   * turn's human half to a seat.
+   */
   async recordOrFind(step: RecordStep, mayHaveSeat: boolean): Promise<TurnOutcome> {
     try {
-      const completed = mayHaveSeat ? await this.#speech.goOn(step) : undefined
+      const completed = mayHaveSeat ? await this.#speech.completeSeat(step) : undefined
       const turn = completed === undefined ? await this.#record(step) : completed
       return turn ?? withoutAnswer
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal === undefined) throw error
       const isTaken = refusal.code === 'idempotency-conflict' || refusal.code === 'id-taken'
-      const found = isTaken ? await standing(this.#rest, this.#conversationId, step) : undefined
+      const found = isTaken
+        ? await findStoredMessages(this.#rest, this.#conversationId, step)
+        : undefined
       return found === undefined ? { refusal } : { messages: found, replayed: true }
     }
   }
@@ -53,8 +58,8 @@ export class TurnImport {
 }
 
 /**
- * Repeats a write that is refused because its segment is missing, once the segment is made. A segment may
- * be named before its line, where it was made while the export ran.
+ * Runs a write. If it is refused because its segment is missing, creates the segment and repeats
+ * the write. A segment that was created while an export ran can be named before its line.
  */
 export async function withSegment<Result>(
   segmentId: string | null | undefined,

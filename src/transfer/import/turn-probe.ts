@@ -1,22 +1,26 @@
-/** Asks the service whether it would accept the largest turns of a line, before the import writes any of it. */
+/**
+ * Asks the service whether it accepts the largest turns of a line, before the import writes any of
+ * the line.
+ */
 import { Buffer } from 'node:buffer'
 import type { Rest } from '../../client/client.ts'
 import { newId } from '../../conversation/wire/ids.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import { type Refusal, refusalOf } from '../service-client.ts'
 
-/** Turns within all of these need no probe: the default limits of a service are higher. */
-const sure = { bytes: 4096, parts: 32, depth: 8 } as const
+/** Sizes up to which a turn needs no probe, because the default limits of a service are higher. */
+const safeSizes = { bytes: 4096, parts: 32, depth: 8 } as const
 
 /**
- * Why the service refuses a turn for what is in it; undefined where it refuses none. A turn is sent to
- * a conversation that does not exist: the service judges the body first, and records nothing.
+ * Resolves with the first refusal of a turn because of its content, or with undefined if there is
+ * none. Each turn is sent to a conversation that does not exist: the service checks the body first
+ * and records nothing.
  */
 export async function probeTurns(
   rest: Rest,
   turns: readonly NewTurn[],
 ): Promise<Refusal | undefined> {
-  for (const turn of doubtfulOf(turns)) {
+  for (const turn of turnsToProbe(turns)) {
     try {
       await rest.recordTurn(newId(), turn)
     } catch (error) {
@@ -28,17 +32,19 @@ export async function probeTurns(
   return undefined
 }
 
-/** The turn that is largest by each measure that the service has a limit for. */
-export function doubtfulOf(turns: readonly NewTurn[]): NewTurn[] {
+/**
+ * Returns the turns to probe: by each measure that the service has a limit for, the largest turn.
+ */
+export function turnsToProbe(turns: readonly NewTurn[]): NewTurn[] {
   const measured = turns.map((turn) => ({ turn, sizes: sizesOf(turn) }))
-  const doubtful = measured.filter(
+  const candidates = measured.filter(
     ({ sizes: [bytes = 0, parts = 0, depth = 0] }) =>
-      bytes > sure.bytes || parts > sure.parts || depth > sure.depth,
+      bytes > safeSizes.bytes || parts > safeSizes.parts || depth > safeSizes.depth,
   )
-  const [first] = doubtful
+  const [first] = candidates
   const measures = first === undefined ? [] : [...first.sizes.keys()]
   const largest = measures.flatMap((measure) =>
-    doubtful
+    candidates
       .toSorted((one, other) => (other.sizes[measure] ?? 0) - (one.sizes[measure] ?? 0))
       .slice(0, 1),
   )

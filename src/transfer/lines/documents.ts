@@ -2,45 +2,46 @@
 import type { Line } from './lines.ts'
 
 /**
- * If the first line is the start of a JSON document, and not a whole one, the file is read as a single
- * document of at most `bytesMax` bytes. If the file is not one either, its lines are yielded one by one.
- * A comma at the end of a line is cut.
+ * Reads a file as a single JSON document of at most `bytesMax` bytes if its first line starts a
+ * document without completing it. If the whole file is not a JSON document either, its lines are
+ * yielded one by one. A comma at the end of a line is cut.
  */
 export async function* readDocuments(
   lines: AsyncIterable<Line>,
   bytesMax: number,
 ): AsyncGenerator<Line> {
-  let held: Line[] | undefined
+  let documentLines: Line[] | undefined
   let bytes = 0
   let isFirst = true
 
   for await (const line of lines) {
-    if (isFirst && 'text' in line && beginsDocument(line.text)) held = []
+    if (isFirst && 'text' in line && beginsDocument(line.text)) documentLines = []
     isFirst = false
-    if (held === undefined) {
+    if (documentLines === undefined) {
       yield withoutComma(line)
       continue
     }
-    held.push(line)
+    documentLines.push(line)
     bytes += line.bytes + 1
     if (bytes <= bytesMax && 'text' in line) continue
-    // A file that starts with a bare bracket has no lines to import: reading on would report each of them.
-    const refusal = `is a JSON document over several lines and of more than ${bytesMax} bytes: raise --line-bytes, or write one conversation a line`
-    if (isBare(held[0])) return yield { ...firstOf(held), unusable: refusal }
-    for (const one of held) yield withoutComma(one)
-    held = undefined
+    // A file that starts with a bare bracket has no line to import: without this stop, each line
+    // would be reported.
+    const refusal = `is a JSON document of several lines and more than ${bytesMax} bytes: raise --line-bytes, or write one conversation per line`
+    if (isBare(documentLines[0])) return yield { ...firstOf(documentLines), unusable: refusal }
+    for (const one of documentLines) yield withoutComma(one)
+    documentLines = undefined
   }
-  if (held === undefined) return
-  const text = held.map((line) => ('text' in line ? line.text : '')).join('\n')
-  const first = firstOf(held)
+  if (documentLines === undefined) return
+  const text = documentLines.map((line) => ('text' in line ? line.text : '')).join('\n')
+  const first = firstOf(documentLines)
   if (isJsonText(text)) yield { ...first, bytes, text }
-  else if (isBare(held[0]))
+  else if (isBare(documentLines[0]))
     yield {
       ...first,
       unusable:
-        'begins a JSON document over several lines, and the file is not one: write one conversation a line, as `jq -c .` does',
+        'starts a JSON document of several lines, but the file as a whole is not valid JSON: write one conversation per line, as `jq -c .` does',
     }
-  else for (const line of held) yield withoutComma(line)
+  else for (const line of documentLines) yield withoutComma(line)
 }
 
 const firstOf = ([first]: readonly Line[]) => ({
@@ -56,7 +57,7 @@ const beginsDocument = (text: string) => /^[[{]/.test(text) && !isJsonText(cut(t
 const withoutComma = (line: Line): Line =>
   'text' in line ? { ...line, text: cut(line.text) } : line
 
-/** Without the comma that remains when the brackets around a list are removed. */
+/** Cuts the comma that remains at the end of a line when the brackets around a list are removed. */
 const cut = (text: string) => text.replace(/(?<=[}\]])\s*,$/, '')
 
 function isJsonText(text: string): boolean {

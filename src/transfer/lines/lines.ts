@@ -1,15 +1,21 @@
 /** Splits a stream of bytes of any length into lines of bounded length. */
 
-/** A line as text, or why it cannot be used. Blank lines are counted and not yielded. */
+/**
+ * A line with its text, or with the reason why it cannot be used. Blank lines are counted but not
+ * yielded.
+ */
 export type Line = {
-  /** Counts from 1. */
+  /** Line number in the file, from 1. */
   readonly number: number
   readonly bytes: number
 } & ({ readonly text: string } | { readonly unusable: string })
 
 const newline = 0x0a
 
-/** A line above the bound is skipped without being kept in memory; the lines after it are read. */
+/**
+ * Yields the lines of a file. A line of more than `bytesMax` bytes is skipped and never held in
+ * memory.
+ */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
   bytesMax: number,
@@ -17,23 +23,28 @@ export async function* readLines(
   const utf8 = new TextDecoder('utf-8', { fatal: true })
   let number = 1
   let bytes = 0
-  let held: Uint8Array[] = []
+  let pieces: Uint8Array[] = []
 
-  const hold = (piece: Uint8Array) => {
+  const append = (piece: Uint8Array) => {
     bytes += piece.byteLength
-    if (bytes <= bytesMax) held.push(piece)
-    else held = []
+    if (bytes <= bytesMax) pieces.push(piece)
+    else pieces = []
   }
   const end = (): Line | undefined => {
     const line = { number, bytes }
-    const pieces = held
+    const linePieces = pieces
     number += 1
     bytes = 0
-    held = []
+    pieces = []
     if (line.bytes > bytesMax)
-      return { ...line, unusable: `has ${line.bytes} bytes, and may have ${bytesMax} at most` }
+      return {
+        ...line,
+        unusable: `has ${line.bytes} bytes, more than the ${bytesMax} that --line-bytes allows`,
+      }
     try {
-      const text = utf8.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)).trim()
+      const text = utf8
+        .decode(linePieces.length === 1 ? linePieces[0] : Buffer.concat(linePieces))
+        .trim()
       return text === '' ? undefined : { ...line, text }
     } catch {
       return { ...line, unusable: 'is not UTF-8' }
@@ -45,14 +56,14 @@ export async function* readLines(
     for (;;) {
       const stop = chunk.indexOf(newline, start)
       if (stop === -1) break
-      hold(chunk.subarray(start, stop))
+      append(chunk.subarray(start, stop))
       start = stop + 1
       const line = end()
       if (line !== undefined) yield line
     }
-    if (start < chunk.byteLength) hold(chunk.subarray(start))
+    if (start < chunk.byteLength) append(chunk.subarray(start))
   }
-  // The last line may lack its newline.
+  // The last line may have no newline.
   const line = bytes > 0 ? end() : undefined
   if (line !== undefined) yield line
 }

@@ -1,8 +1,10 @@
-/** Parses JSON and remembers the literals of its numbers: `1.0` and `1` are the same value, but different ids. */
+/**
+ * Parses JSON and keeps the source text of its numbers: `1.0` and `1` are one value, but two ids.
+ */
 
 export type SourcedJson = {
   readonly value: unknown
-  /** How many members the objects of the value have. Of two members with one name, only the last one counts. */
+  /** Number of members of all objects in the value. Two members of one name count as one. */
   readonly members: number
   /** The source text of the number `holder[name]`. */
   numberText(holder: object, name: string): string
@@ -15,10 +17,13 @@ type Reviver = (
   context?: { readonly source?: string },
 ) => unknown
 
-/** Throws what `JSON.parse` throws: a `SyntaxError`, or a `RangeError` for some thousand levels of nesting. */
+/**
+ * Throws like `JSON.parse`: a `SyntaxError`, or a `RangeError` if the text nests some thousand
+ * levels deep.
+ */
 export function parseSourced(text: string): SourcedJson {
   const texts = new WeakMap<object, Map<string, string>>()
-  // The reviver sees the root as a member of an object around it.
+  // The reviver gets the root value as a member of an outer object, which is not counted.
   let members = -1
   const note: Reviver = function (name, value, context) {
     if (!Array.isArray(this)) members += 1

@@ -88,10 +88,10 @@ function fullTurn(conversationId: string): PreparedTurn {
 const options = { wait: false, lockTimeoutMs: 1000 }
 
 const ways: Record<string, (conversationId: string) => Promise<void>> = {
-  'a turn by itself': async (id) => {
+  'the call for one turn': async (id) => {
     await database.query(recordCall([fullTurn(id)], options))
   },
-  'turns at once': async (id) => {
+  'the call for a batch of turns': async (id) => {
     const filler = prepareTurn(
       localPrincipal,
       await newConversation(),
@@ -108,7 +108,7 @@ const ways: Record<string, (conversationId: string) => Promise<void>> = {
   'the rules for all turns': async (id) => {
     await database.query(batchCall([fullTurn(id)], false, options))
   },
-  'the halves of an opened turn': async (id) => {
+  'the completion of an opened turn': async (id) => {
     await database.query({
       text: `SELECT * FROM turnlog_open_v1(
         'default', $1::uuid, 'k', $2::uuid, now(), now() + interval '1 hour', 8, 1000)`,
@@ -144,7 +144,7 @@ test('every field of the list has a name on the wire', () => {
   expect(fields.filter(([column]) => !named.includes(column))).toEqual([])
 })
 
-test.each(Object.keys(ways))('the call of %s writes every field', async (name) => {
+test.each(Object.keys(ways))('every field of a message is written by %s', async (name) => {
   const id = await newConversation()
   await ways[name]?.(id)
   const columns = fields.map(

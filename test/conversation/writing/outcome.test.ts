@@ -60,7 +60,7 @@ describe('a connection cut between the commit and its answer', () => {
     expect(await texts(opened)).toEqual(['a', 'a', 'b', 'b'])
   })
 
-  test('a lost answer is an unknown outcome while the database is away, and a retry finds the turn', async () => {
+  test('a turn whose answer is lost has an unknown outcome while the database is away, and a retry finds it', async () => {
     await using opened = await proxied()
     const cuts = cutTheAnswer(opened.proxy)
     const away = opened.store.recordTurn(me, opened.id, turn('a'), 'k')

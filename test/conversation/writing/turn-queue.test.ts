@@ -148,7 +148,7 @@ describe('a conversation in the queue', () => {
     expect(sent(queue)).toMatchObject({ wait: true, turns: [one, two, three] })
   })
 
-  test('a third locked conversation goes into an ordinary batch after lookAgain', () => {
+  test('a locked conversation without a free waiting call goes into an ordinary batch after lookAgain', () => {
     const queue = queueWith()
     const turns = ['a', 'b', 'c'].map((c) => turnOf(c))
     add(queue, ...turns)

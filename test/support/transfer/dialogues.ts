@@ -1,16 +1,16 @@
-/** The real dialogues that lie beside the project, as turns. */
+/** Reads the real dialogues in the folder next to the project, as turns. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NewTurn } from '../../../src/conversation/wire/schemas.ts'
 
-/** `DIALOGUES` is another place than beside the project. */
+/** The folder of the dialogues. The environment variable `DIALOGUES` names another one. */
 const folder = process.env['DIALOGUES'] ?? join(import.meta.dir, '../../../../shared/data')
 
 export const dialogueFiles = ['sgd-dev.jsonl', 'crosswoz-zh.jsonl']
 
 export const dialoguePath = (file: string): string => join(folder, file)
 
-/** A clone without the data beside it tests everything else. */
+/** Whether the dialogues exist. Tests that need them are skipped if they do not. */
 export const dialoguesAreHere = dialogueFiles.every((file) => existsSync(dialoguePath(file)))
 
 export type Dialogue = {
@@ -24,7 +24,7 @@ export const readDialogues = (file: string): Dialogue[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
 
-/** A user utterance and the system utterance after it make one turn. */
+/** Makes one turn of each user utterance and the system utterance after it. */
 export function turnsOf(dialogue: Dialogue, split: (text: string) => string[]): NewTurn[] {
   const turns: NewTurn[] = []
   let user: string | undefined
@@ -46,6 +46,6 @@ export function turnsOf(dialogue: Dialogue, split: (text: string) => string[]): 
   return turns
 }
 
-/** Sentences, in English and in Chinese; joined they are the text again. */
+/** Splits an English or Chinese text into sentences. Joined, they are the same text. */
 export const sentences = (text: string): string[] =>
   text.match(/[^.?!。？！]*[.?!。？！]*\s*/gu)?.filter((one) => one !== '') ?? [text]

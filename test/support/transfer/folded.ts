@@ -1,14 +1,20 @@
-/** The lines of an export -> the conversation they tell of, as a reader of the format would. */
+/**
+ * Folds the lines of an export into the conversation that they describe, as a reader of the format
+ * does.
+ */
 import type { Message, Segment } from '../../../src/conversation/wire/schemas.ts'
 import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
 
-type Told = {
+type FoldedConversation = {
   readonly messages: readonly object[]
   readonly segments: readonly { readonly id: string }[]
 }
 
-/** A later line of a segment, or of audio, takes the place of an earlier one. */
-export function folded(lines: readonly ExportLine[]): Told {
+/**
+ * Folds lines. A later line of a segment replaces an earlier one, and so does a later line of
+ * audio.
+ */
+export function folded(lines: readonly ExportLine[]): FoldedConversation {
   const messages = new Map<string, object>()
   const segments = new Map<string, { id: string }>()
   const audio = new Map<string, unknown>()
@@ -39,8 +45,11 @@ export function folded(lines: readonly ExportLine[]): Told {
   }
 }
 
-/** What the API shows, in the same form. */
-export function toldBy(messages: readonly Message[], segments: readonly Segment[]): Told {
+/** Returns the messages and segments of the API in the same form. */
+export function foldedFromApi(
+  messages: readonly Message[],
+  segments: readonly Segment[],
+): FoldedConversation {
   return {
     messages: messages.map((message) => {
       const { conversationId: _, turnId: __, version: ___, content: ____, ...rest } = message

@@ -4,24 +4,27 @@ import { LineProblem } from '../../../src/transfer/formats/steps.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 import { contextOf } from './transfer.ts'
 
-export type Read = { create: NewConversation; turns: NewTurn[]; kept: Record<string, number> }
+export type Read = { create: NewConversation; turns: NewTurn[]; relocated: Record<string, number> }
 
-/** A line as steps; ids and keys are left out, for they are derived. */
+/**
+ * Reads a line into the parts of a conversation. Ids and keys are left out, because they are
+ * derived.
+ */
 export function read(line: unknown, split = (text: string) => [text]): Read {
   const json = parseSourced(JSON.stringify(line))
   const format = formatOf(json.value)
   if (format === undefined) throw new LineProblem('no format')
   const { steps } = format.read(json.value, contextOf(json, { ids: format.ids, split }))
-  const kept: Record<string, number> = {}
+  const relocated: Record<string, number> = {}
   const turns: NewTurn[] = []
   let create: NewConversation = {}
   for (const step of steps) {
     if (step.do !== 'create' && step.do !== 'record') throw new Error(step.do)
-    for (const [what, n] of step.kept) kept[what] = (kept[what] ?? 0) + n
+    for (const [what, n] of step.relocated) relocated[what] = (relocated[what] ?? 0) + n
     if (step.do === 'create') create = step.body
     else turns.push(step.turn)
   }
-  return { create, turns: turns.map(withoutIds), kept }
+  return { create, turns: turns.map(withoutIds), relocated }
 }
 
 export function withoutIds({ user, assistant, ...rest }: NewTurn): NewTurn {
@@ -31,15 +34,23 @@ export function withoutIds({ user, assistant, ...rest }: NewTurn): NewTurn {
   return { user: question, assistant: answer, ...rest }
 }
 
-export const a = (content: unknown, more: object = {}) => ({ role: 'assistant', content, ...more })
+/** An assistant message of a file. */
+export const assistant = (content: unknown, more: object = {}) => ({
+  role: 'assistant',
+  content,
+  ...more,
+})
 
 export type Json = Record<string, unknown>
 
-export const said = (text: string, metadata?: Json) => ({ text, ...(metadata && { metadata }) })
+/** The expected human half of a turn. */
+export const human = (text: string, metadata?: Json) => ({ text, ...(metadata && { metadata }) })
 
-export const answered = (responses: string[], metadata?: Json) => ({
+/** The expected AI half of a turn. */
+export const ai = (responses: string[], metadata?: Json) => ({
   responses,
   ...(metadata && { metadata }),
 })
 
-export const kept = (members: Json): Json => ({ openai: members })
+/** Metadata under the name of the format. */
+export const openaiMetadata = (members: Json): Json => ({ openai: members })

@@ -1,4 +1,4 @@
-/** Imports and exports in this process, and what of an export is to be equal elsewhere. */
+/** Runs imports and exports in this process, and compares exports of two services. */
 import { Buffer } from 'node:buffer'
 import { exportConversations } from '../../../src/transfer/export/exporter.ts'
 import type { Output } from '../../../src/transfer/export/output.ts'
@@ -13,11 +13,11 @@ import { connect, type ServiceOptions } from '../../../src/transfer/service-clie
 
 export const silent = { update: () => {}, say: () => {}, stop: () => {} }
 
-/** The client of an import or export, with a `fetch` of the test's own if given. */
+/** Makes the client of an import or export, with the `fetch` of a test if it passes one. */
 export const restAt = (url: string, options: Pick<ServiceOptions, 'fetch'> = {}) =>
   connect({ url, patienceMs: 10_000, ...options })
 
-/** Keeps what is written, and can take it back or not. */
+/** An output in memory. `canCut` decides whether written lines can be removed again. */
 export function memoryOutput({ canCut = true } = {}): Output & { text(): string } {
   let text = ''
   return {
@@ -34,7 +34,7 @@ export function memoryOutput({ canCut = true } = {}): Output & { text(): string 
   }
 }
 
-/** The lines of some conversations, or of all. */
+/** Exports some conversations, or all, and returns the lines. */
 export async function exportedFrom(url: string, ids?: readonly string[]): Promise<ExportLine[]> {
   const output = memoryOutput()
   await exportConversations(restAt(url), ids, output, silent)
@@ -50,7 +50,7 @@ export const parsed = (text: string): ExportLine[] =>
 export const printed = (lines: readonly unknown[]): string =>
   lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 
-/** The context of a line, as line 3 of `f.jsonl`. */
+/** Returns the context of a line as if it were line 3 of `f.jsonl`. */
 export function contextOf(
   json: SourcedJson,
   { ids = [], split = (text) => [text] }: { ids?: readonly string[] } & Partial<LineContext> = {},
@@ -65,9 +65,9 @@ export function contextOf(
   }
 }
 
-export type Imported = { readonly tally: Tally; readonly said: readonly string[] }
+export type Imported = { readonly tally: Tally; readonly reported: readonly string[] }
 
-/** Imports a text as a file of that name, in chunks that respect nothing. */
+/** Imports a text as a file of that name, in chunks that cut through lines and characters. */
 export async function importedInto(
   url: string,
   text: string | Uint8Array,
@@ -79,8 +79,8 @@ export async function importedInto(
 ): Promise<Imported> {
   const { format, name = 'test.jsonl', chunkBytes = 997, ...settings } = options
   const bytes = Buffer.from(text)
-  const said: string[] = []
-  const tally = new Tally((line) => said.push(line))
+  const reported: string[] = []
+  const tally = new Tally((line) => reported.push(line))
   const file = {
     name,
     source: name,
@@ -102,14 +102,14 @@ export async function importedInto(
     },
     { rest: restAt(url), tally, progress: silent },
   )
-  return { tally, said }
+  return { tally, reported }
 }
 
 /**
- * An export without what is new in every service: the version it ends at and the times of segments.
- * Segments of one moment have no order.
+ * Returns an export without the values that differ in each service: the version at its end and the
+ * times of segments. The segments are sorted, because segments of one moment have no order.
  */
-export function lasting(
+export function comparable(
   lines: readonly ExportLine[],
   { withTimes = true }: { readonly withTimes?: boolean } = {},
 ): Map<string, unknown[]> {
@@ -118,7 +118,7 @@ export function lasting(
     const id = line.type === 'conversation' ? line.id : line.conversationId
     const list = conversations.get(id) ?? []
     conversations.set(id, list)
-    list.push(lastingLine(line, withTimes))
+    list.push(comparableLine(line, withTimes))
   }
   return new Map(
     [...conversations].map(([id, list]) => {
@@ -130,7 +130,7 @@ export function lasting(
   )
 }
 
-function lastingLine(line: ExportLine, withTimes: boolean) {
+function comparableLine(line: ExportLine, withTimes: boolean) {
   const { type } = line
   switch (type) {
     case 'conversation': {

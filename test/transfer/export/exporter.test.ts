@@ -1,4 +1,6 @@
-/** What an export says while others write, erase and reorder, and what it costs. */
+/**
+ * Exports while other clients write, erase and reorder conversations, and the memory of an export.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,11 +13,11 @@ import { exportConversations } from '../../../src/transfer/export/exporter.ts'
 import { createConversations, type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
-import { folded, toldBy } from '../../support/transfer/folded.ts'
+import { folded, foldedFromApi } from '../../support/transfer/folded.ts'
 import {
+  comparable,
   exportedFrom,
   importedInto,
-  lasting,
   memoryOutput,
   parsed,
   printed,
@@ -30,7 +32,7 @@ import { seeded } from '../../support/writing/writer.ts'
 const rounds = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)
 
 let databaseUrl: string
-/** Its pages are small, so that an export needs many. */
+/** A node with small pages, so that an export needs many of them. */
 let small: Node
 let large: Node
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
@@ -58,8 +60,8 @@ async function exportOf(rest: Rest, ids: readonly string[] | undefined, canCut =
   return { ...done, lines: parsed(output.text()) }
 }
 
-/** The service with small pages, where `before` runs ahead of every GET, one after the other. */
-function meddling(before: (path: string) => Promise<unknown>): Rest {
+/** A client of the node with small pages. `before` runs before each GET, one after the other. */
+function restWith(before: (path: string) => Promise<unknown>): Rest {
   let turns = Promise.resolve<unknown>(undefined)
   return restAt(small.url, {
     async fetch(url, init) {
@@ -70,7 +72,7 @@ function meddling(before: (path: string) => Promise<unknown>): Rest {
   })
 }
 
-/** Once, at the nth path that matches. */
+/** Runs `act` once, at the nth path that matches. */
 function onceAt(pattern: RegExp, nth: number, act: () => Promise<unknown>) {
   let count = 0
   return async (path: string) => {
@@ -80,18 +82,18 @@ function onceAt(pattern: RegExp, nth: number, act: () => Promise<unknown>) {
   }
 }
 
-/** Does something to a conversation at each step, and keeps what the API shows at each version. */
-function createMeddler(id: string, random: () => number) {
+/** Changes a conversation at each step, and keeps the state that the API shows at each version. */
+function createWriter(id: string, random: () => number) {
   const path = `/v1/conversations/${id}`
-  const shown = new Map<number, ReturnType<typeof toldBy>>()
+  const shown = new Map<number, ReturnType<typeof foldedFromApi>>()
   const segments: string[] = []
   const messages: string[] = []
   const pick = (ids: readonly string[]) => ids[Math.floor(random() * ids.length)]
   let n = 0
   const look = async () => {
     const { version } = await readConversation(large.url, id)
-    const { segments: now } = await readSegments(large.url, id)
-    shown.set(version, toldBy(await readAll(large.url, id), now))
+    const { segments: storedSegments } = await readSegments(large.url, id)
+    shown.set(version, foldedFromApi(await readAll(large.url, id), storedSegments))
   }
   const record = async (segment: string | undefined) => {
     const human = random() < 0.7
@@ -129,41 +131,41 @@ function createMeddler(id: string, random: () => number) {
 }
 
 describe('an export of a conversation', () => {
-  test('is exactly what it was at the version it ends with, while others write', async () => {
+  test('an export is exactly the conversation at its last version, even while others write', async () => {
     await using elsewhere = await startNode({ DATABASE_URL: await testDatabaseUrl() })
     const late = new Set<string>()
     for (let round = 0; round < rounds; round += 1) {
       const id = await newConversation()
       const random = seeded(round)
-      const { shown, step } = createMeddler(id, random)
+      const { shown, step } = createWriter(id, random)
       for (let n = 0; n < 15; n += 1) await step()
-      const rest = meddling(async () => {
+      const rest = restWith(async () => {
         if (random() < 0.5) await step()
       })
       const { lines } = await exportOf(rest, [id])
       const end = lines.at(-1)
       if (end?.type !== 'end') throw new Error('no end')
-      expect(folded(lines)).toEqual(shown.get(end.version) ?? toldBy([], []))
+      expect(folded(lines)).toEqual(shown.get(end.version) ?? foldedFromApi([], []))
       const types = lines.map(({ type }) => type)
-      // Nobody opened a turn before its words.
+      // No turn was opened before its words, so no line is a seat or a half.
       expect(types.filter((type) => type === 'half' || type === 'seat')).toEqual([])
       if (types.includes('messageAudio')) late.add('audio')
       if (types.lastIndexOf('turn') > types.indexOf('messageAudio')) late.add('turn')
       if (types.lastIndexOf('segment') > types.indexOf('turn')) late.add('segment')
-      expect((await importedInto(elsewhere.url, printed(lines))).said).toEqual([])
+      expect((await importedInto(elsewhere.url, printed(lines))).reported).toEqual([])
       expect(folded(await exportedFrom(elsewhere.url, [id]))).toEqual(folded(lines))
     }
-    // The writer did get in between.
+    // The writer changed each kind of object during an export.
     expect([...late].sort((a, b) => (a < b ? -1 : 1))).toEqual(['audio', 'segment', 'turn'])
   }, 600_000)
 
-  test('has a turn once that came between its first two questions', async () => {
+  test('a turn that is recorded between the first two requests is exported once', async () => {
     const id = await newConversation()
     const segments = Promise.withResolvers<void>()
-    let asked = 0
+    let requests = 0
     const rest = restAt(large.url, {
       async fetch(url, init) {
-        if (url.includes('/messages') && asked++ === 0) {
+        if (url.includes('/messages') && requests++ === 0) {
           await segments.promise
           await recordTurn(large.url, id, {
             user: { text: 'u' },
@@ -179,12 +181,12 @@ describe('an export of a conversation', () => {
     expect(lines.map(({ type }) => type)).toEqual(['conversation', 'turn', 'end'])
   })
 
-  test('that is erased meanwhile is not in it, or a line says so where a part has left', async () => {
+  test('a conversation erased during the export is left out, or ends with an erased line', async () => {
     for (const canCut of [true, false]) {
       const [id, other] = [await newConversation(), await newConversation()]
       for (let n = 0; n < 4; n += 1) must(await recordTurn(large.url, id, turn(`${n}`)))
       const erase = () => call(large.url, 'DELETE', `/v1/conversations/${id}`)
-      const rest = meddling(onceAt(new RegExp(`${id}/messages`), 3, erase))
+      const rest = restWith(onceAt(new RegExp(`${id}/messages`), 3, erase))
       const { lines, erased, withdrawn, conversations } = await exportOf(rest, [id, other], canCut)
       expect([erased, withdrawn, conversations]).toEqual([[id], canCut ? [] : [id], 1])
       const types = lines.map(({ type }) => type)
@@ -194,7 +196,7 @@ describe('an export of a conversation', () => {
     }
   })
 
-  test('that is not there is named, and the others are exported', async () => {
+  test('a missing conversation is reported, and the other ones are exported', async () => {
     const [id, erased, unknown] = [await newConversation(), await newConversation(), newId()]
     await call(large.url, 'DELETE', `/v1/conversations/${erased}`)
     const { lines, missing } = await exportOf(restAt(small.url), [unknown, id, erased])
@@ -204,11 +206,11 @@ describe('an export of a conversation', () => {
 })
 
 describe('an export of all', () => {
-  test('has a conversation, too, that a turn moves past the page being read', async () => {
+  test('an export of all contains a conversation that a turn moves past the page being read', async () => {
     const ids = await createConversations(large.url, 10)
     const [oldest = ''] = ids
     const touch = () => recordTurn(large.url, oldest, turn('moved'))
-    const { lines } = await exportOf(meddling(onceAt(/conversations\?page/, 1, touch)), undefined)
+    const { lines } = await exportOf(restWith(onceAt(/conversations\?page/, 1, touch)), undefined)
     const found = lines.flatMap((line) => (line.type === 'conversation' ? [line.id] : []))
     expect(found).toEqual([...new Set(found)])
     for (const id of ids) expect(found).toContain(id)
@@ -216,7 +218,7 @@ describe('an export of all', () => {
 })
 
 describe('an export of a long conversation', () => {
-  test('holds no more after 20,000 messages than after 2,000, and reads as fast as it is written', async () => {
+  test('the memory of an export does not grow with its length, and it reads no faster than its reader', async () => {
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
     const id = await newConversation()
     await sql.begin((one) => [
@@ -236,22 +238,22 @@ describe('an export of a long conversation', () => {
       },
     })
     let turns = 0
-    const held: number[] = []
+    const heapSizes: number[] = []
     const output = {
       ...memoryOutput(),
       async write(line: string) {
         if (!line.startsWith('{"type":"turn"')) return
         turns += 1
-        // The page being written, and the next one.
+        // Two pages are in memory: the one being written, and the next one.
         expect(pages).toBeLessThanOrEqual(Math.ceil(turns / 50) + 1)
         if (turns !== 1000 && turns !== 10_000) return
         Bun.gc(true)
-        held.push(process.memoryUsage().heapUsed)
+        heapSizes.push(process.memoryUsage().heapUsed)
       },
     }
     await exportConversations(counting, [id], output, silent)
-    const [early = 0, late = 0] = held
-    // The lines between the two have 23 MB.
+    const [early = 0, late = 0] = heapSizes
+    // The lines between the two measurements have 23 MB.
     expect(late - early).toBeLessThan(4e6)
   }, 60_000)
 })
@@ -259,7 +261,7 @@ describe('an export of a long conversation', () => {
 describe('turnlog export', () => {
   const at = () => ['--url', large.url]
 
-  test('writes lines to standard output, or a file that appears when it is whole', async () => {
+  test('turnlog export writes to standard output, or to a file that gets its name when complete', async () => {
     const id = await newConversation()
     must(await recordTurn(large.url, id, turn('hi')))
     const plain = await runTurnlog(['export', id, ...at()])
@@ -267,12 +269,12 @@ describe('turnlog export', () => {
     const path = join(directory, 'one.jsonl')
     const filed = await runTurnlog(['export', id, '--output', path, ...at()])
     expect([filed.code, filed.out]).toEqual([0, ''])
-    expect(lasting(parsed(readFileSync(path, 'utf8')))).toEqual(lasting(parsed(plain.out)))
+    expect(comparable(parsed(readFileSync(path, 'utf8')))).toEqual(comparable(parsed(plain.out)))
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(existsSync(`${path}.partial`)).toBe(false)
   })
 
-  test('ends with 1 where a conversation is not there, and with 2 where it makes no sense', async () => {
+  test('turnlog export ends with 1 if a conversation is missing, and with 2 for a wrong command line', async () => {
     const unknown = newId()
     const missing = await runTurnlog(['export', unknown, ...at()])
     expect([missing.code, missing.out]).toEqual([1, ''])

@@ -1,10 +1,10 @@
-/** Dialogues, and which format a line has. */
+/** The format `dialogues`, and the recognition of formats. */
 import { describe, expect, test } from 'bun:test'
 import { formatNamed, formatOf } from '../../../src/transfer/formats/formats.ts'
 import { sentences } from '../../../src/transfer/formats/sentences.ts'
 import { LineProblem } from '../../../src/transfer/formats/steps.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
-import { answered, read, said } from '../../support/transfer/read-lines.ts'
+import { ai, human, read } from '../../support/transfer/read-lines.ts'
 import { contextOf } from '../../support/transfer/transfer.ts'
 
 describe('dialogues', () => {
@@ -18,8 +18,8 @@ describe('dialogues', () => {
     ],
   }
 
-  test('are turns; retrieval is the trace, services are metadata, the unanswered is kept', () => {
-    const { create, turns, kept } = read(line, sentences)
+  test('dialogues become turns, with retrieval as trace and services and unanswered messages as metadata', () => {
+    const { create, turns, relocated } = read(line, sentences)
     expect(create).toMatchObject({
       externalId: 'f.jsonl/1_00000',
       metadata: {
@@ -36,14 +36,14 @@ describe('dialogues', () => {
         },
       },
     ])
-    expect(kept).toEqual({
+    expect(relocated).toEqual({
       '`services` of dialogues -> conversation metadata': 1,
       '`retrieval` -> memoryRetrievalTrace.lookups': 1,
       'user messages without an answer -> conversation metadata.dialogues.after': 1,
     })
   })
 
-  test('keep speakers and members that nobody knows', () => {
+  test('unknown speakers and members of a dialogue are kept in the metadata', () => {
     const { create, turns } = read({
       turns: [
         { speaker: 'narrator', text: 'Night.' },
@@ -63,11 +63,11 @@ describe('dialogues', () => {
     })
     expect(turns).toEqual([
       {
-        assistant: answered(['Hello?'], { dialogues: { members: { mood: 'low', dialogues: 1 } } }),
+        assistant: ai(['Hello?'], { dialogues: { members: { mood: 'low', dialogues: 1 } } }),
       },
       {
-        user: said('Hi', { retrieval: [] }),
-        assistant: answered(['Ah.'], { dialogues: { before: [{ speaker: 'wizard', text: '…' }] } }),
+        user: human('Hi', { retrieval: [] }),
+        assistant: ai(['Ah.'], { dialogues: { before: [{ speaker: 'wizard', text: '…' }] } }),
       },
     ])
   })
@@ -75,8 +75,8 @@ describe('dialogues', () => {
   test.each([
     [{ turns: [{ speaker: 'user' }] }, 'turns/0 has no `text`'],
     [{ turns: [{ text: 'a' }] }, 'turns/0 has no `speaker`'],
-    [{ turns: [1] }, 'turns/0 is no object'],
-  ])('%p are refused: %s', (wrong, reason) => {
+    [{ turns: [1] }, 'turns/0 is not an object'],
+  ])('the dialogue %p is refused: %s', (wrong, reason) => {
     expect(() => read(wrong)).toThrow(reason)
   })
 })
@@ -95,14 +95,17 @@ describe('the format of a line', () => {
     [[], undefined],
     [null, undefined],
     ['messages', undefined],
-  ])('%p is %p', (line, name) => {
+  ])('the line %p has the format %p', (line, name) => {
     expect(formatOf(line)?.name).toBe(name as 'turnlog')
   })
 
-  test.each(['turnlog', 'openai', 'dialogues'])('refuses lines of others: %s', (name) => {
-    for (const line of [{}, [], 1, null, 'x', { type: 'turn' }, { messages: 1 }, { turns: 1 }])
-      expect(() =>
-        formatNamed(name)?.read(line, contextOf(parseSourced(JSON.stringify(line)))),
-      ).toThrow(LineProblem)
-  })
+  test.each(['turnlog', 'openai', 'dialogues'])(
+    'the format %s refuses lines of other formats',
+    (name) => {
+      for (const line of [{}, [], 1, null, 'x', { type: 'turn' }, { messages: 1 }, { turns: 1 }])
+        expect(() =>
+          formatNamed(name)?.read(line, contextOf(parseSourced(JSON.stringify(line)))),
+        ).toThrow(LineProblem)
+    },
+  )
 })

@@ -1,4 +1,4 @@
-/** The times of libraries: names, forms, units, and what is none. */
+/** The times of libraries: their names, forms and units, and values that are no times. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { printTime } from '../../../src/conversation/wire/time.ts'
@@ -7,7 +7,7 @@ import { isTimeName, TimeReader } from '../../../src/transfer/formats/message-ti
 import { timeOfNumber, timeOfValue } from '../../../src/transfer/formats/time-forms.ts'
 import { parseSourced } from '../../../src/transfer/lines/sourced-json.ts'
 
-/** A time as it stands in a line: `text` is JSON. */
+/** Reads a time from a line. `text` is JSON. */
 function timeIn(text: string): string | undefined {
   const json = parseSourced(`{"at":${text}}`)
   const { at } = json.value as { at: unknown }
@@ -52,7 +52,7 @@ describe('a time', () => {
     expect(timeIn(text)).toBe(`2024-05-20T10:13:${second}Z`)
   })
 
-  test('without a time of day is the start of that day in UTC', () => {
+  test('a date without a time of day is the start of that day in UTC', () => {
     expect(timeIn('"2024-05-20"')).toBe('2024-05-20T00:00:00.000000Z')
   })
 
@@ -76,7 +76,7 @@ describe('a time', () => {
     expect(timeIn(text)).toBeUndefined()
   })
 
-  test('as a number keeps its microseconds in every unit', () => {
+  test('a time that is a number keeps its microseconds in every unit', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 10n ** 14n, max: 4n * 10n ** 15n }), (micros) => {
         const digits = String(micros)
@@ -93,18 +93,18 @@ describe('the time of a message', () => {
   const read = (message: string, of: 'ofMessage' | 'ofConversation' = 'ofMessage') => {
     const json = parseSourced(message)
     const reader = new TimeReader(json.numberText)
-    return [reader[of](json.value as Json), reader.strange] as const
+    return [reader[of](json.value as Json), reader.unused] as const
   }
 
   test.each([
     ...['created_at', 'createdAt', 'create_time', 'createTime', 'created', 'created_time'],
     ...['timestamp', 'Timestamp', 'ts', 'time', 'at', 'sent_at', 'sentAt', 'date', 'datetime'],
-  ])('may stand under `%s`', (name) => {
+  ])('the time of a message is found under the name `%s`', (name) => {
     expect(isTimeName(name)).toBe(true)
     expect(read(`{"${name}":1716200001.25}`)[0]).toBe('2024-05-20T10:13:21.250Z')
   })
 
-  test('is the first that is understood, also of its metadata, where a `date` may be a booking', () => {
+  test('the first readable time counts, in metadata, too, but not a `date` there', () => {
     expect(read('{"date":"soon","ts":1716200001}')[0]).toBe('2024-05-20T10:13:21.000Z')
     expect(read('{"metadata":{"createdAt":1716200001000}}')[0]).toBe('2024-05-20T10:13:21.000Z')
     expect(read('{"metadata":{"date":"2024-05-20"}}')).toEqual([
@@ -115,7 +115,7 @@ describe('the time of a message', () => {
     expect(read('{"started_at":1716200001}', 'ofConversation')[0]).toBeDefined()
   })
 
-  test('that is none is counted with an example, and so is one that lies ahead', () => {
+  test('a value that is no time, or a time in the future, is counted with an example', () => {
     expect(read('{"timestamp":12.50}')).toEqual([
       undefined,
       { count: 1, example: '12.50 in `timestamp`' },

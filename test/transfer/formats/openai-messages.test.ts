@@ -1,11 +1,11 @@
-/** OpenAI messages, as an import reads them. */
+/** The reading of OpenAI messages. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { NewConversation, NewTurn } from '../../../src/conversation/wire/schemas.ts'
 import { LineProblem } from '../../../src/transfer/formats/steps.ts'
-import { a, answered, kept, read, said } from '../../support/transfer/read-lines.ts'
+import { ai, assistant, human, openaiMetadata, read } from '../../support/transfer/read-lines.ts'
 
-const u = (content: unknown, more: object = {}) => ({ role: 'user', content, ...more })
+const user = (content: unknown, more: object = {}) => ({ role: 'user', content, ...more })
 
 const chat = (...messages: unknown[]) => read({ messages })
 
@@ -20,47 +20,55 @@ function isRead(line: unknown): boolean {
   }
 }
 
-type Kept = { before?: Message[]; after?: Message[]; messages?: Message[]; message?: Message }
+type Relocated = {
+  before?: Message[]
+  after?: Message[]
+  messages?: Message[]
+  message?: Message
+}
 
 type Message = { role?: string; content?: unknown; [name: string]: unknown }
 
-const keptIn = (metadata: NewConversation['metadata']): Kept => (metadata?.openai ?? {}) as Kept
+const relocatedIn = (metadata: NewConversation['metadata']): Relocated =>
+  (metadata?.openai ?? {}) as Relocated
 
-/** The messages that an import was made of. */
+/** Rebuilds the messages that a conversation was imported from. */
 function rebuilt({ metadata }: NewConversation, turns: readonly NewTurn[]): Message[] {
-  const { before = [], after = [] } = keptIn(metadata)
-  const said = turns.flatMap(({ user, assistant }) => {
-    const asked = keptIn(user?.metadata)
-    const answer = keptIn(assistant.metadata)
+  const { before = [], after = [] } = relocatedIn(metadata)
+  const spoken = turns.flatMap(({ user, assistant }) => {
+    const question = relocatedIn(user?.metadata)
+    const answer = relocatedIn(assistant.metadata)
     return [
-      ...(asked.before ?? []),
-      ...(asked.messages ?? (user === undefined ? [] : [one('user', [user.text], asked)])),
+      ...(question.before ?? []),
+      ...(question.messages ?? (user === undefined ? [] : [one('user', [user.text], question)])),
       ...(answer.before ?? []),
       one('assistant', assistant.responses, answer),
     ]
   })
-  return [...before, ...said, ...after]
+  return [...before, ...spoken, ...after]
 }
 
-/** Texts left out of a list of content are the message's, in order. */
-function one(role: string, texts: readonly string[], { message = {} }: Kept): Message {
+/**
+ * Rebuilds one message: texts that its list of content lacks are taken from the message in order.
+ */
+function one(role: string, texts: readonly string[], { message = {} }: Relocated): Message {
   const { content, ...rest } = message
   if (!Array.isArray(content))
     return { role, ...rest, content: texts.map((text) => ({ type: 'text', text })) }
   const isWhole = content.some(
     (item) => 'text' in item || 'refusal' in item || 'transcript' in item,
   )
-  const left = isWhole ? [] : [...texts]
+  const unused = isWhole ? [] : [...texts]
   const member: Record<string, string> = { refusal: 'refusal', input_audio: 'transcript' }
   const filled = content.map((item) =>
-    item.type === 'image_url' || left.length === 0
+    item.type === 'image_url' || unused.length === 0
       ? item
-      : { ...item, [member[item.type] ?? 'text']: left.shift() },
+      : { ...item, [member[item.type] ?? 'text']: unused.shift() },
   )
   return { role, ...rest, content: filled }
 }
 
-/** A text and a list of one text say the same; nothing and an empty list, too. */
+/** Normalizes a message: a text equals a list of that text, and no content equals an empty list. */
 function plain({ role, content, ...rest }: Message): unknown {
   const items =
     typeof content === 'string' ? [{ type: 'text', text: content }] : ((content ?? []) as object[])
@@ -75,17 +83,22 @@ function plain({ role, content, ...rest }: Message): unknown {
 }
 
 describe('OpenAI messages', () => {
-  test('in pairs are turns', () => {
-    const { create, turns, kept } = chat(u('Hi'), a('Hello'), u('Bye'), a('Goodbye'))
+  test('a user message and the next assistant message become a turn', () => {
+    const { create, turns, relocated } = chat(
+      user('Hi'),
+      assistant('Hello'),
+      user('Bye'),
+      assistant('Goodbye'),
+    )
     expect(turns).toEqual([
-      { user: said('Hi'), assistant: answered(['Hello']) },
-      { user: said('Bye'), assistant: answered(['Goodbye']) },
+      { user: human('Hi'), assistant: ai(['Hello']) },
+      { user: human('Bye'), assistant: ai(['Goodbye']) },
     ])
     expect(Object.keys(create)).toEqual(['id'])
-    expect(kept).toEqual({})
+    expect(relocated).toEqual({})
   })
 
-  test('of the system stand with the conversation before the first, else with what follows', () => {
+  test('a system message is kept with the conversation at its start, and later with the next message', () => {
     const [first, later] = [
       { role: 'system', content: 'Be brief.' },
       { role: 'developer', content: 'Now in French.' },
@@ -93,12 +106,12 @@ describe('OpenAI messages', () => {
     const {
       create,
       turns,
-      kept: counts,
-    } = chat(first, u('Hi'), a('Hello'), later, u('Bye'), a('Adieu'))
-    expect(create.metadata).toEqual(kept({ before: [first] }))
+      relocated: counts,
+    } = chat(first, user('Hi'), assistant('Hello'), later, user('Bye'), assistant('Adieu'))
+    expect(create.metadata).toEqual(openaiMetadata({ before: [first] }))
     expect(turns[1]).toEqual({
-      user: said('Bye', kept({ before: [later] })),
-      assistant: answered(['Adieu']),
+      user: human('Bye', openaiMetadata({ before: [later] })),
+      assistant: ai(['Adieu']),
     })
     expect(counts).toEqual({
       'messages of the role "system" -> conversation metadata.openai.before': 1,
@@ -106,69 +119,79 @@ describe('OpenAI messages', () => {
     })
   })
 
-  test('of tools stand with the answer that was made of them', () => {
+  test('tool messages are kept with the answer that follows them', () => {
     const calls = [{ id: 'c', type: 'function', function: { name: 'f' } }]
-    const call = a(null, { tool_calls: calls })
+    const call = assistant(null, { tool_calls: calls })
     const result = { role: 'tool', tool_call_id: 'c', content: '42' }
-    expect(chat(u('How many?'), call, result, a('42.')).turns).toEqual([
-      { user: said('How many?'), assistant: answered(['42.'], kept({ before: [call, result] })) },
-    ])
-    // An answer that also says something is a message, and the next one stands alone.
-    const saying = { ...call, content: 'Let me see.' }
-    expect(chat(u('How many?'), saying, result, a('42.')).turns).toEqual([
+    expect(chat(user('How many?'), call, result, assistant('42.')).turns).toEqual([
       {
-        user: said('How many?'),
-        assistant: answered(['Let me see.'], kept({ message: { tool_calls: calls } })),
+        user: human('How many?'),
+        assistant: ai(['42.'], openaiMetadata({ before: [call, result] })),
       },
-      { assistant: answered(['42.'], kept({ before: [result] })) },
+    ])
+    // An answer with tool calls and text is a message. The next answer is a turn without a
+    // question.
+    const saying = { ...call, content: 'Let me see.' }
+    expect(chat(user('How many?'), saying, result, assistant('42.')).turns).toEqual([
+      {
+        user: human('How many?'),
+        assistant: ai(['Let me see.'], openaiMetadata({ message: { tool_calls: calls } })),
+      },
+      { assistant: ai(['42.'], openaiMetadata({ before: [result] })) },
     ])
   })
 
-  test('of a user in a row are one, and kept as they came', () => {
+  test('consecutive user messages become one message and are kept unchanged in its metadata', () => {
     const result = { role: 'tool', content: 'late' }
-    const { turns } = chat(u('One', { name: 'Eve' }), result, u('Two'), a('Three'))
+    const { turns } = chat(user('One', { name: 'Eve' }), result, user('Two'), assistant('Three'))
     expect(turns).toEqual([
       {
-        user: said('One\n\nTwo', kept({ messages: [u('One', { name: 'Eve' }), result, u('Two')] })),
-        assistant: answered(['Three']),
+        user: human(
+          'One\n\nTwo',
+          openaiMetadata({ messages: [user('One', { name: 'Eve' }), result, user('Two')] }),
+        ),
+        assistant: ai(['Three']),
       },
     ])
   })
 
-  test('without an answer stay with the conversation', () => {
-    const { create, turns } = chat(u('Hi'), a('Hello'), u('Still there?'), u('Hm'))
+  test("user messages without an answer are kept in the conversation's metadata", () => {
+    const { create, turns } = chat(user('Hi'), assistant('Hello'), user('Still there?'), user('Hm'))
     expect(turns).toHaveLength(1)
-    expect(create.metadata).toEqual(kept({ after: [u('Still there?'), u('Hm')] }))
-    const alone = chat({ role: 'system', content: 's' }, u('Hi'))
+    expect(create.metadata).toEqual(openaiMetadata({ after: [user('Still there?'), user('Hm')] }))
+    const alone = chat({ role: 'system', content: 's' }, user('Hi'))
     expect(alone.turns).toEqual([])
     expect(alone.create.metadata).toEqual(
-      kept({ after: [{ role: 'system', content: 's' }, u('Hi')] }),
+      openaiMetadata({ after: [{ role: 'system', content: 's' }, user('Hi')] }),
     )
   })
 
-  test('with lists of content keep what is no text', () => {
+  test('content items that are not texts are kept in the metadata', () => {
     const image = { type: 'image_url', image_url: { url: 'https://i.example/1.png' } }
     const { turns } = chat(
-      u([{ type: 'text', text: 'What is this?' }, image]),
-      a([
+      user([{ type: 'text', text: 'What is this?' }, image]),
+      assistant([
         { type: 'text', text: 'A cat.' },
         { type: 'text', text: 'Asleep.' },
       ]),
-      u([
+      user([
         { type: 'text', text: 'One' },
         { type: 'text', text: 'Two' },
       ]),
-      a([{ type: 'refusal', refusal: 'No.' }]),
+      assistant([{ type: 'refusal', refusal: 'No.' }]),
     )
     expect(turns).toEqual([
       {
-        user: said('What is this?', kept({ message: { content: [{ type: 'text' }, image] } })),
-        assistant: answered(['A cat.', 'Asleep.']),
+        user: human(
+          'What is this?',
+          openaiMetadata({ message: { content: [{ type: 'text' }, image] } }),
+        ),
+        assistant: ai(['A cat.', 'Asleep.']),
       },
       {
-        user: said(
+        user: human(
           'One\n\nTwo',
-          kept({
+          openaiMetadata({
             message: {
               content: [
                 { type: 'text', text: 'One' },
@@ -177,51 +200,57 @@ describe('OpenAI messages', () => {
             },
           }),
         ),
-        assistant: answered(['No.'], kept({ message: { content: [{ type: 'refusal' }] } })),
+        assistant: ai(['No.'], openaiMetadata({ message: { content: [{ type: 'refusal' }] } })),
       },
     ])
   })
 
-  test('that were spoken are audio, with their transcript or without text', () => {
+  test('a spoken message becomes a voice message with its transcript or with an empty text', () => {
     const audio = { type: 'input_audio', input_audio: { data: 'UklGRg==', format: 'wav' } }
-    const { turns } = chat(u([audio]), a(null, { audio: { id: 'x', transcript: 'Hello' } }))
+    const { turns } = chat(
+      user([audio]),
+      assistant(null, { audio: { id: 'x', transcript: 'Hello' } }),
+    )
     expect(turns).toEqual([
       {
-        user: { text: '', voice: {}, metadata: kept({ message: { content: [audio] } }) },
-        assistant: answered(
+        user: { text: '', voice: {}, metadata: openaiMetadata({ message: { content: [audio] } }) },
+        assistant: ai(
           ['Hello'],
-          kept({ message: { audio: { id: 'x', transcript: 'Hello' } } }),
+          openaiMetadata({ message: { audio: { id: 'x', transcript: 'Hello' } } }),
         ),
       },
     ])
   })
 
-  test('without text are kept, and so are refusals, names, weights and unknown roles', () => {
-    const empty = u('')
+  test('messages without text, refusals, names, weights and unknown roles are kept', () => {
+    const empty = user('')
     const critic = { role: 'critic', content: 'meh' }
     const { create, turns } = chat(
       empty,
       critic,
-      a(null, { refusal: 'I cannot.', weight: 0, tool_calls: null }),
+      assistant(null, { refusal: 'I cannot.', weight: 0, tool_calls: null }),
     )
-    expect(create.metadata).toEqual(kept({ before: [empty, critic] }))
+    expect(create.metadata).toEqual(openaiMetadata({ before: [empty, critic] }))
     expect(turns).toEqual([
       {
-        assistant: answered(['I cannot.'], kept({ message: { refusal: 'I cannot.', weight: 0 } })),
+        assistant: ai(
+          ['I cannot.'],
+          openaiMetadata({ message: { refusal: 'I cannot.', weight: 0 } }),
+        ),
       },
     ])
   })
 
-  test('have the times they say, and one without takes that of the other', () => {
+  test('a message has its own time, or the time of the other message of its turn', () => {
     const { turns } = chat(
-      u('a', { created_at: 1767323045 }),
-      a('b', { created_at: 1767323046.5 }),
-      u('c'),
-      a('d', { timestamp: '2026-01-02T03:04:05.000001+01:00' }),
-      u('e', { timestamp: 1767323045000 }),
-      a('f'),
-      u('g', { timestamp: 'yesterday' }),
-      a('h'),
+      user('a', { created_at: 1767323045 }),
+      assistant('b', { created_at: 1767323046.5 }),
+      user('c'),
+      assistant('d', { timestamp: '2026-01-02T03:04:05.000001+01:00' }),
+      user('e', { timestamp: 1767323045000 }),
+      assistant('f'),
+      user('g', { timestamp: 'yesterday' }),
+      assistant('h'),
     )
     expect(turns.map(({ user, assistant }) => [user?.at, assistant.at])).toEqual([
       ['2026-01-02T03:04:05.000Z', '2026-01-02T03:04:06.500Z'],
@@ -231,32 +260,34 @@ describe('OpenAI messages', () => {
     ])
   })
 
-  test('keep what else a line has, and their own ids where those are UUIDs', () => {
+  test('other members of a line are kept, and so are message ids that are UUIDs', () => {
     const tools = [{ type: 'function', function: { name: 'f' } }]
     const { create } = read({
       id: 'chat-1',
       metadata: { user: 7 },
       tools,
-      messages: [u('a'), a('b')],
+      messages: [user('a'), assistant('b')],
     })
     expect(create).toMatchObject({
       externalId: 'f.jsonl/chat-1',
       metadata: { user: 7, openai: { line: { tools } } },
     })
     const awkward = { metadata: { openai: 'x' }, messages: [] }
-    expect(read(awkward).create.metadata).toEqual(kept({ line: { metadata: { openai: 'x' } } }))
+    expect(read(awkward).create.metadata).toEqual(
+      openaiMetadata({ line: { metadata: { openai: 'x' } } }),
+    )
     const id = '0192f0c1-7c00-7000-8000-000000000001'
     expect(read({ id, messages: [] }).create).toEqual({ id })
     const long = 'x'.repeat(300)
-    expect(read({ id: long, messages: [] }).create.metadata).toEqual(kept({ id: long }))
+    expect(read({ id: long, messages: [] }).create.metadata).toEqual(openaiMetadata({ id: long }))
   })
 
-  test('of the Batch API and the Responses API are read, too', () => {
-    const body = { model: 'm', messages: [u('a'), a('b')] }
+  test('lines of the Batch API and the Responses API are read', () => {
+    const body = { model: 'm', messages: [user('a'), assistant('b')] }
     const batch = read({ custom_id: 'r-1', method: 'POST', url: '/v1/chat/completions', body })
     expect(batch.create).toMatchObject({
       externalId: 'f.jsonl/r-1',
-      metadata: kept({
+      metadata: openaiMetadata({
         line: { method: 'POST', url: '/v1/chat/completions', body: { model: 'm' } },
       }),
     })
@@ -271,44 +302,49 @@ describe('OpenAI messages', () => {
     const { turns } = read({ input: 'a', output: [reasoning, answer], instructions: 'Be brief.' })
     expect(turns).toEqual([
       {
-        user: said('a'),
-        assistant: answered(
+        user: human('a'),
+        assistant: ai(
           ['b'],
-          kept({ message: { id: 'msg_1', status: 'completed' }, before: [reasoning] }),
+          openaiMetadata({ message: { id: 'msg_1', status: 'completed' }, before: [reasoning] }),
         ),
       },
     ])
     expect(
       read({ input: [{ role: 'user', content: [{ type: 'input_text', text: 'a' }] }] }).create
         .metadata,
-    ).toEqual(kept({ after: [{ role: 'user', content: [{ type: 'input_text', text: 'a' }] }] }))
+    ).toEqual(
+      openaiMetadata({ after: [{ role: 'user', content: [{ type: 'input_text', text: 'a' }] }] }),
+    )
   })
 
   test.each([
-    [{ messages: ['hi'] }, 'is no conversation: message 0 is no object'],
-    [{ messages: [u('a'), { content: 'b' }] }, 'is no conversation: message 1 has no `role`'],
+    [{ messages: ['hi'] }, 'is not a conversation: message 0 is not an object'],
+    [{ messages: [user('a'), { content: 'b' }] }, 'is not a conversation: message 1 has no `role`'],
     [{ messages: [{ from: 'human', value: 'a' }] }, "no `role`; it looks like ShareGPT's"],
     [
-      { messages: [u([{ type: 'image_url', image_url: {} }]), a('b')] },
+      { messages: [user([{ type: 'image_url', image_url: {} }]), assistant('b')] },
       'message 0 has no text, only image_url, which cannot be imported',
     ],
-    [{ messages: [u({ text: 'a' })] }, 'message 0 has a `content` that is no text and no list'],
+    [
+      { messages: [user({ text: 'a' })] },
+      'message 0 has a `content` that is neither a text nor a list',
+    ],
     [{ messages: [{ role: 'user', text: 'a' }] }, 'message 0 has no `content`'],
     [
       { messages: [{ role: 'user', parts: [{ type: 'text', text: 'a' }] }] },
-      "message 0 has `parts`, and no text in `content`; it looks like the AI SDK's",
+      "message 0 has `parts`, but no text in `content`; it looks like the AI SDK's",
     ],
     [
       { messages: ['human', 'ai', 'tool', 'ai', 'ai'].map((type) => ({ type, content: 'a' })) },
       `none of 5 messages has a known role ("human", "ai", "tool"); they look like LangChain's`,
     ],
     [
-      { messages: [u('a'), { role: 'bot', content: 'b' }] },
-      '1 of 2 messages have a role that is not known ("bot")',
+      { messages: [user('a'), { role: 'bot', content: 'b' }] },
+      '1 of 2 messages have an unknown role ("bot")',
     ],
     [
-      { messages: [{ role: 'User', content: 'a' }, a('b')] },
-      '1 of 2 messages have a role that is not known ("User")',
+      { messages: [{ role: 'User', content: 'a' }, assistant('b')] },
+      '1 of 2 messages have an unknown role ("User")',
     ],
     [
       {
@@ -317,7 +353,7 @@ describe('OpenAI messages', () => {
           { speaker: 'agent', text: 'b' },
         ],
       },
-      '1 of 2 utterances have a speaker that is not known ("agent")',
+      '1 of 2 utterances have an unknown speaker ("agent")',
     ],
     [
       { turns: [{ speaker: 'agent', text: 'b' }] },
@@ -326,17 +362,17 @@ describe('OpenAI messages', () => {
     [
       {
         messages: ['a', 'b'].flatMap((text) => [
-          u(text, { id: '0192f0c1-7c00-7000-8000-000000000001' }),
-          a(text),
+          user(text, { id: '0192f0c1-7c00-7000-8000-000000000001' }),
+          assistant(text),
         ]),
       },
       'has two messages with the id 0192f0c1-7c00-7000-8000-000000000001',
     ],
-  ])('%p are refused: %s', (line, reason) => {
+  ])('the line %p is refused: %s', (line, reason) => {
     expect(() => read(line)).toThrow(reason)
   })
 
-  test('can be put together again from what is recorded', () => {
+  test('the original messages can be rebuilt from the recorded conversation', () => {
     const content = fc.oneof(
       fc.constantFrom('', 'Hi', 'a\n\nb', null),
       fc.array(

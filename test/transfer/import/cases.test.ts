@@ -1,4 +1,7 @@
-/** Each file of `../shared/cases`, as it is, into a real service: imported right, or refused by name and whole. */
+/**
+ * Imports each file of `../shared/cases` into a service. A file is imported correctly, or refused
+ * as a whole with a reason.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import { casePath, casesAreHere } from '../../support/cases.ts'
@@ -16,9 +19,9 @@ afterAll(async () => {
 })
 
 type Made = Conversation & { messages: Message[] }
-type Result = { code: number; out: string; said: string[]; made: Made[] }
+type Result = { code: number; out: string; reported: string[]; made: Made[] }
 
-/** Imports a case, and reads what it made. */
+/** Imports a case, and reads the conversations that it made. */
 async function imported(file: string): Promise<Result> {
   const before = new Set((await readConversations(node.url)).conversations.map(({ id }) => id))
   const path = casePath(file)
@@ -30,14 +33,14 @@ async function imported(file: string): Promise<Result> {
       .map(async (one) => ({ ...one, messages: await readAll(node.url, one.id) })),
   )
   made.sort((one, other) => (`${one.externalId}` < `${other.externalId}` ? -1 : 1))
-  const said = err.split('\n').filter((line) => line !== '')
-  return { code, out, made, said: said.map((line) => line.replace(`${path}:`, '')) }
+  const reported = err.split('\n').filter((line) => line !== '')
+  return { code, out, made, reported: reported.map((line) => line.replace(`${path}:`, '')) }
 }
 
 const contents = ({ messages }: Made) => messages.map(({ content }) => content)
 
 describe.skipIf(!casesAreHere)('a case', () => {
-  test('snowflake-merge: ids that differ in the last digit are three conversations', async () => {
+  test('snowflake-merge: three ids that differ in the last digit make three conversations', async () => {
     const { code, made } = await imported('snowflake-merge.jsonl')
     expect(code).toBe(0)
     const greeting = 'Hello, how can I help?'
@@ -53,21 +56,21 @@ describe.skipIf(!casesAreHere)('a case', () => {
     expect([again.code, again.made]).toEqual([0, []])
   }, 60_000)
 
-  test('user-id-as-id: a second line with an id is refused by name, in every run', async () => {
+  test('user-id-as-id: a second line with the same id is refused with that id, in every run', async () => {
     const first = await imported('user-id-as-id.jsonl')
     const refusals = [
-      '2: has the id of line 1, "user-42": nothing of it was imported, for one id is one conversation',
-      '3: has the id of line 1, "user-42": nothing of it was imported, for one id is one conversation',
+      '2: has the same id as line 1, "user-42": this line was not imported, because one id names one conversation',
+      '3: has the same id as line 1, "user-42": this line was not imported, because one id names one conversation',
     ]
-    expect([first.code, first.said]).toEqual([1, refusals])
+    expect([first.code, first.reported]).toEqual([1, refusals])
     expect(first.made.map(contents)).toEqual([['Hi', 'Hello']])
     const again = await imported('user-id-as-id.jsonl')
-    expect([again.code, again.said, again.made]).toEqual([1, refusals, []])
+    expect([again.code, again.reported, again.made]).toEqual([1, refusals, []])
     const [one] = first.made
     expect(await readAll(node.url, one?.id ?? '')).toEqual(one?.messages ?? [])
   }, 60_000)
 
-  test('day1, day2: two files of one name are two conversations, and again add nothing', async () => {
+  test('day1, day2: two files of one name make two conversations, and a second import adds nothing', async () => {
     const days = [await imported('day1/calls.jsonl'), await imported('day2/calls.jsonl')]
     expect(days.map(({ code }) => code)).toEqual([0, 0])
     const greeting = 'Hello, how can I help?'
@@ -78,23 +81,23 @@ describe.skipIf(!casesAreHere)('a case', () => {
     for (const file of ['day1/calls.jsonl', 'day2/calls.jsonl', 'day1/calls.jsonl']) {
       const { code, out, made } = await imported(file)
       expect([code, made]).toEqual([0, []])
-      expect(out).toMatch(/conversations +1 {2}\(0 new, 1 there before\)/)
+      expect(out).toMatch(/conversations +1 {2}\(0 new, 1 already stored\)/)
     }
     for (const { id, messages } of days.flatMap(({ made }) => made))
       expect(await readAll(node.url, id)).toEqual(messages)
   }, 60_000)
 
-  test('numbers: what JavaScript cannot hold is refused with its pointer', async () => {
+  test('numbers: a number that JavaScript cannot hold is refused with its pointer', async () => {
     expect(await imported('numbers.jsonl')).toMatchObject({
       code: 1,
       made: [],
-      said: [
-        '1: /metadata/score is 1e400, which is beyond the range of a double; /metadata/row is the integer 1234567890123456789, which cannot be kept exactly: it would become 1234567890123456800',
+      reported: [
+        '1: /metadata/score is 1e400, which is outside the range of a double; /metadata/row is the integer 1234567890123456789, which JavaScript cannot hold exactly: it would become 1234567890123456800',
       ],
     })
   }, 60_000)
 
-  test('time-names: every message has the time its library wrote', async () => {
+  test('time-names: every message has the time that its library wrote', async () => {
     const { code, out, made } = await imported('time-names.jsonl')
     expect([code, made.length]).toEqual([0, 1])
     expect(made[0]?.createdAt).toBe('2024-05-20T10:13:20.000000Z')
@@ -135,21 +138,21 @@ describe.skipIf(!casesAreHere)('a case', () => {
     ['langchain-dump.jsonl', /^1: .*looks like 5 messages of LangChain$/],
     ['sharegpt.jsonl', /^1: .*looks like a conversation of ShareGPT$/],
     ['livekit-report.jsonl', /^1: .*looks like a session report of LiveKit$/],
-    ['pipecat-dump.json', /^1: is a list of 8 messages without a conversation around it: `jq/],
+    ['pipecat-dump.json', /^1: is a list of 8 messages.*`jq/],
     ['chatgpt-array.json', /^1: .*looks like 1 conversations of a ChatGPT export$/],
-    ['nul-tool.jsonl', /^1: \/messages\/2\/content holds NUL/],
+    ['nul-tool.jsonl', /^1: \/messages\/2\/content contains NUL/],
     [
       'long-tool.jsonl',
       /^1: conversation .* was not created, .*\/assistant\/metadata: has \d+ bytes, at most 16384 are allowed$/,
     ],
     ['image-only.jsonl', /^1: .*message 0 has no text, only image_url/],
   ])(
-    '%s is refused by name, and nothing of it is recorded',
+    'the file %s is refused with a reason, and nothing of it is recorded',
     async (file, reason) => {
-      const { code, said, made } = await imported(file)
-      expect({ code, said, made }).toEqual({
+      const { code, reported, made } = await imported(file)
+      expect({ code, reported, made }).toEqual({
         code: 1,
-        said: [expect.stringMatching(reason)],
+        reported: [expect.stringMatching(reason)],
         made: [],
       })
     },

@@ -1,4 +1,4 @@
-/** What an import does with lines that are wrong, a service that fails, and what is there already. */
+/** Imports of wrong lines, into failing services, and of conversations that exist already. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,19 +7,19 @@ import { Problem } from '../../../src/client/client.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { conversationIdOf } from '../../../src/transfer/formats/derived-ids.ts'
 import type { ExportLine } from '../../../src/transfer/formats/export-format.ts'
-import { connect, endedBy, refusalOf } from '../../../src/transfer/service-client.ts'
+import { connect, failureText, refusalOf } from '../../../src/transfer/service-client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { freePort } from '../../support/servers/processes.ts'
 import { startProxy } from '../../support/servers/proxy.ts'
 import { runTurnlog } from '../../support/servers/turnlog.ts'
-import { exportedFrom, importedInto, lasting, printed } from '../../support/transfer/transfer.ts'
+import { comparable, exportedFrom, importedInto, printed } from '../../support/transfer/transfer.ts'
 import { readAll, readConversation } from '../../support/writing/checker.ts'
 import { call, recordTurn } from '../../support/writing/client.ts'
 import { seeded } from '../../support/writing/writer.ts'
 
 let node: Node
-/** Where exports come from. */
+/** The node that exports come from. */
 let other: Node
 const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 const path = (name: string) => join(directory, name)
@@ -45,7 +45,7 @@ const chatOf = (user: string, assistant: string) => [
 const idOf = (id: string, source = 'test.jsonl') => conversationIdOf(source, { id })
 const texts = async (id: string) => (await readAll(node.url, id)).map(({ content }) => content)
 
-/** Lines of an export of one conversation with some turns. */
+/** Makes a conversation with some turns, and returns the lines of its export. */
 async function exportWith(turns: number): Promise<{ id: string; lines: ExportLine[] }> {
   const id = newId()
   const texts = Array.from({ length: turns * 2 }, (_, n) => `${n}`)
@@ -54,7 +54,7 @@ async function exportWith(turns: number): Promise<{ id: string; lines: ExportLin
 }
 
 describe('lines that cannot be used', () => {
-  test('are named by file and line, the rest goes on, and the exit code says so', async () => {
+  test('an unusable line is reported by file and line, the others are imported, and the exit code is 1', async () => {
     const source = newId()
     writeFileSync(
       path('bad.jsonl'),
@@ -76,10 +76,10 @@ describe('lines that cannot be used', () => {
     const named = err.split('\n').map((line) => line.replace(`${path('bad.jsonl')}:`, ''))
     expect(named).toEqual([
       expect.stringContaining('1: is not JSON'),
-      '2: is of no format that is known',
-      '4: is no dialogue: turns/0 has no `text`',
-      '6: is no dialogue: it has no list `turns`',
-      expect.stringMatching(/^7: has \d{4} bytes, and may have 2000 at most$/),
+      expect.stringMatching(/^2: has none of the known formats /),
+      '4: is not a dialogue: turns/0 has no `text`',
+      '6: is not a dialogue: it has no list `turns`',
+      expect.stringMatching(/^7: has \d{4} bytes, more than the 2000 that --line-bytes allows$/),
       expect.stringContaining('8: is not JSON'),
       '',
     ])
@@ -89,10 +89,10 @@ describe('lines that cannot be used', () => {
     expect(await texts(idOf('3', source))).toEqual(['e', 'f'])
   })
 
-  test('with a name that stands twice in one object are refused whole, for one of the two would be lost', async () => {
+  test('a line with a repeated name in one object is refused, because one of the members would be lost', async () => {
     const name = newId()
     const list = (text: string) => `"messages":${JSON.stringify(chatOf(text, 'Hello'))}`
-    const { said, tally } = await importedInto(
+    const { reported, tally } = await importedInto(
       node.url,
       [
         `{"id":"x",${list('FIRST')},${list('SECOND')}}`,
@@ -102,22 +102,22 @@ describe('lines that cannot be used', () => {
       ].join('\n'),
       { name },
     )
-    expect(said).toEqual([
-      `${name}:1: a name stands twice in one object: \`messages\``,
-      `${name}:2: a name stands twice in one object: \`content\` at /messages/0`,
-      `${name}:3: a name stands twice in one object: \`id\``,
+    expect(reported).toEqual([
+      `${name}:1: has two members named \`messages\` in one object`,
+      `${name}:2: has two members named \`content\` in the object at /messages/0`,
+      `${name}:3: has two members named \`id\` in one object`,
     ])
-    expect(tally.of('conversations new')).toBe(1)
+    expect(tally.total('conversations new')).toBe(1)
     expect(await texts(idOf('w', name))).toEqual(['Hi', 'Hello'])
   })
 
-  test('do not fill the memory, however long they are', async () => {
+  test('a line of 600 MiB is skipped without filling the memory', async () => {
     const piece = new Uint8Array(1024 * 1024).fill(0x20)
-    let left = 600
+    let piecesToSend = 600
     const line = new ReadableStream<Uint8Array>({
       pull(controller) {
-        left -= 1
-        if (left > 0) return controller.enqueue(piece)
+        piecesToSend -= 1
+        if (piecesToSend > 0) return controller.enqueue(piece)
         controller.enqueue(
           new TextEncoder().encode(`1\n${JSON.stringify(dialogue('z', 'y', 'x'))}`),
         )
@@ -128,13 +128,13 @@ describe('lines that cannot be used', () => {
     const { code, err, memory } = await runTurnlog(words, { stdin: line })
     expect([code, err]).toEqual([1, expect.stringContaining('standard input:1: has 6280')])
     expect(await texts(idOf('z', 's'))).toEqual(['y', 'x'])
-    // Half of the line; a busy machine collects its garbage late.
+    // The bound is half of the line, because a busy machine collects its garbage late.
     expect(memory).toBeLessThan(300e6)
   }, 30_000)
 })
 
 describe('times', () => {
-  test('that are not understood are counted with an example; a line without others has its own', async () => {
+  test('unreadable times are counted with an example, and messages without times get the time of the line', async () => {
     const name = newId()
     const line = (id: string, ...times: unknown[]) => ({
       id,
@@ -151,9 +151,9 @@ describe('times', () => {
     ]
     const { tally } = await importedInto(node.url, printed(lines), { name })
     expect(tally.summary()).toContain(
-      `times not understood 3  kept as they came, and not used: 12.5 in \`timestamp\`, ${name}:2\n`,
+      `times not understood 3  stored unchanged in the metadata, for example 12.5 in \`timestamp\`, ${name}:2\n`,
     )
-    expect(tally.clean()).toBe(true)
+    expect(tally.isClean()).toBe(true)
     const timesOf = async (id: string) => [
       (await readConversation(node.url, idOf(id, name))).createdAt,
       ...(await readAll(node.url, idOf(id, name))).map(({ createdAt }) => createdAt),
@@ -172,63 +172,65 @@ describe('times', () => {
 })
 
 describe('an import of an export', () => {
-  test('goes on past a strange line, and stops a conversation where a turn is missing', async () => {
+  test('an import continues after a wrong line, but stops a conversation at a missing turn', async () => {
     const one = await exportWith(3)
     const two = await exportWith(1)
     const strange = [...one.lines.slice(0, 2), 'strange', ...one.lines.slice(2)]
-    const { said } = await importedInto(node.url, printed(strange))
-    expect(said).toEqual(['test.jsonl:3: is no line of an export'])
-    expect(lasting(await exportedFrom(node.url, [one.id]))).toEqual(lasting(one.lines))
+    const { reported } = await importedInto(node.url, printed(strange))
+    expect(reported).toEqual(['test.jsonl:3: is not a line of an export'])
+    expect(comparable(await exportedFrom(node.url, [one.id]))).toEqual(comparable(one.lines))
 
     const three = await exportWith(3)
     const holed = [...three.lines.filter((_, n) => n !== 2), ...two.lines]
     const first = await importedInto(node.url, printed(holed))
-    expect(first.said).toEqual([
-      `test.jsonl:3: message 3 of conversation ${three.id} is missing before this one, 5`,
+    expect(first.reported).toEqual([
+      `test.jsonl:3: message 3 of conversation ${three.id} is missing before message 5: add its line, or use --allow-gaps`,
     ])
-    expect(first.tally.clean()).toBe(false)
+    expect(first.tally.isClean()).toBe(false)
     expect(await texts(three.id)).toEqual(['0', '1'])
     expect(await texts(two.id)).toEqual(['0', '1'])
-    // Corrected, it goes on in the right order.
-    expect((await importedInto(node.url, printed(three.lines))).said).toEqual([])
-    expect(lasting(await exportedFrom(node.url, [three.id]))).toEqual(lasting(three.lines))
+    // The corrected file continues the conversation in the right order.
+    expect((await importedInto(node.url, printed(three.lines))).reported).toEqual([])
+    expect(comparable(await exportedFrom(node.url, [three.id]))).toEqual(comparable(three.lines))
 
     const four = await exportWith(3)
     const gap = printed(four.lines.filter((_, n) => n !== 2))
-    const { said: saidOfGap, tally } = await importedInto(node.url, gap, { allowGaps: true })
-    expect([saidOfGap, tally.of('turns moved')]).toEqual([[], 1])
+    const { reported: reportedOfGap, tally } = await importedInto(node.url, gap, {
+      allowGaps: true,
+    })
+    expect([reportedOfGap, tally.total('turns moved')]).toEqual([[], 1])
     expect(await texts(four.id)).toEqual(['0', '1', '4', '5'])
   }, 30_000)
 
-  test('that was cut off says so, and so does one whose first line is missing', async () => {
+  test('an export that was cut off, lacks its first line or was erased is reported', async () => {
     const { id, lines } = await exportWith(2)
     const cut = await importedInto(node.url, printed(lines.slice(0, 2)))
-    expect(cut.said).toEqual([
-      `test.jsonl:2: the lines of conversation ${id} end here, without an \`end\``,
+    expect(cut.reported).toEqual([
+      `test.jsonl:2: the lines of conversation ${id} stop here without an \`end\` line: the file was cut off`,
     ])
     const headless = await importedInto(node.url, printed(lines.slice(1, 3)))
-    expect(headless.said).toHaveLength(2)
-    expect(headless.said[0]).toContain(`belongs to conversation ${id}, whose first line`)
-    const { said } = await importedInto(
+    expect(headless.reported).toHaveLength(2)
+    expect(headless.reported[0]).toContain(`belongs to conversation ${id}, but does not follow`)
+    const { reported } = await importedInto(
       node.url,
       printed([lines[0], { type: 'erased', conversationId: id }]),
     )
-    expect(said).toEqual([
-      `test.jsonl:2: conversation ${id} was erased at its source: erase what was imported of it`,
+    expect(reported).toEqual([
+      `test.jsonl:2: conversation ${id} was erased during its export: erase what was imported of it`,
     ])
   })
 
-  test('may come in pieces, and several may stand in one file', async () => {
+  test('an export may be cut into several files, and one file may hold several conversations', async () => {
     const [one, two] = [await exportWith(3), await exportWith(2)]
     const lines = [...one.lines, ...two.lines]
     writeFileSync(path('part1'), printed(lines.slice(0, 2)))
     writeFileSync(path('part2'), printed(lines.slice(2)))
     const { code } = await runTurnlog(['import', path('part1'), path('part2'), '--url', node.url])
     expect(code).toBe(0)
-    expect(lasting(await exportedFrom(node.url, [one.id, two.id]))).toEqual(lasting(lines))
+    expect(comparable(await exportedFrom(node.url, [one.id, two.id]))).toEqual(comparable(lines))
   })
 
-  test('brings what came since the last one', async () => {
+  test('a later export brings the turns and audio that were added since the last one', async () => {
     const id = newId()
     await importedInto(other.url, printed([dialogue(id, 'a', 'b')]))
     await importedInto(node.url, printed(await exportedFrom(other.url, [id])))
@@ -237,23 +239,25 @@ describe('an import of an export', () => {
     await call(other.url, 'PUT', `/v1/conversations/${id}/messages/${answer?.id}/tts`, audio)
     await recordTurn(other.url, id, { assistant: { responses: ['c'] } })
     const lines = await exportedFrom(other.url, [id])
-    const { said, tally } = await importedInto(node.url, printed(lines))
-    expect(said).toEqual([])
-    expect([tally.of('turns new'), tally.of('turns replayed'), tally.of('audio')]).toEqual([
-      1, 1, 1,
-    ])
-    expect(lasting(await exportedFrom(node.url, [id]))).toEqual(lasting(lines))
+    const { reported, tally } = await importedInto(node.url, printed(lines))
+    expect(reported).toEqual([])
+    expect([tally.total('turns new'), tally.total('turns replayed'), tally.total('audio')]).toEqual(
+      [1, 1, 1],
+    )
+    expect(comparable(await exportedFrom(node.url, [id]))).toEqual(comparable(lines))
   })
 
-  test('of a later version is refused by its first line', async () => {
+  test('an export of a later format version is refused at its first line', async () => {
     const { lines } = await exportWith(1)
-    const { said } = await importedInto(node.url, printed([{ ...lines[0], turnlog: 2 }]))
-    expect(said).toEqual(['test.jsonl:1: is of version 2, and version 1 is the newest known'])
+    const { reported } = await importedInto(node.url, printed([{ ...lines[0], turnlog: 2 }]))
+    expect(reported).toEqual([
+      'test.jsonl:1: has version 2 of the export format, and this release reads version 1: use a newer release',
+    ])
   })
 })
 
-describe('what the service refuses', () => {
-  test('stops its conversation, which goes on in order once the cause is gone', async () => {
+describe('a refusal of the service', () => {
+  test('a refused turn stops its conversation, and a later import continues it in order', async () => {
     const DATABASE_URL = await testDatabaseUrl()
     const source = 'refused.jsonl'
     const lines = printed([
@@ -263,14 +267,16 @@ describe('what the service refuses', () => {
     const options = { name: source, split: (text: string) => text.split(/(?<= )/) }
     {
       await using strict = await startNode({ DATABASE_URL, TURNLOG_LIMITS_PARTS_MAX: '2' })
-      const { said, tally } = await importedInto(strict.url, lines, options)
-      expect(said).toEqual([expect.stringMatching(/^refused.jsonl:1: .*has 3 parts .* at most 2/)])
+      const { reported, tally } = await importedInto(strict.url, lines, options)
+      expect(reported).toEqual([
+        expect.stringMatching(/^refused.jsonl:1: .*has 3 parts .* at most 2/),
+      ])
       expect(tally.summary()).toMatch(/refused +1 {2}turns: parts-too-many\n +not tried +1 /)
       expect(await readAll(strict.url, idOf('1', source))).toHaveLength(2)
       expect(await readAll(strict.url, idOf('2', source))).toHaveLength(2)
     }
     await using open = await startNode({ DATABASE_URL })
-    expect((await importedInto(open.url, lines, options)).said).toEqual([])
+    expect((await importedInto(open.url, lines, options)).reported).toEqual([])
     const found = await readAll(open.url, idOf('1', source))
     expect(found.map(({ parts }) => parts.join(''))).toEqual([
       'a',
@@ -282,15 +288,15 @@ describe('what the service refuses', () => {
     ])
   })
 
-  test('is named: conversations that others are, or were', async () => {
+  test('a conversation with a taken id, an erased id or a taken external id is refused', async () => {
     const [taken, erased, external] = [newId(), newId(), newId()]
     await call(node.url, 'POST', '/v1/conversations', { id: taken, title: 'mine' })
     await call(node.url, 'POST', '/v1/conversations', { id: erased })
     await call(node.url, 'DELETE', `/v1/conversations/${erased}`)
     await call(node.url, 'POST', '/v1/conversations', { externalId: `test.jsonl/${external}x` })
     const lines = [taken, erased, `${external}x`].map((id) => dialogue(id, 'a', 'b'))
-    const { said, tally } = await importedInto(node.url, printed(lines), { concurrency: 1 })
-    expect(said).toHaveLength(3)
+    const { reported, tally } = await importedInto(node.url, printed(lines), { concurrency: 1 })
+    expect(reported).toHaveLength(3)
     for (const code of ['conversation-taken', 'conversation-erased', 'external-id-taken'])
       expect(tally.summary()).toContain(`refused         1  conversations: ${code}`)
     expect(tally.summary()).toContain('not tried       3')
@@ -299,32 +305,34 @@ describe('what the service refuses', () => {
     expect((await readConversation(node.url, taken)).lastSeq).toBe(0)
   })
 
-  test('is another dialogue under a name that was used', async () => {
+  test('another dialogue under an id that was used is refused', async () => {
     const [one, other] = [dialogue('same', 'a', 'b'), dialogue('same', 'a', 'other')]
-    const { said } = await importedInto(node.url, printed([one, other]), { name: 'twice' })
-    expect(said).toEqual([expect.stringMatching(/^twice:2: has the id of line 1, "same"/)])
+    const { reported } = await importedInto(node.url, printed([one, other]), { name: 'twice' })
+    expect(reported).toEqual([expect.stringMatching(/^twice:2: has the same id as line 1, "same"/)])
     const later = await importedInto(node.url, printed([other]), { name: 'twice' })
-    expect(later.said).toEqual([
+    expect(later.reported).toEqual([
       expect.stringMatching(/^twice:1: .*idempotency-conflict.*--source/),
     ])
     expect(await texts(idOf('same', 'twice'))).toEqual(['a', 'b'])
   })
 })
 
-/** What a fake problem has beside its code. */
-const told = { title: 'Fake', status: 503 }
+/** The members of a fake problem besides its code. */
+const fakeProblem = { title: 'Fake', status: 503 }
 const turn = { assistant: { responses: ['a'] } }
 
-/** How a call ends: with a refusal of this one request, or with a service that is away. */
+/**
+ * Resolves with the end of a call: a refusal of this request, or a service that cannot be reached.
+ */
 const endOf = (call: Promise<unknown>): Promise<unknown> =>
   call.catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error
     const refused = refusalOf(error)
-    return refused === undefined ? { away: endedBy(error) } : { refused }
+    return refused === undefined ? { unreachable: failureText(error) } : { refused }
   })
 
 describe('a service that fails for a while', () => {
-  test('is asked again with the same key, and everything is there once', async () => {
+  test('requests that fail for a while are retried with the same key, and each turn is recorded once', async () => {
     const url = new URL(node.url)
     await using proxy = await startProxy(Number(url.port))
     const random = seeded(5)
@@ -338,16 +346,16 @@ describe('a service that fails for a while', () => {
       dialogue(`${n}`, ...Array.from({ length: 10 }, (__, k) => `${n} ${k}`)),
     )
     const through = `http://127.0.0.1:${proxy.port}`
-    const { said, tally } = await importedInto(through, printed(lines), { name: 'flaky' })
-    expect([said, tally.of('turns new') + tally.of('turns replayed')]).toEqual([[], 60])
+    const { reported, tally } = await importedInto(through, printed(lines), { name: 'flaky' })
+    expect([reported, tally.total('turns new') + tally.total('turns replayed')]).toEqual([[], 60])
     expect(cuts).toBeGreaterThan(10)
     for (const { id, turns } of lines)
       expect(await texts(idOf(id, 'flaky'))).toEqual(turns.map(({ text }) => text))
   }, 60_000)
 
-  test('is waited for as long as it says, and given up when patience ends', async () => {
+  test('a retry waits as long as Retry-After says, and gives up when the patience ends', async () => {
     const times: number[] = []
-    const problem = { ...told, code: 'overloaded', detail: 'Too many.', retryable: true }
+    const problem = { ...fakeProblem, code: 'overloaded', detail: 'Too many.', retryable: true }
     const fake = Bun.serve({
       port: 0,
       fetch: () => {
@@ -360,17 +368,17 @@ describe('a service that fails for a while', () => {
     const rest = connect({ url: `${fake.url}`, patienceMs: 1500 })
     expect(await rest.getHealth()).toEqual({ fine: true } as never)
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(1000)
-    expect(await endOf(rest.getHealth())).toEqual({ away: 'Too many.' })
+    expect(await endOf(rest.getHealth())).toEqual({ unreachable: 'Too many.' })
     await fake.stop(true)
-    const gone = connect({ url: `${fake.url}`, patienceMs: 0 })
-    expect(await endOf(gone.getHealth())).toEqual({
-      away: expect.stringContaining('cannot be reached'),
+    const unreachable = connect({ url: `${fake.url}`, patienceMs: 0 })
+    expect(await endOf(unreachable.getHealth())).toEqual({
+      unreachable: expect.stringContaining('cannot be reached'),
     })
   })
 
-  test('and does not know an outcome is asked again, for every request of an import may be repeated', async () => {
+  test('a request with an unknown outcome is retried, because every request of an import may be repeated', async () => {
     let count = 0
-    const problem = { ...told, code: 'outcome-unknown', detail: 'Lost.', retryable: false }
+    const problem = { ...fakeProblem, code: 'outcome-unknown', detail: 'Lost.', retryable: false }
     const fake = Bun.serve({
       port: 0,
       fetch: () => {
@@ -391,8 +399,8 @@ describe('a service that fails for a while', () => {
     await fake.stop(true)
   })
 
-  test('for good on one request costs that one', async () => {
-    const problem = { ...told, code: 'internal', detail: 'Sorry.', retryable: true }
+  test('a permanent failure of one request refuses only that request', async () => {
+    const problem = { ...fakeProblem, code: 'internal', detail: 'Sorry.', retryable: true }
     let count = 0
     const fake = Bun.serve({
       port: 0,
@@ -416,12 +424,12 @@ describe('a service that fails for a while', () => {
 })
 
 describe('turnlog import', () => {
-  test('says what is wrong with a command line, and imports nothing then', async () => {
+  test('turnlog import refuses a wrong command line with a reason, and imports nothing', async () => {
     writeFileSync(path('one.jsonl'), printed([dialogue('1', 'a', 'b')]))
     for (const [words, reason] of [
-      [[], 'Name a file.'],
+      [[], 'Name at least one file.'],
       [[path('none.jsonl')], 'cannot be read (ENOENT)'],
-      [[path('one.jsonl'), '--split', 'words'], '--split knows sentences'],
+      [[path('one.jsonl'), '--split', 'words'], '--split must be sentences, not words'],
       [
         [path('one.jsonl'), '--format', 'csv'],
         '--format must be one of turnlog, openai, dialogues',
@@ -437,13 +445,17 @@ describe('turnlog import', () => {
     expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog import')])
   }, 60_000)
 
-  test('ends with 1 where nobody listens, or somebody else does', async () => {
+  test('turnlog import ends with 1 if no server or another program listens at the URL', async () => {
     writeFileSync(path('one.jsonl'), printed([dialogue('1', 'a', 'b')]))
     const stranger = Bun.serve({ port: 0, fetch: () => new Response('hello') })
     for (const url of [`http://127.0.0.1:${await freePort()}`, `${stranger.url}`]) {
       const words = ['import', path('one.jsonl'), '--url', url, '--patience', '0']
       const { code, out, err } = await runTurnlog(words)
-      expect([code, out, err]).toEqual([1, '', expect.stringMatching(/cannot be reached|no JSON/)])
+      expect([code, out, err]).toEqual([
+        1,
+        '',
+        expect.stringMatching(/cannot be reached|is not JSON/),
+      ])
     }
     await stranger.stop(true)
   })

@@ -1,4 +1,4 @@
-/** An import that is killed and run again ends equal to one that was not. */
+/** An import that is killed and run again makes the same conversations as an uninterrupted one. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { until } from '../../support/servers/processes.ts'
 import { runTurnlog, startTurnlog } from '../../support/servers/turnlog.ts'
 import { dialogueFiles, dialoguePath, dialoguesAreHere } from '../../support/transfer/dialogues.ts'
-import { exportedFrom, lasting, printed } from '../../support/transfer/transfer.ts'
+import { comparable, exportedFrom, printed } from '../../support/transfer/transfer.ts'
 import { call, must } from '../../support/writing/client.ts'
 import { seeded } from '../../support/writing/writer.ts'
 
@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const fine = expect.stringMatching(/failed lines +0\n/)
 
-/** Imports a file into the other service; kills it when so many messages more are there. */
+/** Imports a file, and kills the import several times, each after a random number of messages. */
 async function importWithKills(path: string, messages: number, random: () => number) {
   const words = ['import', path, '--split', 'sentences', '--concurrency', '16', '--url', node.url]
   const count = async () => {
@@ -64,7 +64,7 @@ const idsOf = (lines: readonly ExportLine[]) =>
 
 describe(`an import killed ${kills} times and run again`, () => {
   test.skipIf(!dialoguesAreHere).each(dialogueFiles)(
-    'ends equal to one clean run of %s',
+    'a killed import of %s ends equal to an uninterrupted one',
     async (file) => {
       const lines = readFileSync(dialoguePath(file), 'utf8')
         .trim()
@@ -85,15 +85,15 @@ describe(`an import killed ${kills} times and run again`, () => {
       const expected = await exportedFrom(clean.url, ids)
       const turns = expected.filter(({ type }) => type === 'turn')
       expect([ids.length, turns.length * 2]).toEqual([lines.length, utterances.length])
-      // The dialogues have no times, so theirs are those of the import.
-      expect(lasting(await exportedFrom(node.url, ids), { withTimes: false })).toEqual(
-        lasting(expected, { withTimes: false }),
+      // The dialogues have no times, so their messages have the times of the import.
+      expect(comparable(await exportedFrom(node.url, ids), { withTimes: false })).toEqual(
+        comparable(expected, { withTimes: false }),
       )
     },
     1_800_000,
   )
 
-  test('ends equal to the source of an export with segments and audio, times included', async () => {
+  test('a killed import of an export with segments, audio and times ends equal to its source', async () => {
     const random = seeded(1)
     const ids = Array.from({ length: 10 }, newId)
     await Promise.all(ids.map((id) => fill(id, random)))
@@ -102,11 +102,14 @@ describe(`an import killed ${kills} times and run again`, () => {
     const path = join(directory, 'export.jsonl')
     writeFileSync(path, printed(lines))
     await importWithKills(path, 10 * 16 * 2, random)
-    expect(lasting(await exportedFrom(node.url, ids))).toEqual(lasting(lines))
+    expect(comparable(await exportedFrom(node.url, ids))).toEqual(comparable(lines))
   }, 1_800_000)
 })
 
-/** A conversation of 16 turns and 4 segments whose audio is seldom that of their messages. */
+/**
+ * Makes a conversation of 16 turns and 4 segments, whose audio mostly differs from that of their
+ * messages.
+ */
 async function fill(id: string, random: () => number): Promise<void> {
   const path = `/v1/conversations/${id}`
   const ask = async (method: string, to: string, body: unknown) =>

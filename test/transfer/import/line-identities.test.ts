@@ -1,4 +1,6 @@
-/** Which conversation a line is: no import joins two of them, and none is imported twice. */
+/**
+ * The conversation id of a line: an import never joins two conversations and never makes one twice.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -31,7 +33,7 @@ const chat = (...texts: string[]) => ({
 const texts = async (id: string) => (await readAll(node.url, id)).map(({ content }) => content)
 const idOf = (source: string, id: string) => conversationIdOf(source, { id })
 
-/** A file in a folder of the test's own. */
+/** Writes a file into the folder of this test file. */
 function file(name: string, text: string): string {
   const path = join(directory, name)
   mkdirSync(dirname(path), { recursive: true })
@@ -40,8 +42,8 @@ function file(name: string, text: string): string {
 }
 const run = (...words: string[]): Promise<Ran> =>
   runTurnlog(['import', ...words, '--url', node.url])
-const counted = (made: number, there: number) =>
-  new RegExp(`conversations +${made + there} {2}\\(${made} new, ${there} there before\\)`)
+const counted = (made: number, stored: number) =>
+  new RegExp(`conversations +${made + stored} {2}\\(${made} new, ${stored} already stored\\)`)
 const byExternalId = async (externalId: string) => {
   const query = `externalId=${encodeURIComponent(externalId)}`
   const path = `/v1/conversations?${query}`
@@ -49,74 +51,79 @@ const byExternalId = async (externalId: string) => {
 }
 
 describe('an id', () => {
-  test('is a text or a whole number as it is written; a number and its digits are one id', async () => {
+  test('an id is a text or a whole number as it is written, and a number equals the text of its digits', async () => {
     const name = newId()
     const lines = ['12345678901234567890', '"12345678901234567890"', '1.0', '1e3', '-0', '1', '0']
-    const { said } = await importedInto(
+    const { reported } = await importedInto(
       node.url,
       lines
         .map((id) => `{"id":${id},"messages":${JSON.stringify(chat('a', 'b').messages)}}\n`)
         .join(''),
       { name },
     )
-    expect(said).toEqual([
-      expect.stringContaining(`${name}:2: has the id of line 1, "12345678901234567890"`),
+    expect(reported).toEqual([
+      expect.stringContaining(`${name}:2: has the same id as line 1, "12345678901234567890"`),
       ...['1.0', '1e3', '-0'].map(
-        (id, n) => `${name}:${n + 3}: /id is the number ${id}: an id is a text or a whole number`,
+        (id, n) =>
+          `${name}:${n + 3}: /id is the number ${id}: an id must be a text or a whole number`,
       ),
     ])
     for (const id of ['12345678901234567890', '1', '0'])
       expect(await byExternalId(`${name}/${id}`)).toBe(idOf(name, id))
   })
 
-  test("is the text of MongoDB's $oid, and no other value that is no text or whole number", async () => {
+  test("MongoDB's $oid counts as an id, and every other value that is no text or whole number is refused", async () => {
     const name = newId()
     const oid = '66b1f0c2a1b2c3d4e5f60718'
     const refused = ['""', '["x"]', 'true', 'false', '{}', '{"$oid":1}', '{"$oid":""}']
     const ids = [...refused, `{"$oid":"${oid}","x":1}`, `{"$oid":"${oid}"}`, `"${oid}"`, 'null']
     const messages = JSON.stringify(chat('a', 'b').messages)
-    const { said, tally } = await importedInto(
+    const { reported, tally } = await importedInto(
       node.url,
       ids.map((id) => `{"id":${id},"messages":${messages}}\n`).join(''),
       { name },
     )
     const shown = [...refused.slice(0, -1), '""', `{"$oid":"${oid}","x":1}`]
-    expect(said).toEqual([
-      ...shown.map((id, n) => `${name}:${n + 1}: /id is ${id}: an id is a text or a whole number`),
-      expect.stringContaining(`${name}:10: has the id of line 9, "${oid}"`),
+    expect(reported).toEqual([
+      ...shown.map(
+        (id, n) => `${name}:${n + 1}: /id is ${id}: an id must be a text or a whole number`,
+      ),
+      expect.stringContaining(`${name}:10: has the same id as line 9, "${oid}"`),
     ])
-    expect(tally.of('conversations new')).toBe(2)
+    expect(tally.total('conversations new')).toBe(2)
     expect(await byExternalId(`${name}/${oid}`)).toBe(idOf(name, oid))
   })
 
-  test('that makes an external id of more than 255 characters stands in the metadata alone', async () => {
+  test('an id that would make an external id of more than 255 characters is only in the metadata', async () => {
     const [name, id] = [newId(), 'x'.repeat(3000)]
-    const { said } = await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]), { name })
-    expect(said).toEqual([])
+    const { reported } = await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]), {
+      name,
+    })
+    expect(reported).toEqual([])
     expect(await readConversation(node.url, idOf(name, id))).toMatchObject({
       externalId: null,
       metadata: { openai: { id } },
     })
   })
 
-  test('is taken by its first line, also where that line is refused', async () => {
+  test('the first line with an id takes it, even if that line is refused', async () => {
     const name = newId()
     const unread = { id: 'x', messages: [{ role: 'bot', content: 'a' }] }
-    const { said } = await importedInto(
+    const { reported } = await importedInto(
       node.url,
       printed([unread, { id: 'x', ...chat('a', 'b') }]),
       {
         name,
       },
     )
-    expect(said).toEqual([
+    expect(reported).toEqual([
       expect.stringContaining(`${name}:1: none of 1 messages has a known role`),
-      expect.stringContaining(`${name}:2: has the id of line 1, "x"`),
+      expect.stringContaining(`${name}:2: has the same id as line 1, "x"`),
     ])
     expect(await byExternalId(`${name}/x`)).toBeUndefined()
   })
 
-  test('is taken for the whole run: by files of one source, and as a UUID by any file', async () => {
+  test('an id is taken for the whole run: in files of one source, and a UUID in all files', async () => {
     const id = newId()
     const one = file(
       'run/one.jsonl',
@@ -134,15 +141,15 @@ describe('an id', () => {
     const shared = await run(one, two, '--source', source)
     expect([shared.code, shared.err]).toEqual([
       1,
-      expect.stringContaining(`${two}:1: has the id of line 1 of ${one}, "x"`),
+      expect.stringContaining(`${two}:1: has the same id as line 1 of ${one}, "x"`),
     ])
     expect(await texts(idOf(source, 'x'))).toEqual(['a', 'b'])
     const apart = await run(one, three)
-    expect(apart.err).toContain(`${three}:1: has the id of line 2 of ${one}`)
+    expect(apart.err).toContain(`${three}:1: has the same id as line 2 of ${one}`)
     expect(await texts(id)).toEqual(['c', 'd'])
   }, 60_000)
 
-  test('table holds what a map holds, however large', () => {
+  test('the table of ids returns the same values as a map, at any size', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 3000, size: 'max' }),
@@ -162,25 +169,26 @@ describe('an id', () => {
 })
 
 describe('a line without an id', () => {
-  test('is known by its text: equal ones are two, and a file that grew adds what is new', async () => {
+  test('a line without an id is identified by its text: equal lines are two conversations, and new lines are added', async () => {
     const name = newId()
     const [greeting, other, third] = [chat('Hi', 'Hello'), chat('x', 'y'), chat('p', 'q')]
     const first = await importedInto(node.url, printed([greeting, greeting, other]), { name })
-    expect([first.said, first.tally.of('conversations new')]).toEqual([[], 3])
-    // In another order, with lines before and between.
+    expect([first.reported, first.tally.total('conversations new')]).toEqual([[], 3])
+    // The second file has another order, and new lines before and between.
     const grown = printed([third, greeting, other, greeting, greeting])
     const second = await importedInto(node.url, grown, { name })
-    expect(second.said).toEqual([])
-    expect([second.tally.of('conversations new'), second.tally.of('conversations there')]).toEqual([
-      2, 3,
-    ])
+    expect(second.reported).toEqual([])
+    expect([
+      second.tally.total('conversations new'),
+      second.tally.total('conversations found'),
+    ]).toEqual([2, 3])
     const ids = [0, 1, 2].map((repeat) =>
       conversationIdOf(name, { text: JSON.stringify(greeting), repeat }),
     )
     for (const id of ids) expect(await texts(id)).toEqual(['Hi', 'Hello'])
   })
 
-  test('is another one in another file of that name', async () => {
+  test('a line without an id makes another conversation in another file of the same name', async () => {
     const line = printed([chat('Hi', 'Hello')])
     const files = ['a/same.jsonl', 'b/same.jsonl'].map((name) => file(name, line))
     expect((await run(...files)).out).toMatch(counted(2, 0))
@@ -189,7 +197,7 @@ describe('a line without an id', () => {
 })
 
 describe('a source', () => {
-  test('is the path of a file: a moved file is refused where its ids are there, and goes on by --source', async () => {
+  test('the source is the path of a file: a moved file is refused, and --source with its old path continues it', async () => {
     const lines = [{ id: 'm1', ...chat('a', 'b') }]
     const path = file('old/moved.jsonl', printed(lines))
     expect((await run(path)).code).toBe(0)
@@ -198,25 +206,25 @@ describe('a source', () => {
     const refused = await run(moved)
     expect([refused.code, refused.err]).toEqual([
       1,
-      expect.stringContaining('its external id "moved.jsonl/m1" is that of conversation'),
+      expect.stringContaining('its external id "moved.jsonl/m1" belongs to conversation'),
     ])
     expect(refused.err).toContain(
       'Another `--source` imports the line as a conversation of its own.',
     )
-    const goesOn = await run(moved, '--source', path)
-    expect([goesOn.code, goesOn.out]).toEqual([0, expect.stringMatching(counted(0, 1))])
+    const continued = await run(moved, '--source', path)
+    expect([continued.code, continued.out]).toEqual([0, expect.stringMatching(counted(0, 1))])
   }, 60_000)
 
-  test('may be the name of the file, as earlier versions had it: what they imported is found', async () => {
+  test('--source with the file name finds the conversations that earlier versions imported', async () => {
     const path = file('earlier/chats.jsonl', printed([{ id: 'e1', ...chat('a', 'b', 'c', 'd') }]))
-    // The name of the file was the source.
+    // Earlier versions used the file name as the source.
     await importedInto(node.url, printed([{ id: 'e1', ...chat('a', 'b') }]), {
       name: 'chats.jsonl',
     })
     const refused = await run(path)
-    expect(refused.err).toContain('`--source chats.jsonl` goes on with it')
-    const goesOn = await run(path, '--source', 'chats.jsonl')
-    expect([goesOn.code, goesOn.err, goesOn.out]).toEqual([
+    expect(refused.err).toContain('`--source chats.jsonl` continues it')
+    const continued = await run(path, '--source', 'chats.jsonl')
+    expect([continued.code, continued.err, continued.out]).toEqual([
       0,
       '',
       expect.stringMatching(counted(0, 1)),
@@ -224,7 +232,7 @@ describe('a source', () => {
     expect(await texts(idOf('chats.jsonl', 'e1'))).toEqual(['a', 'b', 'c', 'd'])
   }, 60_000)
 
-  test('finds what earlier versions made of a line number, if it is that line and whole', async () => {
+  test('a conversation that earlier versions imported by line number is found if it holds exactly the line', async () => {
     const source = newId()
     const [whole, begun] = [1, 2].map((line) => conversationIdOf(source, { line }))
     const turn = (id: string, n: number, human: string, ai: string): [NewTurn, string] => [
@@ -239,18 +247,18 @@ describe('a source', () => {
       must(await recordTurn(node.url, id ?? '', ...turn(id ?? '', 0, 'Hi', 'Hello')))
     }
     const lines = [chat('Hi', 'Hello'), chat('Hi', 'Hello', 'More', 'Yes')]
-    const { said, tally } = await importedInto(node.url, printed(lines), { name: source })
-    expect(tally.of('conversations there')).toBe(1)
+    const { reported, tally } = await importedInto(node.url, printed(lines), { name: source })
+    expect(tally.total('conversations found')).toBe(1)
     const id = conversationIdOf(source, { text: JSON.stringify(lines[1]), repeat: 0 })
-    expect(said).toEqual([
-      `${source}:2: conversation ${begun}, which an earlier version imported from a line of this number, holds other turns or not all: the line is conversation ${id}`,
+    expect(reported).toEqual([
+      `${source}:2: an earlier version imported conversation ${begun} from this line number, but its turns differ from this line: the line is imported as conversation ${id}`,
     ])
     expect(await texts(begun ?? '')).toEqual(['Hi', 'Hello'])
     expect(await texts(id)).toEqual(['Hi', 'Hello', 'More', 'Yes'])
-    expect(tally.clean()).toBe(true)
+    expect(tally.isClean()).toBe(true)
   })
 
-  test('must be said for a stream, but for an export, which has ids', async () => {
+  test('a stream needs --source, except for an export, whose lines have ids', async () => {
     const stdin = printed([chat('a', 'b')])
     const { code, out, err } = await runTurnlog(['import', '-', '--url', node.url], { stdin })
     expect([code, out, err]).toEqual([2, '', expect.stringMatching(/^standard input has no path/)])
@@ -266,62 +274,62 @@ describe('a source', () => {
   }, 60_000)
 })
 
-describe('a conversation that is there', () => {
-  test('with other content is named with its line, its id and what to do', async () => {
+describe('an existing conversation', () => {
+  test('an existing conversation with other content is reported with its line, its id and advice', async () => {
     const name = newId()
     const before = { id: 'c', ...chat('a', 'b', 'c', 'd') }
     await importedInto(node.url, printed([before]), { name })
     const changed = printed([{ id: 'c', ...chat('a', 'b', 'C', 'd', 'e', 'f') }])
-    const { said, tally } = await importedInto(node.url, changed, { name })
-    expect(said).toEqual([
-      `${name}:1: conversation ${idOf(name, 'c')} was imported with another message 3 than this line has (idempotency-conflict): nothing was added from there on. Another \`--source\` imports the line as a conversation of its own.`,
+    const { reported, tally } = await importedInto(node.url, changed, { name })
+    expect(reported).toEqual([
+      `${name}:1: message 3 of conversation ${idOf(name, 'c')} was imported before with other content than this line has (idempotency-conflict): nothing was added from there on. Another \`--source\` imports the line as a conversation of its own.`,
     ])
     expect(tally.summary()).toContain('turns: idempotency-conflict')
     expect(await texts(idOf(name, 'c'))).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  test("and holds somebody else's turns gets none of a line", async () => {
+  test('an existing conversation with turns of another source gets no turn of a line', async () => {
     const id = newId()
     must(await call(node.url, 'POST', '/v1/conversations', { id }))
     must(await recordTurn(node.url, id, { assistant: { responses: ['mine'] } }))
-    const { said } = await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]), {
+    const { reported } = await importedInto(node.url, printed([{ id, ...chat('a', 'b') }]), {
       name: 'u',
     })
-    expect(said).toEqual([
-      `u:1: conversation ${id} is there, and its message 1 is not of this line: nothing was added to it. Give the line another id to import it as a conversation of its own.`,
+    expect(reported).toEqual([
+      `u:1: conversation ${id} exists, and its message 1 is not from this line: nothing was added to it. Give the line another id to import it as a conversation of its own.`,
     ])
     expect(await texts(id)).toEqual(['mine'])
   })
 
-  test('and went on since its import is left as it is, but no more of the line is added', async () => {
+  test('a conversation that got other turns after its import stays unchanged, and no more of the line is added', async () => {
     const name = newId()
     await importedInto(node.url, printed([{ id: 'g', ...chat('a', 'b') }]), { name })
     const id = idOf(name, 'g')
     must(await recordTurn(node.url, id, { assistant: { responses: ['later'] } }))
     const same = await importedInto(node.url, printed([{ id: 'g', ...chat('a', 'b') }]), { name })
-    expect([same.said, same.tally.of('turns replayed')]).toEqual([[], 1])
+    expect([same.reported, same.tally.total('turns replayed')]).toEqual([[], 1])
     const longer = printed([{ id: 'g', ...chat('a', 'b', 'c', 'd') }])
-    expect((await importedInto(node.url, longer, { name })).said).toEqual([
-      expect.stringContaining(`conversation ${id} is there, and its message 3 is not of this line`),
+    expect((await importedInto(node.url, longer, { name })).reported).toEqual([
+      expect.stringContaining(`conversation ${id} exists, and its message 3 is not from this line`),
     ])
     expect(await texts(id)).toEqual(['a', 'b', 'later'])
   })
 
-  test('is found where an earlier version understood fewer times', async () => {
+  test('an existing conversation is found even if an earlier version understood fewer times', async () => {
     const name = newId()
     await importedInto(node.url, printed([{ id: 't', ...chat('a', 'b') }]), { name })
     const id = idOf(name, 't')
-    // As an import would send it that reads the time of the line.
+    // The metadata is what an import sends that reads the time of the line.
     const line = { id: 't', created: 1716200000, ...chat('a', 'b') }
-    const kept = { openai: { line: { created: 1716200000 } } }
-    must(await call(node.url, 'PATCH', `/v1/conversations/${id}`, { metadata: kept }))
-    const { said, tally } = await importedInto(node.url, printed([line]), { name })
-    expect([said, tally.of('turns replayed')]).toEqual([[], 1])
+    const storedMetadata = { openai: { line: { created: 1716200000 } } }
+    must(await call(node.url, 'PATCH', `/v1/conversations/${id}`, { metadata: storedMetadata }))
+    const { reported, tally } = await importedInto(node.url, printed([line]), { name })
+    expect([reported, tally.total('turns replayed')]).toEqual([[], 1])
   })
 })
 
 describe('a line with a turn that the service refuses', () => {
-  test('makes no conversation, whichever turn it is', async () => {
+  test('a line with a turn that the service refuses makes no conversation', async () => {
     const name = newId()
     const big = { role: 'tool', content: 'x'.repeat(20_000) }
     const { messages } = chat('a', 'b', 'c', 'd')
@@ -334,10 +342,10 @@ describe('a line with a turn that the service refuses', () => {
         ...chat('', 'f').messages.slice(1),
       ],
     }
-    const { said, tally } = await importedInto(node.url, printed([line]), { name })
-    expect(said).toEqual([
+    const { reported, tally } = await importedInto(node.url, printed([line]), { name })
+    expect(reported).toEqual([
       expect.stringMatching(
-        /^.*:1: conversation .* was not created, because a turn of it would be refused: /,
+        /^.*:1: conversation .* was not created, because the service refuses one of its turns: /,
       ),
     ])
     expect(await byExternalId(`${name}/b`)).toBeUndefined()

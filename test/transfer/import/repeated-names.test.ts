@@ -1,4 +1,4 @@
-/** A line with a name that stands twice in one object is refused by that name. Pure. */
+/** Lines in which an object has two members of one name. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { refuseRepeated } from '../../../src/transfer/import/repeated-names.ts'
@@ -12,24 +12,31 @@ function reasonFor(text: string): string {
     return error instanceof Error ? error.message : String(error)
   }
 }
-const twice = (what: string) => `a name stands twice in one object: ${what}`
 
-describe('a name that stands twice', () => {
+describe('a repeated name', () => {
   test.each([
-    ['{"messages":[1],"messages":[2]}', '`messages`'],
-    ['{"id":"a","messages":[],"id":"b"}', '`id`'],
-    ['{"messages":[{"a":1},{"content":"x","content":"y"}]}', '`content` at /messages/1'],
-    ['{"a":{"b/c":[[],[{"d":{"e":1,"f":2,"e":3}}]]}}', '`e` at /a/b~1c/1/0/d'],
-    [String.raw`{"a":1,"\u0061":2}`, '`a`'],
-    [String.raw`{"\"a\\":1 , "\"a\\" : 2}`, '`\\"a\\\\`'],
-    ['{"__proto__":1,"__proto__":{"a":2}}', '`__proto__`'],
-    ['{"a":{"__proto__":{"b":1}},"c":[{"__proto__":1,"__proto__":1}]}', '`__proto__` at /c/0'],
-    ['{"":1,"":2}', '``'],
-    ['{"1":1,"1":2}', '`1`'],
-    ['{"a":{"b":1},"a":{"b":1}}', '`a`'],
-    ['{"a\\nb":1,"a\\nb":2}', '`a\\nb`'],
-  ])('is named with its object: %s', (text, what) => {
-    expect(reasonFor(text)).toBe(twice(what))
+    ['{"messages":[1],"messages":[2]}', '`messages`', 'one object'],
+    ['{"id":"a","messages":[],"id":"b"}', '`id`', 'one object'],
+    [
+      '{"messages":[{"a":1},{"content":"x","content":"y"}]}',
+      '`content`',
+      'the object at /messages/1',
+    ],
+    ['{"a":{"b/c":[[],[{"d":{"e":1,"f":2,"e":3}}]]}}', '`e`', 'the object at /a/b~1c/1/0/d'],
+    [String.raw`{"a":1,"\u0061":2}`, '`a`', 'one object'],
+    [String.raw`{"\"a\\":1 , "\"a\\" : 2}`, '`\\"a\\\\`', 'one object'],
+    ['{"__proto__":1,"__proto__":{"a":2}}', '`__proto__`', 'one object'],
+    [
+      '{"a":{"__proto__":{"b":1}},"c":[{"__proto__":1,"__proto__":1}]}',
+      '`__proto__`',
+      'the object at /c/0',
+    ],
+    ['{"":1,"":2}', '``', 'one object'],
+    ['{"1":1,"1":2}', '`1`', 'one object'],
+    ['{"a":{"b":1},"a":{"b":1}}', '`a`', 'one object'],
+    ['{"a\\nb":1,"a\\nb":2}', '`a\\nb`', 'one object'],
+  ])('a repeated name is reported with its object: %s', (text, name, object) => {
+    expect(reasonFor(text)).toBe(`has two members named ${name} in ${object}`)
   })
 
   test.each([
@@ -40,11 +47,11 @@ describe('a name that stands twice', () => {
     '[[1,2],["a","a"],{}]',
     '"a"',
     '7',
-  ])('is not found where each object has it once: %s', (text) => {
+  ])('a line whose objects have each name once is accepted: %s', (text) => {
     expect(reasonFor(text)).toBe('')
   })
 
-  test('is found wherever a member is repeated, and in no value that was printed', () => {
+  test('a repeated name is found at any depth, and printed JSON has none', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 4 }), fc.string(), (text, name) => {
         expect(reasonFor(text)).toBe('')

@@ -1,4 +1,4 @@
-/** Speech through an export: seats, halves that stand apart, what was heard, sessions. */
+/** Speech in exports and imports: seats, separate halves, interruptions and voice sessions. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createClient, type TurnlogClient } from '../../../src/client/client.ts'
 import { type Node, startNode } from '../../support/servers/node.ts'
@@ -9,7 +9,7 @@ import { speak } from '../../support/voice/spoken.ts'
 
 let [source, target]: (Node | undefined)[] = []
 let [from, to]: (TurnlogClient | undefined)[] = []
-const there = <T>(value: T | undefined): T => {
+const started = <T>(value: T | undefined): T => {
   if (value === undefined) throw new Error('it has not been started')
   return value
 }
@@ -27,7 +27,7 @@ afterAll(async () => {
   await Promise.all([source?.[Symbol.asyncDispose](), target?.[Symbol.asyncDispose]()])
 })
 
-/** What both services show, but for what is new in each. */
+/** Returns the values that must be equal in both services. */
 async function shown(client: TurnlogClient, id: string) {
   const { messages } = await client.listMessages(id)
   const heard = (await client.getHistory(id, { view: 'heard' })).messages
@@ -49,28 +49,29 @@ async function shown(client: TurnlogClient, id: string) {
   }
 }
 
-test('a file from before speech is read as it was', async () => {
-  const [source_, target_] = [there(from), there(to)]
+test('an export from before the release of speech is imported completely', async () => {
+  const [source_, target_] = [started(from), started(to)]
   const { id } = await source_.createConversation()
   await source_.recordTurn(id, { user: { text: 'Tea?' }, assistant: { responses: ['Tea.'] } })
-  const lines = await exportedFrom(there(source).url, [id])
+  const lines = await exportedFrom(started(source).url, [id])
   const before = JSON.parse(JSON.stringify(lines), (name, value: unknown) =>
     ['state', 'heard', 'interruptedAt', 'speechEndedAt', 'firstAudioAt'].includes(name)
       ? undefined
       : value,
   )
-  const { tally } = await importedInto(there(target).url, printed(before))
-  expect(tally.clean()).toBe(true)
+  const { tally } = await importedInto(started(target).url, printed(before))
+  expect(tally.isClean()).toBe(true)
   expect(await shown(target_, id)).toEqual(await shown(source_, id))
 })
 
-test('a spoken conversation is the same elsewhere, and importing it again changes nothing', async () => {
-  const [source_, target_] = [there(from), there(to)]
+test('a spoken conversation is equal after its import, and a second import changes nothing', async () => {
+  const [source_, target_] = [started(from), started(to)]
   const { id } = await source_.createConversation()
   // Two whole turns, in a session that has ended.
   await speak(source_.voice(id, { sessionId: 'call', metadata: { line: 2 } }), () => {})
   const voice = source_.voice(id, { sessionId: 'second' })
-  // Halves that cross, a seat that gets no words, one whose answer alone is there, a question without an answer.
+  // The turns below have crossing halves, a seat without words, an answer alone and a question
+  // alone.
   await voice.open({ key: 'a' })
   await voice.open({ key: 'b' })
   await voice.open({ key: 'nothing' })
@@ -88,10 +89,10 @@ test('a spoken conversation is the same elsewhere, and importing it again change
   })
 
   const bring = async (lines: Awaited<ReturnType<typeof exportedFrom>>) => {
-    const { tally, said } = await importedInto(there(target).url, printed(lines))
-    expect([tally.clean(), said]).toEqual([true, []])
+    const { tally, reported } = await importedInto(started(target).url, printed(lines))
+    expect([tally.isClean(), reported]).toEqual([true, []])
   }
-  const lines = await exportedFrom(there(source).url, [id])
+  const lines = await exportedFrom(started(source).url, [id])
   await bring(lines)
   expect(await shown(target_, id)).toEqual(await shown(source_, id))
 
@@ -99,10 +100,10 @@ test('a spoken conversation is the same elsewhere, and importing it again change
   await bring(lines)
   expect((await target_.getConversation(id)).version).toBe(version)
 
-  // What came since is brought by a later export: the answer, and a report that goes further.
+  // A later export brings the changes: the missing answer, and an interruption at a later point.
   await voice.complete('last', { assistant: { responses: ['That is all.'] } })
   await voice.interrupt(assistantMessageId ?? '', { characters: 6 })
   await voice.end()
-  await bring(await exportedFrom(there(source).url, [id]))
+  await bring(await exportedFrom(started(source).url, [id]))
   expect(await shown(target_, id)).toEqual(await shown(source_, id))
 }, 30_000)

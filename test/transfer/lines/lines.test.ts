@@ -1,4 +1,4 @@
-/** The pure parts of an import: lines, sentences, ids. */
+/** The pure parts of an import: lines, sentences and ids. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { conversationIdOf, idWithin } from '../../../src/transfer/formats/derived-ids.ts'
@@ -22,7 +22,7 @@ async function linesOf(bytes: Uint8Array, cuts: readonly number[], bytesMax = 10
 const encode = (text: string) => new TextEncoder().encode(text)
 
 describe('lines', () => {
-  test('are those of the text, however its bytes arrive', async () => {
+  test('the lines do not depend on how the bytes of the text arrive', async () => {
     const line = fc.string({ unit: 'binary', maxLength: 8 })
     await fc.assert(
       fc.asyncProperty(
@@ -45,17 +45,17 @@ describe('lines', () => {
     )
   })
 
-  test('above the bound are told of by their size, and the rest is read', async () => {
+  test('a line above the maximum is reported with its size, and the other lines are read', async () => {
     const lines = await linesOf(encode(`a\n${'x'.repeat(50)}\nb\n${'y'.repeat(11)}`), [7, 7, 7], 10)
     expect(lines).toEqual([
       { number: 1, bytes: 1, text: 'a' },
-      { number: 2, bytes: 50, unusable: 'has 50 bytes, and may have 10 at most' },
+      { number: 2, bytes: 50, unusable: 'has 50 bytes, more than the 10 that --line-bytes allows' },
       { number: 3, bytes: 1, text: 'b' },
-      { number: 4, bytes: 11, unusable: 'has 11 bytes, and may have 10 at most' },
+      { number: 4, bytes: 11, unusable: 'has 11 bytes, more than the 10 that --line-bytes allows' },
     ])
   })
 
-  test('that are not UTF-8 are told of', async () => {
+  test('a line that is not UTF-8 is reported', async () => {
     const lines = await linesOf(new Uint8Array([0x61, 0x0a, 0xff, 0x0a, 0x62]), [])
     expect(lines.map((line) => ('text' in line ? line.text : line.unusable))).toEqual([
       'a',
@@ -66,7 +66,7 @@ describe('lines', () => {
 })
 
 describe('sentences', () => {
-  test('are joined the text again, none empty, and 64 at most', () => {
+  test('a text has at most 64 sentences, none is empty, and joined they are the text', () => {
     const sign = fc.constantFrom(
       '.',
       '!',
@@ -101,20 +101,20 @@ describe('sentences', () => {
     ['他说：“好。”然后走了。', ['他说：“好。”', '然后走了。']],
     ['One\n\n- two\n- three', ['One\n\n', '- two\n', '- three']],
     ['  no end', ['  no end']],
-  ])('of %p are %p', (text, parts) => {
+  ])('the sentences of %p are %p', (text, parts) => {
     expect(sentences(text)).toEqual(parts)
   })
 
-  test('of a text of a million signs take no time to speak of', () => {
+  test('a text of a million signs is split within two seconds', () => {
     for (const text of ['.'.repeat(1e6), '." '.repeat(3e5), ' '.repeat(1e6), '\n'.repeat(1e6)])
       expect(sentences(text).join('')).toBe(text)
   }, 2000)
 })
 
 describe('ids', () => {
-  test('are UUIDs of version 5, the same for the same source and dialogue, else others', () => {
+  test('derived ids are UUIDs of version 5, and equal only for the same source and dialogue', () => {
     const a = conversationIdOf('train.jsonl', { id: '7' })
-    // Written down: whoever imported with an older Turnlog must find the same ones.
+    // These ids are fixed: an import with an older Turnlog made the same ones.
     expect(a).toBe('a2351448-6a5d-560e-88d7-96cc0bd73655')
     expect(idWithin(a, 'turn 0')).toBe('5519ee70-ee6f-5667-82d9-ad385ab90dc7')
     const others = [
@@ -126,7 +126,7 @@ describe('ids', () => {
     expect(new Set([a, ...others]).size).toBe(5)
   })
 
-  test('that are UUIDs stay what they are', () => {
+  test('an id that is a UUID is kept', () => {
     expect(conversationIdOf('a', { id: '0192F0C1-7C00-7000-8000-000000000001' })).toBe(
       '0192f0c1-7c00-7000-8000-000000000001',
     )

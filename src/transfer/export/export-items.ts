@@ -1,9 +1,12 @@
-/** Messages in order -> the lines of their turns; a page may end in the middle of a turn. */
+/**
+ * Groups messages in order into turns, halves and seats. A page may end in the middle of a turn.
+ */
 import type { Message } from '../../conversation/wire/schemas.ts'
 
-export type Placed =
+/** An item that becomes one line of an export. */
+export type ExportItem =
   | { readonly kind: 'turn'; readonly messages: readonly Message[] }
-  /** `seat`: the `seq` of its turn's human message, whose id is `humanId`. */
+  /** `seat` is the `seq` of the turn's human message, and `humanId` its id. */
   | {
       readonly kind: 'half'
       readonly seat: number
@@ -13,41 +16,45 @@ export type Placed =
   /** A seat without words. */
   | { readonly kind: 'seat'; readonly seq: number }
 
-export class ExportTurns {
+export class ExportItems {
   #lastSeq = 0
   /** A human message whose answer may be the next message. */
   #human: Message | undefined
-  /** The `seq` of human messages that stand alone, by id, for their answers. */
+  /** The `seq` of human messages that were exported without their answer, by message id. */
   readonly #unanswered = new Map<string, number>()
-  /** Seats that were placed without words. */
+  /** The `seq` of seats that were exported without words. */
   readonly #seats = new Set<number>()
 
-  /** The `seq` of the last message or seat that was placed. */
+  /** The `seq` of the last message or seat that was exported. */
   get lastSeq(): number {
     return this.#lastSeq
   }
 
-  *add(messages: readonly Message[]): Generator<Placed> {
+  /** Takes the next messages in order, and yields the items that are complete. */
+  *add(messages: readonly Message[]): Generator<ExportItem> {
     for (const message of messages) {
-      yield* this.#emptySeats(message.seq)
+      yield* this.#seatsBefore(message.seq)
       this.#lastSeq = message.seq
-      yield* this.#placed(message)
+      yield* this.#itemsOf(message)
     }
   }
 
-  /** After the last message of the pages: the human message that had no answer behind it. */
-  *flush(): Generator<Placed> {
-    if (this.#human !== undefined) yield this.#alone(this.#human)
+  /** Yields the last human message if no answer followed it. */
+  *flush(): Generator<ExportItem> {
+    if (this.#human !== undefined) yield this.#halfOf(this.#human)
     this.#human = undefined
   }
 
-  /** Words that came for a seat after it was placed; undefined where it was placed with its words. */
-  filled(message: Message): Placed | undefined {
-    return this.#seats.delete(message.seq) ? this.#alone(message) : undefined
+  /**
+   * Returns the item of words that arrived after their seat was exported, undefined for any other
+   * message.
+   */
+  fillSeat(message: Message): ExportItem | undefined {
+    return this.#seats.delete(message.seq) ? this.#halfOf(message) : undefined
   }
 
-  /** The seats between the last message and the one at `seq`. */
-  *#emptySeats(nextSeq: number): Generator<Placed> {
+  /** Yields the seats between the last message and the message at `nextSeq`. */
+  *#seatsBefore(nextSeq: number): Generator<ExportItem> {
     if (nextSeq > this.#lastSeq + 1) yield* this.flush()
     for (let seq = this.#lastSeq + 1; seq < nextSeq; seq += 1) {
       this.#seats.add(seq)
@@ -55,7 +62,7 @@ export class ExportTurns {
     }
   }
 
-  *#placed(message: Message): Generator<Placed> {
+  *#itemsOf(message: Message): Generator<ExportItem> {
     if (message.role === 'ai' && this.#human?.turnId === message.turnId) {
       const messages = [this.#human, message]
       this.#human = undefined
@@ -69,12 +76,12 @@ export class ExportTurns {
     }
     const seat = this.#unanswered.get(message.turnId)
     this.#unanswered.delete(message.turnId)
-    // An answer whose question never had words is a turn of its own.
+    // An answer whose question never got words is a turn of its own.
     if (seat === undefined) yield { kind: 'turn', messages: [message] }
     else yield { kind: 'half', seat, humanId: message.turnId, message }
   }
 
-  #alone(message: Message): Placed {
+  #halfOf(message: Message): ExportItem {
     this.#unanswered.set(message.id, message.seq)
     return { kind: 'half', seat: message.seq, humanId: message.id, message }
   }

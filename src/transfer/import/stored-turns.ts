@@ -1,4 +1,4 @@
-/** Compares what a service has stored with what an import is about to write. */
+/** Compares the stored turns of a conversation with the turns that an import is about to write. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
 import { splitResponses } from '../../conversation/wire/render.ts'
@@ -13,28 +13,39 @@ import type { ExportedMessage } from '../formats/export-format.ts'
 import type { Step } from '../formats/steps.ts'
 import { refusalOf } from '../service-client.ts'
 
-/** The stored messages of a turn that was refused, where they are the ones that it would record. */
-export async function standing(
+/**
+ * Returns the stored messages of a refused turn if they are the messages that the turn would
+ * record.
+ */
+export async function findStoredMessages(
   rest: Rest,
   conversationId: string,
   { exported, turn, seq }: Pick<Step & { do: 'record' }, 'exported' | 'turn' | 'seq'>,
 ): Promise<Message[] | undefined> {
-  if (exported !== undefined) return standingExport(rest, conversationId, exported)
-  return seq === undefined ? undefined : standingTurn(rest, conversationId, turn, seq)
+  if (exported !== undefined) return storedExport(rest, conversationId, exported)
+  return seq === undefined ? undefined : storedTurn(rest, conversationId, turn, seq)
 }
 
-/** The stored messages that equal these: they were recorded under another key, or complete their segment differently. */
-async function standingExport(
+/**
+ * Returns the stored messages if they equal these. They can be stored although the turn was
+ * refused: they were recorded under another key, or they complete their segment differently.
+ */
+async function storedExport(
   rest: Rest,
   conversationId: string,
   exported: readonly ExportedMessage[],
 ): Promise<Message[] | undefined> {
   const messages = await messagesAt(rest, conversationId, exported[0]?.seq ?? 1, exported.length)
-  return isDeepStrictEqual(messages.map(lasting), exported.map(lasting)) ? messages : undefined
+  return isDeepStrictEqual(messages.map(permanentFields), exported.map(permanentFields))
+    ? messages
+    : undefined
 }
 
-/** The stored messages that equal these but for their times, because versions differ in the times they understand. */
-async function standingTurn(
+/**
+ * Returns the stored messages if they equal the turn's messages. Times are not compared, because
+ * versions of Turnlog differ in the times that they understand.
+ */
+async function storedTurn(
   rest: Rest,
   conversationId: string,
   turn: NewTurn,
@@ -45,7 +56,7 @@ async function standingTurn(
   return isDeepStrictEqual(messages.map(contentOf), expected) ? messages : undefined
 }
 
-/** Whether a conversation holds these turns and no others. */
+/** Resolves with true if a conversation holds exactly these turns. */
 export async function holdsExactly(
   rest: Rest,
   conversationId: string,
@@ -63,10 +74,12 @@ export async function holdsExactly(
 }
 
 /**
- * The `seq` of the last of these turns' messages that must be stored, if another message has it: then the
- * conversation has turns of another source. Turns are recorded in order, so one message is enough.
+ * Finds out whether a conversation has turns of another source. It compares one message: the last
+ * message of these turns that must be stored. One is enough, because turns are recorded in order.
+ * Resolves with the `seq` of that message if another one is stored there, and otherwise with
+ * undefined.
  */
-export async function strangerAt(
+export async function foreignMessageSeq(
   rest: Rest,
   conversationId: string,
   turns: readonly NewTurn[],
@@ -79,7 +92,7 @@ export async function strangerAt(
   return message?.id === ids[seq - 1] ? undefined : seq
 }
 
-/** The conversation; undefined where no conversation has, or had, this id. */
+/** Resolves with the conversation, or with undefined if no conversation has or had this id. */
 export async function findConversation(
   rest: Rest,
   conversationId: string,
@@ -102,24 +115,26 @@ async function messagesAt(
   return page.messages
 }
 
-export const shownOf = ({ externalId, title, metadata }: Conversation) => [
+/** The fields of a conversation that the caller sets. */
+export const descriptionOf = ({ externalId, title, metadata }: Conversation) => [
   externalId,
   title,
   metadata,
 ]
 
-/** What may change of a message, and what is not exported. Of a human message, the segment stays. */
-const changing = ['segmentId', 'ttsAudioUrls', 'state', 'heard', 'interruptedAt']
-const implied = ['conversationId', 'turnId', 'version', 'content']
+/** Fields of a message that may change later. The segment of a human message never changes. */
+const changeableNames = ['segmentId', 'ttsAudioUrls', 'state', 'heard', 'interruptedAt']
+/** Fields of a message that are not exported. */
+const omittedNames = ['conversationId', 'turnId', 'version', 'content']
 
-const lastingNames = Object.keys(MessageSchema.properties).filter(
-  (name) => !changing.includes(name) && !implied.includes(name),
+const permanentNames = Object.keys(MessageSchema.properties).filter(
+  (name) => !changeableNames.includes(name) && !omittedNames.includes(name),
 ) as (keyof ExportedMessage)[]
 
-/** The fields of a message that never change. */
-const lasting = (message: ExportedMessage): unknown[] => [
+/** The values of a message that never change. */
+const permanentFields = (message: ExportedMessage): unknown[] => [
   message.role === 'human' ? message.segmentId : null,
-  ...lastingNames.map((name) => message[name] ?? null),
+  ...permanentNames.map((name) => message[name] ?? null),
 ]
 
 const contentOf = ({ id, role, parts, metadata, memoryRetrievalTrace }: Message) => [
