@@ -1,4 +1,7 @@
-/** Live delivery, put together: every socket of this node, and how all of them end. */
+/**
+ * createLive builds the live side of a node: its sockets, their subscriptions, and how they are
+ * closed.
+ */
 
 import { createLiveReads } from '../conversation/reading/live-reads.ts'
 import type { Reader } from '../conversation/reading/reader.ts'
@@ -26,11 +29,12 @@ import { createVoiceWriter } from './socket/voice-writer.ts'
 
 export type LiveOptions = {
   readonly database: Database
-  /** As it was opened. */
   readonly kv: {
     readonly kv: Kv
+    /** Whether other nodes use the same KV. */
     readonly shared: boolean
     ready(): boolean
+    /** Whether changes of watched keys arrive. */
     listening(): boolean
   }
   readonly reader: Reader
@@ -40,11 +44,11 @@ export type LiveOptions = {
   readonly delivery: DeliverySettings
   readonly voice: { readonly sessionGraceSeconds: number }
   readonly limits: {
-    /** A frame is a turn of this many bytes, and what stands around it. */
+    /** The maximum size of a turn, in bytes. A frame may also have the fields around the turn. */
     readonly turnBytesMax: number
   }
   readonly server: {
-    /** Milliseconds from which on a frame is logged as slow; 0 turns that off. */
+    /** Milliseconds after which a frame is logged as slow; 0 logs none. */
     readonly slowRequestMs: number
   }
 }
@@ -62,27 +66,27 @@ export type DeliverySettings = {
 }
 
 export type Live = Disposable & {
-  /** Wakes the followers of what this node commits. */
+  /** Delivers each commit of this node to the followers of its conversation. */
   readonly effect: Effect
-  /** What an outbox goes by. */
+  /** The bounds of each outbox, in bytes. */
   readonly watermarks: Watermarks
-  /** A frame of more bytes is refused. */
+  /** The maximum size of a frame, in bytes. A larger one is refused. */
   readonly frameBytesMax: number
-  /** Begins with a frame as if the client had sent it. */
+  /** Opens a session on a socket. The session handles `first` as if the client had sent it. */
   connect(outbox: Outbox, principal: Principal, first?: Frame): Session
   /** How many sockets are open. */
   readonly size: number
   /**
-   * Says goodbye to all of them, in waves so that they do not come to the other nodes at once.
-   * Resolves when every one is closed, or when the time is over.
+   * Closes every socket with `draining`, in waves, so that the clients do not reach the other nodes
+   * all at once. Resolves once all are closed, at the latest after `withinMs` milliseconds.
    */
   drain(withinMs: number): Promise<void>
 }
 
-/** Most rows of one change that catches a reader up. */
+/** The maximum number of rows in a change that is read from the database. */
 const pageRows = 200
 
-/** What stands around a turn in its frame: ids, a key, names. */
+/** Bytes of a frame beside its turn: ids, the key, names of fields. */
 const envelopeBytes = 4096
 
 const creditFrames = 32
@@ -91,13 +95,16 @@ const creditBytesMin = 1_048_576
 const tickMs = 1000
 
 /**
- * Milliseconds of each round of the event loop for work that may wait: frames that came faster than they
- * could be handled, and news for crowds with what is done once a second for every socket.
+ * Milliseconds of each event-loop round for frames that arrived faster than they could be handled.
  */
 const frameShareMs = 4
+
+/**
+ * Milliseconds of each event-loop round for delivery to crowds and for the tick of every socket.
+ */
 const crowdShareMs = 4
 
-/** Sockets of one wave, and milliseconds between two. */
+/** The minimum number of sockets in a wave of closes, and milliseconds between two waves. */
 const waveMin = 100
 const wavePauseMs = 100
 
@@ -121,10 +128,11 @@ export function createLive(options: LiveOptions): Live {
   const { turnBytesMax } = options.limits
   const frameBytesMax = turnBytesMax + envelopeBytes
   const sessions = new Set<NodeSession>()
-  // A lease that could not be renewed only ends the session early; log it.
+  // The only harm of a lease that is not renewed is a voice session that ends early.
+  // The failure is logged and not thrown.
   const leaseFailed = (thrown: unknown) => events.workFailed('voice-leases', thrown)
   const presence = new Presence(options.voice.sessionGraceSeconds, {
-    carryOn: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
+    renew: (names) => store.voiceSessions.carryOn(names).catch(leaseFailed),
     leave: (names) => store.voiceSessions.leave(names).catch(leaseFailed),
   })
   const settings: SessionOptions = {
@@ -145,8 +153,8 @@ export function createLive(options: LiveOptions): Live {
     inbox: { framesPerSecond: delivery.framesPerSecond, share: frameShare },
     log,
     closed(session, reason) {
-      // A session that says goodbye speaks no more.
-      presence.gone(session)
+      // A closing socket no longer keeps its voice sessions open.
+      presence.socketClosed(session)
       if (reason === undefined) sessions.delete(session)
       else if (reason !== 'draining') events.socketClosed(reason)
     },
@@ -157,7 +165,7 @@ export function createLive(options: LiveOptions): Live {
     hub.tick()
     presence.tick(performance.now())
   }, tickMs)
-  const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
   return {
     effect: hub.effect,
@@ -178,17 +186,17 @@ export function createLive(options: LiveOptions): Live {
     async drain(withinMs) {
       const until = performance.now() + withinMs
       const count = sessions.size
-      // Half of the time for the waves, the rest for what is still in hand then.
+      // The waves take half of the time. The rest is for writes that are still pending then.
       const waves = Math.max(1, Math.floor(withinMs / 2 / wavePauseMs))
       const wave = Math.max(waveMin, Math.ceil(count / waves))
       const draining: Promise<void>[] = []
       for (const [index, session] of [...sessions].entries()) {
-        if (index > 0 && index % wave === 0) await after(wavePauseMs)
+        if (index > 0 && index % wave === 0) await sleep(wavePauseMs)
         draining.push(session.drain())
       }
       if (count > 0) events.socketsDrained(count)
-      while (sessions.size > 0 && performance.now() < until) await after(10)
-      // What is in hand now has an unknown outcome; that it is time to go elsewhere is known.
+      while (sessions.size > 0 && performance.now() < until) await sleep(10)
+      // The time is over. The remaining writes have an unknown outcome for their clients.
       for (const session of [...sessions]) session.close('draining')
     },
 

@@ -1,4 +1,7 @@
-/** Histories written by hand: a right one, and each wrong one by the rule that it breaks. */
+/**
+ * The checker of live delivery, on histories written by hand: a right one, and one for each broken
+ * rule.
+ */
 import { expect, test } from 'bun:test'
 import { encodeCursor } from '../../src/conversation/wire/ids.ts'
 import { nullFields } from '../../src/conversation/wire/null-fields.ts'
@@ -43,9 +46,9 @@ const change = (from: number, version: number, messages: Message[]) =>
 const sent = (n: number, socket = 1): ProducerEvent => ({
   ...{ kind: 'sent', c, key: keyOf(n), text: `turn ${n}`, socket },
 })
-const recorded = (n: number, told: { version?: number; id?: string } = {}): ProducerEvent => ({
-  ...{ kind: 'recorded', c, key: keyOf(n), version: told.version ?? n + 1, replayed: false },
-  ids: [null, told.id ?? idOf(n)],
+const recorded = (n: number, answer: { version?: number; id?: string } = {}): ProducerEvent => ({
+  ...{ kind: 'recorded', c, key: keyOf(n), version: answer.version ?? n + 1, replayed: false },
+  ids: [null, answer.id ?? idOf(n)],
 })
 
 const opened: SubscriberEvent = { kind: 'opened' }
@@ -67,7 +70,8 @@ const rightTruth: TrueConversation = {
   messages: [truly(1), truly(2), truly(3)],
 }
 
-type Told = {
+/** The parts of a history that differ from the right one. */
+type Deviation = {
   readonly events?: readonly SubscriberEvent[]
   readonly sends?: readonly ProducerEvent[]
   readonly truth?: Partial<TrueConversation>
@@ -81,7 +85,7 @@ function rulesOf({
   truth = {},
   late,
   faults = [],
-}: Told): Rule[] {
+}: Deviation): Rule[] {
   const history: History = {
     subscribers: [{ name: 'reader', events: [...events] }],
     producers: [{ name: 'writer', events: [...sends] }],
@@ -92,7 +96,7 @@ function rulesOf({
   return [...new Set(check(history).map(({ rule }) => rule))]
 }
 
-test('the checker takes a history in which all is right', () => {
+test('the checker finds nothing in a history without a mistake', () => {
   expect(rulesOf({})).toEqual([])
 })
 
@@ -102,21 +106,21 @@ const tailFrom = (version: number) =>
   got({ t: 'subscribed', c, cursor: at(version), recovered: false })
 const snapshot = (messages: Message[]) =>
   got({ ...{ t: 'change', c, from: 0, version: 4, cursor: at(4) }, snapshot: true, messages })
-test('the checker takes a tail, and one that is asked for again because its snapshot did not come', () => {
+test('the checker accepts a tail, and a second request for it after a lost snapshot', () => {
   const again = [opened, askedTail, tailFrom(3), closed, opened, askedTail, tailFrom(4)]
   expect(rulesOf({ events: [...again, snapshot(all)] })).toEqual([])
 })
 
-const wrong: Record<string, [Rule, Told]> = {
-  'a range that begins after what came before': [
+const wrong: Record<string, [Rule, Deviation]> = {
+  'a range that begins after the end of the one before': [
     'hole',
     { events: [...begun, change(1, 2, [message(1)]), change(3, 4, [message(3)])] },
   ],
-  'a head in the heartbeat that did not come': [
+  'a head in a ping whose change never arrived': [
     'hole',
     { events: [...begun, got({ t: 'ping', heads: { [c]: 4 } }), change(1, 4, all)] },
   ],
-  'a message that comes again after the reconnect': [
+  'a message that arrives again after the reconnect': [
     'twice',
     { events: [...rightEvents.slice(0, 8), change(1, 4, all)] },
   ],
@@ -128,8 +132,11 @@ const wrong: Record<string, [Rule, Told]> = {
     'order',
     { events: [...begun, change(1, 2, [message(1), message(2)]), change(2, 4, [message(3)])] },
   ],
-  'a resume elsewhere than was asked': ['resume', { events: [opened, asked(1), subscribed(4)] }],
-  'a client that asks beyond what it holds': [
+  'a resume at another version than requested': [
+    'resume',
+    { events: [opened, asked(1), subscribed(4)] },
+  ],
+  'a client that resumes past its own version': [
     'resume',
     { events: [...rightEvents.slice(0, 6), asked(3), subscribed(3), change(3, 4, [message(3)])] },
   ],
@@ -141,26 +148,23 @@ const wrong: Record<string, [Rule, Told]> = {
     'unfounded',
     { truth: { messages: [truly(1), truly(2)], lastSeq: 2 }, sends: rightSends.slice(0, 4) },
   ],
-  'a message that reads otherwise in Postgres': [
+  'a message whose text differs from Postgres': [
     'unfounded',
     { events: [...begun, change(1, 4, [message(1, { parts: ['else'] }), ...all.slice(1)])] },
   ],
-  'a version that Postgres has not come to': [
-    'unfounded',
-    { events: [...begun, change(1, 5, all)] },
-  ],
-  'a turn that nobody sent': ['unfounded', { sends: rightSends.slice(0, 4) }],
+  'a version above the one in Postgres': ['unfounded', { events: [...begun, change(1, 5, all)] }],
+  'a turn that no producer sent': ['unfounded', { sends: rightSends.slice(0, 4) }],
   'a range that leaves out one of its rows': [
     'folded',
     { events: [...begun, change(1, 4, [message(1), message(3)])] },
   ],
-  'a reader who never learns the end': ['folded', { events: rightEvents.slice(0, 4) }],
-  'a reader who learns it too late': ['late', { late: true }],
-  'an acknowledged turn that is not there': [
+  'a reader that never reaches the head': ['folded', { events: rightEvents.slice(0, 4) }],
+  'a reader that reaches the head too late': ['late', { late: true }],
+  'an acknowledged turn that Postgres does not have': [
     'lost',
     { sends: [...rightSends, { ...sent(4) }, recorded(4)] },
   ],
-  'a turn that took another version than was acknowledged': [
+  'a turn with another version than the acknowledged one': [
     'lost',
     {
       sends: [
@@ -172,7 +176,7 @@ const wrong: Record<string, [Rule, Told]> = {
       ],
     },
   ],
-  'audio that was acknowledged and is not there': [
+  'acknowledged audio that Postgres does not have': [
     'lost',
     {
       sends: [
@@ -184,7 +188,7 @@ const wrong: Record<string, [Rule, Told]> = {
       ],
     },
   ],
-  'a turn that is there twice': [
+  'a turn that Postgres has twice': [
     'doubled',
     { truth: { messages: [truly(1), truly(2), truly(3, { parts: ['turn 2'], key: keyOf(2) })] } },
   ],
@@ -204,7 +208,7 @@ const wrong: Record<string, [Rule, Told]> = {
     'refused',
     { events: [...rightEvents, got({ t: 'reset', c, reason: 'cursor-ahead' })] },
   ],
-  'a client that begins anew and forgets its cursor': [
+  'a client that starts again without its cursor': [
     'resume',
     { events: [...rightEvents.slice(0, 6), askedTail, tailFrom(4), snapshot(all)] },
   ],
@@ -216,15 +220,15 @@ const wrong: Record<string, [Rule, Told]> = {
     'folded',
     { events: [opened, askedTail, tailFrom(4), snapshot([message(1), message(2)])] },
   ],
-  'a snapshot that is shorter than was asked for': [
+  'a snapshot that is shorter than requested': [
     'resume',
     { events: [opened, askedTail, tailFrom(4), snapshot([message(3)])] },
   ],
-  'a turn that was sent again and taken as new': [
+  'a retried turn that was recorded as a new one': [
     'doubled',
     { sends: [...rightSends, recorded(3)] },
   ],
-  'a goodbye for a fault of the node': [
+  'a socket that a node closed for a fault of its own': [
     'fault',
     { events: [...rightEvents, got({ t: 'bye', code: 4100, reason: 'internal' })] },
   ],
@@ -240,11 +244,11 @@ const wrong: Record<string, [Rule, Told]> = {
       ],
     },
   ],
-  'a node that ended by itself': ['fault', { faults: ['it ended by itself with 1'] }],
-  'a sequence with a hole': ['database', { truth: { lastSeq: 4 } }],
+  'a node whose process ended by itself': ['fault', { faults: ['it ended by itself with 1'] }],
+  'a gap in the seq of the messages': ['database', { truth: { lastSeq: 4 } }],
 }
 
-for (const [name, [rule, told]] of Object.entries(wrong))
+for (const [name, [rule, deviation]] of Object.entries(wrong))
   test(`the checker finds ${name}`, () => {
-    expect(rulesOf(told)).toContain(rule)
+    expect(rulesOf(deviation)).toContain(rule)
   })

@@ -1,4 +1,4 @@
-/** The service as it starts without settings: the embedded database, and no Redis. */
+/** The live socket of a service without settings: with the embedded database and without Redis. */
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ async function record(client: LiveClient, c: string, key: string) {
   return await client.until('recorded', ({ id }) => id === key)
 }
 
-test('a subscriber sees turns, and goes on from its cursor after a restart', async () => {
+test('a subscriber resumes from its cursor after a restart of the embedded database', async () => {
   const copies = new Map<string, Copy>()
   let c = ''
   for (const life of [0, 1]) {
@@ -28,18 +28,18 @@ test('a subscriber sees turns, and goes on from its cursor after a restart', asy
     const query = cursor === undefined ? '' : `&cursor=${cursor}`
     const writer = new LiveClient(node)
     await writer.opened
-    // Turns of every life come while nobody listens, and while one does.
+    // Each life of the service records one turn without a reader, and one with a reader.
     if (life > 0) await record(writer, c, `${life}-before`)
     const reader = new LiveClient(node, `?conversation=${c}${query}`, { copies })
     await reader.until('live')
     const { version } = await record(writer, c, `${life}-live`)
     await reader.reaches(c, version)
-    // What a former life has recorded is answered with what it was.
+    // A retry of a turn that the life before recorded is a replay.
     if (life > 0)
       expect(await record(writer, c, `${life - 1}-live`)).toMatchObject({ replayed: true })
     node.kill('SIGTERM')
     await node.exited
-    await until('its sockets are gone', () => reader.closed !== undefined)
+    await until('the reader is closed', () => reader.closed !== undefined)
   }
   const copy = copies.get(c)
   expect(copy?.resets).toEqual([])

@@ -1,6 +1,7 @@
 /**
- * One socket that sends as fast as it can, from a process of its own, while others record and read. To
- * see a single kind: `FLOODS=ping bun test test/live/flood.test.ts`, which prints what everybody waited.
+ * One socket floods the service from a process of its own, while other clients record and read.
+ * `FLOODS=ping bun test test/live/flood.test.ts` runs one kind of flood. The test prints how long
+ * calls took.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
@@ -9,9 +10,9 @@ import { type NeighbourReport, neighbours, type Waits } from '../support/live/ne
 import { createConversations, type Node, startNode } from '../support/servers/node.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
 
-const wanted = process.env['FLOODS']?.split(',') ?? floodKinds
+const kinds = process.env['FLOODS']?.split(',') ?? floodKinds
 
-/** A socket is closed for these. Of the others it is read as fast as they may come. */
+/** The floods that close their socket. The service slows down the others by back-pressure. */
 const closing = ['ping', 'pong', 'pong-frame', 'auth']
 const closingMs = 10_000
 const lastingMs = 2000
@@ -21,10 +22,11 @@ let ids: string[]
 let calm: NeighbourReport
 const table: string[] = []
 
-const told = ({ p50, p99, max, count }: Waits) => `${p50} / ${p99} / ${max} (${count})`.padEnd(28)
+const printed = ({ p50, p99, max, count }: Waits) =>
+  `${p50} / ${p99} / ${max} (${count})`.padEnd(28)
 
 function note(kind: string, { record, history, live }: NeighbourReport, end: string): void {
-  table.push(`  ${kind.padEnd(12)} ${[record, history, live].map(told).join(' ')} ${end}`)
+  table.push(`  ${kind.padEnd(12)} ${[record, history, live].map(printed).join(' ')} ${end}`)
 }
 
 const watch = (over: Promise<unknown>) => {
@@ -44,7 +46,7 @@ afterAll(async () => {
   const columns = ['REST record', 'REST history', 'live record'].map((name) => name.padEnd(28))
   console.log(
     [
-      'What others wait while one socket floods: p50 / p99 / max in milliseconds (calls)',
+      'Milliseconds that other clients wait while one socket floods: p50 / p99 / max (calls)',
       `  ${'flood of'.padEnd(12)} ${columns.join(' ')} the socket`,
       ...table,
     ].join('\n'),
@@ -61,15 +63,15 @@ async function flooded(kind: string, ms: number): Promise<FloodReport> {
   return JSON.parse(await new Response(child.stdout).text())
 }
 
-/** Several times what it is without a flood: a busy machine is slow in both. */
+/** The bounds are relative to the calm run, because a busy machine is slow in both. */
 function expectUnharmed(name: string, now: Waits, before: Waits): void {
   expect(now.p50, `${name} p50`).toBeLessThan(Math.max(250, 5 * before.p50))
   expect(now.p99, `${name} p99`).toBeLessThan(Math.max(1500, 8 * before.p99))
 }
 
-describe('a socket that floods harms no neighbour', () => {
-  for (const kind of floodKinds.filter((one) => wanted.includes(one)))
-    test(`with ${kind}`, async () => {
+describe('a flooding socket', () => {
+  for (const kind of floodKinds.filter((one) => kinds.includes(one)))
+    test(`a flood of ${kind} does not slow down other clients`, async () => {
       const logged = node.log().length
       const isClosing = closing.includes(kind)
       const flood = flooded(kind, isClosing ? closingMs : lastingMs)
@@ -83,7 +85,7 @@ describe('a socket that floods harms no neighbour', () => {
       expect(report.unready).toEqual([])
       expect(node.log().slice(logged)).not.toMatch(/"(database-lost|cache-lost|cache-skipped)"/)
       if (isClosing) expect([closeCode, byeCode]).toEqual([4105, 4105])
-      // By its credit, where its frames are owed an answer.
+      // A flood of frames with answers exceeds the credit.
       else if (closeCode !== null) expect([1002, 1009, 4101, 4103, 4105]).toContain(closeCode)
     }, 60_000)
 })

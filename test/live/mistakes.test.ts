@@ -1,4 +1,7 @@
-/** The checker's proof: the same small run, right and with each mistake, several nodes in one process. */
+/**
+ * The checker finds seeded mistakes: one small run with two nodes in one process, without and with
+ * each mistake.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createApp } from '../../src/app.ts'
 import { configWith } from '../../src/config.ts'
@@ -32,10 +35,12 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => redis[Symbol.asyncDispose]())
 
-/** So many turns of one socket after another, and some of them are out of order where nothing orders them. */
+/** How many consecutive turns of a socket show the mistake of a missing order. */
 const orderedEnough = 20
 
-/** Two nodes, one of which loses its database now and then; readers and writers that hang up. */
+/**
+ * Runs two nodes, one of which loses its database at times, and readers and writers that hang up.
+ */
 async function run(
   mistake: Partial<Mistake>,
   withinMs: number,
@@ -117,7 +122,8 @@ async function run(
     await Bun.sleep(50)
     await link.accept()
   }
-  // On a busy machine, a socket hangs up before it was answered twice: then there is no order to judge.
+  // On a busy machine a socket may hang up before its second answer, which leaves no order to
+  // judge.
   if (mistake.rules?.includes('fifo') === true)
     await until(
       'the order of some turns can be judged',
@@ -126,16 +132,17 @@ async function run(
     ).catch(() => {})
   const [speaker] = subscribers
   if (mistake.moves !== undefined && speaker !== undefined) {
-    // It has something to hold, and something of its own to get wrong when it comes back.
+    // The speaker has a cursor to keep, and can move it wrongly when it reconnects.
     await until('the speaker follows', () => speaker.isFollowing)
     speaker.drop()
-    await until('it is back', () => speaker.isFollowing)
+    await until('the speaker follows again', () => speaker.isFollowing)
   }
   for (const each of subscribers) each.settle()
   const unanswered = await answered(producers, 10_000)
-  // The last word is one node's, and nobody comes anew to ask what there is.
+  // One node records the last turns. No subscriber reconnects after that, so they must be
+  // delivered.
   await Promise.race([
-    until('all follow', () => subscribers.every((each) => each.isFollowing)),
+    until('all subscribers follow', () => subscribers.every((each) => each.isFollowing)),
     Bun.sleep(withinMs > 1000 ? withinMs : 300),
   ]).catch(() => {})
   for (const c of conversations) {
@@ -154,16 +161,16 @@ async function run(
   })
 }
 
-describe('the checker finds', () => {
-  test('nothing where nothing is wrong', async () => {
+describe('the checker', () => {
+  test('the checker finds nothing in a right run with lost connections', async () => {
     expect(summary(await run({ cuts: true }, 5000))).toBe('')
   }, 20_000)
 
-  test('nothing where nodes share no cache', async () => {
+  test('the checker finds nothing in a right run of nodes without a shared cache', async () => {
     expect(summary(await run({ cuts: true }, 5000, undefined))).toBe('')
   }, 20_000)
 
-  test('nothing where hints are lost, and a socket says that it dropped a frame', async () => {
+  test('the checker finds nothing if hints are lost and a socket reports a dropped frame', async () => {
     expect(summary(await run({ live: leaky('dropped', forgetful) }, 5000))).toBe('')
   }, 20_000)
 
@@ -171,13 +178,14 @@ describe('the checker finds', () => {
   afterAll(() => console.log(['What the checker found of seeded mistakes:', ...table].join('\n')))
 
   for (const [name, mistake] of Object.entries(mistakes))
-    test(`that ${name}`, async () => {
+    test(`the checker finds the mistake: ${name}`, async () => {
       const begun = performance.now()
       const found = new Set<Rule>()
       let runs = 0
-      // Late must be more than slow: all that is right is there in a part of this.
+      // The bound for `late` is far above the time that a right run needs.
       const withinMs = mistake.rules.includes('late') ? 800 : 300
-      // What is wrong shows by chance: after so many runs it would be luck to find it in a campaign.
+      // A mistake shows by chance. One that takes more than 8 runs would hardly be found in a
+      // campaign.
       while (runs < 8 && !mistake.rules.some((rule) => found.has(rule))) {
         runs += 1
         for (const { rule } of await run(mistake, withinMs)) found.add(rule)

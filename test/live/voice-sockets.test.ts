@@ -1,6 +1,6 @@
 /**
- * Random schedules of spoken turns over the sockets of two nodes, which are cut, against the model; and
- * that mistakes would show.
+ * Random schedules of spoken turns over the sockets of two nodes, which are cut, compared with a
+ * model.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -27,7 +27,7 @@ function holds(counts: Counts, faults: Faults = {}) {
   })
 }
 
-test('whatever is sent over whatever sockets, cut and sent again, places, words, audio and what was heard are right', async () => {
+test('spoken turns keep their seq, words, audio and heard part over cut sockets and retries', async () => {
   const counts = new Counts()
   await fc.assert(holds(counts), { numRuns: runs })
   console.log(`Spoken turns over sockets:\n${counts.table}`)

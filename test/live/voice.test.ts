@@ -1,4 +1,4 @@
-/** Speech over the live socket, on a real app over a real socket. */
+/** The frames of voice agents, on a real app over a real socket. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import type { Listening } from '../../src/http/listen.ts'
@@ -32,8 +32,8 @@ async function watcher(c: string) {
   return client
 }
 
-describe('a turn', () => {
-  test('has its place before its words, and is shown as they come', async () => {
+describe('a spoken turn', () => {
+  test('a seat gets its seq before its words, and followers see both halves arrive', async () => {
     const c = await create()
     const [speaker, reader] = [await agent(), await watcher(c)]
     speaker.send({ t: 'turn.open', id: 'o', c, key: 'k' })
@@ -43,7 +43,7 @@ describe('a turn', () => {
     expect(reader.copy(c).state.messages).toMatchObject([{ seq: 1, state: 'pending' }])
     speaker.send({ t: 'partial', c, role: 'human', text: 'I would' })
     expect(await reader.until('partial')).toMatchObject({ role: 'human', text: 'I would' })
-    // In any order, and all at once.
+    // The halves may be sent in any order, without waiting.
     const responses = ['One moment.', 'Done.']
     speaker.send({ t: 'turn.complete', id: 'a', c, key: 'k', assistant: { responses } })
     speaker.send({ t: 'turn.complete', id: 'u', c, key: 'k', user: { text: 'I would like tea' } })
@@ -65,7 +65,7 @@ describe('a turn', () => {
     reader.close()
   })
 
-  test('of which not all was heard is told so, and an LLM believes no more', async () => {
+  test('an interruption is delivered, and an LLM history shows only the heard part', async () => {
     const c = await create()
     const [speaker, reader] = [await agent(), await watcher(c)]
     speaker.send({
@@ -94,7 +94,7 @@ describe('a turn', () => {
     reader.close()
   })
 
-  test('takes audio that came before it', async () => {
+  test('a turn takes the audio that arrived before it', async () => {
     const c = await create()
     const speaker = await agent()
     const part = { part: 1, ttsAudioUrl: 'https://a.example/2', textHash: hashOf('b') }
@@ -111,7 +111,7 @@ describe('a turn', () => {
     speaker.close()
   })
 
-  test('is not opened without end', async () => {
+  test('a turn.open past voice.seatsMax is refused with seats-too-many', async () => {
     const c = await create()
     const speaker = await agent()
     for (const n of [1, 2, 3, 4]) speaker.send({ t: 'turn.open', id: `${n}`, c, key: `k${n}` })
@@ -124,7 +124,7 @@ describe('a voice session', () => {
   const session = async (c: string) =>
     (await app.ask('GET', `/v1/conversations/${c}/voice-sessions/s`)).body
 
-  test('goes on while a socket speaks in it, and ends after the last is gone', async () => {
+  test('a voice session lasts while one of its sockets is open, and ends after the last has closed', async () => {
     const c = await create()
     const reader = await watcher(c)
     const [first, second] = [await agent(), await agent()]
@@ -138,16 +138,16 @@ describe('a voice session', () => {
     }
     await reader.reaches(c, 2)
     first.terminate()
-    // Longer than the grace: whoever is still there carries it on.
+    // The wait is longer than the grace period. The second socket keeps the session open.
     await Bun.sleep(2500)
     expect(await session(c)).toMatchObject({ endedAt: null, metadata: { room: 1 } })
     second.terminate()
-    await until('it has ended', async () => (await session(c))['endedAt'] !== null, 10_000)
+    await until('the session has ended', async () => (await session(c))['endedAt'] !== null, 10_000)
     await reader.reaches(c, 3)
     reader.close()
   }, 20_000)
 
-  test('is ended once', async () => {
+  test('a second voice.end is refused with voice-session-ended', async () => {
     const c = await create()
     const speaker = await agent()
     speaker.send({ t: 'voice.start', c, sessionId: 's' })

@@ -4,9 +4,11 @@
  */
 import type { TSchema } from 'typebox'
 import packageJson from '../../../package.json' with { type: 'json' }
+import { clientExamples } from '../../live/protocol/client-examples.ts'
 import { closings } from '../../live/protocol/close-codes.ts'
 import { protocolName, tailMax } from '../../live/protocol/frame-fields.ts'
 import { clientFrames } from '../../live/protocol/protocol.ts'
+import { serverExamples } from '../../live/protocol/server-examples.ts'
 import { serverFrames } from '../../live/protocol/server-frames.ts'
 import { componentSchemas, type JsonSchema, publishSchema } from '../openapi/component-schemas.ts'
 import { answer } from '../request/answer.ts'
@@ -16,6 +18,7 @@ import { livePath } from './live-socket.ts'
 export const asyncapiPath = '/asyncapi.json'
 
 type Frames = Readonly<Record<string, TSchema>>
+type Examples = Readonly<Record<string, object>>
 
 /**
  * The name of a frame in the document: a client's `sub` is `clientSub`, because both sides have a
@@ -24,13 +27,17 @@ type Frames = Readonly<Record<string, TSchema>>
 const nameOf = (side: 'client' | 'server', t: string) =>
   `${side}${t.charAt(0).toUpperCase()}${t.slice(1)}`
 
-const messagesOf = (side: 'client' | 'server', frames: Frames) =>
+const messagesOf = (side: 'client' | 'server', frames: Frames, examples: Examples) =>
   Object.entries(frames).map(([t, schema]) => {
     const { description, ...payload } = publishSchema(schema, true)
-    return [nameOf(side, t), { name: t, title: t, summary: description, payload }] as const
+    const message = { name: t, title: t, summary: description, payload }
+    return [nameOf(side, t), { ...message, examples: [{ payload: examples[t] }] }] as const
   })
 
-const messages = [...messagesOf('client', clientFrames), ...messagesOf('server', serverFrames)]
+const messages = [
+  ...messagesOf('client', clientFrames, clientExamples),
+  ...messagesOf('server', serverFrames, serverExamples),
+]
 
 const referencesOf = (side: 'client' | 'server', frames: Frames) =>
   Object.keys(frames).map((t) => ({ $ref: `#/channels/live/messages/${nameOf(side, t)}` }))

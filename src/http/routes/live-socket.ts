@@ -5,7 +5,7 @@ import type { Principal } from '../../conversation/wire/principal.ts'
 import type { Live } from '../../live/live.ts'
 import { protocolName, tailMax } from '../../live/protocol/frame-fields.ts'
 import type { ClientFrames } from '../../live/protocol/protocol.ts'
-import { Outbox, type Sent, type Watermarks } from '../../live/socket/outbox.ts'
+import { Outbox, type Watermarks, type WriteOutcome } from '../../live/socket/outbox.ts'
 import { Session } from '../../live/socket/session.ts'
 import { Problem, violationProblem } from '../../problem.ts'
 import { followedConversation, since, tail } from '../openapi/fields.ts'
@@ -144,7 +144,7 @@ class LiveSocket extends Outbox {
     this.#ws = ws
   }
 
-  protected write(text: string): Sent {
+  protected write(text: string): WriteOutcome {
     const sent = this.#ws.sendText(text)
     return sent > 0 ? 'sent' : sent < 0 ? 'waiting' : 'dropped'
   }

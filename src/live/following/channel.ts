@@ -1,6 +1,7 @@
 /**
- * Channel is one conversation as this node follows it: its head, its recent changes, and its followers.
- * A follower draws what it lacks from here; what is not here is read from the database.
+ * Channel is one conversation that this node follows: its head, its recent changes and its
+ * followers. A follower takes the changes that it lacks from the channel, which reads older ones
+ * from the database.
  */
 
 import type { ChangesRead, LiveReads } from '../../conversation/reading/live-reads.ts'
@@ -14,47 +15,50 @@ import { Followers } from './followers.ts'
 import { type Partial, Partials } from './partials.ts'
 import { Refills } from './refills.ts'
 import { SharedSnapshot } from './shared-snapshot.ts'
-import { parted, type ReadySlice, Slices } from './slices.ts'
+import { type ReadySlice, Slices, splitSlice } from './slices.ts'
 import type { SentPartial } from './wakes.ts'
 
-/** What all conversations of a node share. */
+/** The parts of a node that all its channels share. */
 export type ChannelHost = {
   readonly reads: LiveReads
   readonly versions: Versions
   readonly page: { readonly limit: number; readonly bytesMax: number }
-  /** The share of the event loop in which crowds of followers are served. */
+  /** The share of the event loop for delivery to crowds of followers. */
   readonly share: LoopShare
-  /** The name under which this node speaks to the others. */
+  /** The id of this node in messages to other nodes. */
   readonly node: string
-  /** Undefined where there are none to tell. */
+  /** Sends an interim text to the other nodes. Undefined if the KV is not shared. */
   readonly publish: ((channel: Channel, partial: SentPartial) => Promise<void>) | undefined
-  /** The database's head lies before what was sent: it is another one, or was restored. */
+  /**
+   * Reports that the database's head is below the versions already sent: it was restored or
+   * replaced.
+   */
   wentBack(channel: Channel, from: number, to: number): void
 }
 
-/** How much of its recent changes a channel keeps, in pages. */
+/** How many pages of recent changes a channel keeps. */
 const keptPages = 2
 
 export class Channel {
   readonly conversationId: string
   readonly principal: Principal
-  /** Who keeps it open: followers, and sockets that speak without following. */
+  /** The number of followers and of sockets that send interim texts without following. */
   holders = 0
   idleSince = performance.now()
-  /** The highest version of all hints, for the poll to compare. */
-  hinted = 0
-  /** Why there is nothing to follow. An erasure is for good. */
+  /** The highest version in any hint. The poll compares it with the database. */
+  hintedVersion = 0
+  /** The reason why the conversation cannot be followed. An erasure is final. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
   readonly #host: ChannelHost
   readonly #followers: Followers
   readonly #slices: Slices
-  // Made once they are needed: where nothing happens, they are most of what a conversation costs.
+  // Created on first use: they are most of the memory of a conversation without activity.
   #madePartials: Partials | undefined
   #madeRefills: Refills<Follower> | undefined
   #snapshot: SharedSnapshot | undefined
   #head = 0
-  /** The highest version of hints that came before the head was known. */
-  #wanted = 0
+  /** The highest version of the hints that arrived before the head was read. */
+  #earlyHint = 0
   readonly #crowd = new Crowd()
   #isClosed = false
 
@@ -85,7 +89,7 @@ export class Channel {
     this.#madeRefills ??= new Refills({
       read: (from) => reads.changes(this.principal, this.conversationId, from, page),
       head: () => this.#head,
-      crowded: () => this.#crowd.isHere,
+      crowded: () => this.#crowd.isPresent,
       done: (read, from, before) => this.#refilled(read, from, before),
       wake: (followers) => this.#followers.advanceSome(followers),
     })
@@ -97,20 +101,22 @@ export class Channel {
     return this.#head
   }
 
-  /** The interim texts of now. */
+  /** The present interim text of each speaker that has one. */
   currentPartials(): readonly Partial[] {
     return this.#madePartials?.current() ?? []
   }
 
-  /** Takes an interim text that came through the KV; those of this node are known already. */
+  /** Takes an interim text from the KV. A text of this node is already known, and is dropped. */
   peerPartial({ node, ...partial }: SentPartial): void {
-    if (node !== this.#host.node) this.partials.fromPeer(partial)
+    if (node !== this.#host.node) this.partials.updateFromPeer(partial)
   }
 
-  /** Registers the follower before it reads anything, so that no change falls between. */
+  /**
+   * Registers the follower before it reads the head, so that it misses no change between the two.
+   */
   join(follower: Follower): void {
     this.#followers.join(follower)
-    this.#crowd.add()
+    this.#crowd.addJoin()
   }
 
   leave(follower: Follower): void {
@@ -118,7 +124,7 @@ export class Channel {
     this.#madeRefills?.forget(follower)
   }
 
-  /** The conversation's version as of a moment after the call. Fails with a `database-` code. */
+  /** Reads the conversation's version now. Fails with a `database-` code. */
   async check(): Promise<CurrentVersion | undefined> {
     const before = this.#head
     const current = await this.#host.versions.current(this.principal.tenant, this.conversationId)
@@ -134,40 +140,44 @@ export class Channel {
     return this.#snapshot.take(last)
   }
 
-  /** What follows `last`; undefined where it must be asked for with `need`. */
+  /** The kept changes after version `last`. Undefined if none are kept: then `need` reads them. */
   after(last: number): ReadySlice | undefined {
     return this.#slices.after(last)
   }
 
-  /** Reads what the follower lacks, and has it advance then. */
+  /** Reads the changes that the follower lacks, then calls its `advance`. */
   need(follower: Follower): void {
     this.#refills.need(follower)
   }
 
-  /** A commit of this node. */
+  /** Takes a commit of this node and wakes the followers. */
   committed({ from, version, messages, touched }: Commit): void {
     if (touched === 'erased') {
       this.#forget()
       this.#refills.probe()
       return
     }
-    for (const message of messages) this.partials.spoken(message)
-    // What else was touched is in the database alone.
+    for (const message of messages) this.partials.messageArrived(message)
+    // A commit carries messages only. Followers read other rows from the database.
     if (touched === 'messages' && messages.length > 0) {
       const whole = { from, version, messages, segments: [], voiceSessions: [] }
-      for (const slice of parted(whole, this.#host.page.bytesMax)) {
+      for (const slice of splitSlice(whole, this.#host.page.bytesMax)) {
         this.#slices.add(slice)
-        // A part at a time, so that a reader who has enough gets no more.
+        // The head moves slice by slice, so that delivery to a full socket stops between two
+        // slices.
         this.#moved(slice.version)
       }
     }
     this.#moved(version)
   }
 
-  /** Another node may have reached this version. Nothing is believed but that it is worth a look. */
+  /**
+   * Another node may have reached this version. The channel believes only the database and reads
+   * it.
+   */
   hint(version: number): void {
-    this.hinted = Math.max(this.hinted, version)
-    if (this.#head === 0) this.#wanted = this.hinted
+    this.hintedVersion = Math.max(this.hintedVersion, version)
+    if (this.#head === 0) this.#earlyHint = this.hintedVersion
     else if (version > this.#head && this.holders > 0) this.#refills.probe()
   }
 
@@ -184,13 +194,16 @@ export class Channel {
     this.#forget()
   }
 
-  /** `before`: the head before it was asked; it cannot lie behind that, unless history has changed. */
+  /**
+   * `before` is the head at the time of the question. A lower answer means that the database went
+   * back.
+   */
   #checked(current: CurrentVersion | undefined, before: number): void {
     if (current === undefined) this.absent ??= 'conversation-not-found'
     if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
     else this.#moved(current.version)
-    if (this.#wanted > this.#head) this.#refills.probe()
-    this.#wanted = 0
+    if (this.#earlyHint > this.#head) this.#refills.probe()
+    this.#earlyHint = 0
   }
 
   #refilled(read: ChangesRead, from: number, before: number): void {
@@ -198,10 +211,10 @@ export class Channel {
       const { slice, head } = read
       if (slice.version > slice.from) {
         this.#slices.add(slice)
-        for (const message of slice.messages) this.partials.spoken(message)
+        for (const message of slice.messages) this.partials.messageArrived(message)
       }
       this.#moved(head)
-      // It cannot lie behind what was known before, unless history has changed.
+      // A head below the one known before the read means that the database went back.
       if (head < before) this.#refills.probe()
       return
     }
@@ -221,12 +234,12 @@ export class Channel {
 
   #moved(version: number): void {
     if (version <= this.#head) return
-    // A message that this node has not seen may have ended interim texts from before that.
+    // An earlier message, unknown to this node, may have ended interim texts of lower versions.
     if (this.#head === 0) this.#madePartials?.startAt(version)
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version
     this.#followers.advance()
-    this.#madePartials?.moved()
+    this.#madePartials?.headMoved()
   }
 
   #forget(): void {

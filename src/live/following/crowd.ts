@@ -1,6 +1,9 @@
-/** Crowd tells whether many followers join one conversation at once: then they share their reads. */
+/**
+ * Crowd detects a rush of followers that join one conversation at once. They then share their
+ * reads.
+ */
 
-/** More joins than these within a second are a crowd. */
+/** More joins than this within a second are a crowd. */
 const crowdedJoins = 16
 const withinMs = 1000
 
@@ -8,7 +11,7 @@ export class Crowd {
   #since = 0
   #count = 0
 
-  add(): void {
+  addJoin(): void {
     const now = performance.now()
     if (now - this.#since > withinMs) {
       this.#since = now
@@ -17,7 +20,8 @@ export class Crowd {
     this.#count += 1
   }
 
-  get isHere(): boolean {
+  /** Whether a crowd has joined in the last two seconds. */
+  get isPresent(): boolean {
     return this.#count > crowdedJoins && performance.now() - this.#since < withinMs * 2
   }
 }

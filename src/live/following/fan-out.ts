@@ -1,22 +1,22 @@
 /**
- * FanOut does the same to many, a few at a time: a crowd is served in steps, and requests are handled
- * between them.
+ * FanOut calls a function for each member of a crowd, a few at a time. Between two steps the
+ * process handles requests.
  */
 import type { LoopShare } from '../../mechanics/loop-share.ts'
 
-/** A `Set` or a `Map`: what is added or deleted meanwhile does no harm. */
+/** A `Set` or a `Map`, whose iterators allow members to be added and deleted meanwhile. */
 export type Members<T> = Iterable<T> & { readonly size: number }
 
-/** How many followers are served between two looks at the clock. */
+/** How many members are served between two looks at the clock. */
 const stepMax = 32
 
 export class FanOut<T> {
   readonly #share: LoopShare
   readonly #members: Members<T>
   readonly #act: (one: T) => void
-  #place: Iterator<T> | undefined
-  /** How many followers are still to be served in this round. */
-  #left = 0
+  #position: Iterator<T> | undefined
+  /** How many members this round still has to serve. */
+  #remaining = 0
 
   constructor(share: LoopShare, members: Members<T>, act: (one: T) => void) {
     this.#share = share
@@ -25,44 +25,44 @@ export class FanOut<T> {
   }
 
   get isRunning(): boolean {
-    return this.#left > 0
+    return this.#remaining > 0
   }
 
   /**
-   * Serves everybody once from now on. Where a round is under way, it goes on from where it is and
-   * around to there: calls that follow each other fast let nobody starve at the end.
+   * Serves each member once. A running round continues from its position and ends there after a
+   * full turn, so that calls in quick succession never starve the last members.
    */
   all(): void {
     const wasRunning = this.isRunning
-    this.#left = this.#members.size
-    if (!wasRunning && this.#left > 0) this.#share.run(() => this.#step())
+    this.#remaining = this.#members.size
+    if (!wasRunning && this.#remaining > 0) this.#share.run(() => this.#step())
   }
 
-  /** Tells the round that a follower was added: it is served last. */
+  /** Adds a new member to the running round. It is served last. */
   joined(): void {
-    if (this.isRunning) this.#left += 1
+    if (this.isRunning) this.#remaining += 1
   }
 
-  /** Ends the round: no further follower is served. */
+  /** Ends the round. No further member is served. */
   stop(): void {
-    this.#left = 0
+    this.#remaining = 0
   }
 
   #step(): boolean {
-    for (let count = 0; count < stepMax && this.#left > 0; count += 1) {
+    for (let count = 0; count < stepMax && this.#remaining > 0; count += 1) {
       const one = this.#next()
-      this.#left = one === undefined ? 0 : this.#left - 1
+      this.#remaining = one === undefined ? 0 : this.#remaining - 1
       if (one !== undefined) this.#act(one.value)
     }
-    if (!this.isRunning) this.#place = undefined
+    if (!this.isRunning) this.#position = undefined
     return this.isRunning
   }
 
   #next(): { readonly value: T } | undefined {
-    const next = this.#place?.next()
+    const next = this.#position?.next()
     if (next?.done === false) return next
-    this.#place = this.#members[Symbol.iterator]()
-    const first = this.#place.next()
+    this.#position = this.#members[Symbol.iterator]()
+    const first = this.#position.next()
     return first.done === true ? undefined : first
   }
 }

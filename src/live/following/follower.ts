@@ -1,15 +1,16 @@
-/** What a conversation's channel tells to those who follow it. */
+/** Follower is the side of a subscription that its channel calls. */
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { Partial } from './partials.ts'
 
 export type ResetReason = 'cursor-ahead' | 'conversation-erased' | 'conversation-not-found'
 
 export type Follower = {
-  /** The version sent last; undefined before the first. */
+  /** The version sent last. Undefined until delivery begins. */
   readonly last: number | undefined
-  /** There may be more to send. */
+  /** Sends the changes after `last`, as far as the socket takes them. */
   advance(): void
-  /** What it follows has ended, or is not what it took it for. */
+  /** Ends the subscription. After an erasure, `conversation` is the erased conversation. */
   reset(reason: ResetReason, conversation?: Conversation): void
+  /** Sends an interim text. */
   show(partial: Partial): void
 }

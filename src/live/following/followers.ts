@@ -1,18 +1,23 @@
-/** Followers of one conversation. A few are served at once, a crowd in steps. */
+/**
+ * Followers is the set of the followers of one conversation. A few are served at once, a crowd in
+ * steps.
+ */
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { LoopShare } from '../../mechanics/loop-share.ts'
 import { FanOut } from './fan-out.ts'
 import type { Follower, ResetReason } from './follower.ts'
 import type { Partial, Role } from './partials.ts'
 
-/** Up to this many followers are served at once: that takes no longer than a request. */
+/**
+ * The maximum number of followers that are served at once. That takes no longer than one request.
+ */
 const fewMax = 32
 
 type Showing = { partial: Partial; readonly fanOut: FanOut<Follower> }
 
 export class Followers extends Set<Follower> {
   readonly #share: LoopShare
-  // Made for crowds only: most conversations have one follower.
+  // Created for crowds only, because most conversations have one follower.
   #advancing: FanOut<Follower> | undefined
   #showing: Map<Role, Showing> | undefined
 
@@ -27,7 +32,7 @@ export class Followers extends Set<Follower> {
     for (const { fanOut } of this.#showing?.values() ?? []) fanOut.joined()
   }
 
-  /** Has all followers send what is new. */
+  /** Has each follower send its new changes. */
   advance(): void {
     if (this.#isFew(this.#advancing)) {
       for (const follower of this) follower.advance()
@@ -37,12 +42,15 @@ export class Followers extends Set<Follower> {
     this.#advancing.all()
   }
 
-  /** Has these followers send what is new. */
+  /** Has these followers send their new changes. */
   advanceSome(followers: readonly Follower[]): void {
     this.#each(followers, (follower) => follower.advance())
   }
 
-  /** `isLatest`: whether the rest of a crowd should still be shown it. */
+  /**
+   * Shows an interim text to each follower. A crowd's round stops once `isLatest` is false for the
+   * text.
+   */
   show(partial: Partial, isLatest: (partial: Partial) => boolean): void {
     const { role } = partial
     let showing = this.#showing?.get(role)
@@ -64,7 +72,10 @@ export class Followers extends Set<Follower> {
     showing.fanOut.all()
   }
 
-  /** Followers that have not begun yet read the new state when they begin. */
+  /**
+   * Resets the followers for which `concerns` is true. A follower whose delivery has not begun is
+   * left out, because it reads the new state when it begins.
+   */
   reset(
     reason: ResetReason,
     concerns: (follower: Follower) => boolean,

@@ -1,4 +1,4 @@
-/** Hub holds the conversations that sockets of this node follow, and wakes their followers. */
+/** Hub holds the channels of all conversations that sockets of this node follow. */
 
 import type { LiveReads, PageBounds } from '../../conversation/reading/live-reads.ts'
 import type { Versions } from '../../conversation/reading/versions.ts'
@@ -18,28 +18,28 @@ export type HubOptions = {
   readonly versions: Versions
   /** Whether other processes write to the database. */
   readonly databaseShared: boolean
-  /** Only where other nodes see it, too. */
+  /** The KV, if other nodes share it. */
   readonly kv: SharedKv | undefined
   readonly pollMs: number
   readonly silentPollMs: number
   readonly page: PageBounds
-  /** The share of the event loop for work on crowds. */
+  /** The share of the event loop for delivery to crowds. */
   readonly share: LoopShare
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
-/** Milliseconds that a conversation stays open after its last follower has left, for those who come back. */
+/** Milliseconds that a channel stays open without a follower, for clients that reconnect. */
 const lingerMs = 10_000
 
-type Open = { readonly channel: Channel; readonly watch: Watch | undefined }
+type OpenChannel = { readonly channel: Channel; readonly watch: Watch | undefined }
 
 export class Hub implements Disposable {
-  /** Wakes the followers of what this node commits. */
+  /** Delivers each commit of this node to the followers of its conversation. */
   readonly effect: Effect = { name: 'live', committed: (commit) => this.#committed(commit) }
   readonly #options: HubOptions
-  readonly #open = new Map<string, Open>()
+  readonly #channels = new Map<string, OpenChannel>()
   readonly #host: ChannelHost
-  readonly #ticking: FanOut<[string, Open]>
+  readonly #ticking: FanOut<[string, OpenChannel]>
   readonly #poll: Poll | undefined
 
   constructor(options: HubOptions) {
@@ -54,29 +54,29 @@ export class Hub implements Disposable {
       publish: kv === undefined ? undefined : publisher(kv, events),
       wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
     }
-    this.#ticking = new FanOut(share, this.#open, ([name, open]) => this.#tick(name, open))
+    this.#ticking = new FanOut(share, this.#channels, ([name, open]) => this.#tick(name, open))
     if (options.databaseShared)
       this.#poll = new Poll({
         pollMs: options.pollMs,
         silentPollMs: options.silentPollMs,
-        channels: () => [...this.#open.values()].map(({ channel }) => channel),
+        channels: () => [...this.#channels.values()].map(({ channel }) => channel),
         hintsArrive: () => kv?.hintsArrive() === true,
         failed: (error) => events.workFailed('live-poll', error),
       })
   }
 
-  /** How many conversations are open. */
+  /** The number of open channels. */
   get size(): number {
-    return this.#open.size
+    return this.#channels.size
   }
 
-  /** The channel of a conversation, to be given back with `release`. */
+  /** The channel of a conversation, opened if needed. The caller gives it back with `release`. */
   hold(principal: Principal, conversationId: string): Channel {
     const name = conversationName(principal.tenant, conversationId)
-    let found = this.#open.get(name)
+    let found = this.#channels.get(name)
     if (found === undefined) {
       found = this.#opened(principal, conversationId)
-      this.#open.set(name, found)
+      this.#channels.set(name, found)
     }
     found.channel.holders += 1
     return found.channel
@@ -86,49 +86,53 @@ export class Hub implements Disposable {
     channel.holders -= 1
     channel.idleSince = performance.now()
     const name = conversationName(channel.principal.tenant, channel.conversationId)
-    const found = this.#open.get(name)
-    // Close channels of missing conversations at once: ids can be invented, so keeping them would leak memory.
+    const found = this.#channels.get(name)
+    // Close channels of missing conversations at once: ids can be invented, so keeping them would
+    // leak memory.
     if (found?.channel === channel && channel.holders === 0 && channel.absent !== undefined)
       this.#close(name, found)
   }
 
-  /** Called once a second. */
+  /** Called once a second: closes channels that have had no follower for a while. */
   tick(): void {
     this.#ticking.all()
   }
 
   [Symbol.dispose](): void {
     this.#poll?.[Symbol.dispose]()
-    for (const [name, open] of this.#open) this.#close(name, open)
+    for (const [name, open] of this.#channels) this.#close(name, open)
   }
 
   #committed(commit: Commit): void {
     const name = conversationName(commit.tenant, commit.conversationId)
-    this.#open.get(name)?.channel.committed(commit)
+    this.#channels.get(name)?.channel.committed(commit)
   }
 
-  #opened(principal: Principal, conversationId: string): Open {
+  #opened(principal: Principal, conversationId: string): OpenChannel {
     const { kv, events } = this.#options
     const channel = new Channel(this.#host, principal, conversationId)
     const failed = (thrown: unknown) => events.workFailed('live-watch', thrown, conversationId)
     return { channel, watch: kv === undefined ? undefined : new Watch(kv.kv, channel, failed) }
   }
 
-  #tick(name: string, open: Open): void {
+  #tick(name: string, open: OpenChannel): void {
     const now = performance.now()
     const { channel } = open
     channel.tick(now)
     if (channel.holders === 0 && now - channel.idleSince > lingerMs) this.#close(name, open)
   }
 
-  #close(name: string, { channel, watch }: Open): void {
-    this.#open.delete(name)
+  #close(name: string, { channel, watch }: OpenChannel): void {
+    this.#channels.delete(name)
     watch?.stop()
     channel.close()
   }
 }
 
-/** The reads, of which a failed one of changes is logged: its followers only wait for a later one. */
+/**
+ * The reads of a hub. A failed read of changes is logged, because no caller sees it: followers wait
+ * for the next.
+ */
 const loggedReads = ({ reads, events }: HubOptions): LiveReads => ({
   ...reads,
   async changes(principal, id, from, bounds) {

@@ -1,6 +1,7 @@
 /**
- * Partials are the interim texts of one conversation, by speaker: the latest wins, each is gone after a
- * while or once a durable message of its speaker comes, and none is promised to arrive.
+ * Partials holds the interim texts of one conversation, one for each speaker. A text replaces the
+ * one before. It ends after a while, or when a durable message of its speaker arrives, and it may
+ * be lost.
  */
 
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -9,97 +10,107 @@ export type Role = 'human' | 'ai'
 
 export type Partial = {
   readonly role: Role
-  /** Empty: taken back. */
+  /** The whole text so far. Empty if it was withdrawn. */
   readonly text: string
-  /** The version its sender knew: a message of the speaker after that makes it a thing of the past. */
+  /** The version that the sender knew. A later message of the speaker ends the text. */
   readonly after: number
 }
 
 export type PartialsOptions = {
   head(): number
   show(partial: Partial): void
-  /** Tells the other nodes; undefined where there are none to tell. */
+  /** Sends a text to the other nodes. Undefined if the KV is not shared. */
   readonly publish: ((partial: Partial) => Promise<void>) | undefined
 }
 
-/** How long a text stays that nobody carries on, in milliseconds. */
+/** Milliseconds after the last update at which a text ends. */
 export const partialMs = 15_000
 
-/** 25 a second for each speaker. */
+/** Milliseconds between two texts of a speaker that are sent: 25 a second. */
 const paceMs = 40
 
 type Speaker = {
   latest: Partial | undefined
-  /** When `latest` goes. */
-  until: number
+  /** The time at which `latest` ends, by `performance.now()`. */
+  expiresAt: number
   /** The version of the speaker's newest message. */
-  spoken: number
-  /** The place of that message. */
-  seq: number
-  /** `latest` is of a version that is not here yet. */
+  messageVersion: number
+  /** The `seq` of that message. */
+  messageSeq: number
+  /** Whether `latest` is newer than the head, so that it cannot be shown yet. */
   isEarly: boolean
+  /** The earliest time at which the next text may be sent. */
   nextAt: number
   timer: ReturnType<typeof setTimeout> | undefined
   isPublishing: boolean
-  /** The text that is published with the next turn of the pace, and the one that is published now. */
+  /** The text that waits for `nextAt`. */
   unpublished: Partial | undefined
+  /** The text that is published as soon as the one before is. */
   due: Partial | undefined
 }
 
 export class Partials {
   readonly #options: PartialsOptions
   readonly #speakers = new Map<Role, Speaker>()
-  #begun = 0
+  #firstVersion = 0
 
   constructor(options: PartialsOptions) {
     this.#options = options
   }
 
-  /** Takes a text from a socket of this node. */
-  say(role: Role, text: string): void {
+  /** Takes a text from a socket of this node, and sends it at the pace of the speaker. */
+  update(role: Role, text: string): void {
     const speaker = this.#speaker(role)
     const partial = { role, text, after: this.#options.head() }
-    this.#keep(speaker, partial)
+    this.#setLatest(speaker, partial)
     speaker.unpublished = partial
     const wait = speaker.nextAt - performance.now()
     if (wait <= 0) this.#flush(speaker)
     else speaker.timer ??= setTimeout(() => this.#flush(speaker), wait)
   }
 
-  /** Takes a text from another node. */
-  fromPeer(partial: Partial): void {
+  /** Takes a text from another node. A text that a message has ended is dropped. */
+  updateFromPeer(partial: Partial): void {
     const speaker = this.#speaker(partial.role)
-    if (partial.after < speaker.spoken) return
-    this.#keep(speaker, partial)
+    if (partial.after < speaker.messageVersion) return
+    this.#setLatest(speaker, partial)
     speaker.isEarly = partial.after > this.#options.head()
     this.#show(speaker)
   }
 
-  /** The first version that is known here: of the messages before it, nothing is. */
+  /**
+   * Begins at the first version that this node knows. Texts of lower versions end: messages before
+   * it are unknown.
+   */
   startAt(version: number): void {
-    this.#begun = version
-    for (const speaker of this.#speakers.values()) this.#end(speaker, version)
+    this.#firstVersion = version
+    for (const speaker of this.#speakers.values()) this.#endBefore(speaker, version)
   }
 
-  /** A message of the speaker is there. One that was there before has only been touched. */
-  spoken({ role, seq, version, state }: Pick<Message, 'role' | 'seq' | 'version' | 'state'>): void {
-    // A seat says that somebody speaks: the interim text goes on until the words are there.
+  /** A new message ends the interim text of its speaker. A change of an older message does not. */
+  messageArrived({
+    role,
+    seq,
+    version,
+    state,
+  }: Pick<Message, 'role' | 'seq' | 'version' | 'state'>): void {
+    // A seat has no words yet. The interim text lasts until they arrive.
     if (state === 'pending') return
     const speaker = this.#speaker(role)
-    if (seq <= speaker.seq) return
-    speaker.seq = seq
-    this.#end(speaker, version)
+    if (seq <= speaker.messageSeq) return
+    speaker.messageSeq = seq
+    this.#endBefore(speaker, version)
   }
 
-  #end(speaker: Speaker, version: number): void {
-    speaker.spoken = Math.max(speaker.spoken, version)
+  #endBefore(speaker: Speaker, version: number): void {
+    speaker.messageVersion = Math.max(speaker.messageVersion, version)
     if (speaker.latest !== undefined && speaker.latest.after < version) speaker.latest = undefined
     if (speaker.unpublished !== undefined && speaker.unpublished.after < version)
       speaker.unpublished = undefined
   }
 
-  /** The head has moved: what was said after it can be shown now. */
-  moved(): void {
+  /** Shows the texts that waited for the version that is the head now. */
+  headMoved(): void {
     for (const speaker of this.#speakers.values()) {
       if (!speaker.isEarly || (speaker.latest?.after ?? 0) > this.#options.head()) continue
       speaker.isEarly = false
@@ -107,6 +118,7 @@ export class Partials {
     }
   }
 
+  /** The texts that can be shown now, one for each speaker. */
   current(): Partial[] {
     return [...this.#speakers.values()].flatMap(({ latest }) =>
       latest !== undefined && latest.text !== '' && latest.after <= this.#options.head()
@@ -115,16 +127,16 @@ export class Partials {
     )
   }
 
-  /** Whether it is still what its speaker says. */
+  /** Whether no later text has replaced it, and no message has ended it. */
   isLatest(partial: Partial): boolean {
     return this.#speakers.get(partial.role)?.latest === partial
   }
 
-  /** Takes back what nobody carried on. */
+  /** Withdraws the texts that were not updated for `partialMs`. */
   tick(now: number): void {
     for (const [role, speaker] of this.#speakers) {
       const { latest } = speaker
-      if (latest === undefined || now < speaker.until) continue
+      if (latest === undefined || now < speaker.expiresAt) continue
       speaker.latest = undefined
       if (latest.text !== '') this.#options.show({ role, text: '', after: latest.after })
     }
@@ -140,9 +152,9 @@ export class Partials {
     if (found !== undefined) return found
     const speaker: Speaker = {
       latest: undefined,
-      until: 0,
-      spoken: this.#begun,
-      seq: 0,
+      expiresAt: 0,
+      messageVersion: this.#firstVersion,
+      messageSeq: 0,
       isEarly: false,
       nextAt: 0,
       timer: undefined,
@@ -154,10 +166,10 @@ export class Partials {
     return speaker
   }
 
-  #keep(speaker: Speaker, partial: Partial): void {
+  #setLatest(speaker: Speaker, partial: Partial): void {
     speaker.latest = partial
     speaker.isEarly = false
-    speaker.until = performance.now() + partialMs
+    speaker.expiresAt = performance.now() + partialMs
   }
 
   #flush(speaker: Speaker): void {
@@ -173,7 +185,7 @@ export class Partials {
     if (latest !== undefined && latest.after <= this.#options.head()) this.#options.show(latest)
   }
 
-  /** One at a time: what is said meanwhile waits, and only the latest of it. */
+  /** Publishes one text at a time. Of the texts that arrive meanwhile, only the latest follows. */
   async #publish(speaker: Speaker): Promise<void> {
     const { publish } = this.#options
     if (publish === undefined || speaker.isPublishing) return

@@ -1,30 +1,34 @@
 /**
- * Poll asks for the versions of all conversations followed here again and again: below all hints, so
- * that a lost hint is a delay and no loss.
+ * Poll regularly asks the database for the versions of all conversations that this node follows. It
+ * finds each change whose hint was lost: a lost hint only delays delivery.
  */
 import { nextRound } from '../../mechanics/time-slices.ts'
 import type { Channel } from './channel.ts'
 
 export type PollOptions = {
   channels(): readonly Channel[]
-  /** Whether hints of other nodes can be expected to arrive now. */
+  /** Whether hints of other nodes can arrive now. */
   hintsArrive(): boolean
+  /** Milliseconds between two polls while hints arrive. */
   readonly pollMs: number
+  /** Milliseconds between two polls while hints do not arrive. */
   readonly silentPollMs: number
-  /** A round could not ask for some of the versions; the next one asks again. */
+  /** Reports that some versions could not be read. The next round asks again. */
   failed(error: unknown): void
 }
 
-/** How many versions are asked for in one round of the event loop. */
-const askedMax = 1000
+/** How many versions are requested in one round of the event loop. */
+const versionsPerRound = 1000
 
-/** How long hints must arrive without a gap before they are relied on again. */
+/** Milliseconds for which hints must arrive without a gap before the poll becomes slow again. */
 const trustMs = 10_000
 
-/** A hint that comes so much later than the poll was not lost. */
+/**
+ * Milliseconds after the poll within which a hint may still arrive. After that it counts as lost.
+ */
 const lateMs = 1000
 
-/** Something new that the poll has found. */
+/** A version that the poll found and that no hint had announced. */
 type News = { readonly channel: Channel; readonly version: number }
 
 export class Poll implements Disposable {
@@ -36,7 +40,7 @@ export class Poll implements Disposable {
 
   constructor(options: PollOptions) {
     this.#options = options
-    this.#timer = this.#turnIn(options.silentPollMs)
+    this.#timer = this.#roundIn(options.silentPollMs)
   }
 
   [Symbol.dispose](): void {
@@ -44,12 +48,12 @@ export class Poll implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  #turnIn(ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => void this.#turn(), ms)
+  #roundIn(ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => void this.#round(), ms)
   }
 
-  /** Turns are short, so that a KV that falls silent is noticed soon. */
-  async #turn(): Promise<void> {
+  /** Rounds are `silentPollMs` apart, so that a KV that stops sending hints is noticed soon. */
+  async #round(): Promise<void> {
     const { pollMs, silentPollMs, hintsArrive } = this.#options
     const now = performance.now()
     if (!hintsArrive()) this.#distrustedAt = now
@@ -63,38 +67,44 @@ export class Poll implements Disposable {
       silentPollMs,
       Math.max(0, this.#polledAt + silentPollMs - performance.now()),
     )
-    this.#timer = this.#turnIn(wait === 0 ? silentPollMs : wait)
+    this.#timer = this.#roundIn(wait === 0 ? silentPollMs : wait)
   }
 
   async #poll(): Promise<void> {
     const followed = this.#options.channels()
     const news: News[] = []
     const looks: Promise<void>[] = []
-    for (let at = 0; at < followed.length; at += askedMax) {
+    for (let at = 0; at < followed.length; at += versionsPerRound) {
       if (at > 0) await nextRound()
-      looks.push(...followed.slice(at, at + askedMax).map((channel) => look(channel, news)))
+      looks.push(...followed.slice(at, at + versionsPerRound).map((channel) => look(channel, news)))
     }
-    // A database that is away is asked again with the next round.
+    // If the database is away, the next round asks again.
     const lost = (await Promise.allSettled(looks)).find(({ status }) => status === 'rejected')
     if (lost?.status === 'rejected') this.#options.failed(lost.reason)
-    this.#judge(news)
+    this.#checkHints(news)
   }
 
-  /** Distrusts hints for a while, where none came of what the poll has found. */
-  #judge(news: readonly News[]): void {
+  /** Polls fast for a while if no hint announces the versions that the poll has found. */
+  #checkHints(news: readonly News[]): void {
     if (news.length === 0 || !this.#options.hintsArrive()) return
     setTimeout(() => {
-      if (news.some(({ channel, version }) => channel.holders > 0 && channel.hinted < version))
+      if (
+        news.some(({ channel, version }) => channel.holders > 0 && channel.hintedVersion < version)
+      )
         this.#distrustedAt = performance.now()
     }, lateMs)
   }
 }
 
-/** Adds to the news where the conversation is past what its channel and all hints knew. */
+/** Adds the conversation to the news if its version is above its channel's head and all hints. */
 async function look(channel: Channel, news: News[]): Promise<void> {
   if (channel.holders === 0) return
-  const known = Math.max(channel.head, channel.hinted)
+  const knownVersion = Math.max(channel.head, channel.hintedVersion)
   const current = await channel.check()
-  if (current !== undefined && known > 0 && current.version > Math.max(known, channel.hinted))
+  if (
+    current !== undefined &&
+    knownVersion > 0 &&
+    current.version > Math.max(knownVersion, channel.hintedVersion)
+  )
     news.push({ channel, version: current.version })
 }

@@ -1,32 +1,36 @@
 /**
- * The reads of one conversation's changes: one at a time, shared by all who wait. Each starts where
- * the one that has waited longest stands, or a little before, where others stand.
+ * Refills reads the changes of one conversation, one read at a time, for all followers that wait. A
+ * read starts at the version of the follower that has waited longest, or a little before, for
+ * others.
  */
 import type { ChangesRead } from '../../conversation/reading/live-reads.ts'
 import { equalJitterMs } from '../../mechanics/backoff.ts'
 
-/** Who waits for changes after `last`. */
-export type Waiting = { readonly last: number | undefined }
+/** A follower that waits for the changes after version `last`. */
+export type Waiter = { readonly last: number | undefined }
 
-export type RefillOptions<W extends Waiting> = {
+export type RefillOptions<W extends Waiter> = {
   read(from: number): Promise<ChangesRead>
-  /** Where those stand who wait for nothing old. */
+  /** The channel's head: the start of a read that looks for a newer version. */
   head(): number
-  /** Whether so many come at once that they must share: then reads start a second apart. */
+  /** Whether a crowd has joined. Reads then start a second apart, so that the crowd shares them. */
   crowded(): boolean
-  /** `before`: the head when it was asked for. */
+  /** Takes the result of a read from version `from`. `before` is the head when the read began. */
   done(read: ChangesRead, from: number, before: number): void
-  /** A read failed, or has brought what it could: those who waited ask again if they still need to. */
+  /**
+   * Wakes the followers after a read, also a failed one. They call `need` again if they lack more.
+   */
   wake(waiters: readonly W[]): void
 }
 
-/** How far before the one that waited longest a read may start, in versions. */
-const lookBack = 100
+/** How many versions before the follower that has waited longest a read may start. */
+const lookBackVersions = 100
 
+/** Milliseconds between the starts of two reads for a crowd. */
 const crowdedMs = 1000
-const retries = { firstMs: 200, maxMs: 2000 }
+const retryDelays = { firstMs: 200, maxMs: 2000 }
 
-export class Refills<W extends Waiting> {
+export class Refills<W extends Waiter> {
   readonly #options: RefillOptions<W>
   #waiting = new Set<W>()
   #isProbing = false
@@ -40,7 +44,7 @@ export class Refills<W extends Waiting> {
     this.#options = options
   }
 
-  /** Wakes the waiter once something was read that may help it. */
+  /** Reads for the follower, and wakes it afterwards. */
   need(waiter: W): void {
     this.#waiting.add(waiter)
     this.#pump()
@@ -50,7 +54,7 @@ export class Refills<W extends Waiting> {
     this.#waiting.delete(waiter)
   }
 
-  /** Looks whether something lies beyond the head. */
+  /** Looks for changes past the head. */
   probe(): void {
     this.#isProbing = true
     this.#pump()
@@ -65,8 +69,8 @@ export class Refills<W extends Waiting> {
   #pump(): void {
     if (this.#isReading || this.#isClosed || this.#timer !== undefined) return
     if (!this.#isProbing && this.#waiting.size === 0) return
-    const paced = this.#options.crowded() ? this.#startedAt + crowdedMs - performance.now() : 0
-    if (paced > 0) this.#later(paced)
+    const waitMs = this.#options.crowded() ? this.#startedAt + crowdedMs - performance.now() : 0
+    if (waitMs > 0) this.#later(waitMs)
     else void this.#run()
   }
 
@@ -92,7 +96,7 @@ export class Refills<W extends Waiting> {
     } catch {
       // The reader logs the failure. Followers get only what was read.
       this.#isProbing = true
-      if (!this.#isClosed) this.#later(equalJitterMs(retries, this.#failures))
+      if (!this.#isClosed) this.#later(equalJitterMs(retryDelays, this.#failures))
       this.#failures += 1
     }
     this.#isReading = false
@@ -103,13 +107,13 @@ export class Refills<W extends Waiting> {
   #start(): number {
     const lasts = [...this.#waiting].flatMap(({ last }) => (last === undefined ? [] : [last]))
     const [oldest] = lasts
-    // Those who stand at the head come first: theirs is one short read.
+    // A read from the head comes first, because it is short.
     if (this.#isProbing || oldest === undefined) {
       this.#isProbing = false
       return this.#options.head()
     }
     return lasts.reduce(
-      (low, last) => (last < low && last >= oldest - lookBack ? last : low),
+      (low, last) => (last < low && last >= oldest - lookBackVersions ? last : low),
       oldest,
     )
   }

@@ -1,6 +1,9 @@
-/** The newest messages of a conversation, read once for all who come within a second. */
+/**
+ * SharedSnapshot reads the newest messages of a conversation once for all callers within a second.
+ */
 import type { SnapshotRead } from '../../conversation/reading/live-reads.ts'
 
+/** Milliseconds for which callers share a snapshot. */
 const sharedMs = 1000
 
 export class SharedSnapshot {
@@ -11,7 +14,10 @@ export class SharedSnapshot {
     this.#read = read
   }
 
-  /** With the newest `last` messages, or more. What was committed since comes as a change. */
+  /**
+   * A snapshot of at most a second ago with at least the newest `last` messages. Changes committed
+   * since then are delivered as changes.
+   */
   async take(last: number): Promise<SnapshotRead> {
     const now = performance.now()
     let shared = this.#shared

@@ -1,14 +1,14 @@
 /**
- * What was read or committed of a conversation lately, kept for a while: slices of its changes, from
- * which many cursors are served. Any chain of slices that join is good, whenever each was read: a row
- * stands in the slice that holds its version, and one touched later comes again in a later slice.
+ * Slices keeps the recent changes of a conversation for a while, and serves many cursors from them.
+ * Slices of any age join into a correct chain: a row is in the slice of its version, and a row that
+ * changed later is in a later slice again.
  */
 import type { Slice } from '../../conversation/reading/live-reads.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
 import { changeText } from '../protocol/frame-text.ts'
 
-/** From `last` on: rows at or below it are left out. */
-export function trimmed(slice: Slice, last: number): Slice {
+/** The slice without the rows at or below version `last`. */
+export function sliceAfter(slice: Slice, last: number): Slice {
   if (slice.from >= last) return slice
   const { version, messages, segments, voiceSessions, conversation, selfVersion = 0 } = slice
   const later = <Row extends { readonly version: number }>(rows: readonly Row[]) =>
@@ -23,16 +23,19 @@ export function trimmed(slice: Slice, last: number): Slice {
   }
 }
 
-/** A commit of many turns as slices of about so many characters; a version is never cut. */
-export function parted(slice: Slice, charactersMax: number): Slice[] {
-  const parts: Slice[] = []
+/**
+ * Splits a commit of many turns into slices of about `charactersMax` characters. A version is never
+ * divided.
+ */
+export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
+  const pieces: Slice[] = []
   let { from } = slice
   let messages: Message[] = []
   let characters = 0
   for (const message of slice.messages) {
     const before = messages.at(-1)
     if (before !== undefined && before.version < message.version && characters > charactersMax) {
-      parts.push({ from, version: before.version, messages, segments: [], voiceSessions: [] })
+      pieces.push({ from, version: before.version, messages, segments: [], voiceSessions: [] })
       from = before.version
       messages = []
       characters = 0
@@ -40,43 +43,45 @@ export function parted(slice: Slice, charactersMax: number): Slice[] {
     messages.push(message)
     characters += weightOf(message)
   }
-  return [...parts, { ...slice, from, messages }]
+  return [...pieces, { ...slice, from, messages }]
 }
 
-/** Of ids, times and names in a message that is printed. */
+/** About how many characters the ids, times and field names of a printed message have. */
 const plainCharacters = 500
 
-/** About what it takes when printed, told without printing all of it. */
+/** About how many characters the printed message has. Printing it all would cost more. */
 function weightOf({ content, metadata, memoryRetrievalTrace, ttsAudioUrls }: Message): number {
   const others = [metadata, memoryRetrievalTrace, ttsAudioUrls].filter((one) => one != null)
-  // `content` says once more what `parts` say.
+  // `content` repeats the text of `parts`.
   return (
     plainCharacters + content.length * 2 + (others.length === 0 ? 0 : JSON.stringify(others).length)
   )
 }
 
-/** A slice as the text of its frame, which its receivers share. */
+/** A slice as the text of its frame. All receivers share the text. */
 export type ReadySlice = { readonly version: number; readonly text: string }
 
-type Kept = {
+type KeptSlice = {
   readonly slice: Slice
   readonly at: number
   readonly length: number
-  /** By where they begin. */
+  /** The texts of the slice, by the version after which they begin. */
   readonly texts: Map<number, string>
 }
 
-/** Most texts of one slice: receivers mostly stand at few places. */
+/** The maximum number of texts of one slice. Receivers are mostly at the same few versions. */
 const textsMax = 4
 
-const keptMax = 64
-const keptMs = 10_000
+/** The maximum number of kept slices. */
+const slicesMax = 64
+/** Milliseconds for which a slice is kept. */
+const sliceMs = 10_000
 
 export class Slices {
   readonly #id: string
   readonly #charactersMax: number
-  /** The one added last stands last. */
-  #kept: Kept[] = []
+  /** The oldest slice is the first. */
+  #keptSlices: KeptSlice[] = []
   #characters = 0
 
   constructor(conversationId: string, charactersMax: number) {
@@ -87,25 +92,25 @@ export class Slices {
   add(slice: Slice): void {
     const text = changeText(this.#id, slice)
     const texts = new Map([[slice.from, text]])
-    this.#kept.push({ slice, at: performance.now(), length: text.length, texts })
+    this.#keptSlices.push({ slice, at: performance.now(), length: text.length, texts })
     this.#characters += text.length
     while (
-      this.#kept.length > 1 &&
-      (this.#kept.length > keptMax || this.#characters > this.#charactersMax)
+      this.#keptSlices.length > 1 &&
+      (this.#keptSlices.length > slicesMax || this.#characters > this.#charactersMax)
     )
       this.#drop()
   }
 
-  /** What leads on from `last`; undefined where it is not here. */
+  /** The changes after version `last`. Undefined if no kept slice has them. */
   after(last: number): ReadySlice | undefined {
-    // Mostly the newest is asked for.
-    for (let index = this.#kept.length - 1; index >= 0; index -= 1) {
-      const kept = this.#kept[index]
+    // Most callers need the newest slice.
+    for (let index = this.#keptSlices.length - 1; index >= 0; index -= 1) {
+      const kept = this.#keptSlices[index]
       if (kept === undefined || kept.slice.from > last || kept.slice.version <= last) continue
       const { slice, texts } = kept
       let text = texts.get(last)
       if (text === undefined) {
-        text = changeText(this.#id, trimmed(slice, last))
+        text = changeText(this.#id, sliceAfter(slice, last))
         if (texts.size < textsMax) texts.set(last, text)
       }
       return { version: slice.version, text }
@@ -114,16 +119,17 @@ export class Slices {
   }
 
   clear(): void {
-    this.#kept = []
+    this.#keptSlices = []
     this.#characters = 0
   }
 
-  /** Lets go of what is old. */
+  /** Drops the slices that are older than `sliceMs`. */
   tick(now: number): void {
-    while (this.#kept.length > 0 && now - (this.#kept[0]?.at ?? now) > keptMs) this.#drop()
+    while (this.#keptSlices.length > 0 && now - (this.#keptSlices[0]?.at ?? now) > sliceMs)
+      this.#drop()
   }
 
   #drop(): void {
-    this.#characters -= this.#kept.shift()?.length ?? 0
+    this.#characters -= this.#keptSlices.shift()?.length ?? 0
   }
 }

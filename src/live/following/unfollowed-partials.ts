@@ -1,6 +1,6 @@
 /**
- * UnfollowedPartials takes the interim texts of one socket in conversations that it does not follow. It
- * holds their channels open, once they are known to be there.
+ * UnfollowedPartials takes the interim texts of one socket for conversations that it does not
+ * follow. It keeps their channels open once it knows that the conversations exist.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem } from '../../problem.ts'
@@ -8,14 +8,18 @@ import type { Channel } from './channel.ts'
 import type { Hub } from './hub.ts'
 import type { Role } from './partials.ts'
 
-type Held = { readonly channel: Channel; isKnown: boolean; latest: [Role, string] }
+/**
+ * A channel that the socket sent an interim text to. `latest` waits while the conversation is
+ * looked up.
+ */
+type SpokenChannel = { readonly channel: Channel; isChecked: boolean; latest: [Role, string] }
 
 export class UnfollowedPartials {
   readonly #hub: Hub
   readonly #principal: Principal
   readonly #max: number
-  /** The one that spoke last stands last. */
-  readonly #held = new Map<string, Held>()
+  /** The channel of the most recent text is the last. */
+  readonly #spoken = new Map<string, SpokenChannel>()
 
   constructor(hub: Hub, principal: Principal, max: number) {
     this.#hub = hub
@@ -23,55 +27,58 @@ export class UnfollowedPartials {
     this.#max = max
   }
 
-  /** Whether the conversation need not be looked up. */
+  /** Whether the conversation was looked up before, so that a text for it is cheap. */
   isOpen(conversationId: string): boolean {
-    return this.#held.has(conversationId)
+    return this.#spoken.has(conversationId)
   }
 
   /**
-   * Fails with `conversation-not-found`, `conversation-erased`, `subscriptions-too-many` or
-   * a `database-` code, once for all texts that come while the conversation is looked up.
+   * Takes a text. Fails with `conversation-not-found`, `conversation-erased`,
+   * `subscriptions-too-many` or a `database-` code. Only the first of the texts that arrive during
+   * the lookup fails.
    */
-  async say(conversationId: string, role: Role, text: string): Promise<void> {
-    const found = this.#held.get(conversationId)
+  async update(conversationId: string, role: Role, text: string): Promise<void> {
+    const found = this.#spoken.get(conversationId)
     if (found?.channel.absent === 'conversation-erased') this.#release(conversationId, found)
     else if (found !== undefined) {
-      this.#held.delete(conversationId)
-      this.#held.set(conversationId, found)
-      if (found.isKnown) found.channel.partials.say(role, text)
+      this.#spoken.delete(conversationId)
+      this.#spoken.set(conversationId, found)
+      if (found.isChecked) found.channel.partials.update(role, text)
       else found.latest = [role, text]
       return
     }
-    if (this.#held.size >= this.#max) {
-      const idle = [...this.#held].find(([, { isKnown }]) => isKnown)
+    if (this.#spoken.size >= this.#max) {
+      const idle = [...this.#spoken].find(([, { isChecked }]) => isChecked)
       if (idle === undefined) throw new Problem('subscriptions-too-many')
       this.#release(...idle)
     }
-    const held: Held = {
+    const spoken: SpokenChannel = {
       channel: this.#hub.hold(this.#principal, conversationId),
-      isKnown: false,
+      isChecked: false,
       latest: [role, text],
     }
-    this.#held.set(conversationId, held)
+    this.#spoken.set(conversationId, spoken)
     try {
-      const head = await held.channel.check()
+      const head = await spoken.channel.check()
       if (head === undefined) throw new Problem('conversation-not-found')
       if (head.isErased) throw new Problem('conversation-erased')
-      held.isKnown = true
-      if (this.#held.get(conversationId) === held) held.channel.partials.say(...held.latest)
+      spoken.isChecked = true
+      if (this.#spoken.get(conversationId) === spoken)
+        spoken.channel.partials.update(...spoken.latest)
     } catch (thrown) {
-      if (this.#held.get(conversationId) === held) this.#release(conversationId, held)
+      if (this.#spoken.get(conversationId) === spoken) this.#release(conversationId, spoken)
       throw thrown
     }
   }
 
-  #release(conversationId: string, { channel }: Held): void {
-    this.#held.delete(conversationId)
+  #release(conversationId: string, { channel }: SpokenChannel): void {
+    this.#spoken.delete(conversationId)
     this.#hub.release(channel)
   }
 
+  /** Releases all channels. */
   end(): void {
-    for (const { channel } of this.#held.values()) this.#hub.release(channel)
-    this.#held.clear()
+    for (const { channel } of this.#spoken.values()) this.#hub.release(channel)
+    this.#spoken.clear()
   }
 }

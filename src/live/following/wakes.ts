@@ -1,5 +1,5 @@
 /**
- * What nodes send each other through the KV: the version of a conversation, and interim texts. All of it
+ * The messages between nodes through the KV: hints of new versions, and interim texts. All of them
  * may be lost.
  */
 import { kvKeys } from '../../conversation/wire/kv-keys.ts'
@@ -10,14 +10,14 @@ import { type Partial, partialMs, type Role } from './partials.ts'
 
 export type SharedKv = {
   readonly kv: Kv
-  /** Whether changes by other nodes can be expected to arrive now. */
+  /** Whether hints of other nodes can arrive now. */
   hintsArrive(): boolean
 }
 
-/** `node`: who sent it. */
+/** An interim text with the id of the node that sent it. */
 export type SentPartial = Partial & { readonly node: string }
 
-/** A conversation that is followed here, and takes what other nodes send of it. */
+/** A conversation that this node follows, as the receiver of messages from other nodes. */
 export type Watched = {
   readonly principal: Pick<Principal, 'tenant'>
   readonly conversationId: string
@@ -27,6 +27,7 @@ export type Watched = {
 
 const roles: readonly Role[] = ['human', 'ai']
 
+/** Writes an interim text to the KV, from where the watches of other nodes read it. */
 export async function publishPartial(
   kv: Kv,
   tenant: string,
@@ -37,9 +38,13 @@ export async function publishPartial(
   await kv.set(key, { text, after, node }, { expireIn: partialMs })
 }
 
+/** Milliseconds after which a failed watch is opened again. */
 const reopenMs = 1000
 
-/** Watch follows the keys of one conversation. There may be thousands: it has as little as it can. */
+/**
+ * Watch follows the KV keys of one conversation. It keeps little state, because there may be
+ * thousands.
+ */
 export class Watch {
   readonly #kv: Kv
   readonly #watched: Watched
@@ -62,7 +67,7 @@ export class Watch {
   async #run(failed: (error: unknown) => void): Promise<void> {
     const { principal, conversationId } = this.#watched
     const { tenant } = principal
-    // The history cache alone writes the head.
+    // Only the history cache writes the head.
     const keys = [
       kvKeys.head(tenant, conversationId),
       ...roles.map((role) => kvKeys.partial(tenant, conversationId, role)),
@@ -98,13 +103,17 @@ export class Watch {
   }
 }
 
+/** The version in the KV's head of a conversation. */
 function versionOf(value: unknown): number | undefined {
   if (typeof value !== 'object' || value === null || !('version' in value)) return undefined
   const { version } = value
   return typeof version === 'number' && Number.isSafeInteger(version) ? version : undefined
 }
 
-/** What another release wrote is no reason to fail. */
+/**
+ * The interim text in a KV value. Undefined for a value in an unknown form, as another release may
+ * write it.
+ */
 function partialOf(role: Role, value: unknown): SentPartial | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (!('text' in value && 'after' in value && 'node' in value)) return undefined

@@ -1,4 +1,7 @@
-/** What a client sent -> a checked frame, or a problem that names what is wrong with it. */
+/**
+ * FrameDecoder turns the text of a client into a checked frame, or into a problem that names the
+ * error.
+ */
 import { Buffer } from 'node:buffer'
 import Type from 'typebox'
 import type { Decoder } from '../../conversation/wire/decode.ts'
@@ -15,7 +18,7 @@ export type Decoded =
   | { readonly frame: Frame }
   | { readonly problem: Problem; readonly named: Named }
 
-type Sent = {
+type ParsedFrame = {
   readonly sent: Record<string, unknown>
   readonly text: string
   readonly bytes: number
@@ -23,10 +26,10 @@ type Sent = {
 
 const closed = { additionalProperties: false } as const
 
-/** Most bytes of a frame, and of the turn in it, which is what REST takes. */
+/** The maximum bytes of a frame, and of the turn in it. REST has the same bound for a turn. */
 export type FrameBounds = { readonly frameBytes: number; readonly turnBytes: number }
 
-/** The frame, an object or array in it, and one in that: deeper there is nothing. */
+/** The depth of the fields around a write: the frame, an object or array in it, and one in that. */
 const envelopeDepthMax = 3
 
 const envelope = <T extends Type.TSchema>(schema: T) => shape(schema, envelopeDepthMax)
@@ -36,7 +39,7 @@ const { t, id, c, messageId } = clientFrames.attach.properties
 const { key } = clientFrames['turn.open'].properties
 const { sessionId } = clientFrames['voice.start'].properties
 
-/** The fields that stand around the body of a write: the body is for the write's own decoder. */
+/** Decoders of the fields around the body of a write. The write's own decoder checks the body. */
 const shapes = {
   sub: envelope(clientFrames.sub),
   unsub: envelope(clientFrames.unsub),
@@ -62,22 +65,24 @@ export class FrameDecoder {
     this.#bounds = bounds
   }
 
+  /** Decodes one message of a socket. `text` is an object if the message is binary. */
   decode(text: string | object): Decoded {
     let named: Named = {}
     try {
       const sent = this.#parsed(text)
-      named = namesOf(sent.sent)
+      named = readableNames(sent.sent)
       return { frame: this.#decoded(sent) }
     } catch (thrown) {
       if (!(thrown instanceof Problem)) throw thrown
       const isReadable = typeof text === 'string' && text.length <= this.#bounds.frameBytes
-      // It was not parsed, because it has too many values; its sender waits for this answer.
-      if (thrown.code === 'frame-too-large' && isReadable) named = namesOf(outermostStrings(text))
+      // A frame with too many values is not parsed. Its names pair the answer with it all the same.
+      if (thrown.code === 'frame-too-large' && isReadable)
+        named = readableNames(outermostStrings(text))
       return { problem: thrown, named }
     }
   }
 
-  #parsed(text: string | object): Sent {
+  #parsed(text: string | object): ParsedFrame {
     const { frameBytes } = this.#bounds
     if (typeof text !== 'string')
       throw new Problem('frame-invalid', 'The frame is binary, and must be JSON in a text message.')
@@ -90,16 +95,16 @@ export class FrameDecoder {
     return { sent: { ...value }, text, bytes }
   }
 
-  #decoded({ sent, text, bytes }: Sent): Frame {
+  #decoded({ sent, text, bytes }: ParsedFrame): Frame {
     const { t: name } = sent
     refuseInexact(text)
     if (typeof name !== 'string')
-      throw new Problem('frame-invalid', 'The frame must say what it is, in `t`.')
+      throw new Problem('frame-invalid', 'The frame must have a type, in `t`.')
     switch (name) {
       case 'sub': {
         const frame = shapes.sub(sent)
         if (frame.cursor !== undefined && frame.tail !== undefined)
-          refuse([violation('field-invalid', '/tail', 'cannot stand beside `cursor`')])
+          refuse([violation('field-invalid', '/tail', 'cannot be combined with `cursor`')])
         return canonical(frame)
       }
       case 'unsub':
@@ -118,45 +123,48 @@ export class FrameDecoder {
       case 'turn.complete':
         return this.#turn(name, sent, bytes)
       case 'interrupt': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+        const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'messageId'])
         const frame = canonical(shapes.interrupt(own))
         const messageId = canonicalId(frame.messageId)
         return { ...frame, t: name, messageId, body: this.#decoder.interruption(rest) }
       }
       case 'voice.start': {
-        const { own, rest } = parted(sent, ['t', 'id', 'c', 'sessionId'])
+        const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'sessionId'])
         const frame = canonical(shapes.voiceStart(own))
         return { ...frame, t: name, body: this.#decoder.voiceSession(rest) }
       }
       case 'voice.end':
         return canonical(shapes.voiceEnd(sent))
       default:
-        throw new Problem('frame-unknown', `There is no such frame; there are ${names}.`)
+        throw new Problem(
+          'frame-unknown',
+          `The type of the frame, in \`t\`, is unknown. The types are ${names}.`,
+        )
     }
   }
 
-  #record(sent: Sent['sent'], bytes: number): Frame {
+  #record(sent: ParsedFrame['sent'], bytes: number): Frame {
     const { turn, ...rest } = sent
     checkKey(rest['key'])
     const frame = shapes.record(rest)
     if (turn === undefined) refuse([violation('field-missing', '/turn', 'is required')])
-    const checked = below('/turn', () => this.#decoder.turn(turn))
+    const checked = pointingBelow('/turn', () => this.#decoder.turn(turn))
     this.#checkSize(Object(turn), bytes)
     return { ...canonical(frame), turn: checked }
   }
 
-  #attach(sent: Sent['sent']): Frame {
-    const { own, rest } = parted(sent, ['t', 'id', 'c', 'messageId'])
+  #attach(sent: ParsedFrame['sent']): Frame {
+    const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'messageId'])
     const frame = canonical(shapes.attach(own))
     const named = frame.messageId === undefined ? {} : { messageId: canonicalId(frame.messageId) }
     if ('key' in rest && frame.messageId !== undefined)
-      refuse([violation('field-invalid', '/messageId', 'cannot stand beside `key`')])
+      refuse([violation('field-invalid', '/messageId', 'cannot be combined with `key`')])
     const audio = 'key' in rest ? this.#decoder.attachByKey(rest) : this.#decoder.attach(rest)
     return { ...frame, ...named, audio }
   }
 
-  #turn(name: 'turn.open' | 'turn.complete', sent: Sent['sent'], bytes: number): Frame {
-    const { own, rest } = parted(sent, ['t', 'id', 'c', 'key'])
+  #turn(name: 'turn.open' | 'turn.complete', sent: ParsedFrame['sent'], bytes: number): Frame {
+    const { own, rest } = splitFields(sent, ['t', 'id', 'c', 'key'])
     checkKey(own['key'])
     const frame = canonical(shapes.turn(own))
     if (name === 'turn.open') return { ...frame, t: name, body: this.#decoder.openTurn(rest) }
@@ -166,8 +174,8 @@ export class FrameDecoder {
   }
 
   /**
-   * Called with a turn that the decoder took: printing recurses, and that one is not nested too deep.
-   * A turn can only be too large if its frame is.
+   * Refuses a turn of too many bytes, which only a large frame can have. It is called with a
+   * decoded turn only: printing recurses, and the decoder has refused deep nesting.
    */
   #checkSize(turn: object, frameBytes: number): void {
     const { turnBytes } = this.#bounds
@@ -196,7 +204,7 @@ const canonical = <F extends { readonly c: string }>(frame: F): F => ({
   c: canonicalId(frame.c),
 })
 
-function parted(sent: Record<string, unknown>, own: readonly string[]) {
+function splitFields(sent: Record<string, unknown>, own: readonly string[]) {
   const entries = Object.entries(sent)
   return {
     own: Object.fromEntries(entries.filter(([name]) => own.includes(name))),
@@ -204,16 +212,21 @@ function parted(sent: Record<string, unknown>, own: readonly string[]) {
   }
 }
 
-/** Only what the schemas would take: a problem must not carry back anything else. */
-function namesOf({ id, c }: Record<string, unknown>): Named {
+/**
+ * The `id` and `c` of a frame, if the schemas allow them. A problem must not send anything else
+ * back.
+ */
+function readableNames({ id, c }: Record<string, unknown>): Named {
   return {
     ...(typeof id === 'string' && id.length > 0 && id.length <= 128 ? { id } : {}),
     ...(typeof c === 'string' && isUuid(c) ? { c } : {}),
   }
 }
 
-/** Places within a part of the frame become places within the frame. */
-function below<T>(pointer: string, work: () => T): T {
+/**
+ * Runs `work`, whose problems point into a part of the frame, and makes them point into the frame.
+ */
+function pointingBelow<T>(pointer: string, work: () => T): T {
   try {
     return work()
   } catch (thrown) {

@@ -1,8 +1,11 @@
-/** The fields that frames share, and the bounds of some. */
+/** The fields that several frames share, and the bounds of some of them. */
 import Type from 'typebox'
 import * as wire from '../../conversation/wire/schemas.ts'
 
-/** Also the WebSocket subprotocol. A change that old clients cannot live with takes another one. */
+/**
+ * The name of the protocol, which is also the WebSocket subprotocol. A change that old clients
+ * cannot understand gets a new name.
+ */
 export const protocolName = 'turnlog.v1'
 
 export const closed = { additionalProperties: false } as const
@@ -14,7 +17,7 @@ export const C = Type.String({ format: 'uuid', description: 'The conversation.' 
 export const FrameId = Type.String({
   minLength: 1,
   maxLength: 128,
-  description: 'Pairs an answer with its frame, and means nothing else.',
+  description: 'Your name for the frame. Its answer repeats it.',
 })
 
 export const keyPattern = '^[\\x21-\\x7e]{1,255}$'
@@ -22,7 +25,7 @@ export const keyPattern = '^[\\x21-\\x7e]{1,255}$'
 export const Key = Type.String({
   pattern: keyPattern,
   description:
-    "The idempotency key: names the turn for the conversation's life. 1 to 255 visible ASCII characters.",
+    'The idempotency key of the turn: 1 to 255 visible ASCII characters, unique in the conversation forever.',
 })
 
 export const Role = Type.Union([Type.Literal('human'), Type.Literal('ai')])
@@ -31,8 +34,8 @@ export const id = Type.Optional(FrameId)
 export const nullable = <T extends Type.TSchema>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description })
 
-/** Most newest messages that a subscription may begin with. */
+/** The maximum number of newest messages that a subscription may begin with. */
 export const tailMax = 200
 
-/** Most characters of an interim text. */
+/** The maximum length of an interim text, in characters. */
 export const partialCharactersMax = 16_384

@@ -1,4 +1,4 @@
-/** Server frames as the text that is sent. */
+/** The texts of server frames. */
 
 import type { Slice, Snapshot } from '../../conversation/reading/live-reads.ts'
 import { encodeCursor } from '../../conversation/wire/ids.ts'
@@ -10,14 +10,15 @@ import type { ServerFrame } from './server-frames.ts'
 
 export const textOf = (frame: ServerFrame): string => JSON.stringify(frame)
 
-export function changeText(c: string, slice: Slice): string {
+/** The text of the changes in a slice. */
+export function changeText(conversationId: string, slice: Slice): string {
   const { from, version, messages, segments, voiceSessions, conversation } = slice
   return textOf({
     t: 'change',
-    c,
+    c: conversationId,
     from,
     version,
-    cursor: encodeCursor(c, version),
+    cursor: encodeCursor(conversationId, version),
     messages: [...messages],
     ...(segments.length > 0 ? { segments: [...segments] } : {}),
     ...(voiceSessions.length > 0 ? { voiceSessions: [...voiceSessions] } : {}),
@@ -25,28 +26,32 @@ export function changeText(c: string, slice: Slice): string {
   })
 }
 
-/** The newest `last` messages of a snapshot. */
+/** The text of a change that replaces all: the newest `last` messages of a snapshot. */
 export function snapshotText(
-  c: string,
+  conversationId: string,
   { conversation, messages }: Snapshot,
   last: number,
 ): string {
   const { version } = conversation
   return textOf({
     t: 'change',
-    c,
+    c: conversationId,
     from: 0,
     version,
-    cursor: encodeCursor(c, version),
+    cursor: encodeCursor(conversationId, version),
     snapshot: true,
     messages: last === 0 ? [] : messages.slice(-last),
     conversation,
   })
 }
 
-/** The erasure is the last change: nothing else is left of the range. */
-export const erasedText = (c: string, from: number, conversation: Conversation): string =>
-  changeText(c, {
+/** The text of the change that erased a conversation, with no other row. */
+export const erasedText = (
+  conversationId: string,
+  from: number,
+  conversation: Conversation,
+): string =>
+  changeText(conversationId, {
     from,
     version: conversation.version,
     messages: [],
@@ -55,7 +60,7 @@ export const erasedText = (c: string, from: number, conversation: Conversation):
     conversation,
   })
 
-/** What pairs an answer with its frame. */
+/** The fields that pair an answer with its frame. */
 export const namesOf = ({ id, c }: Named): Named => ({
   ...(id === undefined ? {} : { id }),
   ...(c === undefined ? {} : { c }),

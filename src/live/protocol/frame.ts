@@ -1,4 +1,4 @@
-/** A frame of a client, decoded. */
+/** The type of a decoded client frame. */
 import type { Attach, AttachByKey } from '../../conversation/wire/audio-schemas.ts'
 import type { NewTurn } from '../../conversation/wire/schemas.ts'
 import type {
@@ -9,7 +9,7 @@ import type {
 } from '../../conversation/wire/voice-schemas.ts'
 import type { ClientFrames } from './protocol.ts'
 
-/** Ids are in their canonical form, and the body of a write has been through its decoder. */
+/** A decoded frame: its ids are in lower case, and the decoder of a write has checked its body. */
 export type Frame =
   | ClientFrames['sub' | 'unsub' | 'partial' | 'pong' | 'auth']
   | (Omit<ClientFrames['record'], 'turn'> & { readonly turn: NewTurn })
@@ -34,5 +34,5 @@ export type VoiceFrame =
     >
   | Addressed<'voice.end', { readonly sessionId: string }>
 
-/** The names in a frame that was refused, by which its sender can pair the problem. */
+/** The fields of a refused frame by which its sender pairs the problem with it. */
 export type Named = { readonly id?: string; readonly c?: string }

@@ -1,6 +1,6 @@
 /**
- * The frames of `turnlog.v1`: what travels on the socket, made of the same schemas as REST. One JSON
- * object a text message; `t` says what it is. docs/PROTOCOL.md has the rules.
+ * The frames of a client in `turnlog.v1`, made of the same schemas as REST bodies. A frame is one
+ * JSON object in a text message, and `t` names its type. docs/PROTOCOL.md has the rules.
  */
 import Type, { type Static } from 'typebox'
 import * as audio from '../../conversation/wire/audio-schemas.ts'
@@ -8,7 +8,7 @@ import * as wire from '../../conversation/wire/schemas.ts'
 import { C, Cursor, closed, id, Key, partialCharactersMax, Role, tailMax } from './frame-fields.ts'
 import { voiceClientFrames } from './voice-protocol.ts'
 
-/** What clients send. Unknown fields are refused. */
+/** The schema of each client frame. A frame with an unknown field is refused. */
 export const clientFrames = {
   sub: Type.Object(
     {
@@ -20,15 +20,20 @@ export const clientFrames = {
         Type.Integer({
           minimum: 0,
           maximum: tailMax,
-          description: 'Begin with the newest so many messages. Not beside `cursor`.',
+          description:
+            'How many of the newest messages to send first. A `sub` has `cursor` or `tail`, never both.',
         }),
       ),
     },
-    { ...closed, description: 'Follow a conversation: from a cursor, from its tail, or from now.' },
+    {
+      ...closed,
+      description:
+        'Subscribe to a conversation: from a cursor, from its newest messages, or from now on.',
+    },
   ),
   unsub: Type.Object(
     { t: Type.Literal('unsub'), id, c: C },
-    { ...closed, description: 'Follow it no more.' },
+    { ...closed, description: 'End the subscription to a conversation.' },
   ),
   record: Type.Object(
     { t: Type.Literal('record'), id, key: Type.Optional(Key), c: C, turn: wire.NewTurn },
@@ -40,7 +45,10 @@ export const clientFrames = {
       id,
       c: C,
       messageId: Type.Optional(
-        Type.String({ format: 'uuid', description: 'Absent: the latest AI message.' }),
+        Type.String({
+          format: 'uuid',
+          description: 'The AI message. If absent, the latest AI message is meant.',
+        }),
       ),
       ttsAudioUrls: Type.Optional(audio.AttachAll.properties.ttsAudioUrls),
       part: Type.Optional(audio.AttachPart.properties.part),
@@ -53,7 +61,7 @@ export const clientFrames = {
     {
       ...closed,
       description:
-        'Attach audio to an AI message: `ttsAudioUrls`, or `part` and `ttsAudioUrl`, as the PUT does. With `key`, to the answer of that turn, also before there is one.',
+        'Attach TTS audio to an AI message, as `PUT /v1/conversations/{id}/messages/{mid}/tts` does: either `ttsAudioUrls`, or `part` and `ttsAudioUrl`. With `key`, the audio belongs to the answer of that turn and may arrive before it.',
     },
   ),
   partial: Type.Object(
@@ -63,18 +71,26 @@ export const clientFrames = {
       role: Role,
       text: Type.String({
         maxLength: partialCharactersMax,
-        description: 'All of the text so far; empty takes it back.',
+        description: 'The whole text so far. An empty text withdraws it.',
       }),
     },
-    { ...closed, description: 'An interim text. Not durable, and not answered.' },
+    {
+      ...closed,
+      description:
+        'The interim text of one speaker, for example an STT result. It is not stored and has no answer.',
+    },
   ),
   pong: Type.Object(
     { t: Type.Literal('pong') },
-    { ...closed, description: 'The answer to a ping. Any other frame does as well.' },
+    { ...closed, description: 'The answer to a `ping`. Any other frame counts as an answer, too.' },
   ),
   auth: Type.Object(
-    { t: Type.Literal('auth'), id, token: Type.String({ minLength: 1, maxLength: 8192 }) },
-    { ...closed, description: 'A fresh credential for the socket that is open.' },
+    {
+      t: Type.Literal('auth'),
+      id,
+      token: Type.String({ minLength: 1, maxLength: 8192, description: 'A bearer token.' }),
+    },
+    { ...closed, description: 'A new credential for the open socket.' },
   ),
   ...voiceClientFrames,
 } as const satisfies Record<string, Type.TSchema>

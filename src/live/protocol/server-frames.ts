@@ -1,4 +1,4 @@
-/** The frames that the server sends. */
+/** The frames of the server in `turnlog.v1`. */
 import Type, { type Static } from 'typebox'
 import * as wire from '../../conversation/wire/schemas.ts'
 import { C, Cursor, id, nullable, protocolName, Role, Version } from './frame-fields.ts'
@@ -6,46 +6,60 @@ import { voiceServerFrames } from './voice-protocol.ts'
 
 const answered = { id, c: C, version: Version, cursor: Cursor }
 
-/** Those of RFC 9457, beside what they answer. */
+/** The members of a problem as RFC 9457 defines them, and those that Turnlog adds. */
 const problemFields = {
-  type: Type.String({ description: 'The page that explains the code: `/problems/<code>`.' }),
-  code: Type.String({ description: 'One of those at `/problems`.' }),
-  title: Type.String(),
-  status: Type.Integer({ description: 'What the HTTP status would be.' }),
-  detail: Type.String(),
+  type: Type.String({
+    description: 'The path of the page that explains the code: `/problems/<code>`.',
+  }),
+  code: Type.String({ description: 'A stable code. `/problems` lists all of them.' }),
+  title: Type.String({ description: 'The meaning of the code, in one sentence.' }),
+  status: Type.Integer({ description: 'The HTTP status that REST answers with this code.' }),
+  detail: Type.String({ description: 'The error in this frame, in one sentence.' }),
   errors: Type.Optional(
     Type.Array(
       Type.Object({
-        in: Type.String(),
+        in: Type.String({ description: 'The place of the error. It is `body` for a frame.' }),
         pointer: Type.String({ description: 'A JSON Pointer (RFC 6901) into the frame.' }),
         message: Type.String(),
       }),
     ),
   ),
-  requestId: Type.Optional(Type.String({ description: "The service's log has it, too." })),
-  retryable: Type.Boolean({ description: 'Whether the very same frame can succeed later.' }),
+  requestId: Type.Optional(
+    Type.String({ description: "The id under which the service's log has this failure." }),
+  ),
+  retryable: Type.Boolean({
+    description: 'Whether the same frame may succeed when it is sent again later.',
+  }),
 }
 
-/** What the server sends. Clients ignore fields and frames that they do not know. */
+/** The schema of each server frame. Clients ignore fields and frames that they do not know. */
 export const serverFrames = {
   welcome: Type.Object(
     {
       t: Type.Literal('welcome'),
-      v: Type.Literal(protocolName),
-      pingMs: Type.Integer({ description: 'A ping comes about as often, in milliseconds.' }),
-      credit: Type.Object({
-        frames: Type.Integer({ description: 'Most frames that wait for their answer.' }),
-        bytes: Type.Integer({ description: 'Most bytes of frames that wait for their answer.' }),
-      }),
+      v: Type.Literal(protocolName, { description: 'The version of the protocol.' }),
+      pingMs: Type.Integer({ description: 'Milliseconds between two pings, on average.' }),
+      credit: Type.Object(
+        {
+          frames: Type.Integer({ description: 'How many frames may wait for their answers.' }),
+          bytes: Type.Integer({
+            description: 'How many bytes of frames may wait for their answers.',
+          }),
+        },
+        { description: 'Bounds of the frames that are not answered yet.' },
+      ),
       limits: Type.Object({
-        frameBytes: Type.Integer({ description: 'Most bytes of one frame.' }),
-        subscriptions: Type.Integer({ description: 'Most conversations followed at a time.' }),
+        frameBytes: Type.Integer({ description: 'The maximum size of one frame, in bytes.' }),
+        subscriptions: Type.Integer({
+          description: 'The maximum number of subscriptions of this socket.',
+        }),
         framesPerSecond: Type.Integer({
-          description: 'Most frames a second, by their weight; a second of them may come at once.',
+          description:
+            'How many frames a second this socket may send. A large or refused frame counts as several.',
         }),
       }),
     },
-    { description: 'The first frame of every socket.' },
+    { description: 'The first frame on every socket: its limits.' },
   ),
   subscribed: Type.Object(
     {
@@ -53,9 +67,11 @@ export const serverFrames = {
       id,
       c: C,
       cursor: Cursor,
-      recovered: Type.Boolean({ description: 'Whether delivery goes on at the cursor given.' }),
+      recovered: Type.Boolean({
+        description: 'Whether delivery continues at the cursor that the `sub` named.',
+      }),
     },
-    { description: 'Where delivery starts: after `cursor`.' },
+    { description: 'The subscription has begun. The server delivers every change after `cursor`.' },
   ),
   change: Type.Object(
     {
@@ -66,7 +82,8 @@ export const serverFrames = {
       cursor: Cursor,
       snapshot: Type.Optional(
         Type.Literal(true, {
-          description: 'Drop what you hold of the conversation, and take this. `from` is 0.',
+          description:
+            'Present if this frame replaces everything the client has of the conversation. `from` is 0 then.',
         }),
       ),
       messages: wire.Change.properties.messages,
@@ -74,38 +91,58 @@ export const serverFrames = {
       voiceSessions: wire.Change.properties.voiceSessions,
       conversation: wire.Change.properties.conversation,
     },
-    { description: 'Every row that was touched after `from`, up to `version`.' },
+    {
+      description:
+        'All rows that changed after version `from`, up to `version`, in their present state.',
+    },
   ),
   live: Type.Object(
     { t: Type.Literal('live'), c: C, version: Version },
-    { description: 'All that is committed has been sent; what follows comes as it happens.' },
+    {
+      description:
+        'The subscription has caught up: every committed change has been sent, and later ones follow at once.',
+    },
   ),
   recorded: Type.Object(
     {
       t: Type.Literal('recorded'),
       ...answered,
-      humanMessageId: nullable(wire.Uuid, 'Null for an AI-only turn, and where nothing was said.'),
-      assistantMessageId: nullable(wire.Uuid, 'Null where there were no responses.'),
-      replayed: Type.Boolean({ description: 'Whether the key had recorded it before.' }),
+      humanMessageId: nullable(
+        wire.Uuid,
+        'The human message. Null if the turn has none, or if nothing was recorded.',
+      ),
+      assistantMessageId: nullable(wire.Uuid, 'The AI message. Null if the turn had no responses.'),
+      replayed: Type.Boolean({ description: 'Whether this key had recorded the turn before.' }),
     },
-    { description: 'The turn is committed. Without responses nothing is, and the ids are null.' },
+    {
+      description:
+        'The turn is committed. A turn without responses is not recorded: both ids are null.',
+    },
   ),
   attached: Type.Object(
     {
       t: Type.Literal('attached'),
       ...answered,
-      messageId: nullable(wire.Uuid, 'Null where there was nothing to attach, or nothing to it.'),
+      messageId: nullable(
+        wire.Uuid,
+        'The message that has the audio now. Null if there was no URL to attach, or no message yet.',
+      ),
       heldUntil: Type.Optional(wire.TimeOut),
     },
-    { description: 'The audio is committed. `heldUntil`: it waits so long for its turn.' },
+    { description: 'The audio is committed. With `heldUntil`, it waits until then for its turn.' },
   ),
   partial: Type.Object(
-    { t: Type.Literal('partial'), c: C, role: Role, text: Type.String() },
-    { description: 'An interim text, in place of the one before; empty when it is taken back.' },
+    {
+      t: Type.Literal('partial'),
+      c: C,
+      role: Role,
+      text: Type.String({ description: 'The whole text so far. Empty if it was withdrawn.' }),
+    },
+    { description: 'The interim text of one speaker. It replaces the one before.' },
   ),
   problem: Type.Object(
     { t: Type.Literal('problem'), id, c: Type.Optional(C), ...problemFields },
-    { description: 'What was asked was not done. The socket stays open.' },
+    { description: 'The service refused a frame or failed to serve it. The socket stays open.' },
   ),
   reset: Type.Object(
     {
@@ -113,47 +150,52 @@ export const serverFrames = {
       id,
       c: C,
       reason: Type.String({
-        description: '`cursor-ahead`, `conversation-erased` or `conversation-not-found`.',
+        description:
+          'The cause: `cursor-ahead`, `conversation-erased` or `conversation-not-found`.',
       }),
     },
-    { description: 'The subscription has ended. Drop what you hold, and read again if you may.' },
+    { description: 'The server ended the subscription. Drop all you have of the conversation.' },
   ),
   unsubscribed: Type.Object(
     { t: Type.Literal('unsubscribed'), id, c: C },
-    { description: 'Nothing more of it follows.' },
+    { description: 'The subscription has ended, as the client asked. No frame of it follows.' },
   ),
   authenticated: Type.Object(
     {
       t: Type.Literal('authenticated'),
       id,
-      until: nullable(wire.TimeOut, 'When it ends; null for never.'),
+      until: nullable(wire.TimeOut, 'When the credential expires. Null: it does not.'),
     },
-    { description: 'The credential was taken.' },
+    { description: 'The service accepted the credential.' },
   ),
   ping: Type.Object(
     {
       t: Type.Literal('ping'),
       heads: Type.Record(Type.String(), Type.Integer(), {
         description:
-          'By conversation, the version sent last, where it changed since the last ping.',
+          'The version sent last of each conversation, if it changed since the last ping.',
       }),
     },
-    { description: 'Whether you are there. A higher version than yours is a gap: `sub` again.' },
+    {
+      description:
+        'The server checks that the client is alive. A version above yours means that you missed a change: `sub` again.',
+    },
   ),
   bye: Type.Object(
     {
       t: Type.Literal('bye'),
-      code: Type.Integer({ description: 'The close code that follows.' }),
-      reason: Type.String(),
+      code: Type.Integer({ description: 'The close code of the close frame that follows.' }),
+      reason: Type.String({ description: 'The name of the close code.' }),
       retryMs: Type.Optional(
         Type.Array(Type.Integer(), {
           minItems: 2,
           maxItems: 2,
-          description: 'Come back after a random time between these, in milliseconds.',
+          description:
+            'The lower and the upper bound, in milliseconds, of the random time to wait before reconnecting.',
         }),
       ),
     },
-    { description: 'The socket closes.' },
+    { description: 'The server is about to close the socket.' },
   ),
   ...voiceServerFrames,
 } as const satisfies Record<string, Type.TSchema>

@@ -1,6 +1,8 @@
-/** The frames of speech: turns whose words come later, what was heard, voice sessions. */
+/**
+ * The frames of voice agents: turns whose words arrive later, interruptions (barge-in), voice
+ * sessions.
+ */
 import Type from 'typebox'
-import { AttachByKey } from '../../conversation/wire/audio-schemas.ts'
 import {
   Cursor,
   closed,
@@ -15,22 +17,27 @@ import {
   NewVoiceSession,
   TurnHalves,
 } from '../../conversation/wire/voice-schemas.ts'
+import { C, id, Key } from './frame-fields.ts'
 
-const id = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 128, description: 'Pairs an answer with its frame.' }),
-)
-const c = Type.String({ format: 'uuid', description: 'The conversation.' })
-const { key } = AttachByKey.properties
+const c = C
+const key = Key
 const { user, assistant, segment } = TurnHalves.properties
 
 export const voiceClientFrames = {
   'turn.open': Type.Object(
     { t: Type.Literal('turn.open'), id, c, key, at: Type.Optional(TimeIn) },
-    { ...closed, description: 'Give a turn its place before there are words for it.' },
+    {
+      ...closed,
+      description:
+        'Reserve the `seq` of a human message when speech begins, before its words exist.',
+    },
   ),
   'turn.complete': Type.Object(
     { t: Type.Literal('turn.complete'), id, c, key, user, assistant, segment },
-    { ...closed, description: 'The words of an opened turn: one half, or both.' },
+    {
+      ...closed,
+      description: 'Add the words of an opened turn: the human message, the AI message, or both.',
+    },
   ),
   interrupt: Type.Object(
     {
@@ -41,7 +48,11 @@ export const voiceClientFrames = {
       heard: NewHeard,
       at: Type.Optional(TimeIn),
     },
-    { ...closed, description: 'What the listener heard of an AI message.' },
+    {
+      ...closed,
+      description:
+        'Report how much of an AI message the listener heard before they interrupted it (barge-in).',
+    },
   ),
   'voice.start': Type.Object(
     {
@@ -54,12 +65,12 @@ export const voiceClientFrames = {
     {
       ...closed,
       description:
-        'Speak in a voice session, and start it if there is none: it ends by itself some time after the last socket that did so is gone.',
+        'Join a voice session, and start it if it does not exist. It ends `voice.sessionGraceSeconds` after the last socket in it has closed.',
     },
   ),
   'voice.end': Type.Object(
     { t: Type.Literal('voice.end'), id, c, sessionId: SessionId },
-    { ...closed, description: 'End a voice session.' },
+    { ...closed, description: 'End a voice session now.' },
   ),
 } as const satisfies Record<string, Type.TSchema>
 
@@ -72,33 +83,38 @@ export const voiceServerFrames = {
       t: Type.Literal('turn.opened'),
       ...answered,
       humanMessageId: Uuid,
-      seq: Type.Integer({ description: 'Its place in the order.' }),
-      replayed: Type.Boolean({ description: 'Whether the key had opened it before.' }),
+      seq: Type.Integer({ description: 'The number of the human message in the conversation.' }),
+      replayed: Type.Boolean({ description: 'Whether this key had opened the turn before.' }),
     },
-    { description: 'The seat is committed.' },
+    { description: 'The seat of the human message is committed.' },
   ),
   'turn.completed': Type.Object(
     {
       t: Type.Literal('turn.completed'),
       ...answered,
       humanMessageId: Type.Union([Uuid, Type.Null()], {
-        description: 'Null where nothing was said.',
+        description: 'The human message. Null if nothing was recorded.',
       }),
       assistantMessageId: CompletedTurn.properties.assistantMessageId,
-      replayed: Type.Boolean({ description: 'Whether all of it was there before.' }),
+      replayed: Type.Boolean({
+        description: 'Whether everything in the frame had been recorded before.',
+      }),
     },
-    { description: 'What was sent of the turn is committed.' },
+    { description: 'The words that the frame brought are committed.' },
   ),
   interrupted: Type.Object(
     { t: Type.Literal('interrupted'), ...answered, messageId: Uuid },
-    { description: 'The report is committed, or an earlier one stands.' },
+    {
+      description:
+        'The report is committed, unless the stored one is as late or later: then nothing changed.',
+    },
   ),
   'voice.started': Type.Object(
     { t: Type.Literal('voice.started'), ...ofSession },
-    { description: 'The session goes on as long as this socket.' },
+    { description: 'This socket keeps the voice session open until it closes.' },
   ),
   'voice.ended': Type.Object(
     { t: Type.Literal('voice.ended'), ...ofSession },
-    { description: 'The session has ended.' },
+    { description: 'The voice session has ended.' },
   ),
 } as const satisfies Record<string, Type.TSchema>

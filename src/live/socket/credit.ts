@@ -1,4 +1,4 @@
-/** How much of one socket's work waits for its answer, in frames and bytes. */
+/** Credit counts the frames and bytes of one socket that wait for their answers. */
 
 export type CreditBounds = { readonly frames: number; readonly bytes: number }
 
@@ -11,7 +11,7 @@ export class Credit {
     this.#bounds = bounds
   }
 
-  /** False if that would be more than the credit. One frame alone always fits. */
+  /** Counts a frame. False if it would exceed the credit; one frame alone never does. */
   take(bytes: number): boolean {
     const isFull = this.#frames >= this.#bounds.frames
     if (isFull || (this.#frames > 0 && this.#bytes + bytes > this.#bounds.bytes)) return false
@@ -20,6 +20,7 @@ export class Credit {
     return true
   }
 
+  /** Ends the count of a frame that was answered. */
   giveBack(bytes: number): void {
     this.#frames -= 1
     this.#bytes -= bytes

@@ -1,4 +1,7 @@
-/** Which frames become a line of the log: those that the service failed, and slow ones. */
+/**
+ * The frame log writes a line for each frame that the service failed to serve, and for each slow
+ * one.
+ */
 import { newId } from '../../conversation/wire/ids.ts'
 import type { Events } from '../../events.ts'
 import type { Problem } from '../../problem.ts'
@@ -7,13 +10,16 @@ import type { Problem } from '../../problem.ts'
 export type FrameName = { readonly t?: string; readonly c?: string }
 
 export type FrameLog = {
-  /** `startedAt` is `performance.now()`. Answers the request id that the problem's frame carries. */
+  /**
+   * Logs a failure. Returns the request id for the `problem`. `startedAt` is by
+   * `performance.now()`.
+   */
   failed(problem: Problem, frame: FrameName, startedAt?: number): string
-  /** A frame whose sender waits for the answer has got it. */
+  /** Logs the frame if its answer was slow. */
   answered(frame: FrameName, startedAt: number): void
 }
 
-/** `slowMs`: a slower frame is a line; 0 turns that off. */
+/** `slowMs` is the time in milliseconds after which a frame counts as slow; 0 logs none. */
 export function createFrameLog(events: Events, slowMs: number): FrameLog {
   const answeredNow = ({ t, c }: FrameName, startedAt: number, requestId: string) => ({
     route: t === undefined ? '/v1/live' : `/v1/live ${t}`,

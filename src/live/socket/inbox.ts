@@ -1,14 +1,14 @@
 /**
- * Inbox takes the frames of one socket: it hands them on at once while there is budget and time, and else
- * later, in their order. The socket is not read meanwhile; frames that were read before the pause wait here.
+ * Inbox takes the frames of one socket. It passes them on at once while the socket has budget and
+ * the event loop has time; otherwise they wait here in order, and the socket is not read meanwhile.
  */
 
 import type { LoopShare } from '../../mechanics/loop-share.ts'
-import { dearTimes, FrameBudget, weightOf } from './frame-budget.ts'
+import { costlyFactor, FrameBudget, weightOf } from './frame-budget.ts'
 import type { Outbox } from './outbox.ts'
 
-/** A text frame, or a binary one, which is refused. */
-export type Sent = string | object
+/** A received message: a text, or an object if it is binary, which is refused. */
+export type ReceivedMessage = string | object
 
 export type InboxOptions = {
   readonly framesPerSecond: number
@@ -19,17 +19,18 @@ export type InboxOptions = {
 type Socket = Pick<Outbox, 'pauseReading' | 'resumeReading' | 'together'>
 
 export type InboxOwner = {
-  take(sent: Sent, weight: number): void
+  /** Handles one message. */
+  take(sent: ReceivedMessage, weight: number): void
   /** Called once when the socket sent far more than its budget. */
   flooded(): void
 }
 
-/** How many frames of one socket are handled before another's turn. */
+/** How many frames of one socket are handled before the next socket is served. */
 const stepMax = 16
 
-type Waiting = { readonly sent: Sent; readonly weight: number }
+type WaitingFrame = { readonly sent: ReceivedMessage; readonly weight: number }
 
-const sizeOf = (sent: Sent): number =>
+const sizeOf = (sent: ReceivedMessage): number =>
   typeof sent === 'string' ? sent.length : ArrayBuffer.isView(sent) ? sent.byteLength : 0
 
 export class Inbox {
@@ -37,8 +38,8 @@ export class Inbox {
   readonly #owner: InboxOwner
   readonly #socket: Socket
   readonly #budget: FrameBudget
-  // Made when the first frame must wait.
-  #waiting: Waiting[] | undefined
+  // Created when the first frame must wait.
+  #waiting: WaitingFrame[] | undefined
   #handled = 0
   #waitingWeight = 0
   #isPaused = false
@@ -53,12 +54,13 @@ export class Inbox {
     this.#budget = new FrameBudget(options.framesPerSecond, performance.now())
   }
 
-  /** Whether reading is paused: the socket's silence is then no sign of a lost peer. */
+  /** Whether reading is paused. Silence of the socket is then no sign of a lost peer. */
   get isPaused(): boolean {
     return this.#isPaused
   }
 
-  message(sent: Sent, now: number): void {
+  /** Takes a message that arrived at `now`, by `performance.now()`. */
+  message(sent: ReceivedMessage, now: number): void {
     const weight = weightOf(sizeOf(sent))
     if (!this.#count(weight, now)) return
     const { share } = this.#options
@@ -74,24 +76,26 @@ export class Inbox {
     this.#work(now)
   }
 
-  /** A ping or a pong of WebSocket itself, which the runtime answers: it only counts. */
+  /** Counts a WebSocket ping or pong. The runtime has answered it. */
   control(now: number): void {
     if (this.#count(1, now) && this.#isPaused) this.#work(now)
   }
 
-  /** A frame of this weight was refused, or makes the service look for a conversation. */
-  wasDear(weight = 1): void {
-    this.#budget.spend(weight * (dearTimes - 1), performance.now())
+  /**
+   * Charges a frame of this weight `costlyFactor` times, because it was refused or needs a look-up.
+   */
+  chargeExtra(weight = 1): void {
+    this.#budget.spend(weight * (costlyFactor - 1), performance.now())
   }
 
-  /** Drops the waiting frames, and takes no more. */
+  /** Drops the waiting frames and takes no more. */
   close(): void {
     this.#isClosed = true
     this.#waiting = undefined
     clearTimeout(this.#timer)
   }
 
-  /** Spends the budget for a frame; false if that makes it a flood, or the inbox is closed. */
+  /** Spends the budget for a frame. False if the frame is a flood or the inbox is closed. */
   #count(weight: number, now: number): boolean {
     if (this.#isClosed) return false
     if (!this.#budget.spend(weight, now)) {
@@ -153,7 +157,7 @@ export class Inbox {
     }
   }
 
-  get #next(): Waiting | undefined {
+  get #next(): WaitingFrame | undefined {
     return this.#waiting?.[this.#handled]
   }
 

@@ -1,59 +1,66 @@
 /**
- * What goes out on one socket. Nothing is queued here: the runtime holds what the reader has not
- * taken, and what would come on top waits where it is until there is room again.
+ * Outbox sends the frames of one socket. It queues nothing: the runtime buffers frames that the
+ * client has not read, and subscriptions wait at their position until the buffer has room again.
  */
 
+/**
+ * Bounds of the bytes that the client has not read. Above `softBytes` delivery waits, above
+ * `hardBytes` the socket is closed.
+ */
 export type Watermarks = { readonly softBytes: number; readonly hardBytes: number }
 
-/** So long a reader may take nothing of what waits for it, in milliseconds. */
+/** Milliseconds for which a client may read nothing of the frames that wait for it. */
 const stalledMs = 60_000
 
 export type OutboxState = 'open' | 'stuck' | 'dead'
 
-/** What was sent is `waiting` where the reader has not taken it, and not sent at all where `dropped`. */
-export type Sent = 'sent' | 'waiting' | 'dropped'
+/**
+ * `waiting`: the runtime buffers the frame until the client reads. `dropped`: the frame is lost.
+ */
+export type WriteOutcome = 'sent' | 'waiting' | 'dropped'
 
 /**
- * A runtime's socket extends this, for a frame to a thousand readers costs mostly the memory that is
- * touched on its way to each. None of the abstract ones throws.
+ * A runtime's socket extends Outbox. One object fewer for each socket saves memory accesses, which
+ * are most of the cost of a frame to a thousand readers. The abstract methods must not throw.
  */
 export abstract class Outbox {
   readonly #marks: Watermarks
   #isFull = false
   #isEnding = false
   #isDead = false
-  #lowest = 0
-  #movedAt = 0
+  #lowestBytes = 0
+  #progressAt = 0
 
   constructor(marks: Watermarks) {
     this.#marks = marks
   }
 
-  protected abstract write(text: string): Sent
-  /** Bytes that were sent and not taken yet. */
+  protected abstract write(text: string): WriteOutcome
+  /** The number of bytes that were sent and that the client has not read. */
   protected abstract buffered(): number
-  /** Once what was sent is out. */
+  /** Closes the socket after the frames already sent. */
   protected abstract close(code: number, reason: string): void
-  /** At once. */
+  /** Cuts the connection at once. */
   protected abstract terminate(): void
-  /** A ping of WebSocket itself, which every client answers by itself. */
+  /** Sends a WebSocket ping, which the runtime of every client answers. */
   abstract ping(): void
-  /** Takes nothing more from the other side, which is slowed down by that, until `resumeReading`. */
+  /** Stops reading until `resumeReading`. The client is slowed down by TCP. */
   abstract pauseReading(): void
   abstract resumeReading(): void
-  /** What is sent within `work` goes out together, where the runtime can do that. */
+  /** Runs `work` and sends its frames in one write, if the runtime can. */
   abstract together(work: () => void): void
 
-  /** Whether more must wait, or nothing more is to come. */
+  /** Whether delivery must wait, or the socket is closing. */
   get isFull(): boolean {
     return this.#isFull || this.#isEnding
   }
 
+  /** Sends a frame, also to a full socket: answers are not held back. */
   send(text: string): void {
     if (this.#isDead || this.#isEnding) return
     const outcome = this.write(text)
     if (outcome === 'sent') return
-    // After what was not sent nothing may be, or there would be a hole.
+    // A frame after a dropped one would leave a gap, so the connection is cut.
     if (outcome === 'dropped') this.kill()
     else this.#wait()
   }
@@ -62,44 +69,45 @@ export abstract class Outbox {
     const buffered = this.buffered()
     if (this.#isFull || buffered <= this.#marks.softBytes) return
     this.#isFull = true
-    this.#lowest = buffered
-    this.#movedAt = performance.now()
+    this.#lowestBytes = buffered
+    this.#progressAt = performance.now()
   }
 
-  /** Whether there is room again. */
-  emptied(now: number): boolean {
+  /** Whether a full buffer has room again since the last call. */
+  hasRoomAgain(now: number): boolean {
     if (!this.#isFull) return false
     const buffered = this.buffered()
-    if (buffered < this.#lowest) {
-      this.#lowest = buffered
-      this.#movedAt = now
+    if (buffered < this.#lowestBytes) {
+      this.#lowestBytes = buffered
+      this.#progressAt = now
     }
     if (buffered > this.#marks.softBytes / 2) return false
     this.#isFull = false
     return true
   }
 
-  /** `stuck`: more waits than may, or nothing has moved for long. */
+  /** `stuck`: too many bytes wait, or the client has read none for a minute. */
   state(now: number): OutboxState {
     if (this.#isDead) return 'dead'
     if (!this.#isFull) return 'open'
     const isOver = this.buffered() > this.#marks.hardBytes
-    return isOver || now - this.#movedAt > stalledMs ? 'stuck' : 'open'
+    return isOver || now - this.#progressAt > stalledMs ? 'stuck' : 'open'
   }
 
-  /** Closes the socket; nothing is sent any more. */
+  /** Closes the socket. Later frames are not sent. */
   end(code: number, reason: string): void {
     this.#isEnding = true
     this.close(code, reason)
   }
 
+  /** Cuts the connection. */
   kill(): void {
     this.#isDead = true
     this.terminate()
   }
 
-  /** The socket is gone. */
-  gone(): void {
+  /** Takes note that the socket has closed. */
+  socketClosed(): void {
     this.#isDead = true
   }
 }

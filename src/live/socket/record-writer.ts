@@ -1,4 +1,6 @@
-/** Recording over the socket: through the same store as REST, answered after the commit. */
+/**
+ * The writer records turns and audio through the same store as REST, and answers after the commit.
+ */
 
 import type { Reader } from '../../conversation/reading/reader.ts'
 import type { Store } from '../../conversation/store.ts'
@@ -8,7 +10,7 @@ import { textOf } from '../protocol/frame-text.ts'
 
 type FrameOf<T extends Frame['t']> = Extract<Frame, { readonly t: T }>
 
-/** Each answers the frame to send, and fails as the store does. */
+/** Each function returns the text of the answer, and fails with the problem codes of the store. */
 export type Writer = {
   record(principal: Principal, frame: FrameOf<'record'>): Promise<string>
   attach(principal: Principal, frame: FrameOf<'attach'>): Promise<string>

@@ -1,4 +1,4 @@
-/** What all sessions of a node share. */
+/** The parts that all sessions of a node share. */
 
 import type { Hub } from '../following/hub.ts'
 import type { Closing } from '../protocol/close-codes.ts'
@@ -9,10 +9,11 @@ import type { InboxOptions } from './inbox.ts'
 import type { Writer } from './record-writer.ts'
 import type { VoiceWriter } from './voice-writer.ts'
 
-/** What the node does with each of its sessions. */
+/** The side of a session that its node calls. */
 export type NodeSession = {
   /** Called about once a second; `now` is `performance.now()`. */
   tick(now: number): void
+  /** Answers the pending writes, then closes the socket. */
   drain(): Promise<void>
   close(reason: Closing): void
 }
@@ -31,6 +32,9 @@ export type SessionOptions = {
   }
   readonly inbox: InboxOptions
   readonly log: FrameLog
-  /** `reason` is undefined once the socket is gone. */
+  /**
+   * Called when the session closes the socket with a reason, and again without one when it has
+   * closed.
+   */
   closed(session: NodeSession, reason: Closing | undefined): void
 }

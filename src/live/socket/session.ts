@@ -1,6 +1,6 @@
 /**
- * Session is one socket: what its client sends is taken in order, and answered; what it follows is
- * delivered as far as it reads. Frames are handled one after another, without a pause within one, so that none overtakes another.
+ * Session is one socket: it answers the frames of its client and delivers its subscriptions. It
+ * starts frames one after another and never pauses within one, so that no frame overtakes another.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem, toProblem } from '../../problem.ts'
@@ -12,7 +12,7 @@ import { byeText, namesOf, problemText, textOf } from '../protocol/frame-text.ts
 import type { ClientFrames } from '../protocol/protocol.ts'
 import { Credit } from './credit.ts'
 import type { FrameName } from './frame-log.ts'
-import { Inbox, type InboxOwner, type Sent } from './inbox.ts'
+import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
 import type { Outbox } from './outbox.ts'
 import type { NodeSession, SessionOptions } from './session-options.ts'
 import { newHeads, Stream, type StreamOwner } from './stream.ts'
@@ -31,7 +31,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #streams = new Streams()
-  // Most sockets watch and do nothing else: what others need is made when they need it.
+  // Created on first use: most sockets only follow conversations.
   #unfollowed: UnfollowedPartials | undefined
   #lines: WriteLines | undefined
   #credit: Credit | undefined
@@ -50,13 +50,13 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.send(textOf({ t: 'welcome', v: protocolName, pingMs, credit, limits }))
   }
 
-  /** What came in: a text, or something that is none. */
-  receive(sent: Sent): void {
+  /** Takes a message from the client. */
+  receive(sent: ReceivedMessage): void {
     this.#aliveAt = performance.now()
     this.#inbox.message(sent, this.#aliveAt)
   }
 
-  /** A ping or a pong of WebSocket itself, which the runtime has answered. */
+  /** Takes note of a WebSocket ping or pong. The runtime has answered it. */
   control(): void {
     this.#aliveAt = performance.now()
     this.#inbox.control(this.#aliveAt)
@@ -66,16 +66,16 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.close('frames-exceeded')
   }
 
-  take(sent: Sent, weight: number): void {
+  take(sent: ReceivedMessage, weight: number): void {
     if (this.#isDraining || this.#closeBy !== undefined) return
     try {
       const decoded = this.#options.decoder.decode(sent)
       if ('problem' in decoded) {
-        this.#inbox.wasDear(weight)
+        this.#inbox.chargeExtra(weight)
         this.#refuse(decoded.problem, decoded.named)
       } else this.handle(decoded.frame, typeof sent === 'string' ? sent.length : 0)
     } catch (thrown) {
-      // A fault of ours: what it leaves behind is not known, so this socket does not go on.
+      // A fault of the service leaves an unknown state, so the socket is closed.
       this.#options.log.failed(toProblem(thrown), {})
       this.close('internal')
     }
@@ -84,7 +84,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
   handle(frame: Frame, size = 0): void {
     switch (frame.t) {
       case 'sub':
-        this.#owe(frame, size, () => this.#subscribe(frame))
+        this.#answer(frame, size, () => this.#subscribe(frame))
         break
       case 'unsub':
         this.#streams.get(frame.c)?.stop()
@@ -112,7 +112,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
         this.#speak(frame)
         break
       case 'auth':
-        // There is nothing to check yet: everyone who connects may do everything, for good.
+        // There is no authentication yet: every client may do everything, without an expiry.
         this.send(textOf({ ...namesOf(frame), t: 'authenticated', until: null }))
         break
       case 'pong':
@@ -120,9 +120,9 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     }
   }
 
-  /** The runtime has room again. */
+  /** Continues delivery once the runtime's buffer has room again. */
   writable(now = performance.now()): void {
-    if (!this.#outbox.emptied(now)) return
+    if (!this.#outbox.hasRoomAgain(now)) return
     for (const stream of [...this.#streams]) stream.advance()
   }
 
@@ -130,7 +130,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.#outbox.send(text)
   }
 
-  ended(stream: Stream): void {
+  streamEnded(stream: Stream): void {
     this.#streams.delete(stream)
     this.#options.hub.release(stream.channel)
   }
@@ -150,7 +150,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     else if (now >= this.#pingAt) this.#ping(now, pingMs)
   }
 
-  /** Takes nothing more, answers what is in hand, and says goodbye. */
+  /** Refuses further frames, answers the pending writes, then closes with `draining`. */
   async drain(): Promise<void> {
     if (this.#isDraining) return
     this.#isDraining = true
@@ -160,16 +160,16 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   close(reason: Closing): void {
     if (this.#closeBy !== undefined) return
-    // A close frame may be lost behind what waits; `bye` is what the client goes by.
+    // A close frame may be lost behind the buffered frames, so `bye` goes first.
     this.send(byeText(reason))
     this.#closeBy = performance.now() + closingMs
     this.#outbox.end(closings[reason].code, reason)
     this.#end(reason)
   }
 
-  /** The socket is gone. */
+  /** Called when the socket has closed. */
   closed(): void {
-    this.#outbox.gone()
+    this.#outbox.socketClosed()
     this.#closeBy ??= 0
     this.#end(undefined)
     this.#options.closed(this, undefined)
@@ -182,8 +182,8 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     if (reason !== undefined) this.#options.closed(this, reason)
   }
 
-  /** Work whose answer the client waits for; it may have so much of it under way. */
-  #owe(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
+  /** Runs the work of a frame that has an answer, within the socket's credit. */
+  #answer(frame: Named & FrameName, size: number, work: () => Promise<void>): void {
     this.#credit ??= new Credit(this.#options.credit)
     const credit = this.#credit
     if (!credit.take(size)) {
@@ -201,37 +201,44 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   async #subscribe(frame: ClientFrames['sub']): Promise<void> {
     const { hub, limits } = this.#options
-    this.#inbox.wasDear()
-    // Again is how a client that found a gap goes on from its own cursor.
+    this.#inbox.chargeExtra()
+    // A client that found a gap sends `sub` again, with its own cursor.
     this.#streams.get(frame.c)?.stop()
     if (this.#streams.size >= limits.subscriptions)
       throw new Problem(
         'subscriptions-too-many',
-        `The socket follows ${limits.subscriptions} conversations, which is the most.`,
+        `The socket already follows ${limits.subscriptions} conversations, the maximum.`,
       )
     const stream = new Stream(hub.hold(this.#principal, frame.c), this.#outbox, this)
     this.#streams.add(stream)
     await stream.start(frame)
   }
 
-  #write(frame: Frame & { c: string }, size: number, alone: boolean, work: () => Promise<string>) {
+  #write(
+    frame: Frame & { c: string },
+    size: number,
+    isExclusive: boolean,
+    work: () => Promise<string>,
+  ) {
     this.#lines ??= new WriteLines()
     const lines = this.#lines
-    this.#owe(frame, size, () => lines.run(frame.c, alone, work, (text) => this.send(text)))
+    this.#answer(frame, size, () =>
+      lines.run(frame.c, isExclusive, work, (text) => this.send(text)),
+    )
   }
 
-  /** Interim texts are not answered; only a missing conversation is a problem. */
+  /** Takes an interim text. It has no answer, unless its conversation cannot be found. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
     if (followed?.last !== undefined) {
-      followed.channel.partials.say(role, text)
+      followed.channel.partials.update(role, text)
       return
     }
     const { hub, limits } = this.#options
     this.#unfollowed ??= new UnfollowedPartials(hub, this.#principal, limits.subscriptions)
-    if (!this.#unfollowed.isOpen(c)) this.#inbox.wasDear()
+    if (!this.#unfollowed.isOpen(c)) this.#inbox.chargeExtra()
     void this.#unfollowed
-      .say(c, role, text)
+      .update(c, role, text)
       .catch((thrown) => this.#refuse(toProblem(thrown), { c }, { t: 'partial', c }))
   }
 

@@ -1,6 +1,6 @@
 /**
- * One subscription: a position in a conversation that moves on as far as the socket takes it. There
- * is no queue of its own; what it has not sent is in the channel, or in the database.
+ * Stream is one subscription: a position in a conversation that advances as far as the socket takes
+ * frames. It has no queue, because unsent changes are in the channel or in the database.
  */
 import { decodeCursor, encodeCursor } from '../../conversation/wire/ids.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
@@ -13,11 +13,11 @@ import type { ClientFrames } from '../protocol/protocol.ts'
 import type { Outbox } from './outbox.ts'
 
 export type StreamOwner = {
-  /** The subscription is over: nothing more comes from it. */
-  ended(stream: Stream): void
+  /** Called when the subscription has ended. It sends no frame after that. */
+  streamEnded(stream: Stream): void
 }
 
-const nobody: readonly Role[] = []
+const noRoles: readonly Role[] = []
 
 export class Stream implements Follower {
   readonly channel: Channel
@@ -26,8 +26,8 @@ export class Stream implements Follower {
   pingedVersion = 0
   readonly #outbox: Outbox
   readonly #owner: StreamOwner
-  /** Whose interim texts are shown. */
-  #saying = nobody
+  /** The speakers whose interim texts the client shows. */
+  #shownRoles = noRoles
   #isLive = false
   #isOver = false
 
@@ -37,13 +37,14 @@ export class Stream implements Follower {
     this.#owner = owner
   }
 
+  /** Whether the client has been sent every committed change. */
   get isLive(): boolean {
     return this.#isLive
   }
 
   /**
-   * Begins to deliver. Fails with `conversation-not-found`, `conversation-erased`, `cursor-invalid`
-   * or a `database-` code, and is over then.
+   * Begins delivery. Fails with `conversation-not-found`, `conversation-erased`, `cursor-invalid`
+   * or a `database-` code, and then the subscription has ended.
    */
   async start({ id, c, cursor, tail }: ClientFrames['sub']): Promise<void> {
     const { channel } = this
@@ -70,7 +71,7 @@ export class Stream implements Follower {
         version = read.snapshot.conversation.version
         snapshot = snapshotText(c, read.snapshot, tail)
       }
-      // It was erased while something older was being read.
+      // The conversation was erased while an older state was being read.
       if (channel.absent === 'conversation-erased') throw new Problem('conversation-erased')
       const recovered = since !== undefined
       this.#send(textOf({ t: 'subscribed', ...named, cursor: encodeCursor(c, version), recovered }))
@@ -116,31 +117,31 @@ export class Stream implements Follower {
 
   show({ role, text }: Partial): void {
     if (!this.#isLive || this.#isOver) return
-    // In a crowd, a follower's turn may come before it got the message that the text follows.
+    // In a crowd, a text may reach a follower before the message that it comes after.
     if ((this.last ?? 0) < this.channel.head) this.advance()
     if (this.#outbox.isFull) {
-      // A follower that is behind gets the latest once it is not.
+      // A follower that is behind gets the latest text once it has caught up.
       this.#isLive = false
       return
     }
-    const others = this.#saying.filter((other) => other !== role)
-    this.#saying = text === '' ? others : [...others, role]
+    const others = this.#shownRoles.filter((other) => other !== role)
+    this.#shownRoles = text === '' ? others : [...others, role]
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
-  /** Sends nothing more. */
+  /** Ends the subscription. It sends no further frame. */
   stop(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.channel.leave(this)
-    this.#owner.ended(this)
+    this.#owner.streamEnded(this)
   }
 
   #goLive(version: number): void {
     this.#isLive = true
     this.#send(textOf({ t: 'live', c: this.channel.conversationId, version }))
     const current = this.channel.currentPartials()
-    for (const role of this.#saying)
+    for (const role of this.#shownRoles)
       if (!current.some((partial) => partial.role === role))
         this.show({ role, text: '', after: version })
     for (const partial of current) this.show(partial)
@@ -151,7 +152,7 @@ export class Stream implements Follower {
   }
 }
 
-/** The versions that were sent since the last ping, by conversation. */
+/** The version sent last of each conversation, if it changed since the last ping. */
 export function newHeads(streams: Iterable<Stream>): Record<string, number> {
   const heads: Record<string, number> = {}
   for (const stream of streams) {

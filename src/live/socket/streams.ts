@@ -1,40 +1,43 @@
-/** The subscriptions of one socket, by conversation. Mostly it is one, for which a Map would be dear. */
+/**
+ * Streams is the subscriptions of one socket, by conversation. Most sockets have one, without a
+ * Map.
+ */
 import type { Stream } from './stream.ts'
 
 export class Streams implements Iterable<Stream> {
   #only: Stream | undefined
-  /** Instead of the one, once there was a second. */
-  #many: Map<string, Stream> | undefined
+  /** All subscriptions, once there has been a second one. `#only` is then undefined. */
+  #byConversation: Map<string, Stream> | undefined
 
   get size(): number {
-    return this.#many?.size ?? (this.#only === undefined ? 0 : 1)
+    return this.#byConversation?.size ?? (this.#only === undefined ? 0 : 1)
   }
 
   get(conversationId: string): Stream | undefined {
-    if (this.#many !== undefined) return this.#many.get(conversationId)
+    if (this.#byConversation !== undefined) return this.#byConversation.get(conversationId)
     return this.#only?.channel.conversationId === conversationId ? this.#only : undefined
   }
 
-  /** In place of none: the one before was deleted. */
+  /** Adds a subscription. The caller has deleted the one of the same conversation before. */
   add(stream: Stream): void {
-    if (this.#many === undefined && this.#only === undefined) {
+    if (this.#byConversation === undefined && this.#only === undefined) {
       this.#only = stream
       return
     }
-    this.#many ??= new Map(this.#entry(this.#only))
+    this.#byConversation ??= new Map(this.#entry(this.#only))
     this.#only = undefined
-    this.#many.set(stream.channel.conversationId, stream)
+    this.#byConversation.set(stream.channel.conversationId, stream)
   }
 
   delete(stream: Stream): void {
     const { conversationId } = stream.channel
     if (this.get(conversationId) !== stream) return
     this.#only = undefined
-    this.#many?.delete(conversationId)
+    this.#byConversation?.delete(conversationId)
   }
 
   [Symbol.iterator](): Iterator<Stream> {
-    if (this.#many !== undefined) return this.#many.values()
+    if (this.#byConversation !== undefined) return this.#byConversation.values()
     return (this.#only === undefined ? [] : [this.#only]).values()
   }
 

@@ -1,4 +1,4 @@
-/** Speech over the socket: through the same store as REST, answered after the commit. */
+/** The voice writer serves the frames of voice agents through the same store as REST. */
 
 import type { Reader } from '../../conversation/reading/reader.ts'
 import type { Store } from '../../conversation/store.ts'
@@ -7,7 +7,10 @@ import type { VoiceFrame } from '../protocol/frame.ts'
 import { textOf } from '../protocol/frame-text.ts'
 import type { Presence } from './presence.ts'
 
-/** Answers the frame to send, and fails as the store does. `socket` is whose frame it is. */
+/**
+ * Returns the text of the answer after the commit, and fails with the problem codes of the store.
+ * `socket` is the sender of the frame.
+ */
 export type VoiceWriter = (
   principal: Principal,
   frame: VoiceFrame,
@@ -53,7 +56,7 @@ export function createVoiceWriter(store: Store, reader: Reader, presence: Presen
           true,
         )
         const { version, cursor, voiceSession } = started
-        presence.speaks(socket, {
+        presence.joined(socket, {
           tenant: principal.tenant,
           conversationId: c,
           id: voiceSession.id,
@@ -63,7 +66,7 @@ export function createVoiceWriter(store: Store, reader: Reader, presence: Presen
       case 'voice.end': {
         const { sessionId } = frame
         const { version, cursor } = await store.voiceSessions.end(principal, c, sessionId)
-        presence.ended({ tenant: principal.tenant, conversationId: c, id: sessionId })
+        presence.sessionEnded({ tenant: principal.tenant, conversationId: c, id: sessionId })
         return textOf({ t: 'voice.ended', ...named, version, cursor, sessionId })
       }
     }

@@ -1,18 +1,22 @@
 /**
- * The writes of one socket, in order by conversation. Turns follow each other without waiting, for
- * the store keeps their order; whatever looks at what was written before it waits. Each is answered
- * after those before it: a replay is known later than a refusal of the same batch.
+ * WriteLines keeps the writes of one socket in order, for each conversation. Turns start without
+ * waiting, because the store keeps their order. A write that depends on earlier rows waits for
+ * them. Answers are sent in the same order: of one batch, a refusal is known before a replay.
  */
 
+/** The pending writes of one conversation. `barrier` is the last exclusive one. */
 type Line = { running: number; all: Promise<unknown>; barrier: Promise<unknown> | undefined }
 
 export class WriteLines {
   readonly #lines = new Map<string, Line>()
 
-  /** `alone`: after all writes of the conversation before it, and before all after it. */
+  /**
+   * Starts a write, and calls `answer` in its turn. Fails as the write does. An exclusive write
+   * runs after all earlier writes of the conversation and before all later ones.
+   */
   run<T>(
     conversationId: string,
-    alone: boolean,
+    isExclusive: boolean,
     write: () => Promise<T>,
     answer: (written: T) => void,
   ): Promise<void> {
@@ -20,8 +24,8 @@ export class WriteLines {
     const line = found ?? { running: 0, all: Promise.resolve(), barrier: undefined }
     this.#lines.set(conversationId, line)
     line.running += 1
-    const before = alone && line.running > 1 ? line.all : line.barrier
-    // The first must begin at once: what comes next would overtake it otherwise.
+    const before = isExclusive && line.running > 1 ? line.all : line.barrier
+    // The first write starts at once. Otherwise the next one would overtake it.
     const running = before === undefined ? write() : before.then(write)
     const written = Promise.allSettled([running])
     const answered = line.all
@@ -34,13 +38,13 @@ export class WriteLines {
         line.running -= 1
         if (line.running === 0) this.#lines.delete(conversationId)
       })
-    // Without its value: each would hold that of the one before.
+    // The value is dropped. Otherwise each promise would keep the value of the one before.
     line.all = Promise.all([line.all, settled]).then(() => {})
-    if (alone) line.barrier = settled
+    if (isExclusive) line.barrier = settled
     return answered
   }
 
-  /** Resolves when nothing is in hand any more. */
+  /** Resolves when no write is pending. */
   async ended(): Promise<void> {
     while (this.#lines.size > 0) await Promise.all([...this.#lines.values()].map(({ all }) => all))
   }

@@ -1,4 +1,6 @@
-/** A conversation and its followers, on reads that a test answers when it wants to. */
+/**
+ * Channels and their followers, on database reads that the test answers at moments of its choice.
+ */
 
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
@@ -9,7 +11,7 @@ import { localPrincipal as local } from '../../../src/conversation/wire/principa
 import type { Conversation, Message } from '../../../src/conversation/wire/schemas.ts'
 import type { Channel } from '../../../src/live/following/channel.ts'
 import { Hub } from '../../../src/live/following/hub.ts'
-import { parted } from '../../../src/live/following/slices.ts'
+import { splitSlice } from '../../../src/live/following/slices.ts'
 import { UnfollowedPartials } from '../../../src/live/following/unfollowed-partials.ts'
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import { Outbox } from '../../../src/live/socket/outbox.ts'
@@ -44,7 +46,7 @@ function hubOf(reads: Partial<LiveReads>, current: Versions['current'] = async (
   })
 }
 
-/** A socket that takes everything, or nothing for now. */
+/** An outbox that collects frames, or is full. */
 class TestOutbox extends Outbox {
   readonly frames: ServerFrame[] = []
   full = false
@@ -64,7 +66,7 @@ class TestOutbox extends Outbox {
     return 'sent' as const
   }
 
-  ended({ channel }: Stream) {
+  streamEnded({ channel }: Stream) {
     this.#hub.release(channel)
   }
 
@@ -84,25 +86,25 @@ const outletOf = (hub: Hub) => new TestOutbox(hub)
 const streamOf = (channel: Channel, outlet: TestOutbox) => new Stream(channel, outlet, outlet)
 
 describe('an interim text', () => {
-  test('of another node is not shown to who comes after the message that ended it', async () => {
+  test('an interim text of another node is not shown after the message that ended it', async () => {
     using hub = hubOf({}, async () => at(6))
     const channel = hub.hold(local, newId())
-    // The cache tells of it as soon as the conversation is watched, and has it for 15 seconds.
-    channel.partials.fromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
-    channel.partials.fromPeer({ role: 'human', text: 'of now', after: 6 })
+    // The KV keeps a text for 15 seconds and delivers it to each new watch.
+    channel.partials.updateFromPeer({ role: 'ai', text: 'ended by version 6', after: 5 })
+    channel.partials.updateFromPeer({ role: 'human', text: 'of now', after: 6 })
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.fromPeer({ role: 'ai', text: 'ended, and late', after: 5 })
+    channel.partials.updateFromPeer({ role: 'ai', text: 'ended, and late', after: 5 })
     const texts = outlet.frames.flatMap((frame) => (frame.t === 'partial' ? [frame.text] : []))
     expect(texts).toEqual(['of now'])
   })
 
-  test('is shown once the version it follows is there, also where others came with that', async () => {
+  test('an early interim text is shown once the head reaches its version, or passes it', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
     await streamOf(channel, outlet).start({ t: 'sub', c: channel.conversationId })
-    channel.partials.fromPeer({ role: 'ai', text: 'early', after: 6 })
+    channel.partials.updateFromPeer({ role: 'ai', text: 'early', after: 6 })
     expect(outlet.frames.map(({ t }) => t)).toEqual(['subscribed', 'live'])
     const { conversationId } = channel
     const touched = { tenant: local.tenant, conversationId, messages: [], touched: 'segments' }
@@ -112,15 +114,15 @@ describe('an interim text', () => {
     expect(texts).toEqual(['early'])
   })
 
-  test('that was taken back while a reader was slow is taken back once it reads', async () => {
+  test('a slow reader learns of a withdrawn interim text once it reads again', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
     const stream = streamOf(channel, outlet)
     await stream.start({ t: 'sub', c: channel.conversationId })
-    channel.partials.say('human', 'I would')
+    channel.partials.update('human', 'I would')
     outlet.full = true
-    channel.partials.fromPeer({ role: 'human', text: '', after: 5 })
+    channel.partials.updateFromPeer({ role: 'human', text: '', after: 5 })
     outlet.full = false
     stream.advance()
     expect(outlet.frames.slice(2)).toEqual([
@@ -130,7 +132,7 @@ describe('an interim text', () => {
     ])
   })
 
-  test('ends with a new message of its speaker, and not with audio for an old one', async () => {
+  test('an interim text ends with a new message of its speaker, and not with audio for an old one', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     await channel.check()
@@ -145,42 +147,42 @@ describe('an interim text', () => {
         touched: 'messages',
       })
     commit(6, 2)
-    channel.partials.say('ai', 'the next answer')
+    channel.partials.update('ai', 'the next answer')
     commit(7, 2)
     expect(channel.partials.current()).toMatchObject([{ text: 'the next answer' }])
     commit(8, 4)
     expect(channel.partials.current()).toEqual([])
   })
 
-  test('follows the versions of other nodes also where its speaker follows nothing', async () => {
+  test('an interim text of a socket without subscription carries the version of other nodes', async () => {
     const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
     using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
     const channel = hub.hold(local, newId())
     await channel.check()
-    // Said with an older version, it would be taken elsewhere for one that a message has ended.
+    // With an older version, other nodes would take it for a text that a message has ended.
     channel.hint(6)
-    await until('it is known', () => channel.head === 6, 1000)
-    channel.partials.say('human', 'and')
+    await until('the head is 6', () => channel.head === 6, 1000)
+    channel.partials.update('human', 'and')
     expect(channel.partials.current()).toMatchObject([{ text: 'and', after: 6 }])
   })
 
-  test('may be said in any number of conversations, one after the other', async () => {
+  test('a socket may send interim texts to any number of conversations, one after another', async () => {
     using hub = hubOf({})
-    const speech = new UnfollowedPartials(hub, local, 3)
+    const unfollowed = new UnfollowedPartials(hub, local, 3)
     const ids = Array.from({ length: 10 }, newId)
-    for (const id of ids) await speech.say(id, 'ai', 'hello')
+    for (const id of ids) await unfollowed.update(id, 'ai', 'hello')
     const [last = ''] = ids.slice(-1)
     expect(hub.hold(local, last).partials.current()).toMatchObject([{ text: 'hello' }])
-    // Of those that are still looked for, none is given up.
-    const many = Array.from({ length: 5 }, () => speech.say(newId(), 'ai', 'at once'))
-    const outcomes = await Promise.allSettled(many)
+    // Conversations that are still being looked up keep their place, so two of five are refused.
+    const updates = Array.from({ length: 5 }, () => unfollowed.update(newId(), 'ai', 'at once'))
+    const outcomes = await Promise.allSettled(updates)
     expect(outcomes.map(({ status }) => status).sort()).toEqual(
       [
         ...Array.from({ length: 3 }, () => 'fulfilled' as const),
         ...Array.from({ length: 2 }, () => 'rejected' as const),
       ].sort(),
     )
-    speech.end()
+    unfollowed.end()
   })
 })
 
@@ -190,7 +192,7 @@ describe('an erasure', () => {
     conversation: { version: 6, erasedAt: '2026-11-23T09:30:00.000000Z' } as Conversation,
   }
 
-  test('is told to who was about to follow, however late the head is read', async () => {
+  test('a subscription is refused with conversation-erased if the erasure comes before the head is read', async () => {
     const head = Promise.withResolvers<CurrentVersion | undefined>()
     using hub = hubOf({ changes: async () => erased }, () => head.promise)
     const channel = hub.hold(local, newId())
@@ -206,33 +208,33 @@ describe('an erasure', () => {
       messages: [],
       touched: 'erased',
     })
-    await until('it is known', () => channel.absent !== undefined)
+    await until('the channel knows the erasure', () => channel.absent !== undefined)
     head.resolve(at(5))
     expect(await started.catch((thrown) => thrown)).toMatchObject({ code: 'conversation-erased' })
     expect(outlet.frames).toEqual([])
   })
 
-  test('ends its interim texts, and refuses more', async () => {
+  test('an erasure ends the interim texts of the conversation and refuses later ones', async () => {
     let isErased = false
     using hub = hubOf({ changes: async () => erased }, async () => ({
       version: isErased ? 6 : 5,
       isErased,
     }))
-    const speech = new UnfollowedPartials(hub, local, 3)
+    const unfollowed = new UnfollowedPartials(hub, local, 3)
     const c = newId()
-    await speech.say(c, 'human', 'I would')
+    await unfollowed.update(c, 'human', 'I would')
     isErased = true
     const channel = hub.hold(local, c)
     await channel.check()
-    await until('it is known', () => channel.partials.current().length === 0)
-    const more = await speech.say(c, 'human', 'I would like').catch((thrown) => thrown)
+    await until('the interim text has ended', () => channel.partials.current().length === 0)
+    const more = await unfollowed.update(c, 'human', 'I would like').catch((thrown) => thrown)
     expect(more).toMatchObject({ code: 'conversation-erased' })
     expect(channel.partials.current()).toEqual([])
-    speech.end()
+    unfollowed.end()
   })
 })
 
-test('a database that went back is not asked again and again for what it has no more', async () => {
+test('a database that went back is read a few times only', async () => {
   let reads = 0
   const changes: LiveReads['changes'] = async (_principal, _id, from) => {
     reads += 1
@@ -244,23 +246,23 @@ test('a database that went back is not asked again and again for what it has no 
       slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
     }
   }
-  // Restored to version 6 after its head was read.
+  // The database is restored to version 6 after its head was read as 7.
   using hub = hubOf({ changes }, async () => at(7))
   const c = newId()
   const outlet = outletOf(hub)
   const stream = streamOf(hub.hold(local, c), outlet)
   await stream.start({ t: 'sub', c, cursor: encodeCursor(c, 5) })
-  await until('it is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
+  await until('the subscription is live', () => outlet.frames.at(-1)?.t === 'live', 1000)
   expect(outlet.frames.at(-1)).toMatchObject({ version: 6 })
   expect(reads).toBeLessThan(5)
 })
 
-test('a commit of many turns goes out in parts, whatever makes them large', () => {
+test('a commit of many turns is split by size, whichever field is large', () => {
   const message = (version: number, large: Partial<Message>) =>
     ({ seq: version, version, content: '', metadata: null, ...large }) as Message
   const text = 'x'.repeat(10_000)
   const larges: Partial<Message>[] = [
-    // Their number alone.
+    // Here the number of messages makes the commit large.
     { id: newId(), turnId: newId(), conversationId: newId(), createdAt: 'x'.repeat(300) },
     { content: text },
     { metadata: { text } },
@@ -269,7 +271,7 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
   ]
   for (const large of larges) {
     const messages = Array.from({ length: 200 }, (_, n) => message(n + 2, large))
-    const parts = parted(
+    const parts = splitSlice(
       { from: 1, version: 201, messages, segments: [], voiceSessions: [] },
       50_000,
     )
@@ -281,20 +283,20 @@ test('a commit of many turns goes out in parts, whatever makes them large', () =
   }
 })
 
-test('a conversation that does not exist leaves nothing behind', async () => {
+test('a missing conversation leaves no channel open', async () => {
   using hub = hubOf({}, async () => undefined)
-  const speech = new UnfollowedPartials(hub, local, 3)
+  const unfollowed = new UnfollowedPartials(hub, local, 3)
   for (let n = 0; n < 100; n += 1) {
     const c = newId()
     await streamOf(hub.hold(local, c), outletOf(hub))
       .start({ t: 'sub', c })
       .catch(() => {})
-    await speech.say(newId(), 'ai', 'to nobody').catch(() => {})
+    await unfollowed.update(newId(), 'ai', 'for a missing conversation').catch(() => {})
   }
   expect(hub.size).toBe(0)
 })
 
-test('writes that follow each other without a pause leave nothing behind', async () => {
+test('a line of writes without a pause keeps no finished write in memory', async () => {
   const lines = new WriteLines()
   const arrays = () => {
     Bun.gc(true)
@@ -316,9 +318,9 @@ test('writes that follow each other without a pause leave nothing behind', async
     end = gate.resolve
   }
   for (let n = 0; n < 100; n += 1) await write()
-  const held = arrays()
+  const arraysBefore = arrays()
   for (let n = 0; n < 10_000; n += 1) await write()
-  expect(arrays() - held).toBeLessThan(1000)
+  expect(arrays() - arraysBefore).toBeLessThan(1000)
   end()
   await lines.ended()
 })

@@ -1,4 +1,4 @@
-/** Many sockets that come back to one node at once, and what that asks of the database. */
+/** Many sockets that reconnect to one node at once, and how many database reads they cause. */
 import { describe, expect, test } from 'bun:test'
 import { openDatabase } from '../../../adapters/open.ts'
 import { configWith } from '../../../src/config.ts'
@@ -17,7 +17,7 @@ const create = async (app: TestApp) =>
 const record = (app: TestApp, c: string, text: string) =>
   app.ask('POST', `/v1/conversations/${c}/turns`, { assistant: { responses: [text] } })
 
-/** Counts what is read of each conversation's messages: changes and snapshots. */
+/** A database that counts the reads of each conversation's messages: changes and snapshots. */
 async function counted() {
   const url = await testDatabaseUrl()
   const { dataDirectory: directory, ...settings } = configWith().database
@@ -38,12 +38,12 @@ async function counted() {
   return { opened, database, reads }
 }
 
-describe('a crowd', () => {
+describe('a crowd of sockets', () => {
   for (const [what, conversations] of [
     ['one conversation', 1],
     ['many conversations', sockets / 100],
   ] as const)
-    test(`that comes back at once to ${what} shares its reads, wherever each stands`, async () => {
+    test(`sockets that reconnect at once to ${what} share reads, whatever their cursors`, async () => {
       const { opened, database, reads } = await counted()
       await using _ = opened
       await using app = await testApp({ database })
@@ -57,11 +57,11 @@ describe('a crowd', () => {
         const clients = Array.from({ length: sockets }, (_, n) => connect(n))
         for (const client of clients) await client.until('live', undefined, 60_000)
         const seconds = (performance.now() - began) / 1000
-        const most = Math.max(0, ...reads.values())
-        expect(most).toBeLessThanOrEqual(1 + Math.ceil(seconds))
+        const maxReads = Math.max(0, ...reads.values())
+        expect(maxReads).toBeLessThanOrEqual(1 + Math.ceil(seconds))
         if (isLong)
           process.stdout.write(
-            `${sockets} sockets back at once to ${what}: live after ${seconds.toFixed(1)} s, at most ${most} reads of one\n`,
+            `${sockets} sockets reconnected at once to ${what}: live after ${seconds.toFixed(1)} s, at most ${maxReads} reads of one\n`,
           )
         return clients
       }
@@ -71,8 +71,10 @@ describe('a crowd', () => {
         return new LiveClient(server, `?conversation=${at(n)}&cursor=${cursor}`)
       })
       for (const client of before) client.terminate()
-      await until('all are gone', () => before.every(({ closed }) => closed !== undefined))
-      await Promise.all(ids.map((c) => record(app, c, 'while they were away')))
+      await until('all sockets are closed', () =>
+        before.every(({ closed }) => closed !== undefined),
+      )
+      await Promise.all(ids.map((c) => record(app, c, 'during the disconnect')))
       const after = await all((n) => {
         const copies = before[n]?.copies ?? new Map()
         const cursor = copies.get(at(n))?.cursor

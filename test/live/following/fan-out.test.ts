@@ -1,4 +1,4 @@
-/** Crowds: everybody is served once, and whoever else waits for the process is served between them. */
+/** Delivery to crowds: each member is served once, and other work runs between the steps. */
 import { describe, expect, test } from 'bun:test'
 import type { ChangesRead } from '../../../src/conversation/reading/live-reads.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -21,8 +21,8 @@ const thrower = (cause: unknown) => {
   throw cause
 }
 
-describe('a fan-out', () => {
-  test('to a crowd gives way to others between its slices, and serves everybody once', async () => {
+describe('FanOut', () => {
+  test('a fan-out to a crowd yields to other work, and serves each member once', async () => {
     const crowd = new Set(Array.from({ length: 1000 }, (_, n) => n))
     const served: number[] = []
     const fanOut = new FanOut(new LoopShare(2, thrower), crowd, (one) => {
@@ -30,7 +30,7 @@ describe('a fan-out', () => {
       served.push(one)
     })
     fanOut.all()
-    // 50 ms of work, of which the caller waits for one share.
+    // The work takes 50 ms. The caller waits for one share of it.
     expect(served.length).toBeLessThan(500)
     let rounds = 0
     for (; served.length < 1000; rounds += 1) await round()
@@ -39,7 +39,7 @@ describe('a fan-out', () => {
     expect(served).toEqual([...crowd])
   })
 
-  test('that is asked for again while it runs starves nobody', async () => {
+  test('a fan-out that is started again while it runs serves all members equally often', async () => {
     const crowd = new Set(Array.from({ length: 300 }, (_, n) => n))
     const served = new Map<number, number>()
     const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {
@@ -50,13 +50,13 @@ describe('a fan-out', () => {
       fanOut.all()
       await round()
     }
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     const counts = [...served.values()]
     expect(served.size).toBe(300)
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
   })
 
-  test('serves who joins, and not who leaves, while it runs', async () => {
+  test('a running fan-out serves members that join, and not members that leave', async () => {
     const crowd = new Set(Array.from({ length: 200 }, (_, n) => n))
     const served: number[] = []
     const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {
@@ -68,12 +68,12 @@ describe('a fan-out', () => {
     crowd.delete(199)
     crowd.add(1000)
     fanOut.joined()
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     expect(served).toContain(1000)
     expect(served).not.toContain(199)
   })
 
-  test('goes on where one of the crowd fails, and tells of it', async () => {
+  test('a fan-out continues after a member that throws, and reports the error', async () => {
     const failures: unknown[] = []
     const crowd = new Set(Array.from({ length: 100 }, (_, n) => n))
     const served: number[] = []
@@ -83,7 +83,7 @@ describe('a fan-out', () => {
       served.push(one)
     })
     fanOut.all()
-    await until('it has ended', () => !fanOut.isRunning)
+    await until('the fan-out has ended', () => !fanOut.isRunning)
     expect([served.length, String(failures)]).toEqual([99, 'Error: fifty'])
   })
 })
@@ -91,7 +91,7 @@ describe('a fan-out', () => {
 describe('a conversation that a crowd follows', () => {
   const crowdSize = 200
 
-  /** Followers who take long: a crowd of them needs many slices. */
+  /** A channel with slow followers, so that a crowd of them needs many steps. */
   async function crowded(changes?: () => Promise<ChangesRead>) {
     const hub = new Hub({
       reads: {
@@ -109,25 +109,25 @@ describe('a conversation that a crowd follows', () => {
     })
     const channel = hub.hold(local, newId())
     await channel.check()
-    const told = Array.from({ length: crowdSize }, (_, n) => {
-      const seen: string[] = []
+    const followers = Array.from({ length: crowdSize }, (_, n) => {
+      const received: string[] = []
       const follower: Follower = {
         last: 5,
         advance() {
           busy(0.1)
-          seen.push(`version ${channel.head}`)
+          received.push(`version ${channel.head}`)
         },
         reset(reason) {
           busy(0.1)
-          seen.push(reason)
+          received.push(reason)
         },
         show({ text }) {
           busy(0.1)
-          seen.push(text)
+          received.push(text)
         },
       }
       channel.join(follower)
-      return { n, seen, follower }
+      return { n, received, follower }
     })
     const commit = (version: number, fields: Partial<Message> = {}) =>
       hub.effect.committed({
@@ -138,48 +138,61 @@ describe('a conversation that a crowd follows', () => {
         messages: [{ role: 'ai', seq: version, version, content: '', ...fields } as Message],
         touched: 'messages',
       })
-    return { hub, channel, told, commit }
+    return { hub, channel, followers, commit }
   }
 
-  test('is told of a commit after its writer has been answered', async () => {
-    const { hub, told, commit } = await crowded()
+  test('a commit returns to its writer before all of a crowd has it', async () => {
+    const { hub, followers, commit } = await crowded()
     commit(6)
-    expect(told.filter(({ seen }) => seen.length > 0).length).toBeLessThan(crowdSize / 2)
-    await until('all are told', () => told.every(({ seen }) => seen.length > 0))
-    expect(told.every(({ seen }) => seen.join() === 'version 6')).toBe(true)
-    hub[Symbol.dispose]()
-  })
-
-  test('is shown no interim text that a message has ended meanwhile', async () => {
-    const { hub, channel, told, commit } = await crowded()
-    channel.partials.say('ai', 'so far')
-    expect(told.filter(({ seen }) => seen.length > 0).length).toBeLessThan(crowdSize / 2)
-    commit(6)
-    await until('all are told', () => told.every(({ seen }) => seen.includes('version 6')))
-    await round()
-    for (const { seen } of told) expect(seen.indexOf('so far')).toBeLessThan(1)
-    expect(told.some(({ seen }) => seen.join() === 'version 6')).toBe(true)
-    hub[Symbol.dispose]()
-  })
-
-  test('is shown the latest interim text, and an end of it', async () => {
-    const { hub, channel, told } = await crowded()
-    channel.partials.say('ai', 'so far')
-    channel.partials.say('ai', 'so far so good')
-    await until('all are shown it', () =>
-      told.every(({ seen }) => seen.at(-1) === 'so far so good'),
+    expect(followers.filter(({ received }) => received.length > 0).length).toBeLessThan(
+      crowdSize / 2,
     )
-    channel.partials.say('ai', '')
-    await until('it is taken back', () => told.every(({ seen }) => seen.at(-1) === ''))
+    await until('all followers have it', () =>
+      followers.every(({ received }) => received.length > 0),
+    )
+    expect(followers.every(({ received }) => received.join() === 'version 6')).toBe(true)
     hub[Symbol.dispose]()
   })
 
-  test('is told of an erasure, all of it', async () => {
+  test('a crowd is not shown an interim text that a message has ended meanwhile', async () => {
+    const { hub, channel, followers, commit } = await crowded()
+    channel.partials.update('ai', 'so far')
+    expect(followers.filter(({ received }) => received.length > 0).length).toBeLessThan(
+      crowdSize / 2,
+    )
+    commit(6)
+    await until('all followers have it', () =>
+      followers.every(({ received }) => received.includes('version 6')),
+    )
+    await round()
+    for (const { received } of followers) expect(received.indexOf('so far')).toBeLessThan(1)
+    expect(followers.some(({ received }) => received.join() === 'version 6')).toBe(true)
+    hub[Symbol.dispose]()
+  })
+
+  test('a crowd is shown the latest interim text, and its withdrawal', async () => {
+    const { hub, channel, followers } = await crowded()
+    channel.partials.update('ai', 'so far')
+    channel.partials.update('ai', 'so far so good')
+    await until('all followers have the latest text', () =>
+      followers.every(({ received }) => received.at(-1) === 'so far so good'),
+    )
+    channel.partials.update('ai', '')
+    await until('all followers have the withdrawal', () =>
+      followers.every(({ received }) => received.at(-1) === ''),
+    )
+    hub[Symbol.dispose]()
+  })
+
+  test('each follower of a crowd gets the reset of an erasure', async () => {
     const conversation = { version: 6, erasedAt: '2026-11-23T09:30:00.000000Z' } as Conversation
-    const { hub, channel, told } = await crowded(async () => ({ state: 'erased', conversation }))
+    const { hub, channel, followers } = await crowded(async () => ({
+      state: 'erased',
+      conversation,
+    }))
     channel.hint(6)
-    await until('all are told', () =>
-      told.every(({ seen }) => seen.includes('conversation-erased')),
+    await until('all followers have it', () =>
+      followers.every(({ received }) => received.includes('conversation-erased')),
     )
     hub[Symbol.dispose]()
   })

@@ -1,4 +1,4 @@
-/** What the hub asks of a database that has many conversations. */
+/** The hub's reads of versions in a database with many conversations. */
 import { expect, test } from 'bun:test'
 import { createLiveReads } from '../../../src/conversation/reading/live-reads.ts'
 import { createVersions } from '../../../src/conversation/reading/versions.ts'
@@ -8,13 +8,13 @@ import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import type { Database, Param } from '../../../src/ports/database.ts'
 import { freshPostgres } from '../../support/servers/databases.ts'
 
-/** The same question without the function that forbids scans. */
+/** The same query without the function that forbids scans. */
 const unguarded = `
   SELECT n.place, c.version FROM unnest($1::text[], $2::text[]::uuid[]) WITH ORDINALITY AS n(tenant, id, place)
   CROSS JOIN LATERAL (SELECT c.version FROM conversations c
     WHERE c.tenant = n.tenant AND c.id = n.id LIMIT 1) c`
 
-const many = 50_000
+const manyConversations = 50_000
 
 const run = <Row extends object>(database: Database, text: string, params: readonly Param[] = []) =>
   database.query<Row>({ text, params }, { deadlineMs: 60_000 })
@@ -29,7 +29,7 @@ async function insert(database: Database, count: number): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** How many rows were read by scans of all conversations so far. */
+/** How many rows scans of the conversations have read so far. */
 async function scannedRows(database: Database): Promise<number> {
   await run(database, 'SELECT pg_stat_force_next_flush()')
   const [row] = await run<{ rows: number }>(
@@ -39,8 +39,8 @@ async function scannedRows(database: Database): Promise<number> {
   return row?.rows ?? Number.NaN
 }
 
-test('the versions that are polled of 50 conversations are looked up by key among 50,000, by a plan that is older', async () => {
-  // One session: its plans are made while the table is small.
+test('a poll of 50 versions among 50,000 conversations uses the key, also with a plan of a small table', async () => {
+  // The pool has one session, whose plans are made while the table is small.
   await using database = await freshPostgres({ connectionsMax: 1 })
   await database.migrate()
   await insert(database, 64)
@@ -65,7 +65,7 @@ test('the versions that are polled of 50 conversations are looked up by key amon
     await check(early)
     await ask(early)
   }
-  const late = (await insert(database, many)).slice(-50)
+  const late = (await insert(database, manyConversations)).slice(-50)
   const costOf = async (look: () => Promise<unknown>) => {
     const before = await scannedRows(database)
     const began = performance.now()
@@ -77,8 +77,8 @@ test('the versions that are polled of 50 conversations are looked up by key amon
   const polled = await costOf(() => check(late))
   const scanned = await costOf(() => ask(late))
   expect(polled.rows).toBe(0)
-  // Without the function each of the 50 is a scan, which is what the test must be able to see.
-  expect(scanned.rows).toBeGreaterThan(many)
+  // Without the function each of the 50 look-ups is a scan, which the count must show.
+  expect(scanned.rows).toBeGreaterThan(manyConversations)
   expect(polled.ms).toBeLessThan(scanned.ms)
   expect(await check(late)).toMatchObject(late.map(() => ({ version: 7, isErased: false })))
 }, 120_000)

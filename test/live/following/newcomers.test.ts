@@ -1,6 +1,7 @@
 /**
- * What docs/live-clients.md shows, in tools that are none of ours: each watches, records, and prints what
- * the page says. A tool that is not on this machine is left out. `UPDATE_DOCS=1` writes what they print.
+ * The clients of docs/live-clients.md, in foreign tools: each watches and records, and prints the
+ * lines that the page shows. Missing tools are skipped. `UPDATE_DOCS=1` writes the printed lines
+ * into the page.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,12 +33,12 @@ afterAll(async () => {
 })
 
 const has = (program: string) => Bun.which(program) !== null
-/** The distribution's own has its libraries, where another stands before it. */
+/** The first Python with the library. The distribution's own may be second in the PATH. */
 const python = ['python3', '/usr/bin/python3'].find(
   (one) => has(one) && Bun.spawnSync([one, '-c', 'import websockets']).exitCode === 0,
 )
 
-/** Ids and cursors are new in every run, and what the bodies of a change hold is REST's affair. */
+/** The text with placeholders for ids, times and cursors, which are new in every run. */
 const shape = (text: string) =>
   text
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')
@@ -45,7 +46,7 @@ const shape = (text: string) =>
     .replace(/"cursor":( ?)"[\w-]+"/g, '"cursor":$1"<cursor>"')
     .trim()
 
-/** The answer to a record and the change may come in either order. */
+/** The lines in sorted order, because `recorded` and the change may arrive in either order. */
 const sorted = (text: string) => shape(text).split('\n').toSorted()
 
 const question = 'A table for two?'
@@ -60,7 +61,10 @@ function shows(name: string, lines: readonly string[]): void {
   } else expect(sorted(lines.join('\n'))).toEqual(sorted(shown))
 }
 
-/** In long: the service is killed, and what it is told of afterwards comes once, after what came before. */
+/**
+ * In the long run the service is killed and restarted. The next turn must arrive once, after the
+ * first.
+ */
 async function resumes(c: string, lines: readonly string[]): Promise<void> {
   if (!isLong) return
   node.kill('SIGKILL')
@@ -71,8 +75,12 @@ async function resumes(c: string, lines: readonly string[]): Promise<void> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ user: { text: 'And three?' }, assistant: { responses: ['At nine.'] } }),
   })
-  await until('it goes on', () => lines.some((line) => line.includes('At nine.')), 30_000)
-  await until('its turn is answered again', () => /replayed": ?true/.test(lines.join()), 30_000)
+  await until(
+    'the client shows the next turn',
+    () => lines.some((line) => line.includes('At nine.')),
+    30_000,
+  )
+  await until('the retried turn is answered', () => /replayed": ?true/.test(lines.join()), 30_000)
   const numbers = lines.flatMap((line) => /^(\d+) (human|ai) /.exec(line)?.[1] ?? [])
   expect(numbers).toEqual(['1', '2', '3', '4'])
 }
@@ -80,26 +88,29 @@ async function resumes(c: string, lines: readonly string[]): Promise<void> {
 const recorded = (lines: readonly string[]) =>
   ['"recorded"', 'Yes, at eight.'].every((sign) => lines.some((line) => line.includes(sign)))
 
-describe('who has never seen the service', () => {
-  test.skipIf(!has('wscat'))('watches and records with wscat', async () => {
-    const [c = ''] = await createConversations(node.url, 1)
-    const command = block('wscat', 'sh')
-      .replaceAll('localhost:3000', new URL(node.url).host)
-      .replaceAll('$id', c)
-    await using wscat = startProgram(['bash', '-c', command], (raw) => raw)
-    await until('it is recorded and shown', () => recorded(wscat.lines))
-    shows('wscat', wscat.lines)
-  })
+describe('a client of docs/live-clients.md', () => {
+  test.skipIf(!has('wscat'))(
+    'wscat watches and records, and prints the lines of the page',
+    async () => {
+      const [c = ''] = await createConversations(node.url, 1)
+      const command = block('wscat', 'sh')
+        .replaceAll('localhost:3000', new URL(node.url).host)
+        .replaceAll('$id', c)
+      await using wscat = startProgram(['bash', '-c', command], (raw) => raw)
+      await until('the turn is recorded and shown', () => recorded(wscat.lines))
+      shows('wscat', wscat.lines)
+    },
+  )
 
   test.skipIf(python === undefined)(
-    'watches and records with websockets of Python',
+    'Python with websockets watches and records, and prints the lines of the page',
     async () => {
       const [c = ''] = await createConversations(node.url, 1)
       const file = join(directory, 'live.py')
       writeFileSync(file, block('Python', 'python'))
       const url = node.url.replace('http', 'ws')
       await using client = startProgram([python ?? '', file, url, c, question], (raw) => raw)
-      await until('it is recorded and shown', () => recorded(client.lines))
+      await until('the turn is recorded and shown', () => recorded(client.lines))
       shows('Python', client.lines)
       await resumes(c, client.lines)
     },
@@ -107,7 +118,7 @@ describe('who has never seen the service', () => {
   )
 
   test.skipIf(browserMissing() !== undefined)(
-    'watches and records from a page',
+    'a web page watches and records, and shows the lines of the page',
     async () => {
       const [c = ''] = await createConversations(node.url, 1)
       const page = block('A web page', 'html')
@@ -118,7 +129,7 @@ describe('who has never seen the service', () => {
       })
       const where = `http://localhost:${server.port}/live.html#${node.url.replace('http', 'ws')},${c},${question}`
       await using browser = openPage(where)
-      await until('it is recorded and shown', () => recorded(browser.lines), 30_000)
+      await until('the turn is recorded and shown', () => recorded(browser.lines), 30_000)
       shows('A web page', browser.lines)
       await resumes(c, browser.lines)
     },

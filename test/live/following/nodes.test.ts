@@ -1,4 +1,6 @@
-/** Several nodes: hints through Redis, what is said across nodes, and Redis away. */
+/**
+ * Live delivery between two nodes: hints and interim texts through Redis, and an outage of Redis.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type OpenedKv, openKv } from '../../../adapters/open.ts'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
@@ -44,8 +46,8 @@ async function nodes(live: { pollMs: number; silentPollMs: number }) {
 }
 
 describe('two nodes with Redis', () => {
-  test('wake each other by the head of the cache, and believe no head but the database', async () => {
-    // The poll is out of the way.
+  test('a head in Redis wakes another node, which believes only the database', async () => {
+    // The poll is too slow to matter here.
     await using both = await nodes({ pollMs: 600_000, silentPollMs: 60_000 })
     const c = await create(both.a)
     const reader = new LiveClient(both.atB, `?conversation=${c}`)
@@ -64,7 +66,7 @@ describe('two nodes with Redis', () => {
     reader.close()
   }, 20_000)
 
-  test('carry what is being said, until it is there', async () => {
+  test('an interim text reaches another node, and ends there with its message', async () => {
     await using both = await nodes({ pollMs: 600_000, silentPollMs: 60_000 })
     const c = await create(both.a)
     const reader = new LiveClient(both.atB, `?conversation=${c}`)
@@ -86,7 +88,7 @@ describe('two nodes with Redis', () => {
     for (const client of [reader, speaker, late]) client.close()
   }, 20_000)
 
-  test('deliver by the poll while Redis is away, and by hints when it is back', async () => {
+  test('the poll delivers turns during an outage of Redis, and hints deliver them after it', async () => {
     await using both = await nodes({ pollMs: 600_000, silentPollMs: 100 })
     const c = await create(both.a)
     const reader = new LiveClient(both.atB, `?conversation=${c}`)
@@ -95,7 +97,7 @@ describe('two nodes with Redis', () => {
     await record(both.a, c, 'while it is away')
     await reader.reaches(c, 2)
     await redis.restart()
-    await until('it is back', () => hints.ready())
+    await until('Redis is ready', () => hints.ready())
     await record(both.a, c, 'and when it is back')
     await reader.reaches(c, 3)
     expect(reader.closed).toBeUndefined()
@@ -104,7 +106,7 @@ describe('two nodes with Redis', () => {
 })
 
 describe('a node whose database went back', () => {
-  test('tells its followers to start anew', async () => {
+  test('a follower of a database that went back gets a reset', async () => {
     const url = await testDatabaseUrl()
     const live = { silentPollMs: 50 }
     await using app = await testApp({ overrides: { database: { url }, live } })

@@ -1,6 +1,6 @@
 /**
- * Whatever is written, and however often and wherever readers lose their sockets: each ends with what
- * Postgres has, and was given it without a hole and without a repetition.
+ * Random schedules of writes on two nodes and of readers that lose their sockets. Each reader ends
+ * with the state in Postgres, and gets every change once, without a gap.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -14,7 +14,7 @@ import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 const apps: TestApp[] = []
 const servers: Listening[] = []
 
-/** Two nodes on one database, without a store that both see: the poll is all that joins them. */
+/** Two nodes share a database and no KV. Only the poll finds the commits of the other node. */
 beforeAll(async () => {
   const url = await testDatabaseUrl()
   for (let n = 0; n < 2; n += 1) {
@@ -122,25 +122,25 @@ async function play(steps: readonly Step[]): Promise<void> {
   const version = Number(page.body['version'])
   for (const one of readers) {
     await one.reaches(c, version)
-    const { state, conversation: told } = one.copy(c)
+    const { state, conversation: received } = one.copy(c)
     expect(state.messages).toEqual(page.body['messages'] as never)
     const all = page.body && (segments.body['segments'] as Segment[])
     expect(state.segments).toEqual(all.toSorted((a, b) => (a.id < b.id ? -1 : 1)))
-    expect(told?.title ?? null).toBe(conversation['title'] as string | null)
+    expect(received?.title ?? null).toBe(conversation['title'] as string | null)
     one.close()
   }
   writer.close()
 }
 
 describe('a reader', () => {
-  test('ends with what Postgres has, over any disconnects and any node', async () => {
+  test('a reader ends with the state in Postgres, over any disconnects and nodes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), (steps) => play(steps)),
       { numRuns: Number(process.env['RESUMES'] ?? 25), endOnFailure: true },
     )
   }, 120_000)
 
-  test('resumes at every version there is', async () => {
+  test('a reader can resume at every version of a conversation', async () => {
     const app = at(apps, 0)
     const c = String((await app.ask('POST', '/v1/conversations', {})).body['id'])
     for (let n = 0; n < 10; n += 1) {

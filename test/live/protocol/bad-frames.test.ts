@@ -1,4 +1,7 @@
-/** What a client may send that is wrong, each with its documented answer, while another socket goes on undisturbed. */
+/**
+ * Wrong frames, each with its documented answer, while another socket of the service stays
+ * undisturbed.
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import type { Listening } from '../../../src/http/listen.ts'
@@ -24,7 +27,7 @@ afterAll(async () => {
   await app[Symbol.asyncDispose]()
 })
 
-/** A turn reaches the other socket, which has been told of nothing else and stays open. */
+/** Checks that a turn still reaches the other socket, which is open and got no problem. */
 async function undisturbed() {
   const { body } = await app.ask('POST', `/v1/conversations/${c}/turns`, {
     assistant: { responses: ['undisturbed'] },
@@ -46,7 +49,7 @@ const deep = (levels: number, number: string) =>
   }).replace('"X"', '['.repeat(levels) + number + ']'.repeat(levels))
 const turn = { assistant: { responses: ['Hello'] } }
 
-test('every bad frame is answered by its code, and the socket stays open', async () => {
+test('every wrong frame is answered with its problem code, and the socket stays open', async () => {
   const cases: [string | Uint8Array, object][] = [
     ['', { code: 'frame-invalid' }],
     ['{"t":"sub"', { code: 'frame-invalid' }],
@@ -58,15 +61,15 @@ test('every bad frame is answered by its code, and the socket stays open', async
     [frame({ t: 'record', turn, key: 'x'.repeat(200_000) }), { code: 'frame-too-large' }],
     [frame({ t: 'record', turn, key: 7 }), { code: 'field-invalid', id: 'x', c }],
     [frame({ t: 'record', turn: 'Hello' }), { code: 'field-invalid', id: 'x', c }],
-    // Both take a recursion over them to the end of the stack.
+    // A recursion over either of these two frames would overflow the stack.
     [deep(5000, '12345678901234567890'), { code: 'json-too-large', id: 'x', c }],
     [deep(60_000, '1'.repeat(12_000)), { code: 'json-too-large', id: 'x', c }],
-    // Not parsed, and answered all the same: 131 KB of values.
+    // A frame with 131 KB of values is not parsed, and its answer has its `id` all the same.
     [
       deep(0, JSON.stringify(Array.from({ length: 65_600 }, () => 0))),
       { code: 'frame-too-large', id: 'x', c },
     ],
-    // Almost a UUID: a problem carries no such thing back as a conversation.
+    // This `c` is almost a UUID. The problem does not repeat it.
     [
       frame({ t: 'sub', c: '01a20bb4-3031-7301-9788e0d4002354f90' }),
       expect.not.objectContaining({ c: expect.anything() }),
@@ -80,7 +83,7 @@ test('every bad frame is answered by its code, and the socket stays open', async
   const raw = await RawSocket.open(server.url, '/v1/live')
   for (const [index, [sent, answer]] of cases.entries()) {
     raw.send(sent, typeof sent === 'string' ? 1 : 2)
-    await until('it is answered', () => raw.texts.length > index + 1)
+    await until('the frame is answered', () => raw.texts.length > index + 1)
     expect([sent.slice(0, 99), frames(raw).at(-1)]).toMatchObject([sent.slice(0, 99), answer])
   }
   expect(raw.closed).toBe(false)
@@ -88,26 +91,26 @@ test('every bad frame is answered by its code, and the socket stays open', async
   await undisturbed()
 })
 
-test('what is no text of UTF-8, or not masked, closes its own socket alone', async () => {
+test('a message of invalid UTF-8 and an unmasked one each close their own socket only', async () => {
   const broken = await RawSocket.open(server.url, '/v1/live')
   broken.send(new Uint8Array([0x22, 0xff, 0xfe, 0x22]))
   const bare = await RawSocket.open(server.url, '/v1/live')
   bare.socket.write(Buffer.from([0x81, 0x02, 0x7b, 0x7d]))
-  await until('both are closed', () => broken.closed && bare.closed)
+  await until('both sockets are closed', () => broken.closed && bare.closed)
   await undisturbed()
 })
 
-// More than come to be handled at once: some wait, and the socket is not read for a while.
-test('10,000 frames without reading are each answered in order once it reads', async () => {
+// 10,000 frames are above the budget: some wait, and the socket is not read for a while.
+test('10,000 frames of a client that does not read are answered in order once it reads', async () => {
   const raw = await RawSocket.open(server.url, '/v1/live')
-  await until('it is welcome', () => raw.texts.length === 1)
+  await until('the socket is welcome', () => raw.texts.length === 1)
   raw.socket.pause()
   for (let n = 0; n < 10_000; n += 1) raw.send(`{"t":"auth","id":"${n}","token":"x"}`)
   await undisturbed()
   raw.socket.resume()
-  // A ping may stand between them.
+  // A ping may arrive between the answers.
   const answers = () => raw.texts.filter((text) => text.includes('"authenticated"'))
-  await until('all are answered', () => answers().length === 10_000, 30_000)
+  await until('all frames are answered', () => answers().length === 10_000, 30_000)
   expect(answers().map((text) => JSON.parse(text).id)).toEqual(
     Array.from({ length: 10_000 }, (_, n) => `${n}`),
   )

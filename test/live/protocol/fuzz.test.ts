@@ -1,4 +1,4 @@
-/** Whatever is sent, it is answered with a problem by name, and nobody else notices. */
+/** Random frames: each is answered with a documented problem, and no other socket is disturbed. */
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
@@ -8,36 +8,44 @@ import { testApp } from '../../support/servers/app.ts'
 
 const isLong = process.env['LIVE'] === 'long'
 const frames = Number(process.env['FRAMES'] ?? (isLong ? 1_000_000 : 20_000))
-/** So many are made at a time: a million would not fit. */
+/** How many frames are generated at a time. A million would not fit into memory. */
 const chunk = 1000
-/** Less than the credit, so that valid frames are no flood, with those to other conversations of the batch before. */
+/**
+ * How many frames are sent at a time. With those of the batch before, they stay within the credit.
+ */
 const batch = 20
 
-const nobody = newId()
+const missingId = newId()
 const turn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
 
-/** Valid but for the conversation, which does not exist. */
+/** Valid frames for a conversation that does not exist. */
 const valid: readonly Record<string, unknown>[] = [
-  { t: 'sub', id: '1', c: nobody, cursor: encodeCursor(nobody, 7) },
-  { t: 'sub', c: nobody, tail: 20 },
-  { t: 'unsub', c: nobody },
-  { t: 'record', id: '2', key: 'key', c: nobody, turn },
-  { t: 'attach', id: '3', c: nobody, ttsAudioUrls: ['https://a.example/1', null] },
-  { t: 'attach', c: nobody, part: 0, ttsAudioUrl: 'https://a.example/1' },
-  { t: 'turn.open', id: '4', key: 'key', c: nobody, at: '2026-01-01T00:00:00Z' },
-  { t: 'turn.complete', id: '5', key: 'key', c: nobody, ...turn },
-  { t: 'interrupt', id: '6', c: nobody, messageId: nobody, heard: { characters: 3, parts: 1 } },
+  { t: 'sub', id: '1', c: missingId, cursor: encodeCursor(missingId, 7) },
+  { t: 'sub', c: missingId, tail: 20 },
+  { t: 'unsub', c: missingId },
+  { t: 'record', id: '2', key: 'key', c: missingId, turn },
+  { t: 'attach', id: '3', c: missingId, ttsAudioUrls: ['https://a.example/1', null] },
+  { t: 'attach', c: missingId, part: 0, ttsAudioUrl: 'https://a.example/1' },
+  { t: 'turn.open', id: '4', key: 'key', c: missingId, at: '2026-01-01T00:00:00Z' },
+  { t: 'turn.complete', id: '5', key: 'key', c: missingId, ...turn },
+  {
+    t: 'interrupt',
+    id: '6',
+    c: missingId,
+    messageId: missingId,
+    heard: { characters: 3, parts: 1 },
+  },
   {
     t: 'attach',
-    c: nobody,
+    c: missingId,
     key: 'key',
     part: 0,
     ttsAudioUrl: 'https://a.example/1',
     textHash: '0'.repeat(64),
   },
-  { t: 'voice.start', id: '7', c: nobody, sessionId: 's', metadata: { room: 1 } },
-  { t: 'voice.end', id: '8', c: nobody, sessionId: 's' },
-  { t: 'partial', c: nobody, role: 'human', text: 'I would' },
+  { t: 'voice.start', id: '7', c: missingId, sessionId: 's', metadata: { room: 1 } },
+  { t: 'voice.end', id: '8', c: missingId, sessionId: 's' },
+  { t: 'partial', c: missingId, role: 'human', text: 'I would' },
   { t: 'pong' },
   { t: 'auth', token: 'x' },
 ]
@@ -77,7 +85,7 @@ const fields = [
   '__proto__',
 ]
 
-/** A valid frame with a field made another, gone, or one too many. */
+/** The text of a valid frame with one field changed, removed or added. */
 const mutated = fc
   .tuple(fc.constantFrom(...valid), fc.constantFrom(...fields), anything, fc.boolean())
   .map(([frame, name, value, isGone]) =>
@@ -88,7 +96,7 @@ const mutated = fc
       ]),
     ),
   )
-/** A valid frame's text, cut or with a character changed. */
+/** The text of a valid frame with one character removed or changed. */
 const broken = fc
   .tuple(fc.constantFrom(...valid), fc.nat(), fc.string({ unit: 'binary', maxLength: 3 }))
   .map(([frame, place, text]) => {
@@ -106,7 +114,7 @@ const sent = fc.oneof(
 )
 
 test(
-  'is answered with problems by name, and disturbs no other socket',
+  'random frames are answered with documented problems, and disturb no other socket',
   async () => {
     await using app = await testApp()
     const server = app.listen({ host: '127.0.0.1', port: 0 })
@@ -122,9 +130,9 @@ test(
       if (at % chunk === 0) made = fc.sample(sent, { numRuns: chunk, seed: seed + at })
       for (const one of made.slice(at % chunk, (at % chunk) + batch)) client.socket.send(one)
       const id = `fence ${at}`
-      // The one comes after all that is answered at once, the other after all writes before it.
+      // `unsubscribed` comes after all immediate answers, the `problem` after all writes before it.
       client.send({ t: 'unsub', id, c })
-      client.send({ t: 'attach', id, c: nobody, part: 0, ttsAudioUrl: 'https://a.example/1' })
+      client.send({ t: 'attach', id, c: missingId, part: 0, ttsAudioUrl: 'https://a.example/1' })
       const answered = Promise.all([
         client.until('unsubscribed', (frame) => frame.id === id),
         client.until('problem', (frame) => frame.id === id),
@@ -142,7 +150,7 @@ test(
       client.frames.length = 0
     }
     expect({ seed, log: app.log, wrong: other.wrong }).toEqual({ seed, log: [], wrong: undefined })
-    // What was found is found again by its seed.
+    // The seed repeats a finding.
     for (const code of codes) expect([seed, ...problemCodes]).toContain(code as never)
     expect([seed, ...codes]).toContain('frame-invalid')
     expect([seed, ...codes]).toContain('conversation-not-found')

@@ -1,4 +1,6 @@
-/** The protocol as it is written down: the document of its frames, its page, and that neither drifts. */
+/**
+ * The written protocol: the AsyncAPI document, docs/PROTOCOL.md, and the examples that both show.
+ */
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -6,10 +8,14 @@ import { join } from 'node:path'
 import { Parser } from '@asyncapi/parser'
 import canonicalize from 'canonicalize'
 import type { TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { clientExamples } from '../../../src/live/protocol/client-examples.ts'
 import { closings } from '../../../src/live/protocol/close-codes.ts'
 import { protocolName } from '../../../src/live/protocol/frame-fields.ts'
 import { clientFrames } from '../../../src/live/protocol/protocol.ts'
+import { serverExamples } from '../../../src/live/protocol/server-examples.ts'
 import { serverFrames } from '../../../src/live/protocol/server-frames.ts'
+import { commonSection, framesSection } from '../../support/live/frames-section.ts'
 import { testApp } from '../../support/servers/app.ts'
 
 const path = join(import.meta.dir, '../../../docs/PROTOCOL.md')
@@ -21,7 +27,7 @@ const begin =
 const end = '<!-- frames: end -->\n'
 
 describe('the AsyncAPI document', () => {
-  test('is valid by the judgement of its own parser', async () => {
+  test('the document is valid by its own parser and has one message for each frame', async () => {
     await using app = await testApp()
     const { status, text } = await app.ask('GET', '/asyncapi.json')
     expect(status).toBe(200)
@@ -32,27 +38,64 @@ describe('the AsyncAPI document', () => {
       ['receive', Object.keys(clientFrames).length],
       ['send', Object.keys(serverFrames).length],
     ])
-  }, 20_000)
+    const messages = document?.components().messages().all() ?? []
+    expect(messages.map((one) => one.examples().all()[0]?.payload())).toEqual([
+      ...Object.values(clientExamples),
+      ...Object.values(serverExamples),
+    ])
+  }, 120_000)
+})
+
+describe('the examples of the frames', () => {
+  const sides: Readonly<Record<string, readonly [Record<string, TSchema>, object]>> = {
+    client: [clientFrames, clientExamples],
+    server: [serverFrames, serverExamples],
+  }
+  for (const [side, [frames, examples]] of Object.entries(sides))
+    test(`each ${side} frame has an example that fits its schema`, () => {
+      const byType = new Map(Object.entries(examples))
+      expect([...byType.keys()]).toEqual(Object.keys(frames))
+      for (const [t, schema] of Object.entries(frames)) {
+        const frame: unknown = byType.get(t)
+        expect([t, Compile(schema).Errors(frame)]).toEqual([t, []])
+        expect(frame).toMatchObject({ t })
+      }
+    })
 })
 
 describe('docs/PROTOCOL.md', () => {
-  test('has every frame as its schema tells of it', () => {
+  test('the page has the example and the fields of every frame', () => {
     const [before = '', rest = ''] = page.split(begin)
-    const [kept, after = ''] = rest.split(end)
+    const [written, after = ''] = rest.split(end)
     expect(page).toContain(end)
-    const generated = `\n${told('Client to server', clientFrames)}\n${told('Server to client', serverFrames)}\n`
+    const generated = [
+      commonSection(serverFrames.recorded),
+      framesSection('Client to server', clientFrames, clientExamples),
+      framesSection('Server to client', serverFrames, serverExamples),
+    ].join('')
     if (updates) writeFileSync(path, [before, begin, generated, end, after].join(''))
-    else expect(kept).toBe(generated)
+    else expect(written).toBe(generated)
   })
 
-  test('has every close code', () => {
+  test('each rule has a number and a link of its own, and a MUST, SHOULD or MAY', () => {
+    const rules = page.split('\n').filter((line) => line.startsWith('- <a id="r'))
+    const numbers = rules.map((rule) => Number(/^- <a id="r(\d+)"/.exec(rule)?.[1]))
+    expect(numbers.toSorted((a, b) => a - b)).toEqual(rules.map((_, index) => index + 1))
+    for (const [index, rule] of rules.entries()) {
+      const number = numbers[index]
+      expect(rule).toStartWith(`- <a id="r${number}"></a>**R${number}** `)
+      expect(rule).toMatch(/\b(MUST|SHOULD|MAY)\b/)
+    }
+  })
+
+  test('the page has every close code', () => {
     for (const [reason, { code }] of Object.entries(closings))
       expect(page).toContain(`| ${code} | \`${reason}\` |`)
   })
 
-  test('names the wire by its hash: a change of it is a line of its history', () => {
+  test('the newest hash in the history of the page is the hash of the schemas', () => {
     const wire = canonicalize({ protocolName, clientFrames, serverFrames }) ?? ''
-    // Words may change; what travels may not, unnoticed.
+    // Descriptions may change freely. A change of the frames needs a line in the history.
     const bare = wire.replaceAll(/"description":"(?:[^"\\]|\\.)*",?/g, '')
     const hash = createHash('sha256').update(bare).digest('hex').slice(0, 16)
     const newest = page
@@ -62,32 +105,3 @@ describe('docs/PROTOCOL.md', () => {
     expect(newest).toBe(`\`${hash}\``)
   })
 })
-
-function told(title: string, frames: Readonly<Record<string, TSchema>>): string {
-  const lines = Object.entries(frames).flatMap(([t, schema]) => {
-    const { description, properties, required } = schema as unknown as {
-      description: string
-      properties: Record<string, { description?: string }>
-      required: string[]
-    }
-    const rows = Object.entries(properties)
-      .filter(([name]) => name !== 't')
-      .map(([name, field]) => {
-        const optional = required.includes(name) ? '' : ', optional'
-        const about = field.description === undefined ? '' : `: ${field.description}`
-        return `- \`${name}\` (${typeOf(field)}${optional})${about}`
-      })
-    return [`#### ${t}`, '', description, '', ...rows, ...(rows.length > 0 ? [''] : [])]
-  })
-  return `### ${title}\n\n${lines.join('\n')}`
-}
-
-function typeOf(field: Record<string, unknown>): string {
-  const { type, anyOf, enum: values } = field
-  if (typeof field['const'] === 'string') return `"${field['const']}"`
-  if (field['const'] === true) return 'true'
-  if (Array.isArray(anyOf)) return anyOf.map((one) => typeOf(one)).join(' or ')
-  if (Array.isArray(values)) return values.join(' or ')
-  if (type === 'array') return 'list'
-  return type === 'string' && field['format'] === 'uuid' ? 'UUID' : String(type)
-}

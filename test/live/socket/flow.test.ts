@@ -1,4 +1,6 @@
-/** What one socket may cost: slow readers, floods, silence, and the end of a node. */
+/**
+ * The bounds of one socket: slow readers, credit, silence, large frames; and the stop of a node.
+ */
 import { describe, expect, test } from 'bun:test'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
 import { LiveClient } from '../../support/live/live.ts'
@@ -14,7 +16,7 @@ const record = (app: TestApp, c: string, text: string) =>
   app.ask('POST', `/v1/conversations/${c}/turns`, turn(text))
 
 describe('a reader that stops reading', () => {
-  test('costs no more than its bound, and catches up to the last turn', async () => {
+  test('a paused reader stays within its buffer, and catches up to the last turn', async () => {
     const live = { bufferSoftBytes: 65_536, bufferHardBytes: 1_048_576, pageBytesMax: 65_536 }
     await using app = await testApp({ overrides: { live } })
     const server = app.listen(anyPort)
@@ -23,16 +25,16 @@ describe('a reader that stops reading', () => {
       server.url,
       `/v1/live?conversation=${c}&cursor=${encodeCursor(c, 1)}`,
     )
-    await until('it is live', () => raw.texts.some((text) => text.includes('"live"')))
+    await until('the reader is live', () => raw.texts.some((text) => text.includes('"live"')))
     raw.socket.pause()
     const other = new LiveClient(server, `?conversation=${c}`)
-    // Far more than the kernel's buffers take.
+    // 20 MB are far more than the kernel's buffers.
     const big = 'x'.repeat(100_000)
     for (let n = 0; n < 200; n += 20)
       await Promise.all(Array.from({ length: 20 }, (_, m) => record(app, c, `${n + m} ${big}`)))
     await other.reaches(c, 201, 60_000)
     raw.socket.resume()
-    // Past the hard bound it would have been closed.
+    // The socket is still open, so the service kept less than the hard bound for it.
     let last = 1
     const caughtUp = () => {
       for (const text of raw.texts.splice(0)) {
@@ -43,14 +45,14 @@ describe('a reader that stops reading', () => {
       }
       return last === 201
     }
-    await until('it has caught up', caughtUp, 180_000)
+    await until('the reader has caught up', caughtUp, 180_000)
     expect(raw.closed).toBe(false)
     raw.socket.destroy()
     other.close()
     await server.stop(2000)
   }, 300_000)
 
-  test('is closed with 4101 where its own questions pile up', async () => {
+  test('a paused reader whose own answers pile up is closed with 4101', async () => {
     const live = { bufferSoftBytes: 4096, bufferHardBytes: 65_536, framesPerSecond: 1_000_000 }
     await using app = await testApp({ overrides: { live } })
     const server = app.listen(anyPort)
@@ -58,7 +60,7 @@ describe('a reader that stops reading', () => {
     const other = new LiveClient(server, `?conversation=${c}`)
     await other.until('live')
     const raw = await RawSocket.open(server.url, '/v1/live')
-    await until('it is welcome', () => raw.texts.length === 1)
+    await until('the socket is welcome', () => raw.texts.length === 1)
     raw.socket.pause()
     const closed = () => app.log.some((line) => line.includes('"too-slow"'))
     while (!closed()) {
@@ -73,25 +75,25 @@ describe('a reader that stops reading', () => {
   }, 30_000)
 })
 
-describe('a client', () => {
-  test('that asks for more than its credit is closed with 4103, and what it sent is there', async () => {
+describe('a socket', () => {
+  test('a client that exceeds its credit is closed with 4103, after a bye', async () => {
     await using app = await testApp()
     const server = app.listen(anyPort)
     const c = await create(app)
     const raw = await RawSocket.open(server.url, '/v1/live')
-    await until('it is welcome', () => raw.texts.length === 1)
+    await until('the socket is welcome', () => raw.texts.length === 1)
     raw.socket.cork()
     for (let n = 0; n < 60; n += 1)
       raw.send(JSON.stringify({ t: 'record', id: `${n}`, c, turn: turn(`${n}`) }))
     raw.socket.uncork()
-    await until('it is closed', () => raw.closeCode !== undefined)
+    await until('the socket is closed', () => raw.closeCode !== undefined)
     expect(raw.closeCode).toBe(4103)
     expect(JSON.parse(raw.texts.at(-1) ?? '')).toMatchObject({ t: 'bye', code: 4103 })
     raw.socket.destroy()
     await server.stop(2000)
   })
 
-  test('that is silent is pinged, told of heads, and closed with 4104', async () => {
+  test('a silent client is pinged with the heads, then closed with 4104', async () => {
     await using app = await testApp({ overrides: { live: { pingSeconds: 1 } } })
     const server = app.listen(anyPort)
     const c = await create(app)
@@ -101,35 +103,37 @@ describe('a client', () => {
     await record(app, c, 'news')
     await answering.until('ping', ({ heads }) => heads[c] === 2)
     await until('the silent one is closed', () => silent.closeCode === 4104)
-    // Its runtime answers WebSocket's own pings, as wscat's does.
+    // The runtime of the other client answers WebSocket pings, as wscat's does.
     expect(answering.closed).toBeUndefined()
     answering.close()
     silent.socket.destroy()
     await server.stop(2000)
   }, 15_000)
 
-  test('that sends what is too large is refused, and beyond all measure closed with 1009', async () => {
+  test('a frame that is too large is refused, and one of four times the maximum closes with 1009', async () => {
     await using app = await testApp()
     const server = app.listen(anyPort)
     const raw = await RawSocket.open(server.url, '/v1/live')
     raw.send(`{"t":"auth","token":"${'x'.repeat(200_000)}"}`)
-    await until('it is refused', () => raw.texts.some((text) => text.includes('frame-too-large')))
+    await until('the frame is refused', () =>
+      raw.texts.some((text) => text.includes('frame-too-large')),
+    )
     raw.send('x'.repeat(600_000))
-    await until('it is closed', () => raw.closeCode === 1009)
+    await until('the socket is closed', () => raw.closeCode === 1009)
     raw.socket.destroy()
     await server.stop(2000)
   })
 })
 
-describe('a stop', () => {
-  test('answers what is in hand, then says goodbye to every socket', async () => {
+describe('the stop of a node', () => {
+  test('a stopping node answers pending writes, then closes every socket with a bye', async () => {
     await using app = await testApp()
     const server = app.listen(anyPort)
     const c = await create(app)
     const clients = Array.from({ length: 120 }, () => new LiveClient(server, `?conversation=${c}`))
     for (const client of clients) await client.until('live')
     const [first] = clients
-    if (first === undefined) throw new Error('nobody is there')
+    if (first === undefined) throw new Error('no client is connected')
     for (let n = 0; n < 30; n += 1)
       first.send({ t: 'record', id: `${n}`, key: `${n}`, c, turn: turn(`${n}`) })
     await first.until('recorded')
@@ -142,7 +146,7 @@ describe('a stop', () => {
     await server.stop(10_000)
     expect(performance.now() - stopped).toBeLessThan(9000)
     for (const client of clients) {
-      await until('it is closed', () => client.closed !== undefined)
+      await until('the socket is closed', () => client.closed !== undefined)
       expect(client.closed).toEqual({ code: 4200, reason: 'draining' })
       expect(client.frames.at(-1)).toMatchObject({ t: 'bye', code: 4200, retryMs: [0, 8000] })
     }

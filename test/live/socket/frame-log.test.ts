@@ -1,4 +1,4 @@
-/** Which frames become a line of the log, and which work behind the sockets, on a real Postgres. */
+/** The log lines of failed and slow frames, and of failed background work, on a real Postgres. */
 import { describe, expect, test } from 'bun:test'
 import { LiveClient } from '../../support/live/live.ts'
 import { onEveryMessage } from '../../support/meddling.ts'
@@ -11,8 +11,8 @@ const linesOf = ({ log }: { log: readonly string[] }): Readonly<Record<string, u
 
 const turn = { assistant: { responses: ['Said by somebody'] } }
 
-describe('a frame that the service does not serve', () => {
-  test('is a line under the request id of its problem', async () => {
+describe('a refused frame', () => {
+  test('a frame that the service fails to serve is logged with the request id of its problem', async () => {
     await using database = await freshPostgres()
     await using app = await testApp({ database })
     const server = app.listen({ host: '127.0.0.1', port: 0 })
@@ -40,7 +40,7 @@ describe('a frame that the service does not serve', () => {
     await server.stop(1000)
   }, 20_000)
 
-  test('is no line where its sender is at fault', async () => {
+  test('a frame that is refused for an error of its sender is not logged', async () => {
     await using app = await testApp()
     const server = app.listen({ host: '127.0.0.1', port: 0 })
     const client = new LiveClient(server)
@@ -53,7 +53,7 @@ describe('a frame that the service does not serve', () => {
   }, 20_000)
 })
 
-test('a slow frame is a line with its time', async () => {
+test('a slow frame is logged with its time', async () => {
   await using database = await freshPostgres()
   await using app = await testApp({ database, overrides: { server: { slowRequestMs: 200 } } })
   const server = app.listen({ host: '127.0.0.1', port: 0 })
@@ -63,7 +63,9 @@ test('a slow frame is a line with its time', async () => {
   await client.until('welcome')
   client.send({ t: 'record', id: '1', c, key: 'k', turn })
   await client.until('recorded')
-  await until('it is a line', () => linesOf(app).some(({ event }) => event === 'request-slow'))
+  await until('the slow frame is logged', () =>
+    linesOf(app).some(({ event }) => event === 'request-slow'),
+  )
   const slow = linesOf(app).find(({ route }) => route === '/v1/live record')
   expect(slow).toMatchObject({ level: 'warn', event: 'request-slow', conversationId: c })
   expect(Number(slow?.['ms'])).toBeGreaterThan(200)
@@ -71,20 +73,24 @@ test('a slow frame is a line with its time', async () => {
   await server.stop(1000)
 }, 20_000)
 
-describe('work that no caller waits for', () => {
-  test('is a line where it fails, once for many failures', async () => {
+describe('background work', () => {
+  test('each kind of failing background work is logged, once for many failures', async () => {
     await using database = await freshPostgres()
     await using app = await testApp({ database, overrides: { live: { silentPollMs: 50 } } })
     const server = app.listen({ host: '127.0.0.1', port: 0 })
     const c = String((await app.ask('POST', '/v1/conversations', {})).body.id)
     const client = new LiveClient(server, `?conversation=${c}`)
     await client.until('live')
-    // Its polls, its lapses and its erasures all find nothing to ask any more.
+    // Without its schema, the poll, the lapses and the erasures all fail.
     await database.query({ text: 'ALTER SCHEMA public RENAME TO elsewhere', params: [] })
     const failed = () =>
       linesOf(app).flatMap(({ event, work }) => (event === 'work-failed' ? [String(work)] : []))
     const works = ['cache-erasures', 'lapses', 'live-poll']
-    await until('all are lines', () => works.every((work) => failed().includes(work)), 20_000)
+    await until(
+      'all failures are logged',
+      () => works.every((work) => failed().includes(work)),
+      20_000,
+    )
     expect(failed().toSorted()).toEqual(works)
     expect(linesOf(app).find(({ work }) => work === 'lapses')).toMatchObject({
       level: 'warn',

@@ -1,6 +1,6 @@
-/** What a socket may send, on frames that come at once and a clock that is the real one. */
+/** The inbox and the budget of a socket, with bursts of frames and the real clock. */
 import { describe, expect, test } from 'bun:test'
-import { dearTimes, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
+import { costlyFactor, FrameBudget, weightOf } from '../../../src/live/socket/frame-budget.ts'
 import { Inbox } from '../../../src/live/socket/inbox.ts'
 import { LoopShare } from '../../../src/mechanics/loop-share.ts'
 import { until } from '../../support/servers/processes.ts'
@@ -36,12 +36,12 @@ function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: 
   return { inbox, taken, reading, send, floods: () => floods, failures }
 }
 
-describe('the budget of a socket', () => {
-  test('counts a frame once, and once more for each KiB', () => {
+describe('FrameBudget', () => {
+  test('a frame counts once, and once more for each KiB', () => {
     expect([0, 1, 1023, 1024, 135_168].map(weightOf)).toEqual([1, 1, 1, 2, 133])
   })
 
-  test('has a second of frames at once, earns as many in each second, and keeps no more', () => {
+  test('a budget holds one second of frames, and earns one second of frames in a second', () => {
     const budget = new FrameBudget(100, 0)
     for (let n = 0; n < 100; n += 1) budget.spend(1, 0)
     expect(budget.isInDebt).toBe(false)
@@ -53,30 +53,30 @@ describe('the budget of a socket', () => {
     expect(budget.isInDebt).toBe(false)
   })
 
-  test('calls it a flood from two seconds of debt on, and no frame alone', () => {
+  test('two seconds of debt are a flood, and one frame alone never is', () => {
     const budget = new FrameBudget(100, 0)
-    // The largest frame that there can be, refused.
-    expect([budget.spend(16_384, 0), budget.spend(16_384 * dearTimes, 0)]).toEqual([true, true])
+    // The second frame is the largest possible one, and refused.
+    expect([budget.spend(16_384, 0), budget.spend(16_384 * costlyFactor, 0)]).toEqual([true, true])
     for (let n = 0; n < 101; n += 1) expect(budget.spend(1, 0)).toBe(true)
     expect(budget.spend(1, 0)).toBe(false)
   })
 })
 
-describe('frames that come faster than they may', () => {
-  test('are handled in their order, later, and the socket is not read until then', async () => {
+describe('frames that arrive faster than the budget', () => {
+  test('frames above the budget are handled later, in order, while the socket is not read', async () => {
     const { taken, reading, send, floods } = inboxOf(200)
     send(550)
     const atOnce = taken.length
     expect(atOnce).toBeGreaterThanOrEqual(200)
     expect(atOnce).toBeLessThan(550)
     expect(reading).toEqual(['paused'])
-    await until('all are handled', () => taken.length === 550)
-    await until('it is read again', () => reading.length === 2)
+    await until('all frames are handled', () => taken.length === 550)
+    await until('the socket is read again', () => reading.length === 2)
     expect(taken).toEqual(Array.from({ length: 550 }, (_, n) => `${n}`))
     expect([reading, floods()]).toEqual([['paused', 'resumed'], 0])
   })
 
-  test('close the socket once where the debt is too large, and no more is handled', async () => {
+  test('a flood is reported once, and no later frame is handled', async () => {
     const { taken, send, floods } = inboxOf(100)
     send(1000)
     expect(floods()).toBe(1)
@@ -85,16 +85,16 @@ describe('frames that come faster than they may', () => {
     expect(taken.length).toBe(handled)
   })
 
-  test('pause the socket where they are pings, which wait nowhere', async () => {
+  test('pings above the budget pause the socket at once', async () => {
     const { inbox, reading, floods } = inboxOf(100)
     for (let n = 0; n < 250; n += 1) inbox.control(performance.now())
     expect([reading, inbox.isPaused, floods()]).toEqual([['paused'], true, 0])
-    await until('it is read again', () => reading.length === 2)
+    await until('the socket is read again', () => reading.length === 2)
     for (let n = 0; n < 1000; n += 1) inbox.control(performance.now())
     expect(floods()).toBe(1)
   })
 
-  test('wait for the next round of the event loop where they take long, within the budget', async () => {
+  test('slow frames within the budget wait for the next rounds of the event loop', async () => {
     const { taken, reading, send } = inboxOf(10_000, { sliceMs: 2, busyMs: 0.5 })
     send(100)
     expect(taken.length).toBeLessThan(20)
@@ -104,11 +104,11 @@ describe('frames that come faster than they may', () => {
       rounds += 1
     }
     expect(rounds).toBeGreaterThan(3)
-    await until('it is read again', () => reading.length === 2)
+    await until('the socket is read again', () => reading.length === 2)
     expect(taken).toEqual(Array.from({ length: 100 }, (_, n) => `${n}`))
   })
 
-  test('are forgotten with their socket', async () => {
+  test('waiting frames are dropped when their socket closes', async () => {
     const { inbox, taken, send } = inboxOf(100)
     send(200)
     inbox.close()

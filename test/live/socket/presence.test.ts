@@ -1,4 +1,4 @@
-/** What a node carries on of the voice sessions its sockets speak in. */
+/** The leases of voice sessions that a node renews while its sockets are open. */
 import { expect, test } from 'bun:test'
 import type { SessionName } from '../../../src/conversation/speech/voice-session-store.ts'
 import { Presence } from '../../../src/live/socket/presence.ts'
@@ -9,14 +9,14 @@ function watched() {
   const calls: string[] = []
   let isSlow = false
   let release = () => {}
-  const told = (what: string) => async (names: readonly SessionName[]) => {
+  const logged = (what: string) => async (names: readonly SessionName[]) => {
     for (const { id } of names) calls.push(`${what} ${id}`)
-    if (what !== 'carry' || !isSlow) return
+    if (what !== 'renew' || !isSlow) return
     const { promise, resolve } = Promise.withResolvers<void>()
     release = resolve
     await promise
   }
-  const presence = new Presence(1, { carryOn: told('carry'), leave: told('leave') })
+  const presence = new Presence(1, { renew: logged('renew'), leave: logged('leave') })
   return {
     presence,
     calls,
@@ -28,15 +28,15 @@ function watched() {
   }
 }
 
-test('a session is left with its last socket, and not before', async () => {
+test('a session is left when its last socket closes, and not before', async () => {
   const { presence, calls, settled } = watched()
   const [first, second] = [{}, {}]
-  presence.speaks(first, name('s'))
-  presence.speaks(second, name('s'))
-  presence.gone(first)
+  presence.joined(first, name('s'))
+  presence.joined(second, name('s'))
+  presence.socketClosed(first)
   await settled()
   expect(calls).toEqual([])
-  presence.gone(second)
+  presence.socketClosed(second)
   await settled()
   expect(calls).toEqual(['leave s'])
   presence.tick(performance.now() + 1000)
@@ -44,11 +44,11 @@ test('a session is left with its last socket, and not before', async () => {
   expect(calls).toEqual(['leave s'])
 })
 
-test('a socket that went while its session was being started does not hold it', async () => {
+test('a socket that closed while its session was being started does not keep it open', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
-  presence.gone(socket)
-  presence.speaks(socket, name('s'))
+  presence.socketClosed(socket)
+  presence.joined(socket, name('s'))
   await settled()
   expect(calls).toEqual(['leave s'])
   presence.tick(performance.now() + 1000)
@@ -56,28 +56,28 @@ test('a socket that went while its session was being started does not hold it', 
   expect(calls).toEqual(['leave s'])
 })
 
-test('a session is left after what still carries it on', async () => {
+test('a session is left after a renewal that is still running', async () => {
   const { presence, calls, slow, release, settled } = watched()
   const socket = {}
   slow()
-  presence.speaks(socket, name('s'))
+  presence.joined(socket, name('s'))
   presence.tick(performance.now() + 1000)
   await settled()
-  presence.gone(socket)
+  presence.socketClosed(socket)
   await settled()
-  expect(calls).toEqual(['carry s'])
+  expect(calls).toEqual(['renew s'])
   release()
   await settled()
-  expect(calls).toEqual(['carry s', 'leave s'])
+  expect(calls).toEqual(['renew s', 'leave s'])
 })
 
-test('a session that has ended is neither carried on nor left', async () => {
+test('an ended session is neither renewed nor left', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
-  presence.speaks(socket, name('s'))
-  presence.ended(name('s'))
+  presence.joined(socket, name('s'))
+  presence.sessionEnded(name('s'))
   presence.tick(performance.now() + 1000)
-  presence.gone(socket)
+  presence.socketClosed(socket)
   await settled()
   expect(calls).toEqual([])
 })

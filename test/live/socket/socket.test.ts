@@ -1,4 +1,4 @@
-/** The live socket, frame by frame, on a real app over a real socket. */
+/** The frames of the live socket, on a real app over a real socket. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { encodeCursor, newId } from '../../../src/conversation/wire/ids.ts'
 import type { Listening } from '../../../src/http/listen.ts'
@@ -27,7 +27,7 @@ const record = (c: string, text: string) =>
 const turn = (text: string) => ({ user: { text }, assistant: { responses: [`${text}!`] } })
 
 describe('a subscription', () => {
-  test('begins now, and is told of every kind of change', async () => {
+  test('a subscription without cursor begins now, and gets every kind of change', async () => {
     const c = await create()
     await record(c, 'before')
     const client = new LiveClient(server)
@@ -51,7 +51,7 @@ describe('a subscription', () => {
     client.close()
   })
 
-  test('resumes at a cursor, and on the address alone', async () => {
+  test('a subscription resumes at the cursor in the address', async () => {
     const c = await create()
     const first = new LiveClient(server, `?conversation=${c}`)
     await first.until('live')
@@ -69,7 +69,7 @@ describe('a subscription', () => {
     second.close()
   })
 
-  test('begins with a tail, as a snapshot that changes follow', async () => {
+  test('a subscription with a tail begins with a snapshot, and changes follow', async () => {
     const c = await create()
     for (const text of ['one', 'two', 'three']) await record(c, text)
     const client = new LiveClient(server, `?conversation=${c}&tail=3`)
@@ -79,13 +79,13 @@ describe('a subscription', () => {
     await client.until('live')
     await record(c, 'four')
     await client.reaches(c, 5)
-    // Again is a new beginning.
+    // A second `sub` begins the subscription again.
     client.send({ t: 'sub', c, tail: 0 })
     await client.until('change', (frame) => frame.snapshot === true && frame.messages.length === 0)
     client.close()
   })
 
-  test('ends when asked to, and when its conversation is erased', async () => {
+  test('a subscription ends with unsub, and with the erasure of its conversation', async () => {
     const [c, d] = [await create(), await create()]
     const client = new LiveClient(server, `?conversation=${c}`)
     await client.until('live')
@@ -93,7 +93,7 @@ describe('a subscription', () => {
     await client.until('live', (frame) => frame.c === d)
     client.send({ t: 'unsub', id: 'u', c: d })
     expect(await client.until('unsubscribed')).toMatchObject({ id: 'u', c: d })
-    await record(d, 'unheard')
+    await record(d, 'not delivered')
     await app.ask('DELETE', `/v1/conversations/${c}`)
     await client.until('reset', (frame) => frame.reason === 'conversation-erased')
     expect(client.copy(c).conversation?.erasedAt).toBeString()
@@ -103,13 +103,13 @@ describe('a subscription', () => {
     client.close()
   })
 
-  test('is refused by name, and leaves the socket open', async () => {
+  test('an impossible subscription is refused with its code, and the socket stays open', async () => {
     const [c, d] = [await create(), await create()]
-    const nobody = newId()
+    const missingId = newId()
     const client = new LiveClient(server)
     await client.opened
     const cases = [
-      [{ c: nobody }, 'conversation-not-found'],
+      [{ c: missingId }, 'conversation-not-found'],
       [{ c, cursor: encodeCursor(d, 1) }, 'cursor-invalid'],
       [{ c, cursor: 'mangled' }, 'cursor-invalid'],
       [{ c, cursor: encodeCursor(c, 1), tail: 1 }, 'field-invalid'],
@@ -132,7 +132,7 @@ describe('a subscription', () => {
 })
 
 describe('recording', () => {
-  test('answers after the commit, in order, once for each key', async () => {
+  test('the writes of a socket are answered in order, and a key is recorded once', async () => {
     const c = await create()
     const client = new LiveClient(server, `?conversation=${c}`)
     await client.until('live')
@@ -150,9 +150,9 @@ describe('recording', () => {
       Array.from({ length: 20 }, (_, n) => `turn ${n}`),
     )
     expect(messages.at(-2)?.ttsAudioUrls).toEqual(['https://a.example/last'])
-    const told = client.of('recorded')
-    expect(told.find(({ id }) => id === 'again')).toMatchObject({ version: 5, replayed: true })
-    expect(told.find(({ id }) => id === 'none')).toMatchObject({
+    const answers = client.of('recorded')
+    expect(answers.find(({ id }) => id === 'again')).toMatchObject({ version: 5, replayed: true })
+    expect(answers.find(({ id }) => id === 'none')).toMatchObject({
       version: 22,
       humanMessageId: null,
       assistantMessageId: null,
@@ -161,7 +161,7 @@ describe('recording', () => {
     client.close()
   })
 
-  test('names what is wrong with a turn by its place in the frame', async () => {
+  test('a refused turn has a problem with the pointers of its errors in the frame', async () => {
     const c = await create()
     const client = new LiveClient(server)
     await client.opened
@@ -185,7 +185,7 @@ describe('recording', () => {
     client.close()
   })
 
-  test('has the bounds and the codes of REST, though its frame has room for more', async () => {
+  test('a turn in a frame has the limits and the problem codes of REST', async () => {
     const c = await create()
     const client = new LiveClient(server)
     const { limits } = await client.until('welcome')
@@ -197,8 +197,8 @@ describe('recording', () => {
     const turnBytes = 131_072
     expect(JSON.stringify(sized(turnBytes))).toHaveLength(turnBytes)
     expect(limits.frameBytes).toBeGreaterThan(turnBytes)
-    const [most, key] = [sized(turnBytes), 'k'.repeat(255)]
-    client.send({ t: 'record', id: 'i'.repeat(128), key, c, turn: most })
+    const [largest, key] = [sized(turnBytes), 'k'.repeat(255)]
+    client.send({ t: 'record', id: 'i'.repeat(128), key, c, turn: largest })
     await client.until('recorded')
     client.send({ t: 'record', id: 'more', c, turn: sized(turnBytes + 1) })
     expect(await client.until('problem')).toMatchObject({ id: 'more', c, code: 'body-too-large' })
@@ -212,14 +212,14 @@ describe('recording', () => {
 })
 
 describe('interim texts', () => {
-  test('reach those who follow, the latest to those who come, none after the message', async () => {
+  test('interim texts reach followers, the latest a new follower, and none after the message', async () => {
     const c = await create()
     const [speaker, reader] = [new LiveClient(server), new LiveClient(server, `?conversation=${c}`)]
     await Promise.all([speaker.opened, reader.until('live')])
     for (let n = 0; n <= 500; n += 1)
       speaker.send({ t: 'partial', c, role: 'human', text: `text ${n}` })
     await reader.until('partial', ({ text }) => text === 'text 500')
-    // 25 a second, and they all came within much less than two.
+    // The service sends 25 a second, and all texts were sent within much less than two seconds.
     expect(reader.of('partial').length).toBeLessThan(50)
     const late = new LiveClient(server, `?conversation=${c}`)
     await late.until('partial', ({ text }) => text === 'text 500')
@@ -231,13 +231,13 @@ describe('interim texts', () => {
     later.send({ t: 'unsub', c })
     await later.until('unsubscribed')
     expect(later.of('partial')).toEqual([])
-    speaker.send({ t: 'partial', c: newId(), role: 'ai', text: 'to nobody' })
+    speaker.send({ t: 'partial', c: newId(), role: 'ai', text: 'for a missing conversation' })
     expect(await speaker.until('problem')).toMatchObject({ code: 'conversation-not-found' })
     for (const client of [speaker, reader, late, later]) client.close()
   })
 })
 
-describe('a handshake', () => {
+describe('a handshake of /v1/live', () => {
   const upgrade = {
     connection: 'upgrade',
     upgrade: 'WebSocket',
@@ -247,7 +247,7 @@ describe('a handshake', () => {
   const ask = (path: string, headers: Record<string, string> = {}) =>
     fetch(`${server.url}${path}`, { headers })
 
-  test('is refused with a problem where it cannot be a socket', async () => {
+  test('a handshake that cannot become a socket is refused with a problem', async () => {
     const c = await create()
     const cases: [string, Record<string, string>, number, string][] = [
       ['/v1/live', {}, 426, 'upgrade-required'],
@@ -266,7 +266,7 @@ describe('a handshake', () => {
     }
   })
 
-  test('takes the subprotocol where it is offered, and pages of its own host', async () => {
+  test('a handshake is accepted with or without the subprotocol, and from a page on localhost', async () => {
     const offered = new LiveClient(server, '', { protocols: ['turnlog.v1', 'bearer.x'] })
     await offered.until('welcome')
     expect(offered.socket.protocol).toBe('turnlog.v1')
@@ -276,7 +276,7 @@ describe('a handshake', () => {
     expect(plain.socket.protocol).toBe('')
     plain.close()
     const page = await RawSocket.open(server.url, '/v1/live', { origin: 'http://localhost:5173' })
-    await until('it is welcome', () => page.texts.length === 1)
+    await until('the page is welcome', () => page.texts.length === 1)
     page.socket.destroy()
   })
 })

@@ -1,4 +1,4 @@
-/** A stop that cannot wait for everything. */
+/** The stop of a node while a write does not end. */
 import { expect, test } from 'bun:test'
 import postgres from 'postgres'
 import { LiveClient } from '../../support/live/live.ts'
@@ -6,7 +6,7 @@ import { testApp } from '../../support/servers/app.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { until } from '../../support/servers/processes.ts'
 
-test('a stop says goodbye also to who waits for a write that does not end', async () => {
+test('a stopping node closes a socket with a bye although its write does not end', async () => {
   const url = await testDatabaseUrl()
   await using app = await testApp({ overrides: { database: { url } } })
   const server = app.listen({ host: '127.0.0.1', port: 0 })
@@ -24,7 +24,7 @@ test('a stop says goodbye also to who waits for a write that does not end', asyn
     await client.until('recorded', ({ id }) => id === '2')
     app.drain()
     await server.stop(300)
-    await until('it is closed', () => client.closed !== undefined)
+    await until('the socket is closed', () => client.closed !== undefined)
     expect(client.closed).toEqual({ code: 4200, reason: 'draining' })
     expect(client.frames.at(-1)).toMatchObject({ t: 'bye', code: 4200, retryMs: [0, 8000] })
   })

@@ -1,4 +1,7 @@
-/** Readers that stop reading for long: what they cost the service's process, and that they miss nothing. */
+/**
+ * Readers that stop reading for a long time: the memory that they cost, and that they miss no
+ * change.
+ */
 import { expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
@@ -11,9 +14,9 @@ import { until } from '../../support/servers/processes.ts'
 const isLong = process.env['LIVE'] === 'long'
 const readers = isLong ? 20 : 8
 const turns = isLong ? 150 : 60
-/** The time that is asked for; in short, no longer than the turns take. */
+/** The minimum milliseconds without reading. 0 is as long as the turns take. */
 const stoppedMs = isLong ? 30_000 : 0
-/** As a frame it is about twice as long, for `content` says what `parts` say. */
+/** A frame has the text twice, because `content` repeats `parts`. */
 const text = 'x'.repeat(100_000)
 const backlogBytes = turns * text.length * 2
 
@@ -21,7 +24,7 @@ const megabytes = (bytes: number) => Math.round(bytes / 1e6)
 const rssOf = (pid: number) =>
   Number(spawnSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' }).stdout) * 1024
 
-test('readers that stop cost a bound each and not their backlog, and have every change once after', async () => {
+test('paused readers cost less memory than their backlog, and get every change once afterwards', async () => {
   await using node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
   const [c = ''] = await createConversations(node.url, 1)
   const record = async (n: number) => {
@@ -33,7 +36,7 @@ test('readers that stop cost a bound each and not their backlog, and have every 
     expect(response.status).toBe(201)
     await response.body?.cancel()
   }
-  // What turns of this size cost by themselves is none of the readers' cost.
+  // Turns of this size cost memory by themselves, so 20 of them come before the measurement.
   const one = new LiveClient(node, `?conversation=${c}`)
   await one.until('live')
   for (let n = 0; n < 20; n += 1) await record(n)
@@ -43,25 +46,25 @@ test('readers that stop cost a bound each and not their backlog, and have every 
     Array.from({ length: readers }, () => RawSocket.open(node.url, path)),
   )
   for (const { texts, socket } of stopped) {
-    await until('it is live', () => texts.some((frame) => frame.startsWith('{"t":"live"')))
+    await until('the reader is live', () => texts.some((frame) => frame.startsWith('{"t":"live"')))
     socket.pause()
   }
   const before = rssOf(node.pid)
   const began = performance.now()
-  let most = before
+  let maxRss = before
   const head = 21 + turns
   for (let n = 0; n < turns; n += 1) {
     await record(n)
-    most = Math.max(most, rssOf(node.pid))
+    maxRss = Math.max(maxRss, rssOf(node.pid))
     const due = began + (stoppedMs * (n + 1)) / turns
     await until('the next is due', () => performance.now() >= due, stoppedMs)
   }
   await one.reaches(c, head)
-  most = Math.max(most, rssOf(node.pid))
+  maxRss = Math.max(maxRss, rssOf(node.pid))
   const stoppedFor = performance.now() - began
   expect(stopped.map(({ closed }) => closed)).not.toContain(true)
-  // Queued, it would be the backlog of each.
-  expect(most - before).toBeLessThan((readers * backlogBytes) / 4)
+  // A queue for each reader would be as large as the backlog.
+  expect(maxRss - before).toBeLessThan((readers * backlogBytes) / 4)
 
   const resumed = performance.now()
   const lasts = stopped.map(() => 21)
@@ -78,11 +81,11 @@ test('readers that stop cost a bound each and not their backlog, and have every 
       }
     return lasts.every((last) => last === head)
   }
-  await until('all have caught up', caughtUp, 60_000)
+  await until('all readers have caught up', caughtUp, 60_000)
   expect(stopped.map(({ closed }) => closed)).not.toContain(true)
   if (isLong)
     process.stdout.write(
-      `${readers} readers stopped for ${Math.round(stoppedFor / 1000)} s, ${megabytes(backlogBytes)} MB each behind: the service grew by ${megabytes(most - before)} MB; all caught up in ${Math.round(performance.now() - resumed)} ms\n`,
+      `${readers} readers paused for ${Math.round(stoppedFor / 1000)} s, ${megabytes(backlogBytes)} MB each behind: the service grew by ${megabytes(maxRss - before)} MB; all caught up in ${Math.round(performance.now() - resumed)} ms\n`,
     )
   for (const { socket } of stopped) socket.destroy()
   one.close()

@@ -1,4 +1,6 @@
-/** A run of live delivery under faults: who takes part, what happens to them, and what came of it. */
+/**
+ * A campaign: live delivery to subscribers, with producers and faults, and a check of its history.
+ */
 import { encodeCursor } from '../../../src/conversation/wire/ids.ts'
 import { createConversations } from '../servers/node.ts'
 import { startPostgres, testDatabaseUrl } from '../servers/postgres.ts'
@@ -13,12 +15,16 @@ import { type Follows, Subscriber } from './subscriber.ts'
 export type CampaignOptions = {
   readonly seed: number
   readonly faultsMs: number
-  /** So many faults at a time, and how long they last, by the usual. */
+  /** How many faults run at a time. */
   readonly lanes: number
+  /** A factor of how long each fault lasts. */
   readonly pace: number
-  /** With a Postgres of its own, which fails as well. */
+  /** Whether the run has a Postgres of its own, which fails, too. */
   readonly postgres: boolean
-  /** Without it the nodes learn of each other's commits from Postgres alone. */
+  /**
+   * Whether the nodes share a Redis. Otherwise they find each other's commits by the poll of
+   * Postgres.
+   */
   readonly redis: boolean
   readonly args?: readonly string[]
 }
@@ -26,10 +32,10 @@ export type CampaignOptions = {
 export type CampaignReport = {
   readonly violations: readonly Violation[]
   readonly text: string
-  /** Of each kind, how often it was done. */
+  /** How often each kind of fault happened. */
   readonly faults: ReadonlyMap<string, number>
   readonly acknowledged: number
-  /** Of subscribers and producers. */
+  /** The number of reconnects of subscribers and producers. */
   readonly reconnects: number
 }
 
@@ -38,12 +44,13 @@ const producersMax = 8
 const subscribersMax = 20
 const conversationsMax = 50
 const ownMax = 2
-/** So long after the healing everyone must stand at the head. */
+/** Milliseconds after the last fault within which every subscriber must reach the head. */
 export const headWithinMs = 10_000
 
 export async function campaign(options: CampaignOptions): Promise<CampaignReport> {
   const { seed, faultsMs, lanes, pace } = options
-  // A client that hears nothing for so long looks for another node: a ping comes every second.
+  // A ping arrives every second. After this many milliseconds of silence a client tries another
+  // node.
   const silenceMs = 1000 + 1500 * pace
   const random = seeded(seed)
   await using stack = new AsyncDisposableStack()
@@ -58,7 +65,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
     '--server.shutdownGraceSeconds=1',
     ...(options.args ?? []),
   ]
-  // The first one makes the tables.
+  // The first node creates the tables.
   const first = stack.use(await Served.start(databaseUrl, redis?.url, args))
   const [conversations, ...others] = await Promise.all([
     createConversations(first.url, conversationsMax),
@@ -92,7 +99,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
       follows: followsOf(n, conversations, own),
       random: own,
       silenceMs,
-      // Three never leave of their own will.
+      // The first three never hang up by themselves.
       ...(n < 3 ? {} : { restlessMs: 1000 + 400 * n }),
       slow: n % 5 === 4,
     })
@@ -143,7 +150,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
   return { violations, text, faults, acknowledged, reconnects: reconnects + returns }
 }
 
-/** Subscriptions that went on from a cursor. */
+/** The number of subscriptions that resumed at a cursor. */
 function resumesOf({ subscribers }: History): number {
   return subscribers
     .flatMap(({ events }) => events)
@@ -152,7 +159,9 @@ function resumesOf({ subscribers }: History): number {
     ).length
 }
 
-/** Some from the beginning, some with a tail, some from now on. */
+/**
+ * The subscriptions of one subscriber: some from the beginning, some with a tail, some from now on.
+ */
 function followsOf(n: number, conversations: readonly string[], random: () => number): Follows[] {
   return conversations
     .filter((_, index) => index % subscribersMax === n || random() < 0.15)
@@ -169,7 +178,9 @@ async function endSessionsOf(databaseUrl: string): Promise<void> {
     WHERE datname = current_database() AND pid <> pg_backend_pid()`
 }
 
-/** Waits until all that was sent is answered, or the time is over: what is not arrives never. */
+/**
+ * Waits until every write is answered, at most `withinMs`. Returns the producers that still wait.
+ */
 export async function answered(
   producers: readonly Producer[],
   withinMs: number,
@@ -183,8 +194,8 @@ export async function answered(
 }
 
 /**
- * Waits until everyone stands at the head of all that they follow, or the time is over. A call that
- * its caller has given up may still move the head: it is looked at again once all are there.
+ * Waits until every subscriber is at the head of all its conversations, at most `withinMs`. A call
+ * that its caller has given up may still move the head, so the head is read again at the end.
  */
 export async function arrive(
   subscribers: readonly Subscriber[],
@@ -193,11 +204,11 @@ export async function arrive(
   withinMs = headWithinMs,
 ): Promise<{ arrivals: Arrival[]; truth: Truth }> {
   let truth = await readTruth(databaseUrl)
-  /** How far it is beyond the head; negative where it is behind. */
-  const beyond = ({ one, c }: { one: Subscriber; c: string }) => {
-    const known = truth.get(c)
-    if (known?.erased === true) return one.ended.has(c) ? 0 : -1
-    return (one.lasts.get(c) ?? -1) - (known?.version ?? 0)
+  /** By how many versions the subscriber is above the head. Negative if it is behind. */
+  const aheadBy = ({ one, c }: { one: Subscriber; c: string }) => {
+    const stored = truth.get(c)
+    if (stored?.erased === true) return one.ended.has(c) ? 0 : -1
+    return (one.lasts.get(c) ?? -1) - (stored?.version ?? 0)
   }
   const all = subscribers.flatMap((one) => one.follows.map(({ c }) => ({ one, c, ms: 0 })))
   for (;;) {
@@ -206,7 +217,7 @@ export async function arrive(
     for (;;) {
       ms = performance.now() - healedAt
       for (const each of waiting) {
-        if (beyond(each) < 0) continue
+        if (aheadBy(each) < 0) continue
         waiting.delete(each)
         each.ms ||= ms
       }
@@ -214,11 +225,11 @@ export async function arrive(
       await Bun.sleep(5)
     }
     truth = await readTruth(databaseUrl)
-    if (ms > withinMs || all.every((each) => beyond(each) === 0)) {
+    if (ms > withinMs || all.every((each) => aheadBy(each) === 0)) {
       const arrivals = all.map((each) => ({
         name: each.one.history.name,
         c: each.c,
-        ms: beyond(each) < 0 ? undefined : each.ms,
+        ms: aheadBy(each) < 0 ? undefined : each.ms,
       }))
       return { arrivals, truth }
     }

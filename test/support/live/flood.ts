@@ -1,11 +1,12 @@
 /**
  * A hostile client of the live socket, in a process of its own: `bun test/support/live/flood.ts
- * <http URL on loopback> <kind> <milliseconds> [conversation]`. It writes one kind of frame as fast as
- * the service takes them, then prints what became of its socket as a line of JSON.
+ * <http URL on loopback> <kind> <milliseconds> [conversation]`. It writes one kind of frame as fast
+ * as the service takes them, then prints the end of its socket as a line of JSON.
  */
 import { once } from 'node:events'
 import { RawSocket } from './raw-socket.ts'
 
+/** The result of one flood. */
 export type FloodReport = {
   /** Frames written to the kernel. */
   readonly sent: number
@@ -13,7 +14,7 @@ export type FloodReport = {
   readonly closeCode: number | null
   /** The code of the `bye` frame. */
   readonly byeCode: number | null
-  /** How long the socket lasted, milliseconds. */
+  /** Milliseconds for which the socket was open. */
   readonly lastedMs: number
 }
 
@@ -21,7 +22,7 @@ const [text, binary, ping, pong] = [1, 2, 9, 10]
 
 const frames: Readonly<Record<string, (c: string) => [payload: string, opcode: number]>> = {
   ping: () => ['', ping],
-  // Who does not read makes the service keep the pongs.
+  // A client that does not read makes the service buffer the pongs.
   'deaf-ping': () => ['x'.repeat(125), ping],
   pong: () => ['', pong],
   'pong-frame': () => ['{"t":"pong"}', text],
@@ -41,11 +42,11 @@ const frames: Readonly<Record<string, (c: string) => [payload: string, opcode: n
 
 export const floodKinds = Object.keys(frames)
 
-/** No flood lasts longer, milliseconds. */
+/** The maximum duration of a flood, in milliseconds. */
 const longestMs = 10_000
 const blockBytes = 65_536
 
-/** Resolves when more can be written, when the socket is gone, or when the time is over. */
+/** Resolves when more can be written, when the socket has closed, or at the time `until`. */
 async function drained({ socket }: RawSocket, until: number): Promise<void> {
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(), Math.max(0, until - performance.now()))
@@ -60,9 +61,10 @@ async function drained({ socket }: RawSocket, until: number): Promise<void> {
 async function flood(url: string, kind: string, ms: number, c: string): Promise<FloodReport> {
   const { hostname } = new URL(url)
   if (!/^(127\.|localhost$|\[::1\]$)/.test(hostname))
-    throw new Error('only this machine is flooded')
+    throw new Error('a flood may only go to this machine')
   const make = frames[kind]
-  if (make === undefined) throw new Error(`there are floods of ${floodKinds.join(', ')}`)
+  if (make === undefined)
+    throw new Error(`unknown kind of flood; the kinds are ${floodKinds.join(', ')}`)
   const one = RawSocket.frame(...make(c))
   const count = Math.max(1, Math.floor(blockBytes / one.byteLength))
   const block = Buffer.concat(Array.from({ length: count }, () => one))

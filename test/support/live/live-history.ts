@@ -1,17 +1,20 @@
-/** What a run of live delivery leaves behind: everything that was said to and by everyone, and the truth. */
+/**
+ * The history of a run of live delivery: all frames of all clients, and the state in Postgres at
+ * the end.
+ */
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 
-/** A follower of conversations, over all its sockets, in the order in which things happened to it. */
+/** An event of a subscriber. The events of all its sockets are in one list, in order. */
 export type SubscriberEvent =
   | { readonly kind: 'opened' }
   | { readonly kind: 'closed' }
-  /** It asked to follow: from a cursor, from the tail, or from now. */
+  /** It sent `sub`: with a cursor, with a tail, or with neither. */
   | { readonly kind: 'asked'; readonly c: string; readonly cursor?: string; readonly tail?: number }
   | { readonly kind: 'frame'; readonly frame: ServerFrame }
 
 export type SubscriberHistory = { readonly name: string; readonly events: SubscriberEvent[] }
 
-/** `key` names a turn for good; `socket` counts the producer's sockets, and is absent over REST. */
+/** An event of a producer. `socket` is the number of its socket, and absent over REST. */
 export type ProducerEvent =
   | {
       readonly kind: 'sent'
@@ -35,11 +38,11 @@ export type ProducerEvent =
       readonly c: string
       readonly change: Change
       readonly version: number
-      /** A call of it was given up, and may still come to run. */
+      /** Whether a call of the change was given up and may still run later. */
       readonly isUnsure: boolean
     }
 
-/** What is no turn. Only its producer makes it, and no message is given audio twice. */
+/** A write that is not a turn. Only one producer makes it, and no message gets audio twice. */
 export type Change =
   | { readonly what: 'audio'; readonly id: string; readonly urls: readonly string[] }
   | { readonly what: 'segment'; readonly id: string }
@@ -48,6 +51,7 @@ export type Change =
 
 export type ProducerHistory = { readonly name: string; readonly events: ProducerEvent[] }
 
+/** A message as it is stored in Postgres. */
 export type TrueMessage = {
   readonly id: string
   readonly turnId: string
@@ -61,6 +65,7 @@ export type TrueMessage = {
   readonly key: string | null
 }
 
+/** A conversation as it is stored in Postgres. */
 export type TrueConversation = {
   readonly version: number
   readonly selfVersion: number
@@ -71,13 +76,16 @@ export type TrueConversation = {
   readonly segments: readonly { readonly id: string; readonly version: number }[]
 }
 
-/** By conversation. */
+/** The conversations in Postgres, by id. */
 export type Truth = ReadonlyMap<string, TrueConversation>
 
-/** When a subscriber stood at the head of a conversation, counted from the healing; undefined: not in time. */
+/**
+ * Milliseconds from the last fault until a subscriber reached the head. Undefined if it did not in
+ * time.
+ */
 export type Arrival = { readonly name: string; readonly c: string; readonly ms: number | undefined }
 
-/** What a node did by itself that no fault explains: it ended, or told its operator of a fault of its own. */
+/** Failures of a node that no injected fault explains: it ended, or logged a fault of its own. */
 export type NodeHistory = { readonly name: string; readonly faults: readonly string[] }
 
 export type History = {
@@ -88,10 +96,10 @@ export type History = {
   readonly truth: Truth
 }
 
-/** What stands in the tables, past the service and its caches. */
+/** Reads the tables directly, without the service and its caches. */
 export async function readTruth(databaseUrl: string): Promise<Truth> {
   await using sql = new Bun.SQL(databaseUrl, { max: 1 })
-  // One snapshot: some runs look while writers still write.
+  // All reads use one snapshot, because some runs read while producers still write.
   return sql.begin('isolation level repeatable read', async (tx) => {
     type Head = Omit<TrueConversation, 'messages' | 'segments'> & { id: string }
     const heads: Head[] = await tx`

@@ -1,6 +1,6 @@
 /**
- * Judges the recorded history of a run, and nothing else: it knows the protocol, and nothing of how
- * the service or the clients keep it. A run is right if nothing is answered.
+ * The checker judges the recorded history of a run. It knows the protocol only, not the code of the
+ * service or of the clients. A run is right if the checker returns no violation.
  */
 import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import type { ServerFrames } from '../../../src/live/protocol/server-frames.ts'
@@ -17,29 +17,33 @@ import type {
 export type Rule =
   /** A version did not increase, or a row is outside its range. */
   | 'order'
-  /** A range begins after what came before it. */
+  /** A range begins after the end of the one before it. */
   | 'hole'
-  /** The same state of a row came twice, or a range begins before what was sent. */
+  /**
+   * The same state of a row arrived twice, or a range begins before the end of the one before it.
+   */
   | 'twice'
-  /** Delivery did not begin where it was asked to, or a client asked for another place than its own. */
+  /**
+   * Delivery did not begin at the requested version, or a client did not request its own version.
+   */
   | 'resume'
-  /** Something was delivered that is not in Postgres. */
+  /** A delivered row is not in Postgres. */
   | 'unfounded'
-  /** What was put together of all frames is not what Postgres has. */
+  /** The state made of all frames differs from the one in Postgres. */
   | 'folded'
-  /** Something acknowledged is not in Postgres. */
+  /** An acknowledged write is not in Postgres. */
   | 'lost'
-  /** A turn is there twice, or was acknowledged as two. */
+  /** A turn is stored twice, or was acknowledged as two turns. */
   | 'doubled'
   /** Turns of one socket were not recorded in the order of their frames. */
   | 'fifo'
   /** Postgres breaks its own rules. */
   | 'database'
-  /** Not at the head in time. */
+  /** A subscriber did not reach the head in time. */
   | 'late'
   /** A subscription ended, or a turn was refused, without a reason in Postgres. */
   | 'refused'
-  /** A node failed, and not by what was done to it. */
+  /** A node failed, and no injected fault explains it. */
   | 'fault'
 
 export type Violation = {
@@ -51,6 +55,7 @@ export type Violation = {
 
 type Report = (rule: Rule, c: string, what: string) => void
 
+/** Returns the violations of all rules in a history. */
 export function check(history: History): Violation[] {
   const violations: Violation[] = []
   const reportOf =
@@ -73,130 +78,140 @@ export function check(history: History): Violation[] {
   return violations
 }
 
-/** What a subscriber holds of one conversation. */
-class Held {
+/** The state of one conversation as a subscriber has it. */
+class JudgedCopy {
   /** Undefined before delivery has begun. */
   last: number | undefined
-  /** Whether it follows it on the socket that is open. */
+  /** Whether the subscriber follows the conversation on its open socket. */
   open = false
-  asked: { cursor?: string; tail?: number } | undefined
-  /** A snapshot of so many messages at this version must come before anything else. */
+  requested: { cursor?: string; tail?: number } | undefined
+  /** The snapshot that must arrive next: its version, and how many messages it may have. */
   snapshot: { readonly at: number; readonly count: number } | undefined
-  /** What lies at or below, and before this place, was there before it came. */
+  /** Messages at or below this version and before `firstSeq` are older than the subscription. */
   base = 0
   firstSeq = Number.POSITIVE_INFINITY
   ended = false
   title: string | null | undefined
   readonly messages = new Map<string, Message>()
   readonly segments = new Map<string, number>()
-  readonly seen = new Set<string>()
+  readonly received = new Set<string>()
 }
 
 function checkSubscriber({ events }: SubscriberHistory, { truth }: History, report: Report): void {
-  const holdings = new Map<string, Held>()
-  const heldOf = (c: string) => {
-    const held = holdings.get(c) ?? new Held()
-    holdings.set(c, held)
-    return held
+  const copies = new Map<string, JudgedCopy>()
+  const copyOf = (c: string) => {
+    const copy = copies.get(c) ?? new JudgedCopy()
+    copies.set(c, copy)
+    return copy
   }
   for (const event of events) {
     if (event.kind === 'opened' || event.kind === 'closed') {
-      for (const held of holdings.values()) {
-        // Without the snapshot it has nothing to go on from.
-        if (held.snapshot !== undefined) held.last = undefined
-        held.open = false
-        held.asked = undefined
-        held.snapshot = undefined
+      for (const copy of copies.values()) {
+        // Without the snapshot the subscriber has no state to resume from.
+        if (copy.snapshot !== undefined) copy.last = undefined
+        copy.open = false
+        copy.requested = undefined
+        copy.snapshot = undefined
       }
     } else if (event.kind === 'asked') {
       const { c, cursor, tail } = event
-      const held = heldOf(c)
-      held.open = false
-      held.asked = {
+      const copy = copyOf(c)
+      copy.open = false
+      copy.requested = {
         ...(cursor === undefined ? {} : { cursor }),
         ...(tail === undefined ? {} : { tail }),
       }
       if (cursor === undefined) {
-        if (held.last !== undefined) report('resume', c, `began anew, and holds ${held.last}`)
+        if (copy.last !== undefined)
+          report('resume', c, `started again without a cursor, at ${copy.last}`)
         continue
       }
       const at = versionOf(cursor)
-      if (held.last !== undefined && held.last !== at)
-        report('resume', c, `asked for what follows ${at} and holds ${held.last}`)
+      if (copy.last !== undefined && copy.last !== at)
+        report('resume', c, `requested the changes after ${at}, but is at ${copy.last}`)
     } else {
       const { frame } = event
       if (frame.t === 'ping') {
         for (const [c, version] of Object.entries(frame.heads)) {
-          const { open, last = 0 } = heldOf(c)
+          const { open, last = 0 } = copyOf(c)
           if (open && version > last) report('hole', c, `was sent ${version} and got ${last}`)
         }
-      } else if (frame.t === 'subscribed') takeSubscribed(frame, heldOf(frame.c), report)
-      else if (frame.t === 'change') takeChange(frame, heldOf(frame.c), truth, report)
+      } else if (frame.t === 'subscribed') takeSubscribed(frame, copyOf(frame.c), report)
+      else if (frame.t === 'change') takeChange(frame, copyOf(frame.c), truth, report)
       else if (frame.t === 'live') {
-        const { last } = heldOf(frame.c)
+        const { last } = copyOf(frame.c)
         if (frame.version !== last) report('hole', frame.c, `live at ${frame.version}, has ${last}`)
       } else if (frame.t === 'bye') {
         if (!expectedCodes.has(frame.code)) report('fault', '', `bye with ${frame.code}`)
       } else if (frame.t === 'reset' || frame.t === 'problem') {
         const c = frame.c ?? ''
-        const held = heldOf(c)
+        const copy = copyOf(c)
         const reason = frame.t === 'reset' ? frame.reason : frame.code
         if (frame.t === 'problem' && frame.retryable) continue
-        held.open = false
-        held.ended = true
+        copy.open = false
+        copy.ended = true
         const isErased = reason === 'conversation-erased' && truth.get(c)?.erased === true
         if (!isErased) report('refused', c, `ended by ${reason}`)
       }
     }
   }
-  for (const [c, held] of holdings) checkFolded(c, held, truth.get(c), report)
+  for (const [c, copy] of copies) checkFolded(c, copy, truth.get(c), report)
 }
 
-/** What faults bring about: a slow or silent reader, and a drain. */
+/** The close codes that injected faults cause: a slow or silent reader, and a drain. */
 const expectedCodes = new Set([4101, 4104, 4200])
 
-function takeSubscribed(frame: ServerFrames['subscribed'], held: Held, report: Report): void {
+function takeSubscribed(frame: ServerFrames['subscribed'], copy: JudgedCopy, report: Report): void {
   const { c, cursor, recovered } = frame
   const at = versionOf(cursor)
-  const { asked } = held
-  held.asked = undefined
-  held.open = true
-  if (asked === undefined) {
-    report('resume', c, 'subscribed without having asked')
+  const { requested } = copy
+  copy.requested = undefined
+  copy.open = true
+  if (requested === undefined) {
+    report('resume', c, 'subscribed without a `sub`')
     return
   }
-  if (asked.cursor !== undefined) {
-    if (asked.cursor !== cursor || !recovered)
-      report('resume', c, `asked for what follows ${versionOf(asked.cursor)}, and got ${at}`)
-    if (held.last === undefined) {
-      held.base = at
-      held.firstSeq = Number.POSITIVE_INFINITY
+  if (requested.cursor !== undefined) {
+    if (requested.cursor !== cursor || !recovered)
+      report(
+        'resume',
+        c,
+        `requested the changes after ${versionOf(requested.cursor)}, and got ${at}`,
+      )
+    if (copy.last === undefined) {
+      copy.base = at
+      copy.firstSeq = Number.POSITIVE_INFINITY
     }
   } else {
     if (recovered) report('resume', c, 'recovered without a cursor')
-    forget(held)
-    held.base = at
-    held.firstSeq = Number.POSITIVE_INFINITY
-    if (asked.tail !== undefined) held.snapshot = { at, count: asked.tail }
+    forget(copy)
+    copy.base = at
+    copy.firstSeq = Number.POSITIVE_INFINITY
+    if (requested.tail !== undefined) copy.snapshot = { at, count: requested.tail }
   }
-  held.last = at
+  copy.last = at
 }
 
-function takeChange(frame: ServerFrames['change'], held: Held, truth: Truth, report: Report): void {
+function takeChange(
+  frame: ServerFrames['change'],
+  copy: JudgedCopy,
+  truth: Truth,
+  report: Report,
+): void {
   const { c, from, version, cursor, messages, segments = [], conversation, snapshot } = frame
-  const { last = 0 } = held
-  if (!held.open) report('resume', c, `a change to ${version} came before its subscription`)
+  const { last = 0 } = copy
+  if (!copy.open) report('resume', c, `a change to ${version} came before its subscription`)
   if (versionOf(cursor) !== version) report('order', c, `the cursor of ${version} is another one`)
-  const known = truth.get(c)
-  if (held.snapshot !== undefined || snapshot === true) {
-    const { at, count = 0 } = held.snapshot ?? {}
+  const stored = truth.get(c)
+  if (copy.snapshot !== undefined || snapshot === true) {
+    const { at, count = 0 } = copy.snapshot ?? {}
     if (snapshot !== true || from !== 0 || version !== at)
       report('resume', c, `the snapshot at ${at} is ${from}..${version}`)
-    forget(held)
-    held.snapshot = undefined
-    // What it leaves out below its end is missed when all is put together.
-    held.firstSeq = messages[0]?.seq ?? 0
-    const isShort = messages.length < count && held.firstSeq > 1
+    forget(copy)
+    copy.snapshot = undefined
+    // `folded` finds a message that the snapshot left out below its end.
+    copy.firstSeq = messages[0]?.seq ?? 0
+    const isShort = messages.length < count && copy.firstSeq > 1
     if (messages.length > count || (isShort && JSON.stringify(messages).length < snapshotBytes))
       report('resume', c, `a tail of ${count} brought ${messages.length}`)
     if (messages.some((message) => message.version > version))
@@ -210,31 +225,35 @@ function takeChange(frame: ServerFrames['change'], held: Held, truth: Truth, rep
       if (row.version <= from || row.version > version)
         report('order', c, `version ${row.version} came in ${from}..${version}`)
   }
-  if (known === undefined || version > known.version)
-    report('unfounded', c, `version ${version}, Postgres has ${known?.version}`)
+  if (stored === undefined || version > stored.version)
+    report('unfounded', c, `version ${version}, Postgres has ${stored?.version}`)
   for (const message of messages) {
     const name = `${message.id} ${message.version}`
-    if (held.seen.has(name)) report('twice', c, `message ${name}`)
-    held.seen.add(name)
-    held.messages.set(message.id, message)
-    if (known !== undefined) checkFounded(c, message, known, report)
+    if (copy.received.has(name)) report('twice', c, `message ${name}`)
+    copy.received.add(name)
+    copy.messages.set(message.id, message)
+    if (stored !== undefined) checkFounded(c, message, stored, report)
   }
-  for (const { id, version: at } of segments) held.segments.set(id, at)
+  for (const { id, version: at } of segments) copy.segments.set(id, at)
   if (conversation !== undefined) {
-    held.title = conversation.title
-    if (conversation.erasedAt !== null && known?.erased !== true)
+    copy.title = conversation.title
+    if (conversation.erasedAt !== null && stored?.erased !== true)
       report('unfounded', c, 'was erased')
   }
-  held.last = version
+  copy.last = version
 }
 
-/** From here on the next message may not fit into a page, and a snapshot be shorter than was asked for. */
+/**
+ * Above this many bytes, a snapshot may have fewer messages than requested, because a page is full.
+ */
 const snapshotBytes = 10_000
 
-/** An erased one has left nothing to compare with. */
-function checkFounded(c: string, message: Message, known: TrueConversation, report: Report): void {
-  if (known.erased) return
-  const found = messagesById(known).get(message.id)
+/**
+ * Compares a delivered message with Postgres. An erased conversation has no rows to compare with.
+ */
+function checkFounded(c: string, message: Message, stored: TrueConversation, report: Report): void {
+  if (stored.erased) return
+  const found = messagesById(stored).get(message.id)
   if (found === undefined) {
     report('unfounded', c, `message ${message.id} is not there`)
     return
@@ -254,42 +273,42 @@ function checkFounded(c: string, message: Message, known: TrueConversation, repo
 }
 
 const indexes = new WeakMap<TrueConversation, Map<string, TrueConversation['messages'][number]>>()
-function messagesById(known: TrueConversation) {
-  const found = indexes.get(known) ?? new Map(known.messages.map((each) => [each.id, each]))
-  indexes.set(known, found)
+function messagesById(stored: TrueConversation) {
+  const found = indexes.get(stored) ?? new Map(stored.messages.map((each) => [each.id, each]))
+  indexes.set(stored, found)
   return found
 }
 
-function forget(held: Held): void {
-  held.messages.clear()
-  held.segments.clear()
-  held.seen.clear()
-  held.title = undefined
+function forget(copy: JudgedCopy): void {
+  copy.messages.clear()
+  copy.segments.clear()
+  copy.received.clear()
+  copy.title = undefined
 }
 
 function checkFolded(
   c: string,
-  held: Held,
-  known: TrueConversation | undefined,
+  copy: JudgedCopy,
+  stored: TrueConversation | undefined,
   report: Report,
 ): void {
-  if (known === undefined || known.erased || held.ended || held.last === undefined) return
-  if (held.last !== known.version)
-    report('folded', c, `stands at ${held.last}, Postgres at ${known.version}`)
-  for (const message of known.messages) {
-    if (message.version <= held.base && message.seq < held.firstSeq) continue
-    const own = held.messages.get(message.id)
+  if (stored === undefined || stored.erased || copy.ended || copy.last === undefined) return
+  if (copy.last !== stored.version)
+    report('folded', c, `stands at ${copy.last}, Postgres at ${stored.version}`)
+  for (const message of stored.messages) {
+    if (message.version <= copy.base && message.seq < copy.firstSeq) continue
+    const own = copy.messages.get(message.id)
     if (own?.version !== message.version)
       report('folded', c, `has ${message.id} at ${own?.version}, Postgres at ${message.version}`)
   }
-  for (const { id, version } of known.segments)
-    if (version > held.base && held.segments.get(id) !== version)
-      report('folded', c, `has segment ${id} at ${held.segments.get(id)}, Postgres at ${version}`)
-  if (known.selfVersion > held.base && held.title !== known.title)
-    report('folded', c, `has the title ${held.title}, Postgres ${known.title}`)
+  for (const { id, version } of stored.segments)
+    if (version > copy.base && copy.segments.get(id) !== version)
+      report('folded', c, `has segment ${id} at ${copy.segments.get(id)}, Postgres at ${version}`)
+  if (stored.selfVersion > copy.base && copy.title !== stored.title)
+    report('folded', c, `has the title ${copy.title}, Postgres ${stored.title}`)
 }
 
-/** What a key was said to stand for, whoever said it. */
+/** Checks that each stored turn was sent under its key, and that no turn is stored twice. */
 function checkTurns({ producers, truth }: History, report: Report): void {
   const sent = new Map<string, Set<string>>()
   for (const { events } of producers)
@@ -324,7 +343,10 @@ function checkTurns({ producers, truth }: History, report: Report): void {
     }
 }
 
-/** The version that a call took, and what for; audio sent again may be told a later one. */
+/**
+ * The version that a write took, and its name. Audio is left out: a retry of it may get a later
+ * version.
+ */
 function versionName(event: ProducerEvent): [string, string] | undefined {
   if (event.kind === 'recorded') return [`${event.c} ${event.version}`, `turn ${event.key}`]
   if (event.kind === 'changed' && event.change.what === 'segment')
@@ -335,12 +357,12 @@ function versionName(event: ProducerEvent): [string, string] | undefined {
 function checkProducer({ events }: ProducerHistory, truth: Truth, report: Report): void {
   const first = new Map<string, Extract<ProducerEvent, { kind: 'recorded' }>>()
   const titles = new Map<string, Set<string>>()
-  /** Titles that a call which was given up may still set, whenever that is. */
+  /** Titles that a given-up call may still set later. */
   const ghosts = new Map<string, Set<string>>()
   for (const event of events) {
     const { c } = event
-    const known = truth.get(c)
-    if (known === undefined) {
+    const stored = truth.get(c)
+    if (stored === undefined) {
       report('lost', c, 'the conversation is not there')
       continue
     }
@@ -352,13 +374,13 @@ function checkProducer({ events }: ProducerHistory, truth: Truth, report: Report
       if (before !== undefined && !event.replayed)
         report('doubled', c, `${key} was acknowledged twice as new`)
       first.set(`${c} ${key}`, event)
-      if (!known.erased) checkAcknowledged(event, known, report)
+      if (!stored.erased) checkAcknowledged(event, stored, report)
     } else if (event.kind === 'refused') {
-      if (!known.erased) report('refused', c, `${event.key} was refused with ${event.code}`)
+      if (!stored.erased) report('refused', c, `${event.key} was refused with ${event.code}`)
     } else if (event.kind === 'trying' || event.kind === 'changed') {
       const { change } = event
       if (change.what === 'title') {
-        // Whatever was tried after the last one that was acknowledged may stand in its place.
+        // A title tried after the last acknowledged one may have replaced it.
         const open = event.kind === 'changed' ? new Set(ghosts.get(c)) : titles.get(c)
         titles.set(c, (open ?? new Set([''])).add(change.title))
         if (event.kind === 'changed' && event.isUnsure)
@@ -366,34 +388,34 @@ function checkProducer({ events }: ProducerHistory, truth: Truth, report: Report
       }
       if (event.kind === 'trying') continue
       if (change.what === 'erasure') {
-        if (!known.erased) report('lost', c, 'the erasure')
-      } else if (known.erased) continue
+        if (!stored.erased) report('lost', c, 'the erasure')
+      } else if (stored.erased) continue
       else if (change.what === 'segment') {
-        if (!known.segments.some(({ id }) => id === change.id))
+        if (!stored.segments.some(({ id }) => id === change.id))
           report('lost', c, `the segment ${change.id}`)
       } else if (change.what === 'audio') {
-        const found = messagesById(known).get(change.id)
+        const found = messagesById(stored).get(change.id)
         if (!Bun.deepEquals(found?.ttsAudioUrls, change.urls))
           report('lost', c, `the audio of ${change.id}`)
       }
-      if (event.version > known.version)
-        report('unfounded', c, `${change.what} at ${event.version}, Postgres at ${known.version}`)
+      if (event.version > stored.version)
+        report('unfounded', c, `${change.what} at ${event.version}, Postgres at ${stored.version}`)
     }
   }
   for (const [c, open] of titles) {
-    const known = truth.get(c)
-    if (known?.erased === false && !open.has(known.title ?? ''))
-      report('lost', c, `the title is ${known.title}, and was acknowledged as ${[...open].join()}`)
+    const stored = truth.get(c)
+    if (stored?.erased === false && !open.has(stored.title ?? ''))
+      report('lost', c, `the title is ${stored.title}, and was acknowledged as ${[...open].join()}`)
   }
 }
 
 function checkAcknowledged(
   { c, key, ids, version }: Extract<ProducerEvent, { kind: 'recorded' }>,
-  known: TrueConversation,
+  stored: TrueConversation,
   report: Report,
 ): void {
   const [humanId] = ids
-  const found = ids.flatMap((id) => (id === null ? [] : [messagesById(known).get(id)]))
+  const found = ids.flatMap((id) => (id === null ? [] : [messagesById(stored).get(id)]))
   if (found.length === 0 || found.includes(undefined)) {
     report('lost', c, `the turn ${key} is not there`)
     return
@@ -401,14 +423,15 @@ function checkAcknowledged(
   if (found.some((message) => (message?.version ?? 0) < version))
     report('lost', c, `the turn ${key} was acknowledged as ${version} and stands below`)
   if (found[0]?.key !== key) report('lost', c, `the turn ${key} stands under ${found[0]?.key}`)
-  // A message of the user is never touched again.
+  // A human message never changes again.
   if (humanId !== null && found[0]?.version !== version)
     report('lost', c, `the turn ${key} took ${found[0]?.version}, acknowledged as ${version}`)
 }
 
 /**
- * The turns of each socket and conversation, in the order of their frames. Only those that were
- * recorded on the socket on which they were sent last: one that was recorded before stands where it stands.
+ * The turns of each socket and conversation, in the order of their frames. A turn counts only if it
+ * was recorded on the socket that sent it last: a turn that an earlier socket recorded has an
+ * earlier place.
  */
 function linesOf({ events }: ProducerHistory) {
   const sends = new Map<string, { socket: number | undefined; place: number }>()
@@ -419,9 +442,9 @@ function linesOf({ events }: ProducerHistory) {
     const send = sends.get(`${event.c} ${event.key}`)
     if (send?.socket === undefined) continue
     const line = `${event.c} ${send.socket}`
-    const known = lines.get(line) ?? []
-    known.push({ place: send.place, version: event.version, key: event.key })
-    lines.set(line, known)
+    const stored = lines.get(line) ?? []
+    stored.push({ place: send.place, version: event.version, key: event.key })
+    lines.set(line, stored)
   }
   return [...lines].map(([line, turns]) => ({
     c: line.split(' ')[0] ?? '',
@@ -429,7 +452,7 @@ function linesOf({ events }: ProducerHistory) {
   }))
 }
 
-/** How many turns stand after another one of their socket and conversation: what `fifo` is judged by. */
+/** How many turns follow another one of their socket and conversation. `fifo` is judged by them. */
 export const orderedTurns = (history: ProducerHistory): number =>
   linesOf(history).reduce((count, { turns }) => count + turns.length - 1, 0)
 
@@ -460,7 +483,7 @@ function checkTruth(
       report('database', `version ${at} touched two turns`)
 }
 
-/** For people: how many of each rule, and the first few. */
+/** A text with the number of violations of each rule, and the first eight of them. */
 export function summary(violations: readonly Violation[]): string {
   const counts = [...Map.groupBy(violations, ({ rule }) => rule)].map(
     ([rule, all]) => `${rule} ${all.length}`,

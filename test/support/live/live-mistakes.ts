@@ -1,4 +1,6 @@
-/** Ways to get live delivery wrong. The checker must see each, or a clean campaign proves nothing. */
+/**
+ * Seeded mistakes of live delivery. The checker must find each, or a clean campaign proves nothing.
+ */
 
 import type { Slice } from '../../../src/conversation/reading/live-reads.ts'
 import type { Store } from '../../../src/conversation/store.ts'
@@ -10,7 +12,7 @@ import { Channel } from '../../../src/live/following/channel.ts'
 import { Slices } from '../../../src/live/following/slices.ts'
 import { createLive, type Live, type LiveOptions } from '../../../src/live/live.ts'
 import { changeText } from '../../../src/live/protocol/frame-text.ts'
-import type { Sent } from '../../../src/live/socket/outbox.ts'
+import type { WriteOutcome } from '../../../src/live/socket/outbox.ts'
 import { Stream } from '../../../src/live/socket/stream.ts'
 import { WriteLines } from '../../../src/live/socket/write-lines.ts'
 import type { Kv, KvEntryMaybe } from '../../../src/ports/kv.ts'
@@ -18,21 +20,21 @@ import type { Rule } from './live-judge.ts'
 import type { SubscriberOptions } from './subscriber.ts'
 
 export type Mistake = {
-  /** One of them must be found. */
+  /** The checker must report at least one of these rules. */
   readonly rules: readonly Rule[]
   readonly live?: (options: LiveOptions) => Live
-  /** Puts something else in place of what the classes do, until it is disposed of. */
+  /** Replaces a method of a class until the result is disposed of. */
   readonly patch?: () => Disposable
-  /** A client's own mistake. */
+  /** Makes a client move its cursor on a wrong frame. */
   readonly moves?: NonNullable<SubscriberOptions['moves']>
-  /** A node loses its database, now and then. */
+  /** Whether a node loses its database at times. */
   readonly cuts?: true
   readonly pollMs?: number
-  /** About how long a producer's socket lasts, milliseconds. */
+  /** About how long a producer's socket lasts, in milliseconds. */
   readonly restlessMs?: number
 }
 
-/** Something else for one method of a class; `usual` is what it does. */
+/** Replaces one method of a class. `usual` is the original method. */
 function instead<T extends object, K extends keyof T>(
   prototype: T,
   name: K,
@@ -68,7 +70,7 @@ const withStore =
     return live
   }
 
-/** Its ids are known before it is recorded. */
+/** The turn with ids of its own, which are known before it is recorded. */
 const named = (turn: NewTurn) => {
   const ids = { human: turn.user === undefined ? null : newId(), ai: newId() }
   const user = turn.user === undefined ? {} : { user: { ...turn.user, id: ids.human ?? '' } }
@@ -80,9 +82,9 @@ const nextOf = async ({ reader }: LiveOptions, principal: Principal, c: string) 
   return { from: version, version: version + 1, seq: lastSeq + 1 }
 }
 
-/** A socket that now and then takes no more, and says `outcome` of it. */
+/** Sockets that drop a frame at times, and report `outcome` for it. */
 export const leaky =
-  (outcome: Sent, make = createLive) =>
+  (outcome: WriteOutcome, make = createLive) =>
   (options: LiveOptions): Live => {
     const live = make(options)
     return {
@@ -100,7 +102,7 @@ export const leaky =
     }
   }
 
-/** A store whose watchers are told what is there, and of changes no more, although it answers. */
+/** A KV whose watches deliver the first values and no later change. */
 export const forgetful = (options: LiveOptions): Live => {
   const { kv } = options.kv
   const watch: Kv['watch'] = <T extends readonly unknown[]>(keys: readonly unknown[]) => {
@@ -130,24 +132,28 @@ export const forgetful = (options: LiveOptions): Live => {
   return createLive({ ...options, kv: { ...options.kv, kv: lost } })
 }
 
-/** What was kept of each conversation, the newest last. */
+/** All slices that each channel ever kept. */
 function remembered() {
-  const kept = new WeakMap<Slices, Slice[]>()
+  const slicesKept = new WeakMap<Slices, Slice[]>()
   const add = instead(
     Slices.prototype,
     'add',
     (usual) =>
       function (this: Slices, slice: Slice) {
-        kept.set(this, [...(kept.get(this) ?? []), slice])
+        slicesKept.set(this, [...(slicesKept.get(this) ?? []), slice])
         usual.call(this, slice)
       },
   )
-  return { add, of: (slices: Slices) => kept.get(slices)?.toReversed() ?? [] }
+  return { add, of: (slices: Slices) => slicesKept.get(slices)?.toReversed() ?? [] }
 }
 
-/** `choose` what follows a version among all that was ever kept, the newest first; else it is as usual. */
+/**
+ * Makes `Slices.after` return the slice that `choose` picks from all that were ever kept, the
+ * newest first. A right slice stays as it is unless `always`, and so does the result if nothing is
+ * picked.
+ */
 function wrongSlices(
-  choose: (kept: readonly Slice[], last: number) => Slice | undefined,
+  choose: (slicesKept: readonly Slice[], last: number) => Slice | undefined,
   always: boolean,
 ): Disposable {
   const { add, of } = remembered()
@@ -173,7 +179,9 @@ function wrongSlices(
   }
 }
 
-/** A follower that has not read by then, 10 ms each, has failed and is gone. */
+/**
+ * How often a mistaken `join` looks, every 10 ms, whether the follower has read. Then it gives up.
+ */
 const looksMax = 1000
 
 export const mistakes: Readonly<Record<string, Mistake>> = {
@@ -184,8 +192,8 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       const { ids, turn: sent } = named(turn)
       const { version } = await nextOf(options, principal, c)
       options.store.recordTurn(principal, c, sent, key).catch(() => {})
-      const told = { humanMessageId: ids.human, assistantMessageId: ids.ai, messages: [] }
-      return { ...told, version, cursor: 'x', replayed: false }
+      const answer = { humanMessageId: ids.human, assistantMessageId: ids.ai, messages: [] }
+      return { ...answer, version, cursor: 'x', replayed: false }
     }),
   },
 
@@ -209,7 +217,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     }),
   },
 
-  'a follower is registered after it has read, and nothing is kept for it meanwhile': {
+  'a follower is registered after it has read the head, and misses the changes between': {
     rules: ['hole'],
     patch: () =>
       instead(
@@ -221,7 +229,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
               if (follower instanceof Stream) follower.last = this.head
               usual.call(this, follower)
             }
-            // On a busy machine, reading takes longer than any time that a test would choose.
+            // On a busy machine the read takes longer than any fixed delay.
             const look = (looks: number) => {
               if (follower.last !== undefined) setTimeout(register, 50)
               else if (looks < looksMax) setTimeout(() => look(looks + 1), 10)
@@ -231,22 +239,23 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       ),
   },
 
-  'what is missing is not read': {
+  'a missing change is not read': {
     rules: ['late'],
     patch: () => instead(Channel.prototype, 'need', () => () => {}),
   },
 
   'a gap is jumped over': {
     rules: ['hole'],
-    patch: () => wrongSlices((kept, last) => kept.find(({ from }) => from > last), false),
+    patch: () =>
+      wrongSlices((slicesKept, last) => slicesKept.find(({ from }) => from > last), false),
   },
 
-  'what the receiver has is not left out': {
+  'a change contains rows that the receiver already has': {
     rules: ['twice'],
     patch: () =>
-      wrongSlices((kept, last) => {
-        const next = kept.find(({ from, version }) => from <= last && version > last)
-        const before = kept.find(({ version }) => version === next?.from)
+      wrongSlices((slicesKept, last) => {
+        const next = slicesKept.find(({ from, version }) => from <= last && version > last)
+        const before = slicesKept.find(({ version }) => version === next?.from)
         if (next === undefined || before === undefined) return next
         return { ...next, from: before.from, messages: [...before.messages, ...next.messages] }
       }, true),
@@ -259,7 +268,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
 
   'the writes of a socket overtake each other': {
     rules: ['fifo'],
-    // On a busy machine, a socket of less is gone before it has had two answers.
+    // On a busy machine, a shorter socket closes before it has two answers.
     restlessMs: 5000,
     patch: () =>
       instead(
@@ -278,13 +287,13 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
       ),
   },
 
-  'nobody looks for what no hint came of': {
+  'a change whose hint was lost is not polled': {
     rules: ['late'],
     live: forgetful,
     pollMs: 600_000,
   },
 
-  'the key of a turn is not kept': {
+  'the key of a turn is not stored': {
     rules: ['doubled'],
     live: withStore((options, _, principal, c, turn) =>
       options.store.recordTurn(principal, c, turn),

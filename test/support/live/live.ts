@@ -1,6 +1,7 @@
 /**
- * A client of the live socket that believes nothing: every frame is held to its schema, every change
- * to the rules of delivery, and what it was told of a conversation is folded as an app would.
+ * LiveClient is a strict client of the live socket. It checks every frame against its schema and
+ * every change against the rules of delivery, and builds the state of each conversation as an app
+ * would.
  */
 import { Compile } from 'typebox/compile'
 import type {
@@ -21,7 +22,7 @@ const checks = new Map(
   Object.entries(serverFrames).map(([name, schema]) => [name, Compile(schema)]),
 )
 
-/** What a reader holds of one conversation, over all its sockets. */
+/** The state of one conversation that a client has built, over all its sockets. */
 export class Copy {
   readonly messages = new Map<string, Message>()
   readonly segments = new Map<string, Segment>()
@@ -29,8 +30,8 @@ export class Copy {
   conversation: Conversation | undefined
   cursor: string | undefined
   last: number | undefined
-  /** Each (message, version) that came in a range. */
-  readonly seen = new Set<string>()
+  /** The id and version of each message that arrived. */
+  readonly received = new Set<string>()
   resets: string[] = []
 
   take(frame: ServerFrames['change']): void {
@@ -40,7 +41,7 @@ export class Copy {
       this.messages.clear()
       this.segments.clear()
       this.voiceSessions.clear()
-      this.seen.clear()
+      this.received.clear()
       if (from !== 0) throw new Error('a snapshot does not begin at 0')
     } else {
       if (from !== this.last) throw new Error(`a range from ${from} came after ${this.last}`)
@@ -51,8 +52,8 @@ export class Copy {
     }
     for (const message of messages) {
       const name = `${message.id} ${message.version}`
-      if (this.seen.has(name)) throw new Error(`${name} came twice`)
-      this.seen.add(name)
+      if (this.received.has(name)) throw new Error(`${name} came twice`)
+      this.received.add(name)
       this.messages.set(message.id, message)
     }
     for (const segment of segments) this.segments.set(segment.id, segment)
@@ -74,7 +75,7 @@ export class LiveClient {
   readonly frames: ServerFrame[] = []
   readonly copies: Map<string, Copy>
   readonly socket: WebSocket & { terminate?(): void }
-  /** What broke a rule. */
+  /** The error of the first frame that broke a rule. */
   wrong: unknown
   closed: { code: number; reason: string } | undefined
   readonly opened: Promise<void>
@@ -119,7 +120,10 @@ export class LiveClient {
     return this.frames.filter((frame): frame is Extract<ServerFrame, { t: T }> => frame.t === t)
   }
 
-  /** Waits for a frame, and for nothing that breaks a rule. */
+  /**
+   * Waits for a frame of this type for which `is` is true. Fails at the first frame that breaks a
+   * rule.
+   */
   async until<T extends ServerFrame['t']>(
     t: T,
     is: (frame: Extract<ServerFrame, { t: T }>) => boolean = () => true,
@@ -127,10 +131,11 @@ export class LiveClient {
   ): Promise<Extract<ServerFrame, { t: T }>> {
     await until(`a frame ${t} that fits`, () => this.#judged(() => this.of(t).some(is)), withinMs)
     const found = this.of(t).find(is)
-    if (found === undefined) throw new Error('it is gone')
+    if (found === undefined) throw new Error(`the frame ${t} is gone`)
     return found
   }
 
+  /** Waits until the client has the changes up to this version. */
   async reaches(c: string, version: number, withinMs?: number): Promise<void> {
     const there = () => this.#judged(() => (this.copy(c).last ?? 0) >= version)
     await until(`version ${version}`, there, withinMs)
@@ -140,8 +145,9 @@ export class LiveClient {
     this.socket.close()
   }
 
+  /** Cuts the connection. */
   terminate(): void {
-    // Bun's own: without a close frame.
+    // Bun's own method cuts the connection without a close frame.
     this.socket.terminate?.()
   }
 
@@ -166,6 +172,6 @@ export class LiveClient {
   }
 }
 
-/** A test may look into a cursor; a client never does. */
+/** The version in a cursor. Tests read it, but a client must not. */
 export const versionOf = (cursor: string): number =>
   Buffer.from(cursor, 'base64url').readUIntBE(2, 6)

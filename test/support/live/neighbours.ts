@@ -1,10 +1,10 @@
-/** Callers who do what callers do while somebody else misbehaves: how long each is kept waiting. */
+/** Ordinary clients beside a flooding one: how long each of their calls takes. */
 import { must, recordTurn } from '../writing/client.ts'
 import { LiveClient } from './live.ts'
 
 export type Waits = {
   readonly count: number
-  /** Milliseconds. */
+  /** Percentiles in milliseconds. */
   readonly p50: number
   readonly p99: number
   readonly max: number
@@ -14,14 +14,16 @@ export type NeighbourReport = {
   readonly record: Waits
   readonly history: Waits
   readonly live: Waits
-  /** Status of every `/readyz` that was not 200. */
+  /** The status of every answer of `/readyz` that was not 200. */
   readonly unready: readonly number[]
 }
 
 const turn = { user: { text: 'A table for two?' }, assistant: { responses: ['Yes, at eight.'] } }
 
-/** How often `/readyz` is asked, and how long each caller pauses, milliseconds. */
+/** Milliseconds between two requests of `/readyz`. */
 const readyMs = 50
+
+/** Milliseconds that each client pauses between two calls. */
 const pauseMs = 2
 
 function waitsOf(times: number[]): Waits {

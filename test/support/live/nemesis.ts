@@ -1,4 +1,7 @@
-/** Three nodes behind links that fail, and what makes them fail. Every fault ends by itself. */
+/**
+ * Nodes behind links that fail, and the faults of nodes, links and servers. Every fault ends by
+ * itself.
+ */
 import { type Node, startNode } from '../servers/node.ts'
 import type { TestPostgres } from '../servers/postgres.ts'
 import { startProxy, type TestProxy } from '../servers/proxy.ts'
@@ -7,12 +10,12 @@ import { stablePort, type TestRedis } from '../servers/redis.ts'
 export const links = ['client', 'database', 'cache'] as const
 export type LinkName = (typeof links)[number]
 
-/** A node that comes back to its port, with a proxy on each of its links. */
+/** A node that can be restarted on its port, with a proxy on each of its links. */
 export class Served {
   readonly links: Partial<Record<LinkName, TestProxy>>
   readonly #env: Record<string, string>
   readonly #args: readonly string[]
-  /** What it did that no fault explains. */
+  /** Failures of the node that no injected fault explains. */
   readonly #faults: string[] = []
   readonly #logs: Node['log'][] = []
   #isEnding = false
@@ -54,7 +57,7 @@ export class Served {
     return new Served(proxies, env, args, await startNode(env, args))
   }
 
-  /** For clients. */
+  /** The address for clients, behind the proxy of the client link. */
   get url(): string {
     return `http://127.0.0.1:${this.links.client?.port}`
   }
@@ -63,7 +66,7 @@ export class Served {
     this.#node.kill(signal)
   }
 
-  /** Ends it and starts it again, after a while. */
+  /** Ends the node with a signal, and starts it again `afterMs` milliseconds later. */
   async restart(signal: NodeJS.Signals, afterMs: number): Promise<void> {
     this.#isEnding = true
     this.#node.kill(signal)
@@ -75,14 +78,17 @@ export class Served {
     this.#watch(this.#node)
   }
 
-  /** That it ended by itself, and the faults of its own that it told the operator of. */
+  /**
+   * Failures that no injected fault explains: the node ended by itself, or logged a fault of its
+   * own.
+   */
   get faults(): string[] {
-    const told = this.#logs.flatMap((log) =>
+    const logged = this.#logs.flatMap((log) =>
       log()
         .split('\n')
         .filter((line) => ownFaults.test(line)),
     )
-    return [...this.#faults, ...told]
+    return [...this.#faults, ...logged]
   }
 
   #watch(node: Node): void {
@@ -101,26 +107,29 @@ export class Served {
 
 const ownFaults = /"event":"(request-failed|head-went-back)"/
 
-/** Resolves when it is over, and says whether there was room for it. */
+/** A fault. `run` resolves when the fault has ended, with false if no target was free. */
 export type Fault = { readonly name: string; run(): Promise<boolean> }
 
 export type Targets = {
   readonly nodes: readonly Served[]
   readonly redis: TestRedis | undefined
-  /** One of its own, which may be killed. */
+  /** A Postgres of the run's own, which may be killed. */
   readonly postgres: TestPostgres | undefined
   /** Ends every session of the database. */
   endSessions(): Promise<void>
   readonly random: () => number
-  /** How long faults last, by the usual. */
+  /** A factor of how long each fault lasts. */
   readonly pace: number
 }
 
-/** Every kind of fault, each on a target that is free. */
+/** All kinds of faults. Each runs on a free target. */
 export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: Targets): Fault[] {
   const between = (low: number, high: number) => (low + random() * (high - low)) * pace
   const busy = new Set<unknown>()
-  /** One fault at a time for each part, so that a frozen node can have a link cut; else none. */
+  /**
+   * Each part has one fault at a time. A frozen node can have a cut link, because the two are
+   * different parts.
+   */
   const on = async <T>(
     targets: readonly T[],
     partsOf: (target: T) => readonly unknown[],
@@ -142,7 +151,7 @@ export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: 
     name,
     run: () => on(nodes, (node) => [node], work),
   })
-  /** A start waits for its database, and has to come to an end. */
+  /** A restart also occupies the database link, because a start needs its database to succeed. */
   const onRestart = (name: string, work: (node: Served) => Promise<void>): Fault => ({
     name,
     run: () => on(nodes, (node) => [node, node.links.database], work),
@@ -168,7 +177,7 @@ export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: 
       await Bun.sleep(between(300, 3500))
       node.kill('SIGCONT')
     }),
-    // Not beside a fault of the server, which could not be told to.
+    // Excluded during a fault of the server, because a killed or frozen server cannot end sessions.
     {
       name: 'Postgres sessions ended',
       run: () =>
@@ -211,7 +220,7 @@ export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: 
       }
     }),
     ...linkFault('half-open', async (proxy) => {
-      // All that is open, or some of it: one process has several connections on a link.
+      // Either all or about half of the connections on the link fall silent.
       const part = random() < 0.5 ? 1 : 0.5
       proxy.silence(() => random() < part)
     }),
@@ -235,7 +244,10 @@ export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: 
   ]
 }
 
-/** So many at a time, in an order that chance gives, until the time is over and all have ended: how often each was done. */
+/**
+ * Runs faults in random order, `lanes` at a time, for `forMs` milliseconds. Resolves when all have
+ * ended, with how often each happened.
+ */
 export async function torment(
   targets: Targets,
   { lanes, forMs }: { lanes: number; forMs: number },
@@ -243,7 +255,7 @@ export async function torment(
   const until = performance.now() + forMs
   const faults = faultsOf(targets)
   const done = new Map(faults.map(({ name }) => [name, 0]))
-  // What befalls the nodes comes first: a short run has that, too.
+  // Faults of nodes come first, so that a short run has them, too.
   let bag = faults.filter(({ name }) => name.startsWith('node'))
   const lane = async () => {
     while (performance.now() < until) {

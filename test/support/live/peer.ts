@@ -1,6 +1,6 @@
 /**
- * A WebSocket peer that does what a test says, well or badly, and a conversation for it to tell of. It
- * speaks the frames of `turnlog.v1` and nothing else of the service.
+ * A scripted WebSocket server for tests of clients, with a conversation to deliver. It speaks the
+ * frames of `turnlog.v1` and has nothing else of the service.
  */
 import type { ServerWebSocket } from 'bun'
 import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
@@ -8,13 +8,13 @@ import { nullFields } from '../../../src/conversation/wire/null-fields.ts'
 import type { Change, Message } from '../../../src/conversation/wire/schemas.ts'
 
 export type PeerSocket = {
-  /** Counts the connections of the peer, from 0. */
+  /** The number of the connection, from 0. */
   readonly number: number
   readonly received: ClientFrame[]
-  /** An object as JSON, a string as it is. */
+  /** Sends an object as JSON, or a string unchanged. */
   send(frame: object | string): void
   close(code: number, reason: string): void
-  /** The line breaks. */
+  /** Cuts the connection without a close frame. */
   cut(): void
   isOpen(): boolean
 }
@@ -28,7 +28,7 @@ export type PeerOptions = {
   readonly pingMs?: number
   readonly credit?: { readonly frames: number; readonly bytes: number }
   readonly limits?: { readonly frameBytes: number; readonly subscriptions: number }
-  /** Says nothing at all to this connection. */
+  /** Whether the peer sends nothing on this connection. */
   readonly mute?: (socket: PeerSocket) => boolean
   readonly onOpen?: (socket: PeerSocket) => void
   readonly onFrame: (socket: PeerSocket, frame: ClientFrame) => void | Promise<void>
@@ -88,10 +88,10 @@ function peerSocket(raw: ServerWebSocket<PeerSocket | undefined>, number: number
 
 export const conversationId = '0192f0c1-7c00-7000-8000-0000000000aa'
 
-/** What happened to the conversation, a version each: a new message, or an old one that was touched. */
+/** A change of the conversation, which takes one version: a new message, or a changed one. */
 export type Step = { readonly kind: 'message' } | { readonly kind: 'touch'; readonly which: number }
 
-/** A conversation as a database has it. Version 1 is its creation. */
+/** A conversation as a database stores it. Version 1 is its creation. */
 export function createTruth(steps: readonly Step[], text = '') {
   const touchedAt: { id: string; versions: number[] }[] = []
   steps.forEach((step, index) => {
@@ -112,7 +112,7 @@ export function createTruth(steps: readonly Step[], text = '') {
     head: steps.length + 1,
     cursor: (version: number) => `cursor-${version}`,
     version: (cursor: string) => Number(cursor.slice('cursor-'.length)),
-    /** Every row that was touched after `from`, as it is at `version`. */
+    /** All messages that changed after `from`, in their state at `version`. */
     change: (from: number, version: number): Change => ({
       from,
       version,

@@ -1,6 +1,6 @@
 /**
- * An agent: records turns with keys and audio that comes later, over a socket or REST, and sends again
- * what was not answered until it is. Some change conversations of their own in other ways, too.
+ * Producer is an agent: it records turns with keys, and audio later, over a socket or REST. It
+ * sends each write again until it is answered. It also changes its own conversations in other ways.
  */
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { Change, ProducerHistory } from './live-history.ts'
@@ -10,15 +10,18 @@ export type ProducerOptions = {
   readonly name: string
   readonly bases: () => readonly string[]
   readonly shared: readonly string[]
-  /** Nobody else writes there. */
+  /** Conversations that no other producer writes to. */
   readonly own: readonly string[]
   readonly random: () => number
   readonly silenceMs: number
-  /** Over REST, or over the socket. */
+  /** Whether it writes over REST instead of a socket. */
   readonly rest: boolean
-  /** Between two turns. */
+  /** Average milliseconds between two turns. */
   readonly paceMs: number
-  /** It hangs up by itself about as often, whatever is unanswered. */
+  /**
+   * About how many milliseconds a socket lasts before the producer hangs up, even with unanswered
+   * writes.
+   */
   readonly restlessMs?: number
 }
 
@@ -30,13 +33,13 @@ type Pending = {
   readonly frame: object
   readonly turn: object
   readonly audio: { readonly id: string; readonly urls: string[] } | undefined
-  /** It was acknowledged, and is sent once more all the same. */
+  /** Present if the turn was acknowledged and is sent again as a test of replays. */
   readonly isRepeated?: true
-  /** Not before; and not at all while it is on its way. */
+  /** The earliest time to send it. Infinity while it waits for its answer. */
   sendAt: number
 }
 
-/** Less than the credit of a socket. */
+/** The maximum number of unanswered writes, below the credit of a socket. */
 const pendingMax = 8
 
 export class Producer {
@@ -46,11 +49,11 @@ export class Producer {
   readonly #options: ProducerOptions
   readonly #pending = new Map<string, Pending>()
   readonly #erased = new Set<string>()
-  /** Whether all it made is answered, after `stop`. */
+  /** Whether all writes are answered, after `stop`. */
   isDone = false
   #wire: ReturnType<typeof openNative> | undefined
   #isOpen = false
-  #heardAt = 0
+  #aliveAt = 0
   #leaveAt = Number.POSITIVE_INFINITY
   #socket = 0
   #count = 0
@@ -63,12 +66,12 @@ export class Producer {
     void this.#run()
   }
 
-  /** Makes nothing new. */
+  /** Starts no further write. */
   stop(): void {
     this.#isStopped = true
   }
 
-  /** Waits for nothing more. */
+  /** Ends at once, without waiting for answers. */
   halt(): void {
     this.#isStopped = true
     this.#isOver = true
@@ -94,7 +97,7 @@ export class Producer {
     return items[Math.floor(this.#options.random() * items.length)] ?? ''
   }
 
-  /** Some conversations are much busier than others. */
+  /** A random conversation. Some are much busier than others. */
   #somewhere(): string {
     const { random, shared, own } = this.#options
     const live = own.filter((c) => !this.#erased.has(c))
@@ -135,12 +138,12 @@ export class Producer {
         nextAt = now + paceMs * (0.5 + random())
         const turn = this.#newTurn()
         this.#pending.set(turn.key, turn)
-        // Beside the turns, and never two at a time.
+        // A change runs beside the turns, and one at a time.
         if (random() < 0.02 && own.length > 0) void this.#changeOwn()
       }
       if (this.#isAnswered) break
       if (this.#wire === undefined) this.#connect()
-      else if (now - this.#heardAt > silenceMs || now > this.#leaveAt) this.#lost()
+      else if (now - this.#aliveAt > silenceMs || now > this.#leaveAt) this.#lost()
       else if (this.#isOpen) this.#send(now)
       await Bun.sleep(5)
     }
@@ -149,8 +152,8 @@ export class Producer {
   #connect(): void {
     this.connects += 1
     const { restlessMs = Number.POSITIVE_INFINITY, random } = this.#options
-    this.#heardAt = performance.now()
-    this.#leaveAt = this.#heardAt + restlessMs * (0.5 + random())
+    this.#aliveAt = performance.now()
+    this.#leaveAt = this.#aliveAt + restlessMs * (0.5 + random())
     this.#isOpen = false
     const wire = openNative(this.#base(), {
       opened: () => {
@@ -187,7 +190,7 @@ export class Producer {
   }
 
   #take(frame: ServerFrame): void {
-    this.#heardAt = performance.now()
+    this.#aliveAt = performance.now()
     if (frame.t === 'ping') this.#wire?.send({ t: 'pong' })
     if (frame.t === 'recorded') {
       const { version, humanMessageId, assistantMessageId, replayed } = frame
@@ -224,7 +227,7 @@ export class Producer {
     const pending = this.#pending.get(key)
     if (pending === undefined) return
     if (retryable) {
-      // To the end: what was sent after it may have been recorded.
+      // The turn moves to the end, because later turns may have been recorded already.
       this.#pending.delete(key)
       this.#pending.set(key, { ...pending, sendAt: now + 50 })
       return
@@ -268,7 +271,7 @@ export class Producer {
 
   #changing: Promise<void> = Promise.resolve()
 
-  /** A segment, a title or, once, an erasure. */
+  /** Creates a segment, sets a title or erases an own conversation. */
   #changeOwn(): Promise<void> {
     this.#changing = this.#changing.then(() => this.#change())
     return this.#changing
@@ -294,7 +297,7 @@ export class Producer {
     }
   }
 
-  /** Until it is done; nothing where the run is over before. */
+  /** Repeats a call until it succeeds, is refused, or the run ends. */
   async #insist(method: string, at: string, c: string, change: Change, body?: object) {
     this.history.events.push({ kind: 'trying', c, change })
     let isUnsure = false
@@ -314,7 +317,7 @@ export class Producer {
     }
   }
 
-  /** Undefined: nobody knows. */
+  /** The answer of a call. Undefined if the outcome is unknown. */
   async #ask(method: string, path: string, body?: object, key?: string) {
     try {
       const response = await fetch(`${this.#base()}${path}`, {

@@ -1,4 +1,7 @@
-/** A WebSocket client on bare TCP: one that can stop reading, answer no ping, and send what it likes. */
+/**
+ * RawSocket is a WebSocket client on bare TCP: it can stop reading, ignore pings and send invalid
+ * bytes.
+ */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
@@ -49,13 +52,16 @@ export class RawSocket {
     return raw
   }
 
-  /** One frame; `opcode` 1 is text, 2 binary, 9 a ping, 10 a pong. `isLast`: no fragment follows. */
+  /**
+   * The bytes of one frame. `opcode` is 1 for text, 2 for binary, 9 for a ping, 10 for a pong.
+   * `isLast` is false if another fragment follows.
+   */
   static frame(payload: string | Uint8Array, opcode = 1, isLast = true): Buffer {
     const bytes = Buffer.from(payload as string)
     const length = bytes.byteLength
     const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14)
     head[0] = (isLast ? 0x80 : 0) | opcode
-    // Masked, as a client must, with zeros.
+    // A client must mask its frames. The mask is zero.
     if (length < 126) head[1] = 0x80 | length
     else if (length < 65_536) {
       head[1] = 0x80 | 126
@@ -101,7 +107,7 @@ export type RawAnswer = {
   readonly text: string
 }
 
-/** What a server answers to these very bytes; fails where it closes without an answer. */
+/** The answer of a server to these bytes. Fails if the server closes without an answer. */
 export async function rawAnswer(url: string, request: string): Promise<RawAnswer> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)

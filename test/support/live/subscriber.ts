@@ -1,6 +1,6 @@
 /**
- * A follower of conversations that reconnects for ever and keeps its cursors, as the protocol's page
- * tells a client to. It judges nothing: what it lived through is in its history.
+ * Subscriber follows conversations, keeps its cursors and always reconnects, by the rules of
+ * docs/PROTOCOL.md. It judges nothing and writes all events into its history.
  */
 import type { ServerFrame } from '../../../src/live/protocol/server-frames.ts'
 import type { SubscriberHistory } from './live-history.ts'
@@ -8,38 +8,38 @@ import { RawSocket } from './raw-socket.ts'
 
 export type Follows = {
   readonly c: string
-  /** Where it begins: nothing is from now on. */
+  /** The cursor or the tail to begin with. With neither, it begins now. */
   readonly cursor?: string
   readonly tail?: number
 }
 
 export type SubscriberOptions = {
   readonly name: string
-  /** The nodes it may connect to, anew for each connection. */
+  /** The addresses of the nodes, read for each connection. */
   readonly bases: () => readonly string[]
   readonly follows: readonly Follows[]
   readonly random: () => number
-  /** So long without a frame is a dead connection. */
+  /** Milliseconds without a frame after which the connection counts as dead. */
   readonly silenceMs: number
-  /** It hangs up by itself about as often. */
+  /** About how many milliseconds a socket lasts before the subscriber hangs up. */
   readonly restlessMs?: number
-  /** It stops reading for a while, again and again. */
+  /** Whether it pauses reading from time to time. */
   readonly slow?: boolean
-  /** What it says on each socket before it follows anything. */
+  /** A frame that it sends on each socket before its subscriptions. */
   readonly speaks?: () => object
-  /** Moves its cursor on frames that must not move it: a client's mistake. */
+  /** Moves its cursor on a frame that must not move it, as a seeded mistake of a client. */
   readonly moves?: (frame: ServerFrame) => { c: string; cursor: string } | undefined
 }
 
-type Wire = { send(frame: object): void; close(): void; rest?(ms: number): void }
+type Wire = { send(frame: object): void; close(): void; pause?(ms: number): void }
 
 export class Subscriber {
   readonly history: SubscriberHistory
   readonly follows: readonly Follows[]
   readonly cursors = new Map<string, string>()
-  /** The version it holds, by conversation. */
+  /** The version that it has of each conversation. */
   readonly lasts = new Map<string, number>()
-  /** What it does not follow any more. */
+  /** The conversations whose subscriptions have ended for good. */
   readonly ended = new Set<string>()
   readonly #live = new Set<string>()
   frames = 0
@@ -48,12 +48,12 @@ export class Subscriber {
   readonly #options: SubscriberOptions
   readonly #timer: ReturnType<typeof setInterval>
   #wire: Wire | undefined
-  #heardAt = 0
+  #aliveAt = 0
   #isOver = false
   #isSpeaking = false
   #calm = false
   #leaveAt = Number.POSITIVE_INFINITY
-  #restAt = 0
+  #pauseAt = 0
 
   constructor(options: SubscriberOptions) {
     this.#options = options
@@ -65,17 +65,17 @@ export class Subscriber {
     this.#connect()
   }
 
-  /** Whether everything it follows goes on from where it was. */
+  /** Whether every subscription has caught up or has ended. */
   get isFollowing(): boolean {
     return this.follows.every(({ c }) => this.ended.has(c) || this.#live.has(c))
   }
 
-  /** Hangs up and rests no more by itself: the end of a run is measured. */
+  /** Stops hanging up and pausing by itself, because the end of a run is measured. */
   settle(): void {
     this.#calm = true
   }
 
-  /** Hangs up without a word, and comes back. */
+  /** Cuts the connection, and reconnects. */
   drop(): void {
     this.#lost(this.#wire)
   }
@@ -90,14 +90,14 @@ export class Subscriber {
   #tick(now: number): void {
     const { silenceMs, slow, random } = this.#options
     if (this.#wire === undefined) return
-    if (now - this.#heardAt > silenceMs || (now > this.#leaveAt && !this.#calm)) {
+    if (now - this.#aliveAt > silenceMs || (now > this.#leaveAt && !this.#calm)) {
       this.#lost(this.#wire)
       return
     }
-    if (slow === true && !this.#calm && now > this.#restAt) {
+    if (slow === true && !this.#calm && now > this.#pauseAt) {
       const ms = 300 + random() * 1200
-      this.#restAt = now + ms * 2
-      this.#wire.rest?.(ms)
+      this.#pauseAt = now + ms * 2
+      this.#wire.pause?.(ms)
     }
   }
 
@@ -106,7 +106,7 @@ export class Subscriber {
     const all = bases()
     const base = all[Math.floor(random() * all.length)] ?? ''
     const now = performance.now()
-    this.#heardAt = now
+    this.#aliveAt = now
     this.#leaveAt =
       restlessMs === undefined ? Number.POSITIVE_INFINITY : now + restlessMs * (0.5 + random())
     this.connects += 1
@@ -119,10 +119,10 @@ export class Subscriber {
   }
 
   #opened(wire: Wire): void {
-    this.#heardAt = performance.now()
+    this.#aliveAt = performance.now()
     this.history.events.push({ kind: 'opened' })
     const { speaks } = this.#options
-    // What was said last is the end of a run.
+    // It records no turn in the calm phase, because the last turns of a run are the test's.
     this.#isSpeaking = speaks !== undefined && !this.#calm
     if (speaks !== undefined && this.#isSpeaking) wire.send(speaks())
     else for (const follow of this.follows) this.#ask(follow, wire)
@@ -137,7 +137,7 @@ export class Subscriber {
   }
 
   #take(text: string, wire: Wire): void {
-    this.#heardAt = performance.now()
+    this.#aliveAt = performance.now()
     this.frames += 1
     this.bytes += text.length
     const frame: ServerFrame = JSON.parse(text)
@@ -149,7 +149,7 @@ export class Subscriber {
       for (const follow of this.follows) this.#ask(follow, wire)
     } else if (frame.t === 'ping') wire.send({ t: 'pong' })
     else if (frame.t === 'subscribed') {
-      // With a tail the cursor is the snapshot's, which is not there yet.
+      // With a tail, the cursor belongs to the snapshot, which has not arrived yet.
       const tail = this.follows.find(({ c }) => c === frame.c)?.tail
       if (tail === undefined || frame.recovered) this.cursors.set(frame.c, frame.cursor)
     } else if (frame.t === 'change') {
@@ -179,13 +179,13 @@ export class Subscriber {
 
 const uninteresting = new Set<ServerFrame['t']>(['welcome', 'partial', 'recorded'])
 
-type Ears = { opened(): void; text(text: string): void; closed(): void }
+type SocketHandlers = { opened(): void; text(text: string): void; closed(): void }
 
-const pathOf = '/v1/live'
+const path = '/v1/live'
 
-export function openNative(base: string, { opened, text, closed }: Ears): Wire {
+export function openNative(base: string, { opened, text, closed }: SocketHandlers): Wire {
   const socket: WebSocket & { terminate?(): void } = new WebSocket(
-    `${base.replace('http', 'ws')}${pathOf}`,
+    `${base.replace('http', 'ws')}${path}`,
   )
   socket.onopen = () => opened()
   socket.onmessage = ({ data }) => text(String(data))
@@ -193,13 +193,13 @@ export function openNative(base: string, { opened, text, closed }: Ears): Wire {
   socket.onclose = () => closed()
   return {
     send: (frame) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame)),
-    // Bun's own: without a close frame.
+    // Bun's own method cuts the connection without a close frame.
     close: () => socket.terminate?.(),
   }
 }
 
-/** One that can stop reading. */
-function openRaw(base: string, { opened, text, closed }: Ears): Wire {
+/** Opens a socket that can pause reading. */
+function openRaw(base: string, { opened, text, closed }: SocketHandlers): Wire {
   let raw: RawSocket | undefined
   let isOver = false
   const look = setInterval(() => {
@@ -216,7 +216,7 @@ function openRaw(base: string, { opened, text, closed }: Ears): Wire {
   }
   void (async () => {
     try {
-      const open = await RawSocket.open(base, pathOf)
+      const open = await RawSocket.open(base, path)
       if (isOver) open.socket.destroy()
       else {
         raw = open
@@ -229,7 +229,7 @@ function openRaw(base: string, { opened, text, closed }: Ears): Wire {
   return {
     send: (frame) => raw?.send(JSON.stringify(frame)),
     close: end,
-    rest(ms) {
+    pause(ms) {
       raw?.socket.pause()
       setTimeout(() => raw?.socket.resume(), ms)
     },
