@@ -56,6 +56,21 @@ describe('the documents', () => {
       expect([file, await walk(file, { names })]).toEqual([file, count])
   }, 300_000)
 
+  test('every name in the glossary exists in the code', () => {
+    const glossary = readFileSync(join(root, 'docs/glossary.md'), 'utf8')
+    const code = [
+      ...new Glob('{src,adapters,drizzle,test,bench}/**/*.{ts,sql,json}').scanSync(root),
+    ]
+      .filter((path) => !path.includes('fixtures'))
+      .map((path) => `${path}\n${readFileSync(join(root, path), 'utf8')}`)
+      .join('\n')
+    const names = [...glossary.matchAll(/^\| [^|]+ \| ([^|]*) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+    )
+    expect(names.length).toBeGreaterThan(60)
+    expect(names.filter((name) => !code.includes(name))).toEqual([])
+  })
+
   test('every link of a document leads to a file that exists', () => {
     const files = [
       'README.md',
