@@ -1,16 +1,17 @@
-# The service as an image: Bun, what serving needs, the sources; no shell, no root.
+# The image of the service: Bun, the packages that the service needs, and the sources. It has no shell
+# and no root user.
 #
 #   docker build -t turnlog .
 #   docker run -p 127.0.0.1:3000:3000 -e AUTH=none -e DATABASE_URL=postgres://... turnlog
 #
-# AUTH=none is yours to say: in a container the service listens for other machines, and callers are
-# not authenticated yet. See docs/docker.md.
+# You must set AUTH=none yourself: in a container the service listens for other machines, and it does
+# not authenticate callers yet. See docs/docker.md.
 
 FROM oven/bun:1.4.5-slim AS dependencies
 WORKDIR /app
 COPY package.json bun.lock ./
 RUN bun install --frozen-lockfile --production --ignore-scripts
-# What compilers and debuggers read, and nothing that runs.
+# These files are for compilers and debuggers only.
 RUN rm -rf node_modules/typescript node_modules/@typescript node_modules/@types \
       node_modules/bun-types node_modules/undici-types \
   && find node_modules -type f \
@@ -21,13 +22,13 @@ FROM oven/bun:1.4.5-distroless AS service
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 TURNLOG_DATA=/data
 COPY --from=dependencies /app/node_modules ./node_modules
-# A volume takes its owner from the directory it is laid over.
+# A volume gets its owner from the directory that it is mounted over.
 COPY --from=dependencies --chown=65532:65532 /app/data /data
 COPY package.json ./
 COPY adapters ./adapters
 COPY drizzle ./drizzle
 COPY src ./src
-# The image's own user without rights, by number, so that an orchestrator can see that it is not root.
+# The user has no rights. It is a number, so that an orchestrator can see that it is not root.
 USER 65532:65532
 VOLUME ["/data"]
 EXPOSE 3000

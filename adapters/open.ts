@@ -1,4 +1,4 @@
-/** The one registry of what the service is put on: a URL's scheme -> an adapter, loaded on demand. */
+/** The registry of adapters: the scheme of a URL selects an adapter, which is loaded on demand. */
 import { type Database, StartRefusal } from '../src/ports/database.ts'
 import type { Kv } from '../src/ports/kv.ts'
 import type { DirectoryState } from './database/directory-state.ts'
@@ -9,22 +9,34 @@ import type { OnKvEvent, OpenedKv } from './kv/opened.ts'
 export type { OpenedKv }
 
 export type DatabaseOptions = {
-  /** A Postgres server; without it, Postgres inside this process on `directory`. */
+  /** The URL of a Postgres server. @default Postgres runs inside this process, on `directory`. */
   readonly url?: string | undefined
-  /** For migrations, where `url` goes through a pooler without sessions. */
+  /** The URL for migrations. Set it if `url` leads to a pooler without sessions. @default url */
   readonly migrateUrl?: string | undefined
+  /** The data directory of the Postgres inside this process. */
   readonly directory: string
+  /** The most connections to a server. */
   readonly connectionsMax: number
+  /** Whether statements are prepared on the server, once for each connection. */
   readonly prepare: boolean
+  /** Milliseconds that a statement may take. */
   readonly deadlineMs: number
+  /** Milliseconds that a connect may take. */
   readonly connectTimeoutMs: number
+  /** Seconds that a start waits for the server, and for another node's migration. */
   readonly startWaitSeconds: number
+  /** Whether a server may run without fsync or full_page_writes. */
   readonly allowUnsafe: boolean
   readonly migrationsFolder?: string
   readonly onEvent?: OnDatabaseEvent
 }
 
-/** Opens, without looking at what is there: call `migrate` or `verify` before using it. */
+/**
+ * Opens the database, without checking its schema: call `migrate` or `verify` before the first
+ * query.
+ * @throws StartRefusal The URL has another scheme or cannot be read, or the directory cannot be
+ *   used.
+ */
 export async function openDatabase(options: DatabaseOptions): Promise<StartableDatabase> {
   const { url, migrateUrl, directory, ...rest } = options
   if (url === undefined) {
@@ -35,14 +47,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<StartableD
     const { openPostgres } = await import('./database/postgres.ts')
     return openPostgres({ url, ...(migrateUrl === undefined ? {} : { migrateUrl }), ...rest })
   }
-  // The scheme alone: the rest may hold a password.
+  // The message names the scheme alone, because the rest may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? 'no scheme'
   throw new StartRefusal(
     `The database URL has ${scheme}, and only postgres: and postgresql: can be opened: correct DATABASE_URL.`,
   )
 }
 
-/** How the tables stand beside those this release brings, and what was changed of them. */
+/** Compares the database's schema with the one that this release's migrations make. */
 export async function readSchema(database: Database): Promise<SchemaReport> {
   const { defaultMigrationsFolder, schemaReport } = await import('./database/migrations.ts')
   return await schemaReport(
@@ -51,29 +63,36 @@ export async function readSchema(database: Database): Promise<SchemaReport> {
   )
 }
 
-/** What is in the directory of an embedded database, which stays closed. */
+/** Reads the state of an embedded database's directory, without opening the database. */
 export async function readDirectoryState(directory: string): Promise<DirectoryState> {
   const { directoryState } = await import('./database/directory-state.ts')
   return directoryState(directory)
 }
 
 export type KvOptions = {
-  /** A `redis:` URL names a server of a Cluster. */
+  /** Whether a `redis:` URL names a server of a Redis Cluster. @default false */
   readonly cluster?: boolean
-  /** Milliseconds a call of a store elsewhere may take. */
+  /** Milliseconds that a call of Redis may take. @default 100 */
   readonly deadlineMs?: number
-  /** What the names of keys and channels begin with, where several installations share a store. */
+  /**
+   * The beginning of all names of Redis keys and channels. Installations that share a Redis need
+   * different ones. @default turnlog
+   */
   readonly namespace?: string
-  /** Bounds of a store in memory. */
+  /** The most entries of a KV in memory. @default 500,000 */
   readonly entriesMax?: number
+  /** The most bytes of a KV in memory. @default 64 MiB */
   readonly bytesMax?: number
   readonly onEvent?: OnKvEvent
 }
 
 /**
- * Opens without waiting for a server: by scheme `redis`, `rediss`, `redis-cluster`, `rediss-cluster`,
- * `memory`, `deno` (a path follows; under Deno), or `module` (a file of one's own, see
- * docs/kv-adapters.md). Without a URL: in memory.
+ * Opens a KV without waiting for a server.
+ * @param url Its scheme selects the adapter: `redis`, `rediss`, `redis-cluster`, `rediss-cluster`,
+ *   `memory`, `deno` (a path follows; under Deno only), or `module` (the path of your own adapter
+ *   follows, see docs/kv-adapters.md). @default memory
+ * @throws StartRefusal The URL has another scheme or cannot be read, or the module cannot be
+ *   opened.
  */
 export async function openKv(url: string | undefined, options: KvOptions = {}): Promise<OpenedKv> {
   const scheme = url === undefined ? 'memory:' : (/^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? '')
@@ -90,13 +109,13 @@ export async function openKv(url: string | undefined, options: KvOptions = {}): 
       return await openRedisKv(scheme + rest, options)
     case 'deno:': {
       const { openDenoKv } = await import('./kv/deno.ts')
-      // Without a path it is the runtime's own, which on Deploy all instances share.
+      // Without a path, Deno opens its default KV, which all instances on Deno Deploy share.
       return always('Deno KV', rest === '', await openDenoKv(rest === '' ? undefined : rest))
     }
     case 'module:':
       return await openModuleKv(rest)
     default:
-      // The scheme alone: the rest may hold a password.
+      // The message names the scheme alone, because the rest may hold a password.
       throw new StartRefusal(
         `The KV URL has ${scheme || 'no scheme'}, and redis:, rediss:, redis-cluster:, rediss-cluster:, memory:, deno: and module: can be opened: correct it.`,
       )
@@ -113,7 +132,7 @@ async function openRedisKv(url: string, { cluster = false, ...options }: KvOptio
     return openRedis({ url, ...options })
   } catch (thrown) {
     if (!(thrown instanceof TypeError || thrown instanceof URIError)) throw thrown
-    // Errors of URL parsers may quote it, password and all.
+    // The errors of URL parsers may quote the URL with its password.
     const reason = /^A Redis Cluster /.test(thrown.message)
       ? thrown.message
       : thrown instanceof URIError
@@ -123,16 +142,19 @@ async function openRedisKv(url: string, { cluster = false, ...options }: KvOptio
   }
 }
 
-/** The file exports `openKv`, and `shared` where other processes see the same entries. */
+/**
+ * Opens the KV of a module. The file exports `openKv`, and `shared = true` if other processes see
+ * the same entries.
+ */
 async function openModuleKv(path: string): Promise<OpenedKv> {
   const { resolve } = await import('node:path')
   const { pathToFileURL } = await import('node:url')
   try {
     const loaded: unknown = await import(pathToFileURL(resolve(path)).href)
     if (!isKvModule(loaded)) throw new StartRefusal('The KV module exports no openKv.')
-    // The query of a URL may hold a secret.
-    const [place = ''] = path.split('?')
-    return always(place, loaded.shared === true, await loaded.openKv())
+    // The query of the URL may hold a secret, so the name leaves it out.
+    const [name = ''] = path.split('?')
+    return always(name, loaded.shared === true, await loaded.openKv())
   } catch (thrown) {
     if (thrown instanceof StartRefusal) throw thrown
     throw new StartRefusal(
@@ -141,7 +163,7 @@ async function openModuleKv(path: string): Promise<OpenedKv> {
   }
 }
 
-/** The code or the class alone: the text may repeat the URL, and what it holds. */
+/** The code or the class of an error. Its message may repeat the URL with its secrets. */
 const kindOf = (thrown: unknown): string => {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
   if (typeof code === 'string' && /^[A-Z_]{3,40}$/.test(code)) return code
@@ -154,7 +176,7 @@ const isKvModule = (loaded: unknown): loaded is { openKv(): Kv | Promise<Kv>; sh
   'openKv' in loaded &&
   typeof loaded.openKv === 'function'
 
-/** A store that does not come and go. */
+/** A KV that is always ready and always receives changes. */
 const always = (name: string, shared: boolean, kv: Kv): OpenedKv => ({
   kv,
   name,

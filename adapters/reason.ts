@@ -1,9 +1,14 @@
-/** Codes of the runtime and the system that say too little, or the wrong thing, as a sentence. */
+/**
+ * Sentences in place of error codes of the runtime and the system that say too little or mislead.
+ */
 import { closeSync, openSync } from 'node:fs'
 
-/** What a connect or a call failed with -> what may be said of it. Answers of a server stay as they are. */
+/**
+ * Words the reason of a failed connect or call.
+ * @param code The error code, or another text, which is returned unchanged.
+ */
 export function plainReason(code: string): string {
-  // Bun tells of a refused connection where this process could open none.
+  // Bun reports a refused connection if this process has no file descriptor left.
   if (/^E[MN]FILE$/.test(code) || (/^E[A-Z]+$/.test(code) && isOutOfDescriptors()))
     return 'this process has no file descriptor left (EMFILE): raise its limit (ulimit -n)'
   if (/CERT|SIGNATURE/.test(code))

@@ -1,6 +1,7 @@
 /**
- * Why a connect failed where one side asks for TLS and the other speaks none. The runtime tells of a
- * reset or a timeout then, so the server is asked once more, in the plain and in the other way.
+ * Recognises a connect that failed because only one side uses TLS. The runtime reports a reset or a
+ * timeout then. So the server is asked once more: in plain text if the URL asks for TLS, and with
+ * TLS if it does not.
  */
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -10,22 +11,25 @@ export type Target = {
   readonly port: number
   /** Whether the URL asks for TLS. */
   readonly tls: boolean
-  /** What a server without TLS answers at once, in plain. */
+  /** A message in plain text that a server without TLS answers at once. */
   readonly hello: Uint8Array
-  /** Whether that answer is one of a server that speaks plain. */
+  /** Whether the answer to `hello` shows a server without TLS. */
   isPlain(answer: Uint8Array): boolean
 }
 
+/** Milliseconds that the server has to answer. */
 const withinMs = 1000
 
-/** What is wrong with the URL; undefined where TLS is not the reason. Settles within a second. */
+/**
+ * Says what is wrong with the URL; undefined if TLS is not the reason. It takes at most a second.
+ */
 export async function tlsMismatch(target: Target): Promise<string | undefined> {
   const { host, port, tls, hello, isPlain } = target
   if (!tls) {
     const secure = connectTls({ host, port, servername: nameOf(host), rejectUnauthorized: false })
     return (await settled(secure, 'secureConnect')) === undefined
       ? undefined
-      : 'it wants TLS, and the URL asks for none'
+      : 'it requires TLS, and the URL asks for none'
   }
   const plain = connectPlain({ host, port })
   plain.on('connect', () => plain.write(hello))
@@ -35,10 +39,14 @@ export async function tlsMismatch(target: Target): Promise<string | undefined> {
     : undefined
 }
 
-/** The name for SNI, which may be no IP address. */
+/**
+ * The host name for TLS' server name indication, which must not be an IP address: then it is empty.
+ */
 const nameOf = (host: string) => (/^[\d.]+$|:/.test(host) ? '' : host)
 
-/** The first event of this name; undefined if the socket ends first, or no event comes in time. */
+/**
+ * Waits for the first event of this name. Undefined if the socket ends first, or after a second.
+ */
 async function settled(socket: Socket, event: string): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
   const timer = setTimeout(() => resolve(undefined), withinMs)

@@ -1,8 +1,8 @@
 -- Generated from drizzle/functions by `bun run db:functions`: change a function there.
 
--- Attaches audio to the answer of the turn with the key p_key, to the AI message p_message, or to the
--- latest AI message. p_urls replaces all URLs, else p_url sets that of part p_part. Audio that comes before
--- its turn is held until p_held_until. What changes nothing takes no version.
+-- Attaches audio to the answer of the turn with the key p_key, to the AI message p_message, or to the latest AI
+-- message. p_urls replaces all URLs; without p_urls, p_url sets the URL of part p_part. Audio that arrives before its
+-- turn is held until p_held_until. A call that changes nothing takes no version.
 CREATE OR REPLACE FUNCTION turnlog_attach_v2(
   p_tenant text, p_id uuid, p_message uuid, p_key text, p_urls text[], p_part integer, p_url text,
   p_text_hash bytea, p_segment uuid, p_update_segment boolean, p_at timestamptz, p_held_until timestamptz,
@@ -37,7 +37,7 @@ BEGIN
     ) a
     WHERE f.conversation_id = p_id AND f.idempotency_key = p_key;
     IF NOT FOUND THEN
-      -- Before its turn: whoever commits the turn finds it.
+      -- The audio arrived before its turn. The function that records the turn will find it here.
       IF (SELECT count(*) FROM held_audio h WHERE h.conversation_id = p_id
             AND NOT (h.key = p_key AND h.part = p_part)) >= p_held_max THEN
         RETURN QUERY SELECT 'held-audio-too-much', old.version, 0, msg;
@@ -51,7 +51,7 @@ BEGIN
       RETURN;
     END IF;
   ELSIF p_message IS NULL THEN
-    -- Behind it there are at most seats that wait for words.
+    -- Only opened turns without an answer can follow the latest AI message, so the scan from the end is short.
     SELECT * INTO msg FROM conversation_messages m
     WHERE m.conversation_id = p_id AND m.role = 'ai' ORDER BY m.seq DESC LIMIT 1;
   ELSE
@@ -107,19 +107,20 @@ BEGIN
   RETURN QUERY SELECT 'attached', old.version + 1, cardinality(msg.parts), msg;
 END $$;
 --> statement-breakpoint
--- Begins every write: sets how long it waits for a lock, pins its plans to indexes, and keeps it durable.
--- The settings last until the end of the transaction, which is the end of the call.
+-- Begins every write. It sets how long the write waits for a lock, makes its plans use indexes, and makes its commit
+-- durable. The settings last until the end of the transaction, which is the end of the call.
 CREATE OR REPLACE FUNCTION turnlog_begin_v1(p_lock_timeout_ms integer) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  -- The fresh snapshot after the lock is what keeps order; other isolation levels have none.
+  -- Writes keep their order because each statement after the lock reads a new snapshot. Other isolation levels do
+  -- not take one.
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'turnlog needs the isolation level read committed';
   END IF;
   PERFORM set_config('lock_timeout', p_lock_timeout_ms || 'ms', true);
-  -- A plan made while the tables were small is kept by the session. Every step of a write is a few
-  -- rows found by a key, so whatever the statistics say, a scan or a hash is never the right plan.
-  -- For one call its values would be planned for anew, which takes longer than the call.
+  -- The session keeps the plans that it made while the tables were small. Every step of a write finds a few rows by a
+  -- key, so a scan or a hash is never the right plan, whatever the statistics say. Plans are generic, because planning
+  -- for the values of one call takes longer than the call.
   PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
   PERFORM set_config('enable_seqscan', 'off', true);
   PERFORM set_config('enable_hashjoin', 'off', true);
@@ -129,8 +130,9 @@ BEGIN
   END IF;
 END $$;
 --> statement-breakpoint
--- Fills the human half of an opened turn, its AI half, or both. A half that is there already must be
--- the same one. `human` and `answer` are the rows as they are then; `began`: a voice session began.
+-- Fills the human half of an opened turn, its AI half, or both. A half that is filled already must be the same.
+-- It returns the rows of both halves as they are afterwards in `human` and `answer`; `began` says that a voice
+-- session began.
 CREATE OR REPLACE FUNCTION turnlog_complete_v1(p_turn jsonb, p_lock_timeout_ms integer)
 RETURNS TABLE (
   outcome text, version bigint, head bigint, began boolean, segment boolean,
@@ -258,7 +260,7 @@ BEGIN
   RETURN QUERY SELECT 'completed', v, v, session_began, segment_completed, human_row, answer_row;
 END $$;
 --> statement-breakpoint
--- Creates a conversation, or finds the one that the same body created before.
+-- Creates a conversation, or returns the one that the same body created before.
 CREATE OR REPLACE FUNCTION turnlog_create_v1(
   p_tenant text, p_id uuid, p_id_given boolean, p_external_id text, p_title text, p_metadata jsonb,
   p_hash text, p_at timestamptz, p_lock_timeout_ms integer)
@@ -286,7 +288,8 @@ BEGIN
       RETURN QUERY SELECT 'created', old;
       RETURN;
     END IF;
-    -- The external id is another's: this row was never seen, and goes again in the same transaction.
+    -- Another conversation has the external id. The new row is deleted in the transaction that made it, so no other
+    -- transaction ever sees it.
     DELETE FROM conversations c WHERE c.id = p_id;
     SELECT x.conversation_id INTO found_id FROM conversation_external_ids x
     WHERE x.tenant = p_tenant AND x.external_id = p_external_id;
@@ -302,7 +305,7 @@ BEGIN
     END, old;
 END $$;
 --> statement-breakpoint
--- Ends a voice session; with p_idle_at, only where nobody has carried it on past that time.
+-- Ends a voice session. With p_idle_at, it ends the session only if its lease was over at that time.
 CREATE OR REPLACE FUNCTION turnlog_end_voice_session_v1(
   p_tenant text, p_id uuid, p_session text, p_at timestamptz, p_idle_at timestamptz,
   p_lock_timeout_ms integer)
@@ -337,16 +340,16 @@ BEGIN
   END IF;
 END $$;
 --> statement-breakpoint
--- Deletes what the conversation holds and keeps its row, so that the id is never used again. A
--- repeated erasure answers the first one's receipt.
+-- Deletes the content of a conversation and keeps its row, so that the id is never used again. A repeated erasure
+-- returns the receipt of the first one.
 CREATE OR REPLACE FUNCTION turnlog_erase_v1(p_tenant text, p_id uuid, p_at timestamptz, p_lock_timeout_ms integer)
 RETURNS TABLE (outcome text, version bigint, erased_at timestamptz, messages bigint, segments bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   old conversations%ROWTYPE;
-  gone_messages bigint;
-  gone_segments bigint;
+  deleted_messages bigint;
+  deleted_segments bigint;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO old FROM conversations c WHERE c.id = p_id AND c.tenant = p_tenant FOR NO KEY UPDATE;
@@ -355,28 +358,29 @@ BEGIN
   ELSIF old.erased_at IS NOT NULL THEN
     RETURN QUERY SELECT 'existing', old.version, old.erased_at, old.erased_messages, old.erased_segments;
   ELSE
-    -- Messages and segments refer to each other: both go in one statement.
+    -- Messages and segments refer to each other, so one statement deletes both.
     WITH s AS (
       DELETE FROM segments s WHERE s.conversation_id = p_id RETURNING 1
     ), m AS (
       DELETE FROM conversation_messages m WHERE m.conversation_id = p_id RETURNING 1
     )
-    SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM s) INTO gone_messages, gone_segments;
+    SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM s) INTO deleted_messages, deleted_segments;
     DELETE FROM voice_sessions v WHERE v.conversation_id = p_id;
     DELETE FROM held_audio h WHERE h.conversation_id = p_id;
     DELETE FROM conversation_external_ids x WHERE x.tenant = p_tenant AND x.external_id = old.external_id;
     UPDATE conversations c SET version = old.version + 1, self_version = old.version + 1,
       external_id = NULL, title = NULL, metadata = NULL, request_hash = NULL,
-      erased_at = p_at, erased_messages = gone_messages, erased_segments = gone_segments
+      erased_at = p_at, erased_messages = deleted_messages, erased_segments = deleted_segments
     WHERE c.id = p_id;
-    -- Until a cache has confirmed that it holds nothing of it.
+    -- This row stays until the cache has confirmed that it holds nothing of the conversation.
     INSERT INTO cache_erasures (tenant, conversation_id, version, erased_at)
       VALUES (p_tenant, p_id, old.version + 1, p_at);
-    RETURN QUERY SELECT 'erased', old.version + 1, p_at, gone_messages, gone_segments;
+    RETURN QUERY SELECT 'erased', old.version + 1, p_at, deleted_messages, deleted_segments;
   END IF;
 END $$;
 --> statement-breakpoint
--- Seats whose words did not come in time: each becomes an empty, marked message, and takes a version.
+-- Expires the seats whose words have not arrived in time. Each seat becomes an empty message with the state
+-- `expired`, and takes a version.
 CREATE OR REPLACE FUNCTION turnlog_expire_seats_v1(
   p_tenant text, p_id uuid, p_now timestamptz, p_max integer, p_lock_timeout_ms integer)
 RETURNS TABLE (version bigint, message conversation_messages)
@@ -384,7 +388,7 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   old conversations%ROWTYPE;
-  place bigint;
+  seat_seq bigint;
   v bigint;
   m conversation_messages%ROWTYPE;
 BEGIN
@@ -394,22 +398,22 @@ BEGIN
     RETURN;
   END IF;
   v := old.version;
-  FOR place IN
+  FOR seat_seq IN
     SELECT x.seq FROM conversation_messages x
     WHERE x.conversation_id = p_id AND x.state = 'pending' AND x.seat_until <= p_now
     ORDER BY x.seq LIMIT p_max
   LOOP
     v := v + 1;
     UPDATE conversation_messages x SET state = 'expired', version = v
-    WHERE x.conversation_id = p_id AND x.seq = place
+    WHERE x.conversation_id = p_id AND x.seq = seat_seq
     RETURNING * INTO m;
     RETURN QUERY SELECT v, m;
   END LOOP;
   UPDATE conversations c SET version = v WHERE c.id = p_id AND c.version < v;
 END $$;
 --> statement-breakpoint
--- What the listener heard of an AI message. A report that is not later than the stored one, or says
--- the same without a time of its own, changes nothing.
+-- Stores how much of an AI message the listener heard. A report changes nothing if it is not later than the stored
+-- one, or if it repeats the stored one without a time of its own.
 CREATE OR REPLACE FUNCTION turnlog_interrupt_v1(
   p_tenant text, p_id uuid, p_message uuid, p_heard jsonb, p_at timestamptz, p_at_given boolean,
   p_lock_timeout_ms integer)
@@ -456,8 +460,8 @@ BEGIN
   RETURN QUERY SELECT 'interrupted', old.version + 1, part_count, character_count, msg;
 END $$;
 --> statement-breakpoint
--- The audio URLs of an answer: those it came with, and for a part without one the URL that was held for
--- that very text.
+-- Returns the audio URLs of an answer: those in the request, and for a part without one the URL that was held for the
+-- same text.
 CREATE OR REPLACE FUNCTION turnlog_join_audio_v1(p_id uuid, p_key text, p_parts text[], p_urls text[]) RETURNS text[]
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN count(h.url) = 0 THEN p_urls ELSE array_agg(coalesce(p_urls[n], h.url) ORDER BY n) END
@@ -466,11 +470,12 @@ LANGUAGE sql STABLE AS $$
     AND h.text_hash = sha256(convert_to(p_parts[n], 'UTF8'))
 $$;
 --> statement-breakpoint
--- Decides what becomes of each turn of a batch, by the rules for all turns, and counts those to be recorded:
--- the part of turnlog_record_turns_v1 for whatever is not plain. `p_ids` are the conversations that are held,
--- with their tenants, versions and whether they are erased beside them. Answers lists over the turns, in
--- order (`lines`: the place of the conversation in p_ids, NULL where a turn is not recorded; `heads`: the
--- version of the conversation after the call), and lists over the conversations that are written to.
+-- Decides the outcome of each turn of a batch and counts the turns to be recorded. turnlog_record_turns_v1 calls it
+-- for every batch that is not plain. `p_ids` are the conversations that the caller has locked; p_tenants, p_versions
+-- and p_erased have their tenants, their versions and whether they are erased. It returns lists over the turns, in
+-- their order, and lists over the conversations that are written to (`touched` and the following columns). `lines`
+-- has the index of the turn's conversation in p_ids, NULL for a turn that is not recorded; `heads` has the version of
+-- the conversation after the call.
 CREATE OR REPLACE FUNCTION turnlog_judge_turns_v1(
   p_turns jsonb, p_ids uuid[], p_tenants text[], p_versions bigint[], p_erased boolean[])
 RETURNS TABLE (
@@ -487,18 +492,18 @@ BEGIN
       n integer, tenant text, conversation_id uuid, key text, hash text, given uuid[], human_id uuid,
       human_voice_session_id text, assistant_parts text[], assistant_created_at timestamptz,
       assistant_tts_audio_urls text[], segment uuid, agent_response text)
-  ), held AS MATERIALIZED (
+  ), locked AS MATERIALIZED (
     SELECT * FROM unnest(p_ids, p_tenants, p_versions, p_erased) WITH ORDINALITY AS h(id, tenant, version, is_erased, line)
   ), judged AS MATERIALIZED (
-    SELECT t.*, held.line, held.version AS head, twin.recorded_version AS twin_version, twin.seq AS twin_seq,
+    SELECT t.*, locked.line, locked.version AS head, twin.recorded_version AS twin_version, twin.seq AS twin_seq,
       twin.turn_id AS twin_turn,
       CASE
-        WHEN held.id IS NULL THEN
+        WHEN locked.id IS NULL THEN
           CASE WHEN (SELECT true FROM conversations c WHERE c.id = t.conversation_id AND c.tenant = t.tenant LIMIT 1)
             THEN 'locked' ELSE 'conversation-not-found' END
-        WHEN held.is_erased THEN 'conversation-erased'
+        WHEN locked.is_erased THEN 'conversation-erased'
         WHEN twin.seq IS NOT NULL THEN
-          -- A turn that was opened is completed, not recorded, whatever its halves are.
+          -- A turn that was opened is completed by another function. Recording it is a conflict.
           CASE WHEN twin.opened_version IS NULL AND twin.request_hash = decode(t.hash, 'hex')
             THEN 'replayed' ELSE 'idempotency-conflict' END
         WHEN t.segment IS NOT NULL AND (
@@ -512,10 +517,10 @@ BEGIN
         ELSE 'recorded'
       END AS outcome
     FROM t
-    LEFT JOIN held ON held.id = t.conversation_id AND held.tenant = t.tenant
+    LEFT JOIN locked ON locked.id = t.conversation_id AND locked.tenant = t.tenant
     LEFT JOIN LATERAL (
       SELECT m.request_hash, m.recorded_version, m.turn_id, m.seq, m.opened_version FROM conversation_messages m
-      WHERE m.conversation_id = held.id AND m.idempotency_key = t.key LIMIT 1
+      WHERE m.conversation_id = locked.id AND m.idempotency_key = t.key LIMIT 1
     ) twin ON t.key IS NOT NULL
   ), counted AS MATERIALIZED (
     SELECT j.*, j.outcome = 'recorded' AS is_recorded,
@@ -554,9 +559,9 @@ BEGIN
   FROM by_turn t CROSS JOIN by_conversation c;
 END $$;
 --> statement-breakpoint
--- Refuses to delete a conversation that has messages, or to change its id. Messages have no foreign key to
--- their conversation: it was looked up once for each message, though whoever writes messages holds the lock
--- of that very row. This trigger refuses what the key refused from the other side.
+-- Refuses to delete a conversation that has messages, or to change its id. Messages have no foreign key to their
+-- conversation: the key looked the conversation up for each message, although every writer of messages holds the lock
+-- of that row. This trigger refuses the changes of conversations that the foreign key would refuse.
 CREATE OR REPLACE FUNCTION turnlog_keep_conversation() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -572,8 +577,8 @@ END $$;
 CREATE OR REPLACE TRIGGER conversations_keep BEFORE DELETE OR UPDATE OF id ON conversations
 FOR EACH ROW EXECUTE FUNCTION turnlog_keep_conversation();
 --> statement-breakpoint
--- Gives the human message of a turn its place in the order, before there are words for it. The same
--- key again answers the seat.
+-- Opens a turn: gives its human message a `seq` before its words have arrived. Such a message is a seat. A second call
+-- with the same key returns the seat.
 CREATE OR REPLACE FUNCTION turnlog_open_v1(
   p_tenant text, p_id uuid, p_key text, p_message uuid, p_at timestamptz, p_until timestamptz,
   p_seats_max integer, p_lock_timeout_ms integer)
@@ -615,7 +620,8 @@ BEGIN
   RETURN QUERY SELECT 'opened', old.version + 1, old.version + 1, seat;
 END $$;
 --> statement-breakpoint
--- Replaces title, metadata and external id by what the caller merged from the row at p_self_version.
+-- Replaces title, metadata and external id by the values that the caller merged into the row at p_self_version. If the
+-- row has another self_version, the outcome is `stale`.
 CREATE OR REPLACE FUNCTION turnlog_patch_v1(
   p_tenant text, p_id uuid, p_self_version bigint, p_if_match bigint, p_external_id text, p_title text,
   p_metadata jsonb, p_lock_timeout_ms integer)
@@ -658,12 +664,14 @@ BEGIN
   END IF;
 END $$;
 --> statement-breakpoint
--- Records one turn. It locks the conversation, looks up what it names under the lock, and writes all at once,
--- which takes about half of what turnlog_record_turns_v1 takes: neither a list in JSON nor the settings of
--- turnlog_begin_v1 are needed for it. `p_rest` is what else the turn has, NULL where nothing: the fields of its
--- messages by half and column, its segment, the ids that are `given`. Where it cannot simply be recorded (no such
--- conversation or segment, erased, held by another writer, a key or an id that is known, audio that waits for the
--- turn), turnlog_record_turns_v1 decides, which waits for another writer where p_wait says so.
+-- Records one turn. It locks the conversation, looks up the turn's key, ids and segment under the lock, and writes
+-- everything in one statement. That takes about half of the time of turnlog_record_turns_v1, because it needs neither
+-- a list in JSON nor the settings of turnlog_begin_v1.
+--
+-- `p_rest` has the other facts of the turn, or is NULL: the fields of its messages by half and column, its segment,
+-- and in `given` the ids that the caller chose. turnlog_record_turns_v1 decides about a turn that cannot simply be
+-- recorded: the conversation or the segment does not exist, the conversation is erased or locked by another writer,
+-- the key or an id is used already, or audio waits for the turn. p_wait says whether it waits for another writer.
 CREATE OR REPLACE FUNCTION turnlog_record_turn_v1(
   p_tenant text, p_conversation_id uuid, p_key text, p_hash text,
   p_human_id uuid, p_human_text text, p_human_message_type text, p_human_created_at timestamptz,
@@ -671,7 +679,7 @@ CREATE OR REPLACE FUNCTION turnlog_record_turn_v1(
   p_rest jsonb, p_wait boolean, p_lock_timeout_ms integer)
 RETURNS TABLE (n integer, outcome text, version bigint, seq bigint, head bigint, turn_id uuid, urls text[], began boolean)
 LANGUAGE plpgsql
--- The session keeps a plan that was made while the table was small: never a scan.
+-- The session keeps the plan that it made while the table was small, so the plan must not be a scan.
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
@@ -682,7 +690,7 @@ DECLARE
   segment uuid;
   is_special boolean := false;
 BEGIN
-  -- What turnlog_begin_v1 sees to, in one condition: this runs for every turn that comes alone.
+  -- One condition checks all that turnlog_begin_v1 ensures, because this code runs for every single turn.
   IF current_setting('transaction_isolation') <> 'read committed'
     OR current_setting('synchronous_commit') IN ('off', 'local') THEN
     PERFORM turnlog_begin_v1(p_lock_timeout_ms);
@@ -756,17 +764,18 @@ BEGIN
     p_lock_timeout_ms);
 END $$;
 --> statement-breakpoint
--- Records several turns, and answers one row a turn, by its number `n`: `urls` are the audio URLs of an
--- answer that early audio joined, `began` says that the turn began its voice session. `p_ids` are the turns'
--- conversations, each once and in order, with their tenants beside them. One that another writer holds is
--- answered `locked` and left alone, unless p_wait says to wait for it.
+-- Records several turns, and returns one row for each turn, with its number `n`. `urls` are the audio URLs of an
+-- answer that early audio joined; `began` says that the turn began its voice session. `p_ids` are the conversations
+-- of the turns, each once and in order, and `p_tenants` their tenants. The turns of a conversation that another
+-- writer has locked get the outcome `locked` and are not recorded, unless p_wait says to wait for the lock.
 --
--- Where p_plain says that no turn names a segment or ids of its own, the caller has counted already:
--- `p_lines` has for each turn the place of its conversation in `p_ids`, and beside it how many turns and
--- messages of that conversation come before; p_counts, p_places and p_ats have for each conversation how
--- many turns and messages it gets, and the time of its last answer. That holds where all conversations are
--- held, none is erased, no key is known and every voice session has begun, which is looked up where p_named
--- says that there are any. Else turnlog_judge_turns_v1 decides, and counts. One statement writes either.
+-- p_plain says that no turn names a segment or chooses ids. The caller has then counted already. For each turn,
+-- `p_lines` has the index of its conversation in `p_ids`, and p_turns_before and p_places_before the numbers of turns
+-- and messages of that conversation that come before it. For each conversation, p_counts and p_places have the
+-- numbers of its turns and messages, and p_ats the time of its last answer. These counts are valid if all
+-- conversations are locked here, none is erased, no key is used already, and every named voice session has begun.
+-- Keys and voice sessions are looked up only if p_named says that some turn has one. In any other case
+-- turnlog_judge_turns_v1 decides and counts. One statement then writes the messages.
 CREATE OR REPLACE FUNCTION turnlog_record_turns_v1(
   p_turns jsonb, p_wait boolean, p_plain boolean, p_named boolean, p_ids uuid[], p_tenants text[],
   p_counts integer[], p_places integer[], p_ats timestamptz[],
@@ -776,18 +785,18 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   turns jsonb := p_turns;
-  -- Of each conversation that is held.
+  -- Lists over the conversations that this call has locked.
   ids uuid[];
   tenants text[];
   versions bigint[];
   seqs bigint[];
   erased boolean[];
-  -- Of each conversation that is written to.
+  -- Lists over the conversations that are written to.
   touched uuid[] := p_ids;
   counts integer[] := p_counts;
   places integer[] := p_places;
   ats timestamptz[] := p_ats;
-  -- Of each turn. One that is not recorded has no line.
+  -- Lists over the turns. The line is NULL for a turn that is not recorded.
   lines integer[] := p_lines;
   turns_before integer[] := p_turns_before;
   places_before integer[] := p_places_before;
@@ -796,7 +805,7 @@ DECLARE
   twin_seqs bigint[];
   twin_turns uuid[];
   heads bigint[];
-  -- The audio URLs by the numbers of the turns whose answers early audio joined.
+  -- The audio URLs of the answers that early audio joined, by the numbers of their turns.
   joined jsonb;
   completes boolean;
   speaks boolean;
@@ -804,7 +813,7 @@ DECLARE
   is_plain boolean := false;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
-  -- Not by `erased_at IS NULL`, which would let the plan walk the index of activity.
+  -- The condition `erased_at IS NULL` is left out: with it, the plan could walk the index of activity.
   IF p_wait THEN
     SELECT array_agg(l.id), array_agg(l.tenant), array_agg(l.version), array_agg(l.last_seq),
       array_agg(l.erased_at IS NOT NULL)
@@ -935,7 +944,7 @@ BEGIN
       WITH ORDINALITY AS u(outcome, line, turns, places, twin_version, twin_seq, twin_turn, head, n);
 END $$;
 --> statement-breakpoint
--- Creates a segment, or finds it.
+-- Creates a segment, or returns the existing one.
 CREATE OR REPLACE FUNCTION turnlog_segment_v1(
   p_tenant text, p_id uuid, p_segment uuid, p_at timestamptz, p_lock_timeout_ms integer)
 RETURNS TABLE (outcome text, segment segments)
@@ -966,7 +975,7 @@ BEGIN
   END IF;
 END $$;
 --> statement-breakpoint
--- Starts a voice session, or finds it. One that a turn made has no metadata and takes those given.
+-- Starts a voice session, or returns the existing one. A session that a turn made has no metadata, and gets p_metadata.
 CREATE OR REPLACE FUNCTION turnlog_start_voice_session_v1(
   p_tenant text, p_id uuid, p_session text, p_metadata jsonb, p_at timestamptz, p_lease_until timestamptz,
   p_lock_timeout_ms integer)
@@ -1003,7 +1012,7 @@ BEGIN
     RETURN;
   END IF;
   IF p_lease_until IS NOT NULL THEN
-    -- Who speaks in it is no change of the conversation.
+    -- A longer lease is no change of the conversation, so it takes no version.
     UPDATE voice_sessions x SET lease_until = greatest(x.lease_until, p_lease_until)
     WHERE x.conversation_id = p_id AND x.id = p_session RETURNING * INTO s;
   END IF;
@@ -1017,15 +1026,16 @@ BEGIN
   RETURN QUERY SELECT 'declared', old.version + 1, s;
 END $$;
 --> statement-breakpoint
--- The texts of a JSON array, nulls included. STRICT: it is not called for NULL, which most turns have.
+-- Returns the texts of a JSON array, nulls included. It is STRICT, so that Postgres does not call it for NULL, which
+-- most turns have.
 CREATE OR REPLACE FUNCTION turnlog_texts_v1(p_array jsonb) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
   RETURN ARRAY(SELECT e.value FROM jsonb_array_elements_text(p_array) WITH ORDINALITY AS e(value, n) ORDER BY e.n);
 END $$;
 --> statement-breakpoint
--- Reads the versions of many conversations, each found by its key. The statement by itself, planned while
--- the table was small, would scan it, and go on to once it has grown.
+-- Reads the versions of many conversations, each found by its key. Outside of a function, the statement may be planned
+-- as a scan while the table is small, and the session keeps that plan when the table has grown.
 CREATE OR REPLACE FUNCTION turnlog_versions_v1(p_tenants text[], p_ids uuid[])
 RETURNS TABLE (n bigint, version bigint, is_erased boolean)
 LANGUAGE plpgsql STABLE

@@ -1,12 +1,14 @@
 /**
- * The placeholders in the sources of functions, which stand for the fields of a message, so that no
- * source lists them:
+ * Placeholders in the sources of functions. They stand for the fields of a message, so that no
+ * source lists the fields itself:
  *
- * - `{{columns}}`: the columns, as an INSERT or an UPDATE names them.
- * - `{{definitions}}`: the members of a turn with their types, as `jsonb_to_recordset` takes them.
- * - `{{human t}}`, `{{assistant t}}`: the values for the columns of that half's message, from the record `t`.
- * - `{{either t}}`: the same, of the human's message where `is_human`, else of the assistant's.
- * - `{{human json p}}`, `{{assistant json p}}`: the same from the JSON object `p`, which may be NULL.
+ * - `{{columns}}`: the names of the columns, for an INSERT or an UPDATE.
+ * - `{{definitions}}`: the members of a turn with their types, for `jsonb_to_recordset`.
+ * - `{{human t}}`, `{{assistant t}}`: the values for the columns of that half, from the record `t`.
+ * - `{{either t}}`: the values for the human's message if `is_human` is true, otherwise for the
+ *   assistant's.
+ * - `{{human json p}}`, `{{assistant json p}}`: the values from the JSON object `p`, which may be
+ *   NULL.
  */
 import { type MessageField, type MessageHalf, messageFields } from './message-fields.ts'
 
@@ -20,7 +22,10 @@ const definitions = (['human', 'assistant'] as const).flatMap((half) =>
   ),
 )
 
-/** The value of each column, read by the member's name. A NULL has the type of its column. */
+/**
+ * The value of each column, which `read` takes by the member's name. Other columns are a typed
+ * NULL.
+ */
 const valuesOf = (half: MessageHalf, read: (member: string, field: MessageField) => string) =>
   fields.map(([column, field]) =>
     has(half, field) ? read(`${half}_${column}`, field) : `NULL::${field.type}`,
@@ -56,13 +61,13 @@ function listFor(placeholder: string): string[] {
         form === 'json' ? fromJson(object, member, field) : `${form}.${member}`,
       )
     default:
-      throw new Error(`{{${placeholder}}} stands for nothing: see drizzle/function-placeholders.ts`)
+      throw new Error(`{{${placeholder}}} is unknown: see drizzle/function-placeholders.ts`)
   }
 }
 
 const charactersMax = 120
 
-/** The text with a list in place of each placeholder. Lines that become too long are broken. */
+/** Replaces each placeholder by its list. Lines that become too long are broken. */
 export const expandPlaceholders = (text: string): string =>
   text
     .split('\n')
@@ -74,7 +79,7 @@ export const expandPlaceholders = (text: string): string =>
     })
     .join('\n')
 
-/** A long line as several, broken between the items of its list. */
+/** Breaks a long line between the items of its list. */
 function brokenLine(line: string): string[] {
   const indent = /^ */.exec(line)?.[0] ?? ''
   const lines: string[] = []

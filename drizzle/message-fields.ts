@@ -1,8 +1,8 @@
 /**
- * The nullable columns of a message that its caller gives a value for: the one list that every way of
- * writing messages goes by, in the functions (`function-placeholders.ts`) and in the service. `of` says
- * whose message has the column: the human's, the assistant's, or each of both. A call names the value by
- * the half and the column: `human_metadata`, `assistant_metadata`.
+ * The nullable columns of a message whose values come from the caller. Every way of writing
+ * messages uses this list, in the functions (`function-placeholders.ts`) and in the service. `of`
+ * says which message has the column: the human's, the assistant's, or both. A call names the value
+ * by the half and the column: `human_metadata`, `assistant_metadata`.
  */
 export const messageFields = {
   voice_session_id: { type: 'text', of: 'human' },

@@ -1,9 +1,9 @@
 /**
- * The tables. `tenant` stands on every one, and every unique and foreign key contains the
- * conversation's id (or the tenant), so that they can be distributed as they are.
+ * The tables. Every table has a `tenant`, and every unique key and foreign key contains the id of
+ * the conversation or the tenant, so that the tables can be distributed without a change.
  *
- * The writes are functions of the database, whose sources are in functions/. They alone give out
- * `seq` and `version`, under the conversation's row lock.
+ * Functions of the database do the writes; their sources are in functions/. Only they assign `seq`
+ * and `version`, and they do it under the lock of the conversation's row.
  */
 import { sql } from 'drizzle-orm'
 import {
@@ -23,7 +23,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 
-/** Microseconds survive as text; a JavaScript Date would cut them. */
+/** A time. It is text in JavaScript, because a Date would cut off the microseconds. */
 const time = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp(6) with time zone',
 })
@@ -38,9 +38,9 @@ export const conversations = pgTable(
     id: uuid('id').primaryKey(),
     tenant: text('tenant').notNull(),
     owner: text('owner'),
-    /** +1 for every durable change; creation takes 1. */
+    /** 1 at the creation, and one more for every durable change. */
     version: counter('version').notNull(),
-    /** The version that last touched the title, metadata, external id or `erased_at`. */
+    /** The version that last changed the title, the metadata, the external id or `erased_at`. */
     selfVersion: counter('self_version').notNull(),
     lastSeq: counter('last_seq').notNull(),
     lastMessageAt: time('last_message_at'),
@@ -48,11 +48,11 @@ export const conversations = pgTable(
     externalId: text('external_id'),
     title: text('title'),
     metadata: jsonb('metadata'),
-    /** SHA-256 of the creating body: tells a repeated creation from another one. */
+    /** SHA-256 of the body that created it: it tells a repeated creation from another one. */
     requestHash: bytes('request_hash'),
     createdAt: time('created_at').notNull(),
     erasedAt: time('erased_at'),
-    /** What the erasure deleted: the receipt can be asked for again. */
+    /** The numbers of messages and segments that the erasure deleted, for a repeated receipt. */
     erasedMessages: counter('erased_messages'),
     erasedSegments: counter('erased_segments'),
   },
@@ -78,13 +78,13 @@ export const conversationExternalIds = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.externalId] })],
 )
 
-// Messages and segments refer to each other: the stated type ends the circle of inference.
+// Messages and segments refer to each other. The explicit type ends the circle for type inference.
 const segmentKey = (): [AnyPgColumn, AnyPgColumn] => [segments.conversationId, segments.id]
 
 export const conversationMessages = pgTable(
   'conversation_messages',
   {
-    /** No foreign key, which costs each message a look: see functions/turnlog_keep_conversation.sql. */
+    /** It has no foreign key: see functions/turnlog_keep_conversation.sql. */
     conversationId: uuid('conversation_id').notNull(),
     seq: counter('seq').notNull(),
     id: uuid('id').notNull(),
@@ -101,25 +101,26 @@ export const conversationMessages = pgTable(
     memoryRetrievalTrace: jsonb('memory_retrieval_trace'),
     metadata: jsonb('metadata'),
     createdAt: time('created_at').notNull(),
-    /** On the turn's first message only. */
+    /** The key of the turn, on its first message only. */
     idempotencyKey: text('idempotency_key'),
-    /** Of the whole turn, on its first message; where the turn was opened, of its half, on each. */
+    /** The hash of the whole turn, on its first message; or of the half of an opened turn. */
     requestHash: bytes('request_hash'),
-    /** The version that recorded the turn, on its first message; of an opened one's half, on each. */
+    /** The version that recorded the turn, on its first message; or the half of an opened turn. */
     recordedVersion: counter('recorded_version'),
-    /** A seat has its place in the order and no words yet; `expired`: they did not come in time. */
+    /** `pending`: a seat, whose words have not arrived. `expired`: they did not arrive in time. */
     state: text('state', { enum: ['filled', 'pending', 'expired'] })
       .notNull()
       .default('filled'),
-    /** The version that opened the turn, on its human message. Null: it was recorded at once. */
+    /** The version that opened the turn, on its human message. Null if the turn was not opened. */
     openedVersion: counter('opened_version'),
+    /** The time at which the seat expires. */
     seatUntil: time('seat_until'),
-    /** The AI message's place, on the human message of an opened turn. */
+    /** The `seq` of the AI message, on the human message of an opened turn. */
     answerSeq: counter('answer_seq'),
-    /** What the listener heard of it, as reported last, and when it was cut off. */
+    /** The part that the listener heard, and the time of the interruption, as reported last. */
     heard: jsonb('heard'),
     interruptedAt: time('interrupted_at'),
-    /** As the agent says: the human's end of speech, the AI's first sound. */
+    /** Times that the agent reports: the end of the human's speech, and the AI's first sound. */
     speechEndedAt: time('speech_ended_at'),
     firstAudioAt: time('first_audio_at'),
   },
@@ -186,21 +187,21 @@ export const segments = pgTable(
   ],
 )
 
-/** Spoken sessions. One that a turn names is made with it. */
+/** Voice sessions. A turn that names a missing session makes it. */
 export const voiceSessions = pgTable(
   'voice_sessions',
   {
     conversationId: uuid('conversation_id')
       .notNull()
       .references(() => conversations.id),
-    /** The caller's, or made here. */
+    /** The id that the caller chose, or one made here. */
     id: text('id').notNull(),
     tenant: text('tenant').notNull(),
     version: counter('version').notNull(),
     metadata: jsonb('metadata'),
     startedAt: time('started_at').notNull(),
     endedAt: time('ended_at'),
-    /** Sockets that speak in it carry this on; past it, the session ends by itself. */
+    /** The session ends by itself after this time. Sockets that speak in it extend it. */
     leaseUntil: time('lease_until'),
   },
   (table) => [
@@ -213,7 +214,7 @@ export const voiceSessions = pgTable(
   ],
 )
 
-/** Audio that came before its turn: joined when the turn commits, where the part's text is the one it was made of. */
+/** Audio that arrived before its turn, and joins it if the part has the text of `text_hash`. */
 export const heldAudio = pgTable(
   'held_audio',
   {
@@ -221,7 +222,7 @@ export const heldAudio = pgTable(
       .notNull()
       .references(() => conversations.id),
     key: text('key').notNull(),
-    /** From 0. */
+    /** The index of the part in the message, from 0. */
     part: integer('part').notNull(),
     tenant: text('tenant').notNull(),
     /** SHA-256 of the part's text in UTF-8. */
@@ -235,7 +236,7 @@ export const heldAudio = pgTable(
   ],
 )
 
-/** Erasures whose messages may still be in a cache. Written by the erasing call, worked off by every node. */
+/** Erasures whose messages may still be in a cache. A row stays until it has none. */
 export const cacheErasures = pgTable(
   'cache_erasures',
   {
@@ -247,7 +248,7 @@ export const cacheErasures = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.conversationId] })],
 )
 
-/** Which migrations ran, and the oldest code that still works with each. */
+/** The migrations that have run, and the oldest code that still works with each. */
 export const migrations = pgTable('turnlog_migrations', {
   id: integer('id').primaryKey(),
   name: text('name').notNull(),

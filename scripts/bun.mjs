@@ -1,4 +1,4 @@
-/** Finds the Bun that package.json names, installs dependencies with it, and runs Turnlog on it. */
+/** Finds the Bun that package.json names, installs dependencies with it, and runs programs on it. */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -38,20 +38,24 @@ export function install(bun, { onlyIfMissing = false } = {}) {
   if (status !== 0) fail('Bun could not install the dependencies:', `${stdout}${stderr}`)
 }
 
+/** Runs Turnlog in the directory where the user called npm, so paths mean the same as there. */
+export const runTurnlog = (bun, words) => runBun(bun, 'src/main.ts', words)
+
 /**
- * Runs Turnlog and ends with its exit code. Signals are forwarded, and Turnlog stops if this process
- * loses its parent. Turnlog has a process group of its own, so Ctrl-C reaches it once, through here:
- * it takes a second signal as "stop at once".
+ * Runs a program of this checkout and ends with its exit code. Signals are forwarded, and the program
+ * stops if this process loses its parent. The program has a process group of its own, so Ctrl-C
+ * reaches it once, through here: Turnlog takes a second signal as "stop at once".
  */
-export function runTurnlog(bun, words) {
+export function runBun(bun, file, words) {
   const parent = process.ppid
-  const args = ['--no-env-file', join(root, 'src/main.ts'), ...words]
-  const turnlog = spawn(bun, args, { stdio: 'inherit', detached: true })
+  const args = ['--no-env-file', join(root, file), ...words]
+  const cwd = process.env.INIT_CWD ?? process.cwd()
+  const program = spawn(bun, args, { stdio: 'inherit', detached: true, cwd })
   let forwardedAt = Number.NEGATIVE_INFINITY
   const forward = (signal) => {
     if (performance.now() - forwardedAt < sameSignalMs) return
     forwardedAt = performance.now()
-    turnlog.kill(signal)
+    program.kill(signal)
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'])
     if (signal !== 'SIGHUP' || !isHangupIgnored()) process.on(signal, () => forward(signal))
@@ -60,11 +64,11 @@ export function runTurnlog(bun, words) {
     clearInterval(watch)
     forward('SIGTERM')
   }, parentCheckMs)
-  turnlog.on('error', (error) => fail('Bun could not be started:', error.message))
-  turnlog.on('exit', (code) => process.exit(code ?? 1))
+  program.on('error', (error) => fail('Bun could not be started:', error.message))
+  program.on('exit', (code) => process.exit(code ?? 1))
 }
 
-/** Whether `nohup` started npm: then Turnlog outlives its terminal. */
+/** Whether `nohup` started npm: then the program outlives its terminal. */
 function isHangupIgnored() {
   try {
     const status = readFileSync('/proc/self/status', 'utf8')

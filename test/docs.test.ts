@@ -19,7 +19,11 @@ describe('the README', () => {
     const names = [
       ['http://localhost:3000', node.url],
       ['http://localhost:3001', `http://localhost:${port}`],
-      ['PORT=3001', `PORT=${port}`],
+      ['npm run -s turnlog --', 'turnlog'],
+      [
+        'npm run -s demo:crash',
+        `DEMO_PORT=${port} bun ${join(root, 'examples/crash-demo/crash-demo.ts')}`,
+      ],
     ] as const
     expect(await walk('README.md', { from: '\n## A tour', names })).toBeGreaterThan(4)
     rmSync(directory, { recursive: true, force: true })
@@ -28,7 +32,9 @@ describe('the README', () => {
   test('every `bun run` and `npm run` command in the README is in package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const readme = readFileSync(join(root, 'README.md'), 'utf8')
-    const named = [...readme.matchAll(/(?:npm|bun) run ([a-z:-]+)/g)].map(([, name]) => name)
+    const named = [...readme.matchAll(/(?:npm|bun) run (?:-s )?([a-z:-]+)/g)].map(
+      ([, name]) => name,
+    )
     for (const name of named) expect(Object.keys(scripts)).toContain(name ?? '')
   })
 })
@@ -64,6 +70,21 @@ describe('the documents', () => {
     const llms = readFileSync(join(root, 'docs/llms.txt'), 'utf8')
     const pages = [...new Glob('*.md').scanSync(join(root, 'docs'))]
     expect(pages.filter((page) => !llms.includes(`](${page})`))).toEqual([])
+  })
+
+  test('every name in the glossary exists in the code', () => {
+    const glossary = readFileSync(join(root, 'docs/glossary.md'), 'utf8')
+    const code = [
+      ...new Glob('{src,adapters,drizzle,test,bench}/**/*.{ts,sql,json}').scanSync(root),
+    ]
+      .filter((path) => !path.includes('fixtures'))
+      .map((path) => `${path}\n${readFileSync(join(root, path), 'utf8')}`)
+      .join('\n')
+    const names = [...glossary.matchAll(/^\| [^|]+ \| ([^|]*) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+    )
+    expect(names.length).toBeGreaterThan(60)
+    expect(names.filter((name) => !code.includes(name))).toEqual([])
   })
 
   test('every link of a document leads to a file that exists', () => {

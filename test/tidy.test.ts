@@ -380,7 +380,7 @@ describe('the layout of the code', () => {
         .filter((entry) => entry.isDirectory() && !/^\.|^node_modules$/.test(entry.name))
         .flatMap((entry) => below(`${folder}/${entry.name}`)),
     ]
-    const roots = ['adapters', 'bench', 'docs', 'drizzle', 'examples', 'src', 'test']
+    const roots = ['adapters', 'bench', 'docs', 'drizzle', 'examples', 'scripts', 'src', 'test']
     expect(mapped.toSorted()).toEqual(roots.flatMap(below).toSorted())
   })
 

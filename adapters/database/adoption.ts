@@ -1,7 +1,7 @@
 /**
- * Adopts a database of the seven migrations before the first release, whose tables and functions are
- * those of today's first two: the functions are replaced, and where nothing differs then, the two
- * migrations are recorded as run. All of it is one transaction.
+ * Adopts a database that the seven migrations before the first release made. Its tables are those
+ * of today's first two migrations. The functions are replaced. If nothing differs then, the two
+ * migrations are recorded as run. All of this is one transaction.
  */
 import { DatabaseError, StartRefusal } from '../../src/ports/database.ts'
 import type { Ask } from './ask.ts'
@@ -9,7 +9,7 @@ import { differencesText, readCatalogFile, readDifferences } from './catalog.ts'
 import { migrationFailure } from './failure.ts'
 import { type Migration, recordOf } from './migration-state.ts'
 
-/** The functions that the seven migrations ended in. */
+/** The functions that exist after the seven migrations. */
 const oldFunctions = [
   'attach_v1',
   'attach_v2',
@@ -33,16 +33,20 @@ const oldFunctions = [
   'versions_v1',
 ].map((name) => `turnlog_${name}`)
 
-/** What to do with a database that no release of this project brings up to date. */
+/** The advice for a database that no release of this project can migrate. */
 export const exportAdvice =
   'export it with the commit that made it, and import that into a new database with this release (drizzle/README.md)'
 
 export type AdoptionOptions = {
-  readonly place: string
+  readonly serverName: string
   readonly folder: string
   readonly migrations: readonly Migration[]
 }
 
+/**
+ * Adopts the database, or changes nothing.
+ * @throws StartRefusal A table or a function differs from the expected one.
+ */
 export async function adopt(ask: Ask, options: AdoptionOptions): Promise<void> {
   const [tables, functions] = options.migrations
   if (tables === undefined || functions === undefined) throw new Error('The journal is empty')
@@ -56,29 +60,30 @@ export async function adopt(ask: Ask, options: AdoptionOptions): Promise<void> {
     await ask(recordOf(tables) ?? '')
     await ask('commit')
   } catch (thrown) {
-    // The connection may be what failed: the server rolls back then.
+    // The rollback may fail because the connection is lost. The server then rolls back by itself.
     await ask('rollback').catch(() => {})
-    throw migrationFailure(thrown, options.place)
+    throw migrationFailure(thrown, options.serverName)
   }
 }
 
-/** The functions' migration records itself as run. */
+/** Replaces the functions by those of their migration, which also records itself as run. */
 async function replaceFunctions(ask: Ask, functions: Migration, options: AdoptionOptions) {
-  const { place, folder } = options
+  const { serverName, folder } = options
   const expected = readCatalogFile(folder, functions.tag)
   const refuseAt = (differences: readonly string[]) => {
-    if (differences.length > 0) throw refusal(place, differencesText(differences))
+    if (differences.length > 0) throw refusal(serverName, differencesText(differences))
   }
-  // The tables first: a function that cannot be made of other tables says less of what differs.
+  // The tables are compared first. If a table differs, a function that cannot be made says less
+  // about it.
   refuseAt(await readDifferences(ask, expected, (key) => !/^(function|trigger) /.test(key)))
   for (const statement of functions.statements) {
     const [, object = 'a statement'] =
       /^CREATE OR REPLACE (FUNCTION \w+|TRIGGER \w+)/m.exec(statement) ?? []
-    await ask(statement).catch((thrown: unknown) => refuseDefinition(thrown, place, object))
+    await ask(statement).catch((thrown: unknown) => refuseDefinition(thrown, serverName, object))
   }
   for (const name of oldFunctions.filter((each) => !isIn(functions, each)))
     await ask(`drop function if exists ${name}`).catch((thrown: unknown) =>
-      refuseDefinition(thrown, place, `FUNCTION ${name}`),
+      refuseDefinition(thrown, serverName, `FUNCTION ${name}`),
     )
   refuseAt(await readDifferences(ask, expected))
 }
@@ -86,16 +91,19 @@ async function replaceFunctions(ask: Ask, functions: Migration, options: Adoptio
 const isIn = ({ statements }: Migration, name: string) =>
   statements.some((statement) => statement.includes(`CREATE OR REPLACE FUNCTION ${name}(`))
 
-/** Class 42 says that an object is not as expected, but for 42501: the user may not change it. */
-function refuseDefinition(thrown: unknown, place: string, object: string): never {
-  const failure = migrationFailure(thrown, place)
+/**
+ * Throws a refusal if an object is not as expected: class 42, except for 42501, which says that the
+ * user has no right to change the object. Other errors are thrown on.
+ */
+function refuseDefinition(thrown: unknown, serverName: string, object: string): never {
+  const failure = migrationFailure(thrown, serverName)
   const { sqlState = '' } = failure instanceof DatabaseError ? failure : {}
   if (failure instanceof DatabaseError && /^42(?!501)/.test(sqlState))
-    throw refusal(place, `${object.toLowerCase()} cannot be replaced: ${failure.message}`)
+    throw refusal(serverName, `${object.toLowerCase()} cannot be replaced: ${failure.message}`)
   throw failure
 }
 
-const refusal = (place: string, differences: string) =>
+const refusal = (serverName: string, differences: string) =>
   new StartRefusal(
-    `${place} was made before the first release and differs from what it should be: ${differences}. Undo that, or ${exportAdvice}.`,
+    `${serverName} was made before the first release and its schema is not as expected: ${differences}. Undo these changes, or ${exportAdvice}.`,
   )

@@ -1,25 +1,32 @@
-/** What a database's catalog says of Turnlog's tables and functions, and how it differs from what it should say. */
+/**
+ * The catalog of Turnlog's tables and functions in a database, and its differences from the
+ * expected one.
+ */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ask } from './ask.ts'
 
-/** The definition of each object by its kind and name, as `index messages_by_key`; of a function the SHA-256. */
+/**
+ * The definition of each object by its kind and name, such as `index messages_by_key`. The
+ * definition of a function is the SHA-256 of its text.
+ */
 export type Catalog = Readonly<Record<string, string>>
 
 /**
- * Ours are the tables that the list names, with all that hangs on them, and every function named
- * `turnlog_`. Definitions name no schema: the tables are ours in whichever schema they lie. The
- * constraints of kind `n` are Postgres 18's for NOT NULL, which the columns say in every version.
+ * Reads the definitions of `tables`, of their columns, constraints, indexes and triggers, and of
+ * every function whose name begins with `turnlog_`. Definitions leave out the schema, because the
+ * tables may be in any. Constraints of kind `n` are left out, too: they are Postgres 18's NOT NULL
+ * constraints, and the columns state NOT NULL in every version.
  */
 const catalogQuery = (tables: readonly string[]) => `
-  with place as (
+  with schema_of_ours as (
     select n.oid, quote_ident(n.nspname) || '.' as prefix
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.oid = to_regclass('turnlog_migrations')
   ), ours as (
-    select c.oid, c.relname::text as name, c.relpersistence, c.relrowsecurity, place.prefix
-    from pg_class c join place on place.oid = c.relnamespace
+    select c.oid, c.relname::text as name, c.relpersistence, c.relrowsecurity, schema_of_ours.prefix
+    from pg_class c join schema_of_ours on schema_of_ours.oid = c.relnamespace
     where c.relkind in ('r', 'p') and c.relname in (${tables.map((name) => `'${name}'`).join(', ')})
   ), entries as (
     select 'table' as kind, name, prefix,
@@ -46,14 +53,16 @@ const catalogQuery = (tables: readonly string[]) => `
     from ours join pg_trigger t on t.tgrelid = ours.oid and not t.tgisinternal
     union all
     select 'function', p.proname || '(' || oidvectortypes(p.proargtypes) || ')',
-      place.prefix, pg_get_functiondef(p.oid)
-    from place join pg_proc p on p.pronamespace = place.oid
+      schema_of_ours.prefix, pg_get_functiondef(p.oid)
+    from schema_of_ours join pg_proc p on p.pronamespace = schema_of_ours.oid
     where p.prokind in ('f', 'p') and p.proname like 'turnlog\\_%'
   )
   select kind, name, replace(replace(definition, prefix, ''), chr(13), '') as definition
   from entries order by kind, name collate "C"`
 
-/** The catalog of `tables` and of every function of ours; empty where nothing has been migrated. */
+/**
+ * Reads the catalog of `tables` and of every `turnlog_` function; empty if no migration has run.
+ */
 export async function readCatalog(ask: Ask, tables: readonly string[]): Promise<Catalog> {
   const rows = await ask(catalogQuery(tables))
   return Object.fromEntries(
@@ -70,18 +79,23 @@ const isEntry = (row: object): row is Entry => 'kind' in row && 'name' in row &&
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** Where the catalog lies that a database has after the migration `tag`. */
+/** The path of the file with the catalog that a database has after the migration `tag`. */
 export const catalogFile = (folder: string, tag: string): string =>
   join(folder, 'catalogs', `${tag}.json`)
 
+/** Reads the catalog that a database has after the migration `tag`. */
 export const readCatalogFile = (folder: string, tag: string): Catalog =>
   JSON.parse(readFileSync(catalogFile(folder, tag), 'utf8'))
 
-/** The names of the tables that a catalog has. */
+/** The names of a catalog's tables. */
 export const tablesIn = (catalog: Catalog): string[] =>
   Object.keys(catalog).flatMap((key) => (key.startsWith('table ') ? [key.slice(6)] : []))
 
-/** How a database differs from what it should be, a sentence's part for each object; none where it does not. */
+/**
+ * Compares a database with the catalog that it should have.
+ * @param isCompared Limits the comparison to some keys of the catalog. @default all
+ * @returns One phrase for each object that differs, such as `table messages is missing`.
+ */
 export async function readDifferences(
   ask: Ask,
   expected: Catalog,
@@ -100,7 +114,7 @@ export async function readDifferences(
   })
 }
 
-/** The first few of many differences. */
+/** The first `max` differences as one text, and the number of further ones. */
 export const differencesText = (differences: readonly string[], max = 5): string =>
   [
     ...differences.slice(0, max),

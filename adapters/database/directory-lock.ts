@@ -1,14 +1,19 @@
 /**
- * One holder for a data directory. PGlite takes no lock of its own, and two that open one directory
- * lose data without a word. The lock is the kernel's (fcntl, through SQLite): it ends with the
- * process, however that dies, and no living holder can lose it, not even a stopped one.
+ * The lock of a data directory, which one process holds. PGlite takes no lock, and two processes
+ * that open one directory lose data without an error. The lock is one of the kernel (fcntl, through
+ * SQLite): it ends with the process, however the process dies, and a living process keeps it, even
+ * if stopped.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StartRefusal } from '../../src/ports/database.ts'
 
-/** Makes the directory (mode 0700) and locks it, or throws a `StartRefusal`; answers the release. */
+/**
+ * Makes a missing directory with mode 0700, and locks it.
+ * @returns A function that releases the lock.
+ * @throws StartRefusal Another process holds the lock, or the directory cannot be used.
+ */
 export function lockDirectory(directory: string): () => void {
   const pidFile = join(directory, 'lock.pid')
   const lock = openLock(directory)
@@ -18,11 +23,12 @@ export function lockDirectory(directory: string): () => void {
     lock.close()
     throw /locked/.test(reasonOf(thrown))
       ? new StartRefusal(
-          `The data directory ${directory} is in use by process ${readPid(pidFile)}: stop that, or set another directory or DATABASE_URL.`,
+          `The data directory ${directory} is in use by process ${readPid(pidFile)}: stop that process, or set another directory or DATABASE_URL.`,
         )
       : unusable(directory, thrown)
   }
-  // Only for the sentence above. Stale after a crash, and overwritten by the next holder.
+  // The file serves the sentence above only. After a crash it is stale until the next process
+  // writes it.
   writeFileSync(pidFile, `${process.pid}\n`)
   return () => {
     rmSync(pidFile, { force: true })
@@ -30,7 +36,7 @@ export function lockDirectory(directory: string): () => void {
   }
 }
 
-/** The process that holds the directory, if one does. Changes nothing. */
+/** The id of the process that holds the directory; undefined if none does. Changes nothing. */
 export function directoryHolder(directory: string): string | undefined {
   const file = join(directory, 'lock.db')
   if (!existsSync(file)) return undefined

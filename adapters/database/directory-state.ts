@@ -1,22 +1,30 @@
-/** What can be told of an embedded database's directory without opening it or changing anything. */
+/**
+ * The state of an embedded database's directory, read without opening the database or changing it.
+ */
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { StartRefusal } from '../../src/ports/database.ts'
 import { directoryHolder } from './directory-lock.ts'
 
+/** The state of a data directory. */
 export type DirectoryState = {
-  /** Whether a start has made the data. */
+  /** Whether the data exists: a start has made it. */
   readonly made: boolean
-  /** Whether the directory has foreign files and no data: a start refuses to make data among them. */
+  /** Whether the directory has other files and no data. A start refuses to make data among them. */
   readonly foreign: boolean
-  /** The id of the process that has it open. */
+  /** The id of the process that has the directory open; undefined if none has. */
   readonly holder: string | undefined
+  /** The bytes of all files in the directory. */
   readonly bytes: number
 }
 
-/** Where in the directory the data lies: an absolute path, or a name like `memory:` would be misread. */
+/**
+ * The path of the data in the directory. It is absolute, because PGlite would misread a name like
+ * `memory:`.
+ */
 export const dataIn = (directory: string): string => resolve(directory, 'pglite')
 
+/** Reads the state of a data directory. */
 export function directoryState(directory: string): DirectoryState {
   return {
     made: existsSync(dataIn(directory)),
@@ -27,8 +35,8 @@ export function directoryState(directory: string): DirectoryState {
 }
 
 /**
- * Throws a `StartRefusal` for a directory of somebody else's. Where our data is, other files beside it
- * are in nobody's way.
+ * Throws a `StartRefusal` for a directory with other files and without Turnlog's data. If it has
+ * the data, further files do no harm.
  */
 export function refuseForeignDirectory(directory: string): void {
   if (isForeign(directory))
@@ -37,7 +45,7 @@ export function refuseForeignDirectory(directory: string): void {
     )
 }
 
-/** Names that do not count as foreign: those the service makes, and those a file system or a desktop makes. */
+/** Files that are not foreign: the service, a file system or a desktop makes them. */
 const expected = /^(pglite\.new|lock\.pid|lock\.db(-journal|-wal|-shm)?|lost\+found|\.DS_Store)$/
 
 function isForeign(directory: string): boolean {
@@ -46,14 +54,14 @@ function isForeign(directory: string): boolean {
   try {
     return readdirSync(directory).some((name) => !expected.test(name))
   } catch {
-    // A directory that is missing or cannot be read is reported by `lockDirectory`, which makes it.
+    // The directory is missing or cannot be read. `lockDirectory` makes or reports it.
     return false
   }
 }
 
 function sizeOf(path: string): number {
   const status = lstatSync(path, { throwIfNoEntry: false })
-  // A running service removes files while we count.
+  // A running service may have removed the file since it was listed.
   if (status === undefined) return 0
   if (!status.isDirectory()) return status.size
   return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0)

@@ -1,4 +1,6 @@
-/** What a failed statement or connect means for its outcome, and what may be said about it. */
+/**
+ * Turns the error of a failed statement or connect into a `DatabaseError` with outcome and reason.
+ */
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { DatabaseError, type FailureReason, type Outcome } from '../../src/ports/database.ts'
 import { plainReason } from '../reason.ts'
@@ -7,18 +9,24 @@ import { plainReason } from '../reason.ts'
 type Thrown = {
   readonly message?: unknown
   readonly code?: unknown
-  /** Only an answer of a server has one of these; by its code alone, `EPIPE` is an SQLSTATE. */
+  /**
+   * Only an answer of a server has a severity. `EPIPE` has the form of an SQLSTATE, and no
+   * severity.
+   */
   readonly severity?: unknown
-  /** What PgBouncer answers by itself has no other. */
+  /** The only severity in errors that PgBouncer itself answers. */
   readonly severity_local?: unknown
   readonly constraint_name?: unknown
   readonly constraint?: unknown
 }
 
-/** Errors of the driver itself, raised before anything was sent. */
+/** Codes of errors that the driver raises before it sends anything. */
 const raisedHere = new Set(['UNDEFINED_VALUE', 'MAX_PARAMETERS_EXCEEDED'])
 
-/** No connection could be had, whatever was answered meanwhile: nothing ran. */
+/**
+ * The error of a failed connect. Nothing ran, whatever the server answered. `where` names the
+ * server.
+ */
 export function connectFailure(thrown: unknown, where: string): DatabaseError {
   const { sqlState, text, message } = read(thrown)
   return new DatabaseError(
@@ -29,8 +37,9 @@ export function connectFailure(thrown: unknown, where: string): DatabaseError {
 }
 
 /**
- * A statement that was sent, or was about to be, failed with `thrown`. `isLate`: its deadline had
- * passed, so a cancel was asked for here.
+ * The error of a statement that failed with `thrown`.
+ * @param where Names the server, without secrets.
+ * @param isLate Whether the deadline had passed, so that this node had asked Postgres to cancel.
  */
 export function statementFailure(thrown: unknown, where: string, isLate = false): DatabaseError {
   const { sqlState, severity, constraint, text, message, code } = read(thrown)
@@ -48,7 +57,10 @@ export function statementFailure(thrown: unknown, where: string, isLate = false)
   })
 }
 
-/** A migration failed: drizzle's own message would be the whole statement, the cause is the answer. */
+/**
+ * The error of a failed migration: Postgres' answer. drizzle's own message holds the whole
+ * statement.
+ */
 export function migrationFailure(thrown: unknown, where: string): unknown {
   const cause = thrown instanceof DrizzleQueryError ? thrown.cause : thrown
   const isAnswer = typeof cause === 'object' && cause !== null && 'code' in cause
@@ -56,21 +68,27 @@ export function migrationFailure(thrown: unknown, where: string): unknown {
 }
 
 function outcomeOf(sqlState: string, severity: string): Outcome {
-  // Answered in place of a statement by a server that is starting or full, or by PgBouncer for it.
+  // A server that is starting, or has no connection left, answers so instead of running the
+  // statement. So does PgBouncer on its behalf.
   if (sqlState === '57P03' || sqlState === '53300') return 'not-sent'
-  // The session was killed, perhaps after its commit: 57P01 and 57P02 by shutdown or an operator,
-  // 57P04 and 57P05 likewise; class 08 is PgBouncer telling that its server connection broke.
+  // The session was killed, perhaps after its commit: 57P01, 57P02, 57P04 and 57P05 by a shutdown
+  // or an operator. PgBouncer answers class 08 when its connection to the server broke.
   if (/^57P0[1245]$/.test(sqlState) || sqlState.startsWith('08') || sqlState === '40003') {
     return 'unknown'
   }
-  // A server that panics may have flushed the commit before.
+  // A server that panics may have flushed the commit before that.
   return severity === 'PANIC' ? 'unknown' : 'refused'
 }
 
-/** How the C library words that a file cannot grow: where the error has no SQLSTATE of its own. */
+/**
+ * Messages of the C library when a file cannot grow. Some of these errors have a general SQLSTATE.
+ */
 const noSpace = /No space left on device|Disk quota exceeded|File too large/
 
-/** Postgres words its time-outs in the server's language; in another one they count as refusals. */
+/**
+ * English messages of Postgres' time-outs. In another language of the server they count as
+ * refusals.
+ */
 const serverTimeout = /due to (statement|transaction) timeout/
 
 function reasonOf(sqlState: string, message: string): FailureReason {
@@ -81,7 +99,9 @@ function reasonOf(sqlState: string, message: string): FailureReason {
   return /^(08|57P0|40003)/.test(sqlState) ? 'unreachable' : 'refused'
 }
 
-/** Whether Postgres ended with this failure: after a PANIC or FATAL it answers no other statement. */
+/**
+ * Whether Postgres ended with this failure. After a PANIC or FATAL it answers no other statement.
+ */
 export function isLastAnswer(thrown: unknown): boolean {
   const { sqlState, severity, code } = read(thrown)
   return sqlState === undefined ? !raisedHere.has(code) : /^(PANIC|FATAL)$/.test(severity)
@@ -100,7 +120,8 @@ function read(thrown: unknown) {
     const text = plainReason(code || message || 'unknown')
     return { code, severity, sqlState: undefined, constraint, text, message }
   }
-  // Messages of class 22 quote values, that of 42601 quotes the statement. They stay out of logs.
+  // Messages of class 22 quote values, and those of 42601 the statement. Both must stay out of
+  // logs.
   const quoting = code.startsWith('22') || code === '42601'
   const text = `SQLSTATE ${code}${quoting || message === '' ? '' : ` (${message})`}`
   return { code, severity, sqlState: code, constraint, text, message }

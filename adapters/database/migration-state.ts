@@ -1,22 +1,25 @@
-/** Which migrations a folder has, which of them a database says that it ran, and what follows from both. */
+/**
+ * The migrations of a folder, the migrations that a database has recorded, and how the two compare.
+ */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { type Ask, askOne } from './ask.ts'
 
+/** A migration of the folder. */
 export type Migration = {
-  /** In the journal and in `turnlog_migrations`; never given twice. */
+  /** The number in the journal and in `turnlog_migrations`. No other migration ever gets it. */
   readonly id: number
-  /** The name of its file, without `.sql`. */
+  /** The name of the file, without `.sql`. */
   readonly tag: string
-  /** Milliseconds since 1970, by which drizzle's migrator orders and remembers it. */
+  /** Milliseconds since 1970. drizzle's migrator orders and records migrations by it. */
   readonly when: number
-  /** As drizzle's migrator records it. */
+  /** The hash that drizzle's migrator records. */
   readonly hash: string
   readonly statements: readonly string[]
 }
 
-/** The migrations of a folder, in the order of its journal. */
+/** Reads the migrations of a folder, in the order of its journal. */
 export function readMigrations(folder: string): Migration[] {
   const journal: { entries: { idx: number; tag: string }[] } = JSON.parse(
     readFileSync(join(folder, 'meta/_journal.json'), 'utf8'),
@@ -29,7 +32,9 @@ export function readMigrations(folder: string): Migration[] {
   })
 }
 
-/** The statement with which a migration records that it ran; undefined where it has none. */
+/**
+ * The statement of a migration that records it in `turnlog_migrations`; undefined if it has none.
+ */
 export function recordOf({ id, statements }: Migration): string | undefined {
   const record = new RegExp(
     `^\\s*INSERT INTO turnlog_migrations \\(id, name, oldest_code\\) VALUES \\(${id}, '\\w+', \\d+\\);\\s*$`,
@@ -37,18 +42,22 @@ export function recordOf({ id, statements }: Migration): string | undefined {
   return statements.find((statement) => record.test(statement))
 }
 
-/** What a database says that it ran. */
+/** The migrations that a database has recorded as run. */
 export type Recorded = {
-  /** Whether there is a `turnlog_migrations`. */
-  readonly known: boolean
-  /** Of `turnlog_migrations`: what this release goes by. */
+  /** Whether the table `turnlog_migrations` exists. */
+  readonly hasTable: boolean
+  /** The ids in `turnlog_migrations`. This release decides by them. */
   readonly ids: readonly number[]
-  /** Of `drizzle.__drizzle_migrations`: what drizzle's migrator goes by, which runs what is later than the last. */
+  /**
+   * The times in `drizzle.__drizzle_migrations`. drizzle's migrator decides by them: it runs the
+   * migrations that are later than the last of these.
+   */
   readonly times: readonly number[]
 }
 
+/** Reads the migrations that a database has recorded. */
 export async function readRecorded(ask: Ask): Promise<Recorded> {
-  const known = await askOne(
+  const tables = await askOne(
     ask,
     `select to_regclass('turnlog_migrations') is not null as ids,
       to_regclass('drizzle.__drizzle_migrations') is not null as times`,
@@ -56,18 +65,20 @@ export async function readRecorded(ask: Ask): Promise<Recorded> {
   const list = async (text: string) =>
     (await ask(text)).flatMap((row) => ('n' in row && typeof row.n === 'number' ? [row.n] : []))
   return {
-    known: known.ids === true,
-    ids: known.ids === true ? await list('select id as n from turnlog_migrations order by id') : [],
+    hasTable: tables.ids === true,
+    ids:
+      tables.ids === true ? await list('select id as n from turnlog_migrations order by id') : [],
     times:
-      known.times === true
+      tables.times === true
         ? await list('select created_at::int8 as n from drizzle.__drizzle_migrations order by 1')
         : [],
   }
 }
 
 /**
- * What a database of the seven migrations before the first release has recorded; 4 to 6 recorded
- * no id. The first two migrations of today make the same tables and functions.
+ * The record of a database that the seven migrations before the first release made. The
+ * migrations with the numbers 4 to 6 did not write their ids to `turnlog_migrations`. The first two
+ * migrations of today make the same tables and functions.
  */
 const old = {
   ids: [0, 1, 2, 3],
@@ -78,23 +89,28 @@ const old = {
 }
 
 /**
- * - `missing`: there are no tables.
- * - `old`: exactly the migrations before the first release have run, which can be adopted.
- * - `foreign`: others have run than this release or those before it have.
- * - `behind`: migrations are missing.
- * - `current`: all have run, and perhaps some of a newer release.
+ * The state of a database's schema:
+ * - `missing`: it has no tables.
+ * - `old`: exactly the seven migrations before the first release have run. It can be adopted.
+ * - `foreign`: migrations have run that are neither of this release nor all of those seven.
+ * - `behind`: migrations of this release are missing.
+ * - `current`: all migrations of this release have run, and perhaps some of a newer release.
  */
 export type MigrationState = 'missing' | 'old' | 'foreign' | 'behind' | 'current'
 
+/** Compares the migrations that a database has recorded with those of the folder. */
 export function stateOf(recorded: Recorded, migrations: readonly Migration[]): MigrationState {
-  const { known, ids, times } = recorded
-  if (!known) return 'missing'
+  const { hasTable, ids, times } = recorded
+  if (!hasTable) return 'missing'
   if (isSame(ids, old.ids) && isSame(times, old.times)) return 'old'
   if (!ids.includes(migrations[0]?.id ?? 0) && !hasRunSome(recorded, migrations)) return 'foreign'
   return migrations.every(({ id }) => ids.includes(id)) ? 'current' : 'behind'
 }
 
-/** Whether a migration of this release has run by drizzle's table, and none of another one by ours. */
+/**
+ * Whether drizzle's table has a migration of this release, and `turnlog_migrations` has only ids of
+ * this release or of the seven old migrations.
+ */
 function hasRunSome({ ids, times }: Recorded, migrations: readonly Migration[]): boolean {
   const first = migrations[0]?.id ?? 0
   return (
@@ -103,7 +119,7 @@ function hasRunSome({ ids, times }: Recorded, migrations: readonly Migration[]):
   )
 }
 
-/** How a `foreign` database differs from one that could be adopted. */
+/** Says how a `foreign` database differs from one that could be adopted. */
 export function foreignText({ ids, times }: Recorded): string {
   const missing = [...without(old.ids, ids), ...without(old.times, times)]
   const unknown = [...without(ids, old.ids), ...without(times, old.times)]
@@ -118,12 +134,13 @@ const isSame = (a: readonly number[], b: readonly number[]) => a.join() === b.jo
 const without = (all: readonly number[], some: readonly number[]) =>
   all.filter((each) => !some.includes(each))
 
-/** Why a database is not migrated, and what to do about it: a sentence each, without its full stop. */
+/** Why a database cannot be migrated, and what to do: one sentence each, without the full stop. */
 export type Obstacle = { readonly finding: string; readonly advice: string }
 
 /**
- * Why drizzle's migrator would not run exactly the migrations that are missing; undefined where it
- * would. It runs what is later than the last that ran, and skips the rest in silence.
+ * Why drizzle's migrator would not run exactly the missing migrations; undefined if it would. The
+ * migrator runs the migrations that are later than the last one that ran, and skips earlier ones
+ * without a message.
  */
 export function obstacleTo(
   { ids, times }: Recorded,
@@ -136,23 +153,23 @@ export function obstacleTo(
     const record = recordOf(migration)?.trim().replace(/;$/, '')
     if (isMissing && times.includes(when))
       return {
-        finding: `${tag} has run by drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`,
-        advice: `Put it back: ${record ?? `(id, name, oldest_code), with the id ${id}`}`,
+        finding: `${tag} has run according to drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`,
+        advice: `Insert that row again: ${record ?? `(id, name, oldest_code), with the id ${id}`}`,
       }
     if (isMissing && when <= last)
       return {
         finding: `${tag} has not run, and would be skipped: its \`when\` in drizzle/meta/_journal.json is not later than that of a migration that ran`,
-        advice: 'Give it a later one',
+        advice: 'Give it a later `when`',
       }
     if (!isMissing && when > last)
       return {
-        finding: `${tag} has run by turnlog_migrations and has not by drizzle.__drizzle_migrations`,
-        advice: `Add the row that is missing there (hash, created_at): '${hash}', ${when}`,
+        finding: `${tag} has run according to turnlog_migrations, and its row in drizzle.__drizzle_migrations is missing`,
+        advice: `Insert that row (hash, created_at): '${hash}', ${when}`,
       }
     if (isMissing && record === undefined)
       return {
         finding: `${tag} does not insert its row (${id}, name, oldest_code) into turnlog_migrations`,
-        advice: 'Let it',
+        advice: 'Add that statement to the migration',
       }
   }
   return undefined

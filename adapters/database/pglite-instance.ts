@@ -1,7 +1,8 @@
 /**
- * PGlite on a directory, opened anew after it has ended. A PANIC (a write-ahead log that cannot grow on
- * a full disk, for one) ends Postgres, and with it the process of a server. In PGlite there is none to
- * end: asked again, it would spin for ever and hold the whole thread.
+ * A PGlite on a directory, which is opened again after it has ended. A PANIC, for example because
+ * the write-ahead log cannot grow on a full disk, ends the process of a Postgres server. PGlite has
+ * no process of its own that could end: another query after a PANIC would spin for ever and block
+ * the whole thread.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { PGlite } from '@electric-sql/pglite'
@@ -13,28 +14,33 @@ import type { OnDatabaseEvent } from './startable.ts'
 import { valueParsers } from './values.ts'
 
 export type PgliteInstance = {
-  /** Runs a statement, on a new PGlite where the last one ended. Fails with a `DatabaseError`. */
+  /** Runs a statement, on a new PGlite if the last one ended. Fails with a `DatabaseError`. */
   query<Row extends object>(text: string, values: (string | null)[]): Promise<Row[]>
-  /** Fails with a `DatabaseError` where it ended, and cannot be opened yet. */
+  /** Returns the open PGlite. Fails with a `DatabaseError` if it ended and cannot be opened yet. */
   open(): Promise<PGlite>
   close(): Promise<void>
 }
 
-/** Gaps between failed attempts to open: each attempt holds the whole thread for about a second. */
+/**
+ * Waits between failed attempts to open. Each attempt blocks the whole thread for about a second.
+ */
 const attemptGaps = { firstMs: 1000, maxMs: 60_000 }
 
-/** Free bytes that an attempt to open needs: a file of the write-ahead log has 16 MiB. */
+/** Free bytes that an attempt to open needs. One file of the write-ahead log has 16 MiB. */
 const roomBytes = 32 * 1024 * 1024
 
+/**
+ * Opens a PGlite on the directory. `serverName` names it in messages. Rejects if it does not open.
+ */
 export async function openInstance(
   directory: string,
-  place: string,
+  serverName: string,
   onEvent: OnDatabaseEvent,
 ): Promise<PgliteInstance> {
   let pglite: PGlite | undefined = await openData(directory)
-  /** What the last instance ended with; undefined while there is one. */
+  /** The failure that ended the last PGlite; undefined while one is open. */
   let ended: DatabaseError | undefined
-  /** What the last attempt to open it anew failed with; undefined before the first. */
+  /** The failure of the last attempt to open it again; undefined before the first attempt. */
   let unopened: { readonly cause: unknown; readonly text: string } | undefined
   let nextAttemptAt = 0
   let failures = 0
@@ -45,13 +51,13 @@ export async function openInstance(
     unopened = undefined
     failures = 0
     nextAttemptAt = 0
-    onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened anew` })
+    onEvent({ type: 'ended', message: `${failure.message}: it ended, and will be opened again` })
   }
 
   const stillFull = () =>
     new DatabaseError(
       'not-sent',
-      `The ${place} ended, and its disk has too little room to open it`,
+      `The ${serverName} ended, and its disk has too little room to open it`,
       {
         reason: 'full',
         ...(ended?.sqlState === undefined ? {} : { sqlState: ended.sqlState }),
@@ -59,12 +65,12 @@ export async function openInstance(
     )
 
   const notOpened = (cause: unknown) =>
-    new DatabaseError('not-sent', `The ${place} ended and cannot be opened`, {
+    new DatabaseError('not-sent', `The ${serverName} ended and cannot be opened`, {
       reason: 'unreachable',
       cause,
     })
 
-  /** Reports the first failed attempt, and a later one that failed for another reason. */
+  /** Reports the first failed attempt, and each later one that fails for another reason. */
   const failAttempt = (cause: unknown): DatabaseError => {
     nextAttemptAt = performance.now() + boundMs(attemptGaps, failures)
     failures += 1
@@ -87,7 +93,7 @@ export async function openInstance(
     }
     ended = undefined
     unopened = undefined
-    onEvent({ type: 'reopened', message: `The ${place} was opened anew` })
+    onEvent({ type: 'reopened', message: `The ${serverName} was opened again` })
     return pglite
   }
 
@@ -98,7 +104,7 @@ export async function openInstance(
       try {
         return (await opened.query<Row>(text, values)).rows
       } catch (thrown) {
-        const failure = statementFailure(thrown, place)
+        const failure = statementFailure(thrown, serverName)
         if (isLastAnswer(thrown)) end(failure)
         throw failure
       }
@@ -114,7 +120,10 @@ const freeBytes = (directory: string): number => {
   return bavail * bsize
 }
 
-/** PGlite may throw the status of an exit, which is no `Error`. */
+/**
+ * Creates a PGlite. PGlite may throw an exit status, which is not an `Error`; this throws an
+ * `Error`.
+ */
 async function create(data: string): Promise<PGlite> {
   try {
     return await PGlite.create(data)
@@ -126,7 +135,10 @@ async function create(data: string): Promise<PGlite> {
   }
 }
 
-/** Opens the data. Missing data is made in a directory beside it and then renamed, so that it is whole or absent. */
+/**
+ * Opens the data. Missing data is made in a directory of another name, which is then renamed, so
+ * that the data is either complete or absent.
+ */
 async function openData(directory: string): Promise<PGlite> {
   const data = dataIn(directory)
   if (!existsSync(data)) {
@@ -137,7 +149,7 @@ async function openData(directory: string): Promise<PGlite> {
     renameSync(unfinished, data)
   }
   const pglite = await create(data)
-  // Set after the start, which sets parsers of its own for every array type.
+  // They are set after the start, because PGlite's start sets its own parsers for every array type.
   pglite.parsers = { ...valueParsers }
   pglite.serializers = {}
   return pglite

@@ -1,4 +1,4 @@
-/** The database port on PGlite: Postgres inside this process, for one process. */
+/** The database port on PGlite: a Postgres inside this process, which no other process can use. */
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import {
@@ -16,40 +16,46 @@ import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
 import { paramText } from './values.ts'
 
 export type PgliteOptions = {
-  /** Made with mode 0700 where it is missing; holds the data and the lock. */
+  /** The directory of the data and of the lock. A missing one is made with mode 0700. */
   readonly directory: string
-  /** Milliseconds a statement may take, its turn included. It cannot be cancelled, though. */
+  /**
+   * Milliseconds that a statement may take. The wait for its turn counts. PGlite cannot cancel it.
+   */
   readonly deadlineMs: number
   readonly migrationsFolder?: string
   readonly onEvent?: OnDatabaseEvent
 }
 
-/** After so many statements the tables are analysed, then each time after twice as many... */
+/** The number of statements before the first analysis. It doubles with each analysis... */
 const analyseFirst = 500
-/** ...but at least every so many. */
+/** ...but at most this number of statements passes between two analyses. */
 const analyseAtLeastEvery = 50_000
 
-/** The first start of a directory takes some 5 s and 1 GB, later ones half a second. */
+/**
+ * Opens a directory, and locks it until the database is disposed. The first start on a directory
+ * takes some 5 s and 1 GB of memory, later starts half a second.
+ * @throws StartRefusal The directory is in use, belongs to other software, or cannot be opened.
+ */
 export async function openPglite(options: PgliteOptions): Promise<StartableDatabase> {
   const { directory, migrationsFolder = defaultMigrationsFolder, onEvent = () => {} } = options
-  const place = `embedded Postgres in ${directory}`
+  const serverName = `embedded Postgres in ${directory}`
   refuseForeignDirectory(directory)
   const unlock = lockDirectory(directory)
-  const instance = await openInstance(directory, place, onEvent).catch((thrown: unknown) => {
+  const instance = await openInstance(directory, serverName, onEvent).catch((thrown: unknown) => {
     unlock()
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
     throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
   })
-  const turns = createTurns(place)
+  const turns = createTurns(serverName)
 
   const ask = (text: string) => instance.query<object>(text, [])
   const verify = async () => {
-    await verifyCode(ask, place)
-    await verifySchema(ask, place, migrationsFolder)
+    await verifyCode(ask, serverName)
+    await verifySchema(ask, serverName, migrationsFolder)
   }
 
-  // Nothing analyses an embedded database by itself, and plans made while its tables were small
-  // would be kept for as long as the process lives.
+  // PGlite has no autovacuum that analyses tables. Without an analysis, Postgres would keep the
+  // plans that it made while the tables were small until the process ends.
   let statements = 0
   let analyseAt = analyseFirst
   const analyseInTime = () => {
@@ -75,28 +81,36 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   }
 
   return {
-    name: place,
+    name: serverName,
     shared: false,
-    async query<Row extends object>({ text, params }: Statement, given: QueryOptions = {}) {
+    async query<Row extends object>(
+      { text, params }: Statement,
+      { deadlineMs }: QueryOptions = {},
+    ) {
       const values = params.map(paramText)
       const work = () => instance.query<Row>(text, values)
-      const rows = await turns.take(work, given.deadlineMs ?? options.deadlineMs)
+      const rows = await turns.take(work, deadlineMs ?? options.deadlineMs)
       analyseInTime()
       return rows
     },
     verify: () => turns.take(verify),
     migrate: () =>
       turns.take(async () => {
-        await verifyCode(ask, place)
+        await verifyCode(ask, serverName)
         const run = async () => {
           await migrate(drizzle(await instance.open()), { migrationsFolder }).catch(
             (thrown: unknown) => {
-              throw migrationFailure(thrown, place)
+              throw migrationFailure(thrown, serverName)
             },
           )
         }
-        const schema = `The schema of the ${place}`
-        const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+        const schema = `The schema of the ${serverName}`
+        const message = await runMigrations(ask, {
+          serverName,
+          schema,
+          folder: migrationsFolder,
+          run,
+        })
         if (message !== undefined) onEvent({ type: 'migrated', message })
       }),
     [Symbol.asyncDispose]() {
@@ -106,8 +120,10 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   }
 }
 
-/** One statement at a time, in order; what waits here has certainly not been sent. */
-function createTurns(place: string) {
+/**
+ * Runs one statement at a time, in their order. A statement that still waits has certainly not run.
+ */
+function createTurns(serverName: string) {
   let tail: Promise<unknown> = Promise.resolve()
   let closed = false
 
@@ -116,12 +132,12 @@ function createTurns(place: string) {
       const dueAt = performance.now() + (deadlineMs ?? Number.POSITIVE_INFINITY)
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
       let started = false
-      const giveUp = () => reject(late(place, started))
+      const giveUp = () => reject(late(serverName, started))
       const timer = deadlineMs === undefined ? undefined : setTimeout(giveUp, deadlineMs)
       const turn = async () => {
-        if (closed) throw new DatabaseError('not-sent', `The ${place} was closed here`)
-        // The timer may be due and not yet heard: a statement holds the whole thread.
-        if (performance.now() >= dueAt) throw late(place, started)
+        if (closed) throw new DatabaseError('not-sent', `The ${serverName} was closed here`)
+        // The timer may be due without having fired, because a statement blocks the whole thread.
+        if (performance.now() >= dueAt) throw late(serverName, started)
         started = true
         return await work()
       }
@@ -138,9 +154,9 @@ function createTurns(place: string) {
   }
 }
 
-const late = (place: string, started: boolean) =>
+const late = (serverName: string, started: boolean) =>
   started
-    ? new DatabaseError('unknown', `The ${place} did not answer within the deadline`, slow)
-    : new DatabaseError('not-sent', `The ${place} had no turn within the deadline`, slow)
+    ? new DatabaseError('unknown', `The ${serverName} did not answer within the deadline`, slow)
+    : new DatabaseError('not-sent', `The ${serverName} had no turn within the deadline`, slow)
 
 const slow = { reason: 'slow' } as const

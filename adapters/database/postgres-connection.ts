@@ -1,10 +1,11 @@
 /**
- * One connection to Postgres: a postgres.js client of its own, on a socket of ours.
+ * One connection to Postgres: a postgres.js client for itself, on a socket that this file opens.
  *
- * postgres.js pools, queues, pipelines and reconnects by itself, and then nobody can say whether a
+ * postgres.js pools, queues, pipelines and reconnects by itself, which leaves unknown whether a
  * statement was sent. Here a client connects once, runs one statement at a time and is thrown away
- * when it breaks; `postgres-pool.ts` does the rest. The socket is ours because postgres.js only
- * half-closes its own, which leaves it hanging for as long as a frozen server does.
+ * when it breaks; `postgres-pool.ts` manages the connections. postgres.js only half-closes its own
+ * sockets, and such a socket stays open as long as a frozen server does. So this file opens and
+ * destroys the sockets.
  */
 import net, { type Socket } from 'node:net'
 import postgres from 'postgres'
@@ -15,30 +16,35 @@ import { valueParsers } from './values.ts'
 
 export type ConnectionOptions = {
   readonly url: string
-  /** Whether statements are prepared once per connection; off behind a PgBouncer without support. */
+  /**
+   * Whether statements are prepared once for each connection. Some PgBouncers do not support it.
+   */
   readonly prepare: boolean
-  /** Milliseconds until a connect is given up, from the first packet to the first answer. */
+  /** Milliseconds that a connect may take, from the first packet to the first answer. */
   readonly connectTimeoutMs: number
 }
 
 export type Connection = {
-  /** `performance.now()` after which it is better replaced: load follows the servers there are. */
+  /**
+   * `performance.now()` after which it is replaced, so that the load reaches servers that were
+   * added.
+   */
   readonly expiresAt: number
   /** `performance.now()` when the server first answered on this connection. */
   readonly openedAt: number
-  /** Whether it took no writes when it was opened. */
+  /** Whether the server refused writes when the connection was opened. */
   readonly isReadOnly: boolean
   readonly client: postgres.Sql
-  /** False as soon as the socket is closed, by whomever. */
+  /** False as soon as either side has closed the socket, and once a cancel was asked for. */
   alive(): boolean
   run(text: string, params: (string | null)[]): RunningStatement
-  /** Closes the socket at once, whatever runs. */
+  /** Closes the socket at once, even if a statement runs. */
   close(): void
 }
 
 export type RunningStatement = {
   readonly rows: Promise<object[]>
-  /** Asks Postgres to cancel. Whether it did shows only in `rows`. */
+  /** Asks Postgres to cancel the statement. Only `rows` shows whether it did. */
   cancel(): void
 }
 
@@ -46,20 +52,25 @@ const noop = () => {}
 
 const firstQuestion = `select current_setting('transaction_read_only') = 'on' as "isReadOnly"`
 
-/** Milliseconds, give or take a quarter, so that connections made together do not end together. */
+/**
+ * Milliseconds. Each lifetime varies by up to a quarter, so that connections do not end together.
+ */
 const lifetimeMs = 40 * 60_000
 
 /**
- * Connects and waits for a first answer; of several hosts in the URL, the first that takes writes, else
- * the first that answers: after a failover, the old primary may stand first in the list and be a standby.
- * Fails with a `DatabaseError`, always `not-sent`. `onClose` is told once, of an open connection.
+ * Connects and waits for a first answer. If the URL has several hosts, the first one that accepts
+ * writes is used, or, if none does, the first one that answers: after a failover, the old primary
+ * may be first in the list and be a standby.
+ * @param onClose Called once, when an open connection closes.
+ * @param signal Gives the attempt up.
+ * @throws DatabaseError The outcome is always `not-sent`.
  */
 export async function openConnection(
   options: ConnectionOptions,
   onClose: (connection: Connection) => void = noop,
   signal?: AbortSignal,
 ): Promise<Connection> {
-  const { place, urls } = readUrl(options.url)
+  const { serverName, urls } = readUrl(options.url)
   let failure: unknown
   let standby: Connection | undefined
   for (const url of urls) {
@@ -76,7 +87,7 @@ export async function openConnection(
     }
   }
   if (standby !== undefined) return standby
-  throw connectFailure(failure, place)
+  throw connectFailure(failure, serverName)
 }
 
 async function openOne(
@@ -88,7 +99,8 @@ async function openOne(
   let state: 'connecting' | 'open' | 'cancelling' | 'closed' = 'connecting'
 
   const socket = (target: Target) => {
-    // A second socket is for a cancel, or else postgres.js reconnecting, in a loop at worst.
+    // A second socket is for a cancel. Otherwise postgres.js wants to reconnect, at worst in a
+    // loop.
     if (sockets.size > 0 && state !== 'cancelling') throw new Error('CONNECTION_CLOSED')
     const dialled = dial(literalTarget(options.url) ?? target)
     sockets.add(dialled.socket)
@@ -111,7 +123,8 @@ async function openOne(
     alive: () => state === 'open',
     close,
     run(text: string, params: (string | null)[]) {
-      // `simple: false`: without parameters postgres.js would take the protocol that never prepares.
+      // For a statement without parameters, postgres.js would choose the protocol that never
+      // prepares.
       const extended = { prepare: options.prepare, simple: false }
       const query = client.unsafe(text, params, extended)
       return {
@@ -133,7 +146,7 @@ async function openOne(
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
   try {
-    // A statement, not only the handshake: behind PgBouncer that alone says nothing of the server.
+    // A handshake alone does not suffice: PgBouncer answers it without asking the server.
     const [row] = await Promise.race([client.unsafe(firstQuestion), givenUp.promise])
     connection.isReadOnly = row?.['isReadOnly'] === true
     connection.openedAt = performance.now()
@@ -150,7 +163,7 @@ async function openOne(
 
 type Target = { host: string[]; port: number[]; path: string | undefined }
 
-/** postgres.js takes an IPv6 address apart at its colons. */
+/** The target of a URL with an IPv6 address, which postgres.js would split at its colons. */
 function literalTarget(url: string): Target | undefined {
   const [, host, port = '5432'] = /^[^/]+\/\/(?:[^/?]*@)?\[([^\]]+)\](?::(\d+))?/.exec(url) ?? []
   return host === undefined ? undefined : { host: [host], port: [Number(port)], path: undefined }
@@ -161,25 +174,32 @@ function dial({ host: [host = 'localhost'], port: [port = 5432], path }: Target)
   const { promise: connected, resolve, reject } = Promise.withResolvers<Socket>()
   socket.once('error', reject)
   socket.once('close', () => reject(new Error('CONNECTION_CLOSED')))
-  // postgres.js reads the name that TLS has to verify from the socket.
+  // postgres.js reads the host name that TLS verifies from the socket.
   socket.once('connect', () => resolve(Object.assign(socket, { host })))
   return { socket, connected }
 }
 
-/** What of a database URL may be logged, and one URL for each of its hosts. */
-export function readUrl(url: string): { place: string; urls: string[] } {
+/**
+ * Reads a database URL.
+ * @returns A name for messages, without secrets, and one URL for each host.
+ * @throws StartRefusal The URL cannot be read.
+ */
+export function readUrl(url: string): { serverName: string; urls: string[] } {
   const parts = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^/?@]*)(\/[^?]*)?(\?.*)?$/.exec(url)
   if (parts === null) {
-    throw new StartRefusal('The database URL is not of the form postgres://user@host:5432/name')
+    throw new StartRefusal(
+      'The database URL cannot be read: write it in the form postgres://user@host:5432/name.',
+    )
   }
   const [, start = '', hosts = '', path = '', query = ''] = parts
   const areHosts = hosts
     .split(',')
     .every((host) => /^(\[[\da-fA-F:.%]+\]|[^:]*)(:\d+)?$/.test(host))
-  // A password that was not percent-encoded would be read as a host or a path, and be logged.
+  // A password without percent-encoding would be read as a part of the host or the path, and be
+  // logged.
   if (!areHosts || path.includes('@') || query.includes('@')) {
     throw new StartRefusal(
-      'The database URL cannot be told apart: percent-encode / ? # @ and : in its user and password.',
+      'The database URL is ambiguous: percent-encode / ? # @ and : in its user and password.',
     )
   }
   if (/%(?![0-9a-f]{2})/i.test(start + hosts + path)) {
@@ -187,14 +207,15 @@ export function readUrl(url: string): { place: string; urls: string[] } {
       'The database URL has a % that encodes nothing: write %25 for a % of its user, password or name.',
     )
   }
-  // postgres.js hands parameters it does not know to the server, which refuses to talk then.
-  const known = query.replace(
+  // postgres.js sends parameters that it does not know to the server, which then refuses to
+  // connect.
+  const knownQuery = query.replace(
     /(?<=[?&])(channel_binding|gssencmode|pgbouncer|TimeZone|DateStyle)=[^&]*&?/gi,
     '',
   )
   return {
-    place: `Postgres at ${hosts}${path}`,
-    urls: hosts.split(',').map((host) => start + host + path + known),
+    serverName: `Postgres at ${hosts}${path}`,
+    urls: hosts.split(',').map((host) => start + host + path + knownQuery),
   }
 }
 
@@ -203,16 +224,17 @@ function clientOptions({ prepare }: ConnectionOptions) {
     max: 1,
     prepare,
     fetch_types: false,
-    // Its own timer cannot tell a stall of this process from a silent server.
+    // The timer of postgres.js cannot tell a stall of this process from a silent server.
     connect_timeout: 0,
     idle_timeout: undefined,
     max_lifetime: null,
     backoff: () => 0,
     onnotice: noop,
-    // PgBouncer keeps these per client, so they hold in its transaction mode, too. The style may be
-    // another in the server's configuration, and it is how timestamps are written.
+    // PgBouncer keeps these settings for each client, so they apply in its transaction mode, too.
+    // The date style decides how timestamps are written; the server's configuration may have
+    // another one.
     connection: { application_name: 'turnlog', TimeZone: 'UTC', DateStyle: 'ISO' },
-    // Statements come with text only; drizzle's migrator sends a number, too.
+    // All parameters are text, except for a number that drizzle's migrator sends.
     types: Object.fromEntries(
       Object.entries(valueParsers).map(([oid, parse]) => [
         `type${oid}`,
@@ -222,7 +244,10 @@ function clientOptions({ prepare }: ConnectionOptions) {
   }
 }
 
-/** The public `cancel()` drops its promise; failing, it would end the process as unhandled. */
+/**
+ * Cancels a query. The public `cancel()` of postgres.js drops its promise, and a rejection of it
+ * would end the process.
+ */
 function cancelStatement(query: object): void {
   if (!('canceller' in query) || typeof query.canceller !== 'function') return
   Promise.resolve(query.canceller(query)).catch(noop)

@@ -1,4 +1,6 @@
-/** Brings a Postgres server's schema up to date, beside other nodes that do the same. */
+/**
+ * Migrates or verifies the schema of a Postgres server. Several nodes may do it at the same time.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate } from 'drizzle-orm/postgres-js/migrator'
@@ -12,7 +14,7 @@ import type { OnDatabaseEvent } from './startable.ts'
 
 export type StartOptions = {
   readonly url: string
-  readonly place: string
+  readonly serverName: string
   readonly connectTimeoutMs: number
   readonly startWaitSeconds: number
   readonly allowUnsafe: boolean
@@ -20,58 +22,72 @@ export type StartOptions = {
   readonly onEvent: OnDatabaseEvent
 }
 
-/** The advisory lock that nodes migrate under ("turn" in ASCII). */
+/** The advisory lock that a node holds while it migrates ("turn" in ASCII). */
 const migrationLock = 0x7475726e
 
-/** Milliseconds for each question a start asks. */
+/** Milliseconds for each query of a start, except for the migrations themselves. */
 const askMs = 10_000
 
-/** Milliseconds between two looks at what a start waits for. */
+/** Milliseconds between two attempts to connect, or to take the lock. */
 const lookMs = 200
 
+/** Checks that this release can run on the server's database. Throws a `StartRefusal` if not. */
 export async function verifyPostgres(options: StartOptions): Promise<void> {
-  const { place, migrationsFolder } = options
+  const { serverName, migrationsFolder } = options
   await withConnection(options, async (ask) => {
     await verifyServer(ask, options)
-    await verifyCode(ask, place)
-    await verifySchema(ask, place, migrationsFolder)
+    await verifyCode(ask, serverName)
+    await verifySchema(ask, serverName, migrationsFolder)
   })
 }
 
+/** Checks the server and runs the missing migrations. Throws a `StartRefusal` if it cannot. */
 export async function migratePostgres(options: StartOptions): Promise<void> {
-  const { place, migrationsFolder, onEvent } = options
+  const { serverName, migrationsFolder, onEvent } = options
   await withConnection(options, async (ask, { client }) => {
     await verifyServer(ask, options)
-    await verifyCode(ask, place)
-    // Usually nothing is to be done, and then no right to change the schema is needed either.
+    await verifyCode(ask, serverName)
+    // Usually no migration is missing. The start then needs no right to change the schema.
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
       const run = () => migrate(drizzle(client), { migrationsFolder })
-      const schema = `The schema of ${place}`
-      const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
+      const schema = `The schema of ${serverName}`
+      const message = await runMigrations(ask, {
+        serverName,
+        schema,
+        folder: migrationsFolder,
+        run,
+      })
       if (message === undefined) return
       onEvent({ type: 'migrated', message })
     } finally {
-      // Also ends with the session, which is over soon; a pooler may hold that longer.
+      // The lock also ends with the session, but a pooler may keep the session open.
       await ask(`select pg_advisory_unlock(${migrationLock})`).catch(() => {})
     }
-    await verifyCode(ask, place)
+    await verifyCode(ask, serverName)
   })
 }
 
-/** Polls instead of waiting inside Postgres: nothing to cancel, and no session setting to make. */
-async function lock(ask: Ask, { place, startWaitSeconds, onEvent }: StartOptions): Promise<void> {
+/**
+ * Takes the lock by polling. A wait inside Postgres would need a cancel and a setting of the
+ * session.
+ */
+async function lock(
+  ask: Ask,
+  { serverName, startWaitSeconds, onEvent }: StartOptions,
+): Promise<void> {
   const until = performance.now() + startWaitSeconds * 1000
   for (let looks = 0; ; looks++) {
     const [row] = await ask(`select pg_try_advisory_lock(${migrationLock}) as ours`)
     if (row !== undefined && 'ours' in row && row.ours === true) return
     if (performance.now() > until) {
       throw new StartRefusal(
-        `Another node has been migrating ${place} for more than ${startWaitSeconds} s: wait for it, or end its session.`,
+        `Another node has been migrating ${serverName} for more than ${startWaitSeconds} s: wait for it, or end its session.`,
       )
     }
-    if (looks === 0) onEvent({ type: 'waiting', message: `Another node is migrating ${place}` })
+    if (looks === 0)
+      onEvent({ type: 'waiting', message: `Another node is migrating ${serverName}` })
     await sleep(lookMs)
   }
 }
@@ -82,22 +98,26 @@ async function withConnection(
 ): Promise<void> {
   const connection = await connectPatiently(options)
   const ask = async (text: string) => {
-    // What a start asks is answered at once or never. A migration itself may take its time.
+    // These queries are short: without an answer in this time, none will arrive. A migration, which
+    // may be long, does not run through `ask`.
     const timer = setTimeout(() => connection.close(), askMs)
     return await connection.run(text, []).rows.finally(() => clearTimeout(timer))
   }
   try {
     await work(ask, connection)
   } catch (thrown) {
-    throw migrationFailure(thrown, options.place)
+    throw migrationFailure(thrown, options.serverName)
   } finally {
     connection.close()
   }
 }
 
-/** Waits for a server that is starting beside us; not for one that knows us and says no. */
+/**
+ * Connects, and waits for a server that is still starting. It gives up at once if the server
+ * refuses the user or the database.
+ */
 async function connectPatiently(options: StartOptions): Promise<Connection> {
-  const { url, place, connectTimeoutMs, startWaitSeconds, onEvent } = options
+  const { url, serverName, connectTimeoutMs, startWaitSeconds, onEvent } = options
   const until = performance.now() + startWaitSeconds * 1000
   for (let looks = 0; ; looks++) {
     try {
@@ -106,19 +126,20 @@ async function connectPatiently(options: StartOptions): Promise<Connection> {
       if (!(thrown instanceof DatabaseError)) throw thrown
       if (/^(28|3D)/.test(thrown.sqlState ?? '')) {
         const advice = /no encryption/.test(thrown.message)
-          ? 'where the server wants TLS, add ?sslmode=require to the database URL'
+          ? 'if the server requires TLS, add ?sslmode=require to the database URL'
           : 'check the database URL'
         throw new StartRefusal(`${thrown.message}: ${advice}.`)
       }
       const mismatch = looks === 0 ? await postgresTlsMismatch(url) : undefined
-      if (mismatch !== undefined) throw new StartRefusal(`${place} cannot be used: ${mismatch}.`)
+      if (mismatch !== undefined)
+        throw new StartRefusal(`${serverName} cannot be used: ${mismatch}.`)
       if (performance.now() > until) {
         throw new StartRefusal(
-          `${thrown.message}, and this for ${startWaitSeconds} s: check that the server at the database URL runs.`,
+          `${thrown.message}, for more than ${startWaitSeconds} s: check that the server at the database URL runs.`,
         )
       }
       if (looks === 0)
-        onEvent({ type: 'waiting', message: `${thrown.message}; waiting for ${place}` })
+        onEvent({ type: 'waiting', message: `${thrown.message}; waiting for ${serverName}` })
     }
     await sleep(lookMs)
   }

@@ -1,7 +1,7 @@
 /**
- * Pool is the connections to one Postgres. A caller holds a connection for one statement, and a caller
- * still waiting here has certainly sent nothing. Whatever is in doubt is closed and made anew:
- * a connection is cheap, a wrong outcome is not.
+ * Pool holds the connections to one Postgres. A caller takes a connection for one statement. A
+ * caller that still waits here has certainly sent nothing. A connection in doubt is closed and
+ * replaced: a connection is cheap, a wrong outcome is not.
  */
 import { equalJitterMs } from '../../src/mechanics/backoff.ts'
 import { deadline } from '../../src/mechanics/loop-delay.ts'
@@ -10,8 +10,9 @@ import type { Connection } from './postgres-connection.ts'
 import type { OnDatabaseEvent } from './startable.ts'
 
 export type PoolOptions = {
-  /** Without secrets, for messages. */
-  readonly place: string
+  /** The server's name in messages, without secrets. */
+  readonly serverName: string
+  /** The most connections. */
   readonly max: number
   readonly connect: (
     onClose: (connection: Connection) => void,
@@ -24,16 +25,19 @@ type Idle = { readonly connection: Connection; readonly answeredAt: number }
 
 type Waiter = { resolve(connection: Connection): void; reject(error: unknown): void }
 
-/** Gaps without a new attempt after failed connects. */
+/** Waits before the next attempt after failed connects. */
 const attemptGaps = { firstMs: 50, maxMs: 400 }
 
-/** Counts attempts that failed one after another, and when the next is due. */
+/**
+ * Outage counts the attempts to connect that failed one after another, and when the next one is
+ * due.
+ */
 class Outage {
   failures = 0
   reason: unknown
   nextAttemptAt = 0
 
-  /** Attempts made together fail together, and count once. */
+  /** Counts a failed attempt. Attempts that were made together count once. */
   failed(reason: unknown): void {
     this.reason = reason
     const now = performance.now()
@@ -47,7 +51,7 @@ export class Pool {
   readonly #options: PoolOptions
   readonly #idle: Idle[] = []
   readonly #busy = new Set<Connection>()
-  /** The one that has waited longest stands first. */
+  /** The callers that wait for a connection, the longest wait first. */
   readonly #waiters = new Set<Waiter>()
   readonly #closing = new AbortController()
   readonly #drained = Promise.withResolvers<void>()
@@ -59,39 +63,47 @@ export class Pool {
     this.#options = options
   }
 
-  /** An idle connection, else the next one to be free within `waitMs`. Rejects with `not-sent`. */
+  /**
+   * Takes an idle connection, or the next one that becomes free.
+   * @param waitMs The most milliseconds of the wait.
+   * @throws DatabaseError No connection became free in time, or none can be made. The outcome is
+   *   `not-sent`.
+   */
   take(waitMs: number): Connection | Promise<Connection> {
-    if (this.#closing.signal.aborted) throw closed(this.#options.place)
+    if (this.#closing.signal.aborted) throw closed(this.#options.serverName)
     const entry = this.#idle.pop()
     if (entry === undefined) return this.#wait(waitMs)
     this.#busy.add(entry.connection)
     return entry.connection
   }
 
-  /** Gives back a connection that has answered. */
+  /** Returns a connection whose statement was answered. */
   release(connection: Connection): void {
     this.#busy.delete(connection)
     this.#offer(connection)
     this.#settle()
   }
 
-  /** Closes a connection in doubt. */
+  /** Returns a connection in doubt, which is closed. */
   discard(connection: Connection): void {
     this.#busy.delete(connection)
     connection.close()
     this.#settle()
   }
 
-  /** Closes the idle connections that have not answered since then (`performance.now()`). */
+  /**
+   * Closes the idle connections that have not answered after `since`, a time of
+   * `performance.now()`.
+   */
   distrust(since: number): void {
     for (const { connection, answeredAt } of [...this.#idle])
       if (answeredAt < since) connection.close()
   }
 
-  /** Refuses callers that wait, waits for statements that run, closes all. */
+  /** Refuses the waiting callers, waits for the running statements and closes all connections. */
   async close(): Promise<void> {
     this.#closing.abort()
-    for (const waiter of this.#waiters) this.#refuse(waiter, closed(this.#options.place))
+    for (const waiter of this.#waiters) this.#refuse(waiter, closed(this.#options.serverName))
     this.#settle()
     await this.#drained.promise
     for (const { connection } of [...this.#idle]) connection.close()
@@ -115,11 +127,11 @@ export class Pool {
     })
   }
 
-  /** Reports why no connection can be made rather than that all are in use. */
+  /** Refuses a waiter whose time is over. If connects fail, the error has their reason. */
   #giveUp(waiter: Waiter, waitMs: number): void {
     const { failures, reason } = this.#outage
     const cause = failures > 0 && reason instanceof DatabaseError ? reason : undefined
-    this.#refuse(waiter, late(this.#options.place, waitMs, cause))
+    this.#refuse(waiter, late(this.#options.serverName, waitMs, cause))
   }
 
   #refuse(waiter: Waiter, error: unknown): void {
@@ -127,7 +139,10 @@ export class Pool {
     waiter.reject(error)
   }
 
-  /** Hands the connection to the first waiter, or keeps it idle. */
+  /**
+   * Hands the connection to the first waiter, or keeps it idle. An expired or closed one is
+   * dropped.
+   */
   #offer(connection: Connection): void {
     const isOver = this.#closing.signal.aborted || performance.now() > connection.expiresAt
     if (!connection.alive() || isOver) {
@@ -144,20 +159,20 @@ export class Pool {
     waiter.resolve(connection)
   }
 
-  /** Makes the connections that waiters could use, or refuses the waiters where none can be had. */
+  /** Makes the connections that waiters need, or refuses the waiters if none can be made. */
   #grow(): void {
     const { failures, nextAttemptAt, reason } = this.#outage
     if (failures === 0 || performance.now() >= nextAttemptAt) {
-      // While it fails, one attempt at a time tells as much as many.
-      const wanted = failures === 0 ? this.#waiters.size : Math.min(this.#waiters.size, 1)
-      while (this.#connecting < wanted && this.#hasRoom()) {
+      // During an outage, one attempt at a time shows as much as many.
+      const needed = failures === 0 ? this.#waiters.size : Math.min(this.#waiters.size, 1)
+      while (this.#connecting < needed && this.#hasRoom()) {
         this.#connecting += 1
         void this.#attempt()
       }
     }
     if (failures === 0 || this.#connecting > 0 || this.#waiters.size === 0) return
     if (this.#busy.size === 0) for (const waiter of this.#waiters) this.#refuse(waiter, reason)
-    // A connection in use may be free before; another attempt is due all the same.
+    // A connection in use may become free earlier; the next attempt is scheduled in any case.
     else this.#retryIn(Math.max(0, nextAttemptAt - performance.now()))
   }
 
@@ -175,12 +190,12 @@ export class Pool {
   }
 
   async #attempt(): Promise<void> {
-    const { place, connect, onEvent } = this.#options
+    const { serverName, connect, onEvent } = this.#options
     try {
       const connection = await connect((lost) => this.#lost(lost), this.#closing.signal)
       this.#connecting -= 1
       if (this.#outage.failures > 0)
-        onEvent({ type: 'reachable', message: `${place} can be reached again` })
+        onEvent({ type: 'reachable', message: `${serverName} can be reached again` })
       this.#outage.failures = 0
       this.#offer(connection)
     } catch (thrown) {
@@ -204,12 +219,13 @@ export class Pool {
   }
 }
 
-const closed = (place: string) => new DatabaseError('not-sent', `${place} was closed here`)
+const closed = (serverName: string) =>
+  new DatabaseError('not-sent', `${serverName} was closed here`)
 
-const late = (place: string, waitMs: number, cause: DatabaseError | undefined) =>
+const late = (serverName: string, waitMs: number, cause: DatabaseError | undefined) =>
   new DatabaseError(
     'not-sent',
-    `No connection to ${place} was free within ${Math.ceil(waitMs)} ms`,
+    `No connection to ${serverName} was free within ${Math.ceil(waitMs)} ms`,
     cause === undefined
       ? { reason: 'slow' }
       : {

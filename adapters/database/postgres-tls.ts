@@ -1,12 +1,12 @@
-/** Whether a database URL and the server at its address agree about TLS. */
+/** Finds out whether a database URL and the server at its address disagree about TLS. */
 import { tlsMismatch } from '../tls-mismatch.ts'
 
-/** SSLRequest: a length of 8, and the code 80877103. */
+/** Postgres' SSLRequest message: a length of 8 and the code 80877103. */
 const sslRequest = Uint8Array.of(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f)
 
 /**
- * One sentence with what to write instead; undefined where TLS is not the reason of a failure, or where
- * the URL names several servers.
+ * Explains a failed connect in one phrase, with the correction of the URL. Undefined if TLS is not
+ * the reason, or if the URL names several servers.
  */
 export async function postgresTlsMismatch(url: string): Promise<string | undefined> {
   const pattern = /^[^/]+\/\/(?:[^/?]*@)?(?:\[([^\]]+)\]|([^:/?,]*))(?::(\d+))?(?:\/[^?]*)?(\?.*)?$/
@@ -14,7 +14,7 @@ export async function postgresTlsMismatch(url: string): Promise<string | undefin
   const host = literal ?? name
   if (host === undefined) return undefined
   const [, mode = 'disable'] = /[?&](?:sslmode|ssl)=([^&]*)/.exec(query) ?? []
-  // These modes go on without TLS where the server has none.
+  // With these modes, the connection continues without TLS if the server offers none.
   const tls = !['disable', 'prefer', 'false'].includes(mode)
   const found = await tlsMismatch({
     host: host === '' ? 'localhost' : host,

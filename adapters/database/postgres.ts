@@ -10,15 +10,19 @@ import type { OnDatabaseEvent, StartableDatabase } from './startable.ts'
 
 export type PostgresOptions = {
   readonly url: string
-  /** For migrations, where `url` goes through a pooler without sessions. */
+  /** The URL for migrations. Set it if `url` leads to a pooler without sessions. @default url */
   readonly migrateUrl?: string
   readonly connectionsMax: number
-  /** Whether statements are prepared on the server, once per connection. */
+  /** Whether statements are prepared on the server, once for each connection. */
   readonly prepare: boolean
-  /** Milliseconds a statement may take, waiting for a connection included. */
+  /** Milliseconds that a statement may take. The wait for a connection counts. */
   readonly deadlineMs: number
+  /** Milliseconds that a connect may take. */
   readonly connectTimeoutMs: number
-  /** Seconds `migrate` and `verify` wait for the server, and `migrate` for another node's. */
+  /**
+   * Seconds that `migrate` and `verify` wait for the server, and `migrate` for another node's
+   * migration.
+   */
   readonly startWaitSeconds: number
   /** Whether a server may run without fsync or full_page_writes. */
   readonly allowUnsafe: boolean
@@ -26,36 +30,38 @@ export type PostgresOptions = {
   readonly onEvent?: OnDatabaseEvent
 }
 
-/** Connects when it has to: the server may be away now, and may go and come back later. */
+/**
+ * Opens the port without connecting. It connects when a call needs it, and again after each outage.
+ */
 export function openPostgres(options: PostgresOptions): StartableDatabase {
   const { url, migrateUrl = url, prepare, connectTimeoutMs, onEvent = () => {} } = options
-  const { place } = readUrl(url)
+  const { serverName } = readUrl(url)
   const pool = new Pool({
-    place,
+    serverName,
     max: options.connectionsMax,
     connect: (onClose, signal) =>
       openConnection({ url, prepare, connectTimeoutMs }, onClose, signal),
     onEvent,
   })
-  const statements = new PostgresStatements({ pool, place, onEvent })
+  const statements = new PostgresStatements({ pool, serverName, onEvent })
   const start = {
     ...options,
     url: migrateUrl,
-    place: readUrl(migrateUrl).place,
+    serverName: readUrl(migrateUrl).serverName,
     migrationsFolder: options.migrationsFolder ?? defaultMigrationsFolder,
     onEvent,
   }
   return {
-    name: place,
+    name: serverName,
     shared: true,
     query: <Row extends object>(statement: Statement, { deadlineMs }: QueryOptions = {}) =>
       statements.run<Row>(statement, deadlineMs ?? options.deadlineMs),
     async migrate() {
       await migratePostgres(start)
-      // The other URL may lead to another server, or to a user with settings of its own.
-      if (migrateUrl !== url) await verifyPostgres({ ...start, url, place })
+      // The two URLs may lead to different servers, or to users with different settings.
+      if (migrateUrl !== url) await verifyPostgres({ ...start, url, serverName })
     },
-    verify: () => verifyPostgres({ ...start, url, place }),
+    verify: () => verifyPostgres({ ...start, url, serverName }),
     [Symbol.asyncDispose]: () => pool.close(),
   }
 }

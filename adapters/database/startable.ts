@@ -1,38 +1,47 @@
 import type { Database } from '../../src/ports/database.ts'
 
-/** A database as it is opened, before the service may use it. */
+/**
+ * An opened database that may lack migrations. Call `migrate` or `verify` before the first query.
+ */
 export interface StartableDatabase extends Database {
   /**
-   * Throws a `StartRefusal` unless this release can run on the database as it stands. `migrate`
-   * includes it; without migrations at the start, call it alone.
+   * Checks that this release can run on the database, and changes nothing. `migrate` does the same
+   * checks; call `verify` alone if the start must not migrate.
+   * @throws StartRefusal This release cannot run on the database.
    */
   verify(): Promise<void>
 }
 
-/** What an adapter has to tell an operator; `message` is one sentence without secrets. */
+/** A report of an adapter for the operator. `message` is one sentence without secrets. */
 export type DatabaseEvent = {
   readonly type: DatabaseEventType
   readonly message: string
 }
 
 export type DatabaseEventType =
-  /** The server can lose what it confirmed, and `allowUnsafe` lets it. At every start. */
+  /** The server can lose writes that it confirmed, and `allowUnsafe` permits it. At every start. */
   | 'unsafe'
   /** The start waits for the server, or for another node that migrates. */
   | 'waiting'
+  /** Missing migrations were run. */
   | 'migrated'
   /** The first failed connect of an outage, and the first connect after it. */
   | 'unreachable'
   | 'reachable'
-  /** A connection that answered neither its statement nor the cancel was given up. */
+  /** A connection was closed because it answered neither its statement nor the cancel. */
   | 'stuck'
-  /** The tables could not be analysed: Postgres may keep plans made for small tables. */
+  /** `ANALYZE` failed. Postgres may keep plans that it made while the tables were small. */
   | 'unanalysed'
-  /** A session whose settings may be old was given up. One for each session; those of one SQLSTATE have one text. */
+  /**
+   * A session was closed because its settings may be old. One event for each session; all sessions
+   * of one SQLSTATE have the same text.
+   */
   | 'stale'
-  /** The embedded database ended after a failure; could not be opened anew, once a cause; was opened anew. */
+  /** The embedded database ended after a failure. */
   | 'ended'
+  /** The embedded database could not be opened again. Each cause is reported once. */
   | 'unopened'
+  /** The embedded database was opened again. */
   | 'reopened'
 
 export type OnDatabaseEvent = (event: DatabaseEvent) => void

@@ -1,7 +1,8 @@
 /**
- * How values travel to and from Postgres, once for every adapter, so that a domain tested on one
- * behaves the same on the other. Parameters go as text and Postgres converts them: the SDKs' own
- * conversions would stringify JSON twice, cut microseconds and make one statement many.
+ * Conversions of values to and from Postgres, the same for every adapter, so that a domain that was
+ * tested on one adapter behaves the same on another. Parameters are sent as text, and Postgres
+ * converts them. The drivers' own conversions would stringify JSON twice, cut off microseconds and
+ * turn one statement into many.
  */
 import type { Param } from '../../src/ports/database.ts'
 
@@ -9,7 +10,7 @@ type Parser = (text: string) => unknown
 
 const asIs: Parser = (text) => text
 
-/** Parser per type OID (pg_type); a type that is not listed stays text. */
+/** The parser of each type, by its OID in pg_type. Values of other types stay text. */
 export const valueParsers: Readonly<Record<number, Parser>> = {
   16: (text) => text === 't', // bool
   20: Number, // int8
@@ -25,23 +26,26 @@ export const valueParsers: Readonly<Record<number, Parser>> = {
   2951: parseTextArray, // uuid[]
   1007: (text) => parseTextArray(text).map((item) => (item === null ? null : Number(item))), // int4[]
   1016: (text) => parseTextArray(text).map((item) => (item === null ? null : Number(item))), // int8[]
-  // Listed only because both SDKs would make something else of them.
+  // These are listed only because both drivers would convert them.
   17: asIs, // bytea
   1082: asIs, // date
   1114: asIs, // timestamp
   1184: asIs, // timestamptz
 }
 
-/** A parameter as the text Postgres reads; JSON is text already. */
+/** A parameter as the text that Postgres reads. A JSON parameter is text already. */
 export function paramText(param: Param): string | null {
   if (param === null) return null
   if (typeof param === 'object') return textArray(param)
-  // The types rule it out; a string "undefined" in a row would be worse than a failed statement.
+  // The types forbid undefined. If it happens, a failed statement is better than "undefined" in a
+  // row.
   if (param === undefined) throw new TypeError('A parameter is undefined')
   return String(param)
 }
 
-/** A Postgres array literal. Every item is quoted, so that no text can be mistaken for syntax. */
+/**
+ * The Postgres literal of an array. It quotes every item, so that no text can be read as syntax.
+ */
 export function textArray(items: readonly (string | null)[]): string {
   const literal = items.map((item) =>
     item === null ? 'NULL' : `"${item.replace(/[\\"]/g, '\\$&')}"`,
@@ -49,10 +53,10 @@ export function textArray(items: readonly (string | null)[]): string {
   return `{${literal.join(',')}}`
 }
 
-/** Reads a one-dimensional array literal as Postgres writes it. */
+/** Parses an array literal of one dimension, as Postgres writes it. */
 export function parseTextArray(text: string): (string | null)[] {
   const items: (string | null)[] = []
-  // Bounds other than 1 stand before the brace: [2:3]={a,b}
+  // An array that does not start at 1 has its bounds before the brace: [2:3]={a,b}
   let at = text.indexOf('{') + 1
   if (text[at] === '}') return items
   while (at < text.length) {

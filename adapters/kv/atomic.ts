@@ -1,4 +1,4 @@
-/** Collects checks and changes, and judges them when they are to be committed. */
+/** Collects the checks and changes of a commit, and checks its limits when it is committed. */
 import type { KvAtomic, KvCommitError, KvCommitResult } from '../../src/ports/kv.ts'
 import { encodeKey } from './key.ts'
 import type { Change, Check } from './kv-store.ts'
@@ -16,12 +16,17 @@ import { encodeValue, valueSize } from './value.ts'
 /** Bytes of a counter. */
 const operandBytes = 8
 
+/** Sends a commit. It returns the versionstamp; undefined if a check failed. */
 export type Commit = (
   checks: readonly Check[],
   changes: readonly Change[],
 ) => Promise<string | undefined>
 
-/** What is wrong with a value throws here already, as in Deno; the limits of a commit, at its end. */
+/**
+ * Makes the atomic operation of the port. A wrong value throws in the call that adds it, as in
+ * Deno; a broken limit rejects `commit`.
+ * @param commit Called with the checks and the changes.
+ */
 export function createAtomic(commit: Commit): KvAtomic {
   const checks: Check[] = []
   const changes: Change[] = []

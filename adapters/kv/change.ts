@@ -1,8 +1,13 @@
-/** What a change makes of an entry: the same arithmetic for every store that has none of its own. */
+/** The effect of a change on an entry: the arithmetic for every store that has none of its own. */
 import type { Change } from './kv-store.ts'
 import { decodeCounter, encodeCounter, isCounter } from './value.ts'
 
-/** The value after the change; `undefined` if there is none. Throws a TypeError and changes nothing. */
+/**
+ * Computes the value of an entry after a change.
+ * @param current The encoded value before; undefined if there is no entry.
+ * @returns The encoded value; undefined if there is no entry afterwards.
+ * @throws TypeError The change needs a counter, and the value is none.
+ */
 export function changedValue(
   change: Change,
   current: Uint8Array | undefined,
@@ -14,6 +19,7 @@ export function changedValue(
   return encodeCounter(count[change.type](decodeCounter(current), change.operand))
 }
 
+/** The error for a `sum`, `min` or `max` of an entry that is not a counter, in Deno's words. */
 export const notACounter = (type: string) =>
   new TypeError(`Failed to perform '${type}' mutation on a non-U64 value in the database`)
 

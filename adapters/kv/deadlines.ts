@@ -1,27 +1,30 @@
 /**
- * A deadline for each of many calls, with one timer for all: the same for each, so they end in order.
- * It also tells when whoever is called has fallen silent: what is sent to it then only collects.
- * Time in which this process was stalled does not count.
+ * Deadlines for many calls of one server, with one timer. All calls have the same deadline, so they
+ * end in the order in which they began. `silent` reports a server that no longer answers: further
+ * calls of it would only pile up. Time in which this process was stalled does not count.
  */
 import { deadline, usableNow } from '../../src/mechanics/loop-delay.ts'
 
 export type Deadlines = {
   /**
-   * Settles as `work` does, or rejects with `late()` after the deadline, or with `close`'s error.
-   * `bytes` are held until it is answered.
+   * Settles as `work` does. It rejects with `late()` after the deadline, and with the error of
+   * `close`.
+   * @param bytes The size of the call. It counts as outstanding until the call is answered.
    */
   within<T>(work: Promise<T>, bytes: number): Promise<T>
-  /** Calls that have not been answered, be they late or not, and their bytes. */
+  /** The number of unanswered calls, including late ones, and their bytes. */
   outstanding(): { readonly calls: number; readonly bytes: number }
-  /** Whether a call was late, and nothing has been answered since it began. */
+  /** Whether a call was late and no call was answered since it began. */
   silent(): boolean
-  /** A new connection: what was before says nothing of it. */
+  /** Forgets the silence, because there is a new connection. */
   renew(): void
+  /** Rejects all calls with `error`. */
   close(error: Error): void
 }
 
 type Waiting = { readonly sentAt: number; readonly bytes: number; reject(error: Error): void }
 
+/** @param late Makes the error of a call whose deadline passed. */
 export function createDeadlines(deadlineMs: number, late: () => Error): Deadlines {
   const waiting = new Set<Waiting>()
   const outstanding = { calls: 0, bytes: 0 }
@@ -29,7 +32,7 @@ export function createDeadlines(deadlineMs: number, late: () => Error): Deadline
   let isSilent = false
   let stop: (() => void) | undefined
 
-  /** Of all waiting calls, the oldest is due first. */
+  /** Starts the timer for the oldest of the waiting calls, which is due first. */
   const start = () => {
     const [oldest] = waiting
     if (oldest === undefined) return

@@ -1,9 +1,11 @@
-/** Deno's own key-value store. It is the port as it stands: there is nothing to adapt. */
+/** Deno's own KV. It implements the port without an adapter. */
 import type { Kv } from '../../src/ports/kv.ts'
 
 type WithKv = { readonly Deno?: { openKv?(path?: string): Promise<Kv> } }
 
-/** `path` is a file, `:memory:`, or absent for the default of Deno (on Deploy: its shared store). */
+/**
+ * Opens a file, `:memory:`, or without a path Deno's default KV (on Deno Deploy the shared one).
+ */
 export async function openDenoKv(path?: string): Promise<Kv> {
   const { Deno: deno } = globalThis as WithKv
   if (deno?.openKv === undefined) {

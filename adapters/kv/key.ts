@@ -1,7 +1,8 @@
 /**
- * Keys as bytes, in Deno's own encoding (FoundationDB's tuples), held in a string with one character
- * a byte: compared with `<`, such strings stand in the order of their keys, and they serve in a Map.
- * A byte 0 after an encoded part never begins another one, so stores may use it to end a key.
+ * The encoding of keys as bytes. It is Deno's own (FoundationDB's tuples). The bytes are in a
+ * string with one character for each byte. `<` compares such strings in the order of their keys,
+ * and a Map can use them. No encoded part begins with a byte 0, so a store may end a key with a
+ * byte 0.
  */
 import { Buffer } from 'node:buffer'
 import type { KvKey, KvKeyPart } from '../../src/ports/kv.ts'
@@ -12,7 +13,7 @@ const zeroTag = 0x14
 const numberTag = '\x21'
 const falseTag = '\x26'
 const trueTag = '\x27'
-/** A bigint of more than eight bytes begins with one of these, and its length. */
+/** A bigint of more than eight bytes begins with one of these tags, followed by its length. */
 const longestTag = 0x1d
 const longestNegativeTag = 0x0b
 
@@ -20,11 +21,18 @@ const utf8 = new TextEncoder()
 const text = new TextDecoder('utf-8', { ignoreBOM: true })
 const double = new DataView(new ArrayBuffer(8))
 
-/** Below every key that goes on from an encoded one, and above that key itself. */
+/**
+ * Appended to an encoded key, it gives a bound above that key and below every longer key that
+ * begins with it.
+ */
 export const goesOn = '\x01'
-/** Above every key that goes on from an encoded one: no part begins with it. */
+/**
+ * Appended to an encoded key, it gives a bound above every longer key that begins with it: no part
+ * begins with this character.
+ */
 export const ends = '\x28'
 
+/** Encodes a key. Throws a TypeError for a part that the port does not name. */
 export const encodeKey = (key: KvKey): string => {
   if (!Array.isArray(key)) throw new TypeError('A key is an array of parts')
   let encoded = ''
@@ -57,11 +65,14 @@ const isAscii = (part: string) => {
 
 const escaped = (bytes: string) => (bytes.includes('\0') ? bytes.replaceAll('\0', '\0\xff') : bytes)
 
-/** The bytes as a string of one character each. */
+/** Converts bytes to a string with one character for each. */
 export const binary = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 
-/** Positive numbers get their sign bit set, negative ones all bits flipped: then bytes sort. */
+/**
+ * Sets the sign bit of positive numbers and flips all bits of negative ones, so that the bytes
+ * sort.
+ */
 function encodeNumber(value: number): string {
   double.setFloat64(0, Number.isNaN(value) ? Number.NaN : value)
   const high = double.getUint32(0)
@@ -105,7 +116,7 @@ function decodeBigint(bytes: string, isNegative: boolean): bigint {
   return isNegative ? -value : value
 }
 
-/** Where the part that begins at `at` ends; -1 if there is no whole one. */
+/** The index after the part that begins at `at`; -1 if the part is not complete. */
 function partEnd(encoded: string, at: number): number {
   const end = endOf(encoded, at, encoded.charCodeAt(at))
   return end > encoded.length ? -1 : end
@@ -139,6 +150,7 @@ function decodePart(encoded: string, at: number, end: number): KvKeyPart {
   return decodeBigint(encoded.slice(at + (isLong ? 2 : 1), end), tag < zeroTag)
 }
 
+/** Decodes an encoded key. */
 export function decodeKey(encoded: string): KvKeyPart[] {
   const parts: KvKeyPart[] = []
   decodeFrom(encoded, 0, parts)
@@ -153,12 +165,14 @@ function decodeFrom(encoded: string, from: number, parts: KvKeyPart[]): void {
   }
 }
 
-/** Decodes keys one after the other; what they share with the one before is not decoded again. */
+/**
+ * Makes a decoder for keys in order. It decodes a partition that two keys in a row share only once.
+ */
 export function keyDecoder(): (encoded: string) => KvKeyPart[] {
   let partition: string | undefined
   let decoded: readonly KvKeyPart[] = []
   return (encoded) => {
-    // A byte 255 behind it would belong to the partition's last part.
+    // A following byte 255 would belong to the last part of the partition.
     const isSame =
       partition !== undefined &&
       encoded.startsWith(partition) &&
@@ -173,7 +187,7 @@ export function keyDecoder(): (encoded: string) => KvKeyPart[] {
   }
 }
 
-/** Where an encoded key ends that begins at `from`, and that a byte 0 and something else follow. */
+/** The index of the byte 0 that follows the encoded key at `from`. More bytes may follow it. */
 export function keyEnd(followed: string, from: number): number {
   let at = from
   while (at >= 0 && followed.charCodeAt(at) !== 0) at = partEnd(followed, at)
@@ -181,12 +195,12 @@ export function keyEnd(followed: string, from: number): number {
   return at
 }
 
-/** The first two parts of an encoded key, or of what goes on from them; without both, `undefined`. */
+/** The first two encoded parts of a key or of a bound; undefined if it has fewer complete parts. */
 export function twoParts(encoded: string): string | undefined {
   const first = partEnd(encoded, 0)
   const second = first < 0 ? -1 : partEnd(encoded, first)
   return second < 0 ? undefined : encoded.slice(0, second)
 }
 
-/** What an encoded key shares its fate with: its first two parts, or the one that it has. */
+/** The partition of an encoded key: its first two parts, or its only part. */
 export const partitionOf = (encoded: string): string => twoParts(encoded) ?? encoded

@@ -1,44 +1,58 @@
 /**
- * What an adapter of one's own has to do: five functions over encoded keys and values. `createKv`
- * makes the port of it (limits, selectors, cursors, values, watches), the same for every store.
+ * KvStore is the part that each adapter implements: five functions over encoded keys and values.
+ * `createKv` turns a KvStore into a `Kv`, with the same limits, selectors, cursors, values and
+ * watches for every adapter.
  *
- * An encoded key is a string of one character a byte; `<` is the order of keys. The functions may
- * answer at once or with a promise, and reject with a `KvError` where the store is away.
+ * An encoded key is a string with one character for each byte; `<` is the order of keys. The
+ * functions return an answer or a promise of it. They reject with a `KvError` if the store is away.
  */
 export interface KvStore {
-  /** The entries, in the keys' order; one moment, where the keys are of one partition. */
+  /**
+   * Reads entries. The result is a snapshot of one moment if the keys are of one partition.
+   * @returns The entries in the order of `keys`, undefined for each missing one.
+   */
   read(keys: readonly string[]): Answer<readonly (Stored | undefined)[]>
 
-  /** The first entries of a range, in its direction: one moment. */
+  /** Reads a snapshot of the first entries of a range, in its direction: `limit` of them or fewer. */
   scan(range: KeyRange): Answer<Scanned>
 
   /**
-   * All changes, in their order, if every check holds: one moment. Answers the versionstamp, which
-   * is above those of all entries it replaces and was never used; `undefined` if a check failed.
+   * Applies all changes, in their order, if every check holds. No other commit comes in between.
+   * @returns The versionstamp. It is greater than those of all entries that it replaces, and was
+   *   never used before. Undefined if a check failed.
+   * @throws TypeError A `sum`, `min` or `max` meets an entry that is not a counter.
    */
   commit(checks: readonly Check[], changes: readonly Change[]): Answer<string | undefined>
 
   /**
-   * Calls `onChange` once changes of these keys are heard from now on, after each of them, and
-   * whenever one may have been missed. More often does no harm. Answers how to stop that.
+   * Watches keys. Calls `onChange` when the watch has begun, after each change of one of the keys,
+   * and whenever a change may have been missed. Further calls do no harm.
+   * @returns A function that ends the watch.
    */
   listen(keys: readonly string[], onChange: () => void): () => void
 
-  /** Lets go of everything; what is in flight rejects. Called once. */
+  /** Closes the store. Calls in flight reject. It is called once. */
   close(): void
 }
 
+/** An answer at once, or a promise of it. */
 export type Answer<T> = T | Promise<T>
 
+/** An entry in its encoded form. */
 export type Stored = {
   readonly key: string
-  /** A Buffer is handed on as it is, and must be nobody else's; any other array is copied. */
+  /**
+   * The encoded value. A Buffer is passed to the caller of the port without a copy, so nothing else
+   * may change it. Any other array is copied.
+   */
   readonly value: Uint8Array
   /** 20 hexadecimal digits. */
   readonly versionstamp: string
 }
 
-/** `from` is included, `until` is not. */
+/**
+ * A range of encoded keys. `from` is included, `until` is excluded. `reverse`: the last key first.
+ */
 export type KeyRange = {
   readonly from: string
   readonly until: string
@@ -46,18 +60,19 @@ export type KeyRange = {
   readonly limit: number
 }
 
-/** `more` is false if nothing follows. */
+/** The entries of a scan. `more` is false if no entry follows them in the range. */
 export type Scanned = { readonly entries: readonly Stored[]; readonly more: boolean }
 
-/** `null` demands that there is no entry. */
+/** A condition of a commit: the key has this versionstamp, or, with null, no entry. */
 export type Check = { readonly key: string; readonly versionstamp: string | null }
 
+/** A change of a commit. `operand` is a number from 0 to 2^64 - 1. */
 export type Change =
   | {
       readonly type: 'set'
       readonly key: string
       readonly value: Uint8Array
-      /** Milliseconds from now; without it the entry stays. */
+      /** Milliseconds from now until the entry expires. Undefined: it stays. */
       readonly expireIn: number | undefined
     }
   | { readonly type: 'delete'; readonly key: string }

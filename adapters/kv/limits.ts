@@ -1,12 +1,17 @@
-/** Deno's limits, held by every adapter, so that what works on one works on the others. */
+/** The limits of Deno's KV. Every adapter enforces them, so that code works the same on all. */
 import { valueSize } from './value.ts'
 
-/** Bytes of an encoded key; one that only bounds a list may have one more. */
+/**
+ * Bytes of an encoded key. Deno reads a key as a range that ends one byte after it, so Deno's
+ * message for a read names one byte more.
+ */
 const keyBytes = 2048
 const readKeyBytes = 2049
 /** Bytes of a value's payload. */
 const valueBytes = 65_536
-/** Milliseconds, some 4,000 years: a store may keep a time in six bytes. Deno's own limit is above. */
+/**
+ * Milliseconds, some 4,000 years, so that a store can keep a time in six bytes. Deno allows more.
+ */
 const expireInMax = 2 ** 47
 const keysPerRead = 10
 const batchEntries = 1000
@@ -15,7 +20,7 @@ const changesPerCommit = 1000
 const keyBytesPerCommit = 81_920
 const bytesPerCommit = 819_200
 
-/** A key that is read; an empty one is never found. */
+/** Checks the key of a read. An empty key is allowed and never found. */
 export function checkReadKey(encoded: string): string {
   if (encoded.length > readKeyBytes - 1) {
     throw new TypeError(`Key too large for read (max ${readKeyBytes} bytes)`)
@@ -52,7 +57,7 @@ export function checkExpireIn(expireIn: number | undefined): number | undefined 
   return expireIn
 }
 
-/** A counter's operand. */
+/** Checks the operand of a counter. */
 export function checkOperand(operand: bigint): bigint {
   if (typeof operand !== 'bigint') {
     throw new TypeError(`Value must be a bigint: received ${typeof operand}`)
@@ -70,7 +75,9 @@ export function checkVersionstamp(versionstamp: string | null | undefined): stri
   return versionstamp
 }
 
-/** `sizes` are the bytes of each change's key and of its value. */
+/**
+ * Checks a commit. `checks` is their number; `sizes` are the bytes of each change's key and value.
+ */
 export function checkCommit(
   checks: number,
   sizes: readonly { readonly key: number; readonly value: number }[],

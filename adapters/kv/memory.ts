@@ -1,6 +1,6 @@
 /**
- * MemoryStore is a KV in this process: bounded, expiring, gone with the process. When it is full, the
- * partition that was used longest ago is dropped as a whole, so that no list gets a hole.
+ * MemoryStore is a KV in the memory of this process, with bounds and expiry. When it is full, it
+ * drops the least recently used partition as a whole, so that no list gets a gap.
  */
 import { BoundedMap } from '../../src/mechanics/bounded-map.ts'
 import type { Kv } from '../../src/ports/kv.ts'
@@ -11,8 +11,9 @@ import { createKv } from './shape.ts'
 import { createStamps } from './versionstamp.ts'
 
 export type MemoryOptions = {
+  /** The most entries. @default 500,000 */
   readonly entriesMax?: number
-  /** Bytes of keys and values, and what an entry costs beside them. */
+  /** The most bytes of keys, values and the overhead of entries and partitions. @default 64 MiB */
   readonly bytesMax?: number
 }
 
@@ -20,15 +21,16 @@ const forever = Number.POSITIVE_INFINITY
 
 type Entry = Stored & { readonly dueAt: number }
 
-/** What a commit leaves of an entry; without a value it is deleted. */
+/** The state of an entry after a commit. Without a value it is deleted. */
 type Outcome = { readonly value: Uint8Array | undefined; readonly dueAt: number }
 
-/** Bytes an entry costs beside its key and value, and a partition beside its entries, as measured. */
+/** Measured bytes of an entry besides its key and value, and of a partition besides its entries. */
 const entryOverhead = 200
 const partitionOverhead = 700
-/** Partitions that each commit looks into for what has expired. */
+/** The number of partitions in which each commit looks for expired entries. */
 const sweepsPerCommit = 2
 
+/** Opens an empty KV in the memory of this process. */
 export const openMemory = (options: MemoryOptions = {}): Kv => createKv(new MemoryStore(options))
 
 /** Entries whose keys share their first two parts. */
@@ -36,14 +38,16 @@ class Partition {
   readonly entries = new Map<string, Entry>()
   sorted: string[] = []
   bytes = partitionOverhead
-  /** Before this nothing in it expires. */
+  /** No entry of the partition expires before this time of `performance.now()`. */
   dueAt = forever
 }
 
 class MemoryStore implements KvStore {
   readonly #entriesMax: number
   readonly #bytesMax: number
-  /** Its bounds are held once for each commit: within one, no partition goes. */
+  /**
+   * The bounds are enforced at the end of each commit, so that no partition is dropped within one.
+   */
   readonly #partitions = new BoundedMap<string, Partition>({
     max: forever,
     weigh: ({ bytes }) => bytes,
@@ -51,8 +55,9 @@ class MemoryStore implements KvStore {
   readonly #listeners = new Map<string, Set<() => void>>()
   readonly #stamp = createStamps()
   #entries = 0
-  /** The sweep goes through all partitions by turns, and around. */
+  /** The position of the sweep, which goes through all partitions and then begins again. */
   #round = this.#partitions[Symbol.iterator]()
+  /** The partitions that this round of the sweep has visited. */
   #visits = 0
 
   constructor({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOptions) {
@@ -116,7 +121,10 @@ class MemoryStore implements KvStore {
     return entry !== undefined && isAlive(entry) ? entry : undefined
   }
 
-  /** What the changes leave. All is worked out before anything is changed: a change may be refused. */
+  /**
+   * Computes the outcomes of all changes before anything is changed, because a change may be
+   * refused.
+   */
   #outcomes(changes: readonly Change[]): Map<string, Outcome> {
     const after = new Map<string, Outcome>()
     for (const change of changes) {
@@ -131,9 +139,9 @@ class MemoryStore implements KvStore {
 
   #put(key: string, { value, dueAt }: Outcome, versionstamp: string): void {
     const name = partitionOf(key)
-    const known = this.#partitions.use(name)
-    if (known === undefined && value === undefined) return
-    const partition = known ?? this.#add(name)
+    const existing = this.#partitions.use(name)
+    if (existing === undefined && value === undefined) return
+    const partition = existing ?? this.#add(name)
     const before = partition.entries.get(key)
     if (before !== undefined) this.#count(partition, before, -1)
     if (value === undefined) {
@@ -163,13 +171,13 @@ class MemoryStore implements KvStore {
     this.#entries += sign
   }
 
-  /** Sheds what has expired, in all partitions by turns, and what is over the bounds. */
+  /** Drops expired entries of the next partitions, and then whole partitions above the bounds. */
   #shed(): void {
     for (let n = 0; n < sweepsPerCommit; n++) {
       const { value } = this.#round.next()
       this.#visits += 1
       if (value !== undefined) this.#sweep(...value)
-      // Those touched meanwhile stand behind, and would keep a round from ending.
+      // A partition that is used moves to the end, so without this bound a round might never end.
       if (value !== undefined && this.#visits <= this.#partitions.size) continue
       this.#round = this.#partitions[Symbol.iterator]()
       this.#visits = 0
@@ -195,7 +203,7 @@ class MemoryStore implements KvStore {
     if (partition.entries.size === 0) this.#partitions.delete(name)
   }
 
-  /** The partitions that can hold keys of the range, in order: nearly always one. */
+  /** The partitions that can hold keys of the range, in order. Nearly always there is one. */
   #within(from: string, until: string, reverse: boolean): string[] {
     const only = twoParts(from)
     if (only !== undefined && until.startsWith(only)) return [only]
@@ -213,7 +221,7 @@ const touches = (name: string, from: string, until: string) =>
 
 const bytewise = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Where `key` stands in the list, or would. */
+/** The index of `key` in the sorted list, or the index at which it would be inserted. */
 function position(sorted: readonly string[], key: string): number {
   let low = 0
   let high = sorted.length

@@ -1,4 +1,4 @@
-/** A list's selector and options as a range of encoded keys. */
+/** Turns the selector and the options of a list into a range of encoded keys. */
 import { Buffer } from 'node:buffer'
 import type { KvKey, KvListOptions, KvListSelector } from '../../src/ports/kv.ts'
 import { binary, encodeKey, ends, goesOn } from './key.ts'
@@ -8,13 +8,18 @@ export type Selected = {
   readonly from: string
   readonly until: string
   readonly reverse: boolean
-  /** Entries in all; may be infinite. */
+  /** The most entries in all; it may be infinite. */
   readonly limit: number
+  /** The most entries of one fetch. */
   readonly batchSize: number
 }
 
 const defaultBatch = 100
 
+/**
+ * Checks a selector and its options.
+ * @throws TypeError One of them is wrong.
+ */
 export function select(selector: KvListSelector, options: KvListOptions = {}): Selected {
   checkConsistency(options.consistency)
   const limit = checkListLimit(options.limit)
@@ -53,14 +58,16 @@ function rangeOf(selector: { prefix?: KvKey; start?: KvKey; end?: KvKey }): Boun
 const encoded = (key: KvKey | undefined) =>
   key === undefined ? undefined : checkReadKey(encodeKey(key))
 
+/** The cursor of an encoded key. */
 export const cursorOf = (key: string) => Buffer.from(key, 'latin1').toString('base64url')
 
+/** The part of the range that follows the cursor, in the list's direction. */
 function behind(range: Bounds, cursor: string | undefined, reverse: boolean): Bounds {
   if (cursor === undefined || cursor === '') return range
   if (!/^[\w-]+$/.test(cursor)) throw new TypeError('invalid cursor')
   const last = binary(Buffer.from(cursor, 'base64url'))
   const next = reverse ? last : last + goesOn
-  // A cursor of another list selects nothing that this one does not.
+  // A cursor of another list must not widen the range.
   if (reverse) return next < range.until ? { ...range, until: next } : range
   return next > range.from ? { ...range, from: next } : range
 }

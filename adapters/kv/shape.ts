@@ -1,4 +1,7 @@
-/** The port made of a store: Deno's limits, selectors, cursors, values and watches, once for all. */
+/**
+ * Makes the port of a store: Deno's limits, selectors, cursors, values and watches for every
+ * adapter.
+ */
 import {
   type Kv,
   type KvEntry,
@@ -15,6 +18,7 @@ import { cursorOf, type Selected, select } from './selector.ts'
 import { decodeValue } from './value.ts'
 import { createWatches } from './watch.ts'
 
+/** Makes a `Kv` of the five functions of a store. */
 export function createKv(store: KvStore): Kv {
   const watches = createWatches(store)
   let isClosed = false
@@ -106,7 +110,7 @@ function listIterator<T>(alive: () => KvStore, selected: Selected): KvListIterat
       if (reverse) until = last
       else from = last + goesOn
     }
-    // After a limit the list may be gone on with.
+    // A list that ended at its limit keeps its cursor, so that another list can continue it.
     if (limit > 0) cursor = ''
     return undefined
   }

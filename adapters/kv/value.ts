@@ -1,20 +1,20 @@
 /**
- * Values as bytes: one letter for the kind, then the payload. Bytes stay what they are, so that what
- * was serialised before is neither parsed nor printed again.
+ * The encoding of values as bytes: one letter for the kind, then the payload. A Uint8Array is its
+ * own payload, so that a value that was serialised before is neither parsed nor printed again.
  */
 import { Buffer } from 'node:buffer'
 import type { KvCounter } from '../../src/ports/kv.ts'
 
 const bytesKind = 0x62 // b
-const textKind = 0x74 // t: a string's UTF-8; JSON would escape the quotes of what is JSON already
+const textKind = 0x74 // t: a string in UTF-8; JSON would escape the quotes of a JSON text again
 const jsonKind = 0x6a // j
-const markedKind = 0x6d // m: JSON in which what JSON lacks is marked
+const markedKind = 0x6d // m: JSON with marks for the values that JSON lacks
 const counterKind = 0x75 // u: eight bytes, most significant first
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A counter that `sum`, `min` or `max` made. */
+/** Counter is the value that `sum`, `min` and `max` make. */
 export class Counter implements KvCounter {
   readonly value: bigint
   constructor(value: bigint) {
@@ -22,7 +22,7 @@ export class Counter implements KvCounter {
   }
 }
 
-/** Throws a TypeError for what the port does not store. */
+/** Encodes a value. Throws a TypeError for a value that the port does not store. */
 export function encodeValue(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return withKind(bytesKind, value)
   if (typeof value === 'string' && value.isWellFormed()) return encodeText(value)
@@ -33,9 +33,9 @@ export function encodeValue(value: unknown): Uint8Array {
 }
 
 /**
- * What it answers is the caller's own: a view of a Buffer, which is somebody's reply, and a copy of
- * any other array. (JavaScriptCore keeps small arrays without an ArrayBuffer; asking for it costs
- * ten times the copy.)
+ * Decodes a value. The caller owns the result: it is a view of a Buffer, which is a reply that
+ * nothing else uses, and a copy of any other array. (JavaScriptCore keeps small arrays without an
+ * ArrayBuffer; asking for it costs ten times as much as the copy.)
  */
 export function decodeValue(bytes: Uint8Array): unknown {
   const payload = Buffer.isBuffer(bytes)
@@ -55,6 +55,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
+/** Whether an encoded value is a counter. */
 export const isCounter = (bytes: Uint8Array) => bytes[0] === counterKind
 
 export function encodeCounter(value: bigint): Uint8Array {
@@ -67,7 +68,7 @@ export function encodeCounter(value: bigint): Uint8Array {
 export const decodeCounter = (bytes: Uint8Array): bigint =>
   new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(1)
 
-/** The payload's size: what the limits count. */
+/** The bytes of the payload, which the limits count. */
 export const valueSize = (bytes: Uint8Array) => bytes.length - 1
 
 function encodeText(value: string): Uint8Array {
@@ -87,7 +88,7 @@ function withKind(kind: number, payload: Uint8Array): Uint8Array {
 type Marks = { count: number }
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
-/** What JSON lacks becomes an object with one member whose name begins so. */
+/** A value that JSON lacks becomes an object with one member, whose name begins with this sign. */
 const sign = '$'
 
 function mark(value: unknown, marks: Marks, above: readonly object[]): Json {
@@ -125,7 +126,7 @@ function markObject(value: object, marks: Marks, above: readonly object[]): Json
     name,
     mark(member, marks, within),
   ])
-  // An object that looks like a mark is marked itself, as the list of its members.
+  // An object that looks like a mark becomes a mark with the list of its members.
   return members.some(([name]) => name.startsWith(sign))
     ? marked(marks, 'object', members)
     : Object.fromEntries(members)
@@ -136,10 +137,8 @@ function marked(marks: Marks, name: string, value: Json): Json {
   return { [sign + name]: value }
 }
 
-const unstorable = (what: string) =>
-  new TypeError(
-    `A ${what} cannot be stored: values are what JSON has, and bigint, Date and Uint8Array`,
-  )
+const unstorable = (type: string) =>
+  new TypeError(`A ${type} cannot be stored: values are JSON values, bigint, Date and Uint8Array`)
 
 function unmark(json: Json): unknown {
   if (typeof json !== 'object' || json === null) return json

@@ -1,17 +1,17 @@
-/** A watch: what a store tells of changes becomes a stream of the entries as they are. */
+/** Watches: streams that emit entries when a store reports changes of them. */
 import { KvError } from '../../src/ports/kv.ts'
 import type { KvStore, Stored } from './kv-store.ts'
 
-/** Milliseconds until entries that could not be read are read again, if nothing happens before. */
+/** Milliseconds after a failed read until the next one, unless a change is reported earlier. */
 const retryMs = 250
-/** Reads of watches that run at a time: after an outage, thousands want to look. */
+/** The most reads of watches at a time: after an outage, thousands of watches want to read. */
 const readsMax = 16
 
 type Entries = readonly (Stored | undefined)[]
 
 export type Watches = {
   open<Row>(keys: readonly string[], rowOf: (entries: Entries) => Row): ReadableStream<Row>
-  /** Ends all of them. */
+  /** Ends all watches. */
   close(): void
 }
 
@@ -48,7 +48,10 @@ export function createWatches(store: KvStore): Watches {
   }
 }
 
-/** Nothing of it runs while nothing happens: there are thousands, and a waiting function is dear. */
+/**
+ * Source is the stream of one watch. It runs no code while nothing changes: there are thousands of
+ * watches, and a waiting async function for each would be expensive.
+ */
 class Source<Row> implements UnderlyingDefaultSource<Row> {
   readonly #shared: Shared
   readonly #keys: readonly string[]
@@ -56,9 +59,11 @@ class Source<Row> implements UnderlyingDefaultSource<Row> {
   #controller: ReadableStreamDefaultController<Row> | undefined
   #unlisten: (() => void) | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** The versionstamps of the entries that were emitted last. */
   #shown: string | undefined
-  /** Somebody waits for entries that are others than were shown. */
+  /** The consumer waits for entries that differ from those shown. */
   #isAsked = false
+  /** The entries may have changed since the last read. */
   #isDirty = false
   #isReading = false
   #isOver = false
@@ -74,7 +79,7 @@ class Source<Row> implements UnderlyingDefaultSource<Row> {
     this.#shared.open.add(this)
     this.#unlisten = this.#shared.store.listen(this.#keys, () => {
       this.#isDirty = true
-      // A change that is heard has it looked at once.
+      // A reported change is read at once, also during the wait after a failed read.
       this.#stopWaiting()
       this.#look()
     })
@@ -123,7 +128,7 @@ class Source<Row> implements UnderlyingDefaultSource<Row> {
     this.#controller?.enqueue(this.#rowOf(entries))
   }
 
-  /** A store that is away comes back; anything else is the stream's end. */
+  /** Retries later if the store is away. Any other error ends the stream. */
   #failed(thrown: unknown): void {
     if (!(thrown instanceof KvError)) {
       this.cancel()

@@ -1,6 +1,6 @@
--- Attaches audio to the answer of the turn with the key p_key, to the AI message p_message, or to the
--- latest AI message. p_urls replaces all URLs, else p_url sets that of part p_part. Audio that comes before
--- its turn is held until p_held_until. What changes nothing takes no version.
+-- Attaches audio to the answer of the turn with the key p_key, to the AI message p_message, or to the latest AI
+-- message. p_urls replaces all URLs; without p_urls, p_url sets the URL of part p_part. Audio that arrives before its
+-- turn is held until p_held_until. A call that changes nothing takes no version.
 CREATE OR REPLACE FUNCTION turnlog_attach_v2(
   p_tenant text, p_id uuid, p_message uuid, p_key text, p_urls text[], p_part integer, p_url text,
   p_text_hash bytea, p_segment uuid, p_update_segment boolean, p_at timestamptz, p_held_until timestamptz,
@@ -35,7 +35,7 @@ BEGIN
     ) a
     WHERE f.conversation_id = p_id AND f.idempotency_key = p_key;
     IF NOT FOUND THEN
-      -- Before its turn: whoever commits the turn finds it.
+      -- The audio arrived before its turn. The function that records the turn will find it here.
       IF (SELECT count(*) FROM held_audio h WHERE h.conversation_id = p_id
             AND NOT (h.key = p_key AND h.part = p_part)) >= p_held_max THEN
         RETURN QUERY SELECT 'held-audio-too-much', old.version, 0, msg;
@@ -49,7 +49,7 @@ BEGIN
       RETURN;
     END IF;
   ELSIF p_message IS NULL THEN
-    -- Behind it there are at most seats that wait for words.
+    -- Only opened turns without an answer can follow the latest AI message, so the scan from the end is short.
     SELECT * INTO msg FROM conversation_messages m
     WHERE m.conversation_id = p_id AND m.role = 'ai' ORDER BY m.seq DESC LIMIT 1;
   ELSE

@@ -1,5 +1,6 @@
--- Fills the human half of an opened turn, its AI half, or both. A half that is there already must be
--- the same one. `human` and `answer` are the rows as they are then; `began`: a voice session began.
+-- Fills the human half of an opened turn, its AI half, or both. A half that is filled already must be the same.
+-- It returns the rows of both halves as they are afterwards in `human` and `answer`; `began` says that a voice
+-- session began.
 CREATE OR REPLACE FUNCTION turnlog_complete_v1(p_turn jsonb, p_lock_timeout_ms integer)
 RETURNS TABLE (
   outcome text, version bigint, head bigint, began boolean, segment boolean,

@@ -1,4 +1,4 @@
--- Creates a conversation, or finds the one that the same body created before.
+-- Creates a conversation, or returns the one that the same body created before.
 CREATE OR REPLACE FUNCTION turnlog_create_v1(
   p_tenant text, p_id uuid, p_id_given boolean, p_external_id text, p_title text, p_metadata jsonb,
   p_hash text, p_at timestamptz, p_lock_timeout_ms integer)
@@ -26,7 +26,8 @@ BEGIN
       RETURN QUERY SELECT 'created', old;
       RETURN;
     END IF;
-    -- The external id is another's: this row was never seen, and goes again in the same transaction.
+    -- Another conversation has the external id. The new row is deleted in the transaction that made it, so no other
+    -- transaction ever sees it.
     DELETE FROM conversations c WHERE c.id = p_id;
     SELECT x.conversation_id INTO found_id FROM conversation_external_ids x
     WHERE x.tenant = p_tenant AND x.external_id = p_external_id;

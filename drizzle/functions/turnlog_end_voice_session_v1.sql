@@ -1,4 +1,4 @@
--- Ends a voice session; with p_idle_at, only where nobody has carried it on past that time.
+-- Ends a voice session. With p_idle_at, it ends the session only if its lease was over at that time.
 CREATE OR REPLACE FUNCTION turnlog_end_voice_session_v1(
   p_tenant text, p_id uuid, p_session text, p_at timestamptz, p_idle_at timestamptz,
   p_lock_timeout_ms integer)

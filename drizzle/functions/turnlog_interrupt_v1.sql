@@ -1,5 +1,5 @@
--- What the listener heard of an AI message. A report that is not later than the stored one, or says
--- the same without a time of its own, changes nothing.
+-- Stores how much of an AI message the listener heard. A report changes nothing if it is not later than the stored
+-- one, or if it repeats the stored one without a time of its own.
 CREATE OR REPLACE FUNCTION turnlog_interrupt_v1(
   p_tenant text, p_id uuid, p_message uuid, p_heard jsonb, p_at timestamptz, p_at_given boolean,
   p_lock_timeout_ms integer)

@@ -1,5 +1,5 @@
--- The audio URLs of an answer: those it came with, and for a part without one the URL that was held for
--- that very text.
+-- Returns the audio URLs of an answer: those in the request, and for a part without one the URL that was held for the
+-- same text.
 CREATE OR REPLACE FUNCTION turnlog_join_audio_v1(p_id uuid, p_key text, p_parts text[], p_urls text[]) RETURNS text[]
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN count(h.url) = 0 THEN p_urls ELSE array_agg(coalesce(p_urls[n], h.url) ORDER BY n) END

@@ -1,8 +1,9 @@
--- Decides what becomes of each turn of a batch, by the rules for all turns, and counts those to be recorded:
--- the part of turnlog_record_turns_v1 for whatever is not plain. `p_ids` are the conversations that are held,
--- with their tenants, versions and whether they are erased beside them. Answers lists over the turns, in
--- order (`lines`: the place of the conversation in p_ids, NULL where a turn is not recorded; `heads`: the
--- version of the conversation after the call), and lists over the conversations that are written to.
+-- Decides the outcome of each turn of a batch and counts the turns to be recorded. turnlog_record_turns_v1 calls it
+-- for every batch that is not plain. `p_ids` are the conversations that the caller has locked; p_tenants, p_versions
+-- and p_erased have their tenants, their versions and whether they are erased. It returns lists over the turns, in
+-- their order, and lists over the conversations that are written to (`touched` and the following columns). `lines`
+-- has the index of the turn's conversation in p_ids, NULL for a turn that is not recorded; `heads` has the version of
+-- the conversation after the call.
 CREATE OR REPLACE FUNCTION turnlog_judge_turns_v1(
   p_turns jsonb, p_ids uuid[], p_tenants text[], p_versions bigint[], p_erased boolean[])
 RETURNS TABLE (
@@ -19,18 +20,18 @@ BEGIN
       n integer, tenant text, conversation_id uuid, key text, hash text, given uuid[], human_id uuid,
       human_voice_session_id text, assistant_parts text[], assistant_created_at timestamptz,
       assistant_tts_audio_urls text[], segment uuid, agent_response text)
-  ), held AS MATERIALIZED (
+  ), locked AS MATERIALIZED (
     SELECT * FROM unnest(p_ids, p_tenants, p_versions, p_erased) WITH ORDINALITY AS h(id, tenant, version, is_erased, line)
   ), judged AS MATERIALIZED (
-    SELECT t.*, held.line, held.version AS head, twin.recorded_version AS twin_version, twin.seq AS twin_seq,
+    SELECT t.*, locked.line, locked.version AS head, twin.recorded_version AS twin_version, twin.seq AS twin_seq,
       twin.turn_id AS twin_turn,
       CASE
-        WHEN held.id IS NULL THEN
+        WHEN locked.id IS NULL THEN
           CASE WHEN (SELECT true FROM conversations c WHERE c.id = t.conversation_id AND c.tenant = t.tenant LIMIT 1)
             THEN 'locked' ELSE 'conversation-not-found' END
-        WHEN held.is_erased THEN 'conversation-erased'
+        WHEN locked.is_erased THEN 'conversation-erased'
         WHEN twin.seq IS NOT NULL THEN
-          -- A turn that was opened is completed, not recorded, whatever its halves are.
+          -- A turn that was opened is completed by another function. Recording it is a conflict.
           CASE WHEN twin.opened_version IS NULL AND twin.request_hash = decode(t.hash, 'hex')
             THEN 'replayed' ELSE 'idempotency-conflict' END
         WHEN t.segment IS NOT NULL AND (
@@ -44,10 +45,10 @@ BEGIN
         ELSE 'recorded'
       END AS outcome
     FROM t
-    LEFT JOIN held ON held.id = t.conversation_id AND held.tenant = t.tenant
+    LEFT JOIN locked ON locked.id = t.conversation_id AND locked.tenant = t.tenant
     LEFT JOIN LATERAL (
       SELECT m.request_hash, m.recorded_version, m.turn_id, m.seq, m.opened_version FROM conversation_messages m
-      WHERE m.conversation_id = held.id AND m.idempotency_key = t.key LIMIT 1
+      WHERE m.conversation_id = locked.id AND m.idempotency_key = t.key LIMIT 1
     ) twin ON t.key IS NOT NULL
   ), counted AS MATERIALIZED (
     SELECT j.*, j.outcome = 'recorded' AS is_recorded,

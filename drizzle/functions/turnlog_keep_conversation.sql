@@ -1,6 +1,6 @@
--- Refuses to delete a conversation that has messages, or to change its id. Messages have no foreign key to
--- their conversation: it was looked up once for each message, though whoever writes messages holds the lock
--- of that very row. This trigger refuses what the key refused from the other side.
+-- Refuses to delete a conversation that has messages, or to change its id. Messages have no foreign key to their
+-- conversation: the key looked the conversation up for each message, although every writer of messages holds the lock
+-- of that row. This trigger refuses the changes of conversations that the foreign key would refuse.
 CREATE OR REPLACE FUNCTION turnlog_keep_conversation() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

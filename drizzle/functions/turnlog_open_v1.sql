@@ -1,5 +1,5 @@
--- Gives the human message of a turn its place in the order, before there are words for it. The same
--- key again answers the seat.
+-- Opens a turn: gives its human message a `seq` before its words have arrived. Such a message is a seat. A second call
+-- with the same key returns the seat.
 CREATE OR REPLACE FUNCTION turnlog_open_v1(
   p_tenant text, p_id uuid, p_key text, p_message uuid, p_at timestamptz, p_until timestamptz,
   p_seats_max integer, p_lock_timeout_ms integer)

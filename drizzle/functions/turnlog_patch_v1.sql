@@ -1,4 +1,5 @@
--- Replaces title, metadata and external id by what the caller merged from the row at p_self_version.
+-- Replaces title, metadata and external id by the values that the caller merged into the row at p_self_version. If the
+-- row has another self_version, the outcome is `stale`.
 CREATE OR REPLACE FUNCTION turnlog_patch_v1(
   p_tenant text, p_id uuid, p_self_version bigint, p_if_match bigint, p_external_id text, p_title text,
   p_metadata jsonb, p_lock_timeout_ms integer)

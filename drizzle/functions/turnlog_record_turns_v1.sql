@@ -1,14 +1,15 @@
--- Records several turns, and answers one row a turn, by its number `n`: `urls` are the audio URLs of an
--- answer that early audio joined, `began` says that the turn began its voice session. `p_ids` are the turns'
--- conversations, each once and in order, with their tenants beside them. One that another writer holds is
--- answered `locked` and left alone, unless p_wait says to wait for it.
+-- Records several turns, and returns one row for each turn, with its number `n`. `urls` are the audio URLs of an
+-- answer that early audio joined; `began` says that the turn began its voice session. `p_ids` are the conversations
+-- of the turns, each once and in order, and `p_tenants` their tenants. The turns of a conversation that another
+-- writer has locked get the outcome `locked` and are not recorded, unless p_wait says to wait for the lock.
 --
--- Where p_plain says that no turn names a segment or ids of its own, the caller has counted already:
--- `p_lines` has for each turn the place of its conversation in `p_ids`, and beside it how many turns and
--- messages of that conversation come before; p_counts, p_places and p_ats have for each conversation how
--- many turns and messages it gets, and the time of its last answer. That holds where all conversations are
--- held, none is erased, no key is known and every voice session has begun, which is looked up where p_named
--- says that there are any. Else turnlog_judge_turns_v1 decides, and counts. One statement writes either.
+-- p_plain says that no turn names a segment or chooses ids. The caller has then counted already. For each turn,
+-- `p_lines` has the index of its conversation in `p_ids`, and p_turns_before and p_places_before the numbers of turns
+-- and messages of that conversation that come before it. For each conversation, p_counts and p_places have the
+-- numbers of its turns and messages, and p_ats the time of its last answer. These counts are valid if all
+-- conversations are locked here, none is erased, no key is used already, and every named voice session has begun.
+-- Keys and voice sessions are looked up only if p_named says that some turn has one. In any other case
+-- turnlog_judge_turns_v1 decides and counts. One statement then writes the messages.
 CREATE OR REPLACE FUNCTION turnlog_record_turns_v1(
   p_turns jsonb, p_wait boolean, p_plain boolean, p_named boolean, p_ids uuid[], p_tenants text[],
   p_counts integer[], p_places integer[], p_ats timestamptz[],
@@ -18,18 +19,18 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   turns jsonb := p_turns;
-  -- Of each conversation that is held.
+  -- Lists over the conversations that this call has locked.
   ids uuid[];
   tenants text[];
   versions bigint[];
   seqs bigint[];
   erased boolean[];
-  -- Of each conversation that is written to.
+  -- Lists over the conversations that are written to.
   touched uuid[] := p_ids;
   counts integer[] := p_counts;
   places integer[] := p_places;
   ats timestamptz[] := p_ats;
-  -- Of each turn. One that is not recorded has no line.
+  -- Lists over the turns. The line is NULL for a turn that is not recorded.
   lines integer[] := p_lines;
   turns_before integer[] := p_turns_before;
   places_before integer[] := p_places_before;
@@ -38,7 +39,7 @@ DECLARE
   twin_seqs bigint[];
   twin_turns uuid[];
   heads bigint[];
-  -- The audio URLs by the numbers of the turns whose answers early audio joined.
+  -- The audio URLs of the answers that early audio joined, by the numbers of their turns.
   joined jsonb;
   completes boolean;
   speaks boolean;
@@ -46,7 +47,7 @@ DECLARE
   is_plain boolean := false;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
-  -- Not by `erased_at IS NULL`, which would let the plan walk the index of activity.
+  -- The condition `erased_at IS NULL` is left out: with it, the plan could walk the index of activity.
   IF p_wait THEN
     SELECT array_agg(l.id), array_agg(l.tenant), array_agg(l.version), array_agg(l.last_seq),
       array_agg(l.erased_at IS NOT NULL)

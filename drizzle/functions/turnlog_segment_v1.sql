@@ -1,4 +1,4 @@
--- Creates a segment, or finds it.
+-- Creates a segment, or returns the existing one.
 CREATE OR REPLACE FUNCTION turnlog_segment_v1(
   p_tenant text, p_id uuid, p_segment uuid, p_at timestamptz, p_lock_timeout_ms integer)
 RETURNS TABLE (outcome text, segment segments)

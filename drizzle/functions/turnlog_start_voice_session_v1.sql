@@ -1,4 +1,4 @@
--- Starts a voice session, or finds it. One that a turn made has no metadata and takes those given.
+-- Starts a voice session, or returns the existing one. A session that a turn made has no metadata, and gets p_metadata.
 CREATE OR REPLACE FUNCTION turnlog_start_voice_session_v1(
   p_tenant text, p_id uuid, p_session text, p_metadata jsonb, p_at timestamptz, p_lease_until timestamptz,
   p_lock_timeout_ms integer)
@@ -35,7 +35,7 @@ BEGIN
     RETURN;
   END IF;
   IF p_lease_until IS NOT NULL THEN
-    -- Who speaks in it is no change of the conversation.
+    -- A longer lease is no change of the conversation, so it takes no version.
     UPDATE voice_sessions x SET lease_until = greatest(x.lease_until, p_lease_until)
     WHERE x.conversation_id = p_id AND x.id = p_session RETURNING * INTO s;
   END IF;

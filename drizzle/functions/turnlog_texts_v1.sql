@@ -1,4 +1,5 @@
--- The texts of a JSON array, nulls included. STRICT: it is not called for NULL, which most turns have.
+-- Returns the texts of a JSON array, nulls included. It is STRICT, so that Postgres does not call it for NULL, which
+-- most turns have.
 CREATE OR REPLACE FUNCTION turnlog_texts_v1(p_array jsonb) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN

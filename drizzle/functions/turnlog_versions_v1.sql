@@ -1,5 +1,5 @@
--- Reads the versions of many conversations, each found by its key. The statement by itself, planned while
--- the table was small, would scan it, and go on to once it has grown.
+-- Reads the versions of many conversations, each found by its key. Outside of a function, the statement may be planned
+-- as a scan while the table is small, and the session keeps that plan when the table has grown.
 CREATE OR REPLACE FUNCTION turnlog_versions_v1(p_tenants text[], p_ids uuid[])
 RETURNS TABLE (n bigint, version bigint, is_erased boolean)
 LANGUAGE plpgsql STABLE

@@ -1,16 +1,24 @@
-/** Which sources of functions differ from what the migrations end in, and which of them cannot be taken. */
+/** Finds the functions whose sources differ from the last migration, and refuses wrong sources. */
 import type { Catalog } from '../../adapters/database/catalog.ts'
-import { definedFunctions, type FunctionSource, statementsOf } from '../function-sources.ts'
+import {
+  breakpoint,
+  definedFunctions,
+  type FunctionSource,
+  sourceLine,
+  statementsOf,
+} from '../function-sources.ts'
 import { MigrationRefusal, reasonOf } from './migration-refusal.ts'
 import type { ScratchDatabase } from './scratch-database.ts'
 
-/** A function as a catalog names it: `turnlog_patch_v1(text, uuid)`. */
+/**
+ * A function's name, and its name with arguments as in a catalog: `turnlog_patch_v1(text, uuid)`.
+ */
 type Signature = { readonly name: string; readonly signature: string }
 
 export type FunctionChanges = {
-  /** The whole source of each function that differs. */
+  /** The whole source of each function that changed. */
   readonly changed: readonly string[]
-  /** The signatures of the functions without a source. */
+  /** The signatures of the functions that no longer have a source. */
   readonly dropped: readonly string[]
 }
 
@@ -22,13 +30,17 @@ const signaturesIn = (catalog: Catalog): Signature[] =>
 
 const fileOf = (name: string) => `drizzle/functions/${name}.sql`
 
-/** Refuses a source of another function than its file says, and a call of a function that has no source any more. */
+/**
+ * Checks the sources.
+ * @throws MigrationRefusal A file defines another function than its name says, or a source calls a
+ *   function that no longer has a source.
+ */
 export function verifySources(sources: readonly FunctionSource[], last: Catalog): void {
   for (const { name, text } of sources) {
     const defined = definedFunctions(text)
     if (defined.length !== 1 || defined[0] !== name)
       throw new MigrationRefusal(
-        `${fileOf(name)} defines ${defined.join(' and ') || 'no function'}: a file defines the one function of its name, by CREATE OR REPLACE FUNCTION ${name}(.`,
+        `${fileOf(name)} defines ${defined.join(' and ') || 'no function'}: a file defines exactly the function of its name, with CREATE OR REPLACE FUNCTION ${name}(.`,
       )
   }
   for (const { name } of withoutSource(last, sources)) {
@@ -36,7 +48,7 @@ export function verifySources(sources: readonly FunctionSource[], last: Catalog)
     const caller = sources.find(({ text }) => call.test(text.replace(/--.*$/gm, '')))
     if (caller !== undefined)
       throw new MigrationRefusal(
-        `${fileOf(name)} is gone, and ${fileOf(caller.name)} still calls its function.`,
+        `${fileOf(name)} is missing, and ${fileOf(caller.name)} still calls its function.`,
       )
   }
 }
@@ -45,8 +57,10 @@ const withoutSource = (catalog: Catalog, sources: readonly FunctionSource[]): Si
   signaturesIn(catalog).filter(({ name }) => !sources.some((source) => source.name === name))
 
 /**
- * Brings the functions of a migrated database to their sources, and answers what that changed. Postgres
- * judges, not the text. The drops come last: a trigger may have gone over to another function.
+ * Replaces the functions of a migrated database by their sources. A function has changed if
+ * Postgres' catalog has; the texts are not compared. Functions are dropped last, because a trigger
+ * may first have to move to another function.
+ * @throws MigrationRefusal Postgres refuses a source, or the drop of a function.
  */
 export async function changeFunctions(
   scratch: ScratchDatabase,
@@ -59,14 +73,14 @@ export async function changeFunctions(
     const after = await scratch.catalog()
     if (JSON.stringify(after) !== JSON.stringify(before)) changed.push(source.text)
     const ofName = signaturesIn(after).filter(({ name }) => name === source.name)
-    if (ofName.length > 1) throw newNameNeeded(source.name, 'it would stand beside the old one')
+    if (ofName.length > 1) throw newNameNeeded(source.name, 'both functions would exist')
     before = after
   }
   const dropped = withoutSource(before, sources)
   for (const { name, signature } of dropped)
     await scratch.ask(dropOf(signature)).catch((thrown: unknown) => {
       throw new MigrationRefusal(
-        `${fileOf(name)} is gone, and Postgres does not drop its function: ${reasonOf(thrown)}.`,
+        `${fileOf(name)} is missing, and Postgres does not drop its function: ${reasonOf(thrown)}.`,
       )
     })
   return { changed, dropped: dropped.map(({ signature }) => signature) }
@@ -74,15 +88,32 @@ export async function changeFunctions(
 
 export const dropOf = (signature: string): string => `DROP FUNCTION ${signature};`
 
-async function define(scratch: ScratchDatabase, { name, text }: FunctionSource): Promise<void> {
-  for (const statement of statementsOf(text))
-    await scratch.ask(statement).catch((thrown: unknown) => {
+/** Defines a function. Throws a `MigrationRefusal` if Postgres refuses its source. */
+export async function define({ ask }: Pick<ScratchDatabase, 'ask'>, source: FunctionSource) {
+  let start = 0
+  for (const statement of statementsOf(source.text)) {
+    const at = start
+    await ask(statement).catch((thrown: unknown) => {
       const reason = reasonOf(thrown)
       // Postgres refuses other columns, and other names of arguments, for a function that exists.
       if (/^cannot change (return type|name of input parameter)/.test(reason))
-        throw newNameNeeded(name, reason)
-      throw new MigrationRefusal(`Postgres refuses ${fileOf(name)}: ${reason}.`)
+        throw newNameNeeded(source.name, reason)
+      const position = positionOf(thrown)
+      const line = position === undefined ? '' : `:${sourceLine(source, at + position - 1)}`
+      throw new MigrationRefusal(`Postgres refuses ${fileOf(source.name)}${line}: ${reason}.`)
     })
+    start += statement.length + breakpoint.length
+  }
+}
+
+/**
+ * The character of a statement, from 1, at which Postgres found the error; undefined if it names
+ * none.
+ */
+function positionOf(thrown: unknown): number | undefined {
+  const isObject = typeof thrown === 'object' && thrown !== null
+  const position = isObject && 'position' in thrown ? Number(thrown.position) : Number.NaN
+  return Number.isInteger(position) ? position : undefined
 }
 
 function newNameNeeded(name: string, reason: string): MigrationRefusal {

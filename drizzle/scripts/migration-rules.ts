@@ -1,11 +1,12 @@
-/** What must hold of a folder of migrations: each broken rule as a sentence. */
+/** The rules for a folder of migrations. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMigrations, recordOf } from '../../adapters/database/migration-state.ts'
 
-/** The first id of the journal: those before it were given to migrations that are gone. */
+/** The first id of the journal. Lower ids belonged to migrations that no longer exist. */
 const firstId = 7
 
+/** The rules that the folder breaks, each as the sentence that is not true of it. */
 export function brokenRules(folder: string): string[] {
   const migrations = readMigrations(folder)
   const filesIn = (...path: string[]) => readdirSync(join(folder, ...path)).sort()
@@ -27,21 +28,21 @@ export function brokenRules(folder: string): string[] {
   })
   const isSame = (a: readonly string[], b: readonly string[]) => a.join() === b.join()
   rule(
-    'every file of SQL is in the journal, and the other way round',
+    'every file of SQL is in the journal, and every entry of the journal has its file',
     isSame(
       filesIn().filter((file) => file.endsWith('.sql')),
       migrations.map(({ tag }) => `${tag}.sql`),
     ),
   )
   rule(
-    'every migration has a snapshot, and the other way round',
+    'every migration has a snapshot, and every snapshot a migration',
     isSame(
       filesIn('meta').filter((file) => !file.startsWith('_')),
       migrations.map(({ tag }) => `${tag.slice(0, 4)}_snapshot.json`),
     ),
   )
   rule(
-    'every migration but the first has a catalog, and the other way round',
+    'every migration but the first has a catalog, and every catalog a migration',
     isSame(
       filesIn('catalogs'),
       migrations.slice(1).map(({ tag }) => `${tag}.json`),

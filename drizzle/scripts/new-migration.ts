@@ -1,8 +1,8 @@
 /**
- * `bun run db:new <name>`: makes every piece of a migration, or refuses with one line and leaves the folder
- * as it was. drizzle-kit compares schema.ts with the last snapshot; the functions whose sources differ from
- * what the migrations end in are appended, and the row of the migration itself. The folder is `drizzle` in
- * the working directory.
+ * `bun run db:new <name>` makes every piece of a migration, or refuses with one line and leaves the
+ * folder unchanged. drizzle-kit compares schema.ts with the last snapshot. The functions whose
+ * sources have changed since the last migration are appended, and then the row of the migration
+ * itself. The folder is `drizzle` in the working directory.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
@@ -34,7 +34,7 @@ try {
   process.exitCode = 1
 }
 
-/** Answers what to tell the author. */
+/** Makes the migration. Returns the report for its author. */
 async function makeMigration(folder: string, words: readonly string[]): Promise<string> {
   const { name, isEmpty } = optionsIn(words)
   const { migrations, last } = readJournal(folder, name)
@@ -47,9 +47,13 @@ async function makeMigration(folder: string, words: readonly string[]): Promise<
   const { changed, dropped } = await changeFunctions(scratch, sources)
   const isChanged = hasTables || changed.length > 0 || dropped.length > 0
   if (!isChanged && !isEmpty)
-    throw new MigrationRefusal('Nothing changed; --empty makes an empty one for data.')
+    throw new MigrationRefusal(
+      'Nothing changed; --empty makes an empty migration, for changes of data.',
+    )
   if (isChanged && isEmpty)
-    throw new MigrationRefusal('--empty is for data alone, and tables or functions changed.')
+    throw new MigrationRefusal(
+      '--empty is for changes of data, and tables or functions have changed: leave it out.',
+    )
 
   if (!hasTables) staged.makeEmpty(name)
   const { tag, idx } = settle(staged.folder, migrations.length)
@@ -69,7 +73,7 @@ async function makeMigration(folder: string, words: readonly string[]): Promise<
     `Wrote drizzle/${tag}.sql with ${changed.length} changed functions, its snapshot and its catalog.`,
     ...(dropped.length === 0
       ? [
-          `Code down to ${oldestCode} runs with it: raise oldest_code there and codeVersion in adapters/database/migrations.ts where it cannot.`,
+          `It says that code from version ${oldestCode} on runs with it. If that is not so, raise oldest_code there and codeVersion in adapters/database/migrations.ts.`,
         ]
       : [
           `It drops ${dropped.join(', ')}.`,
@@ -84,7 +88,7 @@ function optionsIn(words: readonly string[]): { name: string; isEmpty: boolean }
   const [name = '', ...more] = words.filter((word) => word !== '--empty')
   if (!/^[a-z][a-z0-9_]*$/.test(name) || more.length > 0)
     throw new MigrationRefusal(
-      'A migration has one name of small letters, digits and _: bun run db:new <name> [--empty]',
+      'A migration has one name of lower-case letters, digits and _: bun run db:new <name> [--empty]',
     )
   return { name, isEmpty }
 }
@@ -98,7 +102,7 @@ function readJournal(folder: string, name: string): { migrations: Migration[]; l
   if (last === undefined) throw new MigrationRefusal('drizzle/meta/_journal.json is empty.')
   const same = migrations.find(({ tag }) => tag.slice(5) === name)
   if (same !== undefined)
-    throw new MigrationRefusal(`${same.tag} has that name already: give it another one.`)
+    throw new MigrationRefusal(`${same.tag} already has that name: choose another one.`)
   return { migrations, last }
 }
 
@@ -110,17 +114,16 @@ function readSources(folder: string, last: Migration): FunctionSource[] {
 
 function verifyRules(folder: string): void {
   const [broken] = brokenRules(folder)
-  if (broken !== undefined)
-    throw new MigrationRefusal(`This must hold of drizzle/ and does not: ${broken}.`)
+  if (broken !== undefined) throw new MigrationRefusal(`drizzle/ breaks the rule that ${broken}.`)
 }
 
-/** Makes a refusal of what is thrown by the reading of files that are not as they should be. */
-function reading<Value>(what: string, read: () => Value): Value {
+/** Reads files. Turns an error into a refusal that names `files`. */
+function reading<Value>(files: string, read: () => Value): Value {
   try {
     return read()
   } catch (thrown) {
     if (thrown instanceof MigrationRefusal) throw thrown
-    throw new MigrationRefusal(`${what} cannot be read: ${reasonOf(thrown)}.`)
+    throw new MigrationRefusal(`${files} cannot be read: ${reasonOf(thrown)}.`)
   }
 }
 
@@ -128,7 +131,9 @@ function journalIn(folder: string): Journal {
   return JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'))
 }
 
-/** What drizzle-kit wrote for the tables; refused where its question was not answered. */
+/**
+ * The SQL that drizzle-kit wrote for the tables. Refused if the author did not answer its question.
+ */
 function newTables(staged: string, countBefore: number): string {
   const { entries } = journalIn(staged)
   const entry = entries[countBefore]
@@ -145,12 +150,15 @@ async function runTables(scratch: ScratchDatabase, tables: string): Promise<void
     })
 }
 
-/** The new entry, later than the one before it: a clock may have gone back, or a branch come from ahead. */
+/**
+ * Makes the new entry of the journal later than the one before it, whose time may be in the future:
+ * the clock was set back, or the entry came from a branch made on another machine.
+ */
 function settle(staged: string, countBefore: number): Journal['entries'][number] {
   const journal = journalIn(staged)
   const [previous, entry] = journal.entries.slice(-2)
   if (previous === undefined || entry === undefined || journal.entries.length !== countBefore + 1)
-    throw new MigrationRefusal('drizzle-kit made none.')
+    throw new MigrationRefusal('drizzle-kit made no entry in the journal.')
   entry.when = Math.max(entry.when, previous.when + 1)
   writeFileSync(join(staged, 'meta/_journal.json'), JSON.stringify(journal, null, 2))
   return entry

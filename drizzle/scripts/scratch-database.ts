@@ -1,4 +1,4 @@
-/** An embedded database in memory, migrated by a folder of migrations. */
+/** A scratch database: an embedded Postgres in memory, with the migrations of a folder. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -8,16 +8,15 @@ import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import type { Ask } from '../../adapters/database/ask.ts'
 import { type Catalog, catalogFile, readCatalog } from '../../adapters/database/catalog.ts'
-import { readMigrations } from '../../adapters/database/migration-state.ts'
 
 export type ScratchDatabase = AsyncDisposable & {
   readonly ask: Ask
   catalog(): Promise<Catalog>
-  /** Writes the catalog into a folder as that of a migration, and answers the file's name. */
+  /** Writes the catalog into a folder as that of the migration `tag`. Returns the file's name. */
   writeCatalog(folder: string, tag: string): Promise<string>
 }
 
-/** With the tables of the folder's own `schema.ts` in its catalog. */
+/** Opens a scratch database. Its catalog has the tables of the folder's `schema.ts`. */
 export async function openScratch(migrationsFolder: string): Promise<ScratchDatabase> {
   const schema: Record<string, unknown> = await import(join(migrationsFolder, 'schema.ts'))
   const tables = Object.values(schema).flatMap((each) =>
@@ -38,11 +37,4 @@ export async function openScratch(migrationsFolder: string): Promise<ScratchData
     },
     [Symbol.asyncDispose]: () => pglite.close(),
   }
-}
-
-/** Writes what a database is after the folder's last migration, and answers the file's name. */
-export async function writeCatalog(migrationsFolder: string): Promise<string> {
-  await using scratch = await openScratch(migrationsFolder)
-  const tag = readMigrations(migrationsFolder).at(-1)?.tag ?? ''
-  return await scratch.writeCatalog(migrationsFolder, tag)
 }

@@ -1,4 +1,6 @@
-/** A copy of drizzle/ in which a migration is made, so that a refusal leaves the folder as it was. */
+/**
+ * A copy of drizzle/ in which a migration is made, so that a refusal leaves the folder unchanged.
+ */
 import { spawnSync } from 'node:child_process'
 import { constants, copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,22 +20,25 @@ export class StagedFolder implements Disposable {
     this.#original = original
     this.folder = join(this.#directory, 'drizzle')
     cpSync(original, this.folder, { recursive: true })
-    // schema.ts imports packages.
+    // schema.ts imports packages, which it finds through this link.
     symlinkSync(join(dirname(original), 'node_modules'), join(this.#directory, 'node_modules'))
   }
 
-  /** Lets drizzle-kit compare schema.ts with the last snapshot, and answers whether it made a migration. */
+  /**
+   * Lets drizzle-kit compare schema.ts with the last snapshot. Returns whether it made a migration.
+   */
   makeTables(name: string): boolean {
     const words = ['generate', ...kitOptions, '--name', name]
     const { status, output } = this.#run(words, 'pipe')
-    const said = output.join('\n')
-    if (/No schema changes/.test(said)) return false
-    if (/Interactive prompts require/.test(said)) {
+    const report = output.join('\n')
+    if (/No schema changes/.test(report)) return false
+    if (/Interactive prompts require/.test(report)) {
       this.#askRenames(words)
       return true
     }
-    if (status === 0 && /\.sql\b/.test(said)) return true
-    const reason = said.split('\n').find((line) => /error/i.test(line)) ?? `it ended with ${status}`
+    if (status === 0 && /\.sql\b/.test(report)) return true
+    const reason =
+      report.split('\n').find((line) => /error/i.test(line)) ?? `it ended with ${status}`
     throw new MigrationRefusal(
       `drizzle-kit cannot compare drizzle/schema.ts with the last snapshot: ${reason.trim()}`,
     )
@@ -45,7 +50,10 @@ export class StagedFolder implements Disposable {
     if (status !== 0) throw new MigrationRefusal(`drizzle-kit ended with ${status}.`)
   }
 
-  /** Copies new files into the folder, and then the journal, which makes them a migration. */
+  /**
+   * Copies new files into the original folder, and at last the journal, which makes them a
+   * migration.
+   */
   moveIn(files: readonly string[]): void {
     const moved: string[] = []
     try {
@@ -58,7 +66,7 @@ export class StagedFolder implements Disposable {
       copyFileSync(join(this.folder, journal), join(this.#original, journal))
     } catch (thrown) {
       for (const target of moved) rmSync(target, { force: true })
-      throw new MigrationRefusal(`Its files cannot be written: ${reasonOf(thrown)}.`)
+      throw new MigrationRefusal(`The files cannot be written: ${reasonOf(thrown)}.`)
     }
   }
 
@@ -66,7 +74,7 @@ export class StagedFolder implements Disposable {
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
-  /** drizzle-kit asks whether a column or a table was renamed, which it can only on a terminal. */
+  /** Runs drizzle-kit again on the terminal, where it can ask whether something was renamed. */
   #askRenames(words: readonly string[]): void {
     if (!process.stdin.isTTY || !process.stdout.isTTY)
       throw new MigrationRefusal(

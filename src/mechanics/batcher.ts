@@ -1,33 +1,36 @@
 /**
- * Batcher answers questions of one kind together: questions that are asked close to each other become
- * one call. What is asked while a call is in flight joins the next one.
+ * Batcher answers questions of one kind together: questions that are asked close to each other
+ * become one call. Questions that are asked while a call is in flight join the next call.
  */
 
 export type BatcherOptions<Question, Answer> = {
-  /** Answers a batch, in the order of its questions. A rejection fails the questions of this batch only. */
+  /**
+   * Answers a batch, in the order of its questions. A rejection fails the questions of this batch
+   * only.
+   */
   ask(questions: readonly Question[]): Promise<readonly Answer[]>
-  /** Questions of one name share an answer, if they are asked before their batch is sent. */
+  /** Names a question. Questions of one name in one batch are asked once and share the answer. */
   nameOf(question: Question): string
   /** The most questions in one batch. */
   readonly batchMax: number
   /** The most batches in flight. */
-  readonly lanes: number
-  /** The same where the next batch is full. @default lanes */
-  readonly fullLanes?: number
+  readonly maxInFlight: number
+  /** The most batches in flight when the next batch is full. @default maxInFlight */
+  readonly maxFullInFlight?: number
   /**
-   * Milliseconds that a batch must have been in flight before one that is not full is sent beside it:
-   * what many ask at once costs least. @default 0
+   * Milliseconds that a batch must be in flight before another batch that is not full is sent
+   * beside it. Fewer and larger batches cost less when many callers ask at once. @default 0
    */
   readonly lingerMs?: number
   /**
-   * Rounds of the event loop in which questions are gathered, at most. Gathering ends with the first
-   * round that brings none: a lone question waits for a single round, and a crowd, whose requests are
-   * read a few at a time, becomes one batch. @default 10
+   * The most rounds of the event loop in which questions are gathered. Gathering ends with the
+   * first round that brings no new question. So a lone question waits for one round. The questions
+   * of many requests become one batch, although Bun reads only a few requests a round. @default 10
    */
   readonly roundsMax?: number
 }
 
-type Asked<Question, Answer> = {
+type Pending<Question, Answer> = {
   readonly question: Question
   readonly answer: Promise<Answer>
   resolve(answer: Answer): void
@@ -36,26 +39,31 @@ type Asked<Question, Answer> = {
 
 export class Batcher<Question, Answer> {
   readonly #options: BatcherOptions<Question, Answer>
-  readonly #fullLanes: number
+  readonly #maxFullInFlight: number
   readonly #lingerMs: number
   readonly #roundsMax: number
-  #waiting = new Map<string, Asked<Question, Answer>>()
+  #waiting = new Map<string, Pending<Question, Answer>>()
   #inFlight = 0
+  /** `performance.now()` when the newest batch was sent. */
   #sentAt = 0
   #isGathering = false
-  /** How many questions waited at the last look, and how many looks there were. */
+  /** The number of questions that waited at the end of the last round, and the number of rounds. */
   #gathered = 0
   #rounds = 0
   #isLingering = false
 
   constructor(options: BatcherOptions<Question, Answer>) {
     this.#options = options
-    this.#fullLanes = options.fullLanes ?? options.lanes
+    this.#maxFullInFlight = options.maxFullInFlight ?? options.maxInFlight
     this.#lingerMs = options.lingerMs ?? 0
     this.#roundsMax = options.roundsMax ?? 10
   }
 
-  /** The answer as of a moment after the call. Rejects with what `ask` rejects with. */
+  /**
+   * Asks one question with the next batch.
+   * @returns The answer, read after this call began.
+   * @throws The error of the batch's `ask`; a `RangeError` if it returned too few answers.
+   */
   ask(question: Question): Promise<Answer> {
     const name = this.#options.nameOf(question)
     const found = this.#waiting.get(name)
@@ -67,7 +75,7 @@ export class Batcher<Question, Answer> {
   }
 
   #gather(): void {
-    if (this.#isGathering || !this.#hasLane()) return
+    if (this.#isGathering || !this.#hasRoom()) return
     this.#isGathering = true
     this.#gathered = this.#waiting.size
     this.#rounds = 1
@@ -87,15 +95,15 @@ export class Batcher<Question, Answer> {
     while (this.#maySend()) void this.#send()
   }
 
-  #hasLane(): boolean {
-    return this.#inFlight < Math.max(this.#options.lanes, this.#fullLanes)
+  #hasRoom(): boolean {
+    return this.#inFlight < Math.max(this.#options.maxInFlight, this.#maxFullInFlight)
   }
 
   #maySend(): boolean {
     const { size } = this.#waiting
     if (size === 0) return false
-    if (size >= this.#options.batchMax) return this.#inFlight < this.#fullLanes
-    if (this.#inFlight >= this.#options.lanes) return false
+    if (size >= this.#options.batchMax) return this.#inFlight < this.#maxFullInFlight
+    if (this.#inFlight >= this.#options.maxInFlight) return false
     if (this.#inFlight === 0 || performance.now() - this.#sentAt >= this.#lingerMs) return true
     this.#linger()
     return false
@@ -127,18 +135,18 @@ export class Batcher<Question, Answer> {
     }
   }
 
-  /** Removes the next batch from what waits: the questions that were asked first. */
-  #take(): Asked<Question, Answer>[] {
+  /** Removes the next batch from the waiting questions: those that were asked first. */
+  #take(): Pending<Question, Answer>[] {
     const { batchMax } = this.#options
     if (this.#waiting.size <= batchMax) {
       const all = [...this.#waiting.values()]
       this.#waiting = new Map()
       return all
     }
-    const batch: Asked<Question, Answer>[] = []
-    for (const [name, asked] of this.#waiting) {
+    const batch: Pending<Question, Answer>[] = []
+    for (const [name, pending] of this.#waiting) {
       if (batch.length === batchMax) break
-      batch.push(asked)
+      batch.push(pending)
       this.#waiting.delete(name)
     }
     return batch

@@ -1,24 +1,24 @@
 /**
- * BoundedMap keeps entries up to a total weight. Past it, the entry that was used longest ago is dropped
- * first; setting an entry and `use` count as use, `get` does not.
+ * BoundedMap keeps entries up to a total weight. Above it, the least recently used entry is dropped
+ * first. `set` and `use` count as use; `get` does not.
  */
 
 export type BoundedMapOptions<Value> = {
-  /** The total weight that is kept: a number of entries, unless `weigh` says otherwise. */
+  /** The greatest total weight. It is a number of entries unless there is a `weigh`. */
   readonly max: number
-  /** The weight of a value, such as its bytes. It may change by `grow` only. @default 1 for each */
+  /** The weight of a value, such as its bytes. Report each change of it with `grow`. @default 1 */
   weigh?(value: Value): number
 }
 
 const one = () => 1
 
 export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
-  /** The entry used last stands last. */
+  /** In the order of use: the entry used last is the last one. */
   readonly #entries = new Map<Key, Value>()
   readonly #max: number
   readonly #weigh: (value: Value) => number
   #weight = 0
-  /** The key that was used last, where there is one: it need not be moved. */
+  /** The key that was used last; undefined in an empty map. Using it again moves nothing. */
   #last: Key | undefined
 
   constructor({ max, weigh = one }: BoundedMapOptions<Value>) {
@@ -35,12 +35,12 @@ export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
     return this.#weight
   }
 
-  /** The value, without counting as use. */
+  /** The value of `key`. This does not count as use. */
   get(key: Key): Value | undefined {
     return this.#entries.get(key)
   }
 
-  /** The value, whose entry is now the one used last. */
+  /** The value of `key`, whose entry becomes the one used last. */
   use(key: Key): Value | undefined {
     const value = this.#entries.get(key)
     if (value === undefined || key === this.#last) return value
@@ -51,8 +51,9 @@ export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
   }
 
   /**
-   * Keeps the value in place of the one before, and drops the oldest entries past the bound. A value
-   * that weighs more than the bound by itself is not kept, and costs no other its place.
+   * Stores the value in place of an earlier one, and drops the least recently used entries above
+   * the bound. A value that alone weighs more than the bound is not stored, and no other entry is
+   * dropped for it.
    */
   set(key: Key, value: Value): void {
     this.delete(key)
@@ -64,6 +65,7 @@ export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
     while (this.#weight > this.#max) this.dropOldest()
   }
 
+  /** Removes an entry. Returns whether there was one. */
   delete(key: Key): boolean {
     const value = this.#entries.get(key)
     if (value === undefined) return false
@@ -72,12 +74,14 @@ export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
     return this.#entries.delete(key)
   }
 
-  /** Adds what a kept value has gained in weight. Nothing is dropped for it before the next `set`. */
+  /**
+   * Adds the weight that a stored value has gained. Entries are dropped for it at the next `set`.
+   */
   grow(weight: number): void {
     this.#weight += weight
   }
 
-  /** Drops the entry that was used longest ago, and answers its value; undefined where there is none. */
+  /** Drops the least recently used entry and returns its value; undefined if the map is empty. */
   dropOldest(): Value | undefined {
     for (const [key, value] of this.#entries) {
       this.delete(key)
@@ -100,7 +104,7 @@ export class BoundedMap<Key, Value> implements Iterable<[Key, Value]> {
     return this.#entries.values()
   }
 
-  /** The entry used longest ago first. */
+  /** Iterates over the entries, the least recently used first. */
   [Symbol.iterator](): MapIterator<[Key, Value]> {
     return this.#entries[Symbol.iterator]()
   }

@@ -1,30 +1,34 @@
 /**
- * Deadlines for answers from outside, measured in time that this process could use. A stalled event
- * loop reads no sockets: an answer that waits in one is not late, and whoever sent it is not away.
+ * Deadlines for answers of other machines, measured in the time that this process could use. A
+ * stalled event loop reads no sockets. An answer that waits in a socket meanwhile is not late, and
+ * its sender is not away.
  *
- * While a deadline runs, a timer samples the loop. What the timer is late by, the loop was stalled, and
- * the clock of `usableNow` stands still for it.
+ * While a deadline runs, a timer samples the loop. The time by which the timer fires late is a
+ * stall of the loop. The clock of `usableNow` stops for the length of each stall.
  */
 
 /**
- * Milliseconds between samples, while a short deadline runs and else. A turn of the loop counts for
- * little more than one of them, however long it takes.
+ * Milliseconds between two samples: `fine` while a short deadline runs, otherwise `coarse`. A round
+ * of the loop counts as little more than this time, however long it takes.
  */
 const sampleMs = { fine: 1, coarse: 50 }
-/** A deadline below this is short, in milliseconds. */
+/** Milliseconds. A shorter deadline is a short one. */
 const shortMs = 500
-/** Timers of an idle process are late by less. */
+/** Milliseconds. Timers of an idle process are late by less. */
 const toleranceMs = 0.5
-/** Milliseconds by which stalls move a deadline at most. */
+/** The most milliseconds by which stalls move a deadline. */
 const extensionMaxMs = 1000
-/** Milliseconds of fine samples, and so turns of the loop, for a last look at the sockets after stalls. */
+/**
+ * Milliseconds of fine samples, and so rounds of the loop, for a last look at the sockets after
+ * stalls.
+ */
 const lastLookMs = 15
 
 type Grain = keyof typeof sampleMs
 
-/** Milliseconds over which `isStarved` looks back. */
+/** Milliseconds of the past that `isStarved` judges. */
 const recentMs = 500
-/** The share of recent time, 0 to 1, from which on this process counts as starved. */
+/** The stalled share of recent time, 0 to 1, above which this process counts as starved. */
 const starvedShare = 0.2
 
 const running = { fine: 0, coarse: 0 }
@@ -34,7 +38,7 @@ let sampledAt = performance.now()
 let due = Number.POSITIVE_INFINITY
 let sampler: ReturnType<typeof setTimeout> | undefined
 
-/** Milliseconds by which the sample that is due is late. */
+/** Milliseconds by which the next sample is late. */
 const lateBy = (now: number) => Math.max(0, now - due - toleranceMs)
 
 const sample = () => {
@@ -52,7 +56,7 @@ const sample = () => {
   }
   due = now + ms
   sampler = setTimeout(sample, ms)
-  // It alone keeps no process alive.
+  // The timer alone must not keep the process alive.
   if (typeof sampler === 'object') sampler.unref()
 }
 
@@ -62,8 +66,8 @@ const begin = (grain: Grain) => {
 }
 
 /**
- * Milliseconds of a clock that stands still while this process is stalled. Only differences mean
- * something, and only over a time in which a deadline ran.
+ * The milliseconds of a clock that stops while this process is stalled. Only the difference between
+ * two readings has a meaning, and only if a deadline ran between them.
  */
 export function usableNow(): number {
   const now = performance.now()
@@ -71,8 +75,9 @@ export function usableNow(): number {
 }
 
 /**
- * Whether this process had little time of late: its loop is saturated, or others have the processor.
- * Then an answer that is late tells nothing of who gave it; only silence does.
+ * Whether this process had little time of late: its loop is saturated, or other processes use the
+ * processor. A late answer then says nothing about the server that sent it; only a missing one
+ * does.
  */
 export function isStarved(): boolean {
   const isKnown = due !== Number.POSITIVE_INFINITY || performance.now() - sampledAt < recentMs
@@ -80,9 +85,10 @@ export function isStarved(): boolean {
 }
 
 /**
- * Calls `late` once `ms` milliseconds of usable time have passed and sockets were read after that;
- * answers how to cancel it. In real time this takes at most a second more, or until a single stall
- * that is longer has ended; and then 15 turns of the loop for a last look at the sockets.
+ * Calls `late` once `ms` milliseconds of usable time have passed and the sockets were read after
+ * that. In real time this takes at most one second more, or until the end of one stall that is
+ * longer, and then up to 15 rounds of the loop for a last look at the sockets.
+ * @returns A function that cancels the deadline.
  */
 export function deadline(ms: number, late: () => void): () => void {
   let grain: Grain = ms < shortMs ? 'fine' : 'coarse'
@@ -106,7 +112,7 @@ export function deadline(ms: number, late: () => void): () => void {
     const wasStalled = now - startedAt > ms + sampleMs.coarse
     if (leftMs > 0 && now < endsAt) timer = setTimeout(look, Math.max(1, leftMs))
     else if (wasStalled && !isLastLook) lookOnceMore()
-    // Immediates run before sockets are read: between two of them, all that has arrived is read.
+    // Immediates run before sockets are read. Between two of them, Bun reads all data that arrived.
     else setImmediate(() => setImmediate(end))
   }
   const lookOnceMore = () => {

@@ -1,9 +1,9 @@
 /**
- * LoopShare gives work that may wait a few milliseconds of each round of the event loop. What does not
- * fit waits for the next round, after the requests that have come meanwhile.
+ * LoopShare runs work that is not urgent for a few milliseconds of each round of the event loop.
+ * Work that does not fit continues in the next round, after the requests that arrived in between.
  */
 
-/** Does a small part of the work; returns whether there is more. */
+/** Does a small part of the work. Returns whether work is left. */
 export type Step = () => boolean
 
 export class LoopShare {
@@ -11,28 +11,35 @@ export class LoopShare {
   readonly #failed: (cause: unknown) => void
   #spentMs = 0
   #isScheduled = false
-  /** Steps that wait; each is called in turn. */
+  /** The steps that have work left. They are called in turn. */
   #waiting: Step[] = []
 
-  /** `ms`: of each round, milliseconds. `failed`: a step threw; it is called again all the same. */
+  /**
+   * @param ms Milliseconds of each round for this work.
+   * @param failed Receives the error of a step that threw. The step is called again afterwards.
+   */
   constructor(ms: number, failed: (cause: unknown) => void) {
     this.#ms = ms
     this.#failed = failed
   }
 
-  /** Whether more work of this round must wait. */
+  /** Whether the share of this round is used up, so that more work must wait. */
   get isSpent(): boolean {
     return this.#spentMs >= this.#ms
   }
 
-  /** Counts time that such work took elsewhere in this round, milliseconds. */
+  /** Counts `ms` milliseconds that work of this kind took outside of `run` in this round. */
   spend(ms: number): void {
     this.#spentMs += ms
-    // A timer resets the spent time each round; none is set while less than half the share is spent.
+    // An immediate resets the spent time. None is scheduled while less than half the share is
+    // spent.
     if (this.#spentMs * 2 >= this.#ms) this.#schedule()
   }
 
-  /** Repeats `step` until there is no more: in this round as far as there is time, then in later ones. */
+  /**
+   * Repeats `step` until no work is left: in this round while its share lasts, then in later
+   * rounds.
+   */
   run(step: Step): void {
     this.#waiting.push(step)
     if (this.#waiting.length === 1 && !this.isSpent) this.#work()

@@ -1,17 +1,19 @@
-/** Work that is looked for again and again, one look at a time. */
+/** Rounds look for work at regular times. Two looks never overlap. */
 
 export type Rounds = Disposable & {
-  /** Looks once; never rejects. */
+  /** Looks for work once and does it. Never rejects. */
   workOff(): Promise<void>
 }
 
-/** Looks `everyMs` after the look before has ended. */
+/**
+ * Calls `workOff` again and again, each time `everyMs` milliseconds after the last call has ended.
+ */
 export function createRounds(everyMs: number, workOff: Rounds['workOff']): Rounds {
   let isStopped = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const again = () => {
     timer = setTimeout(() => void look(), everyMs)
-    // It alone keeps no process alive.
+    // The timer alone must not keep the process alive.
     if (typeof timer === 'object') timer.unref()
   }
   const look = async () => {

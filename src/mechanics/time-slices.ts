@@ -1,12 +1,16 @@
 /** Splits long work into slices, so that other requests run between them. */
 
-/** Longest work without giving up the event loop, in milliseconds; one item may exceed it. */
+/** Milliseconds of work without a pause for the event loop. A single item may take longer. */
 const sliceMs = 10
 
-/** Resolves in the next round of the event loop, after due timers and arrived data were handled. */
+/**
+ * Resolves in the next round of the event loop, after the handling of due timers and arrived data.
+ */
 export const nextRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** `items.map(map)`, over as many rounds of the event loop as needed; work of less than one slice takes one round. */
+/**
+ * Maps all items, as `items.map(map)` does, and pauses for the event loop after each slice of work.
+ */
 export async function mapInSlices<T, R>(items: readonly T[], map: (item: T) => R): Promise<R[]> {
   const mapped: R[] = []
   let until = performance.now() + sliceMs

@@ -1,4 +1,4 @@
-/** Postgres, held to the port of a database; and what only it promises. */
+/** Tests of the adapter on a Postgres server: the conformance suite, and its own promises. */
 import { describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import type { DatabaseEvent } from '../../adapters/database/startable.ts'
@@ -24,7 +24,7 @@ for (const prepare of [true, false]) {
 databaseOutages('Postgres', (options) => openDatabase({ ...defaults, ...options }))
 
 describe('a process that was busy', () => {
-  test('discounts its stall or sends nothing, and sets no timer that the runtime warns of', async () => {
+  test('a stalled process extends the deadline of a statement or does not send the statement, and sets no invalid timer', async () => {
     const warnings: string[] = []
     const onWarning = ({ name }: Error) => warnings.push(name)
     process.on('warning', onWarning)
@@ -34,12 +34,12 @@ describe('a process that was busy', () => {
         database.query({ text: 'select 1 as one', params: [] }, { deadlineMs })
       await ask(5000)
       for (let n = 0; n < 20; n += 1) {
-        // Between its connection and its statement.
+        // The stall comes after the connect and before the statement.
         queueMicrotask(() => {
           const from = performance.now()
           while (performance.now() - from < 20);
         })
-        // Which of the two depends on whether the stall was sampled.
+        // The outcome depends on whether a sample noticed the stall.
         const outcome = await ask(10).catch((thrown: unknown) => thrown)
         if (!Array.isArray(outcome))
           expect(outcome).toMatchObject({ name: 'DatabaseError', outcome: 'not-sent' })
@@ -52,10 +52,10 @@ describe('a process that was busy', () => {
   })
 })
 
-describe('Postgres refuses to start', () => {
+describe('a start on Postgres', () => {
   const open = async (options: Partial<DatabaseOptions>) =>
     await openDatabase({ ...defaults, startWaitSeconds: 0, ...options })
-  test('on a server that may lose what it confirmed, unless that is allowed', async () => {
+  test('a server that may lose confirmed writes is refused, unless allowUnsafe is set', async () => {
     await using server = await startPostgres({
       settings: { fsync: 'off', full_page_writes: 'off' },
     })
@@ -73,7 +73,7 @@ describe('Postgres refuses to start', () => {
     expect(events.map(({ type }) => type)).toEqual(['unsafe', 'migrated', 'unsafe'])
   }, 20_000)
 
-  test('on a database of another isolation level, which the writes cannot do without', async () => {
+  test('a database with another isolation level than read committed is refused', async () => {
     const url = await testDatabaseUrl()
     const sql = postgres(url, { max: 1, onnotice: () => {} })
     const name = new URL(url).pathname.slice(1)
@@ -84,7 +84,7 @@ describe('Postgres refuses to start', () => {
       expect(message).toMatch(/has default_transaction_isolation repeatable read, .+read committed/)
   })
 
-  test('without a server, a database, or a URL that is one; and never tells the password', async () => {
+  test('a missing server, a missing database or a malformed URL is refused, without printing the password', async () => {
     const url = new URL(await testDatabaseUrl())
     url.password = 'hush'
     const missing = Object.assign(new URL(url), { pathname: '/not_there' }).href
@@ -101,7 +101,7 @@ describe('Postgres refuses to start', () => {
     expect(messages.join()).not.toContain('hush')
   })
 
-  test('while another node migrates for longer than it may wait', async () => {
+  test('a start is refused if another node migrates for longer than startWaitSeconds', async () => {
     const url = await testDatabaseUrl()
     const other = postgres(url, { max: 1 })
     await other`select pg_advisory_lock(${0x7475726e})`
@@ -115,7 +115,7 @@ describe('Postgres refuses to start', () => {
   })
 })
 
-test('Postgres: a start waits for a server that is starting', async () => {
+test('a start waits for a Postgres server that is starting', async () => {
   await using server = await startPostgres()
   await server.stop()
   const events: string[] = []
@@ -128,7 +128,7 @@ test('Postgres: a start waits for a server that is starting', async () => {
   expect(events).toEqual(['waiting', 'migrated'])
 }, 20_000)
 
-test('Postgres: times come in UTC and ISO style, whatever the database is set to', async () => {
+test('times are read in UTC and ISO style, whatever the settings of the database are', async () => {
   const url = await testDatabaseUrl()
   const settings = postgres(url, { max: 1 })
   const name = new URL(url).pathname.slice(1)
@@ -140,7 +140,7 @@ test('Postgres: times come in UTC and ISO style, whatever the database is set to
   expect(await database.query({ text, params: [] })).toEqual([{ time: '2026-11-23 09:30:00.5+00' }])
 })
 
-test('Postgres: one text is one prepared statement, whatever its parameters are', async () => {
+test('one text is one prepared statement on Postgres, whatever its parameters are', async () => {
   const url = await testDatabaseUrl()
   await using database = await openDatabase({ ...defaults, url, connectionsMax: 1 })
   const text = 'select $1::int8, $2::text[], $3::bool, now()'

@@ -1,4 +1,4 @@
-/** The adapter that `docs/kv-adapters.md` shows, as it stands there, keeps the port's promises. */
+/** Tests of the adapter in `docs/kv-adapters.md`, read from the page: the conformance suite. */
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const page = readFileSync(join(root, 'docs/kv-adapters.md'), 'utf8')
 const [, shown = ''] = /file `adapters\/kv\/sqlite\.ts`:\n\n```ts\n([\s\S]*?)```/.exec(page) ?? []
 const file = join(directory, 'sqlite.ts')
-// What stands beside it in the project does not stand beside it here.
+// The imports of the example are relative to the project, and the test writes it elsewhere.
 writeFileSync(file, shown.replaceAll(/from '(\.[^']+)'/g, `from '${root}/adapters/kv/$1'`))
 const example: { openKv(path: string): Kv } = await import(file)
 
@@ -36,24 +36,24 @@ kvConformance(
     },
     skip: [
       {
-        reason: 'a file stays, and nothing is evicted from it',
+        reason: 'the file survives restarts, and nothing is evicted from it',
         tests: [
-          'nothing from before a restart is answered',
-          'no versionstamp is used again after all data was lost',
+          'no read after a restart returns an entry from before it',
+          'no versionstamp is used again after a loss of all data',
           'no versionstamp is used again after an eviction',
-          'a partition is evicted whole or not at all',
+          'the entries of a partition are evicted together',
         ],
       },
       {
-        reason: 'only who changed something tells of it',
-        tests: ['two who open the store hear of each other'],
+        reason: 'a connection reports only its own changes',
+        tests: ["two connections to a store see each other's changes"],
       },
     ],
   },
   bunRunner,
 )
 
-test('a file of one’s own is plugged in by its path', async () => {
+test('openKv opens a module by its path', async () => {
   const plugged = join(directory, 'plugged.ts')
   const path = join(directory, 'plugged.sqlite')
   writeFileSync(

@@ -1,4 +1,7 @@
-/** Every adapter of the key-value port, held to it; and what only one of them promises. */
+/**
+ * Tests of every adapter of the key-value port: the conformance suite, and promises of single
+ * adapters.
+ */
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -38,10 +41,10 @@ kvConformance(
       const bytesMax = 10_000_000
       const kv = openMemory({ bytesMax })
       return {
-        // A memory of one process: who opens it again gets another one.
+        // A KV in memory belongs to its opener: opening another one does not share it.
         open: async () => openMemory({ bytesMax }),
         async evict(of, key) {
-          // Not read meanwhile, for that would keep it.
+          // The loop does not read the key, because reading it would keep it.
           for (let n = 0; n < 200; n++) {
             await of.set(['conformance', `filler-${n}`], new Uint8Array(65_000))
           }
@@ -58,12 +61,12 @@ kvConformance(
     },
     skip: [
       {
-        reason: 'each one opened is its own',
-        tests: ['two who open the store hear of each other'],
+        reason: 'each opened KV in memory is separate',
+        tests: ["two connections to a store see each other's changes"],
       },
       {
-        reason: 'nobody else can empty it',
-        tests: ['no versionstamp is used again after all data was lost'],
+        reason: 'no other process can empty it',
+        tests: ['no versionstamp is used again after a loss of all data'],
       },
     ],
   },
@@ -73,7 +76,10 @@ kvConformance(
 kvMemory(openMemory)
 kvShape()
 
-/** Registers what needs a Redis; where there is none, says so, and in CI fails. */
+/**
+ * Registers tests that need Redis. Without a Redis they are skipped with the reason; in CI they
+ * fail.
+ */
 function withRedis(name: string, body: () => void): void {
   const reason = redisMissing()
   if (reason === undefined) body()
@@ -84,15 +90,15 @@ function withRedis(name: string, body: () => void): void {
   } else bunRunner.skip(`${name} (${reason})`, async () => {})
 }
 
-/** Waits until calls can be expected to work. */
+/** Waits until the KV is ready. */
 export async function readied(opened: OpenedKv): Promise<Kv> {
   await until(`${opened.name} is ready`, () => opened.ready())
   return opened.kv
 }
 
 const onePartition = {
-  reason: 'a partition is served at a time',
-  tests: ['a list goes over partitions', 'a commit goes over partitions'],
+  reason: 'a call on Redis stays within one partition',
+  tests: ['a list may span partitions', 'a commit may span partitions'],
 }
 
 function redisSubject(start: () => Promise<TestRedis>): KvConformance['create'] {
@@ -104,7 +110,7 @@ function redisSubject(start: () => Promise<TestRedis>): KvConformance['create'] 
         server.ask('FLUSHALL')
       },
       async evict(kv, key) {
-        // At random: looking whether it is still there would keep what is recently used.
+        // Keys are evicted at random: with an LRU policy, looking for the key would keep it.
         server.ask('CONFIG', 'SET', 'maxmemory', '4mb', 'maxmemory-policy', 'allkeys-random')
         for (let n = 0; n < 5000 && ((await kv.get(key)).value !== null || n < 80); n++) {
           await kv.set(['conformance', `filler-${n}`], new Uint8Array(65_000))
@@ -148,10 +154,10 @@ withRedis('Redis', () => {
       skip: [
         onePartition,
         {
-          reason: 'each server evicts as a single one does',
+          reason: 'each server of a Cluster evicts like a single server, which is tested',
           tests: [
             'no versionstamp is used again after an eviction',
-            'a partition is evicted whole or not at all',
+            'the entries of a partition are evicted together',
           ],
         },
       ],
@@ -166,7 +172,9 @@ withRedis('Redis', () => {
 })
 
 describe("Deno.openKv keeps the key-value port's promises:", () => {
-  /** The suite runs once, under Deno; here its cases are named, and told as they went. */
+  /**
+   * The outcomes of the suite, which runs once, under Deno. Here each claim reports its outcome.
+   */
   let ran: Promise<Map<string, string | undefined>> | undefined
   const outcomes = () => {
     ran ??= runUnderDeno()
@@ -189,7 +197,7 @@ describe("Deno.openKv keeps the key-value port's promises:", () => {
     },
   )
 
-  test('its own types satisfy the port', async () => {
+  test("Deno's own types satisfy the port", async () => {
     const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
     const port = pathToFileURL(join(root, 'src/ports/kv.ts')).href
     const proof = `
@@ -220,7 +228,7 @@ async function runUnderDeno(): Promise<Map<string, string | undefined>> {
   return new Map(lines.map(({ name, failed }) => [name, failed]))
 }
 
-/** The one on PATH, or npm's. */
+/** Runs the Deno on PATH, or npm's. */
 async function deno(args: string[]) {
   const command = Bun.which('deno') === null ? ['npx', '-y', 'deno@2.9.6'] : ['deno']
   const child = Bun.spawn([...command, ...args], { cwd: root, stdout: 'pipe', stderr: 'pipe' })
@@ -232,14 +240,14 @@ async function deno(args: string[]) {
 }
 
 describe('openKv', () => {
-  test('opens by scheme, and says whether other processes see the same', async () => {
-    const seen: [string | undefined, string, boolean][] = [
+  test('openKv selects the adapter by the scheme, and reports whether other processes share the KV', async () => {
+    const expected: [string | undefined, string, boolean][] = [
       [undefined, 'memory', false],
       ['memory:', 'memory', false],
       ['redis://me:hush@127.0.0.1:1/2', 'Redis at 127.0.0.1:1/2', true],
       ['redis-cluster://me:hush@127.0.0.1:1,h:2', 'Redis Cluster at 127.0.0.1:1, h:2', true],
     ]
-    for (const [url, name, shared] of seen) {
+    for (const [url, name, shared] of expected) {
       const opened = await openKv(url)
       expect([opened.name, opened.shared]).toEqual([name, shared])
       opened.kv.close()
@@ -249,7 +257,7 @@ describe('openKv', () => {
     cluster.kv.close()
   })
 
-  test('refuses what it cannot open, and never tells the password', async () => {
+  test('openKv refuses a URL that it cannot open, without printing the password', async () => {
     const messages = [
       await refusal(openKv('valkey://me:hush@host')),
       await refusal(openKv('me:hush@host')),

@@ -1,4 +1,7 @@
-/** The embedded Postgres, held to the port of a database; and what only it promises: its directory, and who may open it. */
+/**
+ * Tests of the embedded Postgres: the conformance suite, and its directory, which one process may
+ * open.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { spawn } from 'node:child_process'
 import {
@@ -24,7 +27,7 @@ import { mountSmallDisk } from '../support/servers/small-disk.ts'
 const homes: string[] = []
 let template: Promise<string> | undefined
 
-/** A new directory below a new one, with data of a finished first start in it. */
+/** Makes a new directory with the data of a finished first start. */
 async function pgliteDirectory(): Promise<string> {
   template ??= (async () => {
     const directory = join(newHome(), 'data')
@@ -52,15 +55,15 @@ databaseConformance('PGlite', {
   },
   skip: [
     {
-      reason: 'a directory has one holder',
+      reason: 'one process holds a directory',
       tests: [
         'several nodes migrate one database at the same time',
-        'a migration that would be skipped for its early time is refused',
+        'a migration that drizzle would skip because of its early time is refused',
       ],
     },
     {
-      reason: 'a statement runs on the thread that would cancel it',
-      tests: ['a statement past its deadline is cancelled, and the next one is not'],
+      reason: 'a statement blocks the thread that would cancel it',
+      tests: ['a statement past its deadline is cancelled without cancelling the next one'],
     },
   ],
 })
@@ -77,7 +80,7 @@ describe('PGlite', () => {
     for (const home of homes) rmSync(home, { recursive: true, force: true })
   })
 
-  test('gives a directory to one opener in a process', async () => {
+  test('a directory that is open in this process cannot be opened again', async () => {
     const first = await open()
     expect(await refusal(open())).toContain(
       `The data directory ${directory} is in use by process ${process.pid}: `,
@@ -87,7 +90,7 @@ describe('PGlite', () => {
     await (await open())[Symbol.asyncDispose]()
   })
 
-  test('gives a directory to one process, frozen or not, until that is dead', async () => {
+  test('a directory belongs to one process, frozen or not, until it is dead', async () => {
     const script = `
       const { openDatabase } = await import(${JSON.stringify(join(import.meta.dir, '../../adapters/open.ts'))})
       const database = await openDatabase(${JSON.stringify({ ...defaults, directory })})
@@ -114,12 +117,12 @@ describe('PGlite', () => {
     expect(await database.query({ text: 'select a from held', params: [] })).toEqual([{ a: 1 }])
   }, 60_000)
 
-  test('keeps its directory to its owner', () => {
+  test('only the owner can read the directory and the data', () => {
     expect(statSync(directory).mode & 0o777).toBe(0o700)
     expect(statSync(join(directory, 'pglite')).mode & 0o777).toBe(0o700)
   })
 
-  test('makes the data anew where a first start was interrupted', async () => {
+  test('an interrupted first start is repeated', async () => {
     const interrupted = join(newHome(), 'data')
     mkdirSync(join(interrupted, 'pglite.new/base'), { recursive: true })
     await using database = await open({ directory: interrupted })
@@ -130,13 +133,13 @@ describe('PGlite', () => {
   const disk = mountSmallDisk(96)
   afterAll(() => disk?.[Symbol.asyncDispose]())
   test.skipIf(disk === undefined)(
-    'says why it cannot be opened anew after a full disk ended it',
+    'an embedded database that a full disk ended reports why it cannot be opened again',
     async () => {
       if (disk === undefined) return
       const small = join(disk.path, 'data')
       cpSync(directory, small, { recursive: true })
-      const told: DatabaseEvent[] = []
-      const onEvent = (event: DatabaseEvent) => told.push(event)
+      const events: DatabaseEvent[] = []
+      const onEvent = (event: DatabaseEvent) => events.push(event)
       await using database = await open({ directory: small, onEvent })
       const refused = async (text: string) => {
         const thrown = await database.query({ text, params: [] }).catch((one: unknown) => one)
@@ -144,22 +147,22 @@ describe('PGlite', () => {
         const { reason, outcome, cause } = thrown
         return { reason, outcome, cause: String(cause) }
       }
-      const isTold = (type: string) => told.some((event) => event.type === type)
+      const isReported = (type: string) => events.some((event) => event.type === type)
       disk.fill()
-      for (let n = 0; n < 40 && !isTold('ended'); n += 1)
+      for (let n = 0; n < 40 && !isReported('ended'); n += 1)
         await refused(`select pg_logical_emit_message(true, 'x', repeat('x', 1000000))`).catch(
           String,
         )
       expect(await refused('select 1')).toMatchObject({ reason: 'full', outcome: 'not-sent' })
-      expect(isTold('unopened')).toBe(false)
+      expect(isReported('unopened')).toBe(false)
 
       renameSync(small, `${small}.away`)
       for (let n = 0; n < 3; n += 1) {
-        const { cause, ...known } = await refused('select 1')
-        expect(known).toEqual({ reason: 'unreachable', outcome: 'not-sent' })
+        const { cause, ...failure } = await refused('select 1')
+        expect(failure).toEqual({ reason: 'unreachable', outcome: 'not-sent' })
         expect(cause).toContain('ENOENT')
       }
-      expect(told.filter(({ type }) => type === 'unopened')).toEqual([
+      expect(events.filter(({ type }) => type === 'unopened')).toEqual([
         { type: 'unopened', message: expect.stringContaining('ENOENT') },
       ])
       renameSync(`${small}.away`, small)
@@ -169,27 +172,27 @@ describe('PGlite', () => {
       const whole = readFileSync(control)
       writeFileSync(control, '')
       let last = await refused('select 1')
-      await until('the damaged data is tried', async () => {
+      await until('an attempt has read the damaged data', async () => {
         last = await refused('select 1')
         return !last.cause.includes('ENOENT')
       })
       expect(last).toMatchObject({ reason: 'unreachable', outcome: 'not-sent' })
-      const unopened = told.filter(({ type }) => type === 'unopened')
+      const unopened = events.filter(({ type }) => type === 'unopened')
       expect(unopened).toHaveLength(2)
       expect(unopened[1]?.message).not.toContain('[object')
       writeFileSync(control, whole)
-      await until('it is open again', () =>
+      await until('the database is open again', () =>
         database.query({ text: 'select 1', params: [] }).then(
           () => true,
           () => false,
         ),
       )
-      expect(isTold('reopened')).toBe(true)
+      expect(isReported('reopened')).toBe(true)
     },
     60_000,
   )
 
-  test('says why a directory cannot be used', async () => {
+  test('the refusal of an unusable directory names the reason', async () => {
     expect(await refusal(open({ directory: '/dev/null/data' }))).toMatch(
       /^The data directory \/dev\/null\/data cannot be used: /,
     )

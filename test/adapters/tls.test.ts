@@ -1,4 +1,6 @@
-/** TLS: a refusal at once where a server offers none, or another certificate. */
+/**
+ * Tests of TLS: a start is refused at once if a server offers none, or an untrusted certificate.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +16,7 @@ import { migrated } from '../support/started.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
 
-/** A key and a certificate that nobody trusts, readable to who runs the test servers. */
+/** Makes a key and an untrusted certificate, which the user of the test servers can read. */
 async function certificate(name: string) {
   const [key, cert] = [join(home, `${name}.key`), join(home, `${name}.pem`)]
   const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2']
@@ -23,13 +25,13 @@ async function certificate(name: string) {
   return { key, cert }
 }
 
-// The servers of the tests may run as somebody else.
+// The servers of the tests may run as another user.
 chmodSync(home, 0o755)
 
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
-  test('that Postgres does not offer is a refusal at once', async () => {
+  test('a URL with TLS is refused at once if Postgres offers none', async () => {
     const url = await testDatabaseUrl()
     const { host, pathname } = new URL(url)
     for (const mode of ['require', 'verify-full']) {
@@ -42,7 +44,7 @@ describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
     await migrated(`${url}?sslmode=prefer`)
   }, 60_000)
 
-  test('that Postgres offers is taken, and its certificate is judged where that is asked for', async () => {
+  test('TLS that Postgres offers is used, and its certificate is checked if the URL asks for that', async () => {
     const { key, cert } = await certificate('postgres')
     const settings = { ssl: 'on', ssl_key_file: key, ssl_cert_file: cert }
     await using server = await startPostgres({ settings })
@@ -58,7 +60,7 @@ describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
   }, 60_000)
 
   test.skipIf(redisMissing() !== undefined)(
-    'that Redis does not offer, or does not do without, is named in the log',
+    'a disagreement of a Redis URL and its server about TLS is logged',
     async () => {
       const { key, cert } = await certificate('redis')
       if (process.getuid?.() === 0) chownSync(key, 0, 0)
@@ -78,19 +80,19 @@ describe.skipIf(Bun.which('openssl') === null)('TLS', () => {
         ],
         [
           `redis://127.0.0.1:${port}`,
-          `Redis at 127.0.0.1:${port} cannot be used: it wants TLS, and the URL asks for none: write rediss:`,
+          `Redis at 127.0.0.1:${port} cannot be used: it requires TLS, and the URL asks for none: write rediss:`,
         ],
       ] as const) {
         const events: KvEvent[] = []
         const { kv } = await openKv(url, { onEvent: (event) => events.push(event) })
         const mistaken = () => events.filter(({ type }) => type === 'mistaken')
-        await until('it is named', () => mistaken().length > 0)
+        await until('it is reported', () => mistaken().length > 0)
         expect(mistaken().map(({ message }) => message)).toEqual([expected])
         kv.close()
       }
-      // Nor is Postgres at the port of something that speaks TLS alone.
+      // A server at this port speaks TLS from its first byte, which Postgres never does.
       expect(await refusal(migrated(`postgres://u:secret@127.0.0.1:${port}/x`))).toBe(
-        `Postgres at 127.0.0.1:${port}/x cannot be used: it wants TLS, and the URL asks for none: write ?sslmode=require, and name the port of Postgres itself.`,
+        `Postgres at 127.0.0.1:${port}/x cannot be used: it requires TLS, and the URL asks for none: write ?sslmode=require, and name the port of Postgres itself.`,
       )
     },
     60_000,

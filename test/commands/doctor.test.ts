@@ -209,8 +209,8 @@ describe('turnlog doctor on an unfit server', () => {
       for (const row of rows) {
         await sql`delete from turnlog_migrations where id = ${row['id']}`
         const tag = `${String(row['id']).padStart(4, '0')}_${row['name']}`
-        const finding = `${tag} has run by drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`
-        const advice = `Put it back: INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${row['id']}, '${row['name']}', ${row['oldest_code']}).`
+        const finding = `${tag} has run according to drizzle.__drizzle_migrations, and its row in turnlog_migrations is missing`
+        const advice = `Insert that row again: INSERT INTO turnlog_migrations (id, name, oldest_code) VALUES (${row['id']}, '${row['name']}', ${row['oldest_code']}).`
         expect(await schema()).toMatchObject({ level: 'wrong', finding, advice })
         // A start refuses with the same text.
         const refused = await migrated(url).catch((thrown: Error) => thrown.message)

@@ -1,4 +1,4 @@
-/** `bun:test`, for suites that leave the runner open. */
+/** The runner `bun:test` for conformance suites, which work with any runner. */
 import { afterAll, beforeAll, describe, test } from 'bun:test'
 import type { Runner } from './kv/kv.ts'
 

@@ -1,10 +1,13 @@
-/** Batcher: which questions share a call, when it is made, and whom a failure reaches. */
+/**
+ * Tests of Batcher: which questions share a call, when it is made, and which questions a failure
+ * rejects.
+ */
 import { describe, expect, test } from 'bun:test'
 import { Batcher, type BatcherOptions } from '../../src/mechanics/batcher.ts'
 
 const round = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** Rounds of the event loop after which nothing is gathered any more. */
+/** Rounds of the event loop after which gathering has ended. */
 const settled = async () => {
   for (let rounds = 0; rounds < 15; rounds += 1) await round()
 }
@@ -15,13 +18,13 @@ type Batch = {
   fail(thrown: unknown): void
 }
 
-/** A batcher whose batches are answered when the test says so: each question by itself in capitals. */
+/** A batcher whose batches the test answers: each question with its own text in capitals. */
 function batcherOf(options: Partial<BatcherOptions<string, string>> = {}) {
   const batches: Batch[] = []
   const batcher = new Batcher<string, string>({
     nameOf: (question) => question,
     batchMax: 1000,
-    lanes: 1,
+    maxInFlight: 1,
     ask: (questions) =>
       new Promise((resolve, reject) =>
         batches.push({
@@ -32,14 +35,17 @@ function batcherOf(options: Partial<BatcherOptions<string, string>> = {}) {
       ),
     ...options,
   })
-  return { batcher, batches, asked: () => batches.map(({ questions }) => questions) }
+  return { batcher, batches, questions: () => batches.map(({ questions }) => questions) }
 }
 
 const named = (count: number, first = 0) =>
   Array.from({ length: count }, (_, index) => `q${first + index}`)
 
-describe('a batcher gathers questions', () => {
-  /** How many questions the first batch holds, where one is asked and then so many more each round. */
+describe('the gathering of a batcher', () => {
+  /**
+   * The number of questions in the first batch, if one is asked and then `coming[n]` more in round
+   * n.
+   */
   async function gathered(coming: readonly number[], roundsMax?: number): Promise<number> {
     const { batcher, batches } = batcherOf(roundsMax === undefined ? {} : { roundsMax })
     let count = 0
@@ -56,71 +62,71 @@ describe('a batcher gathers questions', () => {
     return batches[0]?.questions.length ?? Number.NaN
   }
 
-  test('for a single round where no other question comes', async () => {
+  test('a lone question waits for one round', async () => {
     expect(await gathered([0, 5])).toBe(1)
   })
 
-  test('as long as each round brings more', async () => {
+  test('gathering continues while each round brings another question', async () => {
     expect(await gathered([2, 3, 1, 0, 9])).toBe(7)
   })
 
-  test('for ten rounds at most', async () => {
+  test('gathering ends after ten rounds', async () => {
     expect(await gathered(Array.from({ length: 30 }, () => 1))).toBe(11)
   })
 
-  test('for as many rounds as its options say', async () => {
+  test('gathering ends after the number of rounds in the options', async () => {
     expect(await gathered([2, 3, 1], 1)).toBe(3)
   })
 })
 
 describe('a batch', () => {
-  test('holds its questions in the order asked, and answers each its own', async () => {
-    const { batcher, batches, asked } = batcherOf()
+  test('a batch keeps the order of its questions, and each gets its own answer', async () => {
+    const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['b', 'a', 'c'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['b', 'a', 'c']])
+    expect(questions()).toEqual([['b', 'a', 'c']])
     batches[0]?.answer()
     expect(await answers).toEqual(['B', 'A', 'C'])
   })
 
-  test('asks what many ask once', async () => {
-    const { batcher, batches, asked } = batcherOf()
+  test('a question of several callers is in a batch once', async () => {
+    const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['a', 'b', 'a', 'a'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['a', 'b']])
+    expect(questions()).toEqual([['a', 'b']])
     batches[0]?.answer()
     expect(await answers).toEqual(['A', 'B', 'A', 'A'])
   })
 
-  test('takes no question that comes while it is in flight, the same one included: that is the next one', async () => {
-    const { batcher, batches, asked } = batcherOf()
+  test('a question that is asked during a batch in flight joins the next batch, even if it is the same', async () => {
+    const { batcher, batches, questions } = batcherOf()
     const first = batcher.ask('a')
     await settled()
     const later = Promise.all(['a', 'b'].map((one) => batcher.ask(one)))
     await settled()
-    expect(asked()).toEqual([['a']])
+    expect(questions()).toEqual([['a']])
     batches[0]?.answer()
     expect(await first).toBe('A')
     await settled()
-    expect(asked()).toEqual([['a'], ['a', 'b']])
+    expect(questions()).toEqual([['a'], ['a', 'b']])
     batches[1]?.answer()
     expect(await later).toEqual(['A', 'B'])
   })
 
-  test('holds no more questions than its bound, the oldest first', async () => {
-    const { batcher, batches, asked } = batcherOf({ batchMax: 2 })
+  test('a batch has at most batchMax questions, the oldest first', async () => {
+    const { batcher, batches, questions } = batcherOf({ batchMax: 2 })
     const answers = Promise.all(named(5).map((one) => batcher.ask(one)))
     for (let sent = 1; sent <= 3; sent += 1) {
       await settled()
       expect(batches).toHaveLength(sent)
       batches[sent - 1]?.answer()
     }
-    expect(asked()).toEqual([['q0', 'q1'], ['q2', 'q3'], ['q4']])
+    expect(questions()).toEqual([['q0', 'q1'], ['q2', 'q3'], ['q4']])
     expect(await answers).toEqual(named(5).map((one) => one.toUpperCase()))
   })
 
-  test('that fails fails its own questions only', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, batchMax: 1 })
+  test('a failed batch rejects its own questions only', async () => {
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, batchMax: 1 })
     const [first, second] = [batcher.ask('a'), batcher.ask('b')]
     await settled()
     batches[0]?.fail(new Error('away'))
@@ -133,7 +139,7 @@ describe('a batch', () => {
     expect(await again).toBe('A')
   })
 
-  test('that throws in place of a promise fails its own questions only', async () => {
+  test('a batch whose ask throws at once rejects its own questions only', async () => {
     let isBroken = true
     const { batcher } = batcherOf({
       ask(questions) {
@@ -146,7 +152,7 @@ describe('a batch', () => {
     expect(await batcher.ask('a')).toBe('a')
   })
 
-  test('with too few answers leaves no question without an end', async () => {
+  test('a batch with too few answers rejects the questions without one', async () => {
     const { batcher } = batcherOf({ ask: async ([first = '']) => [first] })
     const [first, second] = [batcher.ask('a'), batcher.ask('b').catch(String)]
     expect([await first, await second]).toEqual([
@@ -157,8 +163,8 @@ describe('a batch', () => {
 })
 
 describe('batches in flight', () => {
-  test('are as many as there are lanes, where each is full', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, batchMax: 3 })
+  test('the number of full batches in flight is at most maxInFlight', async () => {
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, batchMax: 3 })
     const answers = Promise.all(named(9).map((one) => batcher.ask(one)))
     await settled()
     expect(batches).toHaveLength(2)
@@ -169,26 +175,26 @@ describe('batches in flight', () => {
     expect(await answers).toHaveLength(9)
   })
 
-  test('may be more where they are full', async () => {
-    const { batcher, batches, asked } = batcherOf({
-      lanes: 1,
-      fullLanes: Number.POSITIVE_INFINITY,
+  test('maxFullInFlight allows more full batches in flight', async () => {
+    const { batcher, batches, questions } = batcherOf({
+      maxInFlight: 1,
+      maxFullInFlight: Number.POSITIVE_INFINITY,
       batchMax: 3,
     })
     const answers = Promise.all(named(10).map((one) => batcher.ask(one)))
     await settled()
-    // The tenth waits: a batch of one goes only where none is in flight.
-    expect(asked()).toEqual([named(3), named(3, 3), named(3, 6)])
+    // The tenth question waits: a batch that is not full is sent only if none is in flight.
+    expect(questions()).toEqual([named(3), named(3, 3), named(3, 6)])
     for (const { answer } of batches.slice(0, 3)) answer()
     await settled()
     batches[3]?.answer()
     expect((await answers).at(-1)).toBe('Q9')
   })
 
-  test('are joined by one that is not full only after the linger time', async () => {
+  test('a batch that is not full is sent beside another one only after lingerMs', async () => {
     const lingerMs = 20
     const sentAt: number[] = []
-    const { batcher, batches } = batcherOf({ lanes: 2, lingerMs })
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs })
     const ask = async (question: string) => {
       const answer = batcher.ask(question)
       while (sentAt.length < batches.length) sentAt.push(performance.now())
@@ -205,8 +211,8 @@ describe('batches in flight', () => {
     expect(await Promise.all([first, second])).toEqual(['A', 'B'])
   })
 
-  test('are not waited for once the lane is free', async () => {
-    const { batcher, batches } = batcherOf({ lanes: 2, lingerMs: 60_000 })
+  test('a batch is sent without lingering when no other is in flight', async () => {
+    const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs: 60_000 })
     const first = batcher.ask('a')
     await settled()
     const second = batcher.ask('b')

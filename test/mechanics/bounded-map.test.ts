@@ -1,4 +1,4 @@
-/** BoundedMap: what it keeps, what it drops first, and that its weight is that of its entries. */
+/** Tests of BoundedMap: the entries that it keeps, the one that it drops first, and its weight. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { BoundedMap } from '../../src/mechanics/bounded-map.ts'
@@ -6,7 +6,7 @@ import { BoundedMap } from '../../src/mechanics/bounded-map.ts'
 const entriesOf = <Value>(map: BoundedMap<string, Value>) => [...map]
 
 describe('a bounded map', () => {
-  test('keeps as many entries as its bound, and drops the one used longest ago', () => {
+  test('a bounded map keeps at most max entries and drops the least recently used one', () => {
     const map = new BoundedMap<string, number>({ max: 2 })
     map.set('a', 1)
     map.set('b', 2)
@@ -18,7 +18,7 @@ describe('a bounded map', () => {
     expect([map.size, map.weight]).toEqual([2, 2])
   })
 
-  test('counts `set` and `use` as use, and `get` not', () => {
+  test('`set` and `use` count as use, and `get` does not', () => {
     const map = new BoundedMap<string, number>({ max: 3 })
     for (const [index, key] of ['a', 'b', 'c'].entries()) map.set(key, index)
     expect([map.use('a'), map.get('b'), map.use('d')]).toEqual([0, 1, undefined])
@@ -28,7 +28,7 @@ describe('a bounded map', () => {
     expect([...map.values()]).toEqual([0, 9, 3])
   })
 
-  test('moves an entry to its end also after the one used last was deleted and set again', () => {
+  test('using an entry moves it to the end, also after the entry used last was deleted and set again', () => {
     const map = new BoundedMap<string, number>({ max: 2 })
     map.set('a', 1)
     map.set('b', 2)
@@ -39,7 +39,7 @@ describe('a bounded map', () => {
     expect([...map.keys()]).toEqual(['a', 'd'])
   })
 
-  test('keeps entries up to a weight, such as their bytes', () => {
+  test('a bounded map with `weigh` keeps entries up to that weight', () => {
     const map = new BoundedMap<string, string>({ max: 6, weigh: ({ length }) => length })
     map.set('a', 'xxx')
     map.set('b', 'xx')
@@ -49,7 +49,7 @@ describe('a bounded map', () => {
     expect(map.weight).toBe(4)
   })
 
-  test('takes no value that is too heavy by itself, and keeps the others, but not the one before', () => {
+  test('a value that is too heavy by itself is not stored, and only its earlier value is dropped', () => {
     const map = new BoundedMap<string, string>({ max: 5, weigh: ({ length }) => length })
     map.set('a', 'xx')
     map.set('b', 'xx')
@@ -57,7 +57,7 @@ describe('a bounded map', () => {
     expect(entriesOf(map)).toEqual([['b', 'xx']])
   })
 
-  test('counts what a kept value gains, and drops for it when told', () => {
+  test('the weight that `grow` adds counts, and the next `set` drops entries for it', () => {
     const map = new BoundedMap<string, { bytes: number }>({ max: 10, weigh: ({ bytes }) => bytes })
     const grown = { bytes: 2 }
     map.set('a', { bytes: 3 })
@@ -71,14 +71,14 @@ describe('a bounded map', () => {
     expect([map.weight, map.dropOldest()]).toEqual([0, undefined])
   })
 
-  test('is empty once it is cleared', () => {
+  test('a cleared bounded map is empty', () => {
     const map = new BoundedMap<string, number>({ max: 2 })
     map.set('a', 1)
     map.clear()
     expect([map.size, map.weight, map.get('a')]).toEqual([0, 0, undefined])
   })
 
-  test('is, whatever happens, a list of the entries used last, whose weights it adds up', () => {
+  test('a bounded map always has the entries used last and the sum of their weights', () => {
     const step = fc.oneof(
       fc.record({ type: fc.constant('set' as const), key: fc.nat(7), weight: fc.nat(6) }),
       fc.record({ type: fc.constantFrom('use' as const, 'delete' as const), key: fc.nat(7) }),

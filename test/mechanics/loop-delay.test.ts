@@ -1,11 +1,14 @@
-/** Deadlines of a process whose event loop stalls: what waits in a socket is not late, and silence is. */
+/**
+ * Tests of deadlines in a process whose event loop stalls: an answer in a socket is not late,
+ * silence is.
+ */
 import { expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Late, within } from '../../src/conversation/cache/breaker.ts'
 import { deadline, isStarved, usableNow } from '../../src/mechanics/loop-delay.ts'
 
-/** Echoes what it is sent, in a process of its own: it answers while this one stands still. */
+/** A server in its own process that echoes data. It answers while this process stalls. */
 async function echoServer() {
   const program = `const server = require('node:net').createServer((socket) => socket.pipe(socket))
     server.listen(0, '127.0.0.1', () => process.stdout.write(String(server.address().port) + '\\n'))`
@@ -27,7 +30,7 @@ const block = (ms: number) => {
   for (const endsAt = performance.now() + ms; performance.now() < endsAt; );
 }
 
-/** Stands still for `eachMs` in every turn of the loop, until it is stopped. */
+/** Blocks the loop for `eachMs` in every round, until it is stopped. */
 function stalls(eachMs: number): Disposable {
   let timer: ReturnType<typeof setTimeout>
   const again = () => {
@@ -46,39 +49,39 @@ const answer = async (socket: Socket) => {
 
 const never = new Promise<never>(() => {})
 
-test('an answer that arrived while the loop stalled is not late, however long that was', async () => {
+test('an answer that arrived during a stall of the loop is not late, however long the stall was', async () => {
   await using server = await echoServer()
   for (const ms of [30, 300, 2500]) {
     const call = within(answer(server.socket), 15)
-    // Sent first, as a busy process would have.
+    // The data is sent before the stall, as in a busy process.
     setImmediate(() => setImmediate(() => block(ms)))
     await call
   }
 })
 
-test('an answer is not late where every turn of the loop takes longer than the deadline', async () => {
+test('an answer is not late if every round of the loop takes longer than the deadline', async () => {
   await using server = await echoServer()
   using _ = stalls(25)
   for (let n = 0; n < 10; n += 1) await within(answer(server.socket), 15)
 })
 
-test('a deadline of seconds is moved by the stalls in it', async () => {
+test('stalls of the loop move a deadline of seconds', async () => {
   await using server = await echoServer()
   const call = within(answer(server.socket), 600)
   block(1500)
   await call
 })
 
-test('silence is found within the deadline and a second, however the loop stalls', async () => {
+test('silence is noticed within the deadline and a second, however the loop stalls', async () => {
   using _ = stalls(40)
   const startedAt = performance.now()
   const thrown = await within(never, 15).catch((reason: unknown) => reason)
   expect(thrown).toBeInstanceOf(Late)
-  // The bound, a last look of 15 ms of usable time, and turns of the loop between.
+  // The bound, 15 ms of usable time for a last look, and rounds of the loop in between.
   expect(performance.now() - startedAt).toBeLessThan(15 + 1000 + 1500)
 })
 
-test('a process that is idle waits for the deadline and no longer', async () => {
+test('an idle process waits for exactly the deadline', async () => {
   for (const ms of [15, 600]) {
     const startedAt = usableNow()
     await within(never, ms).catch(() => {})
@@ -88,7 +91,7 @@ test('a process that is idle waits for the deadline and no longer', async () => 
   }
 })
 
-test('a deadline that was cancelled never ends', async () => {
+test('a cancelled deadline never fires', async () => {
   let isLate = false
   const cancel = deadline(5, () => {
     isLate = true
@@ -99,13 +102,14 @@ test('a deadline that was cancelled never ends', async () => {
   expect(isLate).toBe(false)
 })
 
-test('a process is starved while its loop stalls, and is not any more when that is over', async () => {
+test('a process is starved while its loop stalls, and no longer after that', async () => {
   {
     using _ = stalls(40)
     await within(never, 300).catch(() => {})
     expect(isStarved()).toBe(true)
   }
-  // Looked at while somebody waits; a busy machine may take the time from this process.
+  // This is checked during a deadline. On a busy machine, other processes may take the time of this
+  // one.
   for (let n = 0; n < 20 && isStarved(); n += 1) await within(never, 400).catch(() => {})
   expect(isStarved()).toBe(false)
 })

@@ -1,4 +1,4 @@
-/** What every adapter of the database is opened with, where a test says nothing else. */
+/** The default options with which tests open a database. */
 export const defaults = {
   directory: '/nowhere',
   connectionsMax: 4,

@@ -1,4 +1,4 @@
-/** A Dockerfile as data: enough of its grammar for ours. */
+/** A Dockerfile as data. It parses the part of the grammar that the project's Dockerfile uses. */
 
 export type Instruction = { readonly name: string; readonly text: string }
 
@@ -18,7 +18,7 @@ export function readDockerfile(text: string): Stage[] {
   const stages: { name: string; image: string; instructions: Instruction[] }[] = []
   for (const line of lines) {
     const [, name = '', rest = ''] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? []
-    if (name === '') throw new Error(`That is no instruction: ${line}`)
+    if (name === '') throw new Error(`This line is no instruction: ${line}`)
     if (name === 'FROM') {
       const [, image = '', stage = ''] = /^(\S+)\s+AS\s+(\S+)$/.exec(rest) ?? []
       stages.push({ name: stage, image, instructions: [] })
@@ -27,12 +27,12 @@ export function readDockerfile(text: string): Stage[] {
   return stages
 }
 
-/** The texts of a stage's instructions of one kind, in order. */
+/** The arguments of a stage's instructions of one kind, in order. */
 export const textsOf = (stage: Stage, name: string): string[] =>
   stage.instructions.filter((one) => one.name === name).map(({ text }) => text)
 
 export type Copy = {
-  /** Another stage; undefined: the project. */
+  /** The name of the stage that it copies from; undefined for the project. */
   readonly from: string | undefined
   readonly owner: string | undefined
   readonly sources: readonly string[]
@@ -52,10 +52,10 @@ export function readCopy(text: string): Copy {
   }
 }
 
-/** The words of an exec form; a shell form fails, for the image has no shell. */
+/** The words of an exec form. A shell form fails, because the image has no shell. */
 export function readExec(text: string): string[] {
   const words: unknown = JSON.parse(text)
   if (!Array.isArray(words) || !words.every((word) => typeof word === 'string'))
-    throw new Error(`That is no exec form: ${text}`)
+    throw new Error(`This is no exec form: ${text}`)
   return words
 }

@@ -1,11 +1,12 @@
 /**
- * A process that takes a lock again and again, and each time leaves it as one who has died does: in the name
- * of a process that is gone. Prints how often it held it, and how often it was not alone.
+ * A process that takes a lock again and again. Each time it leaves the lock as a dead process does:
+ * with the name of a process that has ended. It prints how many times it held the lock, and how
+ * many times another process held it, too.
  */
 import { open, rename, unlink, writeFile } from 'node:fs/promises'
 import { lockFile } from '../../src/client/journal/file-lock.ts'
 
-const [path = '', gone = '', times = '0'] = process.argv.slice(2)
+const [path = '', deadProcess = '', times = '0'] = process.argv.slice(2)
 let held = 0
 let shared = 0
 while (held < Number(times)) {
@@ -18,10 +19,10 @@ while (held < Number(times)) {
   try {
     const inside = await open(`${path}.inside`, 'wx')
     await inside.close()
-    const left = `${path}.left-by-${process.pid}`
-    await writeFile(left, gone)
+    const abandoned = `${path}.left-by-${process.pid}`
+    await writeFile(abandoned, deadProcess)
     await unlink(`${path}.inside`)
-    await rename(left, path)
+    await rename(abandoned, path)
   } catch {
     shared += 1
   }

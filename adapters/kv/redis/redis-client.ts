@@ -1,29 +1,36 @@
 /**
- * A client of node-redis that can be made anew: on another connection, to whatever the address leads to
- * by then. One that gives no sign of life is made anew by itself; node-redis' own time-out would count
- * what is sent as such a sign, and a stall of this process as silence.
+ * A node-redis client that can be renewed: replaced by one on a new connection, to the server that
+ * the address leads to by then. A client renews itself after a time of silence. The time-out of
+ * node-redis is no help: it counts sent bytes as a sign of life, and a stall of this process as
+ * silence.
  */
 import { createClient } from 'redis'
 import { equalJitterMs } from '../../../src/mechanics/backoff.ts'
 import { deadline, usableNow } from '../../../src/mechanics/loop-delay.ts'
 
-/** Milliseconds of silence after which a connection is given up; a ping is due well before. */
+/** Milliseconds of silence after which a connection is replaced. Pings are more frequent. */
 const silenceMs = 3000
 const pingMs = 1000
-/** Milliseconds until a connect is given up, the pause before it included. */
+/** Milliseconds that a connect may take. The pause before it counts. */
 const connectMs = 2000
-/** Longer than ours: node-redis' own counts stalls of this process, too. */
+/**
+ * Milliseconds. It is longer than `connectMs`, because node-redis' timer also counts stalls of this
+ * process.
+ */
 const connectTimeoutMs = 30_000
 
-/** Waits before a reconnect; spread, so that nodes do not come back in step. */
+/** Waits before a reconnect. They vary, so that nodes do not reconnect at the same moment. */
 const reconnects = { firstMs: 50, maxMs: 1000 }
 
-/** node-redis' own defaults wait, and give up, for ever. */
+/**
+ * The options of node-redis. With its defaults, some waits never end, and some retries stop for
+ * ever.
+ */
 const optionsOf = (url: string) => ({
   url,
   disableOfflineQueue: true,
   pingInterval: pingMs,
-  // Its own, of 5 s, is a timer for each command, and covers the time before it is sent only.
+  // The default of 5 s makes a timer for each command, and covers only the time before it is sent.
   commandOptions: { timeout: 0 },
   socket: {
     connectTimeout: connectTimeoutMs,
@@ -37,9 +44,9 @@ export type RenewableClient = {
   /** The current client: `renew` replaces it. */
   readonly current: ReturnType<typeof connectTo>
   connect(): void
-  /** Ends the connection, whatever waits on it, and makes another. */
+  /** Ends the connection, even if commands wait for answers on it, and makes another one. */
   renew(): void
-  /** Records that the server answered something. */
+  /** Records that the server has answered. */
   alive(): void
   close(): void
 }
@@ -54,7 +61,7 @@ export function createRenewableClient(
   },
 ): RenewableClient {
   let isConnecting = false
-  /** Of `usableNow`. */
+  /** The time of `usableNow` at the last answer. */
   let aliveAt = 0
   let stop = () => {}
 

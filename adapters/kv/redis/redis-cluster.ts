@@ -1,27 +1,33 @@
 /**
- * The key-value port on a Redis Cluster: a single server's connection for each master, and a partition
- * goes to that of its slot. So each call carries the `run_id` of the server it is for, as on a
- * single server; node-redis' own cluster client could not say which that is.
+ * The key-value port on a Redis Cluster. It has one connection for each master. The calls of a
+ * partition go to the master of its slot. So each call carries the run of its server, as on a
+ * single server; node-redis' own cluster client cannot tell which server that is.
  */
 import { type Kv, KvError } from '../../../src/ports/kv.ts'
 import { encodeKey, partitionOf } from '../key.ts'
 import type { OpenedKv } from '../opened.ts'
 import { createKv } from '../shape.ts'
-import { earEvents, probeExpiry, probeKeyOf, type RedisOptions, redisDefaults } from './redis.ts'
+import {
+  probeExpiry,
+  probeKeyOf,
+  type RedisOptions,
+  redisDefaults,
+  subscriptionEvents,
+} from './redis.ts'
 import type { Carrier } from './redis-connection.ts'
 import { emptyList } from './redis-frames.ts'
-import { createListeners, type Ears } from './redis-listeners.ts'
+import { createListeners, type Subscriptions } from './redis-listeners.ts'
 import { slotOf } from './redis-slots.ts'
 import { redisKeyOf, redisStore } from './redis-store.ts'
 import { RedisSubscriber, type Subscriber } from './redis-subscriber.ts'
 import { addressOf, createTopology, type Topology } from './redis-topology.ts'
 
 export type RedisClusterOptions = Omit<RedisOptions, 'url'> & {
-  /** `redis-cluster:` or `rediss-cluster:`; several hosts with commas between, of which one suffices. */
+  /** `redis-cluster:` or `rediss-cluster:`, with one host or several, separated by commas. */
   readonly url: string
 }
 
-/** Returns at once: the servers may be away now, and may go and come back later. */
+/** Opens the KV without waiting for the servers. It reconnects by itself after each outage. */
 export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   const { url, deadlineMs, namespace, onEvent } = {
     ...redisDefaults,
@@ -31,16 +37,16 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   const { addresses, urlOf } = readClusterUrl(url)
   const topology = createTopology({ addresses, urlOf, deadlineMs, onEvent })
   const carrier = clusterCarrier(topology)
-  const listeners = createListeners((heardBy) =>
-    clusterEars(
+  const listeners = createListeners((handlers) =>
+    clusterSubscriptions(
       topology,
       (address, moved) =>
         new RedisSubscriber({
-          ...heardBy,
+          ...handlers,
           url: urlOf(address),
           sharded: true,
           onMoved: moved,
-          onConnection: earEvents(`Redis at ${address}`, onEvent),
+          onConnection: subscriptionEvents(`Redis at ${address}`, onEvent),
           echo: (channel) => topology.server(address).command('SPUBLISH', channel, emptyList),
         }),
     ),
@@ -57,10 +63,13 @@ export function openRedisCluster(options: RedisClusterOptions): OpenedKv {
   }
 }
 
-/** How many keys are tried to find one on each master. */
+/** The most keys that are tried to find one on each master. */
 const probesMax = 1000
 
-/** A master that refuses fails it; one that is away does only where all are. */
+/**
+ * Writes to each master. Rejects if one refuses writes, or if none answers. A single master that is
+ * away does not reject it.
+ */
 async function probeMasters(
   kv: Kv,
   topology: Topology,
@@ -107,7 +116,9 @@ function clusterCarrier(topology: Topology): Carrier {
   return { sharded: true, run, ready: topology.ready, close: topology.close }
 }
 
-/** What a server says that does not have the key, or not any more. */
+/**
+ * The redirection in the answer of a server that does not have the key's slot; undefined if none.
+ */
 function redirection(thrown: unknown, answeredBy: string) {
   if (!(thrown instanceof KvError) || thrown.outcome !== 'refused') return undefined
   const [, word, host = '', port] =
@@ -116,35 +127,35 @@ function redirection(thrown: unknown, answeredBy: string) {
   return { isAsking: word === 'ASK', address: addressOf(host, Number(port), answeredBy) }
 }
 
-/** A subscriber for each master; a channel goes where its slot is, and follows it. */
-function clusterEars(
+/** Subscriptions with one subscriber for each master. A channel is on the server of its slot. */
+function clusterSubscriptions(
   topology: Topology,
   subscribeTo: (address: string, moved: (channel: string) => void) => Subscriber,
-): Ears {
+): Subscriptions {
   const subscribers = new Map<string, Subscriber>()
-  /** Where each wanted channel is heard; `undefined` while that is not known. */
-  const places = new Map<string, string | undefined>()
+  /** The server of each requested channel; undefined while it is not known. */
+  const addresses = new Map<string, string | undefined>()
 
-  const place = (channel: string) => {
-    const before = places.get(channel)
+  const assign = (channel: string) => {
+    const before = addresses.get(channel)
     const address = topology.ofSlot(slotOf(channel))
     if (address === before) return
     if (before !== undefined) subscribers.get(before)?.drop(channel)
-    places.set(channel, address)
+    addresses.set(channel, address)
     if (address === undefined) return
     const subscriber = subscribers.get(address) ?? subscribeTo(address, onMoved)
     subscribers.set(address, subscriber)
     subscriber.want(channel)
   }
   const onMoved = (channel: string) => {
-    if (!places.has(channel)) return
-    places.set(channel, undefined)
-    // Until another look says where; the same server again, perhaps.
+    if (!addresses.has(channel)) return
+    addresses.set(channel, undefined)
+    // A later look at the topology names the new server, which may be the same one.
     topology.doubt()
-    setTimeout(() => places.has(channel) && place(channel), 200)
+    setTimeout(() => addresses.has(channel) && assign(channel), 200)
   }
   topology.onChange(() => {
-    for (const channel of places.keys()) place(channel)
+    for (const channel of addresses.keys()) assign(channel)
     for (const [address, subscriber] of subscribers) {
       if (!subscriber.idle()) continue
       subscriber.close()
@@ -154,25 +165,30 @@ function clusterEars(
 
   return {
     want(channel) {
-      places.set(channel, undefined)
-      place(channel)
+      addresses.set(channel, undefined)
+      assign(channel)
     },
     drop(channel) {
-      const address = places.get(channel)
-      places.delete(channel)
+      const address = addresses.get(channel)
+      addresses.delete(channel)
       if (address !== undefined) subscribers.get(address)?.drop(channel)
     },
     ready: () =>
       [...subscribers.values()].every((subscriber) => subscriber.ready()) &&
-      [...places.values()].every((address) => address !== undefined),
+      [...addresses.values()].every((address) => address !== undefined),
     close() {
-      places.clear()
+      addresses.clear()
       for (const subscriber of subscribers.values()) subscriber.close()
     },
   }
 }
 
-/** Throws a TypeError for a URL that is none, and for a database: a Cluster has only 0. */
+/**
+ * Reads the URL of a Cluster.
+ * @returns The addresses, and a function that makes the URL of one server.
+ * @throws TypeError The URL cannot be read, or names a database other than 0, the only one of a
+ *   Cluster.
+ */
 export function readClusterUrl(url: string) {
   const pattern = /^(rediss?)(?:-cluster)?:\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/(\d*))?$/
   const [, scheme, access, hosts = '', database = ''] = pattern.exec(url) ?? []

@@ -1,9 +1,9 @@
 /**
- * ServerConnection is the connection to a single Redis. It is made and made again in the background; while
- * there is none, calls are refused at once. Each connection asks its server which run it is, which goes
- * into every call: what another run has written reads as absent. A server that was a replica meanwhile is
- * another run too, though the process is the same: its data came from elsewhere. So it is asked again and
- * again.
+ * ServerConnection is the connection to a single Redis. It connects and reconnects in the
+ * background; without a connection, calls are refused at once. Each connection asks its server for
+ * its run, which goes into every call: data that another run has written reads as absent. A server
+ * that was a replica in between is another run too, even in the same process, because its data came
+ * from another server. So the question is repeated regularly.
  */
 
 import { Buffer } from 'node:buffer'
@@ -24,51 +24,57 @@ import {
 import type { Script } from './redis-scripts.ts'
 import { redisTlsMismatch } from './redis-tls.ts'
 
-/** Runs scripts where a partition lives. */
+/** A Carrier runs scripts on the server of a partition. */
 export type Carrier = {
-  /** Whether each partition is on a server of its own: a call names one partition only. */
+  /** Whether partitions are on different servers, so that a call may name only one partition. */
   readonly sharded: boolean
-  /** Settles within the deadline: with the reply, or a KvError. */
+  /** Runs a script. Returns its reply or rejects with a `KvError`, within the deadline. */
   run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Buffer>
+  /** Whether calls are expected to be answered. */
   ready(): boolean
   close(): void
 }
 
-/** A carrier to one server, of a Cluster perhaps. */
+/** A carrier for one server, which may be part of a Cluster. */
 export type ServerCarrier = Carrier & {
-  /** Runs a script on keys that are on their way to this server. */
+  /** Runs a script on keys that are being moved to this server. */
   runAsking: Carrier['run']
-  /** Any other command. */
+  /** Sends any other command. */
   command(...args: Arg[]): Promise<unknown>
 }
 
 export type Arg = string | Buffer
 
 export type CarrierOptions = {
-  /** Without secrets, for messages. */
-  readonly place: string
+  /** The server's name in messages, without secrets. */
+  readonly serverName: string
+  /** Milliseconds that a call may take. */
   readonly deadlineMs: number
   readonly onEvent: OnKvEvent
 }
 
+/** Milliseconds between two questions for the server's run. */
 const identifyMs = 1000
-/** A server that turns out to be a replica is dialled anew; not more often than this, in milliseconds. */
+/** The least milliseconds between two new connections to an address that leads to a replica. */
 const renewEveryMs = 2000
-/** What may wait for one server: a slow one must not collect calls without end. */
+/** The most unanswered calls of one server, and their bytes. */
 const outstandingMax = { calls: 10_000, bytes: 67_108_864 }
 
-/** Replies as they came: entries are bytes. */
+/** Options for replies as bytes, because entries are bytes. */
 const asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
-/** Connects in the background. */
 export class ServerConnection implements ServerCarrier {
   readonly sharded = false
   readonly #url: string
   readonly #options: CarrierOptions
   readonly #deadlines: Deadlines
   readonly #client: RenewableClient
-  /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
+  /**
+   * Counts connections and runs. A reply that arrives under another number may come from another
+   * run than the one that the call was sent to.
+   */
   #connection = 0
+  /** Names the server's run, see `runOf`; undefined while it is not known. */
   #run: string | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #isIdentifying = false
@@ -80,12 +86,12 @@ export class ServerConnection implements ServerCarrier {
   constructor(url: string, options: CarrierOptions) {
     this.#url = url
     this.#options = options
-    this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.place))
+    this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.serverName))
     this.#client = createRenewableClient(url, {
       connect: () => this.#lose(),
       ready: () => void this.#identify(),
       error: (thrown) => {
-        // Some errors leave the connection as it is.
+        // Some errors leave the connection usable.
         if (!this.#client.current.isReady) this.#lose()
         this.#report(thrown)
       },
@@ -116,7 +122,7 @@ export class ServerConnection implements ServerCarrier {
   close(): void {
     this.#isClosed = true
     this.#lose()
-    this.#deadlines.close(closedHere(this.#options.place))
+    this.#deadlines.close(closedHere(this.#options.serverName))
     this.#client.close()
   }
 
@@ -130,20 +136,23 @@ export class ServerConnection implements ServerCarrier {
   #report(thrown: unknown): void {
     if (this.#isAway || this.#isClosed) return
     this.#isAway = true
-    const { place, onEvent } = this.#options
-    onEvent({ type: 'unreachable', message: `${place} cannot be reached: ${reasonOf(thrown)}` })
+    const { serverName, onEvent } = this.#options
+    onEvent({
+      type: 'unreachable',
+      message: `${serverName} cannot be reached: ${reasonOf(thrown)}`,
+    })
     if (!this.#wasReady) void this.#advise()
   }
 
-  /** A URL that asks for the wrong thing fails from the start, and the reason does not say so. */
+  /** Reports a disagreement about TLS, which the reason of a failed first connect does not show. */
   async #advise(): Promise<void> {
-    const { place, onEvent } = this.#options
+    const { serverName, onEvent } = this.#options
     const mismatch = await redisTlsMismatch(this.#url)
     if (mismatch !== undefined && !this.#isClosed)
-      onEvent({ type: 'mistaken', message: `${place} cannot be used: ${mismatch}` })
+      onEvent({ type: 'mistaken', message: `${serverName} cannot be used: ${mismatch}` })
   }
 
-  /** Asks which run the server is, at once and then again and again. */
+  /** Asks for the server's run, now and then every `identifyMs` milliseconds. */
   async #identify(): Promise<void> {
     const at = this.#connection
     clearTimeout(this.#timer)
@@ -164,16 +173,19 @@ export class ServerConnection implements ServerCarrier {
   }
 
   #identified(run: string): void {
-    const { place, onEvent } = this.#options
-    // Answers on their way are of the run before.
+    const { serverName, onEvent } = this.#options
+    // Answers that are on their way come from the run before.
     if (this.#run !== undefined && this.#run !== run) this.#connection += 1
     this.#run = run
     this.#wasReady = true
-    if (this.#isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
+    if (this.#isAway) onEvent({ type: 'reachable', message: `${serverName} can be reached again` })
     this.#isAway = false
   }
 
-  /** Dials anew: behind a name or a balancer there may be another master by now. */
+  /**
+   * Connects again after a replica answered: the name or the balancer may lead to the master by
+   * now.
+   */
   #onReplica(): void {
     const now = performance.now()
     if (this.#isClosed || now - this.#renewedAt < renewEveryMs) return
@@ -198,47 +210,50 @@ export class ServerConnection implements ServerCarrier {
     isAsking: boolean,
   ): Promise<Buffer> {
     const { current } = this.#client
-    // Sent in one go, so nothing comes between; its answer says nothing.
+    // Both commands are sent in one go, so no other comes between them. The answer to ASKING is not
+    // needed.
     if (isAsking) current.sendCommand(['ASKING']).catch(() => {})
     return current.sendCommand<Buffer>([command, text, ...args], asBytes)
   }
 
-  /** Sends to the server that is connected now, and takes no other one's answer. */
+  /** Sends a call to the connected server, and accepts an answer of this run only. */
   async #call<T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> {
-    const { place } = this.#options
+    const { serverName } = this.#options
     const at = this.#connection
-    if (this.#run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
-    checkRoom(this.#deadlines, place)
+    if (this.#run === undefined) throw new KvError('not-sent', `${serverName} cannot be reached`)
+    checkRoom(this.#deadlines, serverName)
     let bytes = 0
     for (const { length } of args) bytes += length
     const sent = sendTo(this.#run).catch((thrown: unknown) => this.#failed(thrown, at))
     const reply = await this.#deadlines.within(sent, bytes)
-    if (at !== this.#connection) throw new KvError('unknown', `The connection to ${place} was lost`)
+    if (at !== this.#connection)
+      throw new KvError('unknown', `The connection to ${serverName} was lost`)
     this.#client.alive()
     return reply
   }
 
   #failed(thrown: unknown, at: number): never {
     if (at === this.#connection && isReplicaReply(thrown)) this.#onReplica()
-    // It may be no master any more.
+    // The server may no longer be a master.
     else if (!this.#isIdentifying && /\bMOVED\b/.test(reasonOf(thrown))) void this.#identify()
-    throw callFailure(thrown, this.#options.place)
+    throw callFailure(thrown, this.#options.serverName)
   }
 }
 
-/** Names the server's process, and the line of replication that it leads or follows. */
+/** Names a server's run: its process and the history of replication that it leads or follows. */
 function runOf(infos: readonly string[]): string {
   const info = infos.join('\n')
   const [, process] = /^run_id:(\w{40})/m.exec(info) ?? []
-  const [, line] = /^master_replid:(\w{40})/m.exec(info) ?? []
-  if (process === undefined || line === undefined) throw new Error('it does not tell its run_id')
-  return createHash('sha1').update(process).update(line).digest('hex')
+  const [, history] = /^master_replid:(\w{40})/m.exec(info) ?? []
+  if (process === undefined || history === undefined)
+    throw new Error('its INFO shows no run_id or no master_replid')
+  return createHash('sha1').update(process).update(history).digest('hex')
 }
 
-function checkRoom(deadlines: Deadlines, place: string): void {
-  if (deadlines.silent()) throw new KvError('not-sent', `${place} is silent`)
+function checkRoom(deadlines: Deadlines, serverName: string): void {
+  if (deadlines.silent()) throw new KvError('not-sent', `${serverName} is silent`)
   const { calls, bytes } = deadlines.outstanding()
   if (calls >= outstandingMax.calls || bytes >= outstandingMax.bytes) {
-    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes wait for ${place} already`)
+    throw new KvError('not-sent', `${calls} calls of ${bytes} bytes already wait for ${serverName}`)
   }
 }

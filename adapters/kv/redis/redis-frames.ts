@@ -1,11 +1,11 @@
 /**
- * What a script gets and answers, in one argument and one reply: lists of byte strings, nested, as
- * MessagePack, which Redis' Lua reads and writes natively. Fifty entries in one reply cost the
- * client a fraction of fifty replies.
+ * The encoding of a script's argument and reply: nested lists of byte strings as MessagePack, which
+ * Redis' Lua reads and writes natively. Fifty entries in one reply cost the client a fraction of
+ * fifty replies.
  */
 import { Buffer } from 'node:buffer'
 
-/** A string has one character a byte. */
+/** A value to encode. A string has one character for each byte. */
 export type Frame = string | Uint8Array | readonly Frame[]
 
 export function packFrame(frame: Frame): Buffer {
@@ -50,7 +50,7 @@ function writeHead(buffer: Buffer, at: number, length: number, isList: boolean):
   return buffer.writeUInt32BE(length, buffer.writeUInt8(isList ? 0xdd : 0xdb, at))
 }
 
-/** A list of byte strings, as where each begins and ends. */
+/** A list of byte strings, with the index at which each begins and ends. */
 export type List = {
   readonly bytes: Buffer
   readonly items: readonly { readonly start: number; readonly end: number }[]
@@ -67,7 +67,7 @@ export function unpackList(bytes: Buffer): List {
   return { bytes, items }
 }
 
-/** A length, and where what it counts begins. */
+/** Reads a length. Returns it and the index at which its contents begin. */
 function readHead(buffer: Buffer, at: number): [number, number] {
   const tag = buffer.readUInt8(at)
   if (tag >= 0x90 && tag < 0xa0) return [tag - 0x90, at + 1]
@@ -75,8 +75,8 @@ function readHead(buffer: Buffer, at: number): [number, number] {
   if (tag === 0xd9) return [buffer.readUInt8(at + 1), at + 2]
   if (tag === 0xda || tag === 0xdc) return [buffer.readUInt16BE(at + 1), at + 3]
   if (tag === 0xdb || tag === 0xdd) return [buffer.readUInt32BE(at + 1), at + 5]
-  throw new TypeError(`A reply holds a MessagePack tag ${tag}, and lists of strings were expected`)
+  throw new TypeError(`A reply has the MessagePack tag ${tag}; lists of strings were expected`)
 }
 
-/** A change that names no key: listeners ignore it. */
+/** The message of a change of no key, which listeners ignore. */
 export const emptyList = Buffer.from([0x90])

@@ -1,22 +1,30 @@
-/** Listeners to partitions: which of them a message on a channel concerns. */
+/**
+ * Listeners to changes of partitions. It finds the listeners that a message on a channel concerns.
+ */
 import type { Buffer } from 'node:buffer'
 import { unpackList } from './redis-frames.ts'
 
-/** A way to hear channels: one server's, or a cluster's. */
-export type Ears = {
+/** The subscriptions to channels, of one server or of a Cluster. */
+export type Subscriptions = {
   want(channel: string): void
   drop(channel: string): void
   ready(): boolean
   close(): void
 }
 
-export type HeardBy = {
+export type ChannelHandlers = {
   onMessage(channel: string, message: Buffer): void
-  onHeard(channel: string): void
+  onSubscribed(channel: string): void
 }
 
 export type Listeners = {
-  /** Names are of keys within the partition whose channel it is. */
+  /**
+   * Adds a listener to some keys of a partition.
+   * @param names The keys, without their first two parts.
+   * @param onChange Called when the subscription begins, after each change of one of the keys, and
+   *   whenever a change may have been missed.
+   * @returns A function that removes the listener.
+   */
   add(channel: string, names: readonly string[], onChange: () => void): () => void
   ready(): boolean
   close(): void
@@ -24,16 +32,19 @@ export type Listeners = {
 
 type Listener = { readonly names: readonly string[]; readonly onChange: () => void }
 
-/** Mostly one listener and a key or two: there are thousands of these, and a Map in each would be dear. */
-type Audience = { isHeard: boolean; listeners: Listener[] }
+/**
+ * The listeners of a channel. There are thousands of audiences, most with one listener of one or
+ * two keys, so a Map in each would be expensive.
+ */
+type Audience = { isSubscribed: boolean; listeners: Listener[] }
 
-export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
+export function createListeners(open: (handlers: ChannelHandlers) => Subscriptions): Listeners {
   const audiences = new Map<string, Audience>()
 
   const tellAll = (audience: Audience | undefined) => {
     for (const { onChange } of audience?.listeners ?? []) onChange()
   }
-  const ears = open({
+  const subscriptions = open({
     onMessage(channel, message) {
       const audience = audiences.get(channel)
       if (message.length === 0) return tellAll(audience)
@@ -42,31 +53,31 @@ export function createListeners(open: (heardBy: HeardBy) => Ears): Listeners {
       for (const { names, onChange } of audience?.listeners ?? [])
         if (names.some((name) => changed.has(name))) onChange()
     },
-    onHeard(channel) {
+    onSubscribed(channel) {
       const audience = audiences.get(channel)
       if (audience === undefined) return
-      audience.isHeard = true
+      audience.isSubscribed = true
       tellAll(audience)
     },
   })
 
   return {
     add(channel, names, onChange) {
-      const audience: Audience = audiences.get(channel) ?? { isHeard: false, listeners: [] }
+      const audience: Audience = audiences.get(channel) ?? { isSubscribed: false, listeners: [] }
       const listener = { names, onChange }
       audience.listeners.push(listener)
       if (!audiences.has(channel)) {
         audiences.set(channel, audience)
-        ears.want(channel)
-      } else if (audience.isHeard) onChange()
+        subscriptions.want(channel)
+      } else if (audience.isSubscribed) onChange()
       return () => {
         audience.listeners = audience.listeners.filter((each) => each !== listener)
         if (audience.listeners.length > 0 || audiences.get(channel) !== audience) return
         audiences.delete(channel)
-        ears.drop(channel)
+        subscriptions.drop(channel)
       }
     },
-    ready: () => ears.ready(),
-    close: () => ears.close(),
+    ready: () => subscriptions.ready(),
+    close: () => subscriptions.close(),
   }
 }

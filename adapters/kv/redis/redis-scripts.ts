@@ -1,18 +1,22 @@
 /**
- * The store on Redis, as scripts. A partition is one Redis key, a sorted set whose members all have
- * the score 0 and therefore stand in the order of their bytes:
+ * The Lua scripts of the store on Redis. A partition is one Redis key: a sorted set whose members
+ * all have the score 0, so that they are in the order of their bytes:
  *
- *   name \0 value stamp(20) due(6)     an entry: `name` is its key without the partition's two parts
- *   \255 run(40) last(13) due(12) latest(12) lasting(8)     what holds for the partition, hexadecimal
+ *   name \0 value stamp(20) due(6) an entry: `name` is its key without the partition's two parts
+ *   \255 run(40) last(13) due(12) latest(12) lasting(8) facts of the partition, hexadecimal
  *
- * `run` is the server that wrote it, as it was then: of another run, the partition is absent. `last` are the
- * microseconds of its last versionstamp. An entry's `due` are the milliseconds at which it expires,
- * 0 for never; the partition's are the earliest of them, `latest` the last, and `lasting` counts the
- * entries that never expire: they decide when the Redis key itself expires.
+ * - `run` names the server's run that wrote the partition. For any other run, the partition is
+ *   absent.
+ * - `last` is the time of the partition's last versionstamp, in microseconds.
+ * - `due` of an entry is the time at which it expires, in milliseconds; 0 means never.
+ * - `due` of the partition is the earliest `due` of its entries, and `latest` the latest one.
+ * - `lasting` is the number of entries that never expire. The Redis key expires at `latest` if
+ *   there are none.
  *
- * One key, because Redis evicts keys: entries of a partition vanish together or not at all. A sorted
- * set, because a hash has no order: head and newest entries of ten thousand cost as of ten.
- * Strings are compared for equality only: Lua's `<` goes by the server's locale.
+ * A partition is one key because Redis evicts whole keys, so that its entries disappear together.
+ * It is a sorted set because a hash has no order: reading the head and the newest entries costs as
+ * much with ten thousand entries as with ten. Strings are compared for equality only, because Lua's
+ * `<` depends on the server's locale.
  */
 import { createHash } from 'node:crypto'
 
@@ -34,7 +38,7 @@ local function facts(key)
   local member = redis.call('ZRANGE', key, 0, 0, 'REV')[1]
   return member, member and string.sub(member, 2, 41) == run
 end
--- Whether every entry of the partition is alive: then none need be looked at.
+-- Whether no entry of the partition has expired, so that none need be checked.
 local function is_fresh(member)
   local due = tonumber(string.sub(member, 55, 66), 16)
   return due == 0 or due > now
@@ -51,7 +55,10 @@ local function find(key, name)
 end
 `
 
-/** KEYS: partitions. ARGV: run, a list of names per partition. Answers entries, '' for none. */
+/**
+ * KEYS: partitions. ARGV: run, a list of names for each partition. Returns the entries, '' for
+ * none.
+ */
 export const readScript = script(`
 local found = {}
 for index, names in ipairs(cmsgpack.unpack(ARGV[2])) do
@@ -66,8 +73,8 @@ return cmsgpack.pack(found)
 `)
 
 /**
- * KEYS: a partition. ARGV: run, [from, until, 'r' or '', limit]. Answers '1' or '' for whether more
- * follows, then the entries. Ends early at 4 MiB.
+ * KEYS: a partition. ARGV: run, [from, until, 'r' or '', limit]. Returns '1' if more entries follow
+ * and '' if none do, then the entries. It ends early at 4 MiB.
  */
 export const scanScript = script(`
 local key, found, size = KEYS[1], {''}, 0
@@ -110,17 +117,17 @@ return cmsgpack.pack(found)
 `)
 
 /**
- * KEYS: a partition. ARGV: run, [[name, stamp or '', ...], [kind, name, argument, expireIn or '', ...]],
- * 7 random hexadecimal digits, 'PUBLISH' or 'SPUBLISH'. Answers the versionstamp, '' where a check
- * failed, or an error, all of them before anything is written. Tells the channel of the
- * partition's name which names were written, or '' if they are many.
+ * KEYS: a partition. ARGV: run, [[name, stamp or '', ...], [kind, name, argument, expireIn or '',
+ * ...]], 7 random hexadecimal digits, 'PUBLISH' or 'SPUBLISH'. Returns the versionstamp, '' if a
+ * check failed, or an error; each failure comes before the first write. It publishes the names that
+ * it writes on the channel with the partition's name, or '' if they are more than 16.
  */
 export const commitScript = script(`
 local key, random = KEYS[1], ARGV[3]
 local checks, changes = unpack(cmsgpack.unpack(ARGV[2]))
 local member, is_ours = facts(key)
 local last, due, latest, lasting = 0, 0, 0, 0
--- Without it, the partition is what a script has left that was stopped halfway, and as good as absent.
+-- A partition without this member was left by a script that was stopped halfway, and counts as absent.
 if member and string.byte(member) == 255 then
   last = tonumber(string.sub(member, 42, 54), 16)
   if is_ours then
@@ -130,10 +137,10 @@ if member and string.byte(member) == 255 then
   end
 end
 
-local held = {}
+local entries = {}
 local function current(name)
-  if held[name] == nil then held[name] = is_ours and find(key, name) or false end
-  return held[name]
+  if entries[name] == nil then entries[name] = is_ours and find(key, name) or false end
+  return entries[name]
 end
 local function alive(name)
   local entry = current(name)
@@ -182,7 +189,8 @@ local second = math.floor(last / 1000000)
 micros = math.max(micros, last + 1)
 local stamp = string.format('%013x', micros) .. random
 if #order == 0 then return stamp end
--- Told before it is done, which nobody can see: a user who may not publish changes nothing.
+-- Published before the changes are made, within the same moment. If the user has no right to publish,
+-- the script ends here and changes nothing.
 redis.call(ARGV[4], key, #order <= 16 and cmsgpack.pack(order) or '')
 if member and is_ours then
   redis.call('ZREM', key, member)
@@ -206,8 +214,9 @@ for _, name in ipairs(order) do
   end
 end
 
--- What has expired goes: at once from 128 entries; of more, that many somewhere, once a second.
--- Then the partition's due stays in the past, for some that have expired may be left.
+-- Removes expired entries: all of them, if the partition has at most 128 entries. Of a larger partition
+-- it checks 128 entries at a random position, once a second. Expired entries may then be left, so the
+-- due of a larger partition stays in the past.
 if due > 0 and due <= now then
   local count, first = redis.call('ZCARD', key), 0
   local is_small = count <= 128

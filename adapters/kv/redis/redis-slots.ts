@@ -1,8 +1,9 @@
-/** Which of a Cluster's 16384 slots a key is in: CRC16 (XMODEM) of its hash tag, or of all of it. */
+/** The slots of a Redis Cluster. */
 import { Buffer } from 'node:buffer'
 
 const slots = 16_384
 
+/** The slot of a key, from 0 to 16383: the CRC16 (XMODEM) of its hash tag, or of the whole key. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{')
   const close = open < 0 ? -1 : key.indexOf('}', open + 1)

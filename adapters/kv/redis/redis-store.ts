@@ -1,4 +1,7 @@
-/** The store on Redis: one script, and so one round trip, for each call. `redis-scripts.ts` has the layout. */
+/**
+ * The store on Redis: each call is one script and one round trip. `redis-scripts.ts` has the
+ * layout.
+ */
 import { KvError } from '../../../src/ports/kv.ts'
 import { notACounter } from '../change.ts'
 import { keyEnd, partitionOf, twoParts } from '../key.ts'
@@ -10,7 +13,7 @@ import { type List, packFrame, unpackList } from './redis-frames.ts'
 import type { Listeners } from './redis-listeners.ts'
 import { commitScript, readScript, scanScript } from './redis-scripts.ts'
 
-/** Bytes behind a value: its versionstamp, and when it expires. */
+/** Bytes after a value: its versionstamp, and then the time at which it expires. */
 const stampBytes = 20
 const trailerBytes = stampBytes + 6
 
@@ -19,13 +22,13 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
   const keyOf = (partition: string) => redisKeyOf(namespace, partition)
   const publish = carrier.sharded ? 'SPUBLISH' : 'PUBLISH'
 
-  /** The keys' entries, one call for the partitions given. */
+  /** Reads the entries of several partitions in one call. */
   const readTogether = async (groups: readonly Group[]) => {
-    const names = groups.map(({ wanted }) => wanted.map(({ name }) => name))
+    const names = groups.map(({ requests }) => requests.map(({ name }) => name))
     const keys = groups.map(({ partition }) => keyOf(partition))
     const found = unpackList(await carrier.run(readScript, keys, [packFrame(names)]))
-    const wanted = groups.flatMap((group) => group.wanted)
-    return wanted.map(({ key, name, at }, index) => {
+    const requests = groups.flatMap((group) => group.requests)
+    return requests.map(({ key, name, at }, index) => {
       const { start, end } = found.items[index] ?? nothing
       const entry = start === end ? undefined : entryOf(key, found, start + name.length, end)
       return { at, entry }
@@ -48,7 +51,7 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
       const range = [from.slice(length), until.slice(length), reverse ? 'r' : '', String(limit)]
       const list = unpackList(await carrier.run(scanScript, [keyOf(partition)], [packFrame(range)]))
       const [more = nothing, ...members] = list.items
-      // Once for all keys: making each by itself costs several times as much.
+      // One text for all keys: decoding each key by itself costs several times as much.
       const text = list.bytes.toString('latin1')
       const entries = members.map(({ start, end }) => {
         const nameEnd = keyEnd(text, start)
@@ -69,10 +72,10 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
       return reply.length === 0 ? undefined : reply.toString('latin1')
     },
     listen(keys, onChange) {
-      const stops = [...groupsOf(keys).values()].map(({ partition, wanted }) =>
+      const stops = [...groupsOf(keys).values()].map(({ partition, requests }) =>
         listeners.add(
           keyOf(partition),
-          wanted.map(({ name }) => name),
+          requests.map(({ name }) => name),
           onChange,
         ),
       )
@@ -91,16 +94,16 @@ export function redisStore(carrier: Carrier, listeners: Listeners, namespace: st
 export const redisKeyOf = (namespace: string, partition: string) =>
   `${namespace}:{${printable(partition)}}`
 
-type Wanted = { readonly key: string; readonly name: string; readonly at: number }
-type Group = { readonly partition: string; readonly wanted: Wanted[] }
+type KeyRequest = { readonly key: string; readonly name: string; readonly at: number }
+type Group = { readonly partition: string; readonly requests: KeyRequest[] }
 
 function groupsOf(keys: readonly string[]): Map<string, Group> {
   const groups = new Map<string, Group>()
   for (const [at, key] of keys.entries()) {
     const partition = partitionOf(key)
-    const group = groups.get(partition) ?? { partition, wanted: [] }
+    const group = groups.get(partition) ?? { partition, requests: [] }
     groups.set(partition, group)
-    group.wanted.push({ key, name: key.slice(partition.length), at })
+    group.requests.push({ key, name: key.slice(partition.length), at })
   }
   return groups
 }
@@ -108,8 +111,9 @@ function groupsOf(keys: readonly string[]): Map<string, Group> {
 const nothing = { start: 0, end: 0 }
 
 /**
- * A member is a name, a 0, a value and the trailer. The versionstamp may be kept for long: cut from
- * a text of the whole reply, it would keep that.
+ * Makes an entry of a member, which is a name, a byte 0, a value and the trailer. The versionstamp
+ * may be kept for long, so it is decoded from its own bytes: a substring would keep the text of the
+ * whole reply in memory.
  */
 function entryOf(key: string, { bytes }: List, nameEnd: number, end: number): Stored {
   const valueEnd = end - trailerBytes
@@ -148,7 +152,7 @@ function refusal(thrown: unknown): never {
   throw kind === undefined ? thrown : notACounter(kind)
 }
 
-/** As a channel's name and in `redis-cli monitor`, bytes had better be letters. */
+/** Escapes bytes that are unreadable in a channel's name and in `redis-cli monitor`. */
 const printable = (bytes: string) =>
   bytes.replace(/[^\w./:@-]/g, (byte) => escapes[byte.charCodeAt(0)] ?? '')
 

@@ -1,7 +1,8 @@
 /**
- * RedisSubscriber is one connection that receives changes, of thousands of channels. Wanted and confirmed
- * channels are kept apart, and brought together one round at a time. A connection that receives nothing is
- * tested with a message that is published on purpose: it may answer pings, and have stopped receiving.
+ * RedisSubscriber is one connection that receives the changes of thousands of channels. It keeps
+ * the requested and the registered channels apart, and makes them equal in rounds. A connection
+ * that receives nothing is tested with a message that is published on purpose, because it may
+ * answer pings although it has stopped receiving.
  */
 import type { Buffer } from 'node:buffer'
 import { deadline } from '../../../src/mechanics/loop-delay.ts'
@@ -10,7 +11,7 @@ import { createRenewableClient, type RenewableClient } from './redis-client.ts'
 export type Subscriber = {
   want(channel: string): void
   drop(channel: string): void
-  /** Whether nothing is wanted of it. */
+  /** Whether no channel is requested. */
   idle(): boolean
   /** Whether it is connected, or has no reason to be. */
   ready(): boolean
@@ -19,45 +20,49 @@ export type Subscriber = {
 
 export type SubscriberOptions = {
   readonly url: string
-  /** Whether channels live on the server of their slot. */
+  /** Whether each channel is on the server of its slot. */
   readonly sharded: boolean
   onMessage(channel: string, message: Buffer): void
-  /** From now on all of the channel is heard; before, something may have been missed. */
-  onHeard(channel: string): void
-  /** The channel is not this server's. It is dropped. */
+  /** The subscription has begun: later changes arrive, earlier ones may have been missed. */
+  onSubscribed(channel: string): void
+  /** The channel is not on this server. This subscriber drops it. */
   onMoved(channel: string): void
-  /** Connected, or lost with a reason: a `Deaf`, where it had stopped hearing. */
+  /**
+   * The connection is made (`lost` is undefined) or lost, with its reason: a `NotReceiving` if it
+   * had stopped receiving.
+   */
   onConnection(lost: unknown): void
-  /** Publishes what no listener takes for a change, over another connection. */
+  /** Publishes a message that listeners ignore, over another connection. */
   echo(channel: string): Promise<unknown>
 }
 
-/** A message that was published to test the connection did not arrive. */
-export class Deaf extends Error {
-  override readonly name = 'Deaf'
+/** The reason of a lost connection: a message that was published to test it did not arrive. */
+export class NotReceiving extends Error {
+  override readonly name = 'NotReceiving'
 }
 
-/** Channels in one SUBSCRIBE, or SSUBSCRIBEs under way at a time. */
+/** The most channels in one SUBSCRIBE, and the most SSUBSCRIBEs in flight. */
 const channelsPerRound = 1000
+/** Milliseconds before a failed round is repeated. */
 const roundRetryMs = 250
-/** Milliseconds of silence after which something is published, and until it must have arrived. */
+/** Milliseconds of silence after which a test message is published, and in which it must arrive. */
 const echoEveryMs = 2000
 const echoWithinMs = 1000
 
-/** Connects once something is wanted. */
+/** Connects when the first channel is requested. */
 export class RedisSubscriber implements Subscriber {
   readonly #options: SubscriberOptions
   readonly #client: RenewableClient
-  readonly #wanted = new Set<string>()
+  readonly #requested = new Set<string>()
   readonly #registered = new Set<string>()
-  /** Wanted and registered may differ for these. */
+  /** The channels that may be requested and not registered, or registered and not requested. */
   readonly #changed = new Set<string>()
   #isConnecting = false
-  /** The connection stands, and the server refuses what is wanted. */
+  /** The connection works, and the server refuses the requested channels. */
   #isRefused = false
   #isRunning = false
   #isClosed = false
-  /** Messages of this connection, and how many there were at the last look. */
+  /** The number of received messages, now and at the last look. */
   #messages = 0
   #messagesBefore = 0
   #echoing: ReturnType<typeof setTimeout> | undefined
@@ -81,56 +86,59 @@ export class RedisSubscriber implements Subscriber {
   }
 
   want(channel: string): void {
-    this.#wanted.add(channel)
+    this.#requested.add(channel)
     this.#changed.add(channel)
     void this.#run()
   }
 
   drop(channel: string): void {
-    if (!this.#wanted.delete(channel)) return
+    if (!this.#requested.delete(channel)) return
     this.#changed.add(channel)
     void this.#run()
   }
 
   idle(): boolean {
-    return this.#wanted.size === 0
+    return this.#requested.size === 0
   }
 
   ready(): boolean {
-    return !this.#isConnecting || this.#isHearing()
+    return !this.#isConnecting || this.#isReceiving()
   }
 
   close(): void {
     this.#isClosed = true
-    this.#wanted.clear()
+    this.#requested.clear()
     this.#changed.clear()
     this.#stopWaiting()
     clearTimeout(this.#echoing)
     this.#client.close()
   }
 
-  #isHearing(): boolean {
+  #isReceiving(): boolean {
     return this.#client.current.isReady && !this.#isRefused
   }
 
   #ready(): void {
-    // node-redis has subscribed again to what it knew; asking for that again costs nothing.
-    for (const channel of [...this.#registered, ...this.#wanted]) this.#changed.add(channel)
-    for (const channel of this.#wanted) this.#registered.delete(channel)
+    // node-redis has subscribed again to the channels that it knew. Subscribing once more costs
+    // nothing.
+    for (const channel of [...this.#registered, ...this.#requested]) this.#changed.add(channel)
+    for (const channel of this.#requested) this.#registered.delete(channel)
     this.#isRefused = false
     this.#options.onConnection(undefined)
     void this.#run()
   }
 
-  /** Subscribes and unsubscribes, round after round, until nothing differs. */
+  /**
+   * Subscribes and unsubscribes in rounds, until the registered channels equal the requested ones.
+   */
   async #run(): Promise<void> {
     if (this.#isRunning || this.#isClosed) return
-    if (!this.#isConnecting && this.#wanted.size > 0) {
+    if (!this.#isConnecting && this.#requested.size > 0) {
       this.#isConnecting = true
       this.#client.connect()
     }
     this.#isRunning = true
-    // Channels that are wanted in the same moment share a round.
+    // Channels that are requested at the same moment share a round.
     await Promise.resolve()
     while (this.#client.current.isReady && this.#changed.size > 0) {
       if (!(await this.#round())) await new Promise((resolve) => setTimeout(resolve, roundRetryMs))
@@ -139,19 +147,20 @@ export class RedisSubscriber implements Subscriber {
   }
 
   async #round(): Promise<boolean> {
-    const [wanted, registered, changed] = [this.#wanted, this.#registered, this.#changed]
-    const { onConnection, onHeard } = this.#options
+    const [requested, registered, changed] = [this.#requested, this.#registered, this.#changed]
+    const { onConnection, onSubscribed } = this.#options
     const channels = [...changed].slice(0, channelsPerRound)
     for (const channel of channels) changed.delete(channel)
-    const more = channels.filter((each) => wanted.has(each) && !registered.has(each))
-    const less = channels.filter((each) => !wanted.has(each) && registered.has(each))
+    const more = channels.filter((each) => requested.has(each) && !registered.has(each))
+    const less = channels.filter((each) => !requested.has(each) && registered.has(each))
     try {
       if (more.length > 0) await this.#subscribe(more)
       for (const each of more) registered.add(each)
       if (less.length > 0) await this.#unsubscribe(less)
       for (const each of less) registered.delete(each)
     } catch (thrown) {
-      // The connection broke, and the next one begins with everything; or a right is missing.
+      // Either the connection broke, and the next one subscribes to all channels, or a right is
+      // missing.
       for (const each of channels) changed.add(each)
       const { isReady } = this.#client.current
       if (isReady && !this.#isRefused) onConnection(thrown)
@@ -160,14 +169,14 @@ export class RedisSubscriber implements Subscriber {
     }
     if (this.#isRefused) onConnection(undefined)
     this.#isRefused = false
-    // Also those that were given up and wanted again before this round.
-    for (const each of channels) if (wanted.has(each)) onHeard(each)
+    // This includes channels that were dropped and requested again before this round.
+    for (const each of channels) if (requested.has(each)) onSubscribed(each)
     return true
   }
 
   async #subscribe(channels: string[]): Promise<void> {
     if (!this.#options.sharded) await this.#client.current.subscribe(channels, this.#listener, true)
-    // A cluster takes channels of one slot at a time.
+    // A Cluster accepts only channels of one slot in one command.
     else await Promise.all(channels.map((channel) => this.#subscribeSharded(channel)))
   }
 
@@ -192,7 +201,7 @@ export class RedisSubscriber implements Subscriber {
 
   #move(channel: string): void {
     this.#registered.delete(channel)
-    if (this.#wanted.delete(channel)) this.#options.onMoved(channel)
+    if (this.#requested.delete(channel)) this.#options.onMoved(channel)
   }
 
   #echoLater(): void {
@@ -201,26 +210,29 @@ export class RedisSubscriber implements Subscriber {
     this.#echoing.unref()
   }
 
-  /** Publishes a message where none came since the last look, and makes the connection anew if it does not arrive. */
+  /**
+   * Publishes a test message if none arrived since the last look, and renews the connection if the
+   * test message does not arrive.
+   */
   async #echo(): Promise<void> {
     const [channel] = this.#registered
     const isQuiet = this.#messages === this.#messagesBefore
     this.#messagesBefore = this.#messages
-    if (!isQuiet || !this.#isHearing() || channel === undefined) return
+    if (!isQuiet || !this.#isReceiving() || channel === undefined) return
     const { current } = this.#client
     try {
       await this.#options.echo(channel)
     } catch {
-      // A failed publish says nothing about this connection: it went over another one.
+      // A failed publish says nothing about this connection, because it used another one.
       return
     }
     const isSame = () =>
-      this.#client.current === current && this.#isHearing() && this.#registered.has(channel)
+      this.#client.current === current && this.#isReceiving() && this.#registered.has(channel)
     const arrived = await this.#messageArrives()
-    if (this.#isClosed || arrived || !isSame() || !this.#wanted.has(channel)) return
-    // A new client has no subscriptions: subscribe again.
+    if (this.#isClosed || arrived || !isSame() || !this.#requested.has(channel)) return
+    // A new client has no subscriptions, so none is registered.
     this.#registered.clear()
-    this.#options.onConnection(new Deaf('what was published there does not arrive'))
+    this.#options.onConnection(new NotReceiving('what was published there does not arrive'))
     this.#client.renew()
   }
 

@@ -1,7 +1,10 @@
-/** Whether a Redis URL and the server at its address agree about TLS. */
+/** Finds out whether a Redis URL and the server at its address disagree about TLS. */
 import { tlsMismatch } from '../../tls-mismatch.ts'
 
-/** One sentence with what to write instead; undefined where TLS is not the reason of a failure. */
+/**
+ * Explains a failed connect in one phrase, with the correction of the URL. Undefined if TLS is not
+ * the reason.
+ */
 export async function redisTlsMismatch(url: string): Promise<string | undefined> {
   const { protocol, hostname, port } = new URL(url)
   const tls = protocol === 'rediss:'
@@ -10,7 +13,7 @@ export async function redisTlsMismatch(url: string): Promise<string | undefined>
     port: port === '' ? 6379 : Number(port),
     tls,
     hello: new TextEncoder().encode('PING\r\n'),
-    // +PONG, or -NOAUTH.
+    // A server in plain text answers +PONG or -NOAUTH.
     isPlain: ([first]) => first === 0x2b || first === 0x2d,
   })
   return found === undefined ? undefined : `${found}: write ${tls ? 'redis:' : 'rediss:'}`

@@ -1,34 +1,37 @@
 /**
- * Where a Cluster's slots are: asked of a server that sees the whole, again every few seconds, and at
- * once when a server says that a slot has moved.
+ * The topology of a Cluster: the server of each slot. A server that sees the whole Cluster is asked
+ * for it every few seconds, and soon after a server reported that a slot has moved.
  */
 import { KvError } from '../../../src/ports/kv.ts'
 import { type CarrierOptions, type ServerCarrier, ServerConnection } from './redis-connection.ts'
 
 export type Topology = {
-  /** The server of a slot's master; `undefined` while that is not known. */
+  /** The address of a slot's master; undefined while it is not known. */
   ofSlot(slot: number): string | undefined
-  /** How many servers have slots. */
+  /** The number of servers that have slots. */
   masters(): number
   server(address: string): ServerCarrier
-  /** A server said that the slot is elsewhere. */
+  /** Records a server's report that the slot is on another server. */
   moved(slot: number, address: string): void
-  /** Something is not as it was known. */
+  /** Records that the topology may have changed, and asks for it soon. */
   doubt(): void
-  /** Calls after each look at which something had changed; answers how to stop that. */
+  /** Calls `listener` after each change of the topology. */
   onChange(listener: () => void): void
   /** Whether all slots are known and their servers are ready. */
   ready(): boolean
   close(): void
 }
 
-export type TopologyOptions = Omit<CarrierOptions, 'place'> & {
+export type TopologyOptions = Omit<CarrierOptions, 'serverName'> & {
   readonly addresses: readonly string[]
   readonly urlOf: (address: string) => string
 }
 
 const slotCount = 16_384
-/** Milliseconds between looks: while slots are unknown or in doubt, and else. */
+/**
+ * Milliseconds between two looks: `soonMs` while slots are unknown or in doubt, otherwise
+ * `laterMs`.
+ */
 const soonMs = 100
 const laterMs = 5000
 
@@ -44,10 +47,10 @@ export function createTopology(options: TopologyOptions): Topology {
   let wasRefused = false
 
   const server = (address: string) => {
-    const known = servers.get(address)
-    if (known !== undefined) return known
-    const place = `Redis at ${address}`
-    const made = new ServerConnection(urlOf(address), { place, deadlineMs, onEvent })
+    const existing = servers.get(address)
+    if (existing !== undefined) return existing
+    const serverName = `Redis at ${address}`
+    const made = new ServerConnection(urlOf(address), { serverName, deadlineMs, onEvent })
     servers.set(address, made)
     return made
   }
@@ -65,29 +68,32 @@ export function createTopology(options: TopologyOptions): Topology {
     for (const address of new Set(slots)) if (address !== undefined) server(address)
     if (!isSame) for (const listener of listeners) listener()
   }
-  /** A server that is none of a Cluster, or a user without the right to ask, answers the same for ever. */
+  /** Reports a refusal once. It repeats if the server has no Cluster, or the user has no right. */
   const refused = (address: string, thrown: unknown) => {
     if (wasRefused || !(thrown instanceof KvError && thrown.outcome === 'refused')) return
     wasRefused = true
     const message = `Redis at ${address} does not say where the slots of its Cluster are: ${thrown.message}`
     onEvent({ type: 'mistaken', message })
   }
-  /** Asks one server after the other, until one is whole: one that has lost the others knows no better. */
+  /**
+   * Asks one server after the other until one knows all slots and sees a working Cluster, because a
+   * server that has lost the others knows only old facts. If none does, the best answer is used.
+   */
   const look = async () => {
-    let best: { slots: (string | undefined)[]; known: number } | undefined
+    let best: { slots: (string | undefined)[]; rank: number } | undefined
     for (const [address, each] of servers) {
       if (!each.ready()) continue
-      const seen = await Promise.all([
+      const answers = await Promise.all([
         each.command('CLUSTER', 'SLOTS'),
         each.command('CLUSTER', 'INFO'),
       ]).catch((thrown: unknown) => refused(address, thrown))
       if (isClosed) return
-      if (seen === undefined) continue
-      const slots = slotsOf(seen[0], address)
-      const isWell = String(seen[1]).includes('cluster_state:ok')
-      const known = (isWell ? slotCount : 0) + slots.filter((slot) => slot !== undefined).length
-      if (best === undefined || known > best.known) best = { slots, known }
-      if (known === 2 * slotCount) break
+      if (answers === undefined) continue
+      const slots = slotsOf(answers[0], address)
+      const isWell = String(answers[1]).includes('cluster_state:ok')
+      const rank = (isWell ? slotCount : 0) + slots.filter((slot) => slot !== undefined).length
+      if (best === undefined || rank > best.rank) best = { slots, rank }
+      if (rank === 2 * slotCount) break
     }
     if (best !== undefined) take(best.slots)
     lookIn(isInDoubt ? soonMs : laterMs)
@@ -128,7 +134,10 @@ export function createTopology(options: TopologyOptions): Topology {
   }
 }
 
-/** The master's address of each slot; a host left out is that of who answers. */
+/**
+ * The address of each slot's master. If the reply leaves a host out, it is that of the asked
+ * server.
+ */
 function slotsOf(reply: unknown, answeredBy: string): (string | undefined)[] {
   const slots: (string | undefined)[] = Array.from({ length: slotCount })
   for (const range of Array.isArray(reply) ? reply : []) {
@@ -144,8 +153,8 @@ function slotsOf(reply: unknown, answeredBy: string): (string | undefined)[] {
   return slots
 }
 
+/** The address of a host and a port. An empty host, or `?`, stands for the host that answered. */
 export function addressOf(host: string, port: number, answeredBy: string): string {
-  const known =
-    host === '' || host === '?' ? answeredBy.slice(0, answeredBy.lastIndexOf(':')) : host
-  return `${known.includes(':') && !known.startsWith('[') ? `[${known}]` : known}:${port}`
+  const name = host === '' || host === '?' ? answeredBy.slice(0, answeredBy.lastIndexOf(':')) : host
+  return `${name.includes(':') && !name.startsWith('[') ? `[${name}]` : name}:${port}`
 }

@@ -5,40 +5,40 @@ import { createKv } from '../shape.ts'
 import { type CarrierOptions, ServerConnection } from './redis-connection.ts'
 import { reasonOf } from './redis-failure.ts'
 import { emptyList } from './redis-frames.ts'
-import { createListeners, type HeardBy } from './redis-listeners.ts'
+import { type ChannelHandlers, createListeners } from './redis-listeners.ts'
 import { redisStore } from './redis-store.ts'
-import { Deaf, RedisSubscriber } from './redis-subscriber.ts'
+import { NotReceiving, RedisSubscriber } from './redis-subscriber.ts'
 
 export type RedisOptions = {
   /** `redis:` or `rediss:`, with the index of the database as its path. */
   readonly url: string
-  /** Milliseconds a call may take; then it rejects with a KvError. */
+  /** Milliseconds after which a call rejects with a KvError. @default 100 */
   readonly deadlineMs?: number
-  /** What the names of keys and channels begin with. */
+  /** The beginning of all names of keys and channels. @default turnlog */
   readonly namespace?: string
   readonly onEvent?: OnKvEvent
 }
 
 export const redisDefaults = { deadlineMs: 100, namespace: 'turnlog' }
 
-/** Returns at once: the server may be away now, and may go and come back later. */
+/** Opens the KV without waiting for the server. It reconnects by itself after each outage. */
 export function openRedis(options: RedisOptions): OpenedKv {
   const { url, deadlineMs, namespace, onEvent } = {
     ...redisDefaults,
     onEvent: () => {},
     ...options,
   }
-  const place = `Redis at ${placeOf(url)}`
-  const settings: CarrierOptions = { place, deadlineMs, onEvent }
+  const serverName = `Redis at ${serverOf(url)}`
+  const settings: CarrierOptions = { serverName, deadlineMs, onEvent }
   const carrier = new ServerConnection(url, settings)
-  const onConnection = earEvents(place, onEvent)
+  const onConnection = subscriptionEvents(serverName, onEvent)
   const listeners = createListeners(
-    (heardBy: HeardBy) =>
+    (handlers: ChannelHandlers) =>
       new RedisSubscriber({
-        ...heardBy,
+        ...handlers,
         url,
         sharded: false,
-        // A server that is no cluster moves nothing.
+        // Only a Cluster moves channels.
         onMoved: () => {},
         onConnection,
         echo: (channel) => carrier.command('PUBLISH', channel, emptyList),
@@ -47,7 +47,7 @@ export function openRedis(options: RedisOptions): OpenedKv {
   const kv = createKv(redisStore(carrier, listeners, namespace))
   return {
     kv,
-    name: place,
+    name: serverName,
     shared: true,
     probe: () => kv.set(probeKeyOf(0), 0, probeExpiry),
     ready: () => carrier.ready(),
@@ -55,35 +55,41 @@ export function openRedis(options: RedisOptions): OpenedKv {
   }
 }
 
-/** Host, port and database: a URL without its secrets. */
-export function placeOf(url: string): string {
+/** The host, port and database of a URL, without its secrets. */
+export function serverOf(url: string): string {
   const { host, pathname } = new URL(url)
   return host + (pathname === '/' ? '' : pathname)
 }
 
 /**
- * What a probe writes is a partition of its own, and gone when the next one comes: a server that is
- * full may still take changes of what it has.
+ * The key of a probe. Its entry is a partition of its own, which has expired before the next probe:
+ * a full server may still accept changes of existing keys, and must be asked to store a new one.
  */
 export const probeKeyOf = (n: number): string[] => ['probe', `${processName}-${n}`]
 export const probeExpiry = { expireIn: 1 }
 const processName = crypto.randomUUID()
 
-/** Tells the operator once when changes go unheard, and once when they are heard again. */
-export function earEvents(place: string, onEvent: OnKvEvent): (lost: unknown) => void {
-  let isDeaf = false
+/** Reports to the operator once when changes no longer arrive, and once when they arrive again. */
+export function subscriptionEvents(
+  serverName: string,
+  onEvent: OnKvEvent,
+): (lost: unknown) => void {
+  let isLost = false
   return (lost) => {
-    if (isDeaf === (lost !== undefined)) return
-    isDeaf = lost !== undefined
-    if (lost instanceof Deaf) {
-      const what = `The connection that hears changes on ${place} had stopped hearing`
-      onEvent({ type: 'deaf', message: `${what}, and is made anew` })
+    if (isLost === (lost !== undefined)) return
+    isLost = lost !== undefined
+    if (lost instanceof NotReceiving) {
+      const finding = `The connection that receives changes from ${serverName} had stopped receiving`
+      onEvent({ type: 'deaf', message: `${finding}, and is made again` })
       return
     }
     onEvent(
-      isDeaf
-        ? { type: 'hints-lost', message: `Changes on ${place} go unheard: ${reasonOf(lost)}` }
-        : { type: 'hints-arrive', message: `Changes on ${place} are heard again` },
+      isLost
+        ? {
+            type: 'hints-lost',
+            message: `Changes from ${serverName} do not arrive: ${reasonOf(lost)}`,
+          }
+        : { type: 'hints-arrive', message: `Changes from ${serverName} arrive again` },
     )
   }
 }

@@ -7,7 +7,7 @@ import { isFull, isHead } from './rule.ts'
 /** The most keys in one call. */
 const keysMax = 10
 /** A call that is not full waits while two are in flight. A full call is sent at once. */
-const lanes = 2
+const maxInFlight = 2
 
 type ConversationKey = { readonly tenant: string; readonly id: string }
 
@@ -16,8 +16,8 @@ export class CacheHeads {
 
   constructor(kv: Kv) {
     this.#batcher = new Batcher<ConversationKey, number>({
-      lanes,
-      fullLanes: Number.POSITIVE_INFINITY,
+      maxInFlight,
+      maxFullInFlight: Number.POSITIVE_INFINITY,
       batchMax: keysMax,
       roundsMax: 1,
       nameOf: ({ tenant, id }) => conversationName(tenant, id),

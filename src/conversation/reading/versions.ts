@@ -18,7 +18,7 @@ export type Versions = {
 }
 
 /** The most statements in flight. The second is sent if the first takes long. */
-const lanes = 2
+const maxInFlight = 2
 /**
  * Milliseconds that a statement is in flight before a second is sent: larger batches cost least.
  */
@@ -39,7 +39,7 @@ type ConversationKey = { readonly tenant: string; readonly id: string }
 /** Makes a Versions with batches of its own: it does not wait for the statements of another. */
 export function createVersions(database: Database): Versions {
   const batcher = new Batcher<ConversationKey, CurrentVersion | undefined>({
-    lanes,
+    maxInFlight,
     lingerMs,
     batchMax,
     nameOf: ({ tenant, id }) => conversationName(tenant, id),

@@ -1,4 +1,7 @@
-/** A database of the seven migrations before the first release, brought to the two of today. */
+/**
+ * Tests of adoption: a database of the seven migrations before the first release is brought to
+ * today's two.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,7 +43,7 @@ async function refused(database: Database): Promise<string> {
   return thrown.message
 }
 
-/** What migrations may change: the catalog, and both lists of migrations. */
+/** The facts that a migration may change: the catalog, and both lists of migrations. */
 async function stateOf(database: Database) {
   const tables = Object.keys(
     await Bun.file(catalogFile(defaultMigrationsFolder, '0008_functions')).json(),
@@ -54,7 +57,7 @@ async function stateOf(database: Database) {
   }
 }
 
-/** What is done by hand, its undoing, and what the refusal names. */
+/** A change by hand, the statements that undo it, and the fault that the refusal names. */
 const drifts: Record<string, { change: string[]; undo: string[]; named: RegExp }> = {
   'a row of turnlog_migrations is missing': {
     change: ['delete from turnlog_migrations where id = 3'],
@@ -69,7 +72,7 @@ const drifts: Record<string, { change: string[]; undo: string[]; named: RegExp }
     ],
     named: /\(missing: 1795787819875\): export it/,
   },
-  'an unknown row is there': {
+  'turnlog_migrations has an unknown row': {
     change: ["insert into turnlog_migrations values (5, 'mine', 1)"],
     undo: ['delete from turnlog_migrations where id = 5'],
     named: /\(unknown: 5\): export it/,
@@ -78,7 +81,7 @@ const drifts: Record<string, { change: string[]; undo: string[]; named: RegExp }
     change: ['alter table conversations alter column title type varchar(80)'],
     undo: ['alter table conversations alter column title type text'],
     named:
-      /differs .*: column conversations\.title is "character varying\(80\)" instead of "text"\. Undo that, or export it/,
+      /not as expected: column conversations\.title is "character varying\(80\)" instead of "text"\. Undo these changes, or export it/,
   },
   'an index is missing': {
     change: ['drop index segments_by_creation'],
@@ -128,8 +131,8 @@ for (const [kind, openFresh] of Object.entries(kinds)) {
       await database[Symbol.asyncDispose]()
     })
 
-    for (const [what, { change, undo, named }] of Object.entries(drifts))
-      test(`is refused and left as it is where ${what}`, async () => {
+    for (const [fault, { change, undo, named }] of Object.entries(drifts))
+      test(`an old database is refused and left unchanged if ${fault}`, async () => {
         for (const text of change) await run(database, text)
         const before = await stateOf(database)
         expect(await refused(database)).toMatch(named)
@@ -137,7 +140,7 @@ for (const [kind, openFresh] of Object.entries(kinds)) {
         for (const text of undo) await run(database, text)
       }, 30_000)
 
-    test('is adopted with what it holds, and goes on', async () => {
+    test('an old database is adopted with its content, and accepts further writes', async () => {
       const { id, segment } = await fillOld(database)
       // A function that was changed by hand is replaced like the others.
       await run(
@@ -159,8 +162,8 @@ for (const [kind, openFresh] of Object.entries(kinds)) {
       const { store, reader } = await openStore(database)
       const contents = async () =>
         (await reader.history(me, id, { last: 20 })).messages.map(({ content }) => content)
-      const told = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
-      expect(await contents()).toEqual(told)
+      const oldContents = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
+      expect(await contents()).toEqual(oldContents)
       const again = await store.recordTurn(me, id, decode.turn(recordedBody), 'k1')
       expect(again).toMatchObject({ replayed: true, version: 2 })
       const other = decode.turn({ user: { text: 'other' }, assistant: { responses: ['x'] } })
@@ -169,7 +172,7 @@ for (const [kind, openFresh] of Object.entries(kinds)) {
       const early = decode.turn({ assistant: { responses: ['early'] } })
       const joined = await store.recordTurn(me, id, early, 'audio')
       expect(joined?.messages[0]?.ttsAudioUrls).toEqual(['https://a/early'])
-      expect(await contents()).toEqual([...told, 'nine', 'early'])
+      expect(await contents()).toEqual([...oldContents, 'nine', 'early'])
       expect(await store.createSegment(me, id, { id: segment })).toMatchObject({
         created: false,
         segment: { agentResponse: 'six' },
@@ -186,11 +189,12 @@ describe('the code before the first release', () => {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-old-code-'))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  test('is refused on a database of this release', async () => {
+  test('the code before the first release refuses a database of this release', async () => {
     const url = await testDatabaseUrl()
     await using database = await openPostgres(url)
     await database.migrate()
-    // Its whole rule is that no migration wants newer code than 1; its sources are in the history.
+    // That code refuses a database if a migration needs newer code than 1. Its sources are in the
+    // history.
     const [{ oldest } = { oldest: 0 }] = await run<{ oldest: number }>(
       database,
       'select max(oldest_code) as oldest from turnlog_migrations',

@@ -1,4 +1,4 @@
-/** What differs between a database and what its migrations made of it. */
+/** Tests of drift: the differences between a database and the schema that its migrations make. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { catalogFile, readCatalog, tablesIn } from '../../../adapters/database/catalog.ts'
 import { readMigrations } from '../../../adapters/database/migration-state.ts'
@@ -18,7 +18,7 @@ const run = async (database: Database, ...texts: string[]) => {
 
 const driftOf = async (database: Database) => (await readSchema(database)).drift
 
-/** What is changed by hand, what the drift says then, and what undoes it. */
+/** A change by hand, the sentence of the drift, and the statement that undoes the change. */
 const changes: Record<string, { change: string; drift: string; undo: string }> = {
   'a column has another type': {
     change: 'alter table segments alter column agent_response type varchar(9)',
@@ -70,7 +70,7 @@ const changes: Record<string, { change: string; drift: string; undo: string }> =
 }
 
 for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: freshPglite })) {
-  describe(`the catalog on ${kind}`, () => {
+  describe(`drift on ${kind}`, () => {
     let database: Database
     beforeAll(async () => {
       database = await open()
@@ -82,12 +82,12 @@ for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: fre
     const catalog = () =>
       readCatalog((text) => database.query({ text, params: [] }), tablesIn(expected))
 
-    test('is the one that stands beside the migrations, right after them', async () => {
+    test('a migrated database has the catalog of the last migration, and no drift', async () => {
       expect(await catalog()).toEqual(expected)
       expect(await driftOf(database)).toEqual([])
     })
 
-    test('has every table of the schema', async () => {
+    test('the catalog has every table of the schema', async () => {
       const rows = await database.query<{ name: string }>({
         text: "select tablename::text as name from pg_tables where schemaname = 'public' order by 1",
         params: [],
@@ -95,21 +95,21 @@ for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: fre
       expect(rows.map(({ name }) => name)).toEqual(tablesIn(expected).sort())
     })
 
-    test('stays the same when every source of a function is run again', async () => {
+    test('running the source of every function again leaves the catalog unchanged', async () => {
       for (const { text } of readFunctionSources(defaultMigrationsFolder))
         await run(database, ...statementsOf(text))
       expect(await catalog()).toEqual(expected)
     })
 
-    for (const [what, { change, drift, undo }] of Object.entries(changes))
-      test(`differs by one sentence where ${what}`, async () => {
+    for (const [fault, { change, drift, undo }] of Object.entries(changes))
+      test(`the drift is one sentence if ${fault}`, async () => {
         await run(database, change)
         expect(await driftOf(database)).toEqual([drift])
         await run(database, undo)
         expect(await driftOf(database)).toEqual([])
       })
 
-    test('differs by one sentence for each function that has one more comment', async () => {
+    test('the drift has one sentence for each function with an added comment', async () => {
       const sources = readFunctionSources(defaultMigrationsFolder)
       const changed = sources.map(({ text }) => text.replace(/\$\$ *\n/, '$$$$\n-- By hand.\n'))
       for (const text of changed) await run(database, ...statementsOf(text))
@@ -121,7 +121,7 @@ for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: fre
       expect(await driftOf(database)).toEqual([])
     })
 
-    test('is not compared where a newer release has run migrations of its own', async () => {
+    test('drift is not measured if a newer release has run its own migrations', async () => {
       await run(database, "insert into turnlog_migrations values (1000, 'later', 1)")
       expect(await readSchema(database)).toEqual({ state: 'current' })
       await run(database, 'delete from turnlog_migrations where id = 1000')
@@ -129,7 +129,7 @@ for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: fre
   })
 }
 
-test('a role that may only read the migrations sees the drift on Postgres', async () => {
+test('a role with no right but to read the migrations sees the drift on Postgres', async () => {
   const url = await testDatabaseUrl()
   await using owner = await openPostgres(url)
   await owner.migrate()

@@ -1,4 +1,4 @@
-/** The migrations as they lie in drizzle/. */
+/** Tests of the files in drizzle/. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { readMigrations, recordOf } from '../../../adapters/database/migration-state.ts'
@@ -7,11 +7,11 @@ import { readFunctionSources } from '../../../drizzle/function-sources.ts'
 import { brokenRules } from '../../../drizzle/scripts/migration-rules.ts'
 
 describe('the migrations', () => {
-  test('have dense ids, rising times, a row, a snapshot and a catalog each', () => {
+  test('the ids of the migrations are dense, their times rise, and each has its row, snapshot and catalog', () => {
     expect(brokenRules(defaultMigrationsFolder)).toEqual([])
   })
 
-  test('want no newer code than this', () => {
+  test('no migration needs newer code than this release', () => {
     const oldest = readMigrations(defaultMigrationsFolder).map((migration) =>
       Number(/(\d+)\);\s*$/.exec(recordOf(migration) ?? '')?.[1]),
     )
@@ -22,7 +22,7 @@ describe('the migrations', () => {
 describe('the sources of functions', () => {
   const sources = readFunctionSources(defaultMigrationsFolder)
 
-  test('each define the function of their name, and say first what it does', () => {
+  test('each source begins with a comment and defines exactly the function of its name', () => {
     for (const { name, text } of sources) {
       expect(text).toStartWith('-- ')
       expect(
@@ -31,7 +31,7 @@ describe('the sources of functions', () => {
     }
   })
 
-  test('each are called by the code, by another function or by a trigger', async () => {
+  test('each function is called by the code, by another function or by a trigger', async () => {
     const root = join(defaultMigrationsFolder, '..')
     const code = await Promise.all(
       [...new Bun.Glob('src/**/*.ts').scanSync({ cwd: root })].map((path) =>

@@ -1,4 +1,4 @@
-/** `bun run db:new`, in a copy of drizzle/. */
+/** Tests of `bun run db:new`, in a copy of drizzle/. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import {
   cpSync,
@@ -59,7 +59,7 @@ const replaceIn = (file: string, from: string, to: string) => {
   writeFileSync(path, text.replace(from, to))
 }
 
-/** Runs it without a terminal. */
+/** Runs `bun run db:new` in the copy, without a terminal. */
 async function make(...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const script = join(root, 'drizzle/scripts/new-migration.ts')
   const child = Bun.spawn([process.execPath, script, ...words], {
@@ -88,53 +88,57 @@ const openCopy = async (url: string): Promise<StartableDatabase> =>
     allowUnsafe: false,
   })
 
-/** What is wrong in the copy, the words of the call, and what the refusal says. */
-const refusals: Record<string, { change?: () => void; words?: string[]; says: RegExp }> = {
-  'has a name that no file may have': { words: ['No Name'], says: /one name of small letters/ },
-  'has two names': { words: ['tint', 'shade'], says: /one name of small letters/ },
-  'has a name that was used before': {
+/** The fault in the copy, the words of the command, and the message of the refusal. */
+const refusals: Record<string, { change?: () => void; words?: string[]; message: RegExp }> = {
+  'its name cannot be a file name': {
+    words: ['No Name'],
+    message: /one name of lower-case letters/,
+  },
+  'it has two names': { words: ['tint', 'shade'], message: /one name of lower-case letters/ },
+  'an earlier migration has its name': {
     words: [last.tag.slice(5)],
-    says: /has that name already/,
+    message: /already has that name/,
   },
-  'would overwrite a file': {
+  'it would overwrite a file': {
     change: () => writeFileSync(join(folder, `${nextTag}.sql`), 'mine'),
-    says: /every file of SQL is in the journal/,
+    message: /every file of SQL is in the journal/,
   },
-  'follows a journal whose times do not rise': {
+  'the times of the journal do not rise': {
     change: () => replaceIn('meta/_journal.json', String(last.when), '1'),
-    says: /does not: \d{4}_\w+ is later than the one before/,
+    message: /rule that \d{4}_\w+ is later than the one before/,
   },
-  'follows a journal whose ids have a gap': {
+  'the ids of the journal have a gap': {
     change: () => replaceIn('meta/_journal.json', `"idx": ${last.id}`, `"idx": ${nextId}`),
-    says: /does not: \d{4}_\w+ has the id \d+/,
+    message: /rule that \d{4}_\w+ has the id \d+/,
   },
-  'follows a journal that is no JSON': {
+  'the journal is not JSON': {
     change: () => writeFileSync(join(folder, 'meta/_journal.json'), '<<<<<<<'),
-    says: /_journal\.json cannot be read/,
+    message: /_journal\.json cannot be read/,
   },
-  'has a function in a file of another name': {
+  'a file defines a function of another name': {
     change: () =>
       renameSync(
         join(folder, 'functions/turnlog_open_v1.sql'),
         join(folder, 'functions/turnlog_open_v9.sql'),
       ),
-    says: /turnlog_open_v9\.sql defines turnlog_open_v1/,
+    message: /turnlog_open_v9\.sql defines turnlog_open_v1/,
   },
-  'drops a function that another one calls': {
+  'it drops a function that another one calls': {
     change: () => rmSync(join(folder, 'functions/turnlog_begin_v1.sql')),
-    says: /turnlog_begin_v1\.sql is gone, and drizzle\/functions\/turnlog_\w+\.sql still calls/,
+    message:
+      /turnlog_begin_v1\.sql is missing, and drizzle\/functions\/turnlog_\w+\.sql still calls/,
   },
-  'renames a column without a terminal': {
+  'it renames a column without a terminal': {
     change: () => replaceIn('schema.ts', "title: text('title'),", "title: text('heading'),"),
-    says: /run this on a terminal/,
+    message: /run this on a terminal/,
   },
-  'changes nothing': { says: /Nothing changed; --empty makes an empty one for data/ },
+  'it changes nothing': { message: /Nothing changed; --empty makes an empty migration/ },
 }
 
-describe('a new migration', () => {
+describe('bun run db:new', () => {
   beforeEach(restore)
 
-  test('has every piece, of a changed table, a changed function and one that is gone', async () => {
+  test('a new migration has the changed table, the changed function and the dropped function', async () => {
     const url = await testDatabaseUrl()
     {
       await using before = await openPostgres(url)
@@ -143,7 +147,7 @@ describe('a new migration', () => {
     replaceIn('schema.ts', "title: text('title'),", "title: text('title'), tint: text('tint'),")
     replaceIn('functions/turnlog_patch_v1.sql', 'BEGIN\n', 'BEGIN\n  -- Changed.\n')
     rmSync(join(folder, 'functions/turnlog_versions_v1.sql'))
-    // A clock that goes back must not make a migration that is skipped.
+    // A clock that was set back must not make a migration that drizzle skips.
     const latest = 4e12
     replaceIn('meta/_journal.json', String(last.when), String(latest))
     const { code, out, err } = await make('tint')
@@ -170,7 +174,7 @@ describe('a new migration', () => {
     ])
   }, 300_000)
 
-  test('of data alone is made by --empty', async () => {
+  test('--empty makes a migration for changes of data', async () => {
     expect(await make('tint', '--empty')).toMatchObject({ code: 0, err: '' })
     expect(brokenRules(folder)).toEqual([])
     expect(readFileSync(join(folder, `${nextTag}.sql`), 'utf8')).toBe(
@@ -179,13 +183,13 @@ describe('a new migration', () => {
     expect(readCatalogFile(folder, nextTag)).toEqual(readCatalogFile(folder, last.tag))
   }, 120_000)
 
-  for (const [what, { change, words = ['tint'], says }] of Object.entries(refusals))
-    test(`is refused in one line, and leaves nothing, where it ${what}`, async () => {
+  for (const [fault, { change, words = ['tint'], message }] of Object.entries(refusals))
+    test(`a new migration is refused in one line, and writes no file, if ${fault}`, async () => {
       change?.()
       const before = contents()
       const { code, err } = await make(...words)
       expect(code).toBe(1)
-      expect(err).toMatch(says)
+      expect(err).toMatch(message)
       expect(err.trimEnd().split('\n')).toHaveLength(1)
       expect(contents()).toEqual(before)
     }, 120_000)
@@ -202,7 +206,7 @@ describe('changed functions', () => {
   })
   beforeEach(restore)
 
-  /** What the sources in the copy change; undone afterwards. */
+  /** The changes of the sources in the copy. They are rolled back. */
   const changes = async () => {
     await scratch.ask('begin')
     try {
@@ -212,43 +216,53 @@ describe('changed functions', () => {
     }
   }
 
+  /** The message with which the sources are refused. */
   const refused = async () =>
     await changes().then(
       () => 'nothing',
       (thrown: Error) => thrown.message,
     )
 
-  test('are none where no source was changed', async () => {
+  test('unchanged sources change no function', async () => {
     expect(await changes()).toEqual({ changed: [], dropped: [] })
   })
 
-  test('are refused by what Postgres says of a source', async () => {
+  test("a refused source is named with Postgres' answer, and with the line if Postgres names one", async () => {
     replaceIn('functions/turnlog_patch_v1.sql', 'LANGUAGE plpgsql', 'LANGUAGE plpgsq')
     expect(await refused()).toBe(
       'Postgres refuses drizzle/functions/turnlog_patch_v1.sql: language "plpgsq" does not exist.',
     )
+    restore()
+    const file = 'functions/turnlog_record_turns_v1.sql'
+    replaceIn(file, 'WHERE l.line', 'WHERE WHERE l.line')
+    const line = readFileSync(join(folder, file), 'utf8')
+      .split('WHERE WHERE')[0]
+      ?.split('\n').length
+    expect(await refused()).toBe(
+      `Postgres refuses drizzle/${file}:${line}: syntax error at or near "WHERE".`,
+    )
   })
 
-  test('are refused under the same name where the arguments change', async () => {
+  test('a function with other arguments is refused under its old name', async () => {
     replaceIn('functions/turnlog_versions_v1.sql', 'p_ids uuid[])', 'p_ids uuid[], p_max integer)')
     expect(await refused()).toMatch(/needs a new name, turnlog_versions_v2,/)
   })
 
-  test('are refused under the same name where the returned columns change', async () => {
+  test('a function that returns other columns is refused under its old name', async () => {
     replaceIn('functions/turnlog_versions_v1.sql', 'is_erased boolean)', 'is_erased text)')
     expect(await refused()).toMatch(
       /cannot change return type .* needs a new name, turnlog_versions_v2,/,
     )
   })
 
-  test('are refused where a trigger depends on one that is gone', async () => {
+  test('the removal of a function is refused if a trigger depends on it', async () => {
     rmSync(join(folder, 'functions/turnlog_keep_conversation.sql'))
     expect(await refused()).toMatch(
-      /turnlog_keep_conversation\.sql is gone, .*trigger conversations_keep on table conversations depends/,
+      /turnlog_keep_conversation\.sql is missing, .*trigger conversations_keep on table conversations depends/,
     )
   })
 
-  test('may take a trigger over from a function that is gone', async () => {
+  test('a new function can take over the trigger of a removed function', async () => {
     const old = 'functions/turnlog_keep_conversation.sql'
     const text = readFileSync(join(folder, old), 'utf8')
     rmSync(join(folder, old))

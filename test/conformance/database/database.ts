@@ -1,4 +1,4 @@
-/** What every adapter of the database port does, told as tests. */
+/** The conformance suite of the database port, for every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,11 +22,11 @@ export type OpenOptions = {
 
 export type DatabaseConformance = {
   readonly create: () => Promise<DatabaseSubject>
-  /** Cases that the adapter cannot meet, and why. */
+  /** The claims that the adapter cannot meet, each group with its reason. */
   readonly skip?: readonly { reason: string; tests: readonly string[] }[]
 }
 
-/** One case, under the name it can be skipped by. */
+/** Registers one claim. An adapter skips it by this name. */
 export type Claim = (what: string, body: () => Promise<void>) => void
 export type Ask = <Row extends object>(text: string, ...params: Param[]) => Promise<Row[]>
 
@@ -53,19 +53,22 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       await subject[Symbol.asyncDispose]()
     })
 
-    claim('a schema that is missing is said to be, with the remedy', async () => {
+    claim('a missing schema is refused with the command that creates it', async () => {
       expect(await refusal(database.verify())).toContain('run `turnlog migrate`')
     })
 
-    claim('migrations run once, however often and however many ask at a time', async () => {
-      await Promise.all([database.migrate(), database.migrate(), database.migrate()])
-      await database.migrate()
-      await database.verify()
-      const rows = await ask<{ id: number }>('select id from turnlog_migrations order by id')
-      expect(rows.map(({ id }) => id)).toEqual(
-        readJournal(defaultMigrationsFolder).entries.map(({ idx }) => idx),
-      )
-    })
+    claim(
+      'migrations run once, although several callers migrate at a time, several times',
+      async () => {
+        await Promise.all([database.migrate(), database.migrate(), database.migrate()])
+        await database.migrate()
+        await database.verify()
+        const rows = await ask<{ id: number }>('select id from turnlog_migrations order by id')
+        expect(rows.map(({ id }) => id)).toEqual(
+          readJournal(defaultMigrationsFolder).entries.map(({ idx }) => idx),
+        )
+      },
+    )
 
     claim('several nodes migrate one database at the same time', async () => {
       const folder = migrationsWith('CREATE TABLE made_once (a int);')
@@ -78,7 +81,7 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
     })
 
-    claim('a migration that would be skipped for its early time is refused', async () => {
+    claim('a migration that drizzle would skip because of its early time is refused', async () => {
       await database.migrate()
       await using early = await subject.open({
         migrationsFolder: migrationsWith('CREATE TABLE made_never (a int);', {
@@ -92,7 +95,7 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       expect(await ask("select to_regclass('made_never') as made")).toEqual([{ made: null }])
     })
 
-    claim('a database that newer code has migrated out of reach is refused', async () => {
+    claim('a database that newer code has migrated too far for this code is refused', async () => {
       await database.migrate()
       await ask("insert into turnlog_migrations values (1000, 'later', 1000)")
       const sentence = /^A newer Turnlog has migrated .+\.$/
@@ -104,32 +107,36 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
 
     databaseValues(claim, ask)
 
-    claim('each of many callers at once gets its own answer', async () => {
+    claim('each of many concurrent callers gets its own answer', async () => {
       const answers = await Promise.all(
         Array.from({ length: 300 }, (_, n) => ask<{ n: number }>('select $1::int as n', n)),
       )
       expect(answers.map(([row]) => row?.n)).toEqual(Array.from({ length: 300 }, (_, n) => n))
     })
 
-    claim('a refused statement is rolled back, and names its SQLSTATE and constraint', async () => {
-      await ask('create table pets (name text constraint pets_pk primary key, age int)')
-      await ask('alter table pets add constraint pets_age check (age > 0)')
-      await ask("insert into pets values ('Rex', 3)")
-      const insert = 'with a as (insert into pets values ($1, 1)) insert into pets values ($2, $3)'
-      expect(await failure(ask(insert, 'new', 'Rex', 4))).toMatchObject({
-        outcome: 'refused',
-        sqlState: '23505',
-        constraint: 'pets_pk',
-      })
-      expect(await failure(ask(insert, 'new', 'Tom', -4))).toMatchObject({
-        outcome: 'refused',
-        sqlState: '23514',
-        constraint: 'pets_age',
-      })
-      expect(await ask('select name from pets')).toEqual([{ name: 'Rex' }])
-    })
+    claim(
+      'a refused statement is rolled back, and its error names SQLSTATE and constraint',
+      async () => {
+        await ask('create table pets (name text constraint pets_pk primary key, age int)')
+        await ask('alter table pets add constraint pets_age check (age > 0)')
+        await ask("insert into pets values ('Rex', 3)")
+        const insert =
+          'with a as (insert into pets values ($1, 1)) insert into pets values ($2, $3)'
+        expect(await failure(ask(insert, 'new', 'Rex', 4))).toMatchObject({
+          outcome: 'refused',
+          sqlState: '23505',
+          constraint: 'pets_pk',
+        })
+        expect(await failure(ask(insert, 'new', 'Tom', -4))).toMatchObject({
+          outcome: 'refused',
+          sqlState: '23514',
+          constraint: 'pets_age',
+        })
+        expect(await ask('select name from pets')).toEqual([{ name: 'Rex' }])
+      },
+    )
 
-    claim('messages of failures quote neither statements nor values', async () => {
+    claim('the messages of failures quote neither statements nor values', async () => {
       const failures = await Promise.all([
         failure(ask('select $1::int as secretive', 'hush-value')),
         failure(ask("select secretive 'hush-value' from")),
@@ -143,23 +150,28 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       }
     })
 
-    claim('a statement past its deadline is cancelled, and the next one is not', async () => {
-      await ask('create table slow (a int)')
-      // A busy machine gives this process less time than a clock on the wall counts.
-      const startedAt = usableNow()
-      const insert = 'with a as (select pg_sleep(5)) insert into slow select 1 from a'
-      const late = await failure(database.query({ text: insert, params: [] }, { deadlineMs: 150 }))
-      expect(usableNow() - startedAt).toBeLessThan(150 + 400)
-      expect(late).toMatchObject({ outcome: 'refused', sqlState: '57014' })
-      await Promise.all(Array.from({ length: 20 }, () => ask('select pg_sleep(0.01)')))
-      expect(await ask('select a from slow')).toEqual([])
-    })
+    claim(
+      'a statement past its deadline is cancelled without cancelling the next one',
+      async () => {
+        await ask('create table slow (a int)')
+        // On a busy machine, this process gets less time than the wall clock counts.
+        const startedAt = usableNow()
+        const insert = 'with a as (select pg_sleep(5)) insert into slow select 1 from a'
+        const late = await failure(
+          database.query({ text: insert, params: [] }, { deadlineMs: 150 }),
+        )
+        expect(usableNow() - startedAt).toBeLessThan(150 + 400)
+        expect(late).toMatchObject({ outcome: 'refused', sqlState: '57014' })
+        await Promise.all(Array.from({ length: 20 }, () => ask('select pg_sleep(0.01)')))
+        expect(await ask('select a from slow')).toEqual([])
+      },
+    )
 
-    claim('a statement that had no turn within its deadline was certainly not sent', async () => {
+    claim('a statement without a turn within its deadline fails as not-sent', async () => {
       await using other = await create()
       await using narrow = await other.open({ connectionsMax: 1 })
       await narrow.query({ text: 'create table turns (a int)', params: [] })
-      // Longer than a deadline of 100 ms can be put off on a busy machine: 1.05 s.
+      // On a busy machine, stalls can move a deadline of 100 ms to 1.05 s. This takes longer.
       const before = narrow.query({ text: 'select pg_sleep(2)', params: [] })
       const insert = { text: 'insert into turns values (1)', params: [] }
       expect(await failure(narrow.query(insert, { deadlineMs: 100 }))).toMatchObject({
@@ -170,39 +182,42 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       expect(await narrow.query({ text: 'select a from turns', params: [] })).toEqual([])
     })
 
-    claim('closing lets what runs finish, and what it refuses has not run', async () => {
-      await using other = await create()
-      const closing = await other.open({ connectionsMax: 2 })
-      // Also a first answer, so that the next statements are on their way at once.
-      await closing.query({ text: 'create table kept (n int)', params: [] })
-      const text = 'with a as (select pg_sleep(0.05)) insert into kept select $1 from a'
-      const numbers = Array.from({ length: 8 }, (_, n) => n)
-      const inserts = numbers.map((n) => closing.query({ text, params: [n] }))
-      const settled = Promise.allSettled(inserts)
-      await Bun.sleep(0)
-      await closing[Symbol.asyncDispose]()
-      await closing[Symbol.asyncDispose]()
-      expect(await failure(closing.query({ text, params: [9] }))).toMatchObject({
-        outcome: 'not-sent',
-      })
-      const results = await settled
-      const done = numbers.filter((n) => results[n]?.status === 'fulfilled')
-      expect(done).toContain(0)
-      for (const result of results) {
-        if (result.status === 'rejected') expect(result.reason.outcome).toBe('not-sent')
-      }
-      await using reopened = await other.open()
-      const kept = await reopened.query({ text: 'select n from kept order by n', params: [] })
-      expect(kept).toEqual(done.map((n) => ({ n })))
-    })
+    claim(
+      'closing waits for running statements, and a statement that it refuses has not run',
+      async () => {
+        await using other = await create()
+        const closing = await other.open({ connectionsMax: 2 })
+        // After this first answer, the connection exists, and the next statements are sent at once.
+        await closing.query({ text: 'create table written (n int)', params: [] })
+        const text = 'with a as (select pg_sleep(0.05)) insert into written select $1 from a'
+        const numbers = Array.from({ length: 8 }, (_, n) => n)
+        const inserts = numbers.map((n) => closing.query({ text, params: [n] }))
+        const settled = Promise.allSettled(inserts)
+        await Bun.sleep(0)
+        await closing[Symbol.asyncDispose]()
+        await closing[Symbol.asyncDispose]()
+        expect(await failure(closing.query({ text, params: [9] }))).toMatchObject({
+          outcome: 'not-sent',
+        })
+        const results = await settled
+        const done = numbers.filter((n) => results[n]?.status === 'fulfilled')
+        expect(done).toContain(0)
+        for (const result of results) {
+          if (result.status === 'rejected') expect(result.reason.outcome).toBe('not-sent')
+        }
+        await using reopened = await other.open()
+        const rows = await reopened.query({ text: 'select n from written order by n', params: [] })
+        expect(rows).toEqual(done.map((n) => ({ n })))
+      },
+    )
 
-    test('the cases skipped here exist', () => {
+    test('every skipped claim exists in the suite', () => {
       expect([...skipped.keys()]).toEqual([])
     })
   })
 }
 
-/** How a query fails; the test fails where it does not. */
+/** The error of a failed query. The test fails if the query succeeds. */
 export async function failure(query: Promise<unknown>): Promise<DatabaseError> {
   const thrown = await query.then(
     () => 'nothing was thrown',
@@ -212,7 +227,7 @@ export async function failure(query: Promise<unknown>): Promise<DatabaseError> {
   return thrown
 }
 
-/** The sentence a start is refused with; the test fails where it is not. */
+/** The sentence of a start refusal. The test fails if the start succeeds. */
 export async function refusal(start: Promise<unknown>): Promise<string> {
   const thrown = await start.then(
     () => 'nothing was thrown',
@@ -230,7 +245,7 @@ afterAll(() => {
 const readJournal = (folder: string): { entries: { idx: number }[] } =>
   JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8'))
 
-/** A copy of the project's migrations with one more at the end. */
+/** Makes a copy of the project's migrations with another one at the end. */
 function migrationsWith(sql: string, { idx = 800, when = 4e12 } = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'turnlog-migrations-'))
   folders.push(folder)

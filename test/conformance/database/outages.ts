@@ -1,4 +1,4 @@
-/** What an adapter on a server does while that is away, and after. */
+/** Tests of an adapter on a server, while the server is away and afterwards. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
 import type { DatabaseEvent, StartableDatabase } from '../../../adapters/database/startable.ts'
@@ -17,7 +17,7 @@ export type OutageOptions = {
   onEvent(event: DatabaseEvent): void
 }
 
-/** Milliseconds. A statement that is late is cancelled, and has a moment to answer that. */
+/** Milliseconds. A late statement is cancelled, and Postgres has 250 ms to answer the cancel. */
 const deadlineMs = 500
 const slackMs = 350
 const settledMs = deadlineMs + 250 + slackMs
@@ -27,23 +27,23 @@ export function databaseOutages(
   name: string,
   open: (options: OutageOptions) => Promise<StartableDatabase>,
 ) {
-  describe(`${name} outlives its server:`, () => {
+  describe(`${name} during outages`, () => {
     let server: TestPostgres
     let admin: postgres.Sql
     let proxy: TestProxy
     let database: StartableDatabase
     let events: string[]
     const ask = (text: string) => database.query<object>({ text, params: [] })
-    /** Every connection of the pool is made and has answered. */
+    /** Waits until the pool has made all its connections and each has answered. */
     const warm = () =>
       until('every connection of the pool answers', async () => {
         const text = 'select pg_backend_pid() as pid, pg_sleep(0.02)'
-        const asked = Array.from({ length: connectionsMax }, () => ask(text))
-        const pids = (await Promise.all(asked)).map(([row]) => Object(row).pid)
+        const queries = Array.from({ length: connectionsMax }, () => ask(text))
+        const pids = (await Promise.all(queries)).map(([row]) => Object(row).pid)
         return new Set(pids).size === connectionsMax
       })
 
-    // A server of its own for each test: what one leaves broken cannot take another with it.
+    // Each test has its own server, so that a test that breaks it cannot make others fail.
     beforeEach(async () => {
       server = await startPostgres()
       admin = postgres(server.url, { max: 2, onnotice: () => {}, backoff: () => 0.01 })
@@ -56,7 +56,7 @@ export function databaseOutages(
       await admin`create table notes (text text)`
     }, 30_000)
     afterEach(async () => {
-      // A frozen server ends no session.
+      // A frozen server cannot end sessions, so it is thawed.
       server.thaw()
       await database[Symbol.asyncDispose]()
       await proxy[Symbol.asyncDispose]()
@@ -69,24 +69,28 @@ export function databaseOutages(
         const query = admin`select from pg_stat_activity where query = ${text} and state = 'active'`
         return (await query).length > 0
       })
-    /** A failure, and that it came within `ms` of the time that this process could use. */
+    /**
+     * The failure of a call, which must arrive within `ms` of the time that this process could use.
+     */
     const failureWithin = async (ms: number, query: Promise<unknown>) => {
       const startedAt = usableNow()
       const thrown = await failure(query)
       expect(usableNow() - startedAt).toBeLessThan(ms)
       return thrown
     }
-    /** Queries work again in about a second, all of the pool's at once. */
+    /**
+     * Waits, for about a second at most, until queries on all connections of the pool work again.
+     */
     const recovers = async () => {
       const isBack = () => ask('select 1').then(...succeeds)
       await until('queries work again', isBack, 1500)
       await warm()
     }
 
-    test('queries fail at once while it is stopped, and work again once it runs', async () => {
+    test('queries fail at once while the server is stopped, and work again once it runs', async () => {
       await warm()
       await server.stop()
-      // Until the end of a connection is noticed, a statement may still go out on it.
+      // A statement may be sent on a connection until the pool notices that it has ended.
       await until('the end of every connection is noticed', async () => {
         const thrown = await failureWithin(slackMs, ask('select 1'))
         return thrown instanceof DatabaseError && thrown.outcome === 'not-sent'
@@ -99,7 +103,7 @@ export function databaseOutages(
       expect(events).toEqual(['unreachable', 'reachable'])
     })
 
-    test('a statement in flight when it is killed is unknown', async () => {
+    test('a statement in flight when the server is killed has an unknown outcome', async () => {
       const text = "with a as (select pg_sleep(5)) insert into notes select 'killed' from a"
       const killed = failureWithin(settledMs, ask(text))
       await isRunning(text)
@@ -110,7 +114,7 @@ export function databaseOutages(
       expect(await ask('select * from notes')).toEqual([])
     })
 
-    test('a frozen server costs each query its deadline and no more, and thaws', async () => {
+    test('a query of a frozen server fails by its deadline, and queries work after the thaw', async () => {
       await warm()
       server.freeze()
       const round = async () =>
@@ -124,17 +128,17 @@ export function databaseOutages(
       const first = await round()
       expect(first.filter((outcome) => outcome === 'unknown').length).toBe(connectionsMax)
       expect(first.filter((outcome) => outcome === 'not-sent').length).toBe(connectionsMax * 2)
-      // By now nobody has a connection that ever answered.
+      // By now the pool has no connection that ever answered.
       expect(new Set(await round())).toEqual(new Set(['not-sent']))
       server.thaw()
       await recovers()
-      await until('no connection is left behind', async () => {
+      await until('the server has no other connection', async () => {
         const mine = admin`select from pg_stat_activity where application_name = 'turnlog'`
         return (await mine).length <= connectionsMax
       })
     })
 
-    test('a connection cut in the middle of a statement is unknown, and replaced at once', async () => {
+    test('a statement whose connection is cut has an unknown outcome, and the connection is replaced at once', async () => {
       const text = 'select pg_sleep(5)'
       const cut = failureWithin(deadlineMs, ask(text))
       await isRunning(text)
@@ -143,16 +147,17 @@ export function databaseOutages(
       expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
     })
 
-    test('a statement whose answer is lost is unknown, and was committed once', async () => {
+    test('a statement whose answer is lost has an unknown outcome and was committed once', async () => {
       await warm()
       proxy.onServerBytes = (chunk) => (chunk.includes('INSERT 0 1') ? 'cut' : 'pass')
       const insert = ask("insert into notes values ('committed')")
       expect(await failureWithin(deadlineMs, insert)).toMatchObject({ outcome: 'unknown' })
-      // Not through the proxy: more connections were cut there than have been noticed yet.
+      // This query goes past the proxy, because the pool has not noticed yet all connections that
+      // it cut.
       expect(Array.from(await admin`select * from notes`)).toEqual([{ text: 'committed' }])
     })
 
-    test('a network that goes silent is unknown for what was sent, and comes back', async () => {
+    test('a statement sent before the network went silent has an unknown outcome, and queries work again later', async () => {
       await warm()
       proxy.freeze()
       const insert = ask("insert into notes values ('silent')")
@@ -165,7 +170,7 @@ export function databaseOutages(
       expect(events).toContain('stuck')
     })
 
-    test('one connection found dead is enough to distrust the idle ones', async () => {
+    test('one dead connection is enough to close the idle ones', async () => {
       await warm()
       proxy.silence()
       expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'unknown' })
@@ -181,17 +186,17 @@ export function databaseOutages(
       await recovers()
     })
 
-    test('a server that accepts and says nothing is given up', async () => {
+    test('a connect to a server that accepts and sends nothing is given up', async () => {
       proxy.freeze()
       expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
     })
 
-    test('a server that accepts and hangs up is given up at once', async () => {
+    test('a connect to a server that accepts and closes is given up at once', async () => {
       proxy.onServerBytes = () => 'cut'
       expect(await failureWithin(slackMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
     })
 
-    test('a session that an operator ends is unknown, and replaced at once', async () => {
+    test('a statement whose session an operator ends has an unknown outcome, and the session is replaced at once', async () => {
       const text = "select pg_sleep(5), 'ended'"
       const ended = failureWithin(deadlineMs, ask(text))
       await isRunning(text)
@@ -200,12 +205,12 @@ export function databaseOutages(
       expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
     })
 
-    test('every session still read-only after its role takes writes again is given up and reported, and no write fails', async () => {
+    test('each session that is still read-only after its role may write again is closed and reported, and no write fails', async () => {
       await admin.unsafe('create role keeper login')
       await admin.unsafe('grant all on notes to keeper')
       const url = server.url.replace('postgres@', 'keeper@')
-      const told: DatabaseEvent[] = []
-      const onEvent = (event: DatabaseEvent) => told.push(event)
+      const events: DatabaseEvent[] = []
+      const onEvent = (event: DatabaseEvent) => events.push(event)
       await using keeper = await open({
         ...{ url, deadlineMs: 5000, connectTimeoutMs: 1000, connectionsMax, onEvent },
       })
@@ -217,25 +222,25 @@ export function databaseOutages(
         ...{ outcome: 'refused', sqlState: '25006', reason: 'read-only' },
       })
       expect((await run('select 1 as one'))[0]).toEqual({ one: 1 })
-      await until('every session is older than those that count as fresh', async () => {
+      await until('no session counts as fresh any more', async () => {
         const [row] =
           await admin`select bool_and(clock_timestamp() - backend_start > '1.5 s') as old
           from pg_stat_activity where usename = 'keeper'`
         return row?.['old'] === true
       })
-      told.length = 0
+      events.length = 0
       await admin.unsafe('alter role keeper reset default_transaction_read_only')
       await Promise.all(Array.from({ length: 20 }, insert))
       expect(Array.from(await admin`select count(*)::int as n from notes`)).toEqual([{ n: 20 }])
-      const lines = told.filter(({ type }) => type === 'stale')
+      const lines = events.filter(({ type }) => type === 'stale')
       expect(lines).toHaveLength(connectionsMax)
       expect(new Set(lines.map(({ message }) => message)).size).toBe(1)
       expect(lines[0]?.message).toEndWith(
-        ' answered SQLSTATE 25006: a session that may have old settings was given up',
+        ' answered SQLSTATE 25006: a session that may have old settings was closed',
       )
     })
 
-    test('while a role is read-only, writes do not make a connection each', async () => {
+    test('a write of a read-only role does not make a new connection each time', async () => {
       await admin.unsafe('create role reader login')
       await admin.unsafe('grant all on notes to reader')
       await admin.unsafe('alter role reader set default_transaction_read_only = on')
@@ -259,7 +264,7 @@ export function databaseOutages(
       expect(pids.size).toBeLessThanOrEqual(2 + (performance.now() - startedAt) / 500)
     })
 
-    test('of several hosts, one that takes writes is chosen, else one that answers', async () => {
+    test('a URL with several hosts leads to one that accepts writes, or if none does, to one that answers', async () => {
       await using standby = await startPostgres({
         settings: { default_transaction_read_only: 'on' },
       })
@@ -278,7 +283,7 @@ export function databaseOutages(
       await until('the other host answers', isOther)
     })
 
-    test('where it is full, those who have a connection share it, and others are not sent', async () => {
+    test('nodes of a full server share the connections they have, and further statements are not sent', async () => {
       await admin.unsafe('create role narrow login connection limit 1')
       const url = server.url.replace('postgres@', 'narrow@')
       const onEvent = () => {}
@@ -286,7 +291,7 @@ export function databaseOutages(
       await using first = await open(options)
       await using second = await open(options)
       const statement = { text: 'select 1 as one', params: [] }
-      // Of two that connect at one moment, Postgres may count each for the other, and refuse both.
+      // If two clients connect at one moment, Postgres may count both and refuse both.
       await first.query(statement)
       const answers = await Promise.all(Array.from({ length: 20 }, () => first.query(statement)))
       expect(answers).toEqual(answers.map(() => [{ one: 1 }]))

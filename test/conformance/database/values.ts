@@ -1,10 +1,10 @@
-/** How values travel to and from every adapter of the database port. */
+/** Claims about values on their way to and from the database, for every adapter. */
 import { expect } from 'bun:test'
 import fc from 'fast-check'
 import type { Ask, Claim } from './database.ts'
 
 export function databaseValues(claim: Claim, ask: Ask): void {
-  claim('rows carry the JavaScript types the port names', async () => {
+  claim('the values of rows have the JavaScript types that the port names', async () => {
     const [row] = await ask(
       `select 9007199254740991::int8 as int8, -5::int4 as int4, true as yes, false as no, null as nothing,
         'x'::text as text, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid as uuid,
@@ -33,7 +33,7 @@ export function databaseValues(claim: Claim, ask: Ask): void {
     })
   })
 
-  claim('parameters arrive as they were sent', async () => {
+  claim('parameters arrive at Postgres as they were sent', async () => {
     const [row] = await ask(
       `select $1::int8 as int8, $2::bool as bool, $3::timestamptz as time, $4::text is null as missing,
         $5::jsonb -> 'a' as json, $6::float8 as float, $7::text as text, $8::uuid[] as uuids`,
@@ -66,11 +66,12 @@ export function databaseValues(claim: Claim, ask: Ask): void {
     fc.constantFrom('NULL', 'null', '', ' ', '"', '\\', '{}', '{"a",NULL}', '\\N', 'é', '\u2028'),
   )
 
-  claim('every text survives, alone and in an array with nulls', async () => {
+  claim('every text is stored and read unchanged, alone and in an array with nulls', async () => {
     const anyTexts = fc.array(fc.oneof(anyText, fc.constant(null)))
     const property = fc.asyncProperty(anyText, anyTexts, async (text, texts) => {
       const [row] = await ask(
-        // The server's own view of the array, item by item, so that two mistakes cannot cancel.
+        // The server reads the array item by item, so that two mistakes cannot cancel each other
+        // out.
         `select $1::text as text, $2::text[] as texts, coalesce(
            (select jsonb_agg(item order by place) from unnest($2::text[]) with ordinality as each (item, place)),
            '[]') as items`,
@@ -82,7 +83,7 @@ export function databaseValues(claim: Claim, ask: Ask): void {
     await fc.assert(property, { numRuns: 200 })
   })
 
-  claim('every JSON value survives', async () => {
+  claim('every JSON value is stored and read unchanged', async () => {
     const anyJson = fc
       .jsonValue({ stringUnit: 'binary' })
       .filter((value) => !JSON.stringify(value).includes('\\u0000'))
@@ -94,7 +95,7 @@ export function databaseValues(claim: Claim, ask: Ask): void {
     await fc.assert(property, { numRuns: 200 })
   })
 
-  claim('megabytes go through in both directions', async () => {
+  claim('parameters and values of megabytes arrive in both directions', async () => {
     const text = 'é"\\'.repeat(700_000)
     const [row] = await ask<{ text: string; texts: string[]; json: unknown }>(
       'select $1::text as text, $2::text[] as texts, $3::jsonb as json',

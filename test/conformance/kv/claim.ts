@@ -1,32 +1,32 @@
-/** A case of the suite, what it gets, and what several of them need. */
+/** The type of a claim of the suite, its subject, and helpers for claims. */
 import { match, ok, rejects } from 'node:assert/strict'
 import type { Kv, KvKey } from '../../../src/ports/kv.ts'
 
 export type KvSubject = AsyncDisposable & {
   /** Opens the same store each time; it is empty at first. */
   open(): Promise<Kv>
-  /** Loses all data while the store goes on, as FLUSHALL does. */
+  /** Deletes all data while the store runs, as FLUSHALL does. */
   wipe?(): Promise<void>
-  /** Drives entries out by writing others, until this key's are gone. */
+  /** Writes other entries until the store has evicted those of this key. */
   evict?(kv: Kv, key: KvKey): Promise<void>
-  /** Ends the store and starts it again, in whatever state that leaves it; answers it, reopened. */
+  /** Ends the store and starts it again. Returns it, opened again. */
   restart?(kv: Kv): Promise<Kv>
 }
 
-/** What a case gets: the store, and keys that no other case uses. */
+/** The arguments of a claim: the store, and keys that no other claim uses. */
 export type Bench = {
   readonly kv: Kv
   readonly subject: KvSubject
-  /** Within one partition, new for each case. */
+  /** Makes a key within one partition, which is new for each claim. */
   key(...parts: KvKey): KvKey
   /** The first two parts of `key`. */
   readonly partition: KvKey
 }
 
-/** One case, under the name it can be skipped by. */
+/** Registers one claim. An adapter skips it by this name. */
 export type Claim = (what: string, body: (bench: Bench) => Promise<void>) => void
 
-/** Fails unless the call is refused as the caller's mistake; synchronously or not. */
+/** Fails unless the call is refused as a mistake of its caller, synchronously or not. */
 export async function refused(
   call: () => unknown,
   message: RegExp = /./,
@@ -42,7 +42,7 @@ export async function refused(
   )
 }
 
-/** Looks until `condition` holds; fails after `withinMs` milliseconds. */
+/** Waits until `condition` holds. Fails after `withinMs` milliseconds. */
 export async function eventually(
   what: string,
   condition: () => Promise<boolean>,
@@ -50,7 +50,7 @@ export async function eventually(
 ): Promise<void> {
   const end = performance.now() + withinMs
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`Not so within ${withinMs} ms: ${what}`)
+    if (performance.now() > end) throw new Error(`Not true within ${withinMs} ms: ${what}`)
     await pause(10)
   }
 }

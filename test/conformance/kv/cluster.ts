@@ -1,4 +1,4 @@
-/** What the adapter on a Redis Cluster does while slots move and servers go. */
+/** Tests of the adapter on a Redis Cluster while slots move and servers fail. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../../adapters/kv/opened.ts'
 import { slotOf } from '../../../adapters/kv/redis/redis-slots.ts'
@@ -22,7 +22,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
     let cluster: TestRedisCluster
     let opened: OpenedKv
     let kv: Kv
-    /** A partition, its Redis key, and the server it is on. */
+    /** A partition, its Redis key and its server. */
     const placed = (name: string) => {
       const key = ['moves', name]
       const redisKey = `turnlog:{%02moves%00%02${name}%00}`
@@ -36,7 +36,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       return node
     }
 
-    // A cluster of its own for each test: they move its slots and kill its servers.
+    // Each test has its own cluster, because tests move slots and kill servers.
     beforeEach(async () => {
       cluster = await startRedisCluster()
       opened = open({ url: cluster.url, deadlineMs })
@@ -48,13 +48,13 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await cluster[Symbol.asyncDispose]()
     }, 30_000)
 
-    test('finds the slot of a key as the servers do', () => {
+    test('the slot of a key is the one that the servers compute', () => {
       for (const key of ['', 'a', 'turnlog:{a}b', '{}x', 'a{b', 'x{é}y', 'x}{y}']) {
         expect(nodeAt(0).ask('CLUSTER', 'KEYSLOT', key)).toBe(String(slotOf(key)))
       }
     })
 
-    test('follows a partition to another server: calls at once, watches soon', async () => {
+    test('a moved partition is found by calls at once, and by watches soon', async () => {
       const { key, redisKey, slot, index, home } = placed('a')
       const target = nodeAt(index + 1)
       const [from, to] = [home, target].map((node) => node.ask('CLUSTER', 'MYID'))
@@ -64,7 +64,8 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       target.ask('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(from))
       home.ask('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(to))
       home.ask('MIGRATE', '127.0.0.1', String(target.port), redisKey, '0', '1000')
-      // Halfway: the old server sends who asks to the new one. That is another run: a cold store.
+      // The slot is moving: the old server redirects calls to the new one, whose partition reads as
+      // absent because it comes from another run.
       expect((await kv.get([...key, 1])).value).toBe(null)
       expect((await kv.set([...key, 1], 'halfway')).versionstamp > before.versionstamp).toBe(true)
       expect((await kv.get([...key, 1])).value).toBe('halfway')
@@ -75,11 +76,11 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await readUntil(watch, ([entry]) => entry.value === 'halfway')
       await kv.set([...key, 1], 'after')
       await readUntil(watch, ([entry]) => entry.value === 'after')
-      await until('it hears again', () => opened.listening())
+      await until('changes arrive again', () => opened.listening())
       expect(target.ask('PUBSUB', 'SHARDCHANNELS')).toContain(redisKey)
     }, 20_000)
 
-    test('believes no server that has lost the others', async () => {
+    test('the answer of a server that has lost the others is not used', async () => {
       await using lone = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
       const url = cluster.url.replace('//', `//127.0.0.1:${lone.port},`)
       const other = open({ url, deadlineMs })
@@ -87,19 +88,19 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       other.kv.close()
     })
 
-    test('goes on without a server, for the partitions that are elsewhere', async () => {
+    test('the loss of a server leaves the partitions of the other servers usable', async () => {
       const names = Array.from({ length: 12 }, (_, n) => `p${n}`)
       const lost = placed('p0')
-      const [kept] = names.map(placed).filter(({ index }) => index !== lost.index)
-      if (kept === undefined) throw new Error('All are on one server')
+      const [other] = names.map(placed).filter(({ index }) => index !== lost.index)
+      if (other === undefined) throw new Error('All are on one server')
       await kv.set(lost.key, 'old')
-      const watch = kv.watch([lost.key, kept.key]).getReader()
+      const watch = kv.watch([lost.key, other.key]).getReader()
       await watch.read()
       const dump = lost.home.dump()
       await lost.home.kill()
       expect(await failure(kv.get(lost.key), deadlineMs + 150)).toHaveProperty('outcome')
       expect(opened.ready()).toBe(false)
-      expect((await kv.set(kept.key, 'on')).ok).toBe(true)
+      expect((await kv.set(other.key, 'on')).ok).toBe(true)
       await lost.home.restart({ dump })
       await clusterIsWhole(cluster)
       await until('it is ready again', () => opened.ready())
@@ -108,7 +109,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await readUntil(watch, ([a, b]) => a.value === 'new' && b.value === 'on')
     }, 30_000)
 
-    test('freezes no longer than its deadline, and only where a server is frozen', async () => {
+    test('a frozen server delays a call by its deadline at most, and only calls of its own partitions', async () => {
       const frozen = placed('a-frozen')
       const names = Array.from({ length: 12 }, (_, n) => `q${n}`)
       const [other] = names.map(placed).filter(({ index }) => index !== frozen.index)
@@ -129,15 +130,15 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await until('it is ready again', () => opened.ready())
     }, 20_000)
 
-    test('dials a server anew that turns out to be a replica, and one that has stopped hearing', async () => {
+    test('a connection to a replica, or one that stopped receiving changes, is replaced', async () => {
       await using server = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
       await using proxy = await startProxy(server.port)
       server.ask('CONFIG', 'SET', 'cluster-announce-port', String(proxy.port))
       server.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-      const seen: string[] = []
+      const events: string[] = []
       const url = `redis-cluster://127.0.0.1:${proxy.port}`
-      const behind = open({ url, deadlineMs, onEvent: ({ type }) => seen.push(type) })
-      await until('it takes a probe', async () => {
+      const behind = open({ url, deadlineMs, onEvent: ({ type }) => events.push(type) })
+      await until('a probe succeeds', async () => {
         return (
           (await behind.probe?.().then(
             () => true,
@@ -148,7 +149,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       const watch = behind.kv.watch([['dialled', 'a']]).getReader()
       await watch.read()
       const dialled = proxy.made
-      // What a commit is answered, as of a master that was demoted a moment ago.
+      // The answer to a commit is replaced by that of a master that was demoted a moment ago.
       proxy.onServerBytes = (chunk) =>
         /^\$20\r\n/.test(chunk.toString('latin1'))
           ? Buffer.from("-READONLY You can't write against a read only replica.\r\n")
@@ -156,8 +157,8 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       for (const write of [behind.kv.set(['dialled', 'a'], 1), behind.probe?.()])
         expect(await failure(Promise.resolve(write), deadlineMs + 150)).toHaveProperty('outcome')
       proxy.onServerBytes = undefined
-      await until('it is dialled anew', () => proxy.made === dialled + 1)
-      await until('writes are taken', async () => {
+      await until('another connection is made', () => proxy.made === dialled + 1)
+      await until('writes succeed', async () => {
         return await behind.kv.set(['dialled', 'a'], 2).then(
           () => true,
           () => false,
@@ -165,9 +166,9 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       })
       proxy.swallow((chunk) => /\r\nsmessage\r\n/.test(chunk.toString('latin1')))
       await behind.kv.set(['dialled', 'a'], 3)
-      await until('it is noticed and mended', () => seen.includes('hints-arrive'))
+      await until('it is noticed and mended', () => events.includes('hints-arrive'))
       await readUntil(watch, ([entry]) => entry.value === 3)
-      expect(seen).toEqual(['deaf', 'hints-arrive'])
+      expect(events).toEqual(['deaf', 'hints-arrive'])
       behind.kv.close()
     }, 30_000)
   })

@@ -1,4 +1,4 @@
-/** Commits: checks, counters, order, limits, contention. */
+/** Claims about commits: checks, counters, order, limits and contention. */
 import { deepStrictEqual, equal, match, ok } from 'node:assert/strict'
 import type { Kv, KvCounter, KvKey } from '../../../src/ports/kv.ts'
 import { type Claim, refused } from './claim.ts'
@@ -21,20 +21,23 @@ export function kvCommits(claim: Claim): void {
     equal((await kv.get(key('b'))).value, null)
   })
 
-  claim('a commit whose checks hold changes all, under one versionstamp', async ({ kv, key }) => {
-    const { versionstamp } = await kv.set(key('a'), 1)
-    const commit = kv
-      .atomic()
-      .check({ key: key('a'), versionstamp }, { key: key('b'), versionstamp: null })
-    const result = await commit.delete(key('a')).set(key('b'), 2).sum(key('c'), 3n).commit()
-    const stamp = result.ok ? result.versionstamp : 'failed'
-    match(stamp, /^[0-9a-f]{20}$/)
-    ok(stamp > versionstamp)
-    const [a, b, c] = await kv.getMany([key('a'), key('b'), key('c')])
-    deepStrictEqual([a?.versionstamp, b?.versionstamp, c?.versionstamp], [null, stamp, stamp])
-  })
+  claim(
+    'a commit whose checks hold makes all changes, under one versionstamp',
+    async ({ kv, key }) => {
+      const { versionstamp } = await kv.set(key('a'), 1)
+      const commit = kv
+        .atomic()
+        .check({ key: key('a'), versionstamp }, { key: key('b'), versionstamp: null })
+      const result = await commit.delete(key('a')).set(key('b'), 2).sum(key('c'), 3n).commit()
+      const stamp = result.ok ? result.versionstamp : 'failed'
+      match(stamp, /^[0-9a-f]{20}$/)
+      ok(stamp > versionstamp)
+      const [a, b, c] = await kv.getMany([key('a'), key('b'), key('c')])
+      deepStrictEqual([a?.versionstamp, b?.versionstamp, c?.versionstamp], [null, stamp, stamp])
+    },
+  )
 
-  claim('changes of a commit apply in their order', async ({ kv, key }) => {
+  claim('the changes of a commit apply in their order', async ({ kv, key }) => {
     const commit = kv.atomic()
     commit.set(key('gone'), 1).delete(key('gone'))
     commit.delete(key('there')).set(key('there'), 1).set(key('there'), 2)
@@ -47,41 +50,50 @@ export function kvCommits(claim: Claim): void {
     equal(await counterOf(kv, key('new')), 1n)
   })
 
-  claim('counters add modulo 2^64, and take the smaller or the larger', async ({ kv, key }) => {
-    const largest = 2n ** 64n - 1n
-    await kv.atomic().sum(key('n'), 5n).min(key('low'), 5n).max(key('high'), 5n).commit()
-    const after = async (sum: bigint, min: bigint, max: bigint) => {
-      await kv.atomic().sum(key('n'), sum).min(key('low'), min).max(key('high'), max).commit()
-      return Promise.all(['n', 'low', 'high'].map((name) => counterOf(kv, key(name))))
-    }
-    deepStrictEqual(await after(2n ** 32n, 2n ** 33n, 4n), [2n ** 32n + 5n, 5n, 5n])
-    deepStrictEqual(await after(largest, 4n, 2n ** 40n), [2n ** 32n + 4n, 4n, 2n ** 40n])
-    deepStrictEqual(await after(0n, 0n, largest), [2n ** 32n + 4n, 0n, largest])
-    deepStrictEqual(await after(largest, largest, 0n), [2n ** 32n + 3n, 0n, largest])
-  })
-
-  claim('counting on anything else is a TypeError, and leaves it', async ({ kv, key }) => {
-    for (const value of [1, 1n, 'text', null, new Uint8Array(8), { value: 1n }]) {
-      await kv.set(key('x'), value)
-      for (const type of ['sum', 'min', 'max'] as const) {
-        await refused(() => kv.atomic()[type](key('x'), 1n).commit(), new RegExp(type))
+  claim(
+    'a counter adds modulo 2^64, or takes the smaller or the greater value',
+    async ({ kv, key }) => {
+      const largest = 2n ** 64n - 1n
+      await kv.atomic().sum(key('n'), 5n).min(key('low'), 5n).max(key('high'), 5n).commit()
+      const after = async (sum: bigint, min: bigint, max: bigint) => {
+        await kv.atomic().sum(key('n'), sum).min(key('low'), min).max(key('high'), max).commit()
+        return Promise.all(['n', 'low', 'high'].map((name) => counterOf(kv, key(name))))
       }
-      deepStrictEqual((await kv.get(key('x'))).value, value)
-    }
-  })
+      deepStrictEqual(await after(2n ** 32n, 2n ** 33n, 4n), [2n ** 32n + 5n, 5n, 5n])
+      deepStrictEqual(await after(largest, 4n, 2n ** 40n), [2n ** 32n + 4n, 4n, 2n ** 40n])
+      deepStrictEqual(await after(0n, 0n, largest), [2n ** 32n + 4n, 0n, largest])
+      deepStrictEqual(await after(largest, largest, 0n), [2n ** 32n + 3n, 0n, largest])
+    },
+  )
 
-  claim('a commit that cannot count changes nothing else', async ({ kv, key }) => {
-    await kv.set(key('x'), 'text')
-    await refused(() => kv.atomic().set(key('y'), 1).sum(key('x'), 1n).commit())
-    await refused(() => kv.atomic().sum(key('n'), 1n).set(key('y'), 1).max(key('y'), 1n).commit())
-    const row = await kv.getMany([key('y'), key('n')])
-    deepStrictEqual(
-      row.map(({ value }) => value),
-      [null, null],
-    )
-  })
+  claim(
+    'a sum, min or max of an entry that is no counter is a TypeError and changes nothing',
+    async ({ kv, key }) => {
+      for (const value of [1, 1n, 'text', null, new Uint8Array(8), { value: 1n }]) {
+        await kv.set(key('x'), value)
+        for (const type of ['sum', 'min', 'max'] as const) {
+          await refused(() => kv.atomic()[type](key('x'), 1n).commit(), new RegExp(type))
+        }
+        deepStrictEqual((await kv.get(key('x'))).value, value)
+      }
+    },
+  )
 
-  claim('an operand is a bigint of 64 bits without a sign', async ({ kv, key }) => {
+  claim(
+    'a commit with a sum of an entry that is no counter changes nothing',
+    async ({ kv, key }) => {
+      await kv.set(key('x'), 'text')
+      await refused(() => kv.atomic().set(key('y'), 1).sum(key('x'), 1n).commit())
+      await refused(() => kv.atomic().sum(key('n'), 1n).set(key('y'), 1).max(key('y'), 1n).commit())
+      const row = await kv.getMany([key('y'), key('n')])
+      deepStrictEqual(
+        row.map(({ value }) => value),
+        [null, null],
+      )
+    },
+  )
+
+  claim('the operand of a counter is an unsigned bigint of 64 bits', async ({ kv, key }) => {
     await refused(() => kv.atomic().sum(key('n'), -1n).commit(), /-1/, RangeError)
     await refused(
       () =>
@@ -102,7 +114,7 @@ export function kvCommits(claim: Claim): void {
     )
   })
 
-  claim('a check of something that is no versionstamp is a TypeError', async ({ kv, key }) => {
+  claim('a check of a malformed versionstamp is a TypeError', async ({ kv, key }) => {
     for (const versionstamp of ['', 'abc', 'z'.repeat(20)]) {
       await refused(() =>
         kv
@@ -113,7 +125,7 @@ export function kvCommits(claim: Claim): void {
     }
   })
 
-  claim('a commit of nothing is one', async ({ kv, key }) => {
+  claim('a commit without changes succeeds', async ({ kv, key }) => {
     equal((await kv.atomic().commit()).ok, true)
     const absent = { key: key('a'), versionstamp: null }
     equal((await kv.atomic().check(absent).commit()).ok, true)
@@ -132,12 +144,12 @@ export function kvCommits(claim: Claim): void {
   })
 
   claim(
-    'a commit too large is refused whole, and the largest one is taken',
+    'a commit past a limit changes nothing, and a commit at the limits succeeds',
     async ({ kv, key }) => {
       const numbers = Array.from({ length: 1001 }, (_, n) => n)
-      const many = kv.atomic()
-      for (const n of numbers.slice(1)) many.set(key('many', n), n)
-      equal((await many.commit()).ok, true)
+      const largest = kv.atomic()
+      for (const n of numbers.slice(1)) largest.set(key('many', n), n)
+      equal((await largest.commit()).ok, true)
       await refused(() => {
         const commit = kv.atomic()
         for (const n of numbers) commit.set(key('more', n), n)
@@ -163,7 +175,7 @@ export function kvCommits(claim: Claim): void {
     },
   )
 
-  claim('many who increment what they read lose nothing', async ({ kv, key }) => {
+  claim('concurrent read-and-check increments lose no count', async ({ kv, key }) => {
     const increment = async () => {
       for (;;) {
         const { value, versionstamp } = await kv.get<number>(key('n'))
@@ -179,7 +191,7 @@ export function kvCommits(claim: Claim): void {
     equal((await kv.get(key('n'))).value, 80)
   })
 
-  claim('many who add lose nothing', async ({ kv, key }) => {
+  claim('concurrent sums lose no count', async ({ kv, key }) => {
     const adds = Array.from({ length: 200 }, (_, n) =>
       kv.atomic().sum(key('n'), BigInt(n)).commit(),
     )
@@ -187,7 +199,7 @@ export function kvCommits(claim: Claim): void {
     equal(await counterOf(kv, key('n')), 19_900n)
   })
 
-  claim('one of many who create an entry does so', async ({ kv, key }) => {
+  claim('exactly one of several concurrent creations of an entry succeeds', async ({ kv, key }) => {
     const create = (n: number) =>
       kv
         .atomic()
@@ -198,7 +210,7 @@ export function kvCommits(claim: Claim): void {
     equal(results.filter((result) => result.ok).length, 1)
   })
 
-  claim('a reader of several keys sees all of a commit or nothing', async ({ kv, key }) => {
+  claim('a read of several keys sees all changes of a commit or none', async ({ kv, key }) => {
     let isOver = false
     const write = async () => {
       for (let n = 0; !isOver; n++) await kv.atomic().set(key('a'), n).set(key('b'), n).commit()
@@ -213,7 +225,7 @@ export function kvCommits(claim: Claim): void {
     await writing
   })
 
-  claim('a commit goes over partitions', async ({ kv, key }) => {
+  claim('a commit may span partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const commit = kv.atomic().check({ key: [name], versionstamp: null })
     const result = await commit.set([name, 'a'], 1).set([name, 'b', 'c'], 2).commit()

@@ -1,34 +1,34 @@
-/** What Deno's own store does not promise, and why. */
+/** The claims that Deno's own KV does not meet, with the reasons. */
 import type { KvConformance } from './kv.ts'
 
 export const denoConformance: Pick<KvConformance, 'skip'> = {
   skip: [
     {
-      reason: 'Deno deletes what has expired once a minute',
+      reason: 'Deno deletes expired entries once a minute',
       tests: [
-        'an entry is gone some time after it expired, for every kind of read',
-        'what has expired is in no list, however much it is',
-        'what is set again or counted on no longer expires',
+        'no read returns an entry some time after it expired',
+        'a list leaves out expired entries, however many they are',
+        'a later set replaces the expiry of an entry',
       ],
     },
     {
-      reason: 'Deno stores whatever can be cloned',
-      tests: ['a value the port does not name is a TypeError'],
+      reason: 'Deno stores every value that can be cloned',
+      tests: ['a value of a type that the port does not name is a TypeError'],
     },
     {
-      reason: 'Deno 2.9 throws, and keeps the changes before',
-      tests: ['a commit that cannot count changes nothing else'],
+      reason: 'Deno 2.9 throws, and keeps the changes before the failing one',
+      tests: ['a commit with a sum of an entry that is no counter changes nothing'],
     },
     {
       reason: 'Deno keeps its data over a restart',
-      tests: ['nothing from before a restart is answered'],
+      tests: ['no read after a restart returns an entry from before it'],
     },
     {
-      reason: 'Deno evicts nothing, and nobody else can empty it',
+      reason: 'Deno evicts nothing, and no other process can empty its KV',
       tests: [
-        'no versionstamp is used again after all data was lost',
+        'no versionstamp is used again after a loss of all data',
         'no versionstamp is used again after an eviction',
-        'a partition is evicted whole or not at all',
+        'the entries of a partition are evicted together',
       ],
     },
   ],

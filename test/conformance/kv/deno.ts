@@ -1,6 +1,7 @@
 /**
- * Runs the suite on Deno's own store, under Deno: `deno run -A --unstable-kv test/conformance/kv/deno.ts`.
- * Prints a line of JSON for each case; `test/adapters/kv.test.ts` reads them.
+ * Runs the suite on Deno's own KV, under Deno: `deno run -A --unstable-kv
+ * test/conformance/kv/deno.ts`. It prints a line of JSON for each claim, which
+ * `test/adapters/kv.test.ts` reads.
  */
 import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +21,7 @@ const runner: Runner = {
   afterAll: (body) => void after.push(body),
 }
 
-/** `undefined` if it passed, else why not. */
+/** The error of a claim; undefined if it passed. */
 async function outcomeOf(
   body: () => Promise<void>,
   timeoutMs: number,

@@ -1,9 +1,9 @@
-/** Single entries: values, sizes, expiry, closing. */
+/** Claims about single entries: values, sizes, expiry and closing. */
 import { deepStrictEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Claim, eventually, pause, refused } from './claim.ts'
 
-/** Everything the port says can be stored. */
+/** Values of every kind that the port stores. */
 const storable = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -26,7 +26,7 @@ const storable = fc.letrec((tie) => ({
 })).value
 
 export function kvEntries(claim: Claim): void {
-  claim('an entry is there once it is set, and gone once it is deleted', async ({ kv, key }) => {
+  claim('an entry exists after a set and is missing after a delete', async ({ kv, key }) => {
     const none = { key: key('a'), value: null, versionstamp: null }
     deepStrictEqual(await kv.get(key('a')), none)
     const set = await kv.set(key('a'), 'first')
@@ -41,7 +41,7 @@ export function kvEntries(claim: Claim): void {
   })
 
   claim(
-    'a key has one part or many, and is not found below or above itself',
+    'a key is found by exactly its parts, and not by fewer or more of them',
     async ({ kv, key }) => {
       const [, name = ''] = key()
       await kv.set(key(), 'two')
@@ -62,7 +62,7 @@ export function kvEntries(claim: Claim): void {
     },
   )
 
-  claim('values come back as they were', async ({ kv, key }) => {
+  claim('a read returns each value as it was written', async ({ kv, key }) => {
     const all = fc.asyncProperty(storable, async (value) => {
       await kv.set(key('v'), value)
       deepStrictEqual((await kv.get(key('v'))).value, value)
@@ -70,7 +70,7 @@ export function kvEntries(claim: Claim): void {
     await fc.assert(all, { numRuns: 100 })
   })
 
-  claim('a value belongs to who has it: store and callers share no bytes', async ({ kv, key }) => {
+  claim('the store shares no bytes with its callers', async ({ kv, key }) => {
     const mine = new Uint8Array([1, 2, 3])
     await kv.set(key('bytes'), mine)
     mine[0] = 9
@@ -80,13 +80,13 @@ export function kvEntries(claim: Claim): void {
     deepStrictEqual((await kv.get(key('bytes'))).value, new Uint8Array([1, 2, 3]))
   })
 
-  claim('a function or a symbol is no value', async ({ kv, key }) => {
+  claim('a function or a symbol as a value is a TypeError', async ({ kv, key }) => {
     await refused(() => kv.set(key('f'), () => 1))
     await refused(() => kv.set(key('f'), { deep: [Symbol('s')] }))
     equal((await kv.get(key('f'))).value, null)
   })
 
-  claim('a value the port does not name is a TypeError', async ({ kv, key }) => {
+  claim('a value of a type that the port does not name is a TypeError', async ({ kv, key }) => {
     const circle: unknown[] = []
     circle.push(circle)
     const others = [undefined, { a: undefined }, new Map(), new Set(), /x/, new URL('a:b'), circle]
@@ -100,7 +100,7 @@ export function kvEntries(claim: Claim): void {
     equal((await kv.get(key('o'))).value, null)
   })
 
-  claim('limits are refused with what they are', async ({ kv, key }) => {
+  claim('the error of a broken limit names the limit', async ({ kv, key }) => {
     const [first = '', second = ''] = key()
     const room = 2048 - String(first).length - String(second).length - 6
     await kv.set([first, second, 'x'.repeat(room)], 1)
@@ -109,7 +109,7 @@ export function kvEntries(claim: Claim): void {
     await refused(() => kv.get([first, second, 'x'.repeat(room + 1)]), /2049/)
     await refused(() => kv.set([], 1), /empty/i)
     await kv.set(key('v'), new Uint8Array(65_536))
-    // Quotes count as what they are, though JSON would escape them.
+    // A quote counts as one byte, although JSON would escape it.
     for (const each of ['x', '"']) await kv.set(key('v'), each.repeat(65_000))
     equal((await kv.get(key('v'))).value, '"'.repeat(65_000))
     await refused(() => kv.set(key('v'), new Uint8Array(65_537)), /65536/)
@@ -121,7 +121,7 @@ export function kvEntries(claim: Claim): void {
     await kv.set(key('n', 2n ** 2040n - 1n), 1)
   })
 
-  claim('a key part of another kind is a TypeError', async ({ kv, key }) => {
+  claim('a key part of a type that the port does not name is a TypeError', async ({ kv, key }) => {
     await refused(() => kv.set(key(Symbol('s')), 1))
     for (const part of [null, undefined, {}, [1], new Date()]) {
       await refused(() => kv.set(key(...([part] as unknown as string[])), 1))
@@ -129,7 +129,7 @@ export function kvEntries(claim: Claim): void {
     await refused(() => kv.set('text' as unknown as string[], 1))
   })
 
-  claim('a consistency or an expiry that is none is a TypeError', async ({ kv, key }) => {
+  claim('an unknown consistency or a malformed expiry is a TypeError', async ({ kv, key }) => {
     const consistency = 'weak' as 'strong'
     await refused(() => kv.get(key('a'), { consistency }), /strong/)
     await refused(() => kv.getMany([key('a')], { consistency }), /strong/)
@@ -139,7 +139,7 @@ export function kvEntries(claim: Claim): void {
     }
   })
 
-  claim('an entry is there until it expires', async ({ kv, key }) => {
+  claim('an entry exists until it expires', async ({ kv, key }) => {
     await kv.set(key('a'), 1, { expireIn: 60_000 })
     await kv.set(key('b'), 2, { expireIn: 2 ** 47 })
     const endless = { expireIn: Number.MAX_SAFE_INTEGER }
@@ -149,24 +149,21 @@ export function kvEntries(claim: Claim): void {
     deepStrictEqual(values, [1, 2])
   })
 
-  claim(
-    'an entry is gone some time after it expired, for every kind of read',
-    async ({ kv, key }) => {
-      await kv.set(key('stays'), 1)
-      const startedAt = performance.now()
-      await kv.set(key('goes'), 1, { expireIn: 100 })
-      const isGone = async () => (await kv.get(key('goes'))).value === null
-      await eventually('the entry expires', isGone, 5000)
-      ok(performance.now() - startedAt > 90, 'it was gone too early')
-      equal((await kv.getMany([key('goes')]))[0]?.versionstamp, null)
-      const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
-      deepStrictEqual(left, ['stays'])
-      const check = { key: key('goes'), versionstamp: null }
-      equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
-    },
-  )
+  claim('no read returns an entry some time after it expired', async ({ kv, key }) => {
+    await kv.set(key('stays'), 1)
+    const startedAt = performance.now()
+    await kv.set(key('goes'), 1, { expireIn: 100 })
+    const isGone = async () => (await kv.get(key('goes'))).value === null
+    await eventually('the entry expires', isGone, 5000)
+    ok(performance.now() - startedAt > 90, 'it was gone too early')
+    equal((await kv.getMany([key('goes')]))[0]?.versionstamp, null)
+    const names = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+    deepStrictEqual(names, ['stays'])
+    const check = { key: key('goes'), versionstamp: null }
+    equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
+  })
 
-  claim('what has expired is in no list, however much it is', async ({ kv, key }) => {
+  claim('a list leaves out expired entries, however many they are', async ({ kv, key }) => {
     await kv.set(key('stays'), 'first')
     for (let n = 0; n < 400; n += 100) {
       const commit = kv.atomic()
@@ -177,12 +174,12 @@ export function kvEntries(claim: Claim): void {
     await eventually('the last one expires', isGone, 5000)
     for (let n = 0; n < 3; n++) {
       await kv.set(key('stays'), n)
-      const left = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
-      deepStrictEqual(left, ['stays'])
+      const names = await Array.fromAsync(kv.list({ prefix: key() }), (entry) => entry.key.at(-1))
+      deepStrictEqual(names, ['stays'])
     }
   })
 
-  claim('what is set again or counted on no longer expires', async ({ kv, key }) => {
+  claim('a later set replaces the expiry of an entry', async ({ kv, key }) => {
     await kv.set(key('set'), 1, { expireIn: 80 })
     await kv.set(key('longer'), 1, { expireIn: 80 })
     await kv.set(key('set'), 2)
@@ -199,7 +196,7 @@ export function kvEntries(claim: Claim): void {
   })
 
   claim(
-    'closing settles what is in flight, ends watches, and refuses the rest',
+    'closing settles the calls in flight, ends watches and refuses later calls',
     async ({ subject, key }) => {
       const kv = await subject.open()
       await kv.set(key('a'), 1)

@@ -1,6 +1,6 @@
 /**
- * What every adapter of the key-value port does, told as tests. It runs under any runner that has
- * `describe` and `test`, for Deno's own store has to be tried under Deno.
+ * The conformance suite of the key-value port, for every adapter. It runs under any runner that has
+ * `describe` and `test`, because Deno's own KV must be tested under Deno.
  */
 import { ok } from 'node:assert/strict'
 import type { Kv } from '../../../src/ports/kv.ts'
@@ -13,11 +13,11 @@ import { kvWatches } from './watches.ts'
 
 export type KvConformance = {
   readonly create: () => Promise<KvSubject>
-  /** Cases that the adapter cannot meet, and why. */
+  /** The claims that the adapter cannot meet, each group with its reason. */
   readonly skip?: readonly { reason: string; tests: readonly string[] }[]
 }
 
-/** What a test runner has to have; `bun:test` has it. */
+/** The functions that the suite needs of a test runner. `bun:test` has them. */
 export type Runner = {
   describe(name: string, body: () => void): void
   test(name: string, body: () => Promise<void>, timeoutMs?: number): void
@@ -60,7 +60,7 @@ export function kvConformance(
     }
     for (const claims of cases) claims(claim)
 
-    runner.test('the cases skipped here exist', async () => {
+    runner.test('every skipped claim exists in the suite', async () => {
       ok(skipped.size === 0, [...skipped.keys()].join())
     })
   })

@@ -1,11 +1,13 @@
-/** Lists, against a sorted array. */
+/** Claims about lists, compared with a sorted array. */
 import { deepStrictEqual, equal, rejects, throws } from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import type { Kv, KvKey, KvKeyPart, KvListOptions, KvListSelector } from '../../../src/ports/kv.ts'
 import { type Claim, refused } from './claim.ts'
 
-/** Few different parts, so that keys meet; and the values at which encodings break. */
+/**
+ * A few different parts, so that keys share them, and values at which encodings are likely to fail.
+ */
 const part: fc.Arbitrary<KvKeyPart> = fc.oneof(
   fc.constantFrom(
     new Uint8Array(),
@@ -30,7 +32,7 @@ const rank = (each: KvKeyPart) => {
   return ['string', 'bigint', 'number'].indexOf(typeof each) + 1
 }
 
-/** The order that the port promises, said in another way than the adapters'. */
+/** The order that the port promises, computed in another way than in the adapters. */
 export function compareParts(a: KvKeyPart, b: KvKeyPart): number {
   if (rank(a) !== rank(b)) return rank(a) - rank(b)
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b)
@@ -56,7 +58,7 @@ export function compareKeys(a: KvKey, b: KvKey): number {
 const keysOf = (kv: Kv, selector: KvListSelector, options?: KvListOptions) =>
   Array.fromAsync(kv.list(selector, options), ({ key }) => key)
 
-/** All of a list, page by page, each going on from the last one's cursor. */
+/** Reads a whole list page by page. Each page continues from the cursor of the one before. */
 async function pagesOf(kv: Kv, selector: KvListSelector, options: KvListOptions, size: number) {
   const keys: KvKey[] = []
   for (let cursor = ''; ; ) {
@@ -64,7 +66,7 @@ async function pagesOf(kv: Kv, selector: KvListSelector, options: KvListOptions,
     const before = keys.length
     for await (const { key } of page) keys.push(key)
     const count = keys.length - before
-    // As it stands after the page: behind its last entry, or nowhere.
+    // The cursor is that of the page's last entry, or empty at the end.
     cursor = page.cursor
     equal(cursor === '', count < size)
     if (count < size) return keys
@@ -73,7 +75,7 @@ async function pagesOf(kv: Kv, selector: KvListSelector, options: KvListOptions,
 
 export function kvLists(claim: Claim): void {
   claim(
-    'keys of all kinds stand in their order, and come back as they were',
+    'a list returns keys of all types in order, and as they were written',
     async ({ kv, key }) => {
       let round = 0
       const all = fc.asyncProperty(fc.array(tail, { maxLength: 25 }), async (tails) => {
@@ -98,68 +100,71 @@ export function kvLists(claim: Claim): void {
     },
   )
 
-  claim('a list selects, bounds, turns and pages as a sorted array does', async ({ kv, key }) => {
-    const tails = fc
-      .sample(tail, { numRuns: 60, seed: 7 })
-      .flatMap((each) => [each, [...each, 'below'], [...each, 1n]])
-    const stored = tails
-      .map((each) => key('in', ...each))
-      .sort(compareKeys)
-      .filter((each, at, all) => at === 0 || compareKeys(all[at - 1] ?? [], each) !== 0)
-    for (let at = 0; at < stored.length; at += 50) {
-      const commit = kv.atomic()
-      for (const each of stored.slice(at, at + 50)) commit.set(each, 1)
-      await commit.commit()
-    }
-    // Neighbours that no selector may reach.
-    for (const each of [key('in'), key('im', 'x'), key('io', 'x')]) await kv.set(each, 1)
-
-    const someTail = fc.constantFrom(...tails)
-    const kind = fc.constantFrom('prefix', 'start', 'end', 'both')
-    const selection = fc.record({ kind, a: someTail, b: someTail, cut: fc.boolean() })
-    const option = fc.record({
-      reverse: fc.boolean(),
-      limit: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
-      batchSize: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
-      page: fc.integer({ min: 1, max: 9 }),
-    })
-    const all = fc.asyncProperty(selection, option, async (selected, { page, ...options }) => {
-      const [low = [], high = []] = [selected.a, selected.b]
+  claim(
+    'selectors, limits, directions and cursors of a list match those of a sorted array',
+    async ({ kv, key }) => {
+      const tails = fc
+        .sample(tail, { numRuns: 60, seed: 7 })
+        .flatMap((each) => [each, [...each, 'below'], [...each, 1n]])
+      const stored = tails
         .map((each) => key('in', ...each))
         .sort(compareKeys)
-      const prefix = selected.cut ? key('in', ...selected.a.slice(0, 1)) : key('in')
-      const isWithin = (each: KvKey) => compareKeys(prefix, each.slice(0, prefix.length)) === 0
-      const inPrefix = (each: KvKey) => each.length > prefix.length && isWithin(each)
-      const from = (each: KvKey) => compareKeys(each, low) >= 0
-      const until = (each: KvKey) => compareKeys(each, high) < 0
-      const [selector, test]: [KvListSelector, (each: KvKey) => boolean] =
-        selected.kind === 'start' && inPrefix(low)
-          ? [{ prefix, start: low }, (each) => inPrefix(each) && from(each)]
-          : selected.kind === 'end' && inPrefix(high)
-            ? [{ prefix, end: high }, (each) => inPrefix(each) && until(each)]
-            : selected.kind === 'both'
-              ? [{ start: low, end: high }, (each) => from(each) && until(each)]
-              : [{ prefix }, inPrefix]
-      const expected = stored.filter(test)
-      if (options.reverse) expected.reverse()
-      const given = Object.fromEntries(
-        Object.entries(options).filter(([, value]) => value !== undefined),
-      )
-      const { reverse } = options
-      deepStrictEqual(await keysOf(kv, selector, given), expected.slice(0, options.limit))
-      deepStrictEqual(await pagesOf(kv, selector, { reverse }, page), expected)
-    })
-    await fc.assert(all, { numRuns: 40 })
-  })
+        .filter((each, at, all) => at === 0 || compareKeys(all[at - 1] ?? [], each) !== 0)
+      for (let at = 0; at < stored.length; at += 50) {
+        const commit = kv.atomic()
+        for (const each of stored.slice(at, at + 50)) commit.set(each, 1)
+        await commit.commit()
+      }
+      // Neighbouring keys, which no selector may return.
+      for (const each of [key('in'), key('im', 'x'), key('io', 'x')]) await kv.set(each, 1)
 
-  claim('one reverse list gives the last key and those before it', async ({ kv, key }) => {
+      const someTail = fc.constantFrom(...tails)
+      const kind = fc.constantFrom('prefix', 'start', 'end', 'both')
+      const selection = fc.record({ kind, a: someTail, b: someTail, cut: fc.boolean() })
+      const option = fc.record({
+        reverse: fc.boolean(),
+        limit: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
+        batchSize: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+        page: fc.integer({ min: 1, max: 9 }),
+      })
+      const all = fc.asyncProperty(selection, option, async (selected, { page, ...options }) => {
+        const [low = [], high = []] = [selected.a, selected.b]
+          .map((each) => key('in', ...each))
+          .sort(compareKeys)
+        const prefix = selected.cut ? key('in', ...selected.a.slice(0, 1)) : key('in')
+        const isWithin = (each: KvKey) => compareKeys(prefix, each.slice(0, prefix.length)) === 0
+        const inPrefix = (each: KvKey) => each.length > prefix.length && isWithin(each)
+        const from = (each: KvKey) => compareKeys(each, low) >= 0
+        const until = (each: KvKey) => compareKeys(each, high) < 0
+        const [selector, test]: [KvListSelector, (each: KvKey) => boolean] =
+          selected.kind === 'start' && inPrefix(low)
+            ? [{ prefix, start: low }, (each) => inPrefix(each) && from(each)]
+            : selected.kind === 'end' && inPrefix(high)
+              ? [{ prefix, end: high }, (each) => inPrefix(each) && until(each)]
+              : selected.kind === 'both'
+                ? [{ start: low, end: high }, (each) => from(each) && until(each)]
+                : [{ prefix }, inPrefix]
+        const expected = stored.filter(test)
+        if (options.reverse) expected.reverse()
+        const listOptions = Object.fromEntries(
+          Object.entries(options).filter(([, value]) => value !== undefined),
+        )
+        const { reverse } = options
+        deepStrictEqual(await keysOf(kv, selector, listOptions), expected.slice(0, options.limit))
+        deepStrictEqual(await pagesOf(kv, selector, { reverse }, page), expected)
+      })
+      await fc.assert(all, { numRuns: 40 })
+    },
+  )
+
+  claim('a reverse list returns the last key and the keys before it', async ({ kv, key }) => {
     for (let n = 0; n < 8; n++) await kv.set(key(n), n)
     await kv.set(key(true), 'head')
     const list = kv.list({ prefix: key() }, { reverse: true, limit: 4 })
     deepStrictEqual(await Array.fromAsync(list, ({ value }) => value), ['head', 7, 6, 5])
   })
 
-  claim('an iterator tells its cursor once it has begun', async ({ kv, key }) => {
+  claim('an iterator has a cursor after its first entry', async ({ kv, key }) => {
     await kv.set(key('a'), 1)
     const list = kv.list({ prefix: key() })
     throws(() => list.cursor, Error)
@@ -170,7 +175,7 @@ export function kvLists(claim: Claim): void {
     deepStrictEqual(await list.next(), { done: true, value: undefined })
   })
 
-  claim('selectors and options that make no sense are refused', async ({ kv, key }) => {
+  claim('a contradictory selector or option is refused', async ({ kv, key }) => {
     const list = (selector: object, options?: KvListOptions) =>
       refused(() => keysOf(kv, selector as KvListSelector, options))
     await list({ prefix: key('a'), start: key('a', 'b'), end: key('a', 'c') })
@@ -185,19 +190,22 @@ export function kvLists(claim: Claim): void {
     await list({ prefix: key() }, { batchSize: 1001 })
   })
 
-  claim('a limit or a batch that is no number of entries is refused', async ({ kv, key }) => {
-    for (const size of [0, -1, 1.5, Number.NaN]) {
-      for (const options of [{ limit: size }, { batchSize: size }]) {
-        await rejects(async () => await keysOf(kv, { prefix: key() }, options), Error)
+  claim(
+    'a limit or a batch size that is not a positive integer is refused',
+    async ({ kv, key }) => {
+      for (const size of [0, -1, 1.5, Number.NaN]) {
+        for (const options of [{ limit: size }, { batchSize: size }]) {
+          await rejects(async () => await keysOf(kv, { prefix: key() }, options), Error)
+        }
       }
-    }
-  })
+    },
+  )
 
-  claim('a list of one batch is one snapshot', async ({ kv, key }) => {
+  claim('a list that fits in one batch is a snapshot of one moment', async ({ kv, key }) => {
     await kv.set(key('at', 0), 'token')
     let isOver = false
     const move = async () => {
-      // The token is always in exactly one place, and it moves the way the list goes.
+      // Exactly one entry has the token at any time. It moves in the direction of the list.
       for (let n = 0; !isOver; n++) {
         const commit = kv.atomic().delete(key('at', n % 50))
         await commit.set(key('at', (n + 1) % 50), 'token').commit()
@@ -211,7 +219,7 @@ export function kvLists(claim: Claim): void {
     await moving
   })
 
-  claim('large entries are listed whole', async ({ kv, key }) => {
+  claim('a list returns large entries completely', async ({ kv, key }) => {
     const large = new Uint8Array(60_000).fill(7)
     for (let n = 0; n < 120; n += 10) {
       const commit = kv.atomic()
@@ -225,7 +233,7 @@ export function kvLists(claim: Claim): void {
     deepStrictEqual(sizes, Array(120).fill(60_000))
   })
 
-  claim('a list goes over partitions', async ({ kv, key }) => {
+  claim('a list may span partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const keys = [[name], [name, 'a'], [name, 'a', 1], [name, 'b', 1], [name, 'c']]
     for (const each of keys) await kv.set(each, 1)

@@ -1,9 +1,9 @@
-/** What must hold when data is lost: versionstamps are never used again, and partitions go whole. */
+/** Claims about lost data: no versionstamp is used again, and partitions are lost as a whole. */
 import { deepStrictEqual, equal, ok } from 'node:assert/strict'
 import type { Kv, KvKey } from '../../../src/ports/kv.ts'
 import type { Claim } from './claim.ts'
 
-/** Sets and deletes a key; answers every versionstamp it had. */
+/** Sets and deletes a key several times. Returns every versionstamp that it had. */
 async function stampsOf(kv: Kv, key: KvKey, count: number): Promise<string[]> {
   const stamps: string[] = []
   for (let n = 0; n < count; n++) {
@@ -17,19 +17,19 @@ const areNew = (stamps: readonly string[]) => equal(new Set(stamps).size, stamps
 
 export function kvLosses(claim: Claim): void {
   claim(
-    'versionstamps of a key grow with every commit, also after a delete',
+    'the versionstamps of a key grow with every commit, also after a delete',
     async ({ kv, key }) => {
       const stamps = await stampsOf(kv, key('a'), 50)
       deepStrictEqual(stamps, [...stamps].sort())
       areNew(stamps)
-      const many = await Promise.all(Array.from({ length: 100 }, () => kv.set(key('b'), 1)))
-      areNew(many.map(({ versionstamp }) => versionstamp))
-      const last = many.map(({ versionstamp }) => versionstamp).sort()
+      const results = await Promise.all(Array.from({ length: 100 }, () => kv.set(key('b'), 1)))
+      areNew(results.map(({ versionstamp }) => versionstamp))
+      const last = results.map(({ versionstamp }) => versionstamp).sort()
       equal((await kv.get(key('b'))).versionstamp, last.at(-1))
     },
   )
 
-  claim('no versionstamp is used again after all data was lost', async ({ kv, subject, key }) => {
+  claim('no versionstamp is used again after a loss of all data', async ({ kv, subject, key }) => {
     const stamps: string[] = []
     for (let n = 0; n < 5; n++) {
       stamps.push(...(await stampsOf(kv, key('a'), 3)))
@@ -47,7 +47,7 @@ export function kvLosses(claim: Claim): void {
     areNew(stamps)
   })
 
-  claim('a partition is evicted whole or not at all', async ({ kv, subject, key }) => {
+  claim('the entries of a partition are evicted together', async ({ kv, subject, key }) => {
     const numbers = Array.from({ length: 20 }, (_, n) => n)
     const partition = (p: number) => ['conformance', `evicted-${p}`]
     for (let p = 0; p < 40; p++) {
@@ -57,14 +57,14 @@ export function kvLosses(claim: Claim): void {
     }
     await kv.set(key('a'), 1)
     await subject.evict?.(kv, partition(0))
-    let gone = 0
+    let evicted = 0
     for (let p = 0; p < 40; p++) {
       const entries = await Array.fromAsync(kv.list({ prefix: partition(p) }))
       const head = await kv.get(partition(p))
       ok(entries.length === (head.value === null ? 0 : numbers.length), `${entries.length} left`)
-      if (head.value === null) gone += 1
+      if (head.value === null) evicted += 1
     }
-    ok(gone > 0)
+    ok(evicted > 0)
   })
 
   claim('no versionstamp is used again after a restart', async ({ subject, key }) => {
@@ -78,7 +78,7 @@ export function kvLosses(claim: Claim): void {
     areNew(stamps)
   })
 
-  claim('nothing from before a restart is answered', async ({ subject, key }) => {
+  claim('no read after a restart returns an entry from before it', async ({ subject, key }) => {
     const before = await subject.open()
     await before.set(key('a'), 'old')
     const after = (await subject.restart?.(before)) ?? before

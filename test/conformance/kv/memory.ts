@@ -1,4 +1,4 @@
-/** What the adapter in memory promises beside the port: bounds, and what calls cost. */
+/** Tests of the promises that only the adapter in memory makes: bounds, and the cost of calls. */
 import { describe, expect, test } from 'bun:test'
 import type { Stored } from '../../../adapters/kv/kv-store.ts'
 import type { MemoryOptions } from '../../../adapters/kv/memory.ts'
@@ -10,7 +10,7 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
   describe('The store in memory', () => {
     const key = (...parts: (string | number)[]) => ['memory', ...parts]
 
-    test('makes room by what has expired, before it lets go of what has not', async () => {
+    test('expired entries are dropped before entries that have not expired', async () => {
       const kv = openMemory({ entriesMax: 100 })
       await kv.set(key('oldest'), 'stays')
       for (let n = 0; n < 60; n++) await kv.set(key('brief', n), n, { expireIn: 10 })
@@ -21,7 +21,7 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
       kv.close()
     })
 
-    test('lets go first of what was not touched for longest', async () => {
+    test('the least recently used partition is dropped first', async () => {
       const kv = openMemory({ entriesMax: 10 })
       for (let n = 0; n < 50; n++) {
         await kv.set(key(n), n)
@@ -31,21 +31,21 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
       kv.close()
     })
 
-    test('counts what a partition costs beside its entries', async () => {
+    test('the overhead of each partition counts against the bound', async () => {
       const kv = openMemory({ bytesMax: 100_000 })
       for (let n = 0; n < 1000; n++) await kv.set(key(n), n)
-      const left = await Array.fromAsync(kv.list({ prefix: key() }))
-      expect(left.length).toBeWithin(50, 110)
-      for (const { key: each } of left) await kv.delete(each)
+      const entries = await Array.fromAsync(kv.list({ prefix: key() }))
+      expect(entries.length).toBeWithin(50, 110)
+      for (const { key: each } of entries) await kv.delete(each)
       for (let n = 0; n < 50; n++) await kv.set(key(n), n)
       expect(await Array.fromAsync(kv.list({ prefix: key() }))).toHaveLength(50)
       kv.close()
     })
 
-    test('lists and commits at the same cost beside many partitions, and a large one', async () => {
+    test('a list or a commit costs the same with many partitions, and with a large one', async () => {
       const kv = openMemory()
       const partition = key('measured')
-      /** The median, for the machine has other work. */
+      /** The median, because the machine does other work, too. */
       const microsOf = async () => {
         const times: number[] = []
         for (let n = 0; n < 300; n++) {
@@ -66,9 +66,9 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
   })
 }
 
-/** What is made once for all stores, and shows with a broken one only. */
+/** Tests of `createKv`, which is the same for all stores, with stores that fail. */
 export function kvShape(): void {
-  test('a watch whose store breaks fails, and closing still closes the store', async () => {
+  test('a watch of a failing store ends with its error, and the store can still be closed', async () => {
     let closed = 0
     const kv = createKv({
       read: () => {
@@ -90,7 +90,7 @@ export function kvShape(): void {
     kv.close()
     expect(closed).toBe(1)
   })
-  test('a change heard while entries are read has them read again', async () => {
+  test('a change that arrives during a read of a watch leads to another read', async () => {
     const reads: PromiseWithResolvers<Stored[]>[] = []
     let change = () => {}
     const kv = createKv({

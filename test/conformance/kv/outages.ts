@@ -1,4 +1,4 @@
-/** What the adapter on Redis does while its server is away, another one, or out of its mind. */
+/** Tests of the adapter on Redis while its server is away, is replaced, is full or is silent. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { KvEvent, OpenedKv } from '../../../adapters/kv/opened.ts'
 import { usableNow } from '../../../src/mechanics/loop-delay.ts'
@@ -17,10 +17,13 @@ export type OutageOptions = {
 
 const deadlineMs = 200
 const slackMs = 150
-/** Milliseconds until a silent connection is given up, and another one made. */
+/** Milliseconds until a silent connection is closed and another one is made. */
 const healMs = 6000
 
-/** How a call fails, and that it does in time: what this process had of it, on a busy machine. */
+/**
+ * The failure of a call, which must arrive in time. Only the time that this process could use
+ * counts.
+ */
 export async function failure(call: Promise<unknown>, withinMs: number): Promise<KvError> {
   const startedAt = usableNow()
   const thrown = await call.then(
@@ -39,7 +42,7 @@ export const works = (kv: Kv) =>
   )
 
 export function kvOutages(name: string, open: (options: OutageOptions) => OpenedKv): void {
-  describe(`${name} outlives its server:`, () => {
+  describe(`${name} during outages`, () => {
     let server: TestRedis
     let proxy: TestProxy
     let opened: OpenedKv
@@ -49,7 +52,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
     const key = (...parts: (string | number)[]) => ['outages', 'one', ...parts]
     const isBack = () => until('calls work again', () => works(kv), healMs)
 
-    // A server of its own for each test: what one leaves broken cannot take another with it.
+    // Each test has its own server, so that a test that breaks it cannot make others fail.
     beforeEach(async () => {
       server = await startRedis()
       proxy = await startProxy(server.port)
@@ -68,10 +71,10 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await server[Symbol.asyncDispose]()
     }, 30_000)
 
-    test('without a server at boot calls fail at once, and work once it runs', async () => {
+    test('a call fails at once if the server is away at the start, and works once the server runs', async () => {
       const port = await stablePort()
-      const seen: string[] = []
-      const onEvent = ({ type, message }: KvEvent) => seen.push(`${type}: ${message}`)
+      const events: string[] = []
+      const onEvent = ({ type, message }: KvEvent) => events.push(`${type}: ${message}`)
       const early = open({ url: `redis://me:hush@127.0.0.1:${port}/0`, deadlineMs, onEvent })
       const watch = early.kv.watch([key('a')]).getReader()
       const first = watch.read()
@@ -81,7 +84,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         })
       }
       expect(early.ready()).toBe(false)
-      await until('both connections were refused', () => seen.length === 2)
+      await until('both connections were refused', () => events.length === 2)
       await using late = await startRedis({ port })
       late.ask('ACL', 'SETUSER', 'me', 'on', '>hush', '~*', '&*', '+@all')
       await until('it is ready', () => early.ready(), 5000)
@@ -90,14 +93,14 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect((await watch.read()).value?.[0]?.value).toBe(1)
       expect(early.listening()).toBe(true)
       early.kv.close()
-      expect(seen.map((each) => each.split(':')[0])).toEqual(
+      expect(events.map((each) => each.split(':')[0])).toEqual(
         expect.arrayContaining(['unreachable', 'hints-lost', 'reachable', 'hints-arrive']),
       )
-      expect(seen).toHaveLength(4)
-      expect(`${seen.join()} ${early.name}`).not.toContain('hush')
+      expect(events).toHaveLength(4)
+      expect(`${events.join()} ${early.name}`).not.toContain('hush')
     })
 
-    test('a kill settles what is in flight, and what comes back is empty', async () => {
+    test('a kill of the server settles the calls in flight, and the restarted server reads as empty', async () => {
       await kv.set(key('a'), 1)
       const flood = Array.from({ length: 200 }, (_, n) => kv.set(key('flood', n), n))
       await Promise.all([server.kill(), Promise.allSettled(flood)])
@@ -108,7 +111,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(events).toEqual(['unreachable', 'reachable'])
     })
 
-    test('a restart from an old dump is a cold store, never an old one', async () => {
+    test('a server that restarts from an old dump reads as empty', async () => {
       const old = await kv.set(key('a'), 'old')
       const dump = server.dump()
       const newer = await kv.set(key('a'), 'newer')
@@ -121,7 +124,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         const commit = kv.atomic().check({ key: key('a'), versionstamp })
         expect(await commit.set(key('a'), 'wrong').commit()).toEqual({ ok: false })
       }
-      // A counter does not go on from what is gone.
+      // A counter does not continue from a lost value.
       expect((await kv.atomic().sum(key('n'), 1n).commit()).ok).toBe(true)
       const again = await kv.set(key('a'), 'again')
       expect(again.versionstamp > newer.versionstamp).toBe(true)
@@ -129,11 +132,11 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         'a',
         'n',
       ])
-      // These, and what holds of the partition: nothing of the dump is left beside them.
+      // The two entries and the facts of the partition: no entry of the dump is left.
       expect(server.ask('ZCARD', server.ask('KEYS', '*'))).toBe('3')
     })
 
-    test('a frozen server costs each call its deadline and no more, and thaws', async () => {
+    test('a call of a frozen server fails by its deadline, and calls work after the thaw', async () => {
       server.freeze()
       try {
         const round = Array.from({ length: 50 }, (_, n) =>
@@ -149,20 +152,21 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         direct.kv.close()
         await pending
         expect(usableNow() - startedAt).toBeLessThan(slackMs)
-        // By now it is known to be silent. Asking on must not keep the dead connection alive.
+        // The server counts as silent by now. Further calls must not keep the dead connection
+        // alive.
         const isGivenUp = async () => {
           const { outcome } = await failure(kv.get(key('a')), slackMs)
           expect(outcome).toBe('not-sent')
           return events.includes('unreachable')
         }
-        await until('the connection is given up', isGivenUp, healMs)
+        await until('the connection is closed', isGivenUp, healMs)
       } finally {
         server.thaw()
       }
       await isBack()
     }, 20_000)
 
-    test('a commit whose answer is lost is unknown, and was made once', async () => {
+    test('a commit whose answer is lost has an unknown outcome and was made once', async () => {
       await kv.atomic().sum(key('n'), 1n).commit()
       proxy.onServerBytes = (chunk) => (/^\$20\r\n/.test(chunk.toString('latin1')) ? 'cut' : 'pass')
       const commit = kv.atomic().sum(key('n'), 1n).commit()
@@ -172,7 +176,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await isBack()
     })
 
-    test('FLUSHALL while it is used fails nothing, and a watch goes on', async () => {
+    test('FLUSHALL fails no call, and watches continue', async () => {
       const watch = kv.watch([key('a')]).getReader()
       let isOver = false
       let rounds = 0
@@ -190,7 +194,8 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         }
       }
       const using = use()
-      // So often at least, and until it was used in between, however busy the machine is.
+      // Flush at least 20 times, and until 20 rounds of calls are done, which takes longer on a
+      // busy machine.
       for (let n = 0; n < 20 || rounds <= 20; n++) {
         server.ask('FLUSHALL')
         server.ask('SCRIPT', 'FLUSH')
@@ -202,7 +207,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await readUntil(watch, ([entry]) => entry.value === 'last')
     })
 
-    test('a watch hears what happened while its connection was away', async () => {
+    test('a watch emits a change that was made while its connection was lost', async () => {
       const watch = kv.watch([key('a'), ['outages', 'two']]).getReader()
       await watch.read()
       for (let n = 0; n < 3; n++) {
@@ -210,15 +215,15 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         proxy.cut()
         await direct.kv.set(key('a'), n)
         await direct.kv.set(['outages', 'two'], n)
-        await until('it is missed', () => !opened.listening())
+        await until('the loss is noticed', () => !opened.listening())
         await proxy.accept()
         await readUntil(watch, (row) => row.every(({ value }) => value === n))
       }
-      await until('it is heard again', () => opened.listening())
+      await until('changes arrive again', () => opened.listening())
       expect(events.filter((each) => each === 'hints-lost').length).toBe(3)
     })
 
-    test('a watch outlives a restart, a route that is lost, and a frozen server', async () => {
+    test('a watch continues after a restart, a lost route and a frozen server', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
       const hears = (value: string) => readUntil(watch, ([entry]) => entry.value === value)
@@ -237,21 +242,21 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await hears('thawed')
     }, 20_000)
 
-    test('a connection that has silently stopped hearing is noticed, told of, and made anew', async () => {
+    test('a connection that silently stopped receiving changes is reported and replaced', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
-      // Pings are answered, subscriptions stand, and nothing that is published arrives.
+      // Pings are answered and subscriptions exist, but published messages do not arrive.
       proxy.swallow((chunk) => /\r\ns?message\r\n/.test(chunk.toString('latin1')))
       await direct.kv.set(key('a'), 'unheard')
       await until('it is noticed', () => events.includes('deaf'), healMs)
       await readUntil(watch, ([entry]) => entry.value === 'unheard')
-      await until('it hears again', () => opened.listening())
+      await until('changes arrive again', () => opened.listening())
       await direct.kv.set(key('a'), 'heard')
       await readUntil(watch, ([entry]) => entry.value === 'heard')
       expect(events).toEqual(['deaf', 'hints-arrive'])
     }, 20_000)
 
-    test('a connection that hears nothing because nothing happens stays as it is', async () => {
+    test('a connection without changes to receive is kept', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
       const ids = () => server.ask('CLIENT', 'LIST').match(/^id=\d+ .*sub=1 /gm)
@@ -264,12 +269,12 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
           )?.[1] ?? 0,
         )
       const echoed = echoes() + 2
-      await until('it was held to something', () => echoes() >= echoed, 8000)
+      await until('test messages were published', () => echoes() >= echoed, 8000)
       expect(ids()?.map((line) => line.split(' ')[0])).toEqual(before)
       expect(events).toEqual([])
     }, 20_000)
 
-    test('thousands of watches on one connection come back together', async () => {
+    test('thousands of watches on one connection continue after a restart', async () => {
       const names = Array.from({ length: 2000 }, (_, n) => ['outages', `many-${n}`])
       const watches = names.map((each) => kv.watch([[...each, 'head'], each]).getReader())
       await Promise.all(watches.map((watch) => watch.read()))
@@ -282,10 +287,10 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(subscriptions.map((line) => /sub=(\d+)/.exec(line)?.[1])).toEqual(['2000'])
       await Promise.all(watches.map((watch) => watch.cancel()))
       const isLeft = () => server.ask('PUBSUB', 'CHANNELS', 'turnlog*') === ''
-      await until('nothing is subscribed to any more', isLeft)
+      await until('no subscription is left', isLeft)
     }, 30_000)
 
-    test('a server that is full refuses whole commits, and goes on answering', async () => {
+    test('a full server refuses whole commits and still answers reads', async () => {
       await kv.set(key('a'), 1)
       server.ask('CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction')
       const commit = kv.atomic().delete(key('a')).set(key('b'), 1).set(key('c'), 1).commit()
@@ -293,8 +298,8 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         () => 'made',
         (thrown: KvError) => thrown.outcome,
       )
-      const left = await Array.fromAsync(kv.list({ prefix: key() }), (each) => each.key.at(-1))
-      expect(left).toEqual(outcome === 'made' ? ['b', 'c'] : ['a'])
+      const names = await Array.fromAsync(kv.list({ prefix: key() }), (each) => each.key.at(-1))
+      expect(names).toEqual(outcome === 'made' ? ['b', 'c'] : ['a'])
       const refused = kv.set(['outages', 'new'], 1)
       expect(await failure(refused, deadlineMs)).toMatchObject({ outcome: 'refused' })
       server.ask('CONFIG', 'SET', 'maxmemory', '0')

@@ -1,4 +1,4 @@
-/** How the adapter on Redis gets in: URLs, users and their rights, TLS. */
+/** Tests of access to Redis: URLs, users and their rights, TLS. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,11 +13,11 @@ const root = join(import.meta.dir, '../../..')
 export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void {
   describe('A user of Redis', () => {
     let server: TestRedis
-    let seen: KvEvent[] = []
+    let events: KvEvent[] = []
     const openAt = (url: string) =>
-      open({ url, deadlineMs: 2000, onEvent: (event) => seen.push(event) })
+      open({ url, deadlineMs: 2000, onEvent: (event) => events.push(event) })
     const openAs = async (user: string, ...rights: string[]) => {
-      seen = []
+      events = []
       server.ask('ACL', 'SETUSER', user, 'reset', 'on', '>hush', ...rights)
       const opened = openAt(server.url.replace('//', `//${user}:hush@`))
       await until('it is ready', () => opened.ready())
@@ -28,7 +28,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
     }, 30_000)
     afterAll(() => server[Symbol.asyncDispose]())
 
-    test('needs no more rights than the decision names', async () => {
+    test('a user of Redis needs only the rights that the decision lists', async () => {
       const page = readFileSync(join(root, 'docs/decisions/2026-11-23-kv-on-redis.md'), 'utf8')
       const [, shown = ''] = /ACL SETUSER turnlog on >password ([^`]+)`/.exec(page) ?? []
       const { kv } = await openAs('named', ...shown.split(/\s+/))
@@ -44,7 +44,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       expect(await Array.fromAsync(kv.list({ prefix: ['rights', 'a'] }))).toHaveLength(1)
       const reverse = kv.list({ prefix: ['rights', 'a'] }, { reverse: true })
       expect(await Array.fromAsync(reverse)).toHaveLength(1)
-      // Of another run: what a restart from a dump leaves.
+      // A partition of another run, such as a restart from a dump leaves.
       const [name = ''] = server.ask('KEYS', '*rights*').split('\n')
       const script = `
         local member = redis.call('ZRANGE', KEYS[1], -1, -1)[1]
@@ -56,7 +56,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       kv.close()
     })
 
-    test('who may not publish changes nothing, and whoever listens in vain is told', async () => {
+    test('a commit of a user without the right to publish changes nothing, and the missing right to subscribe is reported', async () => {
       const opened = await openAs('mute', '~*', '+@all')
       const { kv } = opened
       const watch = kv.watch([['mute', 'a']]).getReader()
@@ -64,18 +64,18 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       const commit = kv.set(['mute', 'a'], 1)
       expect(await failure(commit, 2000)).toMatchObject({ outcome: 'refused' })
       expect((await kv.get(['mute', 'a'])).value).toBe(null)
-      await until('it is told', () => seen.length > 0)
+      await until('it is reported', () => events.length > 0)
       expect(opened.listening()).toBe(false)
-      expect(seen.map(({ type }) => type)).toEqual(['hints-lost'])
-      expect(seen[0]?.message).toContain('NOPERM')
+      expect(events.map(({ type }) => type)).toEqual(['hints-lost'])
+      expect(events[0]?.message).toContain('NOPERM')
       server.ask('ACL', 'SETUSER', 'mute', '&turnlog:*')
       await kv.set(['mute', 'a'], 1)
-      await until('it is heard', () => opened.listening())
-      expect(seen.map(({ type }) => type)).toEqual(['hints-lost', 'hints-arrive'])
+      await until('changes arrive', () => opened.listening())
+      expect(events.map(({ type }) => type)).toEqual(['hints-lost', 'hints-arrive'])
       kv.close()
     })
 
-    test('who loses a right halfway through a commit leaves nothing to be read, and writes again with it', async () => {
+    test('a user who loses a right within a commit leaves no readable entry, and can write again with the right', async () => {
       const opened = await openAs('halfway', '~*', '&turnlog:*', '+@all')
       const { kv } = opened
       const key = (n: number) => ['halfway', 'a', n]
@@ -90,38 +90,38 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       expect(await Array.fromAsync(kv.list({ prefix: ['halfway', 'a'] }))).toEqual([])
       server.ask('ACL', 'SETUSER', 'halfway', '+zadd')
       await kv.set(key(3), 3)
-      const left = await Array.fromAsync(
+      const values = await Array.fromAsync(
         kv.list({ prefix: ['halfway', 'a'] }),
         (each) => each.value,
       )
-      expect(left).toEqual([3])
+      expect(values).toEqual([3])
       kv.close()
     })
 
-    test('is told once of a wrong password, and what it was is not', async () => {
-      seen = []
+    test('a wrong password is reported once, without the password', async () => {
+      events = []
       const opened = openAt(server.url.replace('//', '//default:hush@'))
       server.ask('CONFIG', 'SET', 'requirepass', 'other')
-      await until('it is told', () => seen.length > 0)
-      expect(seen.map(({ type }) => type)).toEqual(['unreachable'])
-      expect(seen[0]?.message).toContain('WRONGPASS')
-      expect(JSON.stringify(seen)).not.toContain('hush')
+      await until('it is reported', () => events.length > 0)
+      expect(events.map(({ type }) => type)).toEqual(['unreachable'])
+      expect(events[0]?.message).toContain('WRONGPASS')
+      expect(JSON.stringify(events)).not.toContain('hush')
       opened.kv.close()
       server.ask('-a', 'other', '--no-auth-warning', 'CONFIG', 'SET', 'requirepass', '')
     })
 
-    test('gets to the server of its own URL, whatever was opened before', async () => {
+    test('a connection goes to the server of its own URL, whatever was opened before', async () => {
       const named = openAt(server.url)
-      seen = []
+      events = []
       const standard = openAt('redis://127.0.0.1/5')
-      await until('it has tried', () => seen.length > 0 || standard.ready())
+      await until('it has tried to connect', () => events.length > 0 || standard.ready())
       expect(server.ask('CLIENT', 'LIST')).not.toContain(' db=5 ')
       named.kv.close()
       standard.kv.close()
     })
 
     test.skipIf(Bun.which('openssl') === null)(
-      'gets in by TLS, beside one without',
+      'a connection with TLS and one without work side by side',
       async () => {
         const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
         const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]

@@ -1,4 +1,4 @@
-/** What the layout on Redis promises beside the port: round trips, memory, names. */
+/** Tests of the promises that only the layout on Redis makes: round trips, memory and names. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../../adapters/kv/opened.ts'
 import type { Kv, KvError } from '../../../src/ports/kv.ts'
@@ -26,7 +26,10 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       await server[Symbol.asyncDispose]()
     })
 
-    /** Commands the server was sent meanwhile, those of its scripts aside. */
+    /**
+     * The number of commands that the server received during `body`, without those inside of
+     * scripts.
+     */
     const commandsOf = async (body: () => Promise<unknown>) => {
       server.ask('CONFIG', 'RESETSTAT')
       await body()
@@ -36,14 +39,14 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
         .reduce((sum, [, , calls]) => sum + Number(calls), 0)
     }
 
-    test('answers a get, a commit, or the head and the newest fifty in one round trip', async () => {
+    test('a get, a commit, and a read of the head and the newest 50 entries take one round trip each', async () => {
       const partition = ['history', 'default/1']
       const entries = Array.from({ length: 64 }, (_, n) => n + 1000)
       const fill = kv.atomic().set([...partition, true], 'head')
       for (const n of entries)
         fill.set([...partition, n], new Uint8Array(300), { expireIn: 60_000 })
       await fill.commit()
-      // From here on the server knows the scripts.
+      // After these calls the server has the scripts.
       await kv.get(partition)
       await kv.list({ prefix: partition }).next()
       expect(await commandsOf(() => kv.get([...partition, true]))).toBe(1)
@@ -65,7 +68,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       expect(await commandsOf(() => turn.commit())).toBe(1)
     })
 
-    test('costs a turn and a read the same in a partition of ten and of ten thousand', async () => {
+    test('a turn and a read cost about the same in a partition of 10 entries as in one of 10,000', async () => {
       const microsOf = async (partition: string[], size: number) => {
         for (let from = 0; from < size; from += 500) {
           const fill = kv.atomic().set([...partition, true], 'head')
@@ -86,11 +89,11 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       }
       const small = await microsOf(['costs', 'small'], 10)
       const large = await microsOf(['costs', 'large'], 10_000)
-      // Logarithms, and the noise of a machine that has other work.
+      // The allowance covers logarithms and the noise of a machine that does other work.
       expect(large / small).toBeLessThan(3)
     })
 
-    test('lets nothing stay that has expired, in a partition that is written on', async () => {
+    test('expired entries disappear from a partition that is written to', async () => {
       const partition = ['expiry', 'one']
       for (let n = 0; n < 400; n++) {
         const turn = kv.atomic().set([...partition, 'head'], n, { expireIn: 60_000 })
@@ -98,9 +101,9 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       }
       const [name = ''] = server.ask('KEYS', '*expiry*').split('\n')
       expect(Number(server.ask('PTTL', name))).toBeWithin(50_000, 60_001)
-      await until('what has expired is gone', async () => {
+      await until('expired entries have disappeared', async () => {
         await kv.set([...partition, 'head'], 1, { expireIn: 60_000 })
-        // The head, and what holds for the partition.
+        // The head and the facts of the partition are left.
         return Number(server.ask('ZCARD', name)) === 2
       })
       await kv.set([...partition, 'stays'], 1)
@@ -111,8 +114,8 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       expect(server.ask('EXISTS', name)).toBe('0')
     })
 
-    test('keeps a clock that is set back from reusing a versionstamp', async () => {
-      // What the clock would do is done to the partition: its last versionstamp lies ahead.
+    test('no versionstamp is used again after the clock was set back', async () => {
+      // Instead of setting the clock back, the partition gets a last versionstamp in the future.
       const key = ['clock', 'one']
       await kv.set(key, 1)
       const [name = ''] = server.ask('KEYS', '*clock*').split('\n')
@@ -129,7 +132,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       ])
     })
 
-    test('holds a bounded number of bytes for a server that does not answer', async () => {
+    test('the bytes that wait for a silent server are bounded', async () => {
       server.freeze()
       const value = new Uint8Array(65_000)
       const commits = Array.from({ length: 120 }, async () => {
@@ -140,7 +143,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       const refused: KvError[] = []
       for (const commit of commits) {
         commit.catch(
-          (thrown: KvError) => / bytes wait /.test(thrown.message) && refused.push(thrown),
+          (thrown: KvError) => / bytes already wait /.test(thrown.message) && refused.push(thrown),
         )
       }
       await until('some are refused', () => refused.length > 0, 1000)
@@ -148,11 +151,11 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       await Promise.allSettled(commits)
       expect(refused.length).toBeWithin(30, 40)
       expect(refused[0]).toMatchObject({ outcome: 'not-sent' })
-      // The rest may be late here, and is answered in the end.
+      // Other calls may be late here. The server answers them in the end.
       await until('there is room again', () => works(kv))
     }, 20_000)
 
-    test('refuses what spans partitions, and says what a partition is', async () => {
+    test('a call that spans partitions is refused with the rule for partitions', async () => {
       const commit = () => kv.atomic().set(['a', 'b'], 1).set(['a', 'c'], 1).commit()
       expect(commit).toThrow(/TypeError|partition.*first two parts/)
       const lists = [
@@ -167,7 +170,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       expect(await Array.fromAsync(kv.list({ prefix: ['a', 'b'] }))).toEqual([])
     })
 
-    test('keeps databases and namespaces apart', async () => {
+    test('databases and namespaces do not share entries', async () => {
       const third = await openAt(`${server.url}/3`)
       const named = await openAt(server.url, 'other')
       await third.kv.set(['where'], 'third')
@@ -182,12 +185,12 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       expect((await kv.get(['where'])).value).toBe('first')
     })
 
-    test('names partitions in letters that can be read', async () => {
+    test('the Redis key of a partition consists of readable characters', async () => {
       await kv.set(['history', 'default/018f'], 1)
       expect(server.ask('KEYS', '*018f*')).toBe('turnlog:{%02history%00%02default/018f%00}')
     })
 
-    test('lets the process end once it is closed, connected or not', async () => {
+    test('a process ends after it closed the KV, connected or not', async () => {
       const script = `
         const { openRedis } = await import('./adapters/kv/redis/redis.ts')
         const opened = openRedis({ url: process.argv[1], deadlineMs: 60_000 })
@@ -202,7 +205,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
           stderr: 'pipe',
         })
         const startedAt = performance.now()
-        // The call's deadline would hold it for a minute.
+        // The deadline of the call would keep the process running for a minute.
         expect(await new Response(child.stderr).text()).toBe('')
         expect(await child.exited).toBe(0)
         expect(performance.now() - startedAt).toBeLessThan(30_000)

@@ -1,4 +1,4 @@
-/** What the adapter on Redis makes of a server that becomes a replica, and a master again. */
+/** Tests of the adapter on Redis with servers that become replicas, and masters again. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import type { OpenedKv } from '../../../adapters/kv/opened.ts'
 import type { KvError } from '../../../src/ports/kv.ts'
@@ -27,7 +27,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       return opened.kv
     }
     beforeEach(async () => {
-      // Without it, the first replica is waited for five seconds, that others may come.
+      // Without this setting, Redis waits five seconds after the first replica for others.
       const settings = { 'repl-diskless-sync-delay': '0' }
       first = await startRedis({ settings })
       second = await startRedis({ settings })
@@ -36,12 +36,12 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       for (const each of both()) await each[Symbol.asyncDispose]()
     }, 30_000)
 
-    test('that change roles and back answer nothing of the time before', async () => {
+    test('a server that became a replica and a master again returns no entry of the time before', async () => {
       const [a, b] = both()
       await follow(b, a)
       const [onA, onB] = [await readied(a), await readied(b)]
       const key = ['roles', 'a']
-      const seen = await onA.set(key, 'reached the replica')
+      const replicated = await onA.set(key, 'reached the replica')
       a.ask('WAIT', '1', '1000')
       b.ask('REPLICAOF', 'NO', 'ONE')
       const lost = await onA.set(key, 'lost with the master')
@@ -49,15 +49,15 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       await follow(a, b)
       const write = onA.set(['roles', 'b'], 1)
       expect(await failure(write, deadlineMs)).toMatchObject({ outcome: 'refused' })
-      await until('the replica is found to be one', async () => {
-        // Another answer than the old one may only be none.
+      await until('the replica is recognised', async () => {
+        // The old entry may be returned for a moment; after that, only no entry.
         const { value } = await onA.get(key).catch(() => ({ value: null }))
         return value === null
       })
       a.ask('REPLICAOF', 'NO', 'ONE')
       await until('it works', () => works(onA))
       expect((await onA.get(key)).value).toBe(null)
-      for (const { versionstamp } of [seen, lost]) {
+      for (const { versionstamp } of [replicated, lost]) {
         const commit = onA.atomic().check({ key, versionstamp })
         expect(await commit.set(key, 'wrong').commit()).toEqual({ ok: false })
       }
@@ -67,7 +67,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onB.close()
     }, 20_000)
 
-    test('whose roles changed while nobody called are noticed within seconds', async () => {
+    test('a change of roles without calls is noticed within seconds', async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
       const onA = await readied(a)
@@ -81,11 +81,11 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
         const { value } = await onA.get(key).catch(() => ({ value: 'unknown' }))
         return value === null
       }
-      await until('what it had from the other is gone', isGone, 3000)
+      await until('the entry from the other server is no longer returned', isGone, 3000)
       onA.close()
     }, 20_000)
 
-    test('behind one name: the connection to the one that was demoted is made anew', async () => {
+    test("a connection to a demoted master is replaced by one to the address's new master", async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)
@@ -94,7 +94,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       await watch.read()
       await onName.set(['name', 'a'], 1)
       await watch.read()
-      // What is open stays with the old master, as behind a balancer.
+      // Open connections stay with the old master, as behind a balancer.
       proxy.targetPort = b.port
       await follow(a, b)
       const write = onName.set(['name', 'a'], 2)
@@ -113,7 +113,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onName.close()
     }, 20_000)
 
-    test('of which one stays a replica: it is dialled anew now and then, and not without end', async () => {
+    test('an address that leads to a replica gets a new connection at most every two seconds', async () => {
       const [a] = both()
       a.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)
@@ -124,7 +124,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       const startedAt = performance.now()
       for (let now = startedAt; now - startedAt < 1500; now = performance.now()) {
         await onA.set(['alone', 'a'], 2).catch(() => {})
-        // A call that is refused here at once leaves no room for what arrives.
+        // Without this pause, calls that are refused at once would never let arriving data be read.
         await Bun.sleep(1)
       }
       expect(proxy.made - connections).toBe(1)
@@ -132,7 +132,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onA.close()
     }, 20_000)
 
-    test('prove nothing by an answer that was asked for before a change was noticed', async () => {
+    test('an answer that was requested before a change of roles was noticed is not returned', async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)
@@ -141,7 +141,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       await follow(b, a)
       await follow(a, b)
       a.ask('REPLICAOF', 'NO', 'ONE')
-      // Calls go out while the answer that tells of the change is on its way.
+      // Calls are sent while the answer that shows the change is on its way.
       proxy.delayMs = 60
       const values: unknown[] = []
       const get = () =>

@@ -1,9 +1,9 @@
-/** Watches: what is, then what becomes of it; the last is never missed. */
+/** Claims about watches: they emit the current entries, then changes, and always the last one. */
 import { deepStrictEqual, equal } from 'node:assert/strict'
 import type { KvEntryMaybe } from '../../../src/ports/kv.ts'
 import { type Claim, pause } from './claim.ts'
 
-/** Reads on until the row is as wanted; answers how many rows were seen. */
+/** Reads rows until one meets the condition. Returns the number of rows. */
 export async function readUntil<Row>(
   reader: ReadableStreamDefaultReader<Row>,
   isWanted: (row: Row) => boolean,
@@ -18,7 +18,7 @@ export async function readUntil<Row>(
 const values = (row: readonly KvEntryMaybe<unknown>[] | undefined) => row?.map(({ value }) => value)
 
 export function kvWatches(claim: Claim): void {
-  claim('a watch tells what is, then what changes', async ({ kv, key }) => {
+  claim('a watch emits the current entries, and then each change', async ({ kv, key }) => {
     await kv.set(key('a'), 1)
     const reader = kv.watch([key('a'), key('b')]).getReader()
     deepStrictEqual(values((await reader.read()).value), [1, null])
@@ -31,7 +31,7 @@ export function kvWatches(claim: Claim): void {
     await reader.cancel()
   })
 
-  claim('a watch is silent about other keys and about what is the same', async ({ kv, key }) => {
+  claim('a watch emits nothing for other keys and for unchanged entries', async ({ kv, key }) => {
     const { versionstamp } = await kv.set(key('a'), 1)
     const reader = kv.watch([key('a')]).getReader()
     await reader.read()
@@ -54,21 +54,24 @@ export function kvWatches(claim: Claim): void {
     await reader.cancel()
   })
 
-  claim('a slow reader gets the latest, not all that was', async ({ kv, key }) => {
-    const reader = kv.watch([key('a')]).getReader()
-    await reader.read()
-    for (let n = 1; n <= 50; n++) await kv.set(key('a'), n)
-    await pause(100)
-    const rows = await readUntil(reader, ([entry]) => entry?.value === 50)
-    equal(rows <= 2, true, `${rows} rows`)
-    await reader.cancel()
-  })
+  claim(
+    'a slow reader of a watch gets the latest entries, and may miss earlier ones',
+    async ({ kv, key }) => {
+      const reader = kv.watch([key('a')]).getReader()
+      await reader.read()
+      for (let n = 1; n <= 50; n++) await kv.set(key('a'), n)
+      await pause(100)
+      const rows = await readUntil(reader, ([entry]) => entry?.value === 50)
+      equal(rows <= 2, true, `${rows} rows`)
+      await reader.cancel()
+    },
+  )
 
-  claim('a watch never misses the last of many changes', async ({ kv, key }) => {
+  claim('a watch emits the last of many changes', async ({ kv, key }) => {
     const readers = Array.from({ length: 5 }, (_, n) =>
       kv.watch([key('w', n), key('w', 'all')]).getReader(),
     )
-    const seen = readers.map((reader) =>
+    const reads = readers.map((reader) =>
       readUntil(reader, (row) => row.every(({ value }) => value === 'last')),
     )
     await Promise.all(
@@ -83,11 +86,11 @@ export function kvWatches(claim: Claim): void {
     const last = kv.atomic().set(key('w', 'all'), 'last')
     for (let n = 0; n < 5; n++) last.set(key('w', n), 'last')
     await last.commit()
-    await Promise.all(seen)
+    await Promise.all(reads)
     await Promise.all(readers.map((reader) => reader.cancel()))
   })
 
-  claim('a watch spans partitions', async ({ kv, key }) => {
+  claim('a watch may span partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const reader = kv.watch([key('a'), [name], [name, 'other', 1]]).getReader()
     deepStrictEqual(values((await reader.read()).value), [null, null, null])
@@ -100,7 +103,7 @@ export function kvWatches(claim: Claim): void {
     await reader.cancel()
   })
 
-  claim('two who open the store hear of each other', async ({ kv, subject, key }) => {
+  claim("two connections to a store see each other's changes", async ({ kv, subject, key }) => {
     const other = await subject.open()
     const reader = other.watch([key('a')]).getReader()
     await reader.read()
@@ -110,7 +113,7 @@ export function kvWatches(claim: Claim): void {
   })
 
   claim(
-    'a watch that is cancelled leaves the others alone, and can be had again',
+    'cancelling a watch leaves other watches open, and a new watch of the same keys works',
     async ({ kv, key }) => {
       const open = () => kv.watch([key('a')]).getReader()
       const [first, second] = [open(), open()]
@@ -124,20 +127,20 @@ export function kvWatches(claim: Claim): void {
         await again.read()
         await kv.set(key('a'), n)
         await readUntil(again, ([entry]) => entry?.value === n)
-        // The next one begins while this one still lets go.
+        // The next watch begins while this one is still being cancelled.
         void again.cancel()
       }
     },
   )
 
-  claim('hundreds of watches hear what is theirs', async ({ kv, key }) => {
+  claim('each of hundreds of watches emits the changes of its own keys', async ({ kv, key }) => {
     const readers = Array.from({ length: 300 }, (_, n) =>
       kv.watch([key('head', n), ['conformance', `watched-${n}`]]).getReader(),
     )
     await Promise.all(readers.map((reader) => reader.read()))
-    const seen = readers.map((reader, n) => readUntil(reader, ([, live]) => live?.value === n))
+    const reads = readers.map((reader, n) => readUntil(reader, ([, live]) => live?.value === n))
     await Promise.all(readers.map((_, n) => kv.set(['conformance', `watched-${n}`], n)))
-    await Promise.all(seen)
+    await Promise.all(reads)
     await Promise.all(readers.map((reader) => reader.cancel()))
   })
 }

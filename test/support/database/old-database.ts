@@ -1,4 +1,7 @@
-/** A database as the seven migrations before the first release made it, with what their functions recorded. */
+/**
+ * A database of the seven migrations before the first release, with content that their functions
+ * recorded.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +12,7 @@ import type { Database, Param } from '../../../src/ports/database.ts'
 const root = join(import.meta.dir, '../../..')
 const folder = join(import.meta.dir, '../../fixtures/old-migrations')
 
-/** The last commit that had the seven migrations. */
+/** The last commit with the seven migrations. */
 const oldCommit = '09d0654'
 
 /** Runs the seven migrations and records them as drizzle's migrator did. */
@@ -20,7 +23,7 @@ export async function makeOld(database: Database): Promise<void> {
     'create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)',
   )
   for (const { statements, hash, when } of readMigrations(folder)) {
-    // Where several nodes may connect, a `LOCK TABLE` holds only within its transaction.
+    // `LOCK TABLE` is left out: if several nodes may connect, it holds only within its transaction.
     for (const text of statements.filter((each) => !/^LOCK TABLE/m.test(each))) await run(text)
     await run(
       `insert into drizzle.__drizzle_migrations (hash, created_at) values ('${hash}', ${when})`,
@@ -28,7 +31,7 @@ export async function makeOld(database: Database): Promise<void> {
   }
 }
 
-/** The body of the turn `k1`, whose retry must be told from another turn's. */
+/** The body of the turn `k1`. Its retry must be recognised, and another body refused. */
 export const recordedBody = { user: { text: 'one' }, assistant: { responses: ['two'] } }
 
 export type OldConversation = {
@@ -37,9 +40,9 @@ export type OldConversation = {
 }
 
 /**
- * Records, by the old functions: a turn with the key `k1`, one by the function for lone turns, one with a
- * segment and a voice session of its own, a seat `seat`, one that is complete, a voice session, and audio
- * that waits for the turn `audio`.
+ * Records content with the old functions: a turn with the key `k1`, a turn by the function for
+ * single turns, a turn with a segment and its own voice session, a seat with the key `seat`, a
+ * completed seat, a voice session, and audio that waits for the turn with the key `audio`.
  */
 export async function fillOld(database: Database): Promise<OldConversation> {
   const id = crypto.randomUUID()
@@ -130,8 +133,8 @@ export async function fillOld(database: Database): Promise<OldConversation> {
 }
 
 /**
- * Puts the code of the last commit with the seven migrations into a directory. False: the history of this
- * checkout does not reach back to it.
+ * Writes the code of the last commit with the seven migrations into a directory. Returns false if
+ * the history of this checkout does not have that commit.
  */
 export function checkOutOld(directory: string): boolean {
   mkdirSync(directory, { recursive: true })

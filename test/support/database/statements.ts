@@ -1,4 +1,4 @@
-/** Every statement that the domain sends: the texts of SQL that its modules export. */
+/** All statements that the domain sends: the SQL texts that its modules export. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Glob } from 'bun'
@@ -9,7 +9,7 @@ const folder = join(import.meta.dir, '../../../src/conversation')
 const isStatement = (text: string) =>
   /^[\s(]*(SELECT|WITH|INSERT|UPDATE|DELETE|DO \$\$)\s/.test(text)
 
-/** Each text by where it is exported, as `writing/record-call.ts loneTurn`. */
+/** The SQL texts by file and export, such as `writing/record-call.ts loneTurn`. */
 export async function exportedStatements(): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   for (const path of [...new Glob('**/*.ts').scanSync({ cwd: folder })].sort()) {
@@ -28,7 +28,7 @@ export async function exportedStatements(): Promise<Map<string, string>> {
   return found
 }
 
-/** Constants of SQL that are neither exported nor part of a statement that is, as `file name`. */
+/** SQL constants, as `file name`, that are neither exported nor part of an exported statement. */
 export function hiddenStatements(exported: ReadonlyMap<string, string>): string[] {
   const texts = [...exported.values()]
   return [...new Glob('**/*.ts').scanSync({ cwd: folder })].flatMap((path) => {
@@ -40,12 +40,12 @@ export function hiddenStatements(exported: ReadonlyMap<string, string>): string[
   })
 }
 
-/** The database, which fails where a statement is sent that no module exports. */
-export function onlyExported(database: Database, known: ReadonlySet<string>): Database {
+/** A database that fails if a statement is sent that no module exports. */
+export function onlyExported(database: Database, exported: ReadonlySet<string>): Database {
   return {
     ...database,
     query(statement, options) {
-      if (!known.has(statement.text))
+      if (!exported.has(statement.text))
         throw new Error(`No module of the domain exports the statement: ${statement.text}`)
       return database.query(statement, options)
     },

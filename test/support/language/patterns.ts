@@ -69,7 +69,8 @@ export const patterns: readonly Pattern[] = [
     name: 'no verb',
     instead: 'Write a sentence: subject, verb, object.',
     isIn: ({ text, first, kind }) => {
-      if (kind === 'title' || !/[.:]$/.test(text)) return false
+      // `Default X.` is the form of a default in every schema.
+      if (kind === 'title' || !/[.:]$/.test(text) || /^Default X\.$/.test(text)) return false
       if (first && !fragments.test(text)) return false
       return text.split(' ').length > 1 && !hasVerb(text)
     },

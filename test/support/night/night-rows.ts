@@ -250,7 +250,7 @@ export const embeddedRows: readonly Row[] = [
     reads: 'database-full',
     red: 'database-full',
     redForReads: 'database-full',
-    lines: [/it ended, and will be opened anew/, /was opened anew/],
+    lines: [/it ended, and will be opened again/, /was opened again/],
     isSimulated: ({ disk }) => disk === undefined,
     async breakIt(world) {
       if (world.disk === undefined)

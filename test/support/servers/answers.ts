@@ -1,14 +1,14 @@
-/** What an app answers, in the few words that tests of status codes and refusals compare. */
+/** Short forms of an app's answers, for tests of status codes and refusals. */
 import { expect } from 'bun:test'
 import { type TestApp, testApp } from './app.ts'
 
-/** The path of a new conversation. */
+/** Creates a conversation. Returns its path. */
 export async function newConversation(app: TestApp): Promise<string> {
   const { body } = await app.ask('POST', '/v1/conversations', {})
   return `/v1/conversations/${String(body.id)}`
 }
 
-/** An app whose bounds of pages and histories are small, and a conversation of three turns in it. */
+/** An app with low limits of pages and histories, and a conversation of three turns in it. */
 export async function appWithPages(): Promise<{ app: TestApp; id: string; base: string }> {
   const app = await testApp({
     overrides: { limits: { pageLimitMax: 120, historyMessagesMax: 30 } },
@@ -19,13 +19,13 @@ export async function appWithPages(): Promise<{ app: TestApp; id: string; base: 
   return { app, id: base.slice(base.lastIndexOf('/') + 1), base }
 }
 
-/** Status and code of an answer; the status alone where it is no problem. */
-export async function outcomeOf(app: TestApp, ...asked: Parameters<TestApp['ask']>) {
-  const answer = await app.ask(...asked)
+/** The status and code of an answer; the status alone if the answer is no problem. */
+export async function outcomeOf(app: TestApp, ...request: Parameters<TestApp['ask']>) {
+  const answer = await app.ask(...request)
   return answer.body.code === undefined ? answer.status : [answer.status, answer.body.code]
 }
 
-/** The code and the places of a refusal with 422. */
+/** The code of a refusal with 422, and the places that its `errors` name. */
 export async function refusalOf(app: TestApp, path: string, headers: HeadersInit = {}) {
   const { status, body } = await app.ask('GET', path, undefined, headers)
   expect(status).toBe(422)

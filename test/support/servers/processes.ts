@@ -1,9 +1,12 @@
-/** Processes and ports, as tests of faults need them. */
+/** Processes and ports for tests. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Looks until `condition` holds; fails, naming it, after `withinMs` milliseconds. */
+/**
+ * Waits until `condition` holds. Fails with the text of the condition after `withinMs`
+ * milliseconds.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -11,12 +14,12 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + withinMs
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`Not so within ${withinMs} ms: ${what}`)
+    if (performance.now() > end) throw new Error(`Not true within ${withinMs} ms: ${what}`)
     await Bun.sleep(5)
   }
 }
 
-/** Runs a program to its end; fails with what it wrote to stderr. */
+/** Runs a program to its end. A failure has the text that it wrote to stderr. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -36,7 +39,7 @@ export async function run(
   if (code !== 0) throw new Error(`${program} failed (${code}): ${written}`)
 }
 
-/** A program that runs until it is disposed of, and the lines it has printed. */
+/** A program that runs until it is disposed, and the lines that it has printed. */
 export function startProgram(command: string[], line: (raw: string) => string | undefined) {
   const child = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' })
   const lines: string[] = []
@@ -53,7 +56,7 @@ export function startProgram(command: string[], line: (raw: string) => string | 
   return {
     lines,
     async [Symbol.asyncDispose]() {
-      // A child that stays, as a browser's do for a while, would hold the streams open.
+      // A child process that still runs, as a browser's may, would keep the streams open.
       for (const pid of familyOf(child.pid)) killIfAlive(pid)
       await Promise.all([child.exited, reading])
     },
@@ -64,18 +67,18 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended by itself.
+    // The process has ended by itself.
   }
 }
 
-/** A process and its children, itself first; empty when it is gone. */
+/** The ids of a process and its children, the process first; empty if it has ended. */
 export function familyOf(pid: number): number[] {
   const table = processTable()
   const family = table.filter((each) => each.pid === pid || each.parent === pid)
   return family.map((each) => each.pid).sort((a, b) => Number(b === pid) - Number(a === pid))
 }
 
-/** Whether any of the processes runs. One that is dead and not yet collected does not. */
+/** Whether any of the processes runs. A zombie does not. */
 export function anyAlive(pids: readonly number[]): boolean {
   return processTable().some(({ pid }) => pids.includes(pid))
 }
@@ -96,6 +99,6 @@ export async function freePort(): Promise<number> {
   const address = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No port was given')
+  if (address === null || typeof address === 'string') throw new Error('The socket has no port')
   return address.port
 }

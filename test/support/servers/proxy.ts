@@ -1,38 +1,46 @@
-/** A TCP proxy on 127.0.0.1 that fails on demand: between a service and what it depends on. */
+/**
+ * A TCP proxy on 127.0.0.1 that fails on demand. It stands between a service and one of its
+ * servers.
+ */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 export type TestProxy = AsyncDisposable & {
   readonly port: number
-  /** Milliseconds every chunk is held back, each way. */
+  /** Milliseconds by which every chunk is delayed, in each direction. */
   delayMs: number
-  /** Where new connections lead; those that are open stay where they are. */
+  /** The port that new connections lead to. Open connections keep their target. */
   targetPort: number
-  /** Looks at what the server sends, before the client gets it; `cut` withholds it and cuts. */
+  /**
+   * Receives each chunk of the server before the client does. `cut` drops it and cuts the
+   * connections.
+   */
   onServerBytes: ((chunk: Buffer) => 'pass' | 'cut' | Uint8Array) | undefined
-  /** Connections made so far. */
+  /** The number of connections made so far. */
   readonly made: number
-  /** The connections that are open now. */
+  /** The number of open connections. */
   connections(): number
   /** Resets every connection. */
   cut(): void
-  /** Forwards nothing, either way, and closes nothing: a network that went silent. */
+  /** Forwards nothing in either direction, and closes nothing, like a network that went silent. */
   freeze(): void
-  /** Forwards what was held, in order. */
+  /** Forwards the withheld chunks, in order. */
   thaw(): void
   /**
-   * What is open now goes silent for good, while new connections work: a lost route. `chosen` is
-   * asked of each connection.
+   * Makes open connections silent for ever, while new connections work, like a lost route. `chosen`
+   * selects the connections.
    */
   silence(chosen?: () => boolean): void
-  /** From now on, what the servers of open connections send and `chosen` names does not arrive. */
+  /** Drops each later chunk of the servers of open connections that `chosen` selects. */
   swallow(chosen: (chunk: Buffer) => boolean): void
-  /** Refuses new connections; those that are open stay. */
+  /** Refuses new connections. Open connections stay. */
   refuse(): void
   accept(): Promise<void>
 }
 
-/** By its first name; importing that shadows a global. */
+/**
+ * The function `setTimeout` under another name, because importing it would shadow the global one.
+ */
 export type { TestProxy as Proxy }
 
 type Pair = {
@@ -44,14 +52,16 @@ type Pair = {
 
 export async function startProxy(targetPort: number): Promise<TestProxy> {
   const pairs = new Set<Pair>()
-  let held: (() => void)[] | undefined
+  let withheld: (() => void)[] | undefined
   let made = 0
 
-  /** In order, also where the delay becomes shorter meanwhile: what a proxy carries is a stream. */
+  /**
+   * Runs actions in order, even if the delay becomes shorter, because the proxy carries a stream.
+   */
   const delayed: { readonly due: number; readonly action: () => void }[] = []
   const act = (action: () => void) => {
-    if (held === undefined) action()
-    else held.push(action)
+    if (withheld === undefined) action()
+    else withheld.push(action)
   }
   const actOnDue = () => {
     for (let [first] = delayed; first !== undefined; [first] = delayed) {
@@ -82,10 +92,10 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     from.on('data', (data) => {
       const chunk = typeof data === 'string' ? Buffer.from(data) : data
       if (pair.silent) return
-      const seen = look(chunk)
-      if (seen === 'pass') later(() => to.write(chunk))
-      else if (seen === 'cut') proxy.cut()
-      else if (seen !== 'drop') later(() => to.write(seen))
+      const decision = look(chunk)
+      if (decision === 'pass') later(() => to.write(chunk))
+      else if (decision === 'cut') proxy.cut()
+      else if (decision !== 'drop') later(() => to.write(decision))
     })
     from.on('error', () => {})
     from.on('close', () => pair.silent || later(() => to.destroy()))
@@ -100,7 +110,8 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
     forward(pair, server, (chunk) =>
       pair.isSwallowed(chunk) ? 'drop' : (proxy.onServerBytes?.(chunk) ?? 'pass'),
     )
-    // A silent pair stays until the end, for the server has heard nothing of it.
+    // A silent pair stays open until the end, because the server does not learn that the client
+    // closed.
     client.on('close', () => pair.silent || pairs.delete(pair))
   }
   const listen = async (port: number) => {
@@ -111,7 +122,7 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
 
   let listener = await listen(0)
   const address = listener.address()
-  if (address === null || typeof address === 'string') throw new Error('No port was given')
+  if (address === null || typeof address === 'string') throw new Error('The proxy has no port')
   const { port } = address
   const proxy: TestProxy = {
     port,
@@ -129,11 +140,11 @@ export async function startProxy(targetPort: number): Promise<TestProxy> {
       }
     },
     freeze() {
-      held ??= []
+      withheld ??= []
     },
     thaw() {
-      const actions = held ?? []
-      held = undefined
+      const actions = withheld ?? []
+      withheld = undefined
       for (const action of actions) action()
     },
     silence(chosen = () => true) {

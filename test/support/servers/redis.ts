@@ -1,4 +1,4 @@
-/** Real Redis servers for tests: on ports of their own, gone with the test process. */
+/** Real Redis servers for tests. Each has its own port and ends with the test process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -9,31 +9,31 @@ import { startWatchdog, type Watchdog } from './watchdog.ts'
 
 export type TestRedis = AsyncDisposable & {
   readonly url: string
-  /** On 127.0.0.1; stays the same over restarts. */
+  /** The port on 127.0.0.1, the same after restarts. */
   readonly port: number
-  /** Runs a command through redis-cli; answers what that prints. */
+  /** Runs a command through redis-cli. Returns its output. */
   ask(...command: string[]): string
-  /** Saves the data; answers a file for `restart`. */
+  /** Saves the data. Returns a file for `restart`. */
   dump(): string
   stop(): Promise<void>
-  /** SIGKILL. */
+  /** Kills the server (SIGKILL). */
   kill(): Promise<void>
-  /** Kills it where it still runs; it begins with the dump, and empty without one. */
+  /** Kills a running server and starts it with the data of the dump, or empty without a dump. */
   restart(options?: { dump?: string }): Promise<void>
-  /** SIGSTOP: the kernel accepts connects, nothing answers. */
+  /** Freezes the server (SIGSTOP): the kernel accepts connects, nothing answers. */
   freeze(): void
   thaw(): void
 }
 
 export type TestRedisCluster = AsyncDisposable & {
   readonly nodes: readonly TestRedis[]
-  /** Names every node. */
+  /** The URL, which names every node. */
   readonly url: string
 }
 
 let missing: { reason: string | undefined } | undefined
 
-/** Why there is no Redis to test on; `undefined` where there is one, or one could be installed. */
+/** Why no Redis is available for tests; undefined if one is, or could be installed. */
 export function redisMissing(): string | undefined {
   missing ??= { reason: provide(['redis-server', 'redis-cli'], ['redis-server']) }
   return missing.reason
@@ -92,11 +92,11 @@ export async function startRedis(
     const ending = server
     server = undefined
     if (ending === undefined) return
-    // Until it is reaped: in the table of processes it is dead as soon as its first thread is,
-    // while another one may still hold the port.
+    // Wait until the process is reaped. The table of processes shows it as dead when its first
+    // thread has ended, while another thread may still hold the port.
     const isGone = () => ending.exitCode !== null || ending.signalCode !== null
     if (!isGone()) ending.kill(signal)
-    await until('Redis is gone', isGone)
+    await until('Redis has ended', isGone)
     running.delete(port)
     note()
   }
@@ -133,7 +133,7 @@ export async function startRedis(
   }
 }
 
-/** Whether a server answers there; the test process does other things meanwhile. */
+/** Whether a server answers on this port. The call does not block the test process. */
 const pinged = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'))
@@ -146,8 +146,8 @@ const pinged = (port: number): Promise<boolean> =>
   })
 
 /**
- * A free port below those that the kernel gives to clients, for a server that will come back to it.
- * A Cluster node's bus is 10,000 above its port.
+ * A free port below those that the kernel gives to clients, so that a restarted server can use it
+ * again. The bus port of a Cluster node is 10,000 above its port.
  */
 export async function stablePort(): Promise<number> {
   for (;;) {
@@ -163,7 +163,7 @@ export async function stablePort(): Promise<number> {
   }
 }
 
-/** Three masters that share the slots. */
+/** Starts a Cluster of three masters that share the slots. */
 export async function startRedisCluster(): Promise<TestRedisCluster> {
   const settings = {
     'cluster-enabled': 'yes',
@@ -190,7 +190,7 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
   }
 }
 
-/** Every node knows the others and has its slots. */
+/** Waits until every node knows the others and all slots have a master. */
 export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] }): Promise<void> {
   const isWhole = (node: TestRedis) => {
     const info = node.ask('CLUSTER', 'INFO')
@@ -199,7 +199,7 @@ export async function clusterIsWhole({ nodes }: { nodes: readonly TestRedis[] })
   await until('the cluster is whole', () => nodes.every(isWhole), 20_000)
 }
 
-/** The end of a run; the preload calls it. */
+/** Ends all servers. The preload calls it at the end of a run. */
 export async function stopTestRedis(): Promise<void> {
   await watchdog?.end()
   watchdog = undefined

@@ -1,4 +1,4 @@
-/** The service and its command line as child processes, and what they write. */
+/** The service and its command line as child processes, with their output. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -15,7 +15,7 @@ const children: ChildProcess[] = []
 
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 
-/** Ends what a test left running, and empties the working directory for the tests after it. */
+/** Ends the processes that a test left running, and empties the working directory. */
 export function endServices(): void {
   for (const child of children.splice(0)) child.kill('SIGKILL')
   for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true })
@@ -49,18 +49,18 @@ export async function serving(env: Record<string, string>, words: readonly strin
   const { child, state, ended } = turnlog(['serve', '--port', '0', ...words], env)
   await until('it serves', () => state.err.includes('"started"') || child.exitCode !== null, 45_000)
   const url = linesOf(state.err).find(({ event }) => event === 'started')?.url
-  if (typeof url !== 'string') throw new Error(`It does not serve: ${state.err}`)
+  if (typeof url !== 'string') throw new Error(`The service does not listen: ${state.err}`)
   return { child, state, ended, url }
 }
 
-/** Every line, which must be one of the log: what is not is thrown. */
+/** Parses every line as a line of the log. Throws if one is not. */
 export const linesOf = (err: string): Readonly<Record<string, unknown>>[] =>
   err
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
 
-/** Whether nobody listens any more. */
+/** Whether no process listens on the port any more. */
 export const refuses = (url: string) =>
   fetch(`${url}/healthz`).then(
     () => false,

@@ -1,6 +1,6 @@
 /**
- * A disk with little room: a tmpfs of its own, where this process may mount one. A watchdog takes it away
- * with the process, however that ends.
+ * A small disk: a tmpfs, if this process may mount one. A watchdog unmounts it when the process
+ * ends, however that is.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
@@ -10,15 +10,15 @@ import { until } from './processes.ts'
 
 export type SmallDisk = AsyncDisposable & {
   readonly path: string
-  /** Leaves no byte free. */
+  /** Fills the disk, so that no byte is free. */
   fill(): void
-  /** Takes back what `fill` took. */
+  /** Frees the room that `fill` used. */
   makeRoom(): void
 }
 
 const watch = 'while read -r line; do :; done; umount -l "$1"; rmdir "$1"'
 
-/** Undefined where nothing may be mounted. */
+/** Mounts a small disk. Undefined if this process may not mount one. */
 export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
   const path = mkdtempSync(join(tmpdir(), 'turnlog-disk-'))
   const options = ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path]
@@ -26,7 +26,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
     rmSync(path, { recursive: true })
     return undefined
   }
-  // Who may mount is root, and Postgres runs as `nobody`.
+  // Only root may mount, and Postgres runs as `nobody` then.
   chownSync(path, 65534, 65534)
   const stdio = ['pipe', 'ignore', 'ignore'] as const
   const watchdog = spawn('/bin/sh', ['-c', watch, 'watchdog', path], {
@@ -45,7 +45,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
     makeRoom: () => rmSync(filler, { force: true }),
     async [Symbol.asyncDispose]() {
       watchdog.stdin?.end()
-      await until('the disk is gone', () => watchdog.exitCode !== null)
+      await until('the disk is unmounted', () => watchdog.exitCode !== null)
     },
   }
 }

@@ -1,4 +1,4 @@
-/** The command line as a process of its own, to its end. */
+/** Runs the command line in its own process, to its end. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,7 +8,7 @@ export type Ran = {
   readonly code: number
   readonly out: string
   readonly err: string
-  /** Bytes at the peak. */
+  /** The peak of its memory in bytes. */
   readonly memory: number
 }
 
@@ -30,7 +30,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
     stdout: 'pipe',
     stderr: 'pipe',
   })
-  // A child's own account of its peak begins with that of the process that made it, which is larger.
+  // The peak that a child itself reports starts with that of its parent process, which is larger.
   let memory = peakOf(child.pid)
   const watching = setInterval(() => {
     memory = Math.max(memory, peakOf(child.pid))
@@ -44,7 +44,7 @@ export function startTurnlog(words: readonly string[], { stdin, cwd }: RunOption
   return { kill: () => child.kill('SIGKILL'), ended: ending() }
 }
 
-/** The most memory that a running process has held, in bytes; 0 where the system does not tell. */
+/** The peak memory of a running process in bytes; 0 if the system does not report it. */
 function peakOf(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')

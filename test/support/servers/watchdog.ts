@@ -1,4 +1,4 @@
-/** Ends processes and removes a directory when the test process has ended, however that was. */
+/** A watchdog ends processes and removes a directory after the end of the test process. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,15 +6,18 @@ import { join } from 'node:path'
 import { until } from './processes.ts'
 
 export type Watchdog = {
-  /** A directory that goes with it. */
+  /** A directory that the watchdog removes. */
   readonly root: string
-  /** What it would have to end. */
+  /** Sets the ids of the processes that the watchdog must end. */
   note(pids: readonly number[]): void
-  /** Lets it do its work now. */
+  /** Makes the watchdog do its work now. */
   end(): Promise<void>
 }
 
-/** Gets the processes to kill as lines on its input, the last of which counts, and acts at its end. */
+/**
+ * The script. Its input has lines of process ids; at the end of the input it kills those of the
+ * last.
+ */
 const watch = `
   trap '' INT TERM HUP
   while read -r line; do pids=$line; done
