@@ -18,7 +18,7 @@ describe('the prose of the project', () => {
       .filter((finding) => !isAccepted(finding))
       .map(({ path, line, pattern, text }) => `${path}:${line}: ${pattern}: ${text}`)
     expect(found).toEqual([])
-  })
+  }, 60_000)
 
   test('every accepted sentence still exists and has a reason', () => {
     const findings = findingsIn(readSentences(root))
@@ -27,7 +27,7 @@ describe('the prose of the project', () => {
       expect(reason).toMatch(/\S+ \S+ \S+/)
     }
     expect(exceptions.length).toBeLessThan(70)
-  })
+  }, 60_000)
 })
 
 describe('a language pattern', () => {
@@ -123,7 +123,7 @@ describe('the prose of a file', () => {
     const paths = new Set(sentences.map(({ path }) => path))
     for (const path of ['README.md', 'docs/PROTOCOL.md', 'drizzle/README.md', 'bench/notes.md'])
       expect(paths).toContain(path)
-  })
+  }, 60_000)
 
   test('code, links and headings of a document are no prose', () => {
     const document = [
