@@ -46,7 +46,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
     afterEach(async () => {
       kv.close()
       await cluster[Symbol.asyncDispose]()
-    }, 30_000)
+    }, 60_000)
 
     test('the slot of a key is the one that the servers compute', () => {
       for (const key of ['', 'a', 'turnlog:{a}b', '{}x', 'a{b', 'x{é}y', 'x}{y}']) {
@@ -78,7 +78,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await readUntil(watch, ([entry]) => entry.value === 'after')
       await until('changes arrive again', () => opened.listening())
       expect(target.ask('PUBSUB', 'SHARDCHANNELS')).toContain(redisKey)
-    }, 20_000)
+    }, 60_000)
 
     test('the answer of a server that has lost the others is not used', async () => {
       await using lone = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
@@ -107,7 +107,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       expect((await kv.get(lost.key)).value).toBe(null)
       await kv.set(lost.key, 'new')
       await readUntil(watch, ([a, b]) => a.value === 'new' && b.value === 'on')
-    }, 30_000)
+    }, 60_000)
 
     test('a frozen server delays a call by its deadline at most, and only calls of its own partitions', async () => {
       const frozen = placed('a-frozen')
@@ -128,7 +128,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       }
       await until('it answers again', () => works(kv))
       await until('it is ready again', () => opened.ready())
-    }, 20_000)
+    }, 60_000)
 
     test('a connection to a replica, or one that stopped receiving changes, is replaced', async () => {
       await using server = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
@@ -170,6 +170,6 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await readUntil(watch, ([entry]) => entry.value === 3)
       expect(events).toEqual(['deaf', 'hints-arrive'])
       behind.kv.close()
-    }, 30_000)
+    }, 60_000)
   })
 }

@@ -10,7 +10,7 @@ import { createServer } from 'node:net'
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 10_000,
+  withinMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + withinMs
   while (!(await condition())) {
