@@ -14,6 +14,7 @@ import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { stopSignal } from './commands/stop-signal.ts'
 import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
+import { thrownText } from './mechanics/thrown-text.ts'
 import { DatabaseError, StartRefusal } from './ports/database.ts'
 import { KvError } from './ports/kv.ts'
 import { Problem } from './problem.ts'
@@ -152,7 +153,7 @@ function complain(text: string): number {
  * stack is printed.
  */
 function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return thrownText(error)
   const expected = [ConfigError, StartRefusal, DatabaseError, KvError, Problem]
   if (!expected.some((kind) => error instanceof kind)) return error.stack ?? String(error)
   const { message, cause } = error

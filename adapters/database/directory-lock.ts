@@ -22,8 +22,13 @@ export function lockDirectory(directory: string): () => void {
         )
       : unusable(directory, thrown)
   }
-  // Only for the sentence above. Stale after a crash, and overwritten by the next holder.
-  writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    // Only for the sentence above. Stale after a crash, and overwritten by the next holder.
+    writeFileSync(pidFile, `${process.pid}\n`)
+  } catch (thrown) {
+    lock.close()
+    throw unusable(directory, thrown)
+  }
   return () => {
     rmSync(pidFile, { force: true })
     lock.close()

@@ -1,5 +1,6 @@
 /** What a failed statement or connect means for its outcome, and what may be said about it. */
 import { DrizzleQueryError } from 'drizzle-orm/errors'
+import { thrownText } from '../../src/mechanics/thrown-text.ts'
 import { DatabaseError, type FailureReason, type Outcome } from '../../src/ports/database.ts'
 import { plainReason } from '../reason.ts'
 
@@ -97,7 +98,7 @@ function read(thrown: unknown) {
     (name): name is string => typeof name === 'string',
   )
   if (severity === '') {
-    const text = plainReason(code || message || 'unknown')
+    const text = plainReason(code || message || thrownText(thrown))
     return { code, severity, sqlState: undefined, constraint, text, message }
   }
   // Messages of class 22 quote values, that of 42601 quotes the statement. They stay out of logs.

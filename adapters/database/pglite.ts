@@ -1,6 +1,7 @@
 /** The database port on PGlite: Postgres inside this process, for one process. */
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
+import { thrownText } from '../../src/mechanics/thrown-text.ts'
 import {
   DatabaseError,
   type QueryOptions,
@@ -37,8 +38,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   const unlock = lockDirectory(directory)
   const instance = await openInstance(directory, place, onEvent).catch((thrown: unknown) => {
     unlock()
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
+    throw new StartRefusal(`The data in ${directory} cannot be opened: ${thrownText(thrown)}`)
   })
   const turns = createTurns(place)
 

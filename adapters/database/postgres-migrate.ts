@@ -47,7 +47,10 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
-      const run = () => migrate(drizzle(client), { migrationsFolder })
+      const run = () =>
+        migrate(drizzle(client), { migrationsFolder }).catch((thrown: unknown) => {
+          throw rightsRefusal(thrown, place)
+        })
       const schema = `The schema of ${place}`
       const message = await runMigrations(ask, { place, schema, folder: migrationsFolder, run })
       if (message === undefined) return
@@ -58,6 +61,19 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     }
     await verifyCode(ask, place)
   })
+}
+
+/** The SQLSTATEs that Postgres answers to a user without CREATE, and to a user without a usable schema. */
+const mayNotCreate = /^(42501|3F000)$/
+
+/** Gives a failed migration of a user who may not change the schema the sentence of `turnlog doctor`. */
+function rightsRefusal(thrown: unknown, place: string): unknown {
+  const failure = migrationFailure(thrown, place)
+  if (!(failure instanceof DatabaseError) || !mayNotCreate.test(failure.sqlState ?? ''))
+    return thrown
+  return new StartRefusal(
+    `The schema of ${place} does not exist yet or is older than this release, and this user may not create it: grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may.`,
+  )
 }
 
 /** Polls instead of waiting inside Postgres: nothing to cancel, and no session setting to make. */

@@ -1,5 +1,6 @@
 /** What a failed call of Redis means, and what may be said about it. */
 import { ErrorReply } from 'redis'
+import { thrownText } from '../../../src/mechanics/thrown-text.ts'
 import { KvError } from '../../../src/ports/kv.ts'
 import { plainReason } from '../../reason.ts'
 
@@ -39,7 +40,7 @@ const withoutScript = (reason: string) =>
 
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(', ')
-  if (!(thrown instanceof Error)) return String(thrown)
+  if (!(thrown instanceof Error)) return thrownText(thrown)
   if ('code' in thrown && typeof thrown.code === 'string') return plainReason(thrown.code)
   return thrown.message || thrown.name
 }
