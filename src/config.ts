@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Check } from 'typebox/value'
 import { contradictions } from './settings/contradictions.ts'
+import { nearMisses } from './settings/near-misses.ts'
 import {
   type Config,
   type ConfigOverrides,
@@ -49,6 +50,8 @@ export type LoadedConfig = {
 }
 
 export type ExaminedConfig = LoadedConfig & {
+  /** One sentence for each variable that is probably a misspelt setting which is unset. */
+  readonly nearMisses: readonly string[]
   /**
    * The problems. In place of each wrong value, `config` has the value of the next lower source.
    */
@@ -84,7 +87,7 @@ export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
 
 /** Loads the configuration from every source. Throws a `ConfigError` with all problems. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
-  const { error, ...loaded } = examineConfig(input)
+  const { error, nearMisses: _, ...loaded } = examineConfig(input)
   if (error !== undefined) throw error
   return loaded
 }
@@ -111,7 +114,8 @@ export function examineConfig(input: ConfigInput): ExaminedConfig {
     readEnv(input.env),
     flags,
   ]
-  return { ...merge(readings), rest: flags.rest }
+  const merged = merge(readings, input.env['NODE_ENV'] === 'production')
+  return { ...merged, rest: flags.rest, nearMisses: nearMisses(readings, merged.sources) }
 }
 
 /**
@@ -157,7 +161,10 @@ function readTextFile(path: string): string | undefined {
  * Merges readings. A later one takes precedence. A wrong value is reported even if a later reading
  * replaces it.
  */
-function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
+function merge(
+  readings: readonly Reading[],
+  isProduction = false,
+): Omit<ExaminedConfig, 'rest' | 'nearMisses'> {
   const problems = readings.flatMap((reading) => reading.problems)
   const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
   const sources = new Map<SettingPath, string>(settingList.map((row) => [row.path, 'default']))
@@ -173,7 +180,10 @@ function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
     }
   }
   const config = nest(values)
-  problems.push(...contradictions(config, sources))
+  // A wrong URL is one problem: it is not unset, too.
+  const wrong = new Set(problems.map(({ path }) => path))
+  const found = contradictions(config, sources, isProduction)
+  problems.push(...found.filter(({ path }) => path !== 'database.url' || !wrong.has(path)))
   return { config, sources, error: problems.length > 0 ? new ConfigError(problems) : undefined }
 }
 

@@ -34,9 +34,9 @@ type Verb = {
 
 const verbs: Readonly<Record<string, Verb>> = {
   serve: {
-    run: async ({ config }) => ({ text: '', code: await serve(config, stopSignal()) }),
+    run: async (examined) => ({ text: '', code: await serve(examined, stopSignal()) }),
   },
-  migrate: { run: ({ config }) => migrate(config) },
+  migrate: { run: migrate },
   config: {
     switches: ['--reference', '--schema'],
     examines: true,
