@@ -21,6 +21,7 @@ import {
   lateAnswer,
   reasonOf,
 } from './redis-failure.ts'
+import { Opening } from './redis-opening.ts'
 import type { Script } from './redis-scripts.ts'
 import { redisTlsMismatch } from './redis-tls.ts'
 
@@ -67,6 +68,8 @@ export class ServerConnection implements ServerCarrier {
   readonly #options: CarrierOptions
   readonly #deadlines: Deadlines
   readonly #client: RenewableClient
+  /** Calls wait before the first connection. Later, without a connection, they are refused at once. */
+  readonly #opening: Opening
   /** Counts connections: a reply that came over another one proves nothing of the run it was sent to. */
   #connection = 0
   #run: string | undefined
@@ -81,6 +84,7 @@ export class ServerConnection implements ServerCarrier {
     this.#url = url
     this.#options = options
     this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.place))
+    this.#opening = new Opening(options.deadlineMs)
     this.#client = createRenewableClient(url, {
       connect: () => this.#lose(),
       ready: () => void this.#identify(),
@@ -115,6 +119,7 @@ export class ServerConnection implements ServerCarrier {
 
   close(): void {
     this.#isClosed = true
+    this.#opening.end()
     this.#lose()
     this.#deadlines.close(closedHere(this.#options.place))
     this.#client.close()
@@ -128,6 +133,7 @@ export class ServerConnection implements ServerCarrier {
   }
 
   #report(thrown: unknown): void {
+    this.#opening.end()
     if (this.#isAway || this.#isClosed) return
     this.#isAway = true
     const { place, onEvent } = this.#options
@@ -168,6 +174,7 @@ export class ServerConnection implements ServerCarrier {
     // Answers on their way are of the run before.
     if (this.#run !== undefined && this.#run !== run) this.#connection += 1
     this.#run = run
+    this.#opening.end()
     this.#wasReady = true
     if (this.#isAway) onEvent({ type: 'reachable', message: `${place} can be reached again` })
     this.#isAway = false
@@ -207,6 +214,10 @@ export class ServerConnection implements ServerCarrier {
   async #call<T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> {
     const { place } = this.#options
     const at = this.#connection
+    if (this.#run === undefined && !this.#opening.isOver) {
+      const work = this.#opening.over.then(() => this.#call(args, sendTo))
+      return await this.#deadlines.within(work, 0)
+    }
     if (this.#run === undefined) throw new KvError('not-sent', `${place} cannot be reached`)
     checkRoom(this.#deadlines, place)
     let bytes = 0
