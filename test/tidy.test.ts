@@ -75,6 +75,7 @@ const arrows: Record<string, string[]> = {
   // Export and import use the client. Of the domain they know only the pure schemas and formats.
   'src/transfer/': [
     'src/transfer/misuse.ts',
+    'src/transfer/pace.ts',
     'src/transfer/service-client.ts',
     'src/client/client.ts',
     // One rule decides which part of a service's URL may be printed.
