@@ -23,6 +23,7 @@ import {
   readEnv,
   readFlags,
   readToml,
+  type ServiceUrl,
 } from './settings/sources.ts'
 
 export { isLoopback } from './settings/contradictions.ts'
@@ -50,6 +51,8 @@ export type LoadedConfig = {
 }
 
 export type ExaminedConfig = LoadedConfig & {
+  /** The URL of a service in `TURNLOG_URL`, which is no setting: import and export use it. */
+  readonly serviceUrl: ServiceUrl | undefined
   /** One sentence for each variable that is probably a misspelt setting which is unset. */
   readonly nearMisses: readonly string[]
   /**
@@ -85,11 +88,19 @@ export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
   return { env: { ...process.env }, directory: process.cwd() }
 }
 
+/**
+ * Whether a text on this stream may have colours: on a terminal, unless NO_COLOR is set
+ * (https://no-color.org).
+ */
+export function mayColor({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  return isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+}
+
 /** Loads the configuration from every source. Throws a `ConfigError` with all problems. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
-  const { error, nearMisses: _, ...loaded } = examineConfig(input)
+  const { error, config, sources, rest } = examineConfig(input)
   if (error !== undefined) throw error
-  return loaded
+  return { config, sources, rest }
 }
 
 /** Loads the configuration like `loadConfig`, but returns the problems instead of throwing them. */
@@ -115,7 +126,12 @@ export function examineConfig(input: ConfigInput): ExaminedConfig {
     flags,
   ]
   const merged = merge(readings, input.env['NODE_ENV'] === 'production')
-  return { ...merged, rest: flags.rest, nearMisses: nearMisses(readings, merged.sources) }
+  return {
+    ...merged,
+    rest: flags.rest,
+    serviceUrl: readings.findLast((reading) => reading.serviceUrl !== undefined)?.serviceUrl,
+    nearMisses: nearMisses(readings, merged.sources),
+  }
 }
 
 /**
@@ -164,7 +180,7 @@ function readTextFile(path: string): string | undefined {
 function merge(
   readings: readonly Reading[],
   isProduction = false,
-): Omit<ExaminedConfig, 'rest' | 'nearMisses'> {
+): Pick<ExaminedConfig, 'config' | 'sources' | 'error'> {
   const problems = readings.flatMap((reading) => reading.problems)
   const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
   const sources = new Map<SettingPath, string>(settingList.map((row) => [row.path, 'default']))

@@ -33,7 +33,11 @@ export type Reading = {
   readonly problems: ConfigProblem[]
   /** The names without the prefix `TURNLOG_` that are no setting, with their sources. */
   readonly strangers?: readonly Stranger[]
+  readonly serviceUrl?: ServiceUrl | undefined
 }
+
+/** The URL of a service, which import and export use. */
+export type ServiceUrl = { readonly url: string; readonly source: string }
 
 /** A variable of the environment or of `.env` that may belong to another program. */
 export type Stranger = { readonly name: string; readonly source: string }
@@ -173,14 +177,16 @@ function readNames(
   const entries: Entry[] = []
   const problems: ConfigProblem[] = []
   const strangers: Stranger[] = []
+  let serviceUrl: ServiceUrl | undefined
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || value === '') continue
     const setting = byEnv.get(name)
     if (setting !== undefined) entries.push({ setting, source: source(name), value, isText: true })
+    else if (name === 'TURNLOG_URL') serviceUrl = { url: value, source: source(name) }
     else if (name.startsWith('TURNLOG_')) problems.push(unknownName(name, source(name), nearEnv))
     else strangers.push({ name, source: source(name) })
   }
-  return { entries, problems, strangers }
+  return { entries, problems, strangers, serviceUrl }
 }
 
 /** Returns the line on which each name was set last. A quoted value can span several lines. */
