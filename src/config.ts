@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Check } from 'typebox/value'
 import { contradictions } from './settings/contradictions.ts'
+import { nearMisses } from './settings/near-misses.ts'
 import {
   type Config,
   type ConfigOverrides,
@@ -22,6 +23,7 @@ import {
   readEnv,
   readFlags,
   readToml,
+  type ServiceUrl,
 } from './settings/sources.ts'
 
 export { isLoopback } from './settings/contradictions.ts'
@@ -49,6 +51,10 @@ export type LoadedConfig = {
 }
 
 export type ExaminedConfig = LoadedConfig & {
+  /** The URL of a service in `TURNLOG_URL`, which is no setting: import and export use it. */
+  readonly serviceUrl: ServiceUrl | undefined
+  /** One sentence for each variable that is probably a misspelt setting which is unset. */
+  readonly nearMisses: readonly string[]
   /**
    * The problems. In place of each wrong value, `config` has the value of the next lower source.
    */
@@ -82,11 +88,19 @@ export function readEnvironment(): Pick<ConfigInput, 'env' | 'directory'> {
   return { env: { ...process.env }, directory: process.cwd() }
 }
 
+/**
+ * Whether a text on this stream may have colours: on a terminal, unless NO_COLOR is set
+ * (https://no-color.org).
+ */
+export function mayColor({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  return isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+}
+
 /** Loads the configuration from every source. Throws a `ConfigError` with all problems. */
 export function loadConfig(input: ConfigInput): LoadedConfig {
-  const { error, ...loaded } = examineConfig(input)
+  const { error, config, sources, rest } = examineConfig(input)
   if (error !== undefined) throw error
-  return loaded
+  return { config, sources, rest }
 }
 
 /** Loads the configuration like `loadConfig`, but returns the problems instead of throwing them. */
@@ -111,7 +125,13 @@ export function examineConfig(input: ConfigInput): ExaminedConfig {
     readEnv(input.env),
     flags,
   ]
-  return { ...merge(readings), rest: flags.rest }
+  const merged = merge(readings, input.env['NODE_ENV'] === 'production')
+  return {
+    ...merged,
+    rest: flags.rest,
+    serviceUrl: readings.findLast((reading) => reading.serviceUrl !== undefined)?.serviceUrl,
+    nearMisses: nearMisses(readings, merged.sources),
+  }
 }
 
 /**
@@ -157,7 +177,10 @@ function readTextFile(path: string): string | undefined {
  * Merges readings. A later one takes precedence. A wrong value is reported even if a later reading
  * replaces it.
  */
-function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
+function merge(
+  readings: readonly Reading[],
+  isProduction = false,
+): Pick<ExaminedConfig, 'config' | 'sources' | 'error'> {
   const problems = readings.flatMap((reading) => reading.problems)
   const values = new Map<SettingPath, unknown>(settingList.map((row) => [row.path, row.default]))
   const sources = new Map<SettingPath, string>(settingList.map((row) => [row.path, 'default']))
@@ -173,7 +196,10 @@ function merge(readings: readonly Reading[]): Omit<ExaminedConfig, 'rest'> {
     }
   }
   const config = nest(values)
-  problems.push(...contradictions(config, sources))
+  // A wrong URL is one problem: it is not unset, too.
+  const wrong = new Set(problems.map(({ path }) => path))
+  const found = contradictions(config, sources, isProduction)
+  problems.push(...found.filter(({ path }) => path !== 'database.url' || !wrong.has(path)))
   return { config, sources, error: problems.length > 0 ? new ConfigError(problems) : undefined }
 }
 

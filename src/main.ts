@@ -13,7 +13,15 @@ import { importCommand } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { stopSignal } from './commands/stop-signal.ts'
-import { ConfigError, type ExaminedConfig, examineConfig, readEnvironment } from './config.ts'
+import { helpOf, overview, verbHelps } from './commands/verb-help.ts'
+import {
+  ConfigError,
+  type ExaminedConfig,
+  examineConfig,
+  mayColor,
+  readEnvironment,
+} from './config.ts'
+import { thrownText } from './mechanics/thrown-text.ts'
 import { DatabaseError, StartRefusal } from './ports/database.ts'
 import { KvError } from './ports/kv.ts'
 import { Problem } from './problem.ts'
@@ -33,9 +41,9 @@ type Verb = {
 
 const verbs: Readonly<Record<string, Verb>> = {
   serve: {
-    run: async ({ config }) => ({ text: '', code: await serve(config, stopSignal()) }),
+    run: async (examined) => ({ text: '', code: await serve(examined, stopSignal()) }),
   },
-  migrate: { run: ({ config }) => migrate(config) },
+  migrate: { run: migrate },
   config: {
     switches: ['--reference', '--schema'],
     examines: true,
@@ -72,37 +80,17 @@ const transfers: Readonly<Record<string, (words: readonly string[]) => Promise<n
   export: exportCommand,
 }
 
-const help = `Turnlog ${packageJson.version}: the durable turn log for voice and chat agents.
-
-Usage: turnlog <verb> [--<setting> <value> ...]
-
-  serve     run the service
-  migrate   create the database schema or bring it up to date, without starting the service
-  config    print every setting with its value and source
-              --reference: print all settings as Markdown tables
-              --schema: print a JSON Schema of turnlog.toml, for editors
-  doctor    check the settings, the database, Redis and the service, and print how to fix problems
-              --json: print the report as JSON
-  cache audit
-            compare cached histories with the database, for the conversations that were active last
-              --all: compare every conversation   --repair: remove entries that differ   --json
-  healthcheck
-            check that the service runs on this machine: exit code 0 if it does, otherwise 1
-  import    import conversations from files: see turnlog import --help
-  export    export conversations as JSON Lines: see turnlog export --help
-
-  --config <file>   read settings from this file instead of turnlog.toml
-  --host, --port    address to listen on; every setting is a flag: --database.url, ...
-  --help, --version
-`
-
 const exit = { fine: 0, refused: 1, misused: 2 } as const
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', ...words] = argv
   const transfer = Object.hasOwn(transfers, first) ? transfers[first] : undefined
   if (transfer !== undefined) return transfer(words)
-  if (argv.includes('--help') || argv.includes('-h')) return say(help)
+  if (argv.includes('--help') || argv.includes('-h')) {
+    const [, help] = Object.entries(verbHelps).find(([verb]) => argv.includes(verb)) ?? []
+    const hasColor = mayColor(process.stdout)
+    return say(help === undefined ? overview(hasColor) : helpOf(help, hasColor))
+  }
   if (argv.includes('--version')) return say(`${packageJson.version}\n`)
   const switches = ownSwitches(argv)
   const settings = argv.filter((word) => !switches.has(word))
@@ -110,14 +98,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const [name, ...more] = examined.rest
   const verb = verbOf(name)
   if (examined.error !== undefined && !verb?.examines) throw examined.error
-  if (name === undefined) return complain(help)
+  if (name === undefined) return complain(overview(mayColor(process.stderr)))
   if (verb === undefined)
     return complain(`There is no verb ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
   if (verb.word !== undefined && more.shift() !== verb.word)
     return complain(`${name} needs a second word: turnlog ${name} ${verb.word}.\n`)
   if (more.length > 0)
     return complain(
-      `${name} accepts only flags after it, not ${JSON.stringify(more[0])}: see turnlog --help.\n`,
+      `${name} accepts only flags after it, not ${JSON.stringify(more[0])}: see turnlog ${name} --help.\n`,
     )
   const outcome = await verb.run(examined, switches)
   return typeof outcome === 'string' ? say(outcome) : say(outcome.text, outcome.code)
@@ -152,7 +140,7 @@ function complain(text: string): number {
  * stack is printed.
  */
 function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return thrownText(error)
   const expected = [ConfigError, StartRefusal, DatabaseError, KvError, Problem]
   if (!expected.some((kind) => error instanceof kind)) return error.stack ?? String(error)
   const { message, cause } = error

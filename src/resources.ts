@@ -28,7 +28,7 @@ export function openDatabase(
   events: Events,
   onMigrated: (message: string) => void = () => {},
 ): ReturnType<typeof openAdapter> {
-  const { dataDirectory, migrateAtStart: _, lockTimeoutMs: __, ...rest } = settings
+  const { dataDirectory, embedded: _, migrateAtStart: __, lockTimeoutMs: ___, ...rest } = settings
   return openAdapter({
     ...rest,
     directory: dataDirectory,

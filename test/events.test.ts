@@ -176,6 +176,24 @@ describe('the log as text', () => {
     expect(lines[0]).toEndWith('message="a\\u001b[31mb\\u009b2Jc\\nd\\u2028e"')
   })
 
+  test('a colored line is the text line with escapes around time, level and event', () => {
+    const [plain, colored] = [logged({ format: 'text' }), logged({ format: 'coloredText' })]
+    for (const { log } of [plain, colored]) {
+      log.notice('warn', 'a \u001b[31m b')
+      log.databaseLost('gone')
+      log.workFailed('lapses', new Error('x'))
+    }
+    const ansiStart = String.fromCharCode(27)
+    for (const [n, line] of colored.lines.entries()) {
+      const bare = line.replaceAll(new RegExp(`${ansiStart}\\[\\d+m`, 'g'), '')
+      const withoutTime = (text = '') => text.split('\n')[0]?.slice(24)
+      expect(withoutTime(bare)).toBe(withoutTime(plain.lines[n]))
+    }
+    expect(colored.lines[0]).toContain(`${ansiStart}[33mWARN `)
+    // An escape of a message stays escaped.
+    expect(colored.lines[0]).toContain('\\u001b[31m b')
+  })
+
   test('the event `started` is printed as the addresses of the service', () => {
     const { log, lines } = logged({ format: 'text' })
     const at = { version: '1.2.3', url: 'http://127.0.0.1:3000', database: 'D', cache: 'C' }

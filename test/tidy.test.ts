@@ -43,6 +43,7 @@ const arrows: Record<string, string[]> = {
   'src/main.ts': [
     'src/commands/',
     'src/config.ts',
+    'src/mechanics/',
     'src/ports/',
     'src/problem.ts',
     'src/events.ts',
@@ -56,6 +57,7 @@ const arrows: Record<string, string[]> = {
     'src/config.ts',
     'src/settings/',
     'src/events.ts',
+    'src/mechanics/',
     'src/ports/',
     'src/problem.ts',
   ],
@@ -73,6 +75,7 @@ const arrows: Record<string, string[]> = {
   // Export and import use the client. Of the domain they know only the pure schemas and formats.
   'src/transfer/': [
     'src/transfer/misuse.ts',
+    'src/transfer/pace.ts',
     'src/transfer/service-client.ts',
     'src/client/client.ts',
     // One rule decides which part of a service's URL may be printed.
@@ -259,7 +262,7 @@ const arrows: Record<string, string[]> = {
   'src/problem-codes.ts': [],
   // The log reads the SQLSTATE of a failure with a function of the database port.
   'src/events.ts': ['src/log/', 'src/ports/'],
-  'src/log/': ['src/log/', 'src/ports/'],
+  'src/log/': ['src/log/', 'src/mechanics/', 'src/ports/'],
 
   'adapters/': ['adapters/', 'src/ports/', 'src/mechanics/', 'src/problem.ts', 'drizzle/'],
   'drizzle/': ['drizzle/'],

@@ -27,9 +27,14 @@ export function lockDirectory(directory: string): () => void {
         )
       : unusable(directory, thrown)
   }
-  // The file serves the sentence above only. After a crash it is stale until the next process
-  // writes it.
-  writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    // The file serves the sentence above only. After a crash it is stale until the next process
+    // writes it.
+    writeFileSync(pidFile, `${process.pid}\n`)
+  } catch (thrown) {
+    lock.close()
+    throw unusable(directory, thrown)
+  }
   return () => {
     rmSync(pidFile, { force: true })
     lock.close()

@@ -2,6 +2,7 @@
  * Turns the error of a failed statement or connect into a `DatabaseError` with outcome and reason.
  */
 import { DrizzleQueryError } from 'drizzle-orm/errors'
+import { thrownText } from '../../src/mechanics/thrown-text.ts'
 import { DatabaseError, type FailureReason, type Outcome } from '../../src/ports/database.ts'
 import { plainReason } from '../reason.ts'
 
@@ -117,7 +118,7 @@ function read(thrown: unknown) {
     (name): name is string => typeof name === 'string',
   )
   if (severity === '') {
-    const text = plainReason(code || message || 'unknown')
+    const text = plainReason(code || message || thrownText(thrown))
     return { code, severity, sqlState: undefined, constraint, text, message }
   }
   // Messages of class 22 quote values, and those of 42601 the statement. Both must stay out of

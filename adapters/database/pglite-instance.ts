@@ -5,8 +5,10 @@
  * the whole thread.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { boundMs } from '../../src/mechanics/backoff.ts'
+import { thrownText } from '../../src/mechanics/thrown-text.ts'
 import { DatabaseError } from '../../src/ports/database.ts'
 import { dataIn } from './directory-state.ts'
 import { isLastAnswer, statementFailure } from './failure.ts'
@@ -121,19 +123,32 @@ const freeBytes = (directory: string): number => {
 }
 
 /**
- * Creates a PGlite. PGlite may throw an exit status, which is not an `Error`; this throws an
- * `Error`.
+ * Creates a PGlite. PGlite may throw an exit status or the number of a system error, which are not
+ * an `Error`; this throws an `Error`.
  */
 async function create(data: string): Promise<PGlite> {
   try {
     return await PGlite.create(data)
   } catch (thrown) {
-    if (thrown instanceof Error) throw thrown
-    const isObject = typeof thrown === 'object' && thrown !== null
-    const text = isObject && 'message' in thrown ? thrown.message : thrown
-    throw new Error(`Postgres did not start: ${String(text)}`, { cause: thrown })
+    if (isNoSpace(thrown)) throw new Error(`its disk is full: ${roomAdvice}`, { cause: thrown })
+    const text =
+      thrown instanceof Error ? thrown.message : `Postgres did not start: ${thrownText(thrown)}`
+    if (freeBytes(dirname(data)) >= roomBytes)
+      throw thrown instanceof Error ? thrown : new Error(text, { cause: thrown })
+    throw new Error(`${text}; its disk is nearly full: ${roomAdvice}`, { cause: thrown })
   }
 }
+
+const roomAdvice = 'make room, or set another directory (TURNLOG_DATA)'
+
+/** The numbers of WASI for "no space left", "quota exceeded" and "file too large". */
+const noSpaceNumbers: readonly unknown[] = [51, 19, 22]
+
+const isNoSpace = (thrown: unknown): boolean =>
+  typeof thrown === 'object' &&
+  thrown !== null &&
+  'errno' in thrown &&
+  noSpaceNumbers.includes(thrown.errno)
 
 /**
  * Opens the data. Missing data is made in a directory of another name, which is then renamed, so

@@ -1,6 +1,7 @@
 /** The database port on PGlite: a Postgres inside this process, which no other process can use. */
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
+import { thrownText } from '../../src/mechanics/thrown-text.ts'
 import {
   DatabaseError,
   type QueryOptions,
@@ -43,8 +44,7 @@ export async function openPglite(options: PgliteOptions): Promise<StartableDatab
   const unlock = lockDirectory(directory)
   const instance = await openInstance(directory, serverName, onEvent).catch((thrown: unknown) => {
     unlock()
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new StartRefusal(`The data in ${directory} cannot be opened: ${reason}`)
+    throw new StartRefusal(`The data in ${directory} cannot be opened: ${thrownText(thrown)}`)
   })
   const turns = createTurns(serverName)
 

@@ -51,7 +51,10 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     if (await isMigrated(ask, migrationsFolder)) return
     await lock(ask, options)
     try {
-      const run = () => migrate(drizzle(client), { migrationsFolder })
+      const run = () =>
+        migrate(drizzle(client), { migrationsFolder }).catch((thrown: unknown) => {
+          throw rightsRefusal(thrown, serverName)
+        })
       const schema = `The schema of ${serverName}`
       const message = await runMigrations(ask, {
         serverName,
@@ -67,6 +70,19 @@ export async function migratePostgres(options: StartOptions): Promise<void> {
     }
     await verifyCode(ask, serverName)
   })
+}
+
+/** The SQLSTATEs that Postgres answers to a user without CREATE, and to a user without a usable schema. */
+const mayNotCreate = /^(42501|3F000)$/
+
+/** Gives a failed migration of a user who may not change the schema the sentence of `turnlog doctor`. */
+function rightsRefusal(thrown: unknown, serverName: string): unknown {
+  const failure = migrationFailure(thrown, serverName)
+  if (!(failure instanceof DatabaseError) || !mayNotCreate.test(failure.sqlState ?? ''))
+    return thrown
+  return new StartRefusal(
+    `The schema of ${serverName} does not exist yet or is older than this release, and this user may not create it: grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may.`,
+  )
 }
 
 /**

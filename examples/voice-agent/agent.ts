@@ -8,20 +8,27 @@ import { createChance } from './chance.ts'
 import { check } from './check.ts'
 import { readDialogues } from './dialogues.ts'
 import { openLine } from './line.ts'
+import { agentHelp, optionsOrHelp, requireService } from './options.ts'
 import { openSpeech } from './speech.ts'
 
-const { values } = parseArgs({
-  options: {
-    service: { type: 'string', default: 'http://localhost:3000' },
-    dialogues: { type: 'string', default: join(import.meta.dir, 'dialogues.jsonl') },
-    count: { type: 'string', default: '50' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    cuts: { type: 'string', default: '5' },
-    journal: { type: 'string', default: './voice-agent.journal' },
-    fast: { type: 'boolean', default: false },
-    silent: { type: 'boolean', default: false },
-  },
-})
+const values = optionsOrHelp(
+  agentHelp,
+  () =>
+    parseArgs({
+      options: {
+        service: { type: 'string', default: 'http://localhost:3000' },
+        dialogues: { type: 'string', default: join(import.meta.dir, 'dialogues.jsonl') },
+        count: { type: 'string', default: '50' },
+        seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+        cuts: { type: 'string', default: '5' },
+        journal: { type: 'string', default: './voice-agent.journal' },
+        fast: { type: 'boolean', default: false },
+        silent: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values,
+)
+await requireService(values.service)
 const seed = Number(values.seed)
 const dialogues = readDialogues(values.dialogues, Number(values.count))
 const chance = createChance(seed)

@@ -1,10 +1,19 @@
 /** The second terminal: it shows every call of the voice agent as it happens. See README.md. */
 import { parseArgs } from 'node:util'
 import { createClient, type Message, type TurnlogClient } from 'turnlog/client'
+import { optionsOrHelp, requireService, watchHelp } from './options.ts'
 
-const { values } = parseArgs({
-  options: { service: { type: 'string', default: 'http://localhost:3000' } },
-})
+const values = optionsOrHelp(
+  watchHelp,
+  () =>
+    parseArgs({
+      options: {
+        service: { type: 'string', default: 'http://localhost:3000' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values,
+)
+await requireService(values.service)
 await using turnlog = createClient({ url: values.service })
 const followed = new Set<string>()
 const since = new Date().toISOString()

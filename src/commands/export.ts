@@ -1,11 +1,10 @@
 /** The verb `turnlog export` exports conversations of a running service as JSON Lines. */
 import { parseArgs } from 'node:util'
+import { mayColor } from '../config.ts'
 import {
   conversationIds,
   run,
-  serviceHelp,
   serviceOptions,
-  serviceUrl,
   waitNotice,
   wholeNumber,
 } from '../transfer/command-line.ts'
@@ -14,14 +13,10 @@ import { fileOutput, ReaderGone, streamOutput } from '../transfer/export/output.
 import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { connect } from '../transfer/service-client.ts'
+import { chosenService } from './local-service.ts'
+import { helpOf, verbHelps } from './verb-help.ts'
 
-const usage = `Usage: turnlog export [<conversation id> ...] [--all]
-
-  --all               export every conversation
-  --output <file>     file to write, named <file>.partial until it is complete; default: standard output
-${serviceHelp}
-The exit code is 0 if the export is complete, 1 if a conversation is missing, and 2 for a wrong command line.
-`
+const usage = helpOf(verbHelps.export)
 
 /** Resolves with the exit code: 0, 1 if a named conversation is not in the export, or 2. */
 export const exportCommand = (argv: readonly string[]): Promise<number> =>
@@ -36,7 +31,7 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
       },
     })
     if (values.help) {
-      process.stdout.write(usage)
+      process.stdout.write(helpOf(verbHelps.export, mayColor(process.stdout)))
       return 0
     }
     const ids = conversationIds(positionals)
@@ -44,9 +39,10 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
     const path = values.output === '-' ? undefined : values.output
     const toTerminal = path === undefined && process.stdout.isTTY
+    const url = chosenService(values.url)
     const progress = createProgress(process.stderr, { silent: toTerminal })
     await using rest = connect({
-      url: serviceUrl(values.url),
+      url,
       patienceMs,
       onRetry: waitNotice(progress.say),
     })

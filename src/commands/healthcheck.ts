@@ -4,6 +4,7 @@
  * containers, and would restart every node in vain while the database cannot be reached.
  */
 import type { Config } from '../config.ts'
+import { thrownText } from '../mechanics/thrown-text.ts'
 import { askService, localUrl } from './local-service.ts'
 
 /** Resolves with one line, and the exit code 0 if the service runs or 1 if it does not answer. */
@@ -22,7 +23,6 @@ export async function healthcheck(
     const { status } = await askService(address, deadlineMs)
     return { text: `${address} answers ${status}\n`, code: status === 200 ? 0 : 1 }
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    return { text: `${address} does not answer: ${reason}\n`, code: 1 }
+    return { text: `${address} does not answer: ${thrownText(thrown)}\n`, code: 1 }
   }
 }

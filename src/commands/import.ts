@@ -2,15 +2,9 @@
 import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
+import { mayColor } from '../config.ts'
 import { Problem } from '../problem.ts'
-import {
-  run,
-  serviceHelp,
-  serviceOptions,
-  serviceUrl,
-  waitNotice,
-  wholeNumber,
-} from '../transfer/command-line.ts'
+import { run, serviceOptions, waitNotice, wholeNumber } from '../transfer/command-line.ts'
 import { formatNamed, formatNames } from '../transfer/formats/formats.ts'
 import { sentences } from '../transfer/formats/sentences.ts'
 import type { ImportFile } from '../transfer/import/block-reader.ts'
@@ -19,22 +13,10 @@ import { Tally } from '../transfer/import/tally.ts'
 import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { connect, refusalOf } from '../transfer/service-client.ts'
+import { chosenService } from './local-service.ts'
+import { helpOf, verbHelps } from './verb-help.ts'
 
-const usage = `Usage: turnlog import <file> ...   (- reads standard input)
-
-  --format <name>     default: the format of the first document, one of
-                      ${formatNames.slice(0, 6).join(', ')},
-                      ${formatNames.slice(6).join(', ')}
-  --split sentences   make each sentence of an answer a part
-  --source <name>     name to derive conversation ids from; default: the path of the file
-  --concurrency <n>   conversations imported at once; default: 8
-  --line-bytes <n>    longest allowed document in bytes; default: 16777216
-  --replace-invalid   store U+FFFD for NUL and lone surrogates; default: refuse the conversation
-  --large <what>      metadata that is too large: refuse it, or omit its largest values; default: refuse
-  --allow-gaps        import the turns after a missing turn of an export
-${serviceHelp}
-The exit code is 0 if everything was imported, 1 if something was not, and 2 for a wrong command line.
-`
+const usage = helpOf(verbHelps.import)
 
 /**
  * Resolves with the exit code: 0, 1 if something was not imported, or 2 for a wrong command line.
@@ -57,7 +39,7 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       },
     })
     if (values.help) {
-      process.stdout.write(usage)
+      process.stdout.write(helpOf(verbHelps.import, mayColor(process.stdout)))
       return 0
     }
     if (positionals.length === 0) throw new Misuse('Name at least one file.')
@@ -81,9 +63,10 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
     const files = positionals.map((path) => fileAt(path, values.source))
     refuseRepeatedFile(files, positionals)
     const patienceMs = wholeNumber('patience', values.patience, 0, 86_400) * 1000
+    const url = chosenService(values.url)
     const progress = createProgress(process.stderr)
     await using rest = connect({
-      url: serviceUrl(values.url),
+      url,
       patienceMs,
       onRetry: waitNotice(progress.say),
     })

@@ -1,7 +1,7 @@
 /** The verb `turnlog serve` runs the service until a signal stops it. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { type App, createApp } from '../app.ts'
-import type { Config } from '../config.ts'
+import type { Config, ExaminedConfig } from '../config.ts'
 import type { Events } from '../events.ts'
 import { checkDescriptors, watchDescriptors } from './file-descriptors.ts'
 import { openLog } from './log.ts'
@@ -11,9 +11,13 @@ import { logProcess } from './process-log.ts'
  * Runs the service. Resolves when all is closed, with 0, or with 1 if an uncaught exception ended
  * it.
  */
-export async function serve(config: Config, stop: AbortSignal): Promise<number> {
+export async function serve(
+  { config, nearMisses }: Pick<ExaminedConfig, 'config' | 'nearMisses'>,
+  stop: AbortSignal,
+): Promise<number> {
   checkDescriptors(config)
   const events = openLog(config)
+  for (const nearMiss of nearMisses) events.notice('warn', nearMiss)
   using failure = logProcess(events)
   using _watch = watchDescriptors(events)
   const stopped = AbortSignal.any([stop, failure.signal])

@@ -1,5 +1,6 @@
 /** The server on a port. Elysia brings one for the runtime. */
 import type { Live } from '../live/live.ts'
+import { thrownText } from '../mechanics/thrown-text.ts'
 import { StartRefusal } from '../ports/database.ts'
 import { socketHandlers } from './routes/live-socket.ts'
 import type { Router } from './services.ts'
@@ -73,6 +74,5 @@ function refusal(error: unknown, host: string, port: number): StartRefusal {
     return new StartRefusal(
       `This user may not listen on port ${port}: choose one above 1023 with PORT.`,
     )
-  const reason = error instanceof Error ? error.message : String(error)
-  return new StartRefusal(`Cannot listen on ${host}, port ${port}: ${reason}`)
+  return new StartRefusal(`Cannot listen on ${host}, port ${port}: ${thrownText(error)}`)
 }

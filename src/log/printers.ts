@@ -1,6 +1,7 @@
-/** The two forms of a log line: JSON for programs, text for a terminal. */
+/** The forms of a log line: JSON for programs, text for people, and text with colours for a terminal. */
+import { styleText } from 'node:util'
 
-export const logFormats = ['json', 'text'] as const
+export const logFormats = ['json', 'text', 'coloredText'] as const
 export type LogFormat = (typeof logFormats)[number]
 
 /** The fields of a line: `time`, `level` and `event` first, then those of the event. */
@@ -19,10 +20,31 @@ export type Entry = {
  */
 export const printers: Readonly<Record<LogFormat, (entry: Entry) => string>> = {
   json: (entry) => JSON.stringify(entry),
-  text: ({ time, level, event, ...fields }) =>
-    event === 'started'
-      ? banner(fields)
-      : [`${time} ${level.toUpperCase().padEnd(5)} ${event}`, ...fieldTexts(fields)].join(' '),
+  text: (entry) => textLine(entry, (_, text) => text),
+  coloredText: (entry) =>
+    textLine(entry, (style, text) => styleText(style, text, { validateStream: false })),
+}
+
+type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green'
+
+const levelStyles: Readonly<Record<string, Style>> = {
+  error: 'red',
+  warn: 'yellow',
+  info: 'green',
+  debug: 'dim',
+}
+
+function textLine(
+  { time, level, event, ...fields }: Entry,
+  paint: (style: Style, text: string) => string,
+): string {
+  if (event === 'started') {
+    const [title = '', ...lines] = banner(fields).split('\n')
+    return [paint('bold', title), ...lines].join('\n')
+  }
+  const shownLevel = paint(levelStyles[level] ?? 'bold', level.toUpperCase().padEnd(5))
+  const head = `${paint('dim', time)} ${shownLevel} ${paint('bold', event)}`
+  return [head, ...fieldTexts(fields)].join(' ')
 }
 
 /** `name=value` for each field. The stack and causes of an error follow on lines of their own. */

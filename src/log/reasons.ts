@@ -2,6 +2,7 @@
  * The description of an error in a log line. Adapters put no secret and no SQL text into their
  * messages.
  */
+import { thrownText } from '../mechanics/thrown-text.ts'
 import { sqlStateOf } from '../ports/database.ts'
 
 /**
@@ -9,7 +10,7 @@ import { sqlStateOf } from '../ports/database.ts'
  * causes say why.
  */
 export function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return thrownText(error)
   return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`
 }
 
@@ -19,7 +20,7 @@ export const reasonOf = (cause: unknown): { sqlState?: string | undefined; reaso
 
 /** The name, message and stack of an error, and of its causes. */
 export function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return thrownText(error)
   const { name, message, stack, cause } = error
   return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }

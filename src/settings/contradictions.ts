@@ -27,15 +27,20 @@ const orders: readonly Order[] = [
   { low: 'live.bufferSoftBytes', high: 'live.bufferHardBytes', mayEqual: false },
 ]
 
-/** Returns the contradictions in a configuration. `sources` names where each setting was set. */
+/**
+ * Returns the contradictions in a configuration. `sources` names where each setting was set.
+ * `isProduction` says whether NODE_ENV is `production`.
+ */
 export function contradictions(
   config: Config,
   sources: ReadonlyMap<SettingPath, string>,
+  isProduction: boolean,
 ): ConfigProblem[] {
   const sourceOf = (path: SettingPath) => sources.get(path) ?? 'default'
   return [
     ...wrongOrders(config, sourceOf),
     ...openToOthers(config, sourceOf),
+    ...refusedEmbedded(config, sourceOf, isProduction),
     ...sharedRedis(config, sourceOf),
     ...strayPercents(config, sourceOf),
   ]
@@ -77,6 +82,37 @@ function openToOthers({ server, auth }: Config, sourceOf: SourceOf): ConfigProbl
       message:
         `is ${JSON.stringify(server.host)}, which other machines can reach, and no authentication is set. ` +
         'Use 127.0.0.1, ::1 or localhost, or set AUTH=none (auth.mode = "none") if every client may read and write.',
+    },
+  ]
+}
+
+/**
+ * Refuses the embedded Postgres if `database.embedded` is false. In production it is refused as a
+ * default, too: somebody must have named its directory.
+ */
+function refusedEmbedded(
+  { database }: Config,
+  sourceOf: SourceOf,
+  isProduction: boolean,
+): ConfigProblem[] {
+  const path = 'database.url'
+  if (database.url !== undefined) return []
+  if (!database.embedded)
+    return [
+      {
+        path,
+        source: sourceOf('database.embedded'),
+        message:
+          'is unset, and database.embedded is false: set DATABASE_URL to the URL of a Postgres server',
+      },
+    ]
+  if (!isProduction || sourceOf('database.dataDirectory') !== 'default') return []
+  return [
+    {
+      path,
+      source: 'environment NODE_ENV',
+      message:
+        'is unset, and NODE_ENV is production: set DATABASE_URL to the URL of a Postgres server, or TURNLOG_DATA to a directory for the embedded Postgres',
     },
   ]
 }

@@ -94,6 +94,7 @@ export const settings = {
       help: 'Directory in which the embedded Postgres stores its files.',
       env: 'TURNLOG_DATA',
     },
+    embedded: onOff(true, 'Allow the embedded Postgres. false: a start needs database.url.'),
     connectionsMax: whole('connections', [1, 1000], 10, 'Maximum size of the connection pool.'),
     prepare: onOff(true, 'Use prepared statements. Use false with a PgBouncer before 1.21.'),
     deadlineMs: whole('milliseconds', [1, 600_000], 5000, 'Timeout of one statement.'),

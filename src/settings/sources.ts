@@ -28,7 +28,19 @@ export type Entry = {
   readonly isText: boolean
 }
 
-export type Reading = { readonly entries: Entry[]; readonly problems: ConfigProblem[] }
+export type Reading = {
+  readonly entries: Entry[]
+  readonly problems: ConfigProblem[]
+  /** The names without the prefix `TURNLOG_` that are no setting, with their sources. */
+  readonly strangers?: readonly Stranger[]
+  readonly serviceUrl?: ServiceUrl | undefined
+}
+
+/** The URL of a service, which import and export use. */
+export type ServiceUrl = { readonly url: string; readonly source: string }
+
+/** A variable of the environment or of `.env` that may belong to another program. */
+export type Stranger = { readonly name: string; readonly source: string }
 
 const byPath = new Map<string, NamedSetting>(settingList.map((row) => [row.path, row]))
 const byEnv = new Map<string, NamedSetting>(settingList.map((row) => [row.env, row]))
@@ -164,13 +176,17 @@ function readNames(
 ): Reading {
   const entries: Entry[] = []
   const problems: ConfigProblem[] = []
+  const strangers: Stranger[] = []
+  let serviceUrl: ServiceUrl | undefined
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || value === '') continue
     const setting = byEnv.get(name)
     if (setting !== undefined) entries.push({ setting, source: source(name), value, isText: true })
+    else if (name === 'TURNLOG_URL') serviceUrl = { url: value, source: source(name) }
     else if (name.startsWith('TURNLOG_')) problems.push(unknownName(name, source(name), nearEnv))
+    else strangers.push({ name, source: source(name) })
   }
-  return { entries, problems }
+  return { entries, problems, strangers, serviceUrl }
 }
 
 /** Returns the line on which each name was set last. A quoted value can span several lines. */

@@ -7,24 +7,24 @@ import { Misuse } from './misuse.ts'
 import { failureText } from './service-client.ts'
 
 export const serviceOptions = {
-  url: { type: 'string', default: 'http://localhost:3000' },
+  url: { type: 'string' },
   patience: { type: 'string', default: '60' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
-export const serviceHelp = `  --url <url>         URL of the service; default: http://localhost:3000
-  --patience <s>      seconds to retry while the service cannot be reached; default: 60
-`
-
 /**
- * Checks the value of `--url`: an http or https URL without a query, so that a path can be
- * appended.
+ * Checks the URL of a service: an http or https URL without a query, so that a path can be
+ * appended. `source` is where it was set, such as `--url`.
  */
-export function serviceUrl(text: string): string {
+export function serviceUrl(text: string, source = '--url'): string {
   if (!/^https?:\/\/[^?#]*$/i.test(text) || !URL.canParse(text))
-    throw new Misuse(`--url must be an http or https URL, not ${shownUrl(text)}`)
+    throw new Misuse(`${source} must be an http or https URL, not ${shownUrl(text)}`)
   return text
 }
+
+/** Says which service is used, and why. */
+export const serviceNotice = (url: string, source: string): string =>
+  `The service is ${shownUrl(url)} (${source}).\n`
 
 /** Checks conversation ids from the command line, and returns each of them once. */
 export function conversationIds(words: readonly string[]): string[] {

@@ -5,9 +5,10 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import packageJson from '../../package.json'
+import { helpOf, verbHelps } from '../../src/commands/verb-help.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
-import { directory, endServices, linesOf, ran, serving } from '../support/servers/serving.ts'
+import { directory, endServices, linesOf, main, ran, serving } from '../support/servers/serving.ts'
 
 afterAll(endServices)
 
@@ -73,13 +74,49 @@ describe('turnlog migrate', () => {
 
 describe('turnlog', () => {
   test('turnlog prints its help and its version', async () => {
-    for (const words of [['--help'], ['serve', '--help'], ['-h']]) {
+    for (const words of [['--help'], ['-h']]) {
       const { code, out } = await ran(words)
-      expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog')])
+      expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog <verb>')])
     }
     expect(await ran(['--version'])).toEqual({ code: 0, out: `${packageJson.version}\n`, err: '' })
     expect((await ran(['config'])).out).toContain('server.port')
   })
+
+  test('each verb prints its own help with --help, in plain text if it is not on a terminal', async () => {
+    for (const [verb, help] of Object.entries(verbHelps)) {
+      const words = verb === 'cache' ? [verb, 'audit', '--help'] : [verb, '--help']
+      expect([verb, await ran(words)]).toEqual([verb, { code: 0, out: helpOf(help), err: '' }])
+    }
+  }, 60_000)
+
+  test('the help and the log have colours on a terminal, unless NO_COLOR is set', async () => {
+    const onTerminal = async (words: readonly string[], env: Record<string, string>) => {
+      let shown = ''
+      const child = Bun.spawn([process.execPath, main, ...words], {
+        cwd: directory,
+        env: { PATH: process.env.PATH ?? '', TERM: 'xterm', ...env },
+        terminal: {
+          data(_terminal, bytes) {
+            shown += new TextDecoder().decode(bytes)
+          },
+        },
+      })
+      await child.exited
+      return shown
+    }
+    const styled = (text: string) => text.includes('\u001b[1m')
+    const colors = async (env: Record<string, string>) => {
+      // The misspelt name makes a line of the log before the start is refused.
+      const start = ['serve', '--database.dataDirectory', '/dev/null/data']
+      const log = await onTerminal(start, { DATABSE_URL: 'x', ...env })
+      expect(log).toContain('did you mean DATABASE_URL?')
+      return [styled(await onTerminal(['--help'], env)), styled(log)]
+    }
+    expect(await colors({})).toEqual([true, true])
+    expect(await colors({ NO_COLOR: '' })).toEqual([true, true])
+    expect(await colors({ NO_COLOR: '1' })).toEqual([false, false])
+    expect(await colors({ TERM: 'dumb' })).toEqual([false, false])
+  }, 60_000)
 
   test('turnlog suggests the nearest verb for an unknown one', async () => {
     for (const [word, verb] of [

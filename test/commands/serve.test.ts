@@ -74,7 +74,7 @@ describe('turnlog serve', () => {
     let shown = ''
     const child = Bun.spawn([process.execPath, main, 'serve', '--port', '0'], {
       cwd: directory,
-      env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+      env: { PATH: process.env.PATH ?? '', DATABASE_URL, NO_COLOR: '1' },
       terminal: {
         data(_terminal, bytes) {
           shown += new TextDecoder().decode(bytes)
@@ -185,7 +185,7 @@ describe('turnlog serve', () => {
       const words = ['nohup', process.execPath, main, 'serve', '--port', '0']
       const child = Bun.spawn(words, {
         cwd: directory,
-        env: { PATH: process.env.PATH ?? '', DATABASE_URL },
+        env: { PATH: process.env.PATH ?? '', DATABASE_URL, NO_COLOR: '1' },
         stdout: 'ignore',
         stderr: 'pipe',
       })

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import type { KvEvent } from '../../adapters/kv/opened.ts'
 import { openDatabase, openKv } from '../../adapters/open.ts'
 import { refusal } from '../conformance/database/database.ts'
@@ -19,6 +20,8 @@ import { testApp } from '../support/servers/app.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
 import { redisMissing, startRedis } from '../support/servers/redis.ts'
+import { directory, ran } from '../support/servers/serving.ts'
+import { mountSmallDisk } from '../support/servers/small-disk.ts'
 import { runTurnlog } from '../support/servers/turnlog.ts'
 import { migrated } from '../support/started.ts'
 
@@ -180,6 +183,95 @@ describe('a data directory', () => {
     writeFileSync(join(directory, 'README'), '')
     await (await start(directory))[Symbol.asyncDispose]()
   }, 60_000)
+})
+
+test('a user who may not create the schema gets the sentence of turnlog doctor', async () => {
+  const url = await testDatabaseUrl()
+  const name = new URL(url).pathname.slice(1)
+  const user = `${name}_guest`
+  const admin = postgres(url, { max: 1, onnotice: () => {} })
+  const guest = Object.assign(new URL(url), { username: user, password: 'guest' }).href
+  const refused = async (words: readonly string[]) => {
+    const { code, err } = await runTurnlog([...words, '--database.url', guest])
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(
+        /^The schema of Postgres at \S+ does not exist yet or .*, and this user may not create it: grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL to a user who may\.\n$/,
+      ),
+    ])
+  }
+  try {
+    await admin.unsafe(`create role ${user} login password 'guest'`)
+    await refused(['serve', '--port', '0'])
+    const { out } = await runTurnlog(['doctor', '--database.url', guest])
+    expect(out).toContain('does not exist yet, and this user may not create it')
+    expect(out).toContain(
+      'Grant CREATE on the database and its schema, or set MIGRATE_DATABASE_URL',
+    )
+    // A user who may create schemas, but no tables in the schema of the database.
+    await admin.unsafe(`grant create on database ${name} to ${user}`)
+    await refused(['migrate'])
+    await admin.unsafe(`grant create on schema public to ${user}`)
+    expect((await runTurnlog(['migrate', '--database.url', guest])).code).toBe(0)
+  } finally {
+    await admin.unsafe(`drop owned by ${user}; drop role ${user}`).catch(() => {})
+    await admin.end()
+  }
+}, 60_000)
+
+test('a start with a misspelt DATABASE_URL warns, and names the variable without its value', async () => {
+  const env = { DATABSE_URL: 'postgres://u:secret@h/x' }
+  const { code, err } = await ran(['serve', '--database.dataDirectory', '/dev/null/data'], env)
+  expect(code).toBe(1)
+  expect(JSON.parse(err.split('\n')[0] ?? '')).toMatchObject({
+    level: 'warn',
+    event: 'notice',
+    message: expect.stringContaining('did you mean DATABASE_URL?'),
+  })
+  expect(err).not.toContain('secret')
+  const report = await ran(['doctor', '--port', '0', '--cache.url', 'memory:'], env)
+  expect(report.out).toMatch(/note +misspelt +environment DATABSE_URL is not a setting/)
+}, 30_000)
+
+test('a production start without a database URL or directory is refused, and writes no data', async () => {
+  const { code, err } = await ran(['serve', '--port', '0'], { NODE_ENV: 'production' })
+  expect([code, err]).toEqual([
+    2,
+    expect.stringContaining('NODE_ENV is production: set DATABASE_URL'),
+  ])
+  expect(existsSync(join(directory, '.turnlog'))).toBe(false)
+}, 30_000)
+
+describe('a full disk', () => {
+  const disk = mountSmallDisk(24)
+  afterAll(() => disk?.[Symbol.asyncDispose]())
+  const start = () => runTurnlog(['serve', '--port', '0'], { cwd: disk?.path ?? home })
+
+  test.skipIf(disk === undefined)(
+    'a start on a disk that is too small for the data names the disk, not an object',
+    async () => {
+      const { code, err } = await start()
+      expect([code, err]).toEqual([
+        1,
+        'The data in .turnlog cannot be opened: its disk is full: make room, or set another directory (TURNLOG_DATA)\n',
+      ])
+    },
+    30_000,
+  )
+
+  test.skipIf(disk === undefined)(
+    'a start on a disk without a free byte is refused in one line',
+    async () => {
+      disk?.fill()
+      const { code, err } = await start()
+      expect([code, err]).toEqual([
+        1,
+        expect.stringMatching(/^The data .*(disk is full|ENOSPC).*\n$/),
+      ])
+      expect(err).not.toContain('[object')
+    },
+    30_000,
+  )
 })
 
 describe('file descriptors', () => {

@@ -27,6 +27,32 @@ test('a voice agent stores every dialogue word for word although its connection 
   rmSync(directory, { recursive: true, force: true })
 }, 60_000)
 
+test('the voice agent and its second terminal say that no service answers, and print their help', async () => {
+  const run = (words: readonly string[]) => {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, ...words], {
+      cwd: tmpdir(),
+    })
+    return { code: exitCode, out: String(stdout), err: String(stderr) }
+  }
+  for (const name of ['agent', 'watch']) {
+    const program = join(root, `examples/voice-agent/${name}.ts`)
+    const away = run([program, '--service', 'http://127.0.0.1:1'])
+    expect([name, away.code, away.out, away.err]).toEqual([
+      name,
+      1,
+      '',
+      expect.stringMatching(
+        /^No Turnlog service answers at http:\/\/127\.0\.0\.1:1: .*\nStart one with .*--service <url>\.\n$/,
+      ),
+    ])
+    const help = run([program, '--help'])
+    expect([help.code, help.out]).toEqual([0, expect.stringContaining(`Usage: bun examples/`)])
+    expect(help.out).toContain('--service <url>')
+    const wrong = run([program, '--sevrice', 'x'])
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--sevrice')])
+  }
+}, 60_000)
+
 test('the commands in the README of the voice agent print what it shows', async () => {
   await using node = await startNode({ DATABASE_URL: await testDatabaseUrl() })
   const names = [

@@ -34,6 +34,36 @@ describe('a host that other machines reach', () => {
   })
 })
 
+describe('the embedded Postgres', () => {
+  const production = { NODE_ENV: 'production' }
+
+  test('database.embedded=false without a database URL is refused in one sentence', () => {
+    expect(problemLines({ files: { 'turnlog.toml': '[database]\nembedded = false\n' } })).toEqual([
+      'turnlog.toml:2: database.url is unset, and database.embedded is false: set DATABASE_URL to the URL of a Postgres server',
+    ])
+    const env = { DATABASE_URL: 'postgres://localhost/x', TURNLOG_DATABASE_EMBEDDED: 'false' }
+    expect(load({ env }).config.database.embedded).toBe(false)
+  })
+
+  test('NODE_ENV=production refuses the embedded Postgres unless its directory is given', () => {
+    expect(problemLines({ env: production })).toEqual([
+      'environment NODE_ENV: database.url is unset, and NODE_ENV is production: set DATABASE_URL to the URL of a Postgres server, or TURNLOG_DATA to a directory for the embedded Postgres',
+    ])
+    for (const more of [{ TURNLOG_DATA: '/data' }, { DATABASE_URL: 'postgres://localhost/x' }])
+      expect(() => load({ env: { ...production, ...more } })).not.toThrow()
+    const files = { 'turnlog.toml': '[database]\ndataDirectory = "data"\n' }
+    expect(() => load({ env: production, files })).not.toThrow()
+    expect(() => load({ env: { NODE_ENV: 'development' } })).not.toThrow()
+  })
+
+  test('a database URL that is wrong is reported once, not as unset, too', () => {
+    const env = { ...production, DATABASE_URL: 'mysql://localhost/x' }
+    expect(problemLines({ env })).toEqual([
+      expect.stringMatching(/^environment DATABASE_URL: database\.url must be /),
+    ])
+  })
+})
+
 describe('two settings', () => {
   test('two contradicting settings are refused, with the source of the one that was set', () => {
     expect(problemLines({ env: { TURNLOG_DATABASE_LOCK_TIMEOUT_MS: '5000' } })).toEqual([

@@ -25,6 +25,7 @@ describe('the sources', () => {
         url: undefined,
         migrateUrl: undefined,
         dataDirectory: '.turnlog',
+        embedded: true,
         connectionsMax: 10,
         prepare: true,
         deadlineMs: 5000,

@@ -21,6 +21,7 @@ import {
   lateAnswer,
   reasonOf,
 } from './redis-failure.ts'
+import { Opening } from './redis-opening.ts'
 import type { Script } from './redis-scripts.ts'
 import { redisTlsMismatch } from './redis-tls.ts'
 
@@ -69,6 +70,8 @@ export class ServerConnection implements ServerCarrier {
   readonly #options: CarrierOptions
   readonly #deadlines: Deadlines
   readonly #client: RenewableClient
+  /** Calls wait before the first connection. Later, without a connection, they are refused at once. */
+  readonly #opening: Opening
   /**
    * Counts connections and runs. A reply that arrives under another number may come from another
    * run than the one that the call was sent to.
@@ -87,6 +90,7 @@ export class ServerConnection implements ServerCarrier {
     this.#url = url
     this.#options = options
     this.#deadlines = createDeadlines(options.deadlineMs, () => lateAnswer(options.serverName))
+    this.#opening = new Opening(options.deadlineMs)
     this.#client = createRenewableClient(url, {
       connect: () => this.#lose(),
       ready: () => void this.#identify(),
@@ -121,6 +125,7 @@ export class ServerConnection implements ServerCarrier {
 
   close(): void {
     this.#isClosed = true
+    this.#opening.end()
     this.#lose()
     this.#deadlines.close(closedHere(this.#options.serverName))
     this.#client.close()
@@ -134,6 +139,7 @@ export class ServerConnection implements ServerCarrier {
   }
 
   #report(thrown: unknown): void {
+    this.#opening.end()
     if (this.#isAway || this.#isClosed) return
     this.#isAway = true
     const { serverName, onEvent } = this.#options
@@ -177,6 +183,7 @@ export class ServerConnection implements ServerCarrier {
     // Answers that are on their way come from the run before.
     if (this.#run !== undefined && this.#run !== run) this.#connection += 1
     this.#run = run
+    this.#opening.end()
     this.#wasReady = true
     if (this.#isAway) onEvent({ type: 'reachable', message: `${serverName} can be reached again` })
     this.#isAway = false
@@ -220,6 +227,10 @@ export class ServerConnection implements ServerCarrier {
   async #call<T>(args: readonly Arg[], sendTo: (run: string) => Promise<T>): Promise<T> {
     const { serverName } = this.#options
     const at = this.#connection
+    if (this.#run === undefined && !this.#opening.isOver) {
+      const work = this.#opening.over.then(() => this.#call(args, sendTo))
+      return await this.#deadlines.within(work, 0)
+    }
     if (this.#run === undefined) throw new KvError('not-sent', `${serverName} cannot be reached`)
     checkRoom(this.#deadlines, serverName)
     let bytes = 0

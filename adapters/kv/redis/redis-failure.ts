@@ -1,5 +1,6 @@
 /** Turns the error of a failed Redis call into a `KvError` with its outcome. */
 import { ErrorReply } from 'redis'
+import { thrownText } from '../../../src/mechanics/thrown-text.ts'
 import { KvError } from '../../../src/ports/kv.ts'
 import { plainReason } from '../../reason.ts'
 
@@ -45,7 +46,7 @@ const withoutScript = (reason: string) =>
 /** The reason of an error, as text for messages. */
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(', ')
-  if (!(thrown instanceof Error)) return String(thrown)
+  if (!(thrown instanceof Error)) return thrownText(thrown)
   if ('code' in thrown && typeof thrown.code === 'string') return plainReason(thrown.code)
   return thrown.message || thrown.name
 }

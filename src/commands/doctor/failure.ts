@@ -1,4 +1,5 @@
 /** The reason why a database did not answer, and the advice that fits it. */
+import { thrownText } from '../../mechanics/thrown-text.ts'
 import { DatabaseError } from '../../ports/database.ts'
 
 /**
@@ -6,7 +7,7 @@ import { DatabaseError } from '../../ports/database.ts'
  * hold none.
  */
 export function reasonOf(thrown: unknown, what: string): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  const message = thrownText(thrown)
   return message.includes(what) ? message : `${what}: ${message}`
 }
 

@@ -7,7 +7,7 @@ import { type Check, checksOf } from './report.ts'
 
 const { ok, note, wrong } = checksOf('settings')
 
-export function settingChecks({ config, sources, error }: ExaminedConfig): Check[] {
+export function settingChecks({ config, sources, error, nearMisses }: ExaminedConfig): Check[] {
   const problems = (error?.problems ?? []).map(({ source, path, message }) =>
     wrong(path, `${message} (${source})`, `Correct it in ${source}.`),
   )
@@ -17,6 +17,7 @@ export function settingChecks({ config, sources, error }: ExaminedConfig): Check
   return [
     ...problems,
     setOnes(sources),
+    ...nearMisses.map((nearMiss) => note('misspelt', nearMiss)),
     ...(database.url === undefined && !isWrong('database.url')
       ? [
           note(

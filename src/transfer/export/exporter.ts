@@ -125,7 +125,12 @@ class ExportWriter {
 
   #showProgress(): void {
     const conversations = counted(this.#conversations, 'conversation')
-    this.#progress.update(undefined, `${conversations}, ${counted(this.#messages, 'message')}`)
+    this.#progress.update({
+      share: undefined,
+      text: `${conversations}, ${counted(this.#messages, 'message')}`,
+      done: this.#messages,
+      what: 'messages',
+    })
   }
 }
 

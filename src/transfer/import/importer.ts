@@ -4,7 +4,7 @@ import { isMessage } from '../formats/formats.ts'
 import { LineProblem } from '../formats/steps.ts'
 import { readDocuments } from '../lines/documents.ts'
 import type { Line } from '../lines/lines.ts'
-import type { Progress } from '../progress.ts'
+import type { Progress, ProgressState } from '../progress.ts'
 import { BlockReader, type BlockSettings, type ImportFile } from './block-reader.ts'
 import { ConcurrentImports } from './concurrent-imports.ts'
 import { ConversationImport } from './conversation-import.ts'
@@ -45,7 +45,8 @@ export async function importFiles(
     for await (const line of readDocuments(file.open(), { bytesMax: lineBytesMax, isMessage })) {
       tally.count('lines')
       bytesRead += line.bytes + 1
-      progress.update(Number.isNaN(bytes) ? undefined : bytesRead / bytes, progressText(tally))
+      const share = Number.isNaN(bytes) ? undefined : bytesRead / bytes
+      progress.update({ share, ...progressOf(tally) })
       const sourceLine: SourceLine = { file: file.name, line: line.number }
       try {
         await pushLine(line, sourceLine, { reader, imports, tally })
@@ -77,8 +78,9 @@ async function pushLine(
   await imports.push(block, sourceLine, line.bytes)
 }
 
-function progressText(tally: Tally): string {
+function progressOf(tally: Tally): Omit<ProgressState, 'share'> {
   const conversations = tally.total('conversations new', 'conversations found').toLocaleString('en')
-  const turns = tally.total('turns new', 'turns replayed').toLocaleString('en')
-  return `${conversations} conversations, ${turns} turns`
+  const done = tally.total('turns new', 'turns replayed')
+  const text = `${conversations} conversations, ${done.toLocaleString('en')} turns`
+  return { text, done, what: 'turns' }
 }
