@@ -114,7 +114,7 @@ async function run(
     for (const each of subscribers) each.stop()
     for (const each of producers) each.halt()
   })
-  for (let round = 0; round < 3; round += 1) {
+  for (let pass = 0; pass < 3; pass += 1) {
     await Bun.sleep(70)
     if (mistake.cuts !== true) continue
     link.refuse()

@@ -4,13 +4,13 @@
  * there. So neither a KV that refuses writes nor a crash shows messages after their erasure.
  */
 import type { Events } from '../../events.ts'
-import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import { createPeriodicWork, type PeriodicWork } from '../../mechanics/periodic-work.ts'
 import type { Database } from '../../ports/database.ts'
 import { conversationName } from '../wire/kv-keys.ts'
 import type { Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
 
-export type Erasures = Rounds & {
+export type Erasures = PeriodicWork & {
   /** Lists a conversation as soon as this node erases it. */
   readonly effect: Effect
   /** Whether the conversation must not be read from a cache. */
@@ -96,7 +96,7 @@ export function createErasures(options: {
   }
 
   return {
-    ...createRounds(pollMs, workOff),
+    ...createPeriodicWork(pollMs, workOff),
     effect: {
       name: 'erasures',
       committed({ tenant, conversationId, touched }) {

@@ -117,7 +117,7 @@ export function databaseOutages(
     test('a query of a frozen server fails by its deadline, and queries work after the thaw', async () => {
       await warm()
       server.freeze()
-      const round = async () =>
+      const askAll = async () =>
         (
           await Promise.all(
             Array.from({ length: connectionsMax * 3 }, () =>
@@ -125,11 +125,11 @@ export function databaseOutages(
             ),
           )
         ).map(({ outcome }) => outcome)
-      const first = await round()
+      const first = await askAll()
       expect(first.filter((outcome) => outcome === 'unknown').length).toBe(connectionsMax)
       expect(first.filter((outcome) => outcome === 'not-sent').length).toBe(connectionsMax * 2)
       // By now the pool has no connection that ever answered.
-      expect(new Set(await round())).toEqual(new Set(['not-sent']))
+      expect(new Set(await askAll())).toEqual(new Set(['not-sent']))
       server.thaw()
       await recovers()
       await until('the server has no other connection', async () => {

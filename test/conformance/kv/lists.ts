@@ -77,10 +77,10 @@ export function kvLists(claim: Claim): void {
   claim(
     'a list returns keys of all types in order, and as they were written',
     async ({ kv, key }) => {
-      let round = 0
+      let pass = 0
       const all = fc.asyncProperty(fc.array(tail, { maxLength: 25 }), async (tails) => {
-        round += 1
-        const keys = tails.map((each) => key(round, ...each)).sort(compareKeys)
+        pass += 1
+        const keys = tails.map((each) => key(pass, ...each)).sort(compareKeys)
         const unique = keys.filter(
           (each, at) => at === 0 || compareKeys(keys[at - 1] ?? [], each) !== 0,
         )
@@ -90,9 +90,9 @@ export function kvLists(claim: Claim): void {
           for (const each of shuffled.slice(at, at + 10)) commit.set(each, each.length)
           await commit.commit()
         }
-        deepStrictEqual(await keysOf(kv, { prefix: key(round) }), unique)
+        deepStrictEqual(await keysOf(kv, { prefix: key(pass) }), unique)
         deepStrictEqual(
-          await keysOf(kv, { prefix: key(round) }, { reverse: true }),
+          await keysOf(kv, { prefix: key(pass) }, { reverse: true }),
           unique.reverse(),
         )
       })

@@ -139,10 +139,10 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
     test('a call of a frozen server fails by its deadline, and calls work after the thaw', async () => {
       server.freeze()
       try {
-        const round = Array.from({ length: 50 }, (_, n) =>
+        const calls = Array.from({ length: 50 }, (_, n) =>
           failure(n % 2 === 0 ? kv.get(key('a')) : kv.set(key('a'), n), deadlineMs + slackMs),
         )
-        const outcomes = (await Promise.all(round)).map(({ outcome }) => outcome)
+        const outcomes = (await Promise.all(calls)).map(({ outcome }) => outcome)
         expect(new Set(outcomes)).toEqual(new Set(['unknown']))
         const other = open({ url: server.url, deadlineMs: 60_000 })
         await Bun.sleep(50)
@@ -179,14 +179,14 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
     test('FLUSHALL fails no call, and watches continue', async () => {
       const watch = kv.watch([key('a')]).getReader()
       let isOver = false
-      let rounds = 0
+      let repetitions = 0
       const use = async () => {
-        for (; !isOver; rounds++) {
+        for (; !isOver; repetitions++) {
           const { versionstamp } = await kv.get(key('a'))
           const commit = kv.atomic().check({ key: key('a'), versionstamp })
           await commit
-            .set(key('a'), rounds)
-            .set(key('b', rounds % 10), rounds)
+            .set(key('a'), repetitions)
+            .set(key('b', repetitions % 10), repetitions)
             .commit()
           for await (const entry of kv.list({ prefix: key('b') }, { reverse: true })) {
             expect(entry.value).toBeNumber()
@@ -194,9 +194,9 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         }
       }
       const using = use()
-      // Flush at least 20 times, and until 20 rounds of calls are done, which takes longer on a
+      // Flush at least 20 times, and until 20 repetitions of the calls are done, which takes longer on a
       // busy machine.
-      for (let n = 0; n < 20 || rounds <= 20; n++) {
+      for (let n = 0; n < 20 || repetitions <= 20; n++) {
         server.ask('FLUSHALL')
         server.ask('SCRIPT', 'FLUSH')
         await Bun.sleep(5)

@@ -32,10 +32,10 @@ describe('CacheWriter', () => {
       onFailure() {},
       onDirty: () => dirty.push(1),
     })
-    for (let round = 0; round < 20; round += 1) {
-      // One write is in flight. These commits change the same message, in odd rounds with gaps.
+    for (let pass = 0; pass < 20; pass += 1) {
+      // One write is in flight. These commits change the same message, in odd passes with gaps.
       for (let step = 1; step <= 10; step += 1)
-        writer.committed(tenant, id, applied(round * 20 + step * (round % 2 === 0 ? 1 : 2)))
+        writer.committed(tenant, id, applied(pass * 20 + step * (pass % 2 === 0 ? 1 : 2)))
       expect(dirty).toEqual([])
       const idle = writer.drained()
       release.resolve(undefined)

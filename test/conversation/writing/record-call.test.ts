@@ -250,9 +250,9 @@ describe('the look-up of a conversation', () => {
         await database.query({ text: 'ANALYZE conversations', params: [] })
       const before = await scanCounts()
       // Postgres plans the first calls for their values, and later calls with one generic plan.
-      for (let round = 0; round < 8; round += 1) {
+      for (let pass = 0; pass < 8; pass += 1) {
         await record(ids.map((c) => ({ c, turn: hello, key: undefined })))
-        await record([{ c: ids[0] ?? '', turn: hello, key: `k${round}` }])
+        await record([{ c: ids[0] ?? '', turn: hello, key: `k${pass}` }])
       }
       const after = await scanCounts()
       expect(after).toEqual({ ...before, conversations_pkey: expect.any(Number) })
