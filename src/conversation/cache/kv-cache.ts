@@ -232,7 +232,7 @@ export class KvCache implements Cache {
     this.#healing = setTimeout(() => void this.#heal(), boundMs(healBackoff, this.#unhealed))
   }
 
-  /** Heals what a failed call left behind. When the breaker closes, it heals by itself. */
+  /** Replaces outdated windows that failed calls left. The breaker also heals them when it closes. */
   async #heal(): Promise<void> {
     this.#healing = undefined
     // A refused write is tried again, each time after a longer wait.

@@ -67,7 +67,7 @@ export class Poll implements Disposable {
     const now = performance.now()
     if (!hintsArrive()) this.#distrustedAt = now
     const interval = now - this.#distrustedAt < trustMs ? silentPollMs : pollMs
-    // One millisecond is allowed for, because a timer may fire that much too early.
+    // The interval is one millisecond shorter, because a timer may fire one millisecond early.
     if (now - this.#polledAt >= interval - 1) {
       this.#polledAt = now
       await this.#poll()

@@ -14,7 +14,7 @@ const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
 const megabyte = new Uint8Array(1_048_576)
 
 const applied = (version: number, text = megabyte): CacheUpdate => ({
-  from: version - 1,
+  afterVersion: version - 1,
   version,
   texts: new Map([[1, text]]),
 })

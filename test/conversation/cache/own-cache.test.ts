@@ -117,7 +117,7 @@ test('a window extended by a commit equals a window made of all messages', () =>
       const all = [...before]
       for (const [index, text] of added.entries()) all[first - 1 + index] = text
       const applied = new Map(added.map((text, index) => [first + index, text]))
-      const after = windowAfter(window, { from: 1, version: 2, texts: applied })
+      const after = windowAfter(window, { afterVersion: 1, version: 2, texts: applied })
       const whole = fitted(2, all.length, all.slice(window.from - 1))
       expect(after).toEqual(whole)
     }),

@@ -23,7 +23,7 @@ import { until } from '../../support/servers/processes.ts'
 const at = (version: number): CurrentVersion => ({ version, isErased: false })
 
 const nothingNew = (from: number): ChangesRead => ({
-  state: 'there',
+  state: 'found',
   head: from,
   slice: { from, version: from, messages: [], segments: [], voiceSessions: [] },
 })
@@ -156,7 +156,7 @@ describe('an interim text', () => {
 
   test('an interim text of a socket without subscription carries the version of other nodes', async () => {
     const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
-    using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
+    using hub = hubOf({ changes: async () => ({ state: 'found', head: 6, slice }) })
     const channel = hub.hold(local, newId())
     await channel.check()
     // With an older version, other nodes would take it for a text that a message has ended.
@@ -241,7 +241,7 @@ test('a database that went back is read a few times only', async () => {
     await new Promise((resolve) => setImmediate(resolve))
     if (from > 6) return { state: 'behind', head: 6 }
     return {
-      state: 'there',
+      state: 'found',
       head: 6,
       slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
     }
