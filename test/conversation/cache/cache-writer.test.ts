@@ -46,7 +46,7 @@ describe('CacheWriter', () => {
     }
   })
 
-  test('a commit that looks late is checked against the stored head, not the remembered one', async () => {
+  test('a cache update that looks outdated is compared with the stored head, not with the remembered one', async () => {
     const { kv } = await openKv('memory:')
     const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })

@@ -214,7 +214,7 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     expect(fromCache).toBeGreaterThan(30)
   }, 30_000)
 
-  test('a window ends at a message larger than its bound, which the database serves whole', async () => {
+  test('a cached window ends at a message above the size bound, and the database serves that message whole', async () => {
     await using app = await node({ limits: { turnBytesMax: 200_000 } })
     const talk = await newTalk(app)
     await talk.say('small')
@@ -273,7 +273,7 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     expect((await other.read('&consistency=eventual')).body.code).toBe('conversation-erased')
   }, 40_000)
 
-  test('a cached history with another wire number is neither read nor extended', async () => {
+  test('a cached history in another message format is neither read nor extended', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('first')

@@ -28,7 +28,7 @@ async function scans(): Promise<number> {
 }
 
 describe('Versions', () => {
-  test('versions are found by key, although the table was small when the plan was made', async () => {
+  test('versions of conversations are found by index, although the table was small when the plan was made', async () => {
     const versions = createVersions(database)
     const ids = [
       await createConversation('default'),

@@ -39,7 +39,7 @@ async function scannedRows(database: Database): Promise<number> {
   return row?.rows ?? Number.NaN
 }
 
-test('a poll of 50 versions among 50,000 conversations uses the key, also with a plan of a small table', async () => {
+test('a poll of 50 versions among 50,000 conversations uses the index, also with a plan made for a small table', async () => {
   // The pool has one session, whose plans are made while the table is small.
   await using database = await freshPostgres({ connectionsMax: 1 })
   await database.migrate()
