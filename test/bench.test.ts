@@ -63,7 +63,7 @@ describe('a comparison', () => {
     expect(judge(compared(faster, [299], [100])).isMet).toBe(false)
   })
 
-  test('a smaller figure reaches more of an aim whose row says that less is better', () => {
+  test('if the row of a bench says that less is better, a smaller figure reaches a larger share of the aim', () => {
     const wait: Row = { ...faster, better: 'less', aim: { of: 'ratio', bound: 1.5 } }
     const judged = judge(compared(wait, [3, 2, 1], [1, 1, 1]))
     expect(judged).toMatchObject({ ratio: 2, aimShare: 0.75, isMet: false })
@@ -77,7 +77,7 @@ describe('a comparison', () => {
     expect(judged).toMatchObject({ ours: 0.3, spread: [0.25, 0.4], isMet: true })
   })
 
-  test('a comparison without an aim has no verdict', () => {
+  test('a comparison of a bench without an aim has no verdict', () => {
     const { aim: _, ...row } = faster
     const judged = judge(compared(row, [1, 2], [1, 1]))
     expect(judged.spread).toEqual([1, 2])

@@ -56,9 +56,9 @@ describe('the limits of the log', () => {
     expect(entries()).toHaveLength(11)
   })
 
-  test('each window allows ten lines, and a window without left-out lines writes no count', async () => {
+  test('the log allows ten lines of one event in each time window, and a window without left-out lines writes no count', async () => {
     const { log, entries } = logged({ windowMs: 20 })
-    for (let round = 0; round < 3; round += 1) {
+    for (let pass = 0; pass < 3; pass += 1) {
       for (let n = 0; n < 10; n += 1) log.socketClosed('too-slow')
       const from = performance.now()
       await until('the window is over', () => performance.now() - from > 40)

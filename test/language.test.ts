@@ -68,7 +68,7 @@ describe('a language pattern', () => {
       ])
   })
 
-  test('no pattern finds a clear sentence', () => {
+  test('none of the patterns matches a sentence that is clear', () => {
     const clear = [
       '/** How long a cached history is kept after its last read or write. */',
       '// Start with the newest N messages.',

@@ -106,7 +106,7 @@ describe('the JSON Schema', () => {
 })
 
 describe('docs/client-reference.md', () => {
-  test('the page has the text that the docstrings of the client generate', () => {
+  test('docs/client-reference.md has the text that the docstrings of the client generate', () => {
     const path = 'docs/client-reference.md'
     if (updates) writeFileSync(join(root, path), clientReference())
     else expect(read(path)).toBe(clientReference())

@@ -56,8 +56,8 @@ class MemoryStore implements KvStore {
   readonly #stamp = createStamps()
   #entries = 0
   /** The position of the sweep, which goes through all partitions and then begins again. */
-  #round = this.#partitions[Symbol.iterator]()
-  /** The partitions that this round of the sweep has visited. */
+  #sweepPosition = this.#partitions[Symbol.iterator]()
+  /** The partitions that the sweep has visited since it began with the first one. */
   #visits = 0
 
   constructor({ entriesMax = 500_000, bytesMax = 67_108_864 }: MemoryOptions) {
@@ -174,12 +174,12 @@ class MemoryStore implements KvStore {
   /** Drops expired entries of the next partitions, and then whole partitions above the bounds. */
   #shed(): void {
     for (let n = 0; n < sweepsPerCommit; n++) {
-      const { value } = this.#round.next()
+      const { value } = this.#sweepPosition.next()
       this.#visits += 1
       if (value !== undefined) this.#sweep(...value)
-      // A partition that is used moves to the end, so without this bound a round might never end.
+      // A partition that is used moves to the end, so without this bound a sweep might never end.
       if (value !== undefined && this.#visits <= this.#partitions.size) continue
-      this.#round = this.#partitions[Symbol.iterator]()
+      this.#sweepPosition = this.#partitions[Symbol.iterator]()
       this.#visits = 0
     }
     while (this.#entries > this.#entriesMax || this.#partitions.weight > this.#bytesMax) {

@@ -1,6 +1,7 @@
 /**
- * Batcher answers questions of one kind together: questions that are asked close to each other
- * become one call. Questions that are asked while a call is in flight join the next call.
+ * Batcher answers many questions of one kind with one call. Questions that are asked close to each
+ * other form a batch, and a batch is one call. Questions that are asked while all allowed calls are
+ * in flight join the next batch.
  */
 
 export type BatcherOptions<Question, Answer> = {
@@ -9,23 +10,24 @@ export type BatcherOptions<Question, Answer> = {
    * only.
    */
   ask(questions: readonly Question[]): Promise<readonly Answer[]>
-  /** Names a question. Questions of one name in one batch are asked once and share the answer. */
+  /** Names a question. Questions of the same name in one batch are asked once and share the answer. */
   nameOf(question: Question): string
-  /** The most questions in one batch. */
+  /** The maximum number of questions in one batch. */
   readonly batchMax: number
-  /** The most batches in flight. */
+  /** The maximum number of batches in flight. */
   readonly maxInFlight: number
-  /** The most batches in flight when the next batch is full. @default maxInFlight */
+  /** The limit of batches in flight that applies if the next batch is full. @default maxInFlight */
   readonly maxFullInFlight?: number
   /**
-   * Milliseconds that a batch must be in flight before another batch that is not full is sent
-   * beside it. Fewer and larger batches cost less when many callers ask at once. @default 0
+   * Milliseconds that a batch must be in flight before a second one that is not full is sent. Fewer
+   * and larger batches cost less when many callers ask at once. @default 0
    */
   readonly lingerMs?: number
   /**
-   * The most rounds of the event loop in which questions are gathered. Gathering ends with the
-   * first round that brings no new question. So a lone question waits for one round. The questions
-   * of many requests become one batch, although Bun reads only a few requests a round. @default 10
+   * The maximum number of rounds (passes of the event loop) in which questions are gathered.
+   * Gathering ends with the first round that brings no new question. So a lone question waits for
+   * one round. The questions of many requests become one batch, although Bun reads only a few
+   * requests a round. @default 10
    */
   readonly roundsMax?: number
 }
@@ -47,8 +49,9 @@ export class Batcher<Question, Answer> {
   /** `performance.now()` when the newest batch was sent. */
   #sentAt = 0
   #isGathering = false
-  /** The number of questions that waited at the end of the last round, and the number of rounds. */
+  /** The number of questions that waited at the end of the last round. */
   #gathered = 0
+  /** The number of rounds since gathering began. */
   #rounds = 0
   #isLingering = false
 
@@ -61,7 +64,7 @@ export class Batcher<Question, Answer> {
 
   /**
    * Asks one question with the next batch.
-   * @returns The answer, read after this call began.
+   * @returns The answer. It is never older than this call.
    * @throws The error of the batch's `ask`; a `RangeError` if it returned too few answers.
    */
   ask(question: Question): Promise<Answer> {
@@ -79,16 +82,16 @@ export class Batcher<Question, Answer> {
     this.#isGathering = true
     this.#gathered = this.#waiting.size
     this.#rounds = 1
-    setImmediate(this.#look)
+    setImmediate(this.#endRound)
   }
 
-  readonly #look = (): void => {
+  readonly #endRound = (): void => {
     const { size } = this.#waiting
     const isOver = size <= this.#gathered || size >= this.#options.batchMax
     if (!isOver && this.#rounds < this.#roundsMax) {
       this.#gathered = size
       this.#rounds += 1
-      setImmediate(this.#look)
+      setImmediate(this.#endRound)
       return
     }
     this.#isGathering = false
@@ -109,6 +112,10 @@ export class Batcher<Question, Answer> {
     return false
   }
 
+  /**
+   * Gathers again after the whole `lingerMs`, counted from now and not from the last batch. A batch
+   * that becomes full or an answer that arrives before then does not wait for it.
+   */
   #linger(): void {
     if (this.#isLingering) return
     this.#isLingering = true

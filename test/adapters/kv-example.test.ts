@@ -38,7 +38,7 @@ kvConformance(
       {
         reason: 'the file survives restarts, and nothing is evicted from it',
         tests: [
-          'no read after a restart returns an entry from before it',
+          'no KV read after a restart returns an entry from before the restart',
           'no versionstamp is used again after a loss of all data',
           'no versionstamp is used again after an eviction',
           'the entries of a partition are evicted together',

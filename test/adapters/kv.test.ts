@@ -98,7 +98,10 @@ export async function readied(opened: OpenedKv): Promise<Kv> {
 
 const onePartition = {
   reason: 'a call on Redis stays within one partition',
-  tests: ['a list may span partitions', 'a commit may span partitions'],
+  tests: [
+    'a KV list may return entries of several partitions',
+    'a KV commit may change several partitions',
+  ],
 }
 
 function redisSubject(start: () => Promise<TestRedis>): KvConformance['create'] {

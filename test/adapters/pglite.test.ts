@@ -90,7 +90,7 @@ describe('PGlite', () => {
     await (await open())[Symbol.asyncDispose]()
   })
 
-  test('a directory belongs to one process, frozen or not, until it is dead', async () => {
+  test('a data directory belongs to one process until that process has ended, even while it is frozen', async () => {
     const script = `
       const { openDatabase } = await import(${JSON.stringify(join(import.meta.dir, '../../adapters/open.ts'))})
       const database = await openDatabase(${JSON.stringify({ ...defaults, directory })})
@@ -122,7 +122,7 @@ describe('PGlite', () => {
     expect(statSync(join(directory, 'pglite')).mode & 0o777).toBe(0o700)
   })
 
-  test('an interrupted first start is repeated', async () => {
+  test('if the first start was interrupted, the next start does the setup again', async () => {
     const interrupted = join(newHome(), 'data')
     mkdirSync(join(interrupted, 'pglite.new/base'), { recursive: true })
     await using database = await open({ directory: interrupted })

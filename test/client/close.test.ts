@@ -94,7 +94,7 @@ for (const [name, begin] of Object.entries(runningWrites))
     expect(sockets.filter(({ readyState }) => readyState < 2)).toEqual([])
   })
 
-test('close rejects a repeated attach whose hash is still being compared', async () => {
+test('close rejects a repeated attach while the hash of its text is still being computed and compared', async () => {
   const { client, sockets, appended } = await watched()
   const voice = client.voice(id)
   const outcomes = [outcomeOf(voice.attach(audio))]
@@ -136,7 +136,7 @@ test('close in a callback of the client leaves no socket open and no reconnect s
   silent.close()
 })
 
-test('close while a write prints its input rejects the write', async () => {
+test('close rejects a write whose input is still being turned into JSON', async () => {
   const writes: Readonly<Record<string, (client: TurnlogClient) => Promise<unknown>>> = {
     record: (client) => client.record(id, closing(client) as never),
     attach: (client) => client.attach(id, { ttsAudioUrls: [closing(client) as never] }),

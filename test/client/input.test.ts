@@ -360,7 +360,7 @@ describe('the recorded input of a write', () => {
     expect(messages[0]?.metadata).toEqual({ list: [1] })
   })
 
-  test('the next run after a crash sends the input unchanged, and refuses another input under its name', async () => {
+  test('after a crash, the next run of the client sends the input unchanged, and refuses another input under its name', async () => {
     const id = await newConversation()
     const path = join(directory, 'crash.journal')
     const unreached = clientOf({

@@ -173,7 +173,7 @@ describe('the client and the service', () => {
     expect(state.messages.map(({ seq }) => seq)).toEqual([5, 6, 7, 8])
   }, 20_000)
 
-  test('a slow consumer gets everything in the end', async () => {
+  test('a consumer of live() that pauses gets every change in the end', async () => {
     await using client = createClient({ url: node.url, bufferCharacters: 100_000 })
     const { id } = await direct.createConversation()
     const events = client.live(id, { tail: 0 })

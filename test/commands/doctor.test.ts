@@ -150,7 +150,7 @@ describe('turnlog doctor with Postgres down', () => {
 })
 
 describe('turnlog doctor on an unfit server', () => {
-  test('each unfit setting of a server is reported with advice', async () => {
+  test('the doctor reports each unfit setting of a Postgres server with advice', async () => {
     await using server = await startPostgres({
       settings: {
         fsync: 'off',
@@ -260,7 +260,7 @@ describe('turnlog doctor on an unfit server', () => {
 })
 
 describe('turnlog doctor with wrong settings', () => {
-  test('each wrong setting is reported, and the other checks run nevertheless', async () => {
+  test('the doctor reports each wrong setting, and still runs its other checks', async () => {
     const { by, code, text } = await examined({
       DATABASE_URL: 'mysql://u:hunter2@h/db',
       TURNLOG_WRITES_LANES: '9',

@@ -208,7 +208,7 @@ describe('turnlog serve', () => {
     60_000,
   )
 
-  test('a signal ends a service at once that still waits for its database', async () => {
+  test('a service that still waits for its database ends at once at a signal', async () => {
     const { child, state, ended } = turnlog(['serve'], { DATABASE_URL: 'postgres://127.0.0.1:1/x' })
     await until('it waits', () => state.err.includes('"notice"') || child.exitCode !== null)
     child.kill('SIGTERM')

@@ -122,7 +122,7 @@ test('a KV that hangs delays a read by one deadline only', async () => {
   kv.close()
 })
 
-test('a window whose fill loses to a commit is cached by a later read', async () => {
+test('if a commit overtakes the fill of a cached window, a later read caches the window', async () => {
   const { kv } = await openKv('memory:')
   const headOf = async () => (await kv.get<Head>(kvKeys.head(principal.tenant, id))).value
   let snapshots = 0

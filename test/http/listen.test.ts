@@ -116,7 +116,7 @@ describe('listen', () => {
 })
 
 describe('Listening.stop', () => {
-  test('a stop does not wait for idle connections or half a request', async () => {
+  test('a stop of the service does not wait for idle connections or half a request', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const idle = await rawConnection(portOf(listening))
@@ -132,7 +132,7 @@ describe('Listening.stop', () => {
     expect(await again.catch(() => 'refused')).toBe('refused')
   })
 
-  test('a stop closes connections whose requests have not ended after the grace', async () => {
+  test('a stop of the service closes connections whose requests have not ended after the grace period', async () => {
     await using own = await testApp()
     const listening = own.listen(anyPort)
     const slow = await rawConnection(portOf(listening))

@@ -96,7 +96,7 @@ function rulesOf({
   return [...new Set(check(history).map(({ rule }) => rule))]
 }
 
-test('the checker finds nothing in a history without a mistake', () => {
+test('the log checker reports no fault for a log without a mistake', () => {
   expect(rulesOf({})).toEqual([])
 })
 
@@ -106,7 +106,7 @@ const tailFrom = (version: number) =>
   got({ t: 'subscribed', c, cursor: at(version), recovered: false })
 const snapshot = (messages: Message[]) =>
   got({ ...{ t: 'change', c, from: 0, version: 4, cursor: at(4) }, snapshot: true, messages })
-test('the checker accepts a tail, and a second request for it after a lost snapshot', () => {
+test('the log checker accepts a tail, and a second request for the tail after a lost snapshot', () => {
   const again = [opened, askedTail, tailFrom(3), closed, opened, askedTail, tailFrom(4)]
   expect(rulesOf({ events: [...again, snapshot(all)] })).toEqual([])
 })
@@ -249,6 +249,6 @@ const wrong: Record<string, [Rule, Deviation]> = {
 }
 
 for (const [name, [rule, deviation]] of Object.entries(wrong))
-  test(`the checker finds ${name}`, () => {
+  test(`the log checker finds ${name}`, () => {
     expect(rulesOf(deviation)).toContain(rule)
   })

@@ -114,7 +114,7 @@ async function run(
     for (const each of subscribers) each.stop()
     for (const each of producers) each.halt()
   })
-  for (let round = 0; round < 3; round += 1) {
+  for (let pass = 0; pass < 3; pass += 1) {
     await Bun.sleep(70)
     if (mistake.cuts !== true) continue
     link.refuse()
@@ -162,15 +162,15 @@ async function run(
 }
 
 describe('the checker', () => {
-  test('the checker finds nothing in a right run with lost connections', async () => {
+  test('the log checker reports no fault for a correct run in which connections were lost', async () => {
     expect(summary(await run({ cuts: true }, 5000))).toBe('')
   }, 20_000)
 
-  test('the checker finds nothing in a right run of nodes without a shared cache', async () => {
+  test('the log checker reports no fault for a correct run of nodes without a shared cache', async () => {
     expect(summary(await run({ cuts: true }, 5000, undefined))).toBe('')
   }, 20_000)
 
-  test('the checker finds nothing if hints are lost and a socket reports a dropped frame', async () => {
+  test('the log checker reports no fault if hints are lost and a socket reports a dropped frame', async () => {
     expect(summary(await run({ live: leaky('dropped', forgetful) }, 5000))).toBe('')
   }, 20_000)
 
@@ -178,7 +178,7 @@ describe('the checker', () => {
   afterAll(() => console.log(['What the checker found of seeded mistakes:', ...table].join('\n')))
 
   for (const [name, mistake] of Object.entries(mistakes))
-    test(`the checker finds the mistake: ${name}`, async () => {
+    test(`the log checker finds the mistake: ${name}`, async () => {
       const begun = performance.now()
       const found = new Set<Rule>()
       let runs = 0

@@ -62,25 +62,25 @@ describe('the gathering of a batcher', () => {
     return batches[0]?.questions.length ?? Number.NaN
   }
 
-  test('a lone question waits for one round', async () => {
+  test('a lone question waits for one round of the event loop', async () => {
     expect(await gathered([0, 5])).toBe(1)
   })
 
-  test('gathering continues while each round brings another question', async () => {
+  test('a batch gathers questions while each round of the event loop brings another one', async () => {
     expect(await gathered([2, 3, 1, 0, 9])).toBe(7)
   })
 
-  test('gathering ends after ten rounds', async () => {
+  test('a batch gathers questions for at most ten rounds of the event loop', async () => {
     expect(await gathered(Array.from({ length: 30 }, () => 1))).toBe(11)
   })
 
-  test('gathering ends after the number of rounds in the options', async () => {
+  test('a batch gathers questions for at most the number of rounds in the options', async () => {
     expect(await gathered([2, 3, 1], 1)).toBe(3)
   })
 })
 
 describe('a batch', () => {
-  test('a batch keeps the order of its questions, and each gets its own answer', async () => {
+  test('a batch keeps the order of its questions, and each question gets its own answer', async () => {
     const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['b', 'a', 'c'].map((one) => batcher.ask(one)))
     await settled()
@@ -89,7 +89,7 @@ describe('a batch', () => {
     expect(await answers).toEqual(['B', 'A', 'C'])
   })
 
-  test('a question of several callers is in a batch once', async () => {
+  test('a question that several callers ask is in a batch once', async () => {
     const { batcher, batches, questions } = batcherOf()
     const answers = Promise.all(['a', 'b', 'a', 'a'].map((one) => batcher.ask(one)))
     await settled()
@@ -113,7 +113,7 @@ describe('a batch', () => {
     expect(await later).toEqual(['A', 'B'])
   })
 
-  test('a batch has at most batchMax questions, the oldest first', async () => {
+  test('a batch of questions has at most batchMax of them, the oldest first', async () => {
     const { batcher, batches, questions } = batcherOf({ batchMax: 2 })
     const answers = Promise.all(named(5).map((one) => batcher.ask(one)))
     for (let sent = 1; sent <= 3; sent += 1) {
@@ -125,7 +125,7 @@ describe('a batch', () => {
     expect(await answers).toEqual(named(5).map((one) => one.toUpperCase()))
   })
 
-  test('a failed batch rejects its own questions only', async () => {
+  test('a failed batch rejects only the questions in it', async () => {
     const { batcher, batches } = batcherOf({ maxInFlight: 2, batchMax: 1 })
     const [first, second] = [batcher.ask('a'), batcher.ask('b')]
     await settled()
@@ -139,7 +139,7 @@ describe('a batch', () => {
     expect(await again).toBe('A')
   })
 
-  test('a batch whose ask throws at once rejects its own questions only', async () => {
+  test('if `ask` throws for a batch of questions, only the questions of that batch are rejected', async () => {
     let isBroken = true
     const { batcher } = batcherOf({
       ask(questions) {
@@ -152,7 +152,7 @@ describe('a batch', () => {
     expect(await batcher.ask('a')).toBe('a')
   })
 
-  test('a batch with too few answers rejects the questions without one', async () => {
+  test('a batch with too few answers rejects the questions that have no answer', async () => {
     const { batcher } = batcherOf({ ask: async ([first = '']) => [first] })
     const [first, second] = [batcher.ask('a'), batcher.ask('b').catch(String)]
     expect([await first, await second]).toEqual([
@@ -191,7 +191,7 @@ describe('batches in flight', () => {
     expect((await answers).at(-1)).toBe('Q9')
   })
 
-  test('a batch that is not full is sent beside another one only after lingerMs', async () => {
+  test('a second batch of questions that is not full is sent only after lingerMs', async () => {
     const lingerMs = 20
     const sentAt: number[] = []
     const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs })
@@ -211,7 +211,7 @@ describe('batches in flight', () => {
     expect(await Promise.all([first, second])).toEqual(['A', 'B'])
   })
 
-  test('a batch is sent without lingering when no other is in flight', async () => {
+  test('a batch of questions is sent at once if no other batch is in flight', async () => {
     const { batcher, batches } = batcherOf({ maxInFlight: 2, lingerMs: 60_000 })
     const first = batcher.ask('a')
     await settled()

@@ -28,7 +28,7 @@ describe('a bounded map', () => {
     expect([...map.values()]).toEqual([0, 9, 3])
   })
 
-  test('using an entry moves it to the end, also after the entry used last was deleted and set again', () => {
+  test('using an entry of a bounded map moves it to the end, also after the entry used last was deleted and set again', () => {
     const map = new BoundedMap<string, number>({ max: 2 })
     map.set('a', 1)
     map.set('b', 2)
@@ -49,7 +49,7 @@ describe('a bounded map', () => {
     expect(map.weight).toBe(4)
   })
 
-  test('a value that is too heavy by itself is not stored, and only its earlier value is dropped', () => {
+  test('a bounded map does not store a value above its bound, and drops only the earlier value of the same key', () => {
     const map = new BoundedMap<string, string>({ max: 5, weigh: ({ length }) => length })
     map.set('a', 'xx')
     map.set('b', 'xx')
@@ -57,7 +57,7 @@ describe('a bounded map', () => {
     expect(entriesOf(map)).toEqual([['b', 'xx']])
   })
 
-  test('the weight that `grow` adds counts, and the next `set` drops entries for it', () => {
+  test('`grow` makes an entry heavier, and the next `set` evicts entries to make up for it', () => {
     const map = new BoundedMap<string, { bytes: number }>({ max: 10, weigh: ({ bytes }) => bytes })
     const grown = { bytes: 2 }
     map.set('a', { bytes: 3 })

@@ -49,7 +49,7 @@ const answer = async (socket: Socket) => {
 
 const never = new Promise<never>(() => {})
 
-test('an answer that arrived during a stall of the loop is not late, however long the stall was', async () => {
+test('an answer that arrived during a stall of the event loop does not count as late, however long the stall was', async () => {
   await using server = await echoServer()
   for (const ms of [30, 300, 2500]) {
     const call = within(answer(server.socket), 15)
@@ -59,20 +59,20 @@ test('an answer that arrived during a stall of the loop is not late, however lon
   }
 })
 
-test('an answer is not late if every round of the loop takes longer than the deadline', async () => {
+test('an answer does not count as late if every round of the event loop takes longer than the deadline', async () => {
   await using server = await echoServer()
   using _ = stalls(25)
   for (let n = 0; n < 10; n += 1) await within(answer(server.socket), 15)
 })
 
-test('stalls of the loop move a deadline of seconds', async () => {
+test('stalls of the event loop extend a deadline of seconds', async () => {
   await using server = await echoServer()
   const call = within(answer(server.socket), 600)
   block(1500)
   await call
 })
 
-test('silence is noticed within the deadline and a second, however the loop stalls', async () => {
+test('a missing answer is noticed at most a second after its deadline, however the event loop stalls', async () => {
   using _ = stalls(40)
   const startedAt = performance.now()
   const thrown = await within(never, 15).catch((reason: unknown) => reason)
@@ -102,7 +102,7 @@ test('a cancelled deadline never fires', async () => {
   expect(isLate).toBe(false)
 })
 
-test('a process is starved while its loop stalls, and no longer after that', async () => {
+test('a process counts as starved while its event loop stalls, and not after that', async () => {
   {
     using _ = stalls(40)
     await within(never, 300).catch(() => {})

@@ -96,14 +96,14 @@ describe('a frozen node', () => {
       frozen
         .flatMap((each) => [...each.logs.values()])
         .reduce((sum, log) => sum + log.turns.size, 0)
-    for (let round = 0; round < 5; round += 1) {
+    for (let pass = 0; pass < 5; pass += 1) {
       const goal = acknowledged() + 20
       while (acknowledged() < goal) await Bun.sleep(2)
       one.kill('SIGSTOP')
       for (const id of conversations) {
         for (let n = 0; n < 5; n += 1) {
-          const turn = { user: { text: `${round}/${n}` }, assistant: { responses: ['a'] } }
-          const answer = await recordTurn(two.url, id, turn, `frozen-${round}/${n}`)
+          const turn = { user: { text: `${pass}/${n}` }, assistant: { responses: ['a'] } }
+          const answer = await recordTurn(two.url, id, turn, `frozen-${pass}/${n}`)
           expect(answer).toMatchObject({ kind: 'answer', status: 201 })
         }
       }

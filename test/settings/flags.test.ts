@@ -11,7 +11,7 @@ describe('flags', () => {
     expect(rest).toEqual(['serve', 'now', '--port', '2'])
   })
 
-  test('a switch without a value is on, and does not use the next word as its value', () => {
+  test('a command-line switch without a value is on, and does not use the next word as its value', () => {
     const { config, rest } = load({ argv: ['--database.allowUnsafe', 'serve'] })
     expect([config.database.allowUnsafe, ...rest]).toEqual([true, 'serve'])
     const off = load({ argv: ['--database.prepare', 'false', '--database.migrateAtStart=false'] })

@@ -6,7 +6,7 @@ import { settingList } from '../../src/settings/setting-list.ts'
 import { load } from '../support/loaded-config.ts'
 
 describe('a configuration', () => {
-  test('a configuration is frozen', () => {
+  test('a configuration object is frozen', () => {
     const { config } = load({})
     expect(Object.isFrozen(config)).toBe(true)
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true)
@@ -20,7 +20,7 @@ describe('a configuration', () => {
 })
 
 describe('the table of settings', () => {
-  test('no name occurs twice, and each default or example is valid', () => {
+  test('no setting name occurs twice, and each default or example of a setting is valid', () => {
     for (const names of [
       settingList.map(({ path }) => path),
       settingList.map(({ env }) => env),

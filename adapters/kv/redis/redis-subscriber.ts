@@ -1,6 +1,6 @@
 /**
  * RedisSubscriber is one connection that receives the changes of thousands of channels. It keeps
- * the requested and the registered channels apart, and makes them equal in rounds. A connection
+ * the requested and the registered channels apart, and makes them equal in batches. A connection
  * that receives nothing is tested with a message that is published on purpose, because it may
  * answer pings although it has stopped receiving.
  */
@@ -42,9 +42,9 @@ export class NotReceiving extends Error {
 }
 
 /** The most channels in one SUBSCRIBE, and the most SSUBSCRIBEs in flight. */
-const channelsPerRound = 1000
-/** Milliseconds before a failed round is repeated. */
-const roundRetryMs = 250
+const channelsMax = 1000
+/** Milliseconds before a failed batch is repeated. */
+const batchRetryMs = 250
 /** Milliseconds of silence after which a test message is published, and in which it must arrive. */
 const echoEveryMs = 2000
 const echoWithinMs = 1000
@@ -129,7 +129,7 @@ export class RedisSubscriber implements Subscriber {
   }
 
   /**
-   * Subscribes and unsubscribes in rounds, until the registered channels equal the requested ones.
+   * Subscribes and unsubscribes in batches, until the registered channels equal the requested ones.
    */
   async #run(): Promise<void> {
     if (this.#isRunning || this.#isClosed) return
@@ -138,18 +138,19 @@ export class RedisSubscriber implements Subscriber {
       this.#client.connect()
     }
     this.#isRunning = true
-    // Channels that are requested at the same moment share a round.
+    // Channels that are requested at the same moment share a batch.
     await Promise.resolve()
     while (this.#client.current.isReady && this.#changed.size > 0) {
-      if (!(await this.#round())) await new Promise((resolve) => setTimeout(resolve, roundRetryMs))
+      if (!(await this.#synchronizeBatch()))
+        await new Promise((resolve) => setTimeout(resolve, batchRetryMs))
     }
     this.#isRunning = false
   }
 
-  async #round(): Promise<boolean> {
+  async #synchronizeBatch(): Promise<boolean> {
     const [requested, registered, changed] = [this.#requested, this.#registered, this.#changed]
     const { onConnection, onSubscribed } = this.#options
-    const channels = [...changed].slice(0, channelsPerRound)
+    const channels = [...changed].slice(0, channelsMax)
     for (const channel of channels) changed.delete(channel)
     const more = channels.filter((each) => requested.has(each) && !registered.has(each))
     const less = channels.filter((each) => !requested.has(each) && registered.has(each))
@@ -169,7 +170,7 @@ export class RedisSubscriber implements Subscriber {
     }
     if (this.#isRefused) onConnection(undefined)
     this.#isRefused = false
-    // This includes channels that were dropped and requested again before this round.
+    // This includes channels that were dropped and requested again before this batch.
     for (const each of channels) if (requested.has(each)) onSubscribed(each)
     return true
   }

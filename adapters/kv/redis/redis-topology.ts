@@ -1,6 +1,6 @@
 /**
- * The topology of a Cluster: the server of each slot. A server that sees the whole Cluster is asked
- * for it every few seconds, and soon after a server reported that a slot has moved.
+ * The topology of a Redis Cluster: the server of each slot. It is read every few seconds from a
+ * server that sees the whole Cluster, and soon after a server has reported that a slot moved.
  */
 import { KvError } from '../../../src/ports/kv.ts'
 import { type CarrierOptions, type ServerCarrier, ServerConnection } from './redis-connection.ts'
@@ -13,7 +13,7 @@ export type Topology = {
   server(address: string): ServerCarrier
   /** Records a server's report that the slot is on another server. */
   moved(slot: number, address: string): void
-  /** Records that the topology may have changed, and asks for it soon. */
+  /** Records that the topology may have changed, and reads it again soon. */
   doubt(): void
   /** Calls `listener` after each change of the topology. */
   onChange(listener: () => void): void
@@ -28,11 +28,9 @@ export type TopologyOptions = Omit<CarrierOptions, 'serverName'> & {
 }
 
 const slotCount = 16_384
-/**
- * Milliseconds between two looks: `soonMs` while slots are unknown or in doubt, otherwise
- * `laterMs`.
- */
+/** Milliseconds between two looks at the topology while slots are unknown or in doubt. */
 const soonMs = 100
+/** Milliseconds between two looks at the topology at other times. */
 const laterMs = 5000
 
 export function createTopology(options: TopologyOptions): Topology {
@@ -54,7 +52,8 @@ export function createTopology(options: TopologyOptions): Topology {
     servers.set(address, made)
     return made
   }
-  const take = (slots: (string | undefined)[]) => {
+  /** Makes a topology the current one. Closes servers without slots and connects to new ones. */
+  const adopt = (slots: (string | undefined)[]) => {
     const isSame = slots.every((address, slot) => address === masters[slot])
     masters = slots
     masterCount = new Set(slots.filter((address) => address !== undefined)).size
@@ -68,7 +67,7 @@ export function createTopology(options: TopologyOptions): Topology {
     for (const address of new Set(slots)) if (address !== undefined) server(address)
     if (!isSame) for (const listener of listeners) listener()
   }
-  /** Reports a refusal once. It repeats if the server has no Cluster, or the user has no right. */
+  /** Reports only the first refusal: a server without Cluster, or a missing right, refuses all. */
   const refused = (address: string, thrown: unknown) => {
     if (wasRefused || !(thrown instanceof KvError && thrown.outcome === 'refused')) return
     wasRefused = true
@@ -76,8 +75,8 @@ export function createTopology(options: TopologyOptions): Topology {
     onEvent({ type: 'mistaken', message })
   }
   /**
-   * Asks one server after the other until one knows all slots and sees a working Cluster, because a
-   * server that has lost the others knows only old facts. If none does, the best answer is used.
+   * Asks one server after another until one knows all slots and sees a working Cluster: a server that
+   * has lost the others answers with an old topology. If none does, the best answer is used.
    */
   const look = async () => {
     let best: { slots: (string | undefined)[]; rank: number } | undefined
@@ -95,7 +94,7 @@ export function createTopology(options: TopologyOptions): Topology {
       if (best === undefined || rank > best.rank) best = { slots, rank }
       if (rank === 2 * slotCount) break
     }
-    if (best !== undefined) take(best.slots)
+    if (best !== undefined) adopt(best.slots)
     lookIn(isInDoubt ? soonMs : laterMs)
   }
   const lookIn = (ms: number) => {
@@ -135,19 +134,19 @@ export function createTopology(options: TopologyOptions): Topology {
 }
 
 /**
- * The address of each slot's master. If the reply leaves a host out, it is that of the asked
- * server.
+ * The address of each slot's master. If the reply leaves a host out, the host of the server that
+ * answered is used.
  */
 function slotsOf(reply: unknown, answeredBy: string): (string | undefined)[] {
   const slots: (string | undefined)[] = Array.from({ length: slotCount })
   for (const range of Array.isArray(reply) ? reply : []) {
-    const [from, until, master]: unknown[] = Array.isArray(range) ? range : []
+    const [first, last, master]: unknown[] = Array.isArray(range) ? range : []
     const [host, port]: unknown[] = Array.isArray(master) ? master : []
-    if (typeof from !== 'number' || typeof until !== 'number') continue
+    if (typeof first !== 'number' || typeof last !== 'number') continue
     slots.fill(
       addressOf(typeof host === 'string' ? host : '', Number(port), answeredBy),
-      from,
-      until + 1,
+      first,
+      last + 1,
     )
   }
   return slots

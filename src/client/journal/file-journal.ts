@@ -1,6 +1,6 @@
 /**
- * FileJournal: a journal in a file, in Bun, Deno and Node. Its writes survive a crash of the process, and with `sync`
- * a crash of the machine. It has an entry point of its own, because browsers have no files.
+ * FileJournal keeps the client's unanswered writes in a file, in Bun, Deno and Node. They survive a crash of the
+ * process, and with `sync` a crash of the machine. It has an entry point of its own, because browsers have no files.
  */
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -30,19 +30,20 @@ export type FileJournalOptions = JournalBounds & {
 
 /**
  * Opens the journal in a file. If the file or its directory does not exist, it is made. One process at a time may
- * hold the file.
+ * hold the file. A journal without entries is an empty file, and is removed when the journal closes.
  *
- * A journal is an empty file, or a file whose complete lines are all lines of a journal. The last line may lack its
- * newline, because a crash cut it short. It was not sent, so it is dropped. If it is the only line, it must be the
- * beginning of a line of a journal. A damaged line with its newline may have been sent, so it is an error.
+ * A journal file is empty or has one JSON entry a line. The last line may lack its newline, because a crash cut it
+ * short. Its write was not sent, so the line is dropped. If it is the only line, it must look like the beginning of an
+ * entry, so that another file is not emptied by mistake. The write of a damaged line with a newline may have been sent,
+ * so such a line is an error.
  *
  * A write is refused with `journal-full` if the disk has no room for it, and with `journal-failed` after another fault
- * of the file. The file system must have hard links.
+ * of the file. The lock of the file needs a file system with hard links.
  *
  * @param path The path of the file.
  * @param options The bounds of the journal, and whether writes are synced to the disk.
- * @returns The journal, for `createClient`. It rejects with an `Error` and leaves the file unchanged if another process
- *   holds the file, or if the file is no journal or is damaged.
+ * @returns The journal, for `createClient`.
+ * @throws `Error` Another process holds the file, the file is no journal, or it is damaged. The file is unchanged.
  * @example
  * const journal = await openFileJournal('./turns.journal', { sync: false })
  * await using durable = createClient({ url, journal })
@@ -76,7 +77,7 @@ async function openLines(at: string) {
     return open(at, 'w+')
   })
   try {
-    // A device or a pipe would read as empty, and would be removed when the journal closes.
+    // A device or a pipe would read as an empty journal, and an empty journal is removed when it closes.
     if (!(await handle.stat()).isFile()) throw new Error(`${at} is not a regular file.`)
     const file = await handle.readFile()
     const { lines, wholeBytes, damagedAt } = readLines(file)
@@ -99,7 +100,7 @@ async function openLines(at: string) {
   }
 }
 
-/** The journal's functions, which work unbound. */
+/** The journal's functions. They can be called without `this`. */
 function journalOver(
   file: LineFile,
   content: JournalContent,
@@ -118,7 +119,7 @@ function journalOver(
       try {
         await file.store(addLine(stored.json))
       } catch (reason) {
-        // A compaction may have put the entry into the new file meanwhile.
+        // A compaction, which copies the waiting entries to a new file, may have copied this entry meanwhile.
         remove(entry)
         throw reason
       }

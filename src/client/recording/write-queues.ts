@@ -1,7 +1,8 @@
 /**
- * WriteQueues holds the writes that wait for an answer of the service over a socket. Each conversation has one queue,
+ * WriteQueues holds the writes sent over a socket until the service answers them. Each conversation has one queue,
  * which sends one frame at a time, so that no write overtakes another. A write that had no answer when the connection
- * was lost is sent again over the next connection. A link passes connections and frames to it.
+ * was lost is sent again over the next connection, unless it must be sent only once: then its outcome is unknown. The
+ * link, which owns the connection, calls this class for each new connection and each frame.
  */
 import { type Backoff, fullJitterMs } from '../../mechanics/backoff.ts'
 import { Problem } from '../../problem-error.ts'
@@ -29,9 +30,9 @@ const isAnswer = (frame: ServerFrame): frame is Answer =>
 /** One write that waits for its answer. */
 export type Job = {
   readonly conversationId: string
-  /** Makes the text of the frame. It cannot throw, because the input was printed before. */
+  /** Makes the text of the frame. It cannot throw, because the input was already turned into JSON. */
   readonly frame: (id: string) => string
-  /** Whether a second sending might do something else than the first. */
+  /** Whether sending the job twice could write twice, so that it must not be sent again. */
   readonly onlyOnce: boolean
   /** Called with the final answer of the service: the job is not sent again. */
   readonly settled: (outcome: Answer | Problem) => void
@@ -59,7 +60,7 @@ type Queue = {
   sent?: { readonly id: string; readonly bytes: number }
   /** The timer of the wait before the first job is sent again. */
   retry?: ReturnType<typeof setTimeout>
-  /** How often the first job has failed. */
+  /** The number of times that the first job was refused for now and is to be sent again. */
   failures: number
 }
 
@@ -92,20 +93,20 @@ export class WriteQueues implements Recording {
     this.#queueOf(job).jobs.unshift(job)
   }
 
-  /** Removes a job from its queue. */
+  /** Removes a job. The rest of its queue moves behind the other queues. */
   remove(job: Job): void {
     const queue = this.#queues.get(job.conversationId)
     const index = queue?.jobs.indexOf(job) ?? -1
     if (queue === undefined || index === -1) return
     queue.jobs.splice(index, 1)
     if (index === 0) queue.failures = 0
-    // The rest of the queue goes behind the queues that have waited longer.
+    // A `Map` keeps the order of insertion, so the other queues are sent first.
     this.#queues.delete(job.conversationId)
     if (queue.jobs.length > 0) this.#queues.set(job.conversationId, queue)
     if (this.#queues.size === 0) this.#resolveEmpty()
   }
 
-  /** Sends every job that the service accepts now. */
+  /** Sends the first job of each queue, as far as the service's credit allows. */
   pump(): void {
     const queues = [...this.#queues.values()]
     for (const queue of queues) {
@@ -114,7 +115,7 @@ export class WriteQueues implements Recording {
       if (job?.ready !== true || queue.sent !== undefined || queue.retry !== undefined) continue
       const sent = this.#send(queue, job, this.#gate)
       if (sent === 'not now') return
-      // The job behind the refused one is tried later in this loop.
+      // The job behind the one that is too large is tried later in this loop.
       if (sent === 'too large') queues.push(queue)
     }
   }
@@ -135,18 +136,19 @@ export class WriteQueues implements Recording {
     }
   }
 
+  /** Takes a frame. Returns false if it answers no write, so that it belongs to a subscription. */
   receive(frame: ServerFrame): boolean {
     if (!isAnswer(frame) && frame.t !== 'problem') return false
     const { queue, job } = this.#take(frame.id ?? '') ?? {}
     if (queue === undefined || job === undefined) return frame.t !== 'problem'
-    if (frame.t === 'problem') this.#refused(queue, job, Problem.received(frame))
+    if (frame.t === 'problem') this.#jobRefused(queue, job, Problem.received(frame))
     else this.#settle(job, frame)
     this.pump()
     return true
   }
 
-  /** Drops all jobs, because the service refused the connection. */
-  refused(reason: unknown): void {
+  /** Drops all jobs, because the service refuses this client's connection. */
+  connectionRefused(reason: unknown): void {
     const all = [...this.#queues.values()]
     this.#queues.clear()
     this.#unanswered.clear()
@@ -160,7 +162,7 @@ export class WriteQueues implements Recording {
   /** Drops all jobs, and every job that is added later. */
   close(reason: unknown): void {
     this.#closed = { reason }
-    this.refused(reason)
+    this.connectionRefused(reason)
   }
 
   busy(): boolean {
@@ -207,7 +209,10 @@ export class WriteQueues implements Recording {
     return 'sent'
   }
 
-  /** Returns the job of an answered or lost frame and its queue, and gives its credit back. */
+  /**
+   * Returns the job of an answered or lost frame, and its queue. If the connection is open, it also frees the credit of
+   * the frame: the service then accepts another one.
+   */
   #take(id: string): { queue: Queue; job: Job } | undefined {
     const queue = this.#unanswered.get(id)
     const [job] = queue?.jobs ?? []
@@ -218,7 +223,8 @@ export class WriteQueues implements Recording {
     return { queue, job }
   }
 
-  #refused(queue: Queue, job: Job, problem: Problem): void {
+  /** Settles a job that the service answered with a problem, or sends it again later. */
+  #jobRefused(queue: Queue, job: Job, problem: Problem): void {
     const isUnknown = problem.code === 'outcome-unknown'
     if (job.onlyOnce && (isUnknown || problem.code === 'internal')) {
       const advice = { isRepeatable: false, cause: problem }

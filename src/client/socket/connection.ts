@@ -30,7 +30,7 @@ export type ConnectionOptions = {
   /** Called when the service refuses this client. The connection is then not opened again by itself. */
   readonly onRefused: (problem: Problem) => void
   readonly onState: (state: ConnectionState) => void
-  /** Finds out why handshakes fail. Returns the problem if it is permanent. Never rejects. */
+  /** Finds out why handshakes fail. Returns the problem if retrying cannot help. Never rejects. */
   readonly refusal: () => Promise<Problem | undefined>
 }
 
@@ -49,7 +49,10 @@ const stableMs = 5000
 
 const pong = JSON.stringify({ t: 'pong' } satisfies ClientFrame)
 
-/** Failed handshakes in a row that a restart or a lost network may explain. After more, the client asks for the reason. */
+/**
+ * Failed handshakes in a row that a restart or a lost network may explain. After more, the client requests the address
+ * with `fetch` to find the reason.
+ */
 const unexplainedHandshakes = 1
 
 export class Connection {
@@ -119,7 +122,7 @@ export class Connection {
     onState('connecting')
   }
 
-  /** Starts the timer of the silence again. */
+  /** Restarts the timer after which a silent peer counts as dead. */
   #listen(): void {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => this.#lose(), this.#silenceMs)
@@ -186,7 +189,7 @@ export class Connection {
     else this.#refuse(refusal)
   }
 
-  /** Stays closed, because the connection is not needed any more. */
+  /** Stays closed, because nothing needs the connection any more. */
   #stop(): void {
     this.#retry = undefined
     this.#options.onState('closed')
@@ -198,8 +201,9 @@ export class Connection {
   }
 
   /**
-   * The wait before the next connection, in milliseconds: the time that the service names, none after a first close
-   * code of 42xx, otherwise a growing random time.
+   * The wait before the next connection, in milliseconds. It is a random time in the range that the service names in
+   * its `bye` frame. Without a range, it is zero after the first loss if the close code is 42xx, otherwise a random time
+   * whose bound grows.
    */
   #waitMs(closing: Closing | undefined): number {
     const { code = 0, retryMs } = closing ?? {}

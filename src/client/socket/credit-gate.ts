@@ -1,19 +1,19 @@
 /**
- * The credit gate of a connection: how many frames and bytes the service accepts before it answers. It closes a socket
- * that sends more.
+ * The credit gate of a connection. Credit is the number of frames and bytes that may wait for their answers. The
+ * service closes a socket that sends more, so the gate holds frames back.
  */
 import type { Credit } from '../wire/client-frames.ts'
 
 export type CreditGate = {
-  /** Takes credit for one frame. Returns false if there is none until another frame is answered. */
+  /** Takes credit for one frame. Returns false if none is free until another frame is answered. */
   enter(bytes: number): boolean
   /** Gives the credit of an answered frame back. */
   leave(bytes: number): void
 }
 
 /**
- * The share of the frames that stays unused is one in this number: the service answers a cancelled `sub` a moment
- * before it frees the credit.
+ * One in this number of the allowed frames stays unused. The service answers a cancelled `sub` a moment before it frees
+ * the credit, so a client that used all of it could exceed it.
  */
 const spareOneIn = 8
 

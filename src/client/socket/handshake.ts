@@ -1,6 +1,6 @@
 /**
- * The reason why a handshake failed, which a WebSocket does not report. The client requests the same address with
- * `fetch`: the service answers it like the handshake, except for the last step.
+ * The reason why a handshake failed. A WebSocket does not report it, so the client requests the same address with
+ * `fetch`. The service checks this request as it checks a handshake, and answers 426 if it would have accepted one.
  */
 import { Problem } from '../../problem-error.ts'
 import { isProblem, parsed } from '../wire/problem-json.ts'
@@ -13,7 +13,7 @@ export type HandshakeOptions = {
   readonly url: string
 }
 
-/** Returns the refusal, or undefined if the failure may be temporary. */
+/** Returns the problem with which the service refuses the handshake, or undefined if the failure may be temporary. */
 export async function handshakeRefusal(options: HandshakeOptions): Promise<Problem | undefined> {
   const { url, attemptMs } = options
   try {

@@ -1,4 +1,7 @@
-/** The users of a link: one subscriber per conversation, and the sender of recordings. */
+/**
+ * The users of a link, which is one connection to the service: one subscriber per conversation, and the sender of
+ * writes.
+ */
 import type { Problem } from '../../problem-error.ts'
 import type { Limits, ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
 import type { CreditGate } from './credit-gate.ts'
@@ -30,18 +33,18 @@ export type Carrier = {
   release(awaitsUnsubscribed: boolean): void
 }
 
-/** The sender of recordings, as its link sees it. */
+/** The sender of writes, as its link sees it. */
 export type Recording = {
   /** Called for a new connection. */
   welcomed(gate: CreditGate, limits: Limits): void
-  /** Called when the gate may have credit again. */
+  /** Called when the service may accept another frame. */
   pump(): void
   /** Called when the connection is lost. */
   lost(): void
-  /** Takes a frame. Returns false if the frame is not for the sender. */
+  /** Takes a frame. Returns false if the frame answers no write. */
   receive(frame: ServerFrame): boolean
   /** Called when the service refuses the connection. */
-  refused(problem: Problem): void
+  connectionRefused(problem: Problem): void
   /** Whether a write waits for the service, or a voice session is open. */
   busy(): boolean
 }

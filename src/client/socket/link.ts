@@ -1,6 +1,7 @@
 /**
- * Link is one connection and its users. It passes each frame to its user. A conversation has one subscriber on a link;
- * a new subscriber waits until the service has confirmed the end of the old one.
+ * Link is one connection and its users: one subscriber per conversation, and the sender of writes. It passes each frame
+ * to the user that it concerns. A new subscriber of a conversation waits until the service has confirmed the end of the
+ * old one.
  */
 import type { Problem } from '../../problem-error.ts'
 import type { ServerFrame, SubFrame, UnsubFrame } from '../wire/client-frames.ts'
@@ -17,7 +18,7 @@ export type LinkOptions = Pick<
   readonly onCrowded: (subscriber: Subscriber) => void
 }
 
-/** The members that pair a frame with its user. */
+/** The members of a frame that name the user that it concerns. */
 type Named = { readonly id?: string; readonly c?: string }
 
 /** Subscriptions allowed on a socket until the service has named its limit. */
@@ -31,11 +32,11 @@ export class Link {
   /** The subscriber of each conversation. */
   readonly #users = new Map<string, Subscriber>()
   /**
-   * The id of the `unsub` frame of each conversation whose end the service has not confirmed. Until then, its frames
-   * belong to the old subscriber.
+   * For each conversation whose subscription is ending, the id of its `unsub` frame. Until the service confirms the
+   * end, frames of the conversation belong to the old subscriber.
    */
   readonly #ending = new Map<string, string>()
-  /** The subscribers that wait for the end of the old one. */
+  /** The subscribers that wait for the end of their conversation's old subscriber. */
   readonly #successors = new Map<string, Subscriber>()
   /** The `sub` frame of each conversation that waits for credit. */
   readonly #waiting = new Map<string, SubFrame>()
@@ -111,13 +112,13 @@ export class Link {
     }
   }
 
-  /** Sends a `sub` or `unsub` frame, and remembers the conversation of its id. */
+  /** Sends a `sub` or `unsub` frame, and remembers which conversation its id belongs to. */
   #ask(frame: SubFrame | UnsubFrame): void {
     this.#sentFor.set(frame.id, frame.c)
     this.connection.send(JSON.stringify(frame))
   }
 
-  /** Gives the credit of a `sub` frame back, once it is answered. */
+  /** Frees the credit of a `sub` frame, once it is answered. */
   #answered(conversationId: string): void {
     if (!this.#unanswered.delete(conversationId)) return
     this.#gate?.leave(subBytes)
@@ -176,6 +177,6 @@ export class Link {
 
   #refused(problem: Problem): void {
     for (const subscriber of this.subscribers()) subscriber.fail(problem)
-    this.#options.recording?.refused(problem)
+    this.#options.recording?.connectionRefused(problem)
   }
 }

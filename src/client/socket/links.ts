@@ -9,7 +9,7 @@ export type LinksOptions = {
   /** Makes the options of a link. Throws a TypeError if the runtime has no WebSocket. */
   readonly linkOptions: () => Omit<LinkOptions, 'recording' | 'onCrowded' | 'onState'>
   readonly recording: () => Recording
-  /** Called at each change of the first link's connection. */
+  /** Called at each change of state of the first link's connection. */
   readonly onState: LinkOptions['onState']
 }
 

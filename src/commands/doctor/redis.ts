@@ -21,7 +21,7 @@ export class RedisFailure extends Error {
   }
 }
 
-const rounds = 5
+const samples = 5
 
 /**
  * Checks the Redis at a URL. Settles within `deadlineMs` milliseconds. Rejects with a
@@ -43,7 +43,7 @@ export async function askRedis(url: string, deadlineMs: number): Promise<RedisFa
     }
     if (pathname.length > 1) await session.ask('SELECT', pathname.slice(1))
     const trips: number[] = []
-    for (let round = 0; round < rounds; round += 1) {
+    for (let sample = 0; sample < samples; sample += 1) {
       const started = performance.now()
       await session.ask('PING')
       trips.push(performance.now() - started)
@@ -52,7 +52,7 @@ export async function askRedis(url: string, deadlineMs: number): Promise<RedisFa
     const info = await session.ask('INFO', 'server').catch(() => '')
     const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '(unknown)'
     trips.sort((a, b) => a - b)
-    return { version, latencyMs: trips[Math.floor(rounds / 2)] ?? Number.NaN }
+    return { version, latencyMs: trips[Math.floor(samples / 2)] ?? Number.NaN }
   } finally {
     session.close()
   }

@@ -51,7 +51,7 @@ export async function factsOf(database: Database): Promise<ServerFacts> {
   return facts
 }
 
-const rounds = 5
+const samples = 5
 
 /**
  * Measures the median round trip, and the milliseconds by which the database's clock is ahead of
@@ -64,7 +64,7 @@ export async function measure(
   const trips: { ms: number; ahead: number }[] = []
   // The first query connects, so it is not counted.
   await database.query({ text, params: [] })
-  for (let round = 0; round < rounds; round += 1) {
+  for (let sample = 0; sample < samples; sample += 1) {
     const [askedAt, started] = [Date.now(), performance.now()]
     const [row] = await database.query<{ now: number }>({ text, params: [] })
     const ms = performance.now() - started
@@ -72,7 +72,7 @@ export async function measure(
   }
   trips.sort((a, b) => a.ms - b.ms)
   return {
-    latencyMs: trips[Math.floor(rounds / 2)]?.ms ?? Number.NaN,
+    latencyMs: trips[Math.floor(samples / 2)]?.ms ?? Number.NaN,
     // The shortest round trip gives the most exact difference.
     clockMs: trips[0]?.ahead ?? Number.NaN,
   }
@@ -82,7 +82,7 @@ export async function measure(
 const slowMs = 20
 
 export function latencyCheck(ms: number): Check {
-  const finding = `${ms.toFixed(1)} ms, the median of ${rounds}`
+  const finding = `${ms.toFixed(1)} ms, the median of ${samples}`
   if (ms <= slowMs) return ok('latency', finding)
   return note(
     'latency',

@@ -40,8 +40,8 @@ export type Audit = {
   /** Compares one conversation. Fails with a `database-` code, or with a failure of the KV. */
   inspect(principal: Principal, id: string): Promise<AuditResult>
   /**
-   * Deletes a window, so that the next read makes a new one. Returns false if others were faster,
-   * or if another program's value is stored there.
+   * Deletes a window, so that the next read makes a new one. Returns false if another writer was
+   * faster, or if the value there is another program's.
    */
   repair(principal: Principal, id: string): Promise<boolean>
 }
@@ -82,11 +82,11 @@ function refusalOf(thrown: unknown): string {
   throw thrown
 }
 
-/** Comparisons of a conversation that seems to differ: a write of the cache may be in flight. */
+/** A conversation that seems to differ is compared again: a write of the cache may be in flight. */
 const attemptsMax = 3
 const pauseMs = 50
 
-/** Conversations fetched by one statement. */
+/** The number of conversations that one statement fetches. */
 const batchMax = 1000
 
 export const auditStatements = {

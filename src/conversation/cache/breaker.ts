@@ -1,8 +1,8 @@
 /**
  * Breaker keeps callers from waiting for a KV that does not answer, and from reading stale entries
- * of one that refuses writes. It opens after several failures in a row, or after one refusal. While
- * it is open, only a probe calls the KV. Once the probe succeeds, it heals the missed writes, and
- * then closes.
+ * of a KV that refuses writes. It opens after several failures in a row, or after one refusal. While
+ * it is open, callers do not use the KV, and only a probe calls it. Once the probe succeeds, the
+ * breaker heals the missed writes, and then closes.
  */
 import { boundMs } from '../../mechanics/backoff.ts'
 import { deadline, isStarved, usableNow } from '../../mechanics/loop-delay.ts'
@@ -28,7 +28,7 @@ export type Breaker = {
 export type StartTimer = (work: () => void, ms: number) => () => void
 
 const failuresMax = 5
-/** If the process is starved, an answer this many times slower still ends a row of failures. */
+/** In a starved process, an answer slower by this factor still ends a row of failures. */
 const starvedFactor = 10
 /**
  * Milliseconds that a row of failures must last if the process is starved. The load that takes the

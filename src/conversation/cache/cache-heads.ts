@@ -4,9 +4,9 @@ import type { Kv } from '../../ports/kv.ts'
 import { conversationName, kvKeys } from '../wire/kv-keys.ts'
 import { isFull, isHead } from './rule.ts'
 
-/** The most keys in one call. */
+/** The maximum number of keys in one call. */
 const keysMax = 10
-/** A call that is not full waits while two are in flight. A full call is sent at once. */
+/** A call with fewer keys than `keysMax` waits while two calls are in flight. A full one does not. */
 const maxInFlight = 2
 
 type ConversationKey = { readonly tenant: string; readonly id: string }

@@ -1,7 +1,8 @@
 /**
  * CacheWriter brings the cache up to date after commits, in the background. A conversation has one
  * write in flight; commits that arrive meanwhile join its next update. A conversation whose update
- * failed is remembered as dirty, and gets a stub once the KV works again.
+ * failed is remembered as dirty. Once the KV works again, the conversation is healed: a stub (a
+ * version without messages) replaces its outdated messages.
  */
 
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
@@ -31,13 +32,13 @@ export type CacheWriterOptions = {
 const waitingMax = 10_000
 const waitingBytesMax = 33_554_432
 /**
- * The most dirty conversations. Past it the oldest is forgotten, and eventual readers may see its
- * old window until that expires.
+ * The maximum number of dirty conversations. Above it, the oldest one is forgotten, and eventual
+ * reads may return its outdated messages until they expire.
  */
 const dirtyMax = 100_000
-/** Remembered heads, which save an update from reading its own. */
+/** The maximum number of remembered heads. A remembered head saves an update one read. */
 const knownHeadsMax = 10_000
-/** Conversations that are healed at the same time. */
+/** The maximum number of conversations that are healed at the same time. */
 const healersMax = 16
 
 /** A conversation with a write in flight, and the update that waits for it. */
@@ -112,8 +113,8 @@ export class CacheWriter {
   }
 
   /**
-   * Replaces the windows of dirty conversations by stubs. Returns how many are dirty afterwards.
-   * Rejects if the KV is away.
+   * Replaces the windows of dirty conversations by stubs. Returns the number of conversations that
+   * are dirty afterwards. Rejects if the KV is away.
    */
   async heal(): Promise<number> {
     // A snapshot of the map: conversations that become dirty meanwhile wait for the next time.
@@ -173,7 +174,7 @@ export class CacheWriter {
     for (const { tenant, id, version } of due) {
       this.#dirty.delete(conversationName(tenant, id))
       try {
-        const mark = { from: undefined, version, texts: new Map() }
+        const mark = { afterVersion: undefined, version, texts: new Map() }
         const done = await this.#options.entries.apply(tenant, id, mark)
         if (done === undefined) this.#markDirty(tenant, id, version)
       } catch (thrown) {
@@ -208,12 +209,12 @@ const sizeOf = ({ texts }: CacheUpdate): number => {
   return sum
 }
 
-/** Merges two updates. If commits are missing between them, `from` is undefined. */
+/** Merges two updates. If commits are missing between them, `afterVersion` is undefined. */
 function folded(first: CacheUpdate, second: CacheUpdate): CacheUpdate {
-  if (second.version <= first.version) return { ...first, from: undefined }
-  if (first.version !== second.from) return { ...second, from: undefined }
+  if (second.version <= first.version) return { ...first, afterVersion: undefined }
+  if (first.version !== second.afterVersion) return { ...second, afterVersion: undefined }
   return {
-    from: first.from,
+    afterVersion: first.afterVersion,
     version: second.version,
     texts: new Map([...first.texts, ...second.texts]),
   }

@@ -14,19 +14,20 @@ export type Cache = AsyncDisposable & {
   /** Brings the cache up to date after each commit of this process. */
   readonly effect: Effect
   /**
-   * Returns a window that this process keeps. It must not be served before its version is checked.
+   * Returns a window that this process keeps in its memory. Compare its version with the database or
+   * the KV before you serve it.
    */
   readyWindow(tenant: string, id: string): ReadyWindow | undefined
-  /** Whether a commit of this process is on its way to the KV. */
+  /** Whether a commit of this process is being written to the KV. */
   isWriting(tenant: string, id: string): boolean
   /**
-   * Returns the version of the full window in the KV: 0 if it has none, undefined if the KV is
-   * away.
+   * Returns the version of the conversation's window in the KV: 0 if the KV has no window, undefined
+   * if the KV is away.
    */
   version(tenant: string, id: string): Promise<number | undefined>
   /**
-   * Returns the newest messages, at most `count`, as far as the window holds them; undefined if the
-   * KV is away.
+   * Returns the newest messages of the window, at most `count`, or a miss. Undefined if the KV is
+   * away.
    */
   read(tenant: string, id: string, count: number): Promise<CacheRead | undefined>
   /** Drops what this process keeps of a conversation that the database has erased. */
@@ -35,7 +36,7 @@ export type Cache = AsyncDisposable & {
   fill(tenant: string, id: string, headEntry: HeadEntry, snapshot: Window): Promise<void>
   /** Drops a window whose version the database does not have, so that none of it is served. */
   distrust(tenant: string, id: string, version: number): Promise<void>
-  /** Deletes the conversation's messages from the cache; false if the KV did not do it. */
+  /** Deletes the conversation's messages from the cache. Returns false if the KV has not done it. */
   erase(tenant: string, id: string, version: number): Promise<boolean>
   /** False while the KV answers reads but refuses writes. It is then not read either. */
   acceptsWrites(): boolean

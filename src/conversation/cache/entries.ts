@@ -1,6 +1,6 @@
 /**
- * CacheEntries is the cached history of a conversation in the KV. Each decision of the rule is one
- * commit.
+ * CacheEntries reads and writes the cached histories of conversations in the KV. `rule.ts` decides
+ * what to write, and each of its decisions is one commit of the KV.
  */
 import type { Kv } from '../../ports/kv.ts'
 import { kvKeys } from '../wire/kv-keys.ts'
@@ -17,7 +17,10 @@ import {
 } from './rule.ts'
 import { type Window, windowBounds } from './window.ts'
 
-/** A head as it was read. A commit that changes the head checks this versionstamp. */
+/**
+ * A head as it was read. A commit that changes the head succeeds only if the head still has this
+ * versionstamp.
+ */
 export type HeadEntry = { readonly head: Head; readonly versionstamp: string }
 
 /**
@@ -40,7 +43,7 @@ type EntryList = { readonly headEntry: HeadEntry | undefined; readonly entries: 
 
 const attemptsMax = 3
 
-/** Entries deleted in one commit, far fewer than a commit of the KV may change. */
+/** The maximum number of entries deleted in one commit, far below the limit of the KV. */
 const deletesMax = 500
 
 const unchanged = { texts: new Map<number, Uint8Array>(), droppedSeqs: [] }
@@ -124,7 +127,8 @@ export class CacheEntries {
   }
 
   /**
-   * Deletes every message and leaves a stub. Returns false if others were faster at every attempt.
+   * Deletes every message and leaves a stub. Returns false if another writer was faster at every
+   * attempt.
    */
   erase(tenant: string, id: string, version: number): Promise<boolean> {
     return this.#empty(tenant, id, (head) =>
@@ -133,7 +137,10 @@ export class CacheEntries {
     )
   }
 
-  /** Deletes messages and head, because no version can be trusted. False if others were faster. */
+  /**
+   * Deletes messages and head, because no version can be trusted. Returns false if another writer was
+   * faster at every attempt.
+   */
   forget(tenant: string, id: string): Promise<boolean> {
     return this.#empty(tenant, id, () => undefined)
   }

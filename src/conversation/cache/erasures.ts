@@ -1,16 +1,17 @@
 /**
- * Erasures that a cache may not have made yet. The call that erases a conversation leaves a row,
- * and every node polls the rows. A listed conversation is not read from a cache, and is erased
- * there. So neither a KV that refuses writes nor a crash shows messages after their erasure.
+ * Erasures that a cache may not have made yet. The call that erases a conversation leaves a row in
+ * the database, and every node polls these rows. A conversation with such a row is not read from a
+ * cache, and is erased there. So no message is shown after its erasure, even if the KV refuses writes
+ * or a node crashes.
  */
 import type { Events } from '../../events.ts'
-import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import { createPeriodicWork, type PeriodicWork } from '../../mechanics/periodic-work.ts'
 import type { Database } from '../../ports/database.ts'
 import { conversationName } from '../wire/kv-keys.ts'
 import type { Effect } from '../writing/effects.ts'
 import type { Cache } from './cache.ts'
 
-export type Erasures = Rounds & {
+export type Erasures = PeriodicWork & {
   /** Lists a conversation as soon as this node erases it. */
   readonly effect: Effect
   /** Whether the conversation must not be read from a cache. */
@@ -20,9 +21,9 @@ export type Erasures = Rounds & {
 }
 
 const pollMs = 5000
-/** The most conversations erased in the cache by one poll. */
+/** The maximum number of conversations that one poll erases in the cache. */
 const batchMax = 100
-/** The most names that a node remembers. If there are more rows, it reads nothing from a cache. */
+/** The maximum number of names that a node keeps. With more rows, it reads nothing from a cache. */
 const listedMax = 10_000
 
 export const erasureStatements = {
@@ -48,8 +49,8 @@ export function createErasures(options: {
   const { database, cache, isShared, ttlSeconds, events } = options
   const namesMax = options.listedMax ?? listedMax
   /**
-   * Conversations erased in this process. If each node has its own cache, their rows stay until no
-   * cache can hold them.
+   * Conversations that were erased in this process's cache. If each node has its own cache, their
+   * rows stay until no cache can hold them.
    */
   const erasedHere = new Set<string>()
   /** The listed conversations, each with the number of polls that had begun when it was listed. */
@@ -96,7 +97,7 @@ export function createErasures(options: {
   }
 
   return {
-    ...createRounds(pollMs, workOff),
+    ...createPeriodicWork(pollMs, workOff),
     effect: {
       name: 'erasures',
       committed({ tenant, conversationId, touched }) {

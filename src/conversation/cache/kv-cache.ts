@@ -6,7 +6,7 @@
 import type { Events } from '../../events.ts'
 import { boundMs } from '../../mechanics/backoff.ts'
 import { usableNow } from '../../mechanics/loop-delay.ts'
-import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import { createPeriodicWork, type PeriodicWork } from '../../mechanics/periodic-work.ts'
 import type { Kv } from '../../ports/kv.ts'
 import { conversationName, kvKeys } from '../wire/kv-keys.ts'
 import type { Commit, Effect } from '../writing/effects.ts'
@@ -56,7 +56,7 @@ export class KvCache implements Cache {
   readonly #windows: ReadyWindows
   readonly #writer: CacheWriter
   readonly #breaker: Breaker
-  readonly #heartbeat: Rounds
+  readonly #heartbeat: PeriodicWork
   /** Conversations whose window is being written. */
   readonly #filling = new Set<string>()
   /** How many times in a row healing left a conversation dirty. */
@@ -91,7 +91,7 @@ export class KvCache implements Cache {
       onClose: () => events.cacheResumed(),
       ...(startTimer === undefined ? {} : { startTimer }),
     })
-    this.#heartbeat = createRounds(heartbeatMs, () => this.#beat())
+    this.#heartbeat = createPeriodicWork(heartbeatMs, () => this.#beat())
   }
 
   readyWindow(tenant: string, id: string): ReadyWindow | undefined {
@@ -232,7 +232,7 @@ export class KvCache implements Cache {
     this.#healing = setTimeout(() => void this.#heal(), boundMs(healBackoff, this.#unhealed))
   }
 
-  /** Heals what a failed call left behind. When the breaker closes, it heals by itself. */
+  /** Replaces outdated windows that failed calls left. The breaker also heals them when it closes. */
   async #heal(): Promise<void> {
     this.#healing = undefined
     // A refused write is tried again, each time after a longer wait.

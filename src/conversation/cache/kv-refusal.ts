@@ -1,4 +1,4 @@
-/** How a failed call of the KV failed: the KV answered and refused, or it is away. */
+/** The kind of a failed KV call: the KV answered and refused, or it is away. */
 import { KvError } from '../../ports/kv.ts'
 
 /** Whether the KV answered and refused, so that it is not away. */

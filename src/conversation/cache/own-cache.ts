@@ -1,6 +1,7 @@
 /**
- * OwnCache is the history cache in the memory of one process. It follows `rule.ts`, but keeps
- * the windows themselves in place of entries in a KV. None of its methods waits.
+ * OwnCache is the history cache in the memory of one process. It follows `rule.ts`, but keeps windows
+ * (the newest messages of a conversation) in place of entries in a KV. A stub is a version without a
+ * window. None of its methods waits.
  */
 import type { Events } from '../../events.ts'
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
@@ -21,13 +22,13 @@ export type OwnCacheOptions = {
   readonly readyBytesMax: number
 }
 
-/** A conversation that is being read: its window, or a stub. A stub's version is a floor. */
+/** A conversation that is being read: its window, or a stub. No snapshot older than it is stored. */
 type CachedConversation = {
   readonly version: number
   readonly window: Window | undefined
   /**
-   * A number that is never used twice. A fill checks the stamp that its reader got before the
-   * snapshot.
+   * A number that is never used twice. A reader gets it before its snapshot, and the snapshot is
+   * stored only if it has not changed.
    */
   readonly stamp: number
   readonly bytes: number
@@ -121,8 +122,8 @@ export class OwnCache implements Cache {
     // Every reader leaves a stub before its snapshot, so without a stub there is nothing to update.
     if (cached === undefined || cached.version >= version) return
     const { window, stamp } = cached
-    // The stub keeps its stamp: a fill must reach the new version anyway, so this commit does no
-    // harm.
+    // The stub keeps its stamp, so that a reader may still store its snapshot. A snapshot older than
+    // the new version is refused because of that version.
     if (window === undefined) this.#put(name, version, undefined, stamp)
     else this.#put(name, version, windowAfter(window, updateOf(commit)))
   }
@@ -142,7 +143,7 @@ export class OwnCache implements Cache {
     return undefined
   }
 
-  /** Only a stub that replaces a stub has a `stamp`: the old one's. */
+  /** `stamp` is the old stub's stamp if a stub replaces a stub; otherwise it is a new one. */
   #put(
     name: string,
     version: number,

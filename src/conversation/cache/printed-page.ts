@@ -1,4 +1,4 @@
-/** A printed page is what a read returns: messages as JSON bytes, ready to be sent. */
+/** A printed page is the result of a read: messages as JSON bytes, ready to be sent. */
 import { encodeCursor } from '../wire/ids.ts'
 import { type PageRequest, pageOf, type Window } from './window.ts'
 

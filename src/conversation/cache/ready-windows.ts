@@ -1,7 +1,7 @@
 /**
- * ReadyWindows keeps the windows that this process has read or written as bytes, ready to be sent:
- * decoding fifty values costs more than the round trip for them. A ready window proves nothing. It
- * is served only after its version was checked.
+ * ReadyWindows keeps windows (the newest messages of conversations) in the memory of this process, as
+ * bytes that are ready to be sent: decoding fifty values costs more than the round trip for them. A
+ * ready window may be outdated, so it is served only after its version was compared.
  */
 import { BoundedMap } from '../../mechanics/bounded-map.ts'
 import { type CacheUpdate, windowAfter } from './rule.ts'
@@ -34,7 +34,7 @@ export class ReadyWindows {
     }
   }
 
-  /** Keeps the window, unless the kept one is newer, or as new and at least as long. */
+  /** Keeps the window, unless the kept window is newer, or has the same version and as many messages. */
   keep(name: string, window: Window): void {
     const current = this.#keptWindows.get(name)?.window
     const isBetter =

@@ -1,25 +1,32 @@
 /**
  * The rule that keeps a cached history from ever going back. It is pure: it decides what to write,
- * and `entries.ts` writes that under a check of the head which the decision was made from.
+ * and `entries.ts` writes it only if the head is still the one that the decision was based on.
  *
- * A cached conversation is a head and one entry per message. After a commit, the writer extends the
- * window if it ends just before that commit; otherwise it leaves a stub. Only a reader makes a
- * window: from a snapshot, if the head has not changed since before that snapshot. A stub's version
- * is a floor: no older snapshot may replace it.
+ * A cached conversation is a head and a window: one entry for each of the newest messages. The head
+ * has the version of the conversation and the size of each entry. A head without a window is a stub.
+ *
+ * After a commit, the writer extends the window if it ends just before that commit; otherwise it
+ * replaces it by a stub. Only a reader makes a new window: from a snapshot, if the head has not
+ * changed since before that snapshot. No snapshot older than a stub's version may replace the stub.
+ *
+ * In a KV that several nodes share, a write of the head is also a notification: the other nodes watch
+ * the head, and learn of the new version.
  */
 import { printMessage, wireNumber } from '../wire/message-text.ts'
 import type { Commit } from '../writing/effects.ts'
 import { appended, bytesOf, fitted, fittingCount, type Window, windowBounds } from './window.ts'
 
 /**
- * The window holds the messages `from` to `to` by seq; a stub holds none. `sizes` has the bytes of
- * each as four hexadecimal digits, padded to one length: a turn costs the same whatever the window
- * holds.
+ * The head of a cached conversation. The window holds the messages with the seqs `from` to `to`,
+ * both included; a stub holds none. `sizes` is the size of each message in bytes, as four hexadecimal
+ * digits. It is padded to a fixed length, so a head has the same size, and a turn the same cost, for
+ * each window.
  */
 export type Head = {
-  /** The `wireNumber` of the messages. A head with another number does not count as full. */
+  /** The version of the messages' JSON format. A head with another number does not count as full. */
   readonly wire: number
   readonly version: number
+  /** Whether the head has a window. It is false for a stub. */
   readonly full: boolean
   readonly from: number
   readonly to: number
@@ -29,22 +36,23 @@ export type Head = {
 export const isHead = (value: unknown): value is Head =>
   typeof value === 'object' && value !== null && 'version' in value && 'full' in value
 
+/** Whether the head has a window that this release can read. */
 export const isFull = (head: Head): boolean => head.full && head.wire === wireNumber
 
 /**
- * The messages that one or more commits wrote, `from` (exclusive) to `version`, in their last
- * state.
+ * The messages that one or more commits wrote: all versions after `afterVersion`, up to `version`.
+ * `texts` has the last state of each message, by seq.
  */
 export type CacheUpdate = {
   /** Undefined if not every commit up to `version` is known. */
-  readonly from: number | undefined
+  readonly afterVersion: number | undefined
   readonly version: number
   readonly texts: ReadonlyMap<number, Uint8Array>
 }
 
-/** Returns the update that one commit makes, with its messages printed. */
+/** Returns the update that one commit makes, with its messages as JSON. */
 export const updateOf = ({ from, version, messages }: Commit): CacheUpdate => ({
-  from,
+  afterVersion: from,
   version,
   texts: new Map(messages.map((message) => [message.seq, printMessage(message)])),
 })
@@ -57,11 +65,17 @@ export type CacheWrite = {
 }
 
 export type CacheRule = {
-  /** Decides what a commit changes; undefined if nothing. */
+  /** Decides what to write after a commit; undefined if nothing. */
   apply(head: Head | undefined, update: CacheUpdate): CacheWrite | undefined
-  /** Decides what a snapshot changes that was taken after `head` was read; undefined if nothing. */
+  /**
+   * Decides what to write from a snapshot; undefined if nothing. The head must have been read before
+   * the snapshot was taken.
+   */
   fill(head: Head, snapshot: Window): CacheWrite | undefined
-  /** Returns the window made of entries from one list call, or undefined if one is missing. */
+  /**
+   * Returns the window of the newest messages, at most `countMax`, made of entries that were read
+   * together with the head. Undefined if an entry is missing.
+   */
   window(head: Head, newestFirst: readonly Entry[], countMax: number): Window | undefined
 }
 
@@ -118,7 +132,7 @@ function sizesOf({ from, to, sizes }: Head): number[] {
 const between = (low: number, high: number): number[] =>
   Array.from({ length: Math.max(0, high - low + 1) }, (_, index) => low + index)
 
-/** The seqs whose entries the head names. */
+/** The seqs of all entries of the window, including entries that only another release can read. */
 export const seqsOf = (head: Head): number[] => (head.full ? between(head.from, head.to) : [])
 
 export const cacheRule: CacheRule = {
@@ -131,7 +145,7 @@ export const cacheRule: CacheRule = {
     }
     if (head === undefined) return stub
     if (head.version >= version) return undefined
-    if (!isFull(head) || head.version !== update.from) return stub
+    if (!isFull(head) || head.version !== update.afterVersion) return stub
     return extended(head, update) ?? stub
   },
 
@@ -148,9 +162,9 @@ export const cacheRule: CacheRule = {
     }
   },
 
-  window(head, newestFirst, wanted) {
+  window(head, newestFirst, countMax) {
     const { version, to } = head
-    const count = Math.min(wanted, to - head.from + 1)
+    const count = Math.min(countMax, to - head.from + 1)
     const found = newestFirst.slice(0, count)
     const isWhole = found.length === count && found.every(({ seq }, index) => seq === to - index)
     if (!isWhole) return undefined
@@ -162,16 +176,19 @@ export const cacheRule: CacheRule = {
 /**
  * The rule for a KV that no other node sees. In a shared KV a stub wakes the followers at other
  * nodes; here it would wake none, so a commit writes nothing if the conversation has no head.
- * Readers do not need the stub either. A reader writes a head before its snapshot. So a commit that
- * finds no head is in every snapshot taken later, or the head has been lost since, and then the
- * fill's check fails.
+ * Readers do not need the stub either, because a reader writes a head before it takes its snapshot.
+ * If a commit finds no head, each later snapshot contains the commit. If the head was there and was
+ * lost, the reader's check of the head fails and its snapshot is not stored.
  */
 export const loneRule: CacheRule = {
   ...cacheRule,
   apply: (head, update) => (head === undefined ? undefined : cacheRule.apply(head, update)),
 }
 
-/** Returns the window with the update's messages, or undefined if the update does not follow it. */
+/**
+ * Returns the write that extends the window by the update's messages, or undefined if a seq is
+ * missing between them.
+ */
 function extended(head: Head, { version, texts }: CacheUpdate): CacheWrite | undefined {
   const sizes = sizesOf(head)
   let to = head.to
@@ -192,12 +209,15 @@ function extended(head: Head, { version, texts }: CacheUpdate): CacheWrite | und
   }
 }
 
-/** Returns this process's window after an update, or undefined if the update does not follow it. */
+/**
+ * Applies an update to a window that this process keeps in its memory, besides the one in the KV.
+ * Returns undefined if a version or a seq is missing between them.
+ */
 export function windowAfter(
   window: Window,
-  { from, version, texts }: CacheUpdate,
+  { afterVersion, version, texts }: CacheUpdate,
 ): Window | undefined {
-  if (from !== window.version) return undefined
+  if (afterVersion !== window.version) return undefined
   let current = window.texts
   const added: Uint8Array[] = []
   for (const seq of [...texts.keys()].sort((a, b) => a - b)) {

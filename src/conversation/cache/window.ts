@@ -1,13 +1,15 @@
 /**
- * A window is the newest messages of a conversation at one version, printed; pages are cut from it.
+ * A window is the newest messages of a conversation at one version, each as JSON bytes. Pages are cut
+ * from it.
  */
 import { printMessage } from '../wire/message-text.ts'
 import type { Message } from '../wire/schemas.ts'
 import { type Shown, shown } from '../wire/views.ts'
 
 /**
- * `texts` are the messages `from` to `to` by seq, and `to` is the newest message. `bytes` is the
- * sum of their sizes. In an empty window, `from` is `to + 1`.
+ * `texts` are the messages with the seqs `from` to `to`, both included. `to` is the seq of the
+ * conversation's newest message. `bytes` is the sum of the messages' sizes. In an empty window,
+ * `from` is `to + 1`.
  */
 export type Window = {
   readonly version: number
@@ -18,8 +20,8 @@ export type Window = {
 }
 
 /**
- * The most that a window holds. A message of more than `messageBytes` and all older ones are left
- * out.
+ * The maximum of messages and bytes in a window. A message of more than `messageBytes` is left out,
+ * together with all older ones.
  */
 export const windowBounds = { messages: 64, bytes: 524_288, messageBytes: 61_440 }
 
@@ -55,7 +57,10 @@ export const isFromEnd = ({
 }: Pick<PageRequest, 'after' | 'before' | 'order'>): boolean =>
   after === undefined && (before !== undefined || order === 'desc')
 
-/** How many of the newest messages a page needs at least. It needs more if some are hidden. */
+/**
+ * The least number of newest messages from which a page can be cut. If the view hides some of them, a
+ * page needs more.
+ */
 export const newestNeeded = (request: PageRequest): number =>
   isFromEnd(request) && (request.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
     ? Math.min(request.limit, windowBounds.messages)
@@ -89,7 +94,7 @@ export function pageOf(window: Window, request: PageRequest): Page | undefined {
   return { texts: isInOrder ? texts : texts.reverse(), hasMore }
 }
 
-/** Returns the window of the newest messages, given in ascending order. `to` is the newest seq. */
+/** Returns the window of the newest messages, which are in ascending order and end at seq `to`. */
 export function windowOf(version: number, to: number, messages: readonly Message[]): Window {
   return fitted(
     version,
@@ -98,7 +103,7 @@ export function windowOf(version: number, to: number, messages: readonly Message
   )
 }
 
-/** Returns a window without the oldest messages that exceed the bounds. */
+/** Returns a window of the newest of these messages that fit into the bounds. */
 export function fitted(version: number, to: number, texts: readonly Uint8Array[]): Window {
   const count = fittingCount(texts.map((text) => text.byteLength))
   const newest = count === texts.length ? texts : texts.slice(texts.length - count)
@@ -120,8 +125,8 @@ export const memoryOf = ({ bytes, texts }: Window): number =>
   2 * bytes + messageOverhead * texts.length + windowOverhead
 
 /**
- * Returns what `fitted` would make of the window with `added` after its newest message. It does not
- * look at the messages that stay, so that a turn costs the same whatever the window holds.
+ * Adds messages after the newest one, and drops the oldest ones that exceed the bounds. It does not
+ * look at the other messages, so a turn costs the same for each window.
  */
 export function appended(window: Window, version: number, added: readonly Uint8Array[]): Window {
   const to = window.to + added.length
@@ -140,7 +145,7 @@ export function appended(window: Window, version: number, added: readonly Uint8A
   return { version, from: to - count + 1, to, texts, bytes }
 }
 
-/** How many of the newest messages fit into a window. `sizes` are in ascending order of seq. */
+/** The number of newest messages that fit into a window. `sizes` are in ascending order of seq. */
 export function fittingCount(sizes: readonly number[]): number {
   let bytes = 0
   let count = 0

@@ -36,7 +36,7 @@ export type ChangesRead =
   | { readonly state: 'erased'; readonly conversation: Conversation }
   /** The conversation has not reached the version of the cursor. */
   | { readonly state: 'behind'; readonly head: number }
-  | { readonly state: 'there'; readonly head: number; readonly slice: Slice }
+  | { readonly state: 'found'; readonly head: number; readonly slice: Slice }
 
 /** A conversation and its newest messages in ascending `seq`. */
 export type Snapshot = {
@@ -47,7 +47,7 @@ export type Snapshot = {
 export type SnapshotRead =
   | { readonly state: 'missing' }
   | { readonly state: 'erased'; readonly conversation: Conversation }
-  | { readonly state: 'there'; readonly snapshot: Snapshot }
+  | { readonly state: 'found'; readonly snapshot: Snapshot }
 
 /** Bounds of one page: rows and bytes. It holds at least one version, whatever its size. */
 export type PageBounds = { readonly limit: number; readonly bytesMax: number }
@@ -85,7 +85,7 @@ export function createLiveReads(database: Database): LiveReads {
       const { segments = [], voiceSessions = [] } = rest
       const own = conversation === undefined ? {} : { conversation, selfVersion: head.selfVersion }
       const slice = { from, version, messages, segments, voiceSessions, ...own }
-      return { state: 'there', head: head.version, slice }
+      return { state: 'found', head: head.version, slice }
     },
 
     async snapshot({ tenant }, id, { limit, bytesMax }) {
@@ -99,7 +99,7 @@ export function createLiveReads(database: Database): LiveReads {
         .flatMap((one) => (one.kind === 'message' ? [messageFromRow(id, one.row)] : []))
         .sort((one, other) => other.seq - one.seq)
       const messages = newest.slice(0, fitting(newest, bytesMax)).reverse()
-      return { state: 'there', snapshot: { conversation, messages } }
+      return { state: 'found', snapshot: { conversation, messages } }
     },
   }
 }

@@ -1,4 +1,7 @@
-/** Versions reads the versions of many conversations with one statement, one narrow row each. */
+/**
+ * Versions reads the current versions of conversations. Requests that arrive close to each other
+ * share one statement.
+ */
 import { Batcher } from '../../mechanics/batcher.ts'
 import type { Database } from '../../ports/database.ts'
 import { ask } from '../sql/database-problems.ts'
@@ -17,26 +20,32 @@ export type Versions = {
   current(tenant: string, id: string): Promise<CurrentVersion | undefined>
 }
 
-/** The most statements in flight. The second is sent if the first takes long. */
+/** The maximum number of statements in flight. The second is sent if the first takes long. */
 const maxInFlight = 2
 /**
- * Milliseconds that a statement is in flight before a second is sent: larger batches cost least.
+ * Milliseconds that a statement must be in flight before a second is sent. Waiting makes batches
+ * larger, and so cheaper.
  */
 const lingerMs = 10
-/** The most conversations in one statement. */
+/** The maximum number of conversations in one statement. */
 const batchMax = 1000
 
 /**
- * The function forbids scans: a plan made while the table was small would still scan the large one.
+ * The SQL function turns off sequential scans, because a cached plan from the time when the table
+ * was small would scan the large table, too.
  */
 export const versionsStatement = `SELECT n, version, is_erased AS "isErased"
   FROM turnlog_versions_v1($1::text[], $2::text[]::uuid[])`
 
+/** `n` is the conversation's position in the statement's arrays, from 1. */
 export type VersionRow = CurrentVersion & { n: number }
 
 type ConversationKey = { readonly tenant: string; readonly id: string }
 
-/** Makes a Versions with batches of its own: it does not wait for the statements of another. */
+/**
+ * Makes a Versions. Each has its own batches, so callers that use different ones do not wait for
+ * each other.
+ */
 export function createVersions(database: Database): Versions {
   const batcher = new Batcher<ConversationKey, CurrentVersion | undefined>({
     maxInFlight,

@@ -1,10 +1,10 @@
 /**
  * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a
- * socket, and held audio whose turn did not arrive. Every node looks for them. If two nodes find
- * the same one, the database call of the second changes nothing.
+ * socket, and held audio whose turn did not arrive. Every node looks for such rows. If two nodes
+ * find the same row, the second database call changes nothing.
  */
 import type { Events } from '../../events.ts'
-import { createRounds, type Rounds } from '../../mechanics/rounds.ts'
+import { createPeriodicWork, type PeriodicWork } from '../../mechanics/periodic-work.ts'
 import type { Database } from '../../ports/database.ts'
 import { type MessageRow, messageFromRow, messageList } from '../sql/rows.ts'
 import { localPrincipal, type Principal } from '../wire/principal.ts'
@@ -12,10 +12,10 @@ import { now, printTime } from '../wire/time.ts'
 import type { Writes } from '../writing/writes.ts'
 import type { VoiceSessions } from './voice-session-store.ts'
 
-/** Milliseconds between two rounds. */
+/** Milliseconds between two looks for due rows. */
 const everyMs = 1000
 
-/** Maximum of conversations, of sessions and of seats that one round ends. */
+/** The maximum number of due rows of one kind that one look reads. */
 const rowsMax = 100
 
 export const lapseStatements = {
@@ -42,13 +42,13 @@ export type DueRow = {
 
 export type ExpiredSeatRow = MessageRow & { at: number }
 
-/** Starts rounds that end seats, voice sessions and held audio after their deadlines. */
+/** Starts to end seats, voice sessions and held audio whose deadlines have passed. */
 export function createLapses(options: {
   readonly database: Database
   readonly writes: Writes
   readonly voiceSessions: Pick<VoiceSessions, 'lapse'>
   readonly events: Pick<Events, 'workFailed'>
-}): Rounds {
+}): PeriodicWork {
   const { database, writes, voiceSessions, events } = options
 
   const expireSeats = async (principal: Principal, id: string, at: string) => {
@@ -76,10 +76,10 @@ export function createLapses(options: {
         else await writes.run('repeatable', { text: lapseStatements.audio, params: [at] })
       }
     } catch (thrown) {
-      // The next round finds the rows that are still due.
+      // The next look finds the rows that are still due.
       events.workFailed('lapses', thrown, failedId)
     }
   }
 
-  return createRounds(everyMs, endDue)
+  return createPeriodicWork(everyMs, endDue)
 }

@@ -1,14 +1,14 @@
 /**
- * Prints messages. Each version of a message has one printed form, no matter which node or write
- * printed it.
+ * Prints messages, that is, turns them into JSON text. Each version of a message has one printed
+ * form, no matter which node or write printed it.
  */
 import { Buffer } from 'node:buffer'
 import canonicalize from 'canonicalize'
 import type { Message } from './schemas.ts'
 
 /**
- * The number of the printed form. Raise it whenever that form changes: cached messages of another
- * form are not used.
+ * The version of the messages' JSON format. Raise it whenever that format changes: cached messages
+ * with another number are not used.
  */
 export const wireNumber = 2
 

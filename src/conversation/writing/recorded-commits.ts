@@ -11,7 +11,7 @@ export type Recorded = {
   readonly messages: Message[]
 }
 
-/** One commit for each unbroken run of versions in each conversation. */
+/** One commit for each unbroken series of versions in each conversation. */
 export function commitsOf(recorded: readonly Recorded[]): Commit[] {
   return runsOf(recorded).map((run) => {
     const { pending, position } = run[0]
@@ -32,9 +32,9 @@ const touchesMore = ({ pending, position }: Recorded): boolean =>
   position.began || pending.turn.row.agentResponse !== null
 
 /**
- * Groups the turns of each conversation into runs of consecutive versions. Turns recovered by
- * look-up may come from several calls, with versions of other nodes between them. One commit over
- * such a gap would claim versions that it does not contain.
+ * Groups the turns of each conversation into runs, which are series of consecutive versions. Turns
+ * that were found by a look-up may come from several calls, with versions of other nodes between
+ * them. One commit over such a gap would claim versions that it does not contain.
  */
 function runsOf(recorded: readonly Recorded[]): [Recorded, ...Recorded[]][] {
   const runs: [Recorded, ...Recorded[]][] = []

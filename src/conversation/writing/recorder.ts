@@ -1,4 +1,4 @@
-/** Records batches of turns with one database call each. */
+/** Records batches of turns with one database call per batch. */
 import type { Events } from '../../events.ts'
 import { type Database, DatabaseError } from '../../ports/database.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
@@ -31,13 +31,16 @@ export type RecordOptions = {
 }
 
 export type RecordedRow = {
+  /** The turn's index in the batch, from 0. */
   n: number
   outcome: 'recorded' | 'replayed' | 'locked' | ProblemCode
   version: number
   seq: number
   head: number
   turnId: string | null
+  /** The URLs of audio that arrived before the turn. */
   urls: Message['ttsAudioUrls']
+  /** Whether the turn began a voice session. */
   began: boolean
 }
 
@@ -58,8 +61,8 @@ export type RecorderOptions = {
 }
 
 /**
- * Recorder makes one call of each batch, and decides every turn of the batch even if the call
- * fails.
+ * Recorder sends each batch in one call. Each turn is settled or returned as unfinished, even if
+ * the call fails.
  */
 export class Recorder {
   readonly #database: Database
@@ -90,7 +93,10 @@ export class Recorder {
     return this.#answer(batch, rows)
   }
 
-  /** Looks up whether unsettled turns were recorded, and settles every one. Never rejects. */
+  /**
+   * Looks up whether turns with an unknown outcome were recorded, and settles each of them. Never
+   * rejects.
+   */
   async settle(unsettled: readonly PendingTurn[]): Promise<void> {
     const found = await lookUp(this.#database, unsettled)
     this.#events.outcomeUnknown(unsettled.length, found?.size ?? 0)
@@ -129,20 +135,19 @@ export class Recorder {
       return { locked: [], unsettled: batch }
     }
     if (isOneTurns) return refuseAll(batch, fault(thrown))
-    // Turns that were sent before have a key: `settle` sends no others again.
+    // Turns with `sentBefore` always have a key, because `settle` resends only those.
     return refuseAll(batch, options.sentBefore ? outcomeUnknown(thrown, true) : thrown)
   }
 
   /**
-   * Records the two halves of a batch one after the other, after one turn made the database roll
-   * back the whole.
+   * Records the two halves of a batch one after the other. The database rolled back the whole batch
+   * because of one turn, which ends up alone after enough halvings.
    */
   async #recordInHalves(
     batch: readonly PendingTurn[],
     batchOptions: RecordOptions,
   ): Promise<Unfinished> {
-    // The batch keeps its lane until both halves are done, so neither half reports that it is
-    // recorded.
+    // `recorded` would allow another batch to be sent. That must wait until both halves are done.
     const options = { ...batchOptions, recorded: () => {} }
     const middle = Math.ceil(batch.length / 2)
     const first = await this.record(batch.slice(0, middle), options)
@@ -155,6 +160,8 @@ export class Recorder {
     const others = second.filter(({ turn }) => !unfinishedIds.has(turn.row.conversationId))
     const last = others.length === 0 ? nothing : await this.record(others, options)
     return {
+      // The turns in `later` were never sent. Like locked turns they are not written, and the queue
+      // sends them again.
       locked: [...first.locked, ...later, ...last.locked],
       unsettled: [...first.unsettled, ...last.unsettled],
     }
@@ -169,7 +176,7 @@ export class Recorder {
       const pending = batch[n]
       if (pending === undefined) continue
       if (outcome === 'locked') locked.push(pending)
-      else if (outcome === 'recorded' || (outcome === 'replayed' && isItself(pending, turnId))) {
+      else if (outcome === 'recorded' || (outcome === 'replayed' && isOwnReplay(pending, turnId))) {
         const one = recordedAt(pending, row)
         recorded.push(one)
         replies.push(() => pending.resolve(verdictOf(one)))
@@ -182,7 +189,7 @@ export class Recorder {
     return { locked, unsettled: [] }
   }
 
-  /** Runs the effects, once for each conversation and run of versions. */
+  /** Runs the effects, once for each conversation and unbroken series of versions. */
   #announce(recorded: readonly Recorded[]): void {
     for (const commit of commitsOf(recorded)) this.#effects.run(commit)
   }
@@ -202,10 +209,11 @@ const verdictOf = ({ position: { version, head }, messages }: Recorded): Verdict
 })
 
 /**
- * Whether a replay names this very turn: the service sent it twice, and the second call found the
- * first. An id that the caller gave proves nothing, because another request may have used it.
+ * Whether a replay is a replay of this very turn: the service sent it twice, and the second call
+ * found the turn that the first one had recorded. An id that the caller gave proves nothing, because
+ * another request may have used it.
  */
-const isItself = ({ turn: { row } }: PendingTurn, turnId: string | null): boolean =>
+const isOwnReplay = ({ turn: { row } }: PendingTurn, turnId: string | null): boolean =>
   turnId === (row.human?.id ?? row.assistant.id) && !row.callerIds?.includes(turnId)
 
 const hasKey = ({ turn }: PendingTurn): boolean => turn.row.key !== null

@@ -1,7 +1,8 @@
 /**
- * Channel is one conversation that this node follows: its head, its recent changes and its
- * followers. A follower takes the changes that it lacks from the channel, which reads older ones
- * from the database.
+ * Channel is one conversation that this node follows: its head (newest version), its recent changes
+ * and its followers (subscriptions). A follower takes the changes that it lacks from the channel,
+ * which reads older ones from the database. A partial is an interim text: the words of a speaker so
+ * far, before the message is recorded.
  */
 
 import type { ChangesRead, LiveReads } from '../../conversation/reading/live-reads.ts'
@@ -27,13 +28,13 @@ export type ChannelHost = {
   readonly share: LoopShare
   /** The id of this node in messages to other nodes. */
   readonly node: string
-  /** Sends an interim text to the other nodes. Undefined if the KV is not shared. */
+  /** Sends a partial to the other nodes. Undefined if the KV is not shared. */
   readonly publish: ((channel: Channel, partial: SentPartial) => Promise<void>) | undefined
   /**
-   * Reports that the database's head is below the versions already sent: it was restored or
-   * replaced.
+   * Reports that the database's head, `databaseHead`, is below `knownVersion`, which this node has
+   * seen: the database was restored from a backup or replaced.
    */
-  wentBack(channel: Channel, from: number, to: number): void
+  wentBack(channel: Channel, knownVersion: number, databaseHead: number): void
 }
 
 /** How many pages of recent changes a channel keeps. */
@@ -42,10 +43,13 @@ const keptPages = 2
 export class Channel {
   readonly conversationId: string
   readonly principal: Principal
-  /** The number of followers and of sockets that send interim texts without following. */
+  /** The number of users: followers, and sockets that send partials without following. */
   holders = 0
   idleSince = performance.now()
-  /** The highest version in any hint. The poll compares it with the database. */
+  /**
+   * The highest version that another node has announced (a hint). The poll compares it with the
+   * database.
+   */
   hintedVersion = 0
   /** The reason why the conversation cannot be followed. An erasure is final. */
   absent: 'conversation-not-found' | 'conversation-erased' | undefined
@@ -57,7 +61,7 @@ export class Channel {
   #madeRefills: Refills<Follower> | undefined
   #snapshot: SharedSnapshot | undefined
   #head = 0
-  /** The highest version of the hints that arrived before the head was read. */
+  /** The highest version that was announced before the head was read. */
   #earlyHint = 0
   readonly #crowd = new Crowd()
   #isClosed = false
@@ -77,6 +81,7 @@ export class Channel {
       head: () => this.#head,
       publish: publish && ((partial) => publish(this, { ...partial, node })),
       show: (partial) =>
+        // An empty text ends a partial, so no later text makes it outdated.
         this.#followers.show(partial, (shown) => shown.text === '' || made.isLatest(shown)),
     })
     if (this.#head > 0) made.startAt(this.#head)
@@ -101,18 +106,19 @@ export class Channel {
     return this.#head
   }
 
-  /** The present interim text of each speaker that has one. */
+  /** The present partial of each speaker that has one. */
   currentPartials(): readonly Partial[] {
     return this.#madePartials?.current() ?? []
   }
 
-  /** Takes an interim text from the KV. A text of this node is already known, and is dropped. */
+  /** Takes a partial from the KV. One that this node sent itself is dropped. */
   peerPartial({ node, ...partial }: SentPartial): void {
     if (node !== this.#host.node) this.partials.updateFromPeer(partial)
   }
 
   /**
-   * Registers the follower before it reads the head, so that it misses no change between the two.
+   * Registers a follower. Call it before the follower reads the head; otherwise the follower could
+   * miss a change between its reading and its joining.
    */
   join(follower: Follower): void {
     this.#followers.join(follower)
@@ -128,7 +134,7 @@ export class Channel {
   async check(): Promise<CurrentVersion | undefined> {
     const before = this.#head
     const current = await this.#host.versions.current(this.principal.tenant, this.conversationId)
-    this.#checked(current, before)
+    this.#compared(current, before)
     return current
   }
 
@@ -163,8 +169,8 @@ export class Channel {
       const whole = { from, version, messages, segments: [], voiceSessions: [] }
       for (const slice of splitSlice(whole, this.#host.page.bytesMax)) {
         this.#slices.add(slice)
-        // The head moves slice by slice, so that delivery to a full socket stops between two
-        // slices.
+        // The head moves after each slice, so a socket that is full stops there and takes the rest
+        // later.
         this.#moved(slice.version)
       }
     }
@@ -172,8 +178,8 @@ export class Channel {
   }
 
   /**
-   * Another node may have reached this version. The channel believes only the database and reads
-   * it.
+   * Takes a hint: another node says that the conversation has this version. The channel believes
+   * only the database, so it looks there for newer changes.
    */
   hint(version: number): void {
     this.hintedVersion = Math.max(this.hintedVersion, version)
@@ -195,10 +201,10 @@ export class Channel {
   }
 
   /**
-   * `before` is the head at the time of the question. A lower answer means that the database went
-   * back.
+   * Takes the version that the database has. `before` is the head when it was requested. A missing
+   * or erased conversation, and a version below `before` (the database went back), need a read.
    */
-  #checked(current: CurrentVersion | undefined, before: number): void {
+  #compared(current: CurrentVersion | undefined, before: number): void {
     if (current === undefined) this.absent ??= 'conversation-not-found'
     if (current === undefined || current.isErased || current.version < before) this.#refills.probe()
     else this.#moved(current.version)
@@ -206,15 +212,16 @@ export class Channel {
     this.#earlyHint = 0
   }
 
+  /** Takes the result of a read from version `from`. `before` is the head when the read began. */
   #refilled(read: ChangesRead, from: number, before: number): void {
-    if (read.state === 'there') {
+    if (read.state === 'found') {
       const { slice, head } = read
       if (slice.version > slice.from) {
         this.#slices.add(slice)
         for (const message of slice.messages) this.partials.messageArrived(message)
       }
       this.#moved(head)
-      // A head below the one known before the read means that the database went back.
+      // The database went back. Another read finds out to which version.
       if (head < before) this.#refills.probe()
       return
     }
@@ -225,6 +232,7 @@ export class Channel {
       this.#madePartials?.clear()
       this.#followers.reset('conversation-erased', () => true, read.conversation)
     } else {
+      // `behind`: the database's head is below the version from which the read began.
       this.#host.wentBack(this, from, read.head)
       this.#madePartials?.clear()
       this.#head = read.head
@@ -234,7 +242,8 @@ export class Channel {
 
   #moved(version: number): void {
     if (version <= this.#head) return
-    // An earlier message, unknown to this node, may have ended interim texts of lower versions.
+    // With the first head, older partials are dropped: a message that this node has not seen may
+    // have ended them.
     if (this.#head === 0) this.#madePartials?.startAt(version)
     if (this.absent === 'conversation-not-found') this.absent = undefined
     this.#head = version

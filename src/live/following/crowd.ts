@@ -1,6 +1,6 @@
 /**
- * Crowd detects a rush of followers that join one conversation at once. They then share their
- * reads.
+ * Crowd notices a rush of followers that join one conversation at once. They share their reads
+ * of the database.
  */
 
 /** More joins than this within a second are a crowd. */

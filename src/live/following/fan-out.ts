@@ -7,7 +7,7 @@ import type { LoopShare } from '../../mechanics/loop-share.ts'
 /** A `Set` or a `Map`, whose iterators allow members to be added and deleted meanwhile. */
 export type Members<T> = Iterable<T> & { readonly size: number }
 
-/** How many members are served between two looks at the clock. */
+/** The maximum number of members that are served before the clock is read again. */
 const stepMax = 32
 
 export class FanOut<T> {
@@ -15,7 +15,7 @@ export class FanOut<T> {
   readonly #members: Members<T>
   readonly #act: (one: T) => void
   #position: Iterator<T> | undefined
-  /** How many members this round still has to serve. */
+  /** The number of members that still have to be served. */
   #remaining = 0
 
   constructor(share: LoopShare, members: Members<T>, act: (one: T) => void) {
@@ -29,8 +29,9 @@ export class FanOut<T> {
   }
 
   /**
-   * Serves each member once. A running round continues from its position and ends there after a
-   * full turn, so that calls in quick succession never starve the last members.
+   * Serves each member once. If members are still being served, it continues behind the member that
+   * was served last, and wraps around at the end. It does not begin again with the first member, so
+   * calls in quick succession never starve the last ones.
    */
   all(): void {
     const wasRunning = this.isRunning
@@ -38,16 +39,17 @@ export class FanOut<T> {
     if (!wasRunning && this.#remaining > 0) this.#share.run(() => this.#step())
   }
 
-  /** Adds a new member to the running round. It is served last. */
+  /** Called when a member was added. If members are being served now, the new one is served last. */
   joined(): void {
     if (this.isRunning) this.#remaining += 1
   }
 
-  /** Ends the round. No further member is served. */
+  /** Serves no further member until the next call of `all`. */
   stop(): void {
     this.#remaining = 0
   }
 
+  /** Serves the next members. Returns whether more are left. */
   #step(): boolean {
     for (let count = 0; count < stepMax && this.#remaining > 0; count += 1) {
       const one = this.#next()
@@ -58,6 +60,7 @@ export class FanOut<T> {
     return this.isRunning
   }
 
+  /** Returns the next member; after the last one, the first. Undefined if there are no members. */
   #next(): { readonly value: T } | undefined {
     const next = this.#position?.next()
     if (next?.done === false) return next

@@ -7,7 +7,7 @@ export type ResetReason = 'cursor-ahead' | 'conversation-erased' | 'conversation
 export type Follower = {
   /** The version sent last. Undefined until delivery begins. */
   readonly last: number | undefined
-  /** Sends the changes after `last`, as far as the socket takes them. */
+  /** Sends the changes after `last` until the socket is full. */
   advance(): void
   /** Ends the subscription. After an erasure, `conversation` is the erased conversation. */
   reset(reason: ResetReason, conversation?: Conversation): void

@@ -1,6 +1,6 @@
 /**
- * Followers is the set of the followers of one conversation. A few are served at once, a crowd in
- * steps.
+ * Followers is the set of the followers of one conversation. A few are served at once. A crowd is
+ * served in steps, and the process handles requests between two steps.
  */
 import type { Conversation } from '../../conversation/wire/schemas.ts'
 import type { LoopShare } from '../../mechanics/loop-share.ts'
@@ -9,7 +9,8 @@ import type { Follower, ResetReason } from './follower.ts'
 import type { Partial, Role } from './partials.ts'
 
 /**
- * The maximum number of followers that are served at once. That takes no longer than one request.
+ * The maximum number of followers that are served at once. Serving them takes no longer than one
+ * request.
  */
 const fewMax = 32
 
@@ -48,8 +49,8 @@ export class Followers extends Set<Follower> {
   }
 
   /**
-   * Shows an interim text to each follower. A crowd's round stops once `isLatest` is false for the
-   * text.
+   * Shows an interim text to each follower. `isLatest` is asked before each follower of a crowd:
+   * once it is false, the text is outdated, and the other followers do not get it.
    */
   show(partial: Partial, isLatest: (partial: Partial) => boolean): void {
     const { role } = partial
@@ -73,8 +74,8 @@ export class Followers extends Set<Follower> {
   }
 
   /**
-   * Resets the followers for which `concerns` is true. A follower whose delivery has not begun is
-   * left out, because it reads the new state when it begins.
+   * Ends the subscriptions of the followers for which `concerns` is true. A follower whose delivery
+   * has not begun is left out, because it reads the new state when it begins.
    */
   reset(
     reason: ResetReason,
@@ -85,6 +86,7 @@ export class Followers extends Set<Follower> {
     this.#each(begun, (follower) => follower.reset(reason, conversation))
   }
 
+  /** Whether all followers can be served at once. A running fan-out must be continued instead. */
   #isFew(fanOut: FanOut<Follower> | undefined): boolean {
     return this.size <= fewMax && fanOut?.isRunning !== true
   }

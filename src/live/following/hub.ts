@@ -28,7 +28,7 @@ export type HubOptions = {
   readonly events: Pick<Events, 'headWentBack' | 'workFailed'>
 }
 
-/** Milliseconds that a channel stays open without a follower, for clients that reconnect. */
+/** Milliseconds that a channel without users stays open, for clients that reconnect. */
 const lingerMs = 10_000
 
 type OpenChannel = { readonly channel: Channel; readonly watch: Watch | undefined }
@@ -52,7 +52,8 @@ export class Hub implements Disposable {
       share,
       node: newId(),
       publish: kv === undefined ? undefined : publisher(kv, events),
-      wentBack: ({ conversationId }, from, to) => events.headWentBack(conversationId, from, to),
+      wentBack: ({ conversationId }, knownVersion, databaseHead) =>
+        events.headWentBack(conversationId, knownVersion, databaseHead),
     }
     this.#ticking = new FanOut(share, this.#channels, ([name, open]) => this.#tick(name, open))
     if (options.databaseShared)
@@ -70,7 +71,7 @@ export class Hub implements Disposable {
     return this.#channels.size
   }
 
-  /** The channel of a conversation, opened if needed. The caller gives it back with `release`. */
+  /** The channel of a conversation, opened if needed. The caller must `release` it after use. */
   hold(principal: Principal, conversationId: string): Channel {
     const name = conversationName(principal.tenant, conversationId)
     let found = this.#channels.get(name)
@@ -93,7 +94,7 @@ export class Hub implements Disposable {
       this.#close(name, found)
   }
 
-  /** Called once a second: closes channels that have had no follower for a while. */
+  /** Called once a second. Closes channels that have had no user for `lingerMs`. */
   tick(): void {
     this.#ticking.all()
   }
@@ -130,8 +131,8 @@ export class Hub implements Disposable {
 }
 
 /**
- * The reads of a hub. A failed read of changes is logged, because no caller sees it: followers wait
- * for the next.
+ * The reads of a hub. A failed read of changes is logged here, because no caller reports it: it is
+ * repeated, and the followers wait.
  */
 const loggedReads = ({ reads, events }: HubOptions): LiveReads => ({
   ...reads,

@@ -1,7 +1,7 @@
 /**
- * Partials holds the interim texts of one conversation, one for each speaker. A text replaces the
- * one before. It ends after a while, or when a durable message of its speaker arrives, and it may
- * be lost.
+ * Partials holds the interim texts of one conversation, one for each speaker. A new text replaces
+ * the speaker's earlier one. A text ends 15 seconds after the last update, or when a recorded
+ * message of its speaker arrives. It may be lost.
  */
 
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -12,7 +12,7 @@ export type Partial = {
   readonly role: Role
   /** The whole text so far. Empty if it was withdrawn. */
   readonly text: string
-  /** The version that the sender knew. A later message of the speaker ends the text. */
+  /** The newest version that the sending node knew. A later message of the speaker ends the text. */
   readonly after: number
 }
 
@@ -26,7 +26,7 @@ export type PartialsOptions = {
 /** Milliseconds after the last update at which a text ends. */
 export const partialMs = 15_000
 
-/** Milliseconds between two texts of a speaker that are sent: 25 a second. */
+/** Milliseconds between two texts of one speaker that are sent: at most 25 a second. */
 const paceMs = 40
 
 type Speaker = {
@@ -35,9 +35,9 @@ type Speaker = {
   expiresAt: number
   /** The version of the speaker's newest message. */
   messageVersion: number
-  /** The `seq` of that message. */
+  /** The `seq` of the speaker's newest message. */
   messageSeq: number
-  /** Whether `latest` is newer than the head, so that it cannot be shown yet. */
+  /** Whether `latest` belongs to a version above the head, so that it cannot be shown yet. */
   isEarly: boolean
   /** The earliest time at which the next text may be sent. */
   nextAt: number
@@ -45,7 +45,7 @@ type Speaker = {
   isPublishing: boolean
   /** The text that waits for `nextAt`. */
   unpublished: Partial | undefined
-  /** The text that is published as soon as the one before is. */
+  /** The text that is published as soon as the text before it is published. */
   due: Partial | undefined
 }
 
@@ -58,7 +58,7 @@ export class Partials {
     this.#options = options
   }
 
-  /** Takes a text from a socket of this node, and sends it at the pace of the speaker. */
+  /** Takes a text from a socket of this node, and sends at most one text per `paceMs`. */
   update(role: Role, text: string): void {
     const speaker = this.#speaker(role)
     const partial = { role, text, after: this.#options.head() }
@@ -79,8 +79,8 @@ export class Partials {
   }
 
   /**
-   * Begins at the first version that this node knows. Texts of lower versions end: messages before
-   * it are unknown.
+   * Called with the first version that this node knows. Ends all texts of lower versions, because
+   * this node does not know whether an earlier message has ended them.
    */
   startAt(version: number): void {
     this.#firstVersion = version
@@ -109,7 +109,7 @@ export class Partials {
       speaker.unpublished = undefined
   }
 
-  /** Shows the texts that waited for the version that is the head now. */
+  /** Shows the texts that waited for the head to reach their version. */
   headMoved(): void {
     for (const speaker of this.#speakers.values()) {
       if (!speaker.isEarly || (speaker.latest?.after ?? 0) > this.#options.head()) continue
@@ -127,7 +127,7 @@ export class Partials {
     )
   }
 
-  /** Whether no later text has replaced it, and no message has ended it. */
+  /** Whether no later text has replaced this text, and no message has ended it. */
   isLatest(partial: Partial): boolean {
     return this.#speakers.get(partial.role)?.latest === partial
   }
@@ -185,7 +185,7 @@ export class Partials {
     if (latest !== undefined && latest.after <= this.#options.head()) this.#options.show(latest)
   }
 
-  /** Publishes one text at a time. Of the texts that arrive meanwhile, only the latest follows. */
+  /** Publishes one text at a time. Of the texts that arrive meanwhile, only the latest is published. */
   async #publish(speaker: Speaker): Promise<void> {
     const { publish } = this.#options
     if (publish === undefined || speaker.isPublishing) return

@@ -1,6 +1,7 @@
 /**
- * Poll regularly asks the database for the versions of all conversations that this node follows. It
- * finds each change whose hint was lost: a lost hint only delays delivery.
+ * A Poll asks the database at regular intervals for the versions of all conversations that this
+ * node follows. A hint is a message from another node that says a conversation has a newer version.
+ * Hints may be lost. The poll finds the change then, so a lost hint only delays delivery.
  */
 import { nextRound } from '../../mechanics/time-slices.ts'
 import type { Channel } from './channel.ts'
@@ -13,18 +14,22 @@ export type PollOptions = {
   readonly pollMs: number
   /** Milliseconds between two polls while hints do not arrive. */
   readonly silentPollMs: number
-  /** Reports that some versions could not be read. The next round asks again. */
+  /** Reports that some versions could not be read. The next poll asks for all versions again. */
   failed(error: unknown): void
 }
 
-/** How many versions are requested in one round of the event loop. */
+/** The maximum number of versions that are requested in one round of the event loop. */
 const versionsPerRound = 1000
 
-/** Milliseconds for which hints must arrive without a gap before the poll becomes slow again. */
+/**
+ * Milliseconds for which hints must have been reliable before polls are `pollMs` apart again. Until
+ * then they are `silentPollMs` apart.
+ */
 const trustMs = 10_000
 
 /**
- * Milliseconds after the poll within which a hint may still arrive. After that it counts as lost.
+ * Milliseconds after a poll in which the hint of a change that the poll found may still arrive. After
+ * that the hint counts as lost.
  */
 const lateMs = 1000
 
@@ -36,11 +41,12 @@ export class Poll implements Disposable {
   #timer: ReturnType<typeof setTimeout>
   #isOver = false
   #polledAt = performance.now()
+  /** The last time at which hints could not arrive or one was lost, by `performance.now()`. */
   #distrustedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: PollOptions) {
     this.#options = options
-    this.#timer = this.#roundIn(options.silentPollMs)
+    this.#timer = this.#wakeIn(options.silentPollMs)
   }
 
   [Symbol.dispose](): void {
@@ -48,16 +54,20 @@ export class Poll implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  #roundIn(ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => void this.#round(), ms)
+  #wakeIn(ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => void this.#wake(), ms)
   }
 
-  /** Rounds are `silentPollMs` apart, so that a KV that stops sending hints is noticed soon. */
-  async #round(): Promise<void> {
+  /**
+   * Polls if a poll is due. It is called every `silentPollMs`, also while polls are `pollMs` apart,
+   * so that a KV that stops sending hints is noticed soon.
+   */
+  async #wake(): Promise<void> {
     const { pollMs, silentPollMs, hintsArrive } = this.#options
     const now = performance.now()
     if (!hintsArrive()) this.#distrustedAt = now
     const interval = now - this.#distrustedAt < trustMs ? silentPollMs : pollMs
+    // The interval is one millisecond shorter, because a timer may fire one millisecond early.
     if (now - this.#polledAt >= interval - 1) {
       this.#polledAt = now
       await this.#poll()
@@ -67,24 +77,25 @@ export class Poll implements Disposable {
       silentPollMs,
       Math.max(0, this.#polledAt + silentPollMs - performance.now()),
     )
-    this.#timer = this.#roundIn(wait === 0 ? silentPollMs : wait)
+    // `wait` is 0 if no poll was due, or if the poll took longer than `silentPollMs`.
+    this.#timer = this.#wakeIn(wait === 0 ? silentPollMs : wait)
   }
 
   async #poll(): Promise<void> {
     const followed = this.#options.channels()
     const news: News[] = []
-    const looks: Promise<void>[] = []
+    const checks: Promise<void>[] = []
     for (let at = 0; at < followed.length; at += versionsPerRound) {
       if (at > 0) await nextRound()
-      looks.push(...followed.slice(at, at + versionsPerRound).map((channel) => look(channel, news)))
+      const channels = followed.slice(at, at + versionsPerRound)
+      checks.push(...channels.map((channel) => checkChannel(channel, news)))
     }
-    // If the database is away, the next round asks again.
-    const lost = (await Promise.allSettled(looks)).find(({ status }) => status === 'rejected')
-    if (lost?.status === 'rejected') this.#options.failed(lost.reason)
+    const failed = (await Promise.allSettled(checks)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') this.#options.failed(failed.reason)
     this.#checkHints(news)
   }
 
-  /** Polls fast for a while if no hint announces the versions that the poll has found. */
+  /** Makes polls frequent for `trustMs` if a version that the poll found gets no hint in time. */
   #checkHints(news: readonly News[]): void {
     if (news.length === 0 || !this.#options.hintsArrive()) return
     setTimeout(() => {
@@ -96,8 +107,11 @@ export class Poll implements Disposable {
   }
 }
 
-/** Adds the conversation to the news if its version is above its channel's head and all hints. */
-async function look(channel: Channel, news: News[]): Promise<void> {
+/**
+ * Has the channel compare its head with the database and deliver newer changes. Adds the version to
+ * `news` if it is above the head and no hint has announced it.
+ */
+async function checkChannel(channel: Channel, news: News[]): Promise<void> {
   if (channel.holders === 0) return
   const knownVersion = Math.max(channel.head, channel.hintedVersion)
   const current = await channel.check()

@@ -1,7 +1,7 @@
 /**
- * Refills reads the changes of one conversation, one read at a time, for all followers that wait. A
- * read starts at the version of the follower that has waited longest, or a little before, for
- * others.
+ * Refills reads the changes of one conversation from the database, one read at a time, for all
+ * followers that wait for changes. A read starts at the version of the follower that has waited
+ * longest. If other followers wait for slightly older versions, it starts at the oldest of these.
  */
 import type { ChangesRead } from '../../conversation/reading/live-reads.ts'
 import { equalJitterMs } from '../../mechanics/backoff.ts'
@@ -11,19 +11,19 @@ export type Waiter = { readonly last: number | undefined }
 
 export type RefillOptions<W extends Waiter> = {
   read(from: number): Promise<ChangesRead>
-  /** The channel's head: the start of a read that looks for a newer version. */
+  /** The newest version that the channel knows: the start of a read that looks for newer ones. */
   head(): number
-  /** Whether a crowd has joined. Reads then start a second apart, so that the crowd shares them. */
+  /** Whether many followers have just joined. Reads then start a second apart and are shared. */
   crowded(): boolean
   /** Takes the result of a read from version `from`. `before` is the head when the read began. */
   done(read: ChangesRead, from: number, before: number): void
   /**
-   * Wakes the followers after a read, also a failed one. They call `need` again if they lack more.
+   * Wakes the followers that waited for a read. They call `need` again if they lack more changes.
    */
   wake(waiters: readonly W[]): void
 }
 
-/** How many versions before the follower that has waited longest a read may start. */
+/** The number of versions by which a read may start before the longest-waiting follower's version. */
 const lookBackVersions = 100
 
 /** Milliseconds between the starts of two reads for a crowd. */
@@ -44,7 +44,7 @@ export class Refills<W extends Waiter> {
     this.#options = options
   }
 
-  /** Reads for the follower, and wakes it afterwards. */
+  /** Reads the changes after the follower's version, and wakes it afterwards. */
   need(waiter: W): void {
     this.#waiting.add(waiter)
     this.#pump()
@@ -54,7 +54,10 @@ export class Refills<W extends Waiter> {
     this.#waiting.delete(waiter)
   }
 
-  /** Looks for changes past the head. */
+  /**
+   * Looks for changes that the channel does not know: reads from the head on, although no follower
+   * waits. The read also finds out that the conversation was erased, or that the database went back.
+   */
   probe(): void {
     this.#isProbing = true
     this.#pump()
@@ -94,7 +97,7 @@ export class Refills<W extends Waiter> {
       this.#waiting.clear()
       if (!this.#isClosed) this.#options.done(read, from, before)
     } catch {
-      // The reader logs the failure. Followers get only what was read.
+      // The reader logs the failure. The waiting followers keep waiting for the next read.
       this.#isProbing = true
       if (!this.#isClosed) this.#later(equalJitterMs(retryDelays, this.#failures))
       this.#failures += 1

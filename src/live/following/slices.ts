@@ -1,7 +1,8 @@
 /**
- * Slices keeps the recent changes of a conversation for a while, and serves many cursors from them.
- * Slices of any age join into a correct chain: a row is in the slice of its version, and a row that
- * changed later is in a later slice again.
+ * Slices keeps the recent changes of a conversation for a while, and serves subscriptions at
+ * different versions from them. A slice holds the rows that changed after one version, up to
+ * another. Slices of any age can be delivered one after the other: a row is in the slice of its
+ * version, and a row that changed later is in a later slice again.
  */
 import type { Slice } from '../../conversation/reading/live-reads.ts'
 import type { Message } from '../../conversation/wire/schemas.ts'
@@ -24,8 +25,8 @@ export function sliceAfter(slice: Slice, last: number): Slice {
 }
 
 /**
- * Splits a commit of many turns into slices of about `charactersMax` characters. A version is never
- * divided.
+ * Splits a commit of many turns into slices of about `charactersMax` characters. All rows of a
+ * version stay in one slice.
  */
 export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
   const pieces: Slice[] = []
@@ -46,10 +47,10 @@ export function splitSlice(slice: Slice, charactersMax: number): Slice[] {
   return [...pieces, { ...slice, from, messages }]
 }
 
-/** About how many characters the ids, times and field names of a printed message have. */
+/** The approximate number of characters of a message's ids, times and field names as JSON. */
 const plainCharacters = 500
 
-/** About how many characters the printed message has. Printing it all would cost more. */
+/** The approximate number of characters of a message as JSON. The exact number would cost more. */
 function weightOf({ content, metadata, memoryRetrievalTrace, ttsAudioUrls }: Message): number {
   const others = [metadata, memoryRetrievalTrace, ttsAudioUrls].filter((one) => one != null)
   // `content` repeats the text of `parts`.

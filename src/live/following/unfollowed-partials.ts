@@ -1,6 +1,6 @@
 /**
- * UnfollowedPartials takes the interim texts of one socket for conversations that it does not
- * follow. It keeps their channels open once it knows that the conversations exist.
+ * UnfollowedPartials takes the interim texts that one socket sends for conversations to which it is
+ * not subscribed. It keeps the channels of these conversations open for later texts.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem } from '../../problem.ts'
@@ -9,8 +9,8 @@ import type { Hub } from './hub.ts'
 import type { Role } from './partials.ts'
 
 /**
- * A channel that the socket sent an interim text to. `latest` waits while the conversation is
- * looked up.
+ * A channel to which the socket sent an interim text. `isChecked`: the conversation exists. While it
+ * is looked up, only the latest text is kept, in `latest`.
  */
 type SpokenChannel = { readonly channel: Channel; isChecked: boolean; latest: [Role, string] }
 
@@ -18,7 +18,7 @@ export class UnfollowedPartials {
   readonly #hub: Hub
   readonly #principal: Principal
   readonly #max: number
-  /** The channel of the most recent text is the last. */
+  /** The channels by conversation id. The channel of the most recent text is the last. */
   readonly #spoken = new Map<string, SpokenChannel>()
 
   constructor(hub: Hub, principal: Principal, max: number) {

@@ -1,6 +1,6 @@
 /**
- * The messages between nodes through the KV: hints of new versions, and interim texts. All of them
- * may be lost.
+ * The messages that nodes send each other through the KV: hints, which announce a new version of a
+ * conversation, and interim texts. All of them may be lost.
  */
 import { kvKeys } from '../../conversation/wire/kv-keys.ts'
 import type { Principal } from '../../conversation/wire/principal.ts'
@@ -27,7 +27,7 @@ export type Watched = {
 
 const roles: readonly Role[] = ['human', 'ai']
 
-/** Writes an interim text to the KV, from where the watches of other nodes read it. */
+/** Writes an interim text to the KV. Other nodes watch its key there. */
 export async function publishPartial(
   kv: Kv,
   tenant: string,
@@ -42,8 +42,8 @@ export async function publishPartial(
 const reopenMs = 1000
 
 /**
- * Watch follows the KV keys of one conversation. It keeps little state, because there may be
- * thousands.
+ * Watch follows the KV keys of one conversation. It keeps little state, because a node may have
+ * thousands of watches.
  */
 export class Watch {
   readonly #kv: Kv
@@ -67,7 +67,7 @@ export class Watch {
   async #run(failed: (error: unknown) => void): Promise<void> {
     const { principal, conversationId } = this.#watched
     const { tenant } = principal
-    // Only the history cache writes the head.
+    // The history cache writes the head after each commit, so each of its changes is a hint.
     const keys = [
       kvKeys.head(tenant, conversationId),
       ...roles.map((role) => kvKeys.partial(tenant, conversationId, role)),

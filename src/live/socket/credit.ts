@@ -11,7 +11,7 @@ export class Credit {
     this.#bounds = bounds
   }
 
-  /** Counts a frame. False if it would exceed the credit; one frame alone never does. */
+  /** Counts a frame. Returns false if the frame would exceed the credit; one frame alone never does. */
   take(bytes: number): boolean {
     const isFull = this.#frames >= this.#bounds.frames
     if (isFull || (this.#frames > 0 && this.#bytes + bytes > this.#bounds.bytes)) return false

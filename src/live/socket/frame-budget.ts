@@ -1,21 +1,22 @@
 /**
- * FrameBudget bounds how many frames a second one socket may send, and one second's worth at once.
- * Each frame counts on arrival, handled or not. A socket that sends more is in debt.
+ * FrameBudget bounds the frames a second that one socket may send. A socket may send one second's
+ * budget at once. Each frame counts on arrival, before it is handled. A socket that has sent more
+ * than its budget is in debt.
  */
 
-/** A frame counts once, and once more for each of these bytes. */
+/** A frame counts once, and once more for each `weightBytes` of its size. */
 const weightBytes = 1024
 
 /**
- * The maximum debt, in seconds of budget. A peer above it does not slow down, although it is not
- * read.
+ * The maximum debt, in seconds of budget. A socket in debt is not read, so a client that sends on in
+ * spite of that exceeds it.
  */
 const debtSeconds = 2
 
-/** The budget at which a pause ends, in seconds. Above zero, pauses are fewer and longer. */
+/** The budget at which a pause ends, in seconds. With zero, there would be many short pauses. */
 const resumeSeconds = 0.1
 
-/** How often a frame counts if it is refused, or makes the service look up a conversation. */
+/** The factor by which a frame counts that is refused or needs the look-up of a conversation. */
 export const costlyFactor = 10
 
 export const weightOf = (bytes: number): number => 1 + Math.floor(bytes / weightBytes)
@@ -36,9 +37,9 @@ export class FrameBudget {
   }
 
   /**
-   * Spends the weight of a frame. False if the debt is above its maximum: this is a flood, and
-   * nothing is spent. One frame counts for at most a second's worth, so that it is never a flood by
-   * itself.
+   * Spends the weight of a frame. Returns false if the debt is above its maximum: this is a flood,
+   * and nothing is spent. One frame counts for at most one second's budget, so that a single frame is
+   * never a flood.
    */
   spend(weight: number, now: number): boolean {
     this.#earn(now)
@@ -53,8 +54,8 @@ export class FrameBudget {
   }
 
   /**
-   * Milliseconds until the next waiting frame may be handled. `unhandled` is the weight of all that
-   * wait.
+   * Milliseconds until the next waiting frame may be handled. `unhandled` is the weight of all
+   * waiting frames.
    */
   handleMs(unhandled: number, now: number): number {
     return this.#msUntil(1 - unhandled, now)

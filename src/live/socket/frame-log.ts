@@ -1,6 +1,6 @@
 /**
- * The frame log writes a line for each frame that the service failed to serve, and for each slow
- * one.
+ * The frame log writes a line for each frame that the service failed to serve, and for each frame
+ * whose answer was slow.
  */
 import { newId } from '../../conversation/wire/ids.ts'
 import type { Events } from '../../events.ts'

@@ -1,6 +1,7 @@
 /**
- * Inbox takes the frames of one socket. It passes them on at once while the socket has budget and
- * the event loop has time; otherwise they wait here in order, and the socket is not read meanwhile.
+ * Inbox takes the frames of one socket. It passes them to the session at once while the socket has
+ * budget and the event loop has time. Otherwise the frames wait here in order, and the socket is not
+ * read meanwhile.
  */
 
 import type { LoopShare } from '../../mechanics/loop-share.ts'
@@ -25,7 +26,7 @@ export type InboxOwner = {
   flooded(): void
 }
 
-/** How many frames of one socket are handled before the next socket is served. */
+/** The number of waiting frames of one socket that are handled before the next socket is served. */
 const stepMax = 16
 
 type WaitingFrame = { readonly sent: ReceivedMessage; readonly weight: number }
@@ -76,7 +77,7 @@ export class Inbox {
     this.#work(now)
   }
 
-  /** Counts a WebSocket ping or pong. The runtime has answered it. */
+  /** Counts a WebSocket ping or pong. The runtime has answered a ping already. */
   control(now: number): void {
     if (this.#count(1, now) && this.#isPaused) this.#work(now)
   }
@@ -95,7 +96,7 @@ export class Inbox {
     clearTimeout(this.#timer)
   }
 
-  /** Spends the budget for a frame. False if the frame is a flood or the inbox is closed. */
+  /** Spends the budget for a frame. Returns false if the frame is a flood or the inbox is closed. */
   #count(weight: number, now: number): boolean {
     if (this.#isClosed) return false
     if (!this.#budget.spend(weight, now)) {

@@ -1,6 +1,6 @@
 /**
- * Outbox sends the frames of one socket. It queues nothing: the runtime buffers frames that the
- * client has not read, and subscriptions wait at their position until the buffer has room again.
+ * Outbox sends the frames of one socket. It has no queue: the runtime buffers frames that the client
+ * has not read. While that buffer is full, subscriptions wait at their version.
  */
 
 /**
@@ -9,7 +9,7 @@
  */
 export type Watermarks = { readonly softBytes: number; readonly hardBytes: number }
 
-/** Milliseconds for which a client may read nothing of the frames that wait for it. */
+/** Milliseconds for which frames may wait although the client reads none of them. */
 const stalledMs = 60_000
 
 export type OutboxState = 'open' | 'stuck' | 'dead'
@@ -73,7 +73,7 @@ export abstract class Outbox {
     this.#progressAt = performance.now()
   }
 
-  /** Whether a full buffer has room again since the last call. */
+  /** Whether the buffer was full at the last call and has room now. */
   hasRoomAgain(now: number): boolean {
     if (!this.#isFull) return false
     const buffered = this.buffered()
@@ -106,7 +106,7 @@ export abstract class Outbox {
     this.terminate()
   }
 
-  /** Takes note that the socket has closed. */
+  /** Called when the socket has closed. */
   socketClosed(): void {
     this.#isDead = true
   }

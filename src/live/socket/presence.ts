@@ -1,6 +1,6 @@
 /**
  * Presence knows which sockets of this node are in which voice sessions. A session stays open while
- * one is.
+ * a socket is in it.
  */
 import type { SessionName } from '../../conversation/speech/voice-session-store.ts'
 
@@ -14,7 +14,7 @@ export type Leases = {
   leave(names: readonly SessionName[]): Promise<void>
 }
 
-/** How many leases one statement renews. */
+/** The maximum number of leases that one statement renews. */
 const renewedMax = 500
 
 export class Presence {
@@ -25,19 +25,22 @@ export class Presence {
   readonly #leases: Leases
   #renewedAt = performance.now()
   #isRenewing = false
-  /** The last call. Calls run one after another, because a late renewal would undo a leave. */
+  /**
+   * The last call of the database. Calls run one after another, because a late renewal would undo a
+   * later leave.
+   */
   #last: Promise<void> = Promise.resolve()
 
   constructor(graceSeconds: number, leases: Leases) {
-    // Three renewals in a grace period: two may fail before a session ends that another node has
-    // left.
+    // Three renewals in a grace period. Two may fail before a session that another node has left
+    // ends although a socket of this node is in it.
     this.#everyMs = (graceSeconds * 1000) / 3
     this.#leases = leases
   }
 
-  /** Takes note that the socket is in the session. */
+  /** Called when the socket has started or joined the session. */
   joined(socket: object, name: SessionName): void {
-    // The socket closed while its session was being started.
+    // The socket may have closed while its session was being started.
     if (this.#closedSockets.has(socket)) {
       this.#leave([name])
       return

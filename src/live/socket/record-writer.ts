@@ -1,5 +1,6 @@
 /**
- * The writer records turns and audio through the same store as REST, and answers after the commit.
+ * The writer serves the `record` and `attach` frames: it records turns and audio through the same
+ * store as REST, and answers after the commit.
  */
 
 import type { Reader } from '../../conversation/reading/reader.ts'
@@ -10,7 +11,7 @@ import { textOf } from '../protocol/frame-text.ts'
 
 type FrameOf<T extends Frame['t']> = Extract<Frame, { readonly t: T }>
 
-/** Each function returns the text of the answer, and fails with the problem codes of the store. */
+/** Each function returns the answer's frame as text, and fails with the problem codes of the store. */
 export type Writer = {
   record(principal: Principal, frame: FrameOf<'record'>): Promise<string>
   attach(principal: Principal, frame: FrameOf<'attach'>): Promise<string>

@@ -9,7 +9,7 @@ import type { InboxOptions } from './inbox.ts'
 import type { Writer } from './record-writer.ts'
 import type { VoiceWriter } from './voice-writer.ts'
 
-/** The side of a session that its node calls. */
+/** The methods of a session that its node calls. */
 export type NodeSession = {
   /** Called about once a second; `now` is `performance.now()`. */
   tick(now: number): void
@@ -33,8 +33,8 @@ export type SessionOptions = {
   readonly inbox: InboxOptions
   readonly log: FrameLog
   /**
-   * Called when the session closes the socket with a reason, and again without one when it has
-   * closed.
+   * Called when the session closes the socket, with the reason. Called again without a reason when
+   * the socket has closed.
    */
   closed(session: NodeSession, reason: Closing | undefined): void
 }

@@ -1,6 +1,6 @@
 /**
  * Session is one socket: it answers the frames of its client and delivers its subscriptions. It
- * starts frames one after another and never pauses within one, so that no frame overtakes another.
+ * starts the work of one frame after another without a pause, so that no frame overtakes another.
  */
 import type { Principal } from '../../conversation/wire/principal.ts'
 import { Problem, toProblem } from '../../problem.ts'
@@ -56,7 +56,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     this.#inbox.message(sent, this.#aliveAt)
   }
 
-  /** Takes note of a WebSocket ping or pong. The runtime has answered it. */
+  /** Called for a WebSocket ping or pong. The runtime has answered a ping already. */
   control(): void {
     this.#aliveAt = performance.now()
     this.#inbox.control(this.#aliveAt)
@@ -160,7 +160,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
 
   close(reason: Closing): void {
     if (this.#closeBy !== undefined) return
-    // A close frame may be lost behind the buffered frames, so `bye` goes first.
+    // A close frame may be lost behind the buffered frames, so a `bye` frame is sent before it.
     this.send(byeText(reason))
     this.#closeBy = performance.now() + closingMs
     this.#outbox.end(closings[reason].code, reason)
@@ -227,7 +227,7 @@ export class Session implements NodeSession, StreamOwner, InboxOwner {
     )
   }
 
-  /** Takes an interim text. It has no answer, unless its conversation cannot be found. */
+  /** Takes an interim text. It is answered only if its conversation cannot be found. */
   #speak({ c, role, text }: ClientFrames['partial']): void {
     const followed = this.#streams.get(c)
     if (followed?.last !== undefined) {

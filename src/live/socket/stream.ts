@@ -1,6 +1,7 @@
 /**
- * Stream is one subscription: a position in a conversation that advances as far as the socket takes
- * frames. It has no queue, because unsent changes are in the channel or in the database.
+ * Stream is one subscription of a socket: the version of a conversation up to which changes were
+ * sent. It advances until the socket is full. It has no queue, because the channel or the database
+ * has the changes that were not sent.
  */
 import { decodeCursor, encodeCursor } from '../../conversation/wire/ids.ts'
 import type { Conversation } from '../../conversation/wire/schemas.ts'
@@ -13,7 +14,7 @@ import type { ClientFrames } from '../protocol/protocol.ts'
 import type { Outbox } from './outbox.ts'
 
 export type StreamOwner = {
-  /** Called when the subscription has ended. It sends no frame after that. */
+  /** Called when the subscription has ended. The subscription sends no frame after that. */
   streamEnded(stream: Stream): void
 }
 
@@ -117,10 +118,10 @@ export class Stream implements Follower {
 
   show({ role, text }: Partial): void {
     if (!this.#isLive || this.#isOver) return
-    // In a crowd, a text may reach a follower before the message that it comes after.
+    // A crowd is served in steps, so a text may reach a follower before an earlier message does.
     if ((this.last ?? 0) < this.channel.head) this.advance()
     if (this.#outbox.isFull) {
-      // A follower that is behind gets the latest text once it has caught up.
+      // A follower that lacks changes gets the latest text after these changes.
       this.#isLive = false
       return
     }
@@ -129,7 +130,7 @@ export class Stream implements Follower {
     this.#send(textOf({ t: 'partial', c: this.channel.conversationId, role, text }))
   }
 
-  /** Ends the subscription. It sends no further frame. */
+  /** Ends the subscription. No further frame is sent. */
   stop(): void {
     if (this.#isOver) return
     this.#isOver = true

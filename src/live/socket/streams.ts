@@ -1,6 +1,6 @@
 /**
- * Streams is the subscriptions of one socket, by conversation. Most sockets have one, without a
- * Map.
+ * Streams is the subscriptions of one socket, by conversation. Most sockets have one subscription,
+ * which is kept without a Map to save memory.
  */
 import type { Stream } from './stream.ts'
 
@@ -18,7 +18,7 @@ export class Streams implements Iterable<Stream> {
     return this.#only?.channel.conversationId === conversationId ? this.#only : undefined
   }
 
-  /** Adds a subscription. The caller has deleted the one of the same conversation before. */
+  /** Adds a subscription. The caller must have deleted an earlier one of the same conversation. */
   add(stream: Stream): void {
     if (this.#byConversation === undefined && this.#only === undefined) {
       this.#only = stream

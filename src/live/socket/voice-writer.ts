@@ -8,7 +8,7 @@ import { textOf } from '../protocol/frame-text.ts'
 import type { Presence } from './presence.ts'
 
 /**
- * Returns the text of the answer after the commit, and fails with the problem codes of the store.
+ * Returns the answer's frame as text after the commit, and fails with the problem codes of the store.
  * `socket` is the sender of the frame.
  */
 export type VoiceWriter = (

@@ -1,7 +1,8 @@
 /**
- * WriteLines keeps the writes of one socket in order, for each conversation. Turns start without
- * waiting, because the store keeps their order. A write that depends on earlier rows waits for
- * them. Answers are sent in the same order: of one batch, a refusal is known before a replay.
+ * WriteLines keeps the writes that one socket sends for a conversation in order. Turns start without
+ * waiting, because the store keeps their order. An exclusive write, which depends on earlier rows,
+ * waits for all earlier writes. Answers are sent in the order of the writes, although the store may
+ * know the outcome of a later write first.
  */
 
 /** The pending writes of one conversation. `barrier` is the last exclusive one. */
@@ -11,8 +12,9 @@ export class WriteLines {
   readonly #lines = new Map<string, Line>()
 
   /**
-   * Starts a write, and calls `answer` in its turn. Fails as the write does. An exclusive write
-   * runs after all earlier writes of the conversation and before all later ones.
+   * Starts a write, and calls `answer` after the answers to all earlier writes. Fails as the write
+   * does. An exclusive write runs after all earlier writes of the conversation and before all later
+   * ones.
    */
   run<T>(
     conversationId: string,
@@ -38,7 +40,7 @@ export class WriteLines {
         line.running -= 1
         if (line.running === 0) this.#lines.delete(conversationId)
       })
-    // The value is dropped. Otherwise each promise would keep the value of the one before.
+    // Otherwise each promise would keep the value of the promise before it in memory.
     line.all = Promise.all([line.all, settled]).then(() => {})
     if (isExclusive) line.barrier = settled
     return answered

@@ -28,7 +28,7 @@ export type WholeLine = {
     | undefined
   /** The id that `--source <file name>` would derive, undefined if it is the same id. */
   readonly idByFileName: string | undefined
-  /** A sentence: what the user can do if the stored conversation is not the one of the line. */
+  /** Advice for the user if the stored conversation differs from the one in the file. */
   readonly advice: string
   /** Whether the line itself gives the id, as a UUID. */
   readonly hasOwnId: boolean
@@ -58,7 +58,9 @@ export type Step =
       readonly seatKey?: string
       readonly relocated: RelocatedCounts
     }
+  /** Opens a seat: the place (`seq`) of a human message whose words had not arrived. */
   | { readonly do: 'seat'; readonly seq: number; readonly key: string }
+  /** Completes a seat with one half of its turn: the human message or the answer. */
   | {
       readonly do: 'half'
       readonly seq: number
@@ -68,6 +70,7 @@ export type Step =
       readonly audio?: Audio
       readonly report?: Report
     }
+  /** Reports how much of an earlier answer the listener heard. */
   | { readonly do: 'heard'; readonly report: Report }
   | { readonly do: 'voiceSession'; readonly body: NewVoiceSession; readonly hasEnded: boolean }
   | { readonly do: 'segment'; readonly segmentId: string }
@@ -77,7 +80,9 @@ export type Step =
       readonly segmentId: string
       readonly urls: readonly (string | null)[]
     }
+  /** The last line of a complete export. `messages` is the number of messages in the export. */
   | { readonly do: 'end'; readonly messages: number }
+  /** The conversation was erased while it was exported. */
   | { readonly do: 'withdraw' }
 
 /** Counts of the values that were stored in another place than their own, by `what -> where`. */

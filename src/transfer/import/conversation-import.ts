@@ -1,6 +1,6 @@
 /**
- * Runs the steps of one conversation in order. After a refused turn, the remaining steps are
- * skipped.
+ * Runs the steps of one conversation in order. After a refused step or a missing turn, the remaining
+ * steps are skipped, except for `withdraw`. Refused audio is only reported.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Rest } from '../../client/client.ts'
@@ -32,8 +32,9 @@ export class ConversationImport {
   readonly #turns: TurnImport
   /** Whether the conversation existed before this import. */
   #isStored = false
+  /** Whether the conversation was found under the id that an earlier version of Turnlog derived. */
   #isUnderEarlierId = false
-  /** A sentence: what the user can do if the stored conversation is not the one of the line. */
+  /** Advice for the user if the stored conversation differs from the one in the file. */
   #advice = ''
   /** Whether a refusal ended the import of this conversation. */
   #isStopped = false
@@ -169,7 +170,7 @@ export class ConversationImport {
     await this.#applyLaterChanges(messages.at(-1), audio, report, sourceLine)
   }
 
-  /** Brings the audio and the interruption that an answer got after it was recorded. */
+  /** Sends the audio and the interruption that an answer got after it was recorded. */
   async #applyLaterChanges(
     stored: Message | undefined,
     audio: Audio | undefined,
@@ -200,9 +201,7 @@ export class ConversationImport {
     tally.count('audio')
   }
 
-  /**
-   * Attaches audio and reports a refusal. The import continues, because audio has no order to keep.
-   */
+  /** Attaches audio. Only reports a refusal, because the order of attaching audio does not matter. */
   async #tryAudio(sourceLine: SourceLine, attaching: () => Promise<void>): Promise<void> {
     const { id, tally } = this.#options
     try {
@@ -247,12 +246,13 @@ export class ConversationImport {
     return true
   }
 
-  /** Counts the turn as moved if the service stored it at another `seq` than the export has. */
+  /** Advances `#nextSeq`, and counts the turn as moved if it is stored at another `seq`. */
   #noteSeq(seq: number, count: number, storedSeq: number | undefined): void {
     this.#nextSeq = Math.max(this.#nextSeq, seq + count)
     if (storedSeq !== seq) this.#options.tally.count('turns moved')
   }
 
+  /** Skips the remaining steps. `isLine`: nothing of the line was recorded. */
   #stop(sourceLine: SourceLine, what: string, reason: string, isLine = false): void {
     this.#isStopped = true
     this.#options.tally.reportRefusal(sourceLine, what, reason, isLine)

@@ -189,7 +189,7 @@ describe('the code before the first release', () => {
   const directory = mkdtempSync(join(tmpdir(), 'turnlog-old-code-'))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  test('the code before the first release refuses a database of this release', async () => {
+  test('code from before the first release refuses to start on a database that this release migrated', async () => {
     const url = await testDatabaseUrl()
     await using database = await openPostgres(url)
     await database.migrate()

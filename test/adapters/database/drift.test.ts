@@ -129,7 +129,7 @@ for (const [kind, open] of Object.entries({ Postgres: freshPostgres, PGlite: fre
   })
 }
 
-test('a role with no right but to read the migrations sees the drift on Postgres', async () => {
+test('a role that may only read the table of migrations can measure the schema drift on Postgres', async () => {
   const url = await testDatabaseUrl()
   await using owner = await openPostgres(url)
   await owner.migrate()

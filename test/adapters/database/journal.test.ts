@@ -7,7 +7,7 @@ import { readFunctionSources } from '../../../drizzle/function-sources.ts'
 import { brokenRules } from '../../../drizzle/scripts/migration-rules.ts'
 
 describe('the migrations', () => {
-  test('the ids of the migrations are dense, their times rise, and each has its row, snapshot and catalog', () => {
+  test('the ids of the migrations have no gap, their times rise, and each migration has its row, snapshot and catalog', () => {
     expect(brokenRules(defaultMigrationsFolder)).toEqual([])
   })
 
@@ -22,7 +22,7 @@ describe('the migrations', () => {
 describe('the sources of functions', () => {
   const sources = readFunctionSources(defaultMigrationsFolder)
 
-  test('each source begins with a comment and defines exactly the function of its name', () => {
+  test('each SQL file of a function begins with a comment and defines only the function that it is named after', () => {
     for (const { name, text } of sources) {
       expect(text).toStartWith('-- ')
       expect(

@@ -223,7 +223,7 @@ describe('changed functions', () => {
       (thrown: Error) => thrown.message,
     )
 
-  test('unchanged sources change no function', async () => {
+  test('a new migration from unchanged SQL files changes no function', async () => {
     expect(await changes()).toEqual({ changed: [], dropped: [] })
   })
 

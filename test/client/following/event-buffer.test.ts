@@ -20,7 +20,7 @@ function bufferOf(bounds: { characters?: number; events?: number } = {}) {
 }
 
 describe('EventBuffer', () => {
-  test('events arrive in order, at a consumer that waits for them and at one that asks later', async () => {
+  test('events of an event buffer arrive in order, at a consumer that waits for them and at one that asks later', async () => {
     const { buffer } = bufferOf()
     const waiting = buffer.next()
     buffer.push(live(1), 1)
@@ -29,7 +29,7 @@ describe('EventBuffer', () => {
     expect(await buffer.next()).toEqual({ done: false, value: live(2) })
   })
 
-  test('a buffer is full by characters or by events, stores events above the bound, and reports when it is drained', async () => {
+  test('an event buffer is full by characters or by events, stores events above the bound, and reports when it is empty again', async () => {
     const { buffer, drained } = bufferOf()
     buffer.push(live(1), 100)
     expect(buffer.isFull()).toBe(true)
@@ -42,7 +42,7 @@ describe('EventBuffer', () => {
     expect(buffer.isFull()).toBe(true)
   })
 
-  test('a buffer stores only the latest partial of each speaker', async () => {
+  test('an event buffer stores only the latest partial of each speaker', async () => {
     const { buffer } = bufferOf()
     buffer.push(partial('human', 'one'), 90)
     buffer.push(partial('ai', 'two'), 5)
@@ -52,7 +52,7 @@ describe('EventBuffer', () => {
     expect(await buffer.next()).toEqual({ done: false, value: partial('human', 'three') })
   })
 
-  test('an ended buffer first yields its stored events', async () => {
+  test('an ended event buffer first yields its stored events', async () => {
     const { buffer } = bufferOf()
     buffer.push(live(1), 1)
     buffer.end()
@@ -61,7 +61,7 @@ describe('EventBuffer', () => {
     expect(await buffer.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('a stopped buffer drops its stored events and throws its failure once', async () => {
+  test('a stopped event buffer drops its stored events and throws its failure once', async () => {
     const { buffer } = bufferOf()
     const reason = new Error('enough')
     buffer.push(live(1), 1)
@@ -71,7 +71,7 @@ describe('EventBuffer', () => {
     expect(await buffer.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('a stopped buffer rejects the first waiting consumer and ends the others', async () => {
+  test('a stopped event buffer rejects the first waiting consumer and ends the iteration of the others', async () => {
     const { buffer } = bufferOf()
     const reason = new Error('enough')
     const waiting = [buffer.next(), buffer.next()]

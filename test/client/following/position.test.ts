@@ -23,7 +23,7 @@ const idsOf = (event: ReturnType<Position['accept']>) =>
   typeof event === 'object' && event.type === 'change' ? event.messages.map(({ id }) => id) : event
 
 describe('Position', () => {
-  test('a position accepts changes in order and restarts after the last one', () => {
+  test('the position of a subscription accepts changes in order and restarts after the last one', () => {
     const position = new Position({ cursor: truth.cursor(1), version: 1 })
     expect(position.start()).toEqual({ cursor: 'cursor-1' })
     expect(position.accept(change(1, 3))).toMatchObject({
@@ -35,7 +35,7 @@ describe('Position', () => {
     expect([position.version, position.start()]).toEqual([4, { cursor: 'cursor-4' }])
   })
 
-  test('a position ignores a change that it has, and trims a change that overlaps it', () => {
+  test('the position of a subscription ignores a change that it has, and trims a change that overlaps it', () => {
     const position = new Position({ cursor: truth.cursor(2), version: 2 })
     expect(position.accept(change(1, 2))).toBe('old')
     const overlapping = position.accept(change(1, 3))
@@ -44,14 +44,14 @@ describe('Position', () => {
     expect(idsOf(overlapping)).toEqual(['m2'])
   })
 
-  test('a position reports a gap before a change, unless the change is a snapshot', () => {
+  test('the position of a subscription reports a gap before a change, unless the change is a snapshot', () => {
     const position = new Position({ cursor: truth.cursor(1), version: 1 })
     expect(position.accept(change(2, 3))).toBe('gap')
     expect(position.start()).toEqual({ cursor: 'cursor-1' })
     expect(position.accept(change(0, 4, true))).toMatchObject({ snapshot: true, version: 4 })
   })
 
-  test('a position with a tail accepts nothing before its snapshot, and ignores a cursor confirmed before it', () => {
+  test('the position of a subscription with a tail accepts nothing before its snapshot, and ignores a cursor confirmed before it', () => {
     const position = new Position({ tail: 2 })
     position.confirm('cursor-1')
     expect(position.start()).toEqual({ tail: 2 })
@@ -60,7 +60,7 @@ describe('Position', () => {
     expect(position.start()).toEqual({ cursor: 'cursor-3' })
   })
 
-  test('a position without a cursor starts at the cursor that the service confirms', () => {
+  test('the position of a subscription without a cursor starts at the cursor that the service confirms', () => {
     const position = new Position({})
     expect(position.start()).toEqual({})
     position.confirm('cursor-4')
@@ -69,14 +69,14 @@ describe('Position', () => {
     expect(position.version).toBe(4)
   })
 
-  test('a position does not reach a version while a change before it is missing', () => {
+  test('the position of a subscription does not reach a version while an earlier change is missing', () => {
     const position = new Position({ cursor: truth.cursor(3), version: 3 })
     expect(position.reach(4)).toBe(false)
     expect(position.reach(3)).toBe(true)
     expect(new Position({ tail: 1 }).reach(1)).toBe(false)
   })
 
-  test('a position ignores a version that was given without a cursor', () => {
+  test('the position of a subscription ignores a version that was given without a cursor', () => {
     expect(new Position({ version: 7 }).version).toBeUndefined()
   })
 })

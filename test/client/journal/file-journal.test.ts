@@ -43,7 +43,7 @@ function copyOf(path: string, bytes = readFileSync(path).length): string {
 }
 
 describe('FileJournal', () => {
-  test('the next run recovers the entries that were not removed, in order', async () => {
+  test('a journal that is opened again has the entries that were not removed, in order', async () => {
     const path = newPath()
     const first = await openFileJournal(path)
     expect(first.recovered).toEqual([])
@@ -123,7 +123,7 @@ describe('FileJournal', () => {
     }
   })
 
-  test('an end of zeros is dropped, and damage before the end is reported with its byte', async () => {
+  test('zeros at the end of a journal file are dropped, and damage before the end is reported with its byte', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
     for (const n of [1, 2, 3]) await journal.append(entry(n))
@@ -235,7 +235,7 @@ describe('FileJournal', () => {
     expect(keys(next.recovered)).toEqual(['one', 'three'])
   }, 30_000)
 
-  test('a run with tighter bounds recovers all entries of the run before', async () => {
+  test('a journal that is opened again with tighter bounds still has all its entries', async () => {
     const path = newPath()
     const journal = await openFileJournal(path)
     for (let n = 1; n <= 3; n += 1) await journal.append(entry(n))

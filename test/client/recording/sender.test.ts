@@ -208,7 +208,7 @@ describe('recording over the socket', () => {
     expect(peer.sockets[0]?.received).toEqual([])
   })
 
-  test('a turn behind a frame that is too large is sent', async () => {
+  test('a turn that waits behind a frame that is too large is sent', async () => {
     const store = createStore()
     await using peer = startPeer({
       limits: { frameBytes: 2000, subscriptions: 4 },
@@ -282,7 +282,7 @@ describe('recording over the socket', () => {
     expect(refused).toMatchObject({ code: 'connection-refused', retryable: false })
   })
 
-  test('a turn opens a connection again after the second connection was lost while no write waited', async () => {
+  test('a turn opens a new connection if the last one was lost while no write waited', async () => {
     const store = createStore()
     const states: string[] = []
     await using peer = startPeer({
@@ -301,7 +301,7 @@ describe('recording over the socket', () => {
     expect(peer.sockets.length).toBe(3)
   })
 
-  test('a key stays taken by its turn after the connection was refused', async () => {
+  test('after the service refused the connection, another turn with the same idempotency key is still refused', async () => {
     let welcome = false
     const store = createStore()
     await using peer = startPeer({

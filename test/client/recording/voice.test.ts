@@ -150,7 +150,7 @@ describe('Voice', () => {
     await client.settled()
   })
 
-  test('a session that cannot start rejects started, and the voice records all the same', async () => {
+  test('a voice session that cannot start rejects `started`, and its turns are still recorded', async () => {
     const id = await newConversation()
     await direct.startVoiceSession(id, { id: 'call' })
     await direct.endVoiceSession(id, 'call')

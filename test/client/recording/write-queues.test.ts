@@ -65,7 +65,7 @@ const refused = (id: string, code: ConstructorParameters<typeof Problem>[0]) =>
   ({ t: 'problem', id, ...new Problem(code).body() }) as never
 
 describe('WriteQueues', () => {
-  test('each queue sends one frame at a time, and the next one after the answer', () => {
+  test('the queue of writes of a conversation sends one frame at a time, and the next one after the answer', () => {
     const { queues, sent, welcome } = createQueues()
     const [one, two, other] = [jobOf('a', 'one'), jobOf('a', 'two'), jobOf('b', 'other')]
     for (const { job } of [one, two, other]) queues.add(job)
@@ -77,7 +77,7 @@ describe('WriteQueues', () => {
     expect(sent.at(-1)).toBe('two#3')
   })
 
-  test('a job that is not ready holds back all jobs behind it in its conversation', () => {
+  test('a write that is not ready holds back all later writes of its conversation', () => {
     const { queues, sent, welcome } = createQueues()
     const first = jobOf('a', 'first', { ready: false })
     queues.add(first.job)
@@ -89,7 +89,7 @@ describe('WriteQueues', () => {
     expect(sent).toEqual(['first#1'])
   })
 
-  test('a job added with addFirst is sent before all waiting jobs of its conversation', () => {
+  test('a write added with addFirst is sent before all waiting writes of its conversation', () => {
     const { queues, sent, welcome } = createQueues()
     queues.add(jobOf('a', 'turn').job)
     queues.addFirst(jobOf('a', 'session').job)
@@ -142,7 +142,7 @@ describe('WriteQueues', () => {
     expect(sent).toEqual(['small#2'])
   })
 
-  test('the queues send no more frames than the credit, and none over a closed socket', () => {
+  test('the queues of writes send no more frames than the credit allows, and none over a closed socket', () => {
     const { queues, sent, welcome, close } = createQueues()
     for (const c of ['a', 'b', 'c']) queues.add(jobOf(c, c).job)
     welcome(2)
@@ -152,7 +152,7 @@ describe('WriteQueues', () => {
     expect(sent.length).toBe(2)
   })
 
-  test('the queues are empty once the last job is settled, removed or dropped', async () => {
+  test('the queues of writes are empty once the last write is settled, removed or dropped', async () => {
     const { queues, welcome } = createQueues()
     const [one, two, three] = [jobOf('a', 'one'), jobOf('b', 'two'), jobOf('c', 'three')]
     for (const { job } of [one, two, three]) queues.add(job)
@@ -172,7 +172,7 @@ describe('WriteQueues', () => {
     expect([three.outcomes, late.outcomes, queues.busy()]).toEqual([['closed'], ['closed'], false])
   })
 
-  test('the queues do not take frames that answer no job', () => {
+  test('the queues of writes do not take frames that answer no write', () => {
     const { queues, welcome } = createQueues()
     welcome()
     expect(queues.receive({ t: 'live', c: 'a', version: 1 })).toBe(false)

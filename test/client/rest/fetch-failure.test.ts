@@ -195,7 +195,7 @@ describe('a write without an answer', () => {
     expect(sent).toEqual(sent.map(() => body))
   })
 
-  test('a call with a malformed URL or header fails at once, not retryable', async () => {
+  test('a REST call with a malformed URL or header fails at once with a problem that is not retryable', async () => {
     const begun = performance.now()
     for (const url of ['nonsense', 'http://127.0.0.1:99999'])
       expect(() => clientOf(url)).toThrow(TypeError)

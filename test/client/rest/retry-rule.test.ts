@@ -76,7 +76,7 @@ describe('mayRepeat and isUnsure', () => {
     expect(mayRepeat(call, failure, 1)).toBe(is)
   })
 
-  test('a call that meets a fault of the service is attempted five times', () => {
+  test('a REST call of the client is attempted five times while the service fails', () => {
     const fault = answered('internal')
     expect([1, 4, 5, 6].map((failures) => mayRepeat(read, fault, failures))).toEqual([
       true,
@@ -86,7 +86,7 @@ describe('mayRepeat and isUnsure', () => {
     ])
   })
 
-  test('an attempt may have been carried out if its answer was lost or is unsure', () => {
+  test('a REST attempt counts as possibly carried out if its answer was lost or is unsure', () => {
     const failures = [lost(named, 'perhaps'), answered('internal'), answered('outcome-unknown')]
     expect(failures.map(isUnsure)).toEqual([true, true, true])
     expect([lost(named, 'never'), answered('overloaded')].map(isUnsure)).toEqual([false, false])

@@ -31,7 +31,7 @@ const revoked = Proxy.revocable({}, {})
 revoked.revoke()
 
 describe('jsonText and plainJson', () => {
-  test('the text equals that of JSON.stringify for every value that JSON keeps', () => {
+  test('the JSON text of an input equals that of JSON.stringify for every value that JSON keeps', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         expect(jsonText(value)).toBe(JSON.stringify(value))
@@ -102,7 +102,7 @@ describe('jsonText and plainJson', () => {
     }
   })
 
-  test('each getter is read once, and later changes of the input do not change the text', () => {
+  test('each getter of an input is read once, and later changes of the input do not change its JSON text', () => {
     let reads = 0
     const input = {
       list: [1],

@@ -167,7 +167,7 @@ export function databaseConformance(name: string, { create, skip = [] }: Databas
       },
     )
 
-    claim('a statement without a turn within its deadline fails as not-sent', async () => {
+    claim('a statement that gets no connection within its deadline fails as not-sent', async () => {
       await using other = await create()
       await using narrow = await other.open({ connectionsMax: 1 })
       await narrow.query({ text: 'create table turns (a int)', params: [] })

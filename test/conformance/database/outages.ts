@@ -114,10 +114,10 @@ export function databaseOutages(
       expect(await ask('select * from notes')).toEqual([])
     })
 
-    test('a query of a frozen server fails by its deadline, and queries work after the thaw', async () => {
+    test('a query to a frozen Postgres fails by its deadline, and queries work after the thaw', async () => {
       await warm()
       server.freeze()
-      const round = async () =>
+      const askAll = async () =>
         (
           await Promise.all(
             Array.from({ length: connectionsMax * 3 }, () =>
@@ -125,11 +125,11 @@ export function databaseOutages(
             ),
           )
         ).map(({ outcome }) => outcome)
-      const first = await round()
+      const first = await askAll()
       expect(first.filter((outcome) => outcome === 'unknown').length).toBe(connectionsMax)
       expect(first.filter((outcome) => outcome === 'not-sent').length).toBe(connectionsMax * 2)
       // By now the pool has no connection that ever answered.
-      expect(new Set(await round())).toEqual(new Set(['not-sent']))
+      expect(new Set(await askAll())).toEqual(new Set(['not-sent']))
       server.thaw()
       await recovers()
       await until('the server has no other connection', async () => {
@@ -170,14 +170,14 @@ export function databaseOutages(
       expect(events).toContain('stuck')
     })
 
-    test('one dead connection is enough to close the idle ones', async () => {
+    test('one dead Postgres connection is enough to close all idle ones of the pool', async () => {
       await warm()
       proxy.silence()
       expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'unknown' })
       await warm()
     })
 
-    test('a cancel that cannot be sent changes nothing', async () => {
+    test('if the cancel of a statement cannot be sent, the statement still fails by its deadline', async () => {
       await warm()
       proxy.refuse()
       const late = failureWithin(settledMs, ask('select pg_sleep(5)'))
@@ -186,12 +186,12 @@ export function databaseOutages(
       await recovers()
     })
 
-    test('a connect to a server that accepts and sends nothing is given up', async () => {
+    test('a connect to a server that accepts the connection and sends nothing is given up', async () => {
       proxy.freeze()
       expect(await failureWithin(settledMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
     })
 
-    test('a connect to a server that accepts and closes is given up at once', async () => {
+    test('a connect to a server that accepts and closes the connection is given up at once', async () => {
       proxy.onServerBytes = () => 'cut'
       expect(await failureWithin(slackMs, ask('select 1'))).toMatchObject({ outcome: 'not-sent' })
     })
@@ -283,7 +283,7 @@ export function databaseOutages(
       await until('the other host answers', isOther)
     })
 
-    test('nodes of a full server share the connections they have, and further statements are not sent', async () => {
+    test('nodes of a Postgres without free connections share the connections they have, and further statements are not sent', async () => {
       await admin.unsafe('create role narrow login connection limit 1')
       const url = server.url.replace('postgres@', 'narrow@')
       const onEvent = () => {}

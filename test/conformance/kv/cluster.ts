@@ -48,13 +48,13 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await cluster[Symbol.asyncDispose]()
     }, 60_000)
 
-    test('the slot of a key is the one that the servers compute', () => {
+    test('the computed slot of a key is the slot that Redis Cluster servers compute', () => {
       for (const key of ['', 'a', 'turnlog:{a}b', '{}x', 'a{b', 'x{é}y', 'x}{y}']) {
         expect(nodeAt(0).ask('CLUSTER', 'KEYSLOT', key)).toBe(String(slotOf(key)))
       }
     })
 
-    test('a moved partition is found by calls at once, and by watches soon', async () => {
+    test('after a partition moved in a Redis Cluster, calls find it at once and watches soon', async () => {
       const { key, redisKey, slot, index, home } = placed('a')
       const target = nodeAt(index + 1)
       const [from, to] = [home, target].map((node) => node.ask('CLUSTER', 'MYID'))
@@ -80,7 +80,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       expect(target.ask('PUBSUB', 'SHARDCHANNELS')).toContain(redisKey)
     }, 60_000)
 
-    test('the answer of a server that has lost the others is not used', async () => {
+    test('the topology answer of a Redis Cluster server that has lost the other servers is not used', async () => {
       await using lone = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
       const url = cluster.url.replace('//', `//127.0.0.1:${lone.port},`)
       const other = open({ url, deadlineMs })
@@ -88,7 +88,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       other.kv.close()
     })
 
-    test('the loss of a server leaves the partitions of the other servers usable', async () => {
+    test('the loss of a Redis Cluster server leaves the partitions of the other servers usable', async () => {
       const names = Array.from({ length: 12 }, (_, n) => `p${n}`)
       const lost = placed('p0')
       const [other] = names.map(placed).filter(({ index }) => index !== lost.index)
@@ -109,7 +109,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await readUntil(watch, ([a, b]) => a.value === 'new' && b.value === 'on')
     }, 60_000)
 
-    test('a frozen server delays a call by its deadline at most, and only calls of its own partitions', async () => {
+    test('a frozen server of a Redis Cluster delays calls by their deadline at most, and only calls of its own partitions', async () => {
       const frozen = placed('a-frozen')
       const names = Array.from({ length: 12 }, (_, n) => `q${n}`)
       const [other] = names.map(placed).filter(({ index }) => index !== frozen.index)
@@ -130,7 +130,7 @@ export function kvCluster(open: (options: OutageOptions) => OpenedKv): void {
       await until('it is ready again', () => opened.ready())
     }, 60_000)
 
-    test('a connection to a replica, or one that stopped receiving changes, is replaced', async () => {
+    test('a Redis connection that leads to a replica or stopped receiving changes is replaced', async () => {
       await using server = await startRedis({ settings: { 'cluster-enabled': 'yes' } })
       await using proxy = await startProxy(server.port)
       server.ask('CONFIG', 'SET', 'cluster-announce-port', String(proxy.port))

@@ -6,7 +6,7 @@ import { type Claim, refused } from './claim.ts'
 const counterOf = async (kv: Kv, key: KvKey) => (await kv.get<KvCounter>(key)).value?.value
 
 export function kvCommits(claim: Claim): void {
-  claim('a commit whose check fails changes nothing', async ({ kv, key }) => {
+  claim('a KV commit writes nothing if the checked entry has changed', async ({ kv, key }) => {
     const first = await kv.set(key('a'), 1)
     const second = await kv.set(key('a'), 2)
     const attempts = [first.versionstamp, null, '0'.repeat(20)]
@@ -114,7 +114,7 @@ export function kvCommits(claim: Claim): void {
     )
   })
 
-  claim('a check of a malformed versionstamp is a TypeError', async ({ kv, key }) => {
+  claim('a KV check with a malformed versionstamp throws a TypeError', async ({ kv, key }) => {
     for (const versionstamp of ['', 'abc', 'z'.repeat(20)]) {
       await refused(() =>
         kv
@@ -125,7 +125,7 @@ export function kvCommits(claim: Claim): void {
     }
   })
 
-  claim('a commit without changes succeeds', async ({ kv, key }) => {
+  claim('a KV commit without changes succeeds', async ({ kv, key }) => {
     equal((await kv.atomic().commit()).ok, true)
     const absent = { key: key('a'), versionstamp: null }
     equal((await kv.atomic().check(absent).commit()).ok, true)
@@ -210,7 +210,7 @@ export function kvCommits(claim: Claim): void {
     equal(results.filter((result) => result.ok).length, 1)
   })
 
-  claim('a read of several keys sees all changes of a commit or none', async ({ kv, key }) => {
+  claim('a KV read of several keys sees all changes of a commit or none', async ({ kv, key }) => {
     let isOver = false
     const write = async () => {
       for (let n = 0; !isOver; n++) await kv.atomic().set(key('a'), n).set(key('b'), n).commit()
@@ -225,7 +225,7 @@ export function kvCommits(claim: Claim): void {
     await writing
   })
 
-  claim('a commit may span partitions', async ({ kv, key }) => {
+  claim('a KV commit may change several partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const commit = kv.atomic().check({ key: [name], versionstamp: null })
     const result = await commit.set([name, 'a'], 1).set([name, 'b', 'c'], 2).commit()

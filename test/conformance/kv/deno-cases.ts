@@ -6,14 +6,14 @@ export const denoConformance: Pick<KvConformance, 'skip'> = {
     {
       reason: 'Deno deletes expired entries once a minute',
       tests: [
-        'no read returns an entry some time after it expired',
-        'a list leaves out expired entries, however many they are',
-        'a later set replaces the expiry of an entry',
+        'a KV read some time after an entry expired does not return it',
+        'a KV list leaves out expired entries, however many they are',
+        'a later set of a KV entry replaces its expiry',
       ],
     },
     {
       reason: 'Deno stores every value that can be cloned',
-      tests: ['a value of a type that the port does not name is a TypeError'],
+      tests: ['a KV value of a type that the port does not name is a TypeError'],
     },
     {
       reason: 'Deno 2.9 throws, and keeps the changes before the failing one',
@@ -21,7 +21,7 @@ export const denoConformance: Pick<KvConformance, 'skip'> = {
     },
     {
       reason: 'Deno keeps its data over a restart',
-      tests: ['no read after a restart returns an entry from before it'],
+      tests: ['no KV read after a restart returns an entry from before the restart'],
     },
     {
       reason: 'Deno evicts nothing, and no other process can empty its KV',

@@ -26,7 +26,7 @@ const storable = fc.letrec((tie) => ({
 })).value
 
 export function kvEntries(claim: Claim): void {
-  claim('an entry exists after a set and is missing after a delete', async ({ kv, key }) => {
+  claim('a KV entry exists after a set and is missing after a delete', async ({ kv, key }) => {
     const none = { key: key('a'), value: null, versionstamp: null }
     deepStrictEqual(await kv.get(key('a')), none)
     const set = await kv.set(key('a'), 'first')
@@ -62,7 +62,7 @@ export function kvEntries(claim: Claim): void {
     },
   )
 
-  claim('a read returns each value as it was written', async ({ kv, key }) => {
+  claim('a KV read returns each value as it was written', async ({ kv, key }) => {
     const all = fc.asyncProperty(storable, async (value) => {
       await kv.set(key('v'), value)
       deepStrictEqual((await kv.get(key('v'))).value, value)
@@ -70,7 +70,7 @@ export function kvEntries(claim: Claim): void {
     await fc.assert(all, { numRuns: 100 })
   })
 
-  claim('the store shares no bytes with its callers', async ({ kv, key }) => {
+  claim('the KV shares no bytes with its callers', async ({ kv, key }) => {
     const mine = new Uint8Array([1, 2, 3])
     await kv.set(key('bytes'), mine)
     mine[0] = 9
@@ -80,13 +80,13 @@ export function kvEntries(claim: Claim): void {
     deepStrictEqual((await kv.get(key('bytes'))).value, new Uint8Array([1, 2, 3]))
   })
 
-  claim('a function or a symbol as a value is a TypeError', async ({ kv, key }) => {
+  claim('a function or a symbol as a KV value is a TypeError', async ({ kv, key }) => {
     await refused(() => kv.set(key('f'), () => 1))
     await refused(() => kv.set(key('f'), { deep: [Symbol('s')] }))
     equal((await kv.get(key('f'))).value, null)
   })
 
-  claim('a value of a type that the port does not name is a TypeError', async ({ kv, key }) => {
+  claim('a KV value of a type that the port does not name is a TypeError', async ({ kv, key }) => {
     const circle: unknown[] = []
     circle.push(circle)
     const others = [undefined, { a: undefined }, new Map(), new Set(), /x/, new URL('a:b'), circle]
@@ -121,13 +121,16 @@ export function kvEntries(claim: Claim): void {
     await kv.set(key('n', 2n ** 2040n - 1n), 1)
   })
 
-  claim('a key part of a type that the port does not name is a TypeError', async ({ kv, key }) => {
-    await refused(() => kv.set(key(Symbol('s')), 1))
-    for (const part of [null, undefined, {}, [1], new Date()]) {
-      await refused(() => kv.set(key(...([part] as unknown as string[])), 1))
-    }
-    await refused(() => kv.set('text' as unknown as string[], 1))
-  })
+  claim(
+    'a KV key with a part of a type that the port does not name is a TypeError',
+    async ({ kv, key }) => {
+      await refused(() => kv.set(key(Symbol('s')), 1))
+      for (const part of [null, undefined, {}, [1], new Date()]) {
+        await refused(() => kv.set(key(...([part] as unknown as string[])), 1))
+      }
+      await refused(() => kv.set('text' as unknown as string[], 1))
+    },
+  )
 
   claim('an unknown consistency or a malformed expiry is a TypeError', async ({ kv, key }) => {
     const consistency = 'weak' as 'strong'
@@ -139,7 +142,7 @@ export function kvEntries(claim: Claim): void {
     }
   })
 
-  claim('an entry exists until it expires', async ({ kv, key }) => {
+  claim('a KV entry exists until it expires', async ({ kv, key }) => {
     await kv.set(key('a'), 1, { expireIn: 60_000 })
     await kv.set(key('b'), 2, { expireIn: 2 ** 47 })
     const endless = { expireIn: Number.MAX_SAFE_INTEGER }
@@ -149,7 +152,7 @@ export function kvEntries(claim: Claim): void {
     deepStrictEqual(values, [1, 2])
   })
 
-  claim('no read returns an entry some time after it expired', async ({ kv, key }) => {
+  claim('a KV read some time after an entry expired does not return it', async ({ kv, key }) => {
     await kv.set(key('stays'), 1)
     const startedAt = performance.now()
     await kv.set(key('goes'), 1, { expireIn: 100 })
@@ -163,7 +166,7 @@ export function kvEntries(claim: Claim): void {
     equal((await kv.atomic().check(check).set(key('goes'), 2).commit()).ok, true)
   })
 
-  claim('a list leaves out expired entries, however many they are', async ({ kv, key }) => {
+  claim('a KV list leaves out expired entries, however many they are', async ({ kv, key }) => {
     await kv.set(key('stays'), 'first')
     for (let n = 0; n < 400; n += 100) {
       const commit = kv.atomic()
@@ -179,7 +182,7 @@ export function kvEntries(claim: Claim): void {
     }
   })
 
-  claim('a later set replaces the expiry of an entry', async ({ kv, key }) => {
+  claim('a later set of a KV entry replaces its expiry', async ({ kv, key }) => {
     await kv.set(key('set'), 1, { expireIn: 80 })
     await kv.set(key('longer'), 1, { expireIn: 80 })
     await kv.set(key('set'), 2)

@@ -77,10 +77,10 @@ export function kvLists(claim: Claim): void {
   claim(
     'a list returns keys of all types in order, and as they were written',
     async ({ kv, key }) => {
-      let round = 0
+      let pass = 0
       const all = fc.asyncProperty(fc.array(tail, { maxLength: 25 }), async (tails) => {
-        round += 1
-        const keys = tails.map((each) => key(round, ...each)).sort(compareKeys)
+        pass += 1
+        const keys = tails.map((each) => key(pass, ...each)).sort(compareKeys)
         const unique = keys.filter(
           (each, at) => at === 0 || compareKeys(keys[at - 1] ?? [], each) !== 0,
         )
@@ -90,9 +90,9 @@ export function kvLists(claim: Claim): void {
           for (const each of shuffled.slice(at, at + 10)) commit.set(each, each.length)
           await commit.commit()
         }
-        deepStrictEqual(await keysOf(kv, { prefix: key(round) }), unique)
+        deepStrictEqual(await keysOf(kv, { prefix: key(pass) }), unique)
         deepStrictEqual(
-          await keysOf(kv, { prefix: key(round) }, { reverse: true }),
+          await keysOf(kv, { prefix: key(pass) }, { reverse: true }),
           unique.reverse(),
         )
       })
@@ -157,14 +157,14 @@ export function kvLists(claim: Claim): void {
     },
   )
 
-  claim('a reverse list returns the last key and the keys before it', async ({ kv, key }) => {
+  claim('a reverse KV list returns the last key and the keys before it', async ({ kv, key }) => {
     for (let n = 0; n < 8; n++) await kv.set(key(n), n)
     await kv.set(key(true), 'head')
     const list = kv.list({ prefix: key() }, { reverse: true, limit: 4 })
     deepStrictEqual(await Array.fromAsync(list, ({ value }) => value), ['head', 7, 6, 5])
   })
 
-  claim('an iterator has a cursor after its first entry', async ({ kv, key }) => {
+  claim('the iterator of a KV list has a cursor after its first entry', async ({ kv, key }) => {
     await kv.set(key('a'), 1)
     const list = kv.list({ prefix: key() })
     throws(() => list.cursor, Error)
@@ -201,7 +201,7 @@ export function kvLists(claim: Claim): void {
     },
   )
 
-  claim('a list that fits in one batch is a snapshot of one moment', async ({ kv, key }) => {
+  claim('a KV list that fits in one batch has the entries of one moment', async ({ kv, key }) => {
     await kv.set(key('at', 0), 'token')
     let isOver = false
     const move = async () => {
@@ -219,7 +219,7 @@ export function kvLists(claim: Claim): void {
     await moving
   })
 
-  claim('a list returns large entries completely', async ({ kv, key }) => {
+  claim('a KV list returns large entries completely', async ({ kv, key }) => {
     const large = new Uint8Array(60_000).fill(7)
     for (let n = 0; n < 120; n += 10) {
       const commit = kv.atomic()
@@ -233,7 +233,7 @@ export function kvLists(claim: Claim): void {
     deepStrictEqual(sizes, Array(120).fill(60_000))
   })
 
-  claim('a list may span partitions', async ({ kv, key }) => {
+  claim('a KV list may return entries of several partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const keys = [[name], [name, 'a'], [name, 'a', 1], [name, 'b', 1], [name, 'c']]
     for (const each of keys) await kv.set(each, 1)

@@ -78,15 +78,18 @@ export function kvLosses(claim: Claim): void {
     areNew(stamps)
   })
 
-  claim('no read after a restart returns an entry from before it', async ({ subject, key }) => {
-    const before = await subject.open()
-    await before.set(key('a'), 'old')
-    const after = (await subject.restart?.(before)) ?? before
-    equal((await after.get(key('a'))).value, null)
-    deepStrictEqual(await Array.fromAsync(after.list({ prefix: key() })), [])
-    const absent = { key: key('a'), versionstamp: null }
-    equal((await after.atomic().check(absent).set(key('a'), 'new').commit()).ok, true)
-    equal((await after.get(key('a'))).value, 'new')
-    after.close()
-  })
+  claim(
+    'no KV read after a restart returns an entry from before the restart',
+    async ({ subject, key }) => {
+      const before = await subject.open()
+      await before.set(key('a'), 'old')
+      const after = (await subject.restart?.(before)) ?? before
+      equal((await after.get(key('a'))).value, null)
+      deepStrictEqual(await Array.fromAsync(after.list({ prefix: key() })), [])
+      const absent = { key: key('a'), versionstamp: null }
+      equal((await after.atomic().check(absent).set(key('a'), 'new').commit()).ok, true)
+      equal((await after.get(key('a'))).value, 'new')
+      after.close()
+    },
+  )
 }

@@ -21,7 +21,7 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
       kv.close()
     })
 
-    test('the least recently used partition is dropped first', async () => {
+    test('a full memory KV drops the least recently used partition first', async () => {
       const kv = openMemory({ entriesMax: 10 })
       for (let n = 0; n < 50; n++) {
         await kv.set(key(n), n)
@@ -31,7 +31,7 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
       kv.close()
     })
 
-    test('the overhead of each partition counts against the bound', async () => {
+    test('the overhead of each partition counts against the bound of the memory KV', async () => {
       const kv = openMemory({ bytesMax: 100_000 })
       for (let n = 0; n < 1000; n++) await kv.set(key(n), n)
       const entries = await Array.fromAsync(kv.list({ prefix: key() }))
@@ -68,7 +68,7 @@ export function kvMemory(openMemory: (options?: MemoryOptions) => Kv): void {
 
 /** Tests of `createKv`, which is the same for all stores, with stores that fail. */
 export function kvShape(): void {
-  test('a watch of a failing store ends with its error, and the store can still be closed', async () => {
+  test('a watch of a KV that fails ends with the error, and the KV can still be closed', async () => {
     let closed = 0
     const kv = createKv({
       read: () => {
@@ -90,7 +90,7 @@ export function kvShape(): void {
     kv.close()
     expect(closed).toBe(1)
   })
-  test('a change that arrives during a read of a watch leads to another read', async () => {
+  test('a change that arrives while a KV watch reads its entries leads to another read', async () => {
     const reads: PromiseWithResolvers<Stored[]>[] = []
     let change = () => {}
     const kv = createKv({

@@ -71,7 +71,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await server[Symbol.asyncDispose]()
     }, 30_000)
 
-    test('a call fails at once if the server is away at the start, and works once the server runs', async () => {
+    test('a KV call fails at once if Redis is away at the start, and works once Redis runs', async () => {
       const port = await stablePort()
       const events: string[] = []
       const onEvent = ({ type, message }: KvEvent) => events.push(`${type}: ${message}`)
@@ -100,7 +100,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(`${events.join()} ${early.name}`).not.toContain('hush')
     })
 
-    test('a kill of the server settles the calls in flight, and the restarted server reads as empty', async () => {
+    test('a kill of Redis settles the calls in flight, and the restarted Redis reads as empty', async () => {
       await kv.set(key('a'), 1)
       const flood = Array.from({ length: 200 }, (_, n) => kv.set(key('flood', n), n))
       await Promise.all([server.kill(), Promise.allSettled(flood)])
@@ -111,7 +111,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(events).toEqual(['unreachable', 'reachable'])
     })
 
-    test('a server that restarts from an old dump reads as empty', async () => {
+    test('a Redis that restarts from an old dump reads as empty', async () => {
       const old = await kv.set(key('a'), 'old')
       const dump = server.dump()
       const newer = await kv.set(key('a'), 'newer')
@@ -136,13 +136,13 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(server.ask('ZCARD', server.ask('KEYS', '*'))).toBe('3')
     })
 
-    test('a call of a frozen server fails by its deadline, and calls work after the thaw', async () => {
+    test('a KV call to a frozen Redis fails by its deadline, and calls work after the thaw', async () => {
       server.freeze()
       try {
-        const round = Array.from({ length: 50 }, (_, n) =>
+        const calls = Array.from({ length: 50 }, (_, n) =>
           failure(n % 2 === 0 ? kv.get(key('a')) : kv.set(key('a'), n), deadlineMs + slackMs),
         )
-        const outcomes = (await Promise.all(round)).map(({ outcome }) => outcome)
+        const outcomes = (await Promise.all(calls)).map(({ outcome }) => outcome)
         expect(new Set(outcomes)).toEqual(new Set(['unknown']))
         const other = open({ url: server.url, deadlineMs: 60_000 })
         await Bun.sleep(50)
@@ -166,7 +166,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await isBack()
     }, 20_000)
 
-    test('a commit whose answer is lost has an unknown outcome and was made once', async () => {
+    test('a KV commit whose answer is lost has an unknown outcome and was made once', async () => {
       await kv.atomic().sum(key('n'), 1n).commit()
       proxy.onServerBytes = (chunk) => (/^\$20\r\n/.test(chunk.toString('latin1')) ? 'cut' : 'pass')
       const commit = kv.atomic().sum(key('n'), 1n).commit()
@@ -179,14 +179,14 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
     test('FLUSHALL fails no call, and watches continue', async () => {
       const watch = kv.watch([key('a')]).getReader()
       let isOver = false
-      let rounds = 0
+      let repetitions = 0
       const use = async () => {
-        for (; !isOver; rounds++) {
+        for (; !isOver; repetitions++) {
           const { versionstamp } = await kv.get(key('a'))
           const commit = kv.atomic().check({ key: key('a'), versionstamp })
           await commit
-            .set(key('a'), rounds)
-            .set(key('b', rounds % 10), rounds)
+            .set(key('a'), repetitions)
+            .set(key('b', repetitions % 10), repetitions)
             .commit()
           for await (const entry of kv.list({ prefix: key('b') }, { reverse: true })) {
             expect(entry.value).toBeNumber()
@@ -194,9 +194,9 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
         }
       }
       const using = use()
-      // Flush at least 20 times, and until 20 rounds of calls are done, which takes longer on a
+      // Flush at least 20 times, and until 20 repetitions of the calls are done, which takes longer on a
       // busy machine.
-      for (let n = 0; n < 20 || rounds <= 20; n++) {
+      for (let n = 0; n < 20 || repetitions <= 20; n++) {
         server.ask('FLUSHALL')
         server.ask('SCRIPT', 'FLUSH')
         await Bun.sleep(5)
@@ -207,7 +207,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await readUntil(watch, ([entry]) => entry.value === 'last')
     })
 
-    test('a watch emits a change that was made while its connection was lost', async () => {
+    test('a KV watch emits a change that was made while its connection was lost', async () => {
       const watch = kv.watch([key('a'), ['outages', 'two']]).getReader()
       await watch.read()
       for (let n = 0; n < 3; n++) {
@@ -223,7 +223,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(events.filter((each) => each === 'hints-lost').length).toBe(3)
     })
 
-    test('a watch continues after a restart, a lost route and a frozen server', async () => {
+    test('a KV watch continues after a restart, a lost route and a freeze of Redis', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
       const hears = (value: string) => readUntil(watch, ([entry]) => entry.value === value)
@@ -242,7 +242,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await hears('thawed')
     }, 20_000)
 
-    test('a connection that silently stopped receiving changes is reported and replaced', async () => {
+    test('a Redis connection that stopped receiving changes without an error is reported and replaced', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
       // Pings are answered and subscriptions exist, but published messages do not arrive.
@@ -256,7 +256,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(events).toEqual(['deaf', 'hints-arrive'])
     }, 20_000)
 
-    test('a connection without changes to receive is kept', async () => {
+    test('a Redis connection that receives nothing because nothing changes is kept', async () => {
       const watch = kv.watch([key('a')]).getReader()
       await watch.read()
       const ids = () => server.ask('CLIENT', 'LIST').match(/^id=\d+ .*sub=1 /gm)
@@ -274,7 +274,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       expect(events).toEqual([])
     }, 20_000)
 
-    test('thousands of watches on one connection continue after a restart', async () => {
+    test('thousands of KV watches on one connection continue after a restart of Redis', async () => {
       const names = Array.from({ length: 2000 }, (_, n) => ['outages', `many-${n}`])
       const watches = names.map((each) => kv.watch([[...each, 'head'], each]).getReader())
       await Promise.all(watches.map((watch) => watch.read()))
@@ -290,7 +290,7 @@ export function kvOutages(name: string, open: (options: OutageOptions) => Opened
       await until('no subscription is left', isLeft)
     }, 30_000)
 
-    test('a full server refuses whole commits and still answers reads', async () => {
+    test('a full Redis refuses whole commits and still answers reads', async () => {
       await kv.set(key('a'), 1)
       server.ask('CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction')
       const commit = kv.atomic().delete(key('a')).set(key('b'), 1).set(key('c'), 1).commit()

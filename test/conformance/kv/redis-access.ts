@@ -56,7 +56,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       kv.close()
     })
 
-    test('a commit of a user without the right to publish changes nothing, and the missing right to subscribe is reported', async () => {
+    test('a commit of a Redis user without the right to publish changes nothing, and a missing right to subscribe is reported', async () => {
       const opened = await openAs('mute', '~*', '+@all')
       const { kv } = opened
       const watch = kv.watch([['mute', 'a']]).getReader()
@@ -110,7 +110,7 @@ export function kvRedisAccess(open: (options: OutageOptions) => OpenedKv): void 
       server.ask('-a', 'other', '--no-auth-warning', 'CONFIG', 'SET', 'requirepass', '')
     })
 
-    test('a connection goes to the server of its own URL, whatever was opened before', async () => {
+    test('a Redis connection goes to the server of its own URL, whichever URLs were opened before', async () => {
       const named = openAt(server.url)
       events = []
       const standard = openAt('redis://127.0.0.1/5')

@@ -132,7 +132,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       ])
     })
 
-    test('the bytes that wait for a silent server are bounded', async () => {
+    test('the bytes that wait for a silent Redis are bounded', async () => {
       server.freeze()
       const value = new Uint8Array(65_000)
       const commits = Array.from({ length: 120 }, async () => {
@@ -155,7 +155,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       await until('there is room again', () => works(kv))
     }, 20_000)
 
-    test('a call that spans partitions is refused with the rule for partitions', async () => {
+    test('a Cluster refuses a KV call with keys of several partitions, and the error names the rule for partitions', async () => {
       const commit = () => kv.atomic().set(['a', 'b'], 1).set(['a', 'c'], 1).commit()
       expect(commit).toThrow(/TypeError|partition.*first two parts/)
       const lists = [
@@ -170,7 +170,7 @@ export function kvRedisCosts(open: (options: OutageOptions) => OpenedKv): void {
       expect(await Array.fromAsync(kv.list({ prefix: ['a', 'b'] }))).toEqual([])
     })
 
-    test('databases and namespaces do not share entries', async () => {
+    test('Redis databases and namespaces do not share entries', async () => {
       const third = await openAt(`${server.url}/3`)
       const named = await openAt(server.url, 'other')
       await third.kv.set(['where'], 'third')

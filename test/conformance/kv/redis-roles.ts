@@ -36,7 +36,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       for (const each of both()) await each[Symbol.asyncDispose]()
     }, 30_000)
 
-    test('a server that became a replica and a master again returns no entry of the time before', async () => {
+    test('a Redis that became a replica and then a master again returns no entry from before that', async () => {
       const [a, b] = both()
       await follow(b, a)
       const [onA, onB] = [await readied(a), await readied(b)]
@@ -67,7 +67,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onB.close()
     }, 20_000)
 
-    test('a change of roles without calls is noticed within seconds', async () => {
+    test('a change of the roles of Redis servers is noticed within seconds even if no call is made', async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
       const onA = await readied(a)
@@ -113,7 +113,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onName.close()
     }, 20_000)
 
-    test('an address that leads to a replica gets a new connection at most every two seconds', async () => {
+    test('a Redis address that leads to a replica gets a new connection at most every two seconds', async () => {
       const [a] = both()
       a.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)
@@ -132,7 +132,7 @@ export function kvRedisRoles(open: (options: OutageOptions) => OpenedKv): void {
       onA.close()
     }, 20_000)
 
-    test('an answer that was requested before a change of roles was noticed is not returned', async () => {
+    test('an answer of Redis that was requested before a change of roles was noticed is not returned', async () => {
       const [a, b] = both()
       for (const each of [a, b]) each.ask('REPLICAOF', 'NO', 'ONE')
       await using proxy = await startProxy(a.port)

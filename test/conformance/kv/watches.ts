@@ -18,7 +18,7 @@ export async function readUntil<Row>(
 const values = (row: readonly KvEntryMaybe<unknown>[] | undefined) => row?.map(({ value }) => value)
 
 export function kvWatches(claim: Claim): void {
-  claim('a watch emits the current entries, and then each change', async ({ kv, key }) => {
+  claim('a KV watch emits the current entries, and then each change', async ({ kv, key }) => {
     await kv.set(key('a'), 1)
     const reader = kv.watch([key('a'), key('b')]).getReader()
     deepStrictEqual(values((await reader.read()).value), [1, null])
@@ -31,28 +31,31 @@ export function kvWatches(claim: Claim): void {
     await reader.cancel()
   })
 
-  claim('a watch emits nothing for other keys and for unchanged entries', async ({ kv, key }) => {
-    const { versionstamp } = await kv.set(key('a'), 1)
-    const reader = kv.watch([key('a')]).getReader()
-    await reader.read()
-    const next = reader.read()
-    await kv.set(key('a', 'below'), 1)
-    await kv.set(key('b'), 1)
-    await kv.set(key(), 1)
-    await kv
-      .atomic()
-      .check({ key: key('a'), versionstamp: null })
-      .set(key('a'), 9)
-      .commit()
-    await kv
-      .atomic()
-      .check({ key: key('a'), versionstamp })
-      .commit()
-    equal(await Promise.race([next, pause(100)]), undefined)
-    await kv.set(key('a'), 2)
-    deepStrictEqual(values((await next).value), [2])
-    await reader.cancel()
-  })
+  claim(
+    'a KV watch emits nothing for other keys and for unchanged entries',
+    async ({ kv, key }) => {
+      const { versionstamp } = await kv.set(key('a'), 1)
+      const reader = kv.watch([key('a')]).getReader()
+      await reader.read()
+      const next = reader.read()
+      await kv.set(key('a', 'below'), 1)
+      await kv.set(key('b'), 1)
+      await kv.set(key(), 1)
+      await kv
+        .atomic()
+        .check({ key: key('a'), versionstamp: null })
+        .set(key('a'), 9)
+        .commit()
+      await kv
+        .atomic()
+        .check({ key: key('a'), versionstamp })
+        .commit()
+      equal(await Promise.race([next, pause(100)]), undefined)
+      await kv.set(key('a'), 2)
+      deepStrictEqual(values((await next).value), [2])
+      await reader.cancel()
+    },
+  )
 
   claim(
     'a slow reader of a watch gets the latest entries, and may miss earlier ones',
@@ -67,7 +70,7 @@ export function kvWatches(claim: Claim): void {
     },
   )
 
-  claim('a watch emits the last of many changes', async ({ kv, key }) => {
+  claim('a KV watch emits the last of many changes', async ({ kv, key }) => {
     const readers = Array.from({ length: 5 }, (_, n) =>
       kv.watch([key('w', n), key('w', 'all')]).getReader(),
     )
@@ -90,7 +93,7 @@ export function kvWatches(claim: Claim): void {
     await Promise.all(readers.map((reader) => reader.cancel()))
   })
 
-  claim('a watch may span partitions', async ({ kv, key }) => {
+  claim('a KV watch may name keys of several partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const reader = kv.watch([key('a'), [name], [name, 'other', 1]]).getReader()
     deepStrictEqual(values((await reader.read()).value), [null, null, null])
@@ -133,7 +136,7 @@ export function kvWatches(claim: Claim): void {
     },
   )
 
-  claim('each of hundreds of watches emits the changes of its own keys', async ({ kv, key }) => {
+  claim('each of hundreds of KV watches emits the changes of its own keys', async ({ kv, key }) => {
     const readers = Array.from({ length: 300 }, (_, n) =>
       kv.watch([key('head', n), ['conformance', `watched-${n}`]]).getReader(),
     )

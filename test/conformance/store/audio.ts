@@ -46,7 +46,7 @@ export function attachesAudio(subject: StoreSubject): void {
       expect(attached.messageId).toBe(assistantMessageId)
     })
 
-    test('the same audio again takes no version and makes no commit', async () => {
+    test('audio that is attached a second time takes no version and makes no commit', async () => {
       const id = await conversation()
       const { assistantMessageId } = await record(id, turn('hi', 'a'))
       const body = { ttsAudioUrls: ['http://a'] }

@@ -32,7 +32,7 @@ export function createsConversations(subject: StoreSubject): void {
       expect(Date.parse(some(now.lastMessageAt))).toBeGreaterThan(Date.now() - 60_000)
     })
 
-    test('the same body again returns the conversation, even if it was changed since', async () => {
+    test('a creation that is repeated with the same body returns the conversation, even if it was changed since', async () => {
       const body = { id: newId(), title: 'T' }
       await store().createConversation(me, body)
       await store().patchConversation(me, body.id, { title: 'U' })

@@ -39,14 +39,14 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       expect(await contents(id)).toEqual(['u', 'a', 'u', 'b', 'u', 'c'])
     })
 
-    test('a report with milliseconds alone does not shorten the heard text', async () => {
+    test('an interruption report that has only milliseconds does not shorten the heard text', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'a', 'b')
       await store().interrupt(me, id, mid, heard({ milliseconds: 0 }))
       expect(await contents(id, 'heard')).toEqual(['u', 'a[SPLIT]b'])
     })
 
-    test('the same report again without a time changes nothing', async () => {
+    test('an interruption report that is repeated without a time changes nothing', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'abc')
       const first = await store().interrupt(me, id, mid, heard({ characters: 1 }))
@@ -54,7 +54,7 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       expect(second).toEqual(first)
     })
 
-    test('a report past the end of its message, or of no AI message, is refused', async () => {
+    test('an interruption report past the end of its message, or for a message that is not from the AI, is refused', async () => {
       const id = await conversation()
       const mid = await spoken(id, 'a🙂', 'b')
       const report = (what: object, of = mid) => store().interrupt(me, id, of, heard(what))

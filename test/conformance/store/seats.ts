@@ -111,7 +111,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await version(id)).toBe(3)
     })
 
-    test('other words for a recorded half are refused, and the half beside them is not recorded', async () => {
+    test('another text for a recorded human message is refused, and the answer in the same request is not recorded', async () => {
       const id = await conversation()
       await open(id, 'k')
       await complete(id, 'k', user('hello'))

@@ -38,7 +38,7 @@ describe('Breaker', () => {
     expect(fourth).toBeGreaterThan(790)
   })
 
-  test('failed calls of one moment count as one failure, because a stall of this process ends many calls', async () => {
+  test('failed KV calls of one moment count as one failure, because a stall of this process ends many calls', async () => {
     const { promise: opened, resolve } = Promise.withResolvers<unknown>()
     const breaker = createBreaker({
       probe: () => Promise.resolve(),
@@ -61,7 +61,7 @@ describe('Breaker', () => {
     breaker.stop()
   })
 
-  test('one pause of the KV counts as one failure, however many calls wait through it', async () => {
+  test('one pause of the KV counts as one failure, whatever the number of calls that wait through it', async () => {
     const breaker = idleBreaker()
     const askedAt = usableNow()
     for (let n = 0; n < 100; n += 1) breaker.failed('late', askedAt)

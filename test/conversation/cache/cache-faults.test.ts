@@ -149,7 +149,7 @@ describe.skipIf(redisMissing() !== undefined)('the service under load', () => {
       expect(found.fromCache).toBeGreaterThan(0)
     }, 120_000)
 
-  test('cache failures are logged as warnings with conversation and reason, at most ten of a kind in ten seconds', () => {
+  test('cache failures are logged as warnings with conversation and reason, at most ten of one kind in ten seconds', () => {
     const talkIds = new Set([...talks.on, ...talks.off].map(({ id }) => id))
     for (const node of Object.values(nodes).flat()) {
       const lines = linesOf(node)

@@ -90,7 +90,7 @@ describe('a cached history', () => {
     kv.close()
   }, 120_000)
 
-  test('a cached history stays right if commits leave no stubs of unread conversations', async () => {
+  test('a cached history stays right if commits write nothing for conversations that are not read', async () => {
     const { kv } = await openKv('memory:')
     await fc.assert(holds(kv, { rule: loneRule }), { numRuns: runs })
     await fc.assert(holds(kv, { rule: loneRule }, stepOrErasure), { numRuns: runs })

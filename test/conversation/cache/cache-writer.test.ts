@@ -14,7 +14,7 @@ const [tenant, id] = ['default', '0192f0c1-7c00-7000-8000-000000000001']
 const megabyte = new Uint8Array(1_048_576)
 
 const applied = (version: number, text = megabyte): CacheUpdate => ({
-  from: version - 1,
+  afterVersion: version - 1,
   version,
   texts: new Map([[1, text]]),
 })
@@ -32,10 +32,10 @@ describe('CacheWriter', () => {
       onFailure() {},
       onDirty: () => dirty.push(1),
     })
-    for (let round = 0; round < 20; round += 1) {
-      // One write is in flight. These commits change the same message, in odd rounds with gaps.
+    for (let pass = 0; pass < 20; pass += 1) {
+      // One write is in flight. These commits change the same message, in odd passes with gaps.
       for (let step = 1; step <= 10; step += 1)
-        writer.committed(tenant, id, applied(round * 20 + step * (round % 2 === 0 ? 1 : 2)))
+        writer.committed(tenant, id, applied(pass * 20 + step * (pass % 2 === 0 ? 1 : 2)))
       expect(dirty).toEqual([])
       const idle = writer.drained()
       release.resolve(undefined)
@@ -46,7 +46,7 @@ describe('CacheWriter', () => {
     }
   })
 
-  test('a commit that looks late is checked against the stored head, not the remembered one', async () => {
+  test('a cache update that looks outdated is compared with the stored head, not with the remembered one', async () => {
     const { kv } = await openKv('memory:')
     const entries = new CacheEntries({ kv, rule: cacheRule, ttlMs: 60_000 })
     const window = (version: number) => ({ version, from: 1, to: 0, texts: [], bytes: 0 })

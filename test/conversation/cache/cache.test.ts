@@ -136,9 +136,9 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     const there = talkOf(two, here.id)
     await here.say('first')
     await there.cached()
-    for (let round = 0; round < 30; round += 1) {
-      const [writer, other] = round % 2 === 0 ? [here, there] : [there, here]
-      const version = await writer.say(`round ${round}`)
+    for (let pass = 0; pass < 30; pass += 1) {
+      const [writer, other] = pass % 2 === 0 ? [here, there] : [there, here]
+      const version = await writer.say(`pass ${pass}`)
       expect((await other.read()).body.version).toBe(version)
     }
     const strong = await here.cached()
@@ -214,7 +214,7 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     expect(fromCache).toBeGreaterThan(30)
   }, 30_000)
 
-  test('a window ends at a message larger than its bound, which the database serves whole', async () => {
+  test('a cached window ends at a message above the size bound, and the database serves that message whole', async () => {
     await using app = await node({ limits: { turnBytesMax: 200_000 } })
     const talk = await newTalk(app)
     await talk.say('small')
@@ -273,7 +273,7 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     expect((await other.read('&consistency=eventual')).body.code).toBe('conversation-erased')
   }, 40_000)
 
-  test('a cached history with another wire number is neither read nor extended', async () => {
+  test('a cached history in another message format is neither read nor extended', async () => {
     await using app = await node()
     const talk = await newTalk(app)
     await talk.say('first')
@@ -326,7 +326,7 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     await bad.cached()
     for (const key of ownRedis.ask('KEYS', '*').split('\n'))
       if (key.includes(bad.id)) ownRedis.ask('SET', key, 'not a sorted set')
-    for (let round = 0; round < 8; round += 1) await bad.say('refused')
+    for (let pass = 0; pass < 8; pass += 1) await bad.say('refused')
     await until('the refusals were seen', () => app.log.some((line) => line.includes('WRONGTYPE')))
     const version = await good.say('second')
     expect((await good.cached('&consistency=eventual')).body.version).toBe(version)

@@ -50,7 +50,7 @@ describe('OwnCache', () => {
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
-  test('a commit extends a window that a reader filled', async () => {
+  test('a commit extends a cached window that a reader has filled', async () => {
     const cache = openCache()
     await fill(cache, 1, 3)
     cache.effect.committed(commitAt(1, 4))
@@ -59,7 +59,7 @@ describe('OwnCache', () => {
     expect(await cache.version(tenant, idOf(1))).toBe(5)
   })
 
-  test('a window without commits for ttlSeconds expires', async () => {
+  test('a cached window without commits for ttlSeconds expires', async () => {
     const cache = openCache({ ttlSeconds: 0.05 })
     await fill(cache, 1, 3)
     expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
@@ -69,7 +69,7 @@ describe('OwnCache', () => {
     expect(await cache.version(tenant, idOf(1))).toBe(0)
   })
 
-  test('the least recently read conversation is dropped when the cache is full', async () => {
+  test('a full cache drops the least recently read conversation', async () => {
     const bytesOfOne = 2 * windowOf(2, 1, [messageAt(1, 1, 2)]).bytes + 1200
     const cache = openCache({ memoryBytesMax: 3 * bytesOfOne })
     for (const conversation of [1, 2, 3]) await fill(cache, conversation, 1)
@@ -79,7 +79,7 @@ describe('OwnCache', () => {
     expect(isKept).toEqual([true, false, true, true])
   })
 
-  test('a window larger than the whole cache is not kept, and the others stay', async () => {
+  test('a cached window larger than the whole cache is not kept, and the other windows stay', async () => {
     const cache = openCache({ memoryBytesMax: 10_000 })
     await fill(cache, 1, 1)
     await fill(cache, 2, 10)
@@ -87,7 +87,7 @@ describe('OwnCache', () => {
     expect(cache.readyWindow(tenant, idOf(1))).toBeDefined()
   })
 
-  test('a snapshot fills the cache only if it has the commits since its reader began', async () => {
+  test('a snapshot is cached only if it has all commits since its reader began', async () => {
     for (const isBehind of [false, true]) {
       const cache = openCache()
       const found = await cache.read(tenant, idOf(1), 64)
@@ -102,7 +102,7 @@ describe('OwnCache', () => {
   })
 })
 
-test('a window extended by a commit equals a window made of all messages', () => {
+test('a cached window extended by a commit equals a window made of all messages', () => {
   const size = fc.oneof(
     { weight: 8, arbitrary: fc.integer({ min: 1, max: 30_000 }) },
     { weight: 1, arbitrary: fc.integer({ min: 55_000, max: windowBounds.messageBytes + 500 }) },
@@ -117,7 +117,7 @@ test('a window extended by a commit equals a window made of all messages', () =>
       const all = [...before]
       for (const [index, text] of added.entries()) all[first - 1 + index] = text
       const applied = new Map(added.map((text, index) => [first + index, text]))
-      const after = windowAfter(window, { from: 1, version: 2, texts: applied })
+      const after = windowAfter(window, { afterVersion: 1, version: 2, texts: applied })
       const whole = fitted(2, all.length, all.slice(window.from - 1))
       expect(after).toEqual(whole)
     }),

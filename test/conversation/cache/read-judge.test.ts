@@ -125,18 +125,18 @@ const wrong: Record<
 
 describe('judgeReads', () => {
   for (const [name, reads] of Object.entries(right))
-    test(`the judge accepts ${name}`, () => {
+    test(`the judge of reads accepts ${name}`, () => {
       expect(judgeReads({ changes, reads })).toEqual([])
     })
 
   for (const [name, { reads, reason, newestShown = 0 }] of Object.entries(wrong))
-    test(`the judge finds ${name}`, () => {
+    test(`the judge of reads finds ${name}`, () => {
       const found = judgeReads({ changes, reads, newestShown })
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(reason)
     })
 
-  test('the judge finds a version with two changes and a version without one', () => {
+  test('the judge of reads finds a version that has two changes and a version that has no change', () => {
     const twice = changes.map((change) =>
       change.version === 4 ? { ...change, version: 3 } : change,
     )

@@ -28,7 +28,7 @@ async function scans(): Promise<number> {
 }
 
 describe('Versions', () => {
-  test('versions are found by key, although the table was small when the plan was made', async () => {
+  test('versions of conversations are found by index, although the table was small when the plan was made', async () => {
     const versions = createVersions(database)
     const ids = [
       await createConversation('default'),
@@ -37,7 +37,7 @@ describe('Versions', () => {
     ]
     await database.query({ text: 'ANALYZE conversations', params: [] })
     const before = await scans()
-    for (let round = 0; round < 10; round += 1) {
+    for (let pass = 0; pass < 10; pass += 1) {
       const found = await Promise.all(ids.map((id) => versions.current('default', id)))
       expect(found).toMatchObject(ids.map(() => ({ version: 7, isErased: false })))
     }

@@ -19,7 +19,7 @@ describe('render', () => {
     )
   })
 
-  test('splitting removes only the marks', () => {
+  test('splitting a response removes only the [SPLIT] marks', () => {
     fc.assert(
       fc.property(fc.array(splitty), (responses) => {
         const withoutMarks = responses

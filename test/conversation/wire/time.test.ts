@@ -13,7 +13,7 @@ describe('time', () => {
     )
   })
 
-  test('digits after the sixth are dropped, not rounded', () => {
+  test('digits of a time after the sixth decimal place are dropped, not rounded', () => {
     expect(printTime(parseTime('2026-11-23T09:30:00.1234569Z') ?? 0n)).toBe(
       '2026-11-23T09:30:00.123456Z',
     )
@@ -87,7 +87,7 @@ describe('time', () => {
     expect(parseTime(text)).toBeUndefined()
   })
 
-  test('the zeros that Postgres drops are added again', () => {
+  test('the decimal zeros of a time that Postgres drops are added again', () => {
     expect(timeFromPostgres('2026-11-23 09:30:00.12+00')).toBe('2026-11-23T09:30:00.120000Z')
     expect(timeFromPostgres('2026-11-23 09:30:00+00')).toBe('2026-11-23T09:30:00.000000Z')
   })

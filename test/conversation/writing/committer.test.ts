@@ -11,7 +11,7 @@ import { freshPostgres } from '../../support/servers/databases.ts'
 
 const [callers, turnsEach] = [160, 6]
 
-test('refused turns keep the bound of lanes, and every turn is settled', async () => {
+test('refused turns do not raise the number of batches in flight, and every turn is settled', async () => {
   await using database = await freshPostgres()
   await database.migrate()
   let [inFlight, max] = [0, 0]

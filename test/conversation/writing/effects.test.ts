@@ -11,7 +11,7 @@ const commit: Commit = {
   touched: 'messages',
 }
 
-test('effects run in the order in which they were registered, each with the commit', () => {
+test('the effects of a commit run in the order in which they were registered, each with the commit', () => {
   const effects = new Effects({ effectFailed: () => {} })
   const ran: [string, Commit][] = []
   for (const name of ['first', 'second', 'third'])
@@ -24,7 +24,7 @@ test('effects run in the order in which they were registered, each with the comm
   ])
 })
 
-test('an effect that fails is logged by its name, and the ones after it run', () => {
+test('an effect that fails after a commit is logged by its name, and the effects after it still run', () => {
   const failed: unknown[][] = []
   const effects = new Effects({ effectFailed: (...failure) => failed.push(failure) })
   const error = new Error('full')

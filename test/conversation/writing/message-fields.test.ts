@@ -128,7 +128,7 @@ const ways: Record<string, (conversationId: string) => Promise<void>> = {
   },
 }
 
-test('the list has every nullable column of the table except those that the functions set', async () => {
+test('the list of message fields has every nullable column of the table except those that the functions set', async () => {
   const rows = await database.query<{ name: string }>({
     text: `SELECT column_name::text AS name FROM information_schema.columns
       WHERE table_name = 'conversation_messages' AND is_nullable = 'YES' ORDER BY column_name`,
@@ -139,7 +139,7 @@ test('the list has every nullable column of the table except those that the func
   )
 })
 
-test('every field of the list has a name on the wire', () => {
+test('every field in the list of message fields has a name on the wire', () => {
   const named: readonly string[] = Object.values(messageColumns)
   expect(fields.filter(([column]) => !named.includes(column))).toEqual([])
 })

@@ -158,7 +158,7 @@ const sent: fc.Arbitrary<Sent> = fc.record({
 const withoutAbsent = (value: object): NewTurn => JSON.parse(JSON.stringify(value)) as NewTurn
 
 describe('a turn that is recorded by itself', () => {
-  test('a turn has the same rows and answer alone as in a batch', async () => {
+  test('a turn that is recorded alone has the same rows and answer as in a batch', async () => {
     const other = await newConversation()
     const filler: Sent = { turn: { assistant: { responses: ['x'] } }, key: undefined }
     let replayed = 0
@@ -190,7 +190,7 @@ describe('a turn that is recorded by itself', () => {
 describe('a plain turn that is recorded by itself', () => {
   const hello: NewTurn = { user: { text: 'Hello' }, assistant: { responses: ['Hello!'] } }
 
-  test('a plain turn does not need the rules for all turns, with a key or without', async () => {
+  test('a turn without a segment or ids of its caller does not call the general database function, with a key or without', async () => {
     await database.query({ text: "SET track_functions = 'pl'", params: [] })
     const c = await newConversation()
     const before = await longCalls()
@@ -250,9 +250,9 @@ describe('the look-up of a conversation', () => {
         await database.query({ text: 'ANALYZE conversations', params: [] })
       const before = await scanCounts()
       // Postgres plans the first calls for their values, and later calls with one generic plan.
-      for (let round = 0; round < 8; round += 1) {
+      for (let pass = 0; pass < 8; pass += 1) {
         await record(ids.map((c) => ({ c, turn: hello, key: undefined })))
-        await record([{ c: ids[0] ?? '', turn: hello, key: `k${round}` }])
+        await record([{ c: ids[0] ?? '', turn: hello, key: `k${pass}` }])
       }
       const after = await scanCounts()
       expect(after).toEqual({ ...before, conversations_pkey: expect.any(Number) })
@@ -303,7 +303,7 @@ describe('turns that are recorded in one call', () => {
   const inWorld = (ids: readonly string[], turns: readonly { sent: Sent; index: number }[]) =>
     turns.map(({ sent, index }) => ({ ...sent, c: ids[index] ?? '' }))
 
-  test('a turn recorded in a call of its own has the same rows and answer as by the rules for all turns', async () => {
+  test('a turn that is recorded alone has the same rows and answer as through the general database function', async () => {
     const outcomes = new Set<unknown>()
     await fc.assert(
       fc.asyncProperty(fc.array(indexed, { minLength: 1, maxLength: 8 }), async (turns) => {
@@ -330,7 +330,7 @@ describe('turns that are recorded in one call', () => {
       expect(outcomes).toContain(one)
   }, 60_000)
 
-  test('a batch recorded in one call has the same rows and answers as by the rules for all turns', async () => {
+  test('a batch that is recorded in one call has the same rows and answers as through the general database function', async () => {
     const outcomes = new Set<unknown>()
     await fc.assert(
       fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 5 }), async (batches) => {
@@ -360,7 +360,7 @@ describe('turns that are recorded in one call', () => {
     )
   }, 60_000)
 
-  test('plain turns with keys and known voice sessions do not need the rules for all turns', async () => {
+  test('a turn with a key and a known voice session does not call the general database function', async () => {
     await database.query({ text: "SET track_functions = 'pl'", params: [] })
     const [one, two] = [await newConversation(), await newConversation()]
     const turn = (sessionId: string): NewTurn => ({

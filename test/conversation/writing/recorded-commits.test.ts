@@ -14,7 +14,7 @@ function recordedAt(conversation: string, version: number): Recorded {
   return { pending, position, messages: messagesOf(turn, position) }
 }
 
-test('commits have every turn once, by conversation, with consecutive versions', () => {
+test('each turn is in exactly one commit, and a commit has consecutive versions of one conversation', () => {
   const turns = fc.uniqueArray(
     fc.record({
       conversation: fc.constantFrom('a', 'b'),

@@ -73,14 +73,14 @@ describe('a batch of the queue', () => {
     expect(queue.next(25)?.turns).toHaveLength(2)
   })
 
-  test('a batch has an equal share of every conversation', () => {
+  test('a batch of turns has an equal share of every waiting conversation', () => {
     const queue = queueWith({ batchTurnsMax: 4 })
     add(queue, ...Array.from({ length: 5 }, () => turnOf('a')), turnOf('b'), turnOf('c'))
     const { turns } = sent(queue)
     expect(turns.map(({ turn }) => turn.row.conversationId)).toEqual(['a', 'b', 'c'])
   })
 
-  test('a batch keeps its bound of bytes, except with a single turn', () => {
+  test('a batch of turns stays within its bound of bytes, unless it is a single turn', () => {
     const queue = queueWith({ batchBytesMax: 25, lanes: 4 })
     add(queue, turnOf('a', 0, { bytes: 90 }), turnOf('b'), turnOf('c'), turnOf('d'))
     expect(sent(queue, 25).turns).toHaveLength(1)
@@ -98,7 +98,7 @@ describe('a batch of the queue', () => {
     expect(sent(queue).turns).toHaveLength(3)
   })
 
-  test('a batch waits for a free lane', () => {
+  test('a batch of turns waits while the maximum number of batches is in flight', () => {
     const queue = queueWith({ lanes: 2, batchTurnsMax: 1 })
     add(queue, turnOf('a'), turnOf('b'), turnOf('c'))
     const first = sent(queue)
@@ -108,7 +108,7 @@ describe('a batch of the queue', () => {
     expect(sent(queue).turns).toHaveLength(1)
   })
 
-  test('a batch that is answered twice frees its lane once', () => {
+  test('a batch of turns that is reported as answered twice lets one further batch be sent, not two', () => {
     const queue = queueWith({ lanes: 2, batchTurnsMax: 1 })
     add(queue, ...['a', 'b', 'c', 'd'].map((c) => turnOf(c)))
     const first = sent(queue)
@@ -134,7 +134,7 @@ describe('a conversation in the queue', () => {
     expect(sent(queue).turns).toHaveLength(1)
   })
 
-  test('a locked conversation is sent again in a call of its own, with its locked turns first', () => {
+  test('the turns of a locked conversation are sent again in a call of their own, in their order', () => {
     const queue = queueWith()
     const [one, two, three] = [turnOf('a'), turnOf('a'), turnOf('a')]
     add(queue, one, two)
@@ -161,7 +161,7 @@ describe('a conversation in the queue', () => {
     expect(sent(queue)).toMatchObject({ wait: false, turns: [turns[2]] })
   })
 
-  test('an unsettled conversation is in no batch, and its locked turns are sent first once it is settled', () => {
+  test('a conversation with a turn of unknown outcome is in no batch, and its locked turns are sent first once that turn is settled', () => {
     const queue = queueWith()
     const [one, two, three] = [turnOf('a'), turnOf('a'), turnOf('a')]
     add(queue, one, two)
@@ -187,7 +187,7 @@ describe('a conversation in the queue', () => {
 })
 
 describe('TurnQueue', () => {
-  test('the queue accepts turns and bytes up to its bounds, and turns in flight do not count', () => {
+  test('the turn queue accepts turns and bytes up to its bounds, and turns in flight do not count', () => {
     const queue = queueWith({ waitingTurnsMax: 2, waitingBytesMax: 25 })
     add(queue, turnOf('a'))
     expect(queue.add(turnOf('b', 0, { bytes: 16 }))).toBe(false)
@@ -197,7 +197,7 @@ describe('TurnQueue', () => {
     add(queue, turnOf('c', 0, { bytes: 25 }))
   })
 
-  test('the queue refuses turns that waited too long, and searches for them every 250 ms', () => {
+  test('the turn queue refuses turns that waited too long, and searches for them every 250 ms', () => {
     const queue = queueWith({ lanes: 0 }, 1000)
     const [one, two] = [turnOf('a', 0), turnOf('a', 100)]
     add(queue, one, two)
@@ -214,7 +214,7 @@ describe('TurnQueue', () => {
     add(queue, turnOf('a', 1150))
   })
 
-  test('the queue refuses the overdue turns of a locked conversation with conversation-busy', () => {
+  test('the turn queue refuses the overdue turns of a locked conversation with conversation-busy', () => {
     const queue = queueWith({}, 1000)
     const [one, two, three] = [turnOf('a', 0), turnOf('a', 400), turnOf('a', 600)]
     add(queue, one)
@@ -228,7 +228,7 @@ describe('TurnQueue', () => {
     expect(sent(queue, 1400).turns).toEqual([three])
   })
 
-  test('the queue is empty once every turn is decided', () => {
+  test('the turn queue is empty once every turn is decided', () => {
     const queue = queueWith()
     expect(queue.isEmpty).toBe(true)
     add(queue, turnOf('a'))
@@ -285,7 +285,7 @@ const holds = (mistake?: Mistake) =>
     new QueueWorld(mistake).run(steps),
   )
 
-test('the queue keeps every rule of the model in random schedules', () => {
+test('the turn queue keeps every rule of the model in random schedules', () => {
   fc.assert(holds(), { numRuns: 5000 })
 }, 60_000)
 
@@ -296,7 +296,7 @@ const seed = 1
 
 describe('the model of the queue', () => {
   for (const [name, { rules, make }] of Object.entries(mistakes))
-    test(`the model finds the mistake: ${name}`, () => {
+    test(`the model of the queue finds the mistake: ${name}`, () => {
       const found = fc.check(holds(make), { numRuns: 20_000, endOnFailure: true, seed })
       expect(found.failed).toBe(true)
       expect(rules.map((rule) => `Error: ${rule}`)).toContain(String(found.errorInstance))

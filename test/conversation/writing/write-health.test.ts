@@ -6,7 +6,7 @@ import { DatabaseError } from '../../../src/ports/database.ts'
 import { freshPostgres } from '../../support/servers/databases.ts'
 import { until } from '../../support/servers/processes.ts'
 
-test('a probe that fails because of its statement or a lock wait counts neither as success nor as failure', async () => {
+test('a probe of writes that fails because of its statement or a lock wait counts neither as success nor as failure', async () => {
   await using database = await freshPostgres()
   await database.migrate()
   const run = (text: string) => database.query({ text, params: [] })

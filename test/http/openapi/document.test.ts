@@ -57,7 +57,7 @@ const operations = () =>
   )
 
 describe('the OpenAPI document', () => {
-  test('the document is valid OpenAPI 3.1 with the version of the package', async () => {
+  test('the OpenAPI document is valid OpenAPI 3.1 with the version of the package', async () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     expect(document.info).toMatchObject({ title: 'Turnlog', version: packageJson.version })
     expect(await validate(structuredClone(document) as never)).toEqual({
@@ -67,7 +67,7 @@ describe('the OpenAPI document', () => {
     })
   })
 
-  test('the document describes every route of the API and no other', () => {
+  test('the OpenAPI document describes every route of the API and no other', () => {
     expect(
       operations()
         .map(({ name }) => name)
@@ -191,7 +191,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  test('the document describes every problem with its page and an example', () => {
+  test('the OpenAPI document describes every problem with its page and an example', () => {
     const { Problem = {} } = document.components.schemas as Record<
       string,
       { properties?: { code: { enum: string[]; description: string } } }
@@ -231,7 +231,7 @@ describe('the OpenAPI document', () => {
     ])
   })
 
-  test('the schemas of the document reject a wrong value', () => {
+  test('the schemas of the OpenAPI document reject a wrong value', () => {
     const message = { $ref: '#/components/schemas/MessagePage' }
     const page = { hasMore: false, version: 1, cursor: 'c', messages: [{ seq: 0 }] }
     expect(schemaErrors(document, message, page).length).toBeGreaterThan(0)

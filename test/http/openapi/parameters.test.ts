@@ -84,7 +84,7 @@ describe('a query', () => {
     expect((await app.ask('GET', base)).body.version).toBe(before)
   })
 
-  test('a query may be empty, but a repeated parameter is refused', async () => {
+  test('the query of a URL may be empty, but a repeated parameter is refused', async () => {
     expect((await app.ask('GET', `${base}/messages?`)).status).toBe(200)
     expect((await app.ask('GET', `${base}/messages?&limit=1&&order=desc&`)).status).toBe(200)
     expect(await refused(`${base}/messages?limit=1&limit=2`)).toEqual([
@@ -154,7 +154,7 @@ describe('the parameters limit and last', () => {
       }
   })
 
-  test('the lowest and the highest limit are accepted', async () => {
+  test('the lowest and the highest value of `limit` are accepted', async () => {
     for (const limit of [1, 120]) {
       const { body } = await app.ask('GET', `${base}/messages?limit=${limit}`)
       expect(body.messages).toHaveLength(Math.min(limit, 6))

@@ -46,7 +46,7 @@ describe('the media type of a body', () => {
     expect((await app.fetch(page)).status).toBe(415)
   })
 
-  test('any other media type is refused with a 415 whose detail names the right one', async () => {
+  test('a body of an unsupported media type is refused with a 415 whose detail names the right type', async () => {
     for (const type of [
       'application/x-www-form-urlencoded',
       'text/plain',

@@ -115,7 +115,7 @@ describe('a number in REST bodies', () => {
     }
   })
 
-  test('digits inside a text are never refused', async () => {
+  test('digits inside a JSON string are never refused as an inexact number', async () => {
     const body = {
       user: { text: 'card: 12345678901234567890, 1e400' },
       assistant: { responses: ['a'] },

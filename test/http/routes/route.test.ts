@@ -62,7 +62,7 @@ describe('the handler of a route', () => {
     })
   })
 
-  test('wrong parameters are refused before the handler is called', async () => {
+  test('wrong parameters of a request are refused before the handler of its route is called', async () => {
     for (const [query, code] of [
       ['?limit=11', 'limit-invalid'],
       ['?other=1', 'field-unknown'],
@@ -84,7 +84,7 @@ describe('the handler of a route', () => {
 })
 
 describe('the operation of a route', () => {
-  test('the operation describes the parameters and the body of its route', () => {
+  test("the OpenAPI operation of a route describes the route's parameters and body", () => {
     expect(list.detail).toMatchObject({
       operationId: 'listThings',
       parameters: [

@@ -23,7 +23,7 @@ import { until } from '../../support/servers/processes.ts'
 const at = (version: number): CurrentVersion => ({ version, isErased: false })
 
 const nothingNew = (from: number): ChangesRead => ({
-  state: 'there',
+  state: 'found',
   head: from,
   slice: { from, version: from, messages: [], segments: [], voiceSessions: [] },
 })
@@ -99,7 +99,7 @@ describe('an interim text', () => {
     expect(texts).toEqual(['of now'])
   })
 
-  test('an early interim text is shown once the head reaches its version, or passes it', async () => {
+  test('an interim text for a version above the head is shown once the head reaches or passes that version', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
@@ -114,7 +114,7 @@ describe('an interim text', () => {
     expect(texts).toEqual(['early'])
   })
 
-  test('a slow reader learns of a withdrawn interim text once it reads again', async () => {
+  test('a client that did not read gets the withdrawal of an interim text once it reads again', async () => {
     using hub = hubOf({})
     const channel = hub.hold(local, newId())
     const outlet = outletOf(hub)
@@ -154,9 +154,9 @@ describe('an interim text', () => {
     expect(channel.partials.current()).toEqual([])
   })
 
-  test('an interim text of a socket without subscription carries the version of other nodes', async () => {
+  test('an interim text from an unsubscribed socket carries the newest version, even if another node wrote it', async () => {
     const slice = { from: 5, version: 6, messages: [], segments: [], voiceSessions: [] }
-    using hub = hubOf({ changes: async () => ({ state: 'there', head: 6, slice }) })
+    using hub = hubOf({ changes: async () => ({ state: 'found', head: 6, slice }) })
     const channel = hub.hold(local, newId())
     await channel.check()
     // With an older version, other nodes would take it for a text that a message has ended.
@@ -234,14 +234,14 @@ describe('an erasure', () => {
   })
 })
 
-test('a database that went back is read a few times only', async () => {
+test('a database that lost its newest versions is read only a few times', async () => {
   let reads = 0
   const changes: LiveReads['changes'] = async (_principal, _id, from) => {
     reads += 1
     await new Promise((resolve) => setImmediate(resolve))
     if (from > 6) return { state: 'behind', head: 6 }
     return {
-      state: 'there',
+      state: 'found',
       head: 6,
       slice: { from, version: 6, messages: [], segments: [], voiceSessions: [] },
     }
@@ -257,7 +257,7 @@ test('a database that went back is read a few times only', async () => {
   expect(reads).toBeLessThan(5)
 })
 
-test('a commit of many turns is split by size, whichever field is large', () => {
+test('a commit of many turns is split into changes by size, whichever field is large', () => {
   const message = (version: number, large: Partial<Message>) =>
     ({ seq: version, version, content: '', metadata: null, ...large }) as Message
   const text = 'x'.repeat(10_000)
@@ -296,7 +296,7 @@ test('a missing conversation leaves no channel open', async () => {
   expect(hub.size).toBe(0)
 })
 
-test('a line of writes without a pause keeps no finished write in memory', async () => {
+test('an unbroken series of writes on one socket keeps no finished write in memory', async () => {
   const lines = new WriteLines()
   const arrays = () => {
     Bun.gc(true)

@@ -56,7 +56,7 @@ describe('FanOut', () => {
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
   })
 
-  test('a running fan-out serves members that join, and not members that leave', async () => {
+  test('a running fan-out serves members that join meanwhile, and skips members that leave', async () => {
     const crowd = new Set(Array.from({ length: 200 }, (_, n) => n))
     const served: number[] = []
     const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {
@@ -141,7 +141,7 @@ describe('a conversation that a crowd follows', () => {
     return { hub, channel, followers, commit }
   }
 
-  test('a commit returns to its writer before all of a crowd has it', async () => {
+  test('the writer of a turn gets the answer before all of a crowd of followers have the change', async () => {
     const { hub, followers, commit } = await crowded()
     commit(6)
     expect(followers.filter(({ received }) => received.length > 0).length).toBeLessThan(
@@ -154,7 +154,7 @@ describe('a conversation that a crowd follows', () => {
     hub[Symbol.dispose]()
   })
 
-  test('a crowd is not shown an interim text that a message has ended meanwhile', async () => {
+  test('a crowd of followers does not get an interim text that a message has ended meanwhile', async () => {
     const { hub, channel, followers, commit } = await crowded()
     channel.partials.update('ai', 'so far')
     expect(followers.filter(({ received }) => received.length > 0).length).toBeLessThan(
@@ -170,7 +170,7 @@ describe('a conversation that a crowd follows', () => {
     hub[Symbol.dispose]()
   })
 
-  test('a crowd is shown the latest interim text, and its withdrawal', async () => {
+  test('a crowd of followers gets the latest interim text, and its withdrawal', async () => {
     const { hub, channel, followers } = await crowded()
     channel.partials.update('ai', 'so far')
     channel.partials.update('ai', 'so far so good')

@@ -39,7 +39,7 @@ async function scannedRows(database: Database): Promise<number> {
   return row?.rows ?? Number.NaN
 }
 
-test('a poll of 50 versions among 50,000 conversations uses the key, also with a plan of a small table', async () => {
+test('a poll of 50 versions among 50,000 conversations uses the index, also with a plan made for a small table', async () => {
   // The pool has one session, whose plans are made while the table is small.
   await using database = await freshPostgres({ connectionsMax: 1 })
   await database.migrate()
@@ -61,7 +61,7 @@ test('a poll of 50 versions among 50,000 conversations uses the key, also with a
   const ask = (ids: readonly string[]) =>
     run(database, unguarded, [ids.map(() => local.tenant), ids])
   const early = await insert(database, 50)
-  for (let round = 0; round < 10; round += 1) {
+  for (let pass = 0; pass < 10; pass += 1) {
     await check(early)
     await ask(early)
   }

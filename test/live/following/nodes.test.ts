@@ -46,7 +46,7 @@ async function nodes(live: { pollMs: number; silentPollMs: number }) {
 }
 
 describe('two nodes with Redis', () => {
-  test('a head in Redis wakes another node, which believes only the database', async () => {
+  test('a head that is written to Redis wakes another node, which delivers only changes that it finds in the database', async () => {
     // The poll is too slow to matter here.
     await using both = await nodes({ pollMs: 600_000, silentPollMs: 60_000 })
     const c = await create(both.a)
@@ -106,7 +106,7 @@ describe('two nodes with Redis', () => {
 })
 
 describe('a node whose database went back', () => {
-  test('a follower of a database that went back gets a reset', async () => {
+  test('a follower gets a reset if the database lost its newest versions', async () => {
     const url = await testDatabaseUrl()
     const live = { silentPollMs: 50 }
     await using app = await testApp({ overrides: { database: { url }, live } })

@@ -27,7 +27,7 @@ const begin =
 const end = '<!-- frames: end -->\n'
 
 describe('the AsyncAPI document', () => {
-  test('the document is valid by its own parser and has one message for each frame', async () => {
+  test('the AsyncAPI document is valid by its own parser and has one message for each frame', async () => {
     await using app = await testApp()
     const { status, text } = await app.ask('GET', '/asyncapi.json')
     expect(status).toBe(200)
@@ -64,7 +64,7 @@ describe('the examples of the frames', () => {
 })
 
 describe('docs/PROTOCOL.md', () => {
-  test('the page has the example and the fields of every frame', () => {
+  test('PROTOCOL.md has the example and the fields of every frame', () => {
     const [before = '', rest = ''] = page.split(begin)
     const [written, after = ''] = rest.split(end)
     expect(page).toContain(end)
@@ -88,7 +88,7 @@ describe('docs/PROTOCOL.md', () => {
     }
   })
 
-  test('the page has every close code', () => {
+  test('PROTOCOL.md has every close code', () => {
     for (const [reason, { code }] of Object.entries(closings))
       expect(page).toContain(`| ${code} | \`${reason}\` |`)
   })

@@ -26,7 +26,7 @@ const play = async (block: string) => {
 }
 
 describe('docs/PROTOCOL.md', () => {
-  test('the page has a sequence of resume, lost answer, barge-in, late words and early audio', () => {
+  test('PROTOCOL.md has a sequence of resume, lost answer, barge-in, late words and early audio', () => {
     expect([...sequences.keys()]).toEqual([
       'Follow, lose the connection, resume',
       'Record, lose the answer, send again',
@@ -42,7 +42,7 @@ describe('docs/PROTOCOL.md', () => {
     }, 60_000)
 })
 
-test('a sequence with one wrong value of the service fails', async () => {
+test('a sequence of PROTOCOL.md fails if one value in a frame of the service is wrong', async () => {
   const block = 'client connects.\nclient ← {"t":"welcome","v":"turnlog.v2",…}'
   const failed = await play(block).catch(String)
   expect(failed).toContain('client received {"t":"welcome"')

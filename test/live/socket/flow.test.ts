@@ -52,7 +52,7 @@ describe('a reader that stops reading', () => {
     await server.stop(2000)
   }, 300_000)
 
-  test('a paused reader whose own answers pile up is closed with 4101', async () => {
+  test('a socket whose client does not read and lets its own answers pile up is closed with 4101', async () => {
     const live = { bufferSoftBytes: 4096, bufferHardBytes: 65_536, framesPerSecond: 1_000_000 }
     await using app = await testApp({ overrides: { live } })
     const server = app.listen(anyPort)
@@ -93,7 +93,7 @@ describe('a socket', () => {
     await server.stop(2000)
   })
 
-  test('a silent client is pinged with the heads, then closed with 4104', async () => {
+  test('a silent client gets a ping with the newest versions, and is then closed with 4104', async () => {
     await using app = await testApp({ overrides: { live: { pingSeconds: 1 } } })
     const server = app.listen(anyPort)
     const c = await create(app)

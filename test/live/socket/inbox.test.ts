@@ -37,11 +37,11 @@ function inboxOf(framesPerSecond: number, options: { sliceMs?: number; busyMs?: 
 }
 
 describe('FrameBudget', () => {
-  test('a frame counts once, and once more for each KiB', () => {
+  test('a frame counts once against the budget of its socket, and once more for each KiB', () => {
     expect([0, 1, 1023, 1024, 135_168].map(weightOf)).toEqual([1, 1, 1, 2, 133])
   })
 
-  test('a budget holds one second of frames, and earns one second of frames in a second', () => {
+  test('the frame budget of a socket holds the frames of one second, and earns as many in each second', () => {
     const budget = new FrameBudget(100, 0)
     for (let n = 0; n < 100; n += 1) budget.spend(1, 0)
     expect(budget.isInDebt).toBe(false)
@@ -53,7 +53,7 @@ describe('FrameBudget', () => {
     expect(budget.isInDebt).toBe(false)
   })
 
-  test('two seconds of debt are a flood, and one frame alone never is', () => {
+  test('a debt of two seconds of the frame budget is a flood, and one frame alone never is', () => {
     const budget = new FrameBudget(100, 0)
     // The second frame is the largest possible one, and refused.
     expect([budget.spend(16_384, 0), budget.spend(16_384 * costlyFactor, 0)]).toEqual([true, true])
@@ -76,7 +76,7 @@ describe('frames that arrive faster than the budget', () => {
     expect([reading, floods()]).toEqual([['paused', 'resumed'], 0])
   })
 
-  test('a flood is reported once, and no later frame is handled', async () => {
+  test('a flood of frames is reported once, and no later frame is handled', async () => {
     const { taken, send, floods } = inboxOf(100)
     send(1000)
     expect(floods()).toBe(1)

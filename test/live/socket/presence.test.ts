@@ -28,7 +28,7 @@ function watched() {
   }
 }
 
-test('a session is left when its last socket closes, and not before', async () => {
+test('a node leaves a voice session when the last of its sockets in it closes, and not before', async () => {
   const { presence, calls, settled } = watched()
   const [first, second] = [{}, {}]
   presence.joined(first, name('s'))
@@ -56,7 +56,7 @@ test('a socket that closed while its session was being started does not keep it 
   expect(calls).toEqual(['leave s'])
 })
 
-test('a session is left after a renewal that is still running', async () => {
+test('a node leaves a voice session only after its running renewal of the lease has ended', async () => {
   const { presence, calls, slow, release, settled } = watched()
   const socket = {}
   slow()
@@ -71,7 +71,7 @@ test('a session is left after a renewal that is still running', async () => {
   expect(calls).toEqual(['renew s', 'leave s'])
 })
 
-test('an ended session is neither renewed nor left', async () => {
+test('a voice session that has ended is neither renewed nor left', async () => {
   const { presence, calls, settled } = watched()
   const socket = {}
   presence.joined(socket, name('s'))

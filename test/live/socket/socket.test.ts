@@ -27,7 +27,7 @@ const record = (c: string, text: string) =>
 const turn = (text: string) => ({ user: { text }, assistant: { responses: [`${text}!`] } })
 
 describe('a subscription', () => {
-  test('a subscription without cursor begins now, and gets every kind of change', async () => {
+  test('a subscription without a cursor begins at the newest version, and gets every later kind of change', async () => {
     const c = await create()
     await record(c, 'before')
     const client = new LiveClient(server)
@@ -212,7 +212,7 @@ describe('recording', () => {
 })
 
 describe('interim texts', () => {
-  test('interim texts reach followers, the latest a new follower, and none after the message', async () => {
+  test('interim texts reach followers, a new follower gets the latest one, and none arrives after the message', async () => {
     const c = await create()
     const [speaker, reader] = [new LiveClient(server), new LiveClient(server, `?conversation=${c}`)]
     await Promise.all([speaker.opened, reader.until('live')])

@@ -73,7 +73,7 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
     rule: {
       ...cacheRule,
       apply: (head, applied) =>
-        cacheRule.apply(head, { ...applied, from: head?.version ?? applied.from }),
+        cacheRule.apply(head, { ...applied, afterVersion: head?.version ?? applied.afterVersion }),
     },
   },
 
@@ -112,8 +112,8 @@ export const mistakes: Readonly<Record<string, Mistake>> = {
   'windows with missing messages are served': {
     rule: {
       ...cacheRule,
-      window(head: Head, newestFirst: readonly Entry[], wanted: number) {
-        const found = newestFirst.slice(0, wanted)
+      window(head: Head, newestFirst: readonly Entry[], countMax: number) {
+        const found = newestFirst.slice(0, countMax)
         const texts = found.map(({ text }) => text).reverse()
         const { version, to } = head
         return { version, from: to - texts.length + 1, to, texts, bytes: bytesOf(texts) }
@@ -225,7 +225,7 @@ export const refusalMistakes: Readonly<Record<string, Mistake>> = {
     rule: {
       ...cacheRule,
       apply: (head, applied) =>
-        applied.from === undefined && applied.texts.size === 0
+        applied.afterVersion === undefined && applied.texts.size === 0
           ? undefined
           : cacheRule.apply(head, applied),
     },

@@ -9,7 +9,7 @@ import { Broken, Claims } from './voice-claims.ts'
 import { type Counts, framed } from './voice-frames.ts'
 import { VoiceModel } from './voice-model.ts'
 import { quiet, seatsMax, type VoiceNode, type VoiceNodes } from './voice-nodes.ts'
-import { type Round, type Schedule, speakers } from './voice-schedule.ts'
+import { type Burst, type Schedule, speakers } from './voice-schedule.ts'
 import { type Line, type Move, type OutFrame, Speaker } from './voice-speaker.ts'
 import { type Lapse, lapseCalls, type Step } from './voice-steps.ts'
 import { Watcher } from './voice-watcher.ts'
@@ -72,8 +72,8 @@ export class Run {
   async play(schedule: Schedule): Promise<string | undefined> {
     try {
       await Promise.all(this.#watchers.map((watcher) => watcher.follow()))
-      for (const [n, round] of schedule.entries()) {
-        await this.#round(round)
+      for (const [n, burst] of schedule.entries()) {
+        await this.#sendBurst(burst)
         await quiet(this.#bench.nodes)
         await this.#compare(this.#node(n))
       }
@@ -91,7 +91,7 @@ export class Run {
     return node
   }
 
-  async #round({ moves, lapse, drop }: Round): Promise<void> {
+  async #sendBurst({ moves, lapse, drop }: Burst): Promise<void> {
     const model = this.#worlds[0]
     const answerId = (key: number) => {
       const seq = model?.answerOf(key)?.seq

@@ -1,5 +1,5 @@
 /**
- * Random schedules for several sockets on two nodes: rounds of frames that are sent at the same
+ * Random schedules for several sockets on two nodes: bursts of frames that are sent at the same
  * time.
  */
 import fc from 'fast-check'
@@ -16,14 +16,14 @@ export type Move = {
   readonly cut: Cut | null
 }
 
-export type Round = {
+export type Burst = {
   readonly moves: readonly Move[]
   readonly lapse: Lapse | null
   /** A watcher that loses its socket, and the node at which it connects again. */
   readonly drop: { readonly watcher: number; readonly node: number } | null
 }
 
-export type Schedule = readonly Round[]
+export type Schedule = readonly Burst[]
 
 const node = fc.nat(1)
 // Most words are equal. Otherwise most halves would contradict each other.
@@ -65,7 +65,7 @@ const halves = fc
     ]
   })
 
-const round: fc.Arbitrary<Round> = fc.record({
+const burst: fc.Arbitrary<Burst> = fc.record({
   moves: fc.oneof(
     { weight: 3, arbitrary: fc.array(move, { minLength: 1, maxLength: 5, size: 'max' }) },
     { weight: 1, arbitrary: halves },
@@ -74,7 +74,7 @@ const round: fc.Arbitrary<Round> = fc.record({
   drop: seldom(fc.record({ watcher: fc.nat(1), node })),
 })
 
-export const schedule: fc.Arbitrary<Schedule> = fc.array(round, {
+export const schedule: fc.Arbitrary<Schedule> = fc.array(burst, {
   minLength: 3,
   maxLength: 9,
   size: 'max',

@@ -106,8 +106,8 @@ export class QueueWorld {
   /** Does every step. Then all undecided turns are recorded. */
   run(steps: readonly Step[]): void {
     for (const step of steps) this.#do(step)
-    for (let round = 0; !this.#queue.isEmpty; round += 1) {
-      check(round < 100, 'every turn is decided in the end')
+    for (let pass = 0; !this.#queue.isEmpty; pass += 1) {
+      check(pass < 100, 'every turn is decided in the end')
       this.#do({ type: 'look' })
       for (const [id, parts] of this.#unsettled) this.#settle(id, parts)
       while (this.#flights.length > 0) this.#finish(0, [])

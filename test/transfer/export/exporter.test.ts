@@ -29,7 +29,7 @@ import { call, must, recordTurn } from '../../support/writing/client.ts'
 import { seeded } from '../../support/writing/writer.ts'
 
 /** `TRANSFERS=1000` is the long run. */
-const rounds = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)
+const passes = Math.ceil(Number(process.env['TRANSFERS'] ?? 40) / 4)
 
 let databaseUrl: string
 /** A node with small pages, so that an export needs many of them. */
@@ -134,9 +134,9 @@ describe('an export of a conversation', () => {
   test('an export is exactly the conversation at its last version, even while others write', async () => {
     await using elsewhere = await startNode({ DATABASE_URL: await testDatabaseUrl() })
     const late = new Set<string>()
-    for (let round = 0; round < rounds; round += 1) {
+    for (let pass = 0; pass < passes; pass += 1) {
       const id = await newConversation()
-      const random = seeded(round)
+      const random = seeded(pass)
       const { shown, step } = createWriter(id, random)
       for (let n = 0; n < 15; n += 1) await step()
       const rest = restWith(async () => {

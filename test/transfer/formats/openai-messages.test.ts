@@ -282,7 +282,7 @@ describe('OpenAI messages', () => {
     expect(read({ id: long, messages: [] }).create.metadata).toEqual(openaiMetadata({ id: long }))
   })
 
-  test('lines of the Batch API and the Responses API are read', () => {
+  test("lines of OpenAI's Batch API and Responses API are imported", () => {
     const body = { model: 'm', messages: [user('a'), assistant('b')] }
     const batch = read({ custom_id: 'r-1', method: 'POST', url: '/v1/chat/completions', body })
     expect(batch.create).toMatchObject({

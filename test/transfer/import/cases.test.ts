@@ -40,7 +40,7 @@ async function imported(file: string, ...flags: string[]): Promise<Result> {
 const contents = ({ messages }: Made) => messages.map(({ content }) => content)
 
 describe.skipIf(!casesAreHere)('a case', () => {
-  test('snowflake-merge: three ids that differ in the last digit make three conversations', async () => {
+  test('three ids that differ in the last digit make three conversations', async () => {
     const { code, made } = await imported('snowflake-merge.jsonl')
     expect(code).toBe(0)
     const greeting = 'Hello, how can I help?'
@@ -56,7 +56,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     expect([again.code, again.made]).toEqual([0, []])
   }, 60_000)
 
-  test('user-id-as-id: a second line with the same id is refused with that id, in every run', async () => {
+  test('a second line with the same id is refused with that id, in every run', async () => {
     const first = await imported('user-id-as-id.jsonl')
     const refusals = [
       '2: has the same id as line 1, "user-42": this line was not imported, because one id names one conversation',
@@ -70,7 +70,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     expect(await readAll(node.url, one?.id ?? '')).toEqual(one?.messages ?? [])
   }, 60_000)
 
-  test('day1, day2: two files of one name make two conversations, and a second import adds nothing', async () => {
+  test('two files of one name in the folders day1 and day2 make two conversations, and a second import adds nothing', async () => {
     const days = [await imported('day1/calls.jsonl'), await imported('day2/calls.jsonl')]
     expect(days.map(({ code }) => code)).toEqual([0, 0])
     const greeting = 'Hello, how can I help?'
@@ -87,7 +87,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
       expect(await readAll(node.url, id)).toEqual(messages)
   }, 60_000)
 
-  test('numbers: a number that JavaScript cannot hold is refused with its pointer', async () => {
+  test('an imported number that JavaScript cannot hold is refused with its pointer', async () => {
     expect(await imported('numbers.jsonl')).toMatchObject({
       code: 1,
       made: [],
@@ -97,7 +97,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     })
   }, 60_000)
 
-  test('time-names: every message has the time that its library wrote', async () => {
+  test("every message has the time that its library wrote, whatever the time's name", async () => {
     const { code, out, made } = await imported('time-names.jsonl')
     expect([code, made.length]).toEqual([0, 1])
     expect(made[0]?.createdAt).toBe('2024-05-20T10:13:20.000000Z')

@@ -149,7 +149,7 @@ describe('an id', () => {
     expect(await texts(id)).toEqual(['c', 'd'])
   }, 60_000)
 
-  test('the table of ids returns the same values as a map, at any size', () => {
+  test('the id table of an import returns the same values as a map, at any size', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 3000, size: 'max' }),
@@ -197,7 +197,7 @@ describe('a line without an id', () => {
 })
 
 describe('a source', () => {
-  test('the source is the path of a file: a moved file is refused, and --source with its old path continues it', async () => {
+  test('the source of an import is the path of its file: a moved file is refused, and --source with its old path continues the import', async () => {
     const lines = [{ id: 'm1', ...chat('a', 'b') }]
     const path = file('old/moved.jsonl', printed(lines))
     expect((await run(path)).code).toBe(0)
@@ -258,7 +258,7 @@ describe('a source', () => {
     expect(tally.isClean()).toBe(true)
   })
 
-  test('a stream needs --source, except for an export, whose lines have ids', async () => {
+  test('an import from a stream needs --source, except for an export, whose lines have ids', async () => {
     const stdin = printed([chat('a', 'b')])
     const { code, out, err } = await runTurnlog(['import', '-', '--url', node.url], { stdin })
     expect([code, out, err]).toEqual([2, '', expect.stringMatching(/^standard input has no path/)])

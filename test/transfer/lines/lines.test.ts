@@ -22,7 +22,7 @@ async function linesOf(bytes: Uint8Array, cuts: readonly number[], bytesMax = 10
 const encode = (text: string) => new TextEncoder().encode(text)
 
 describe('lines', () => {
-  test('the lines do not depend on how the bytes of the text arrive', async () => {
+  test('the lines of a file are the same however its bytes are cut into pieces', async () => {
     const line = fc.string({ unit: 'binary', maxLength: 8 })
     await fc.assert(
       fc.asyncProperty(
@@ -66,7 +66,7 @@ describe('lines', () => {
 })
 
 describe('sentences', () => {
-  test('a text has at most 64 sentences, none is empty, and joined they are the text', () => {
+  test('a text is split into at most 64 sentences, none is empty, and joined they are the text', () => {
     const sign = fc.constantFrom(
       '.',
       '!',
@@ -105,7 +105,7 @@ describe('sentences', () => {
     expect(sentences(text)).toEqual(parts)
   })
 
-  test('a text of a million signs is split within two seconds', () => {
+  test('a text of a million characters is split into sentences within two seconds', () => {
     for (const text of ['.'.repeat(1e6), '." '.repeat(3e5), ' '.repeat(1e6), '\n'.repeat(1e6)])
       expect(sentences(text).join('')).toBe(text)
   }, 2000)

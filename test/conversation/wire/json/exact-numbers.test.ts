@@ -135,12 +135,12 @@ describe('refuseInexact', () => {
     return `{"turn":{"assistant":{"metadata":{"a":${'['.repeat(inner)}9007199254740993${']'.repeat(inner)}}}}}`
   }
 
-  test('refuseInexact searches a frame to the deepest nesting that a setting allows', () => {
+  test('refuseInexact searches a frame to the highest nesting that limits.jsonDepthMax can allow', () => {
     expect(settings.limits.jsonDepthMax.schema).toMatchObject({ maximum: jsonBounds.levels })
     expect(() => refuseInexact(frameOf(jsonBounds.levels + 1))).toThrow('more digits')
   })
 
-  test('refuseInexact leaves deeper nesting to the decoder, and does not exhaust the stack', () => {
+  test('refuseInexact leaves nesting above that to the decoder, which refuses it without exhausting the stack', () => {
     for (const levels of [jsonBounds.levels + 2, 60_000])
       expect(() => refuseInexact(frameOf(levels))).not.toThrow()
   })

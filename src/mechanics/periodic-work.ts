@@ -1,6 +1,9 @@
-/** Rounds look for work at regular times. Two looks never overlap. */
+/**
+ * PeriodicWork looks for work at regular intervals and does it. One look ends before the next
+ * begins.
+ */
 
-export type Rounds = Disposable & {
+export type PeriodicWork = Disposable & {
   /** Looks for work once and does it. Never rejects. */
   workOff(): Promise<void>
 }
@@ -8,7 +11,10 @@ export type Rounds = Disposable & {
 /**
  * Calls `workOff` again and again, each time `everyMs` milliseconds after the last call has ended.
  */
-export function createRounds(everyMs: number, workOff: Rounds['workOff']): Rounds {
+export function createPeriodicWork(
+  everyMs: number,
+  workOff: PeriodicWork['workOff'],
+): PeriodicWork {
   let isStopped = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const again = () => {
