@@ -154,7 +154,10 @@ export const serverFrames = {
           'The cause: `cursor-ahead`, `conversation-erased` or `conversation-not-found`.',
       }),
     },
-    { description: 'The server ended the subscription. Drop all you have of the conversation.' },
+    {
+      description:
+        'The server ended the subscription. Drop all you have of the conversation. Read again if `reason` is `cursor-ahead`.',
+    },
   ),
   unsubscribed: Type.Object(
     { t: Type.Literal('unsubscribed'), id, c: C },
