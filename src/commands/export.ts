@@ -1,4 +1,4 @@
-/** The verb `turnlog export` exports conversations of a running service as JSON Lines. */
+/** The command `turnlog export` exports conversations of a running service as JSON Lines. */
 import { parseArgs } from 'node:util'
 import {
   conversationIds,

@@ -1,4 +1,4 @@
-/** The verb `turnlog import` imports files of JSON Lines into a running service. */
+/** The command `turnlog import` imports files of JSON Lines into a running service. */
 import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'

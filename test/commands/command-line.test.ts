@@ -81,14 +81,14 @@ describe('turnlog', () => {
     expect((await ran(['config'])).out).toContain('server.port')
   })
 
-  test('turnlog suggests the nearest verb for an unknown one', async () => {
-    for (const [word, verb] of [
+  test('turnlog suggests the nearest command for an unknown one', async () => {
+    for (const [word, command] of [
       ['server', 'serve'],
       ['migrat', 'migrate'],
       ['conf', 'config'],
     ] as const) {
       const { code, err } = await ran([word])
-      expect([code, err]).toEqual([2, `There is no verb "${word}"; did you mean ${verb}?\n`])
+      expect([code, err]).toEqual([2, `There is no command "${word}"; did you mean ${command}?\n`])
     }
     expect((await ran([])).code).toBe(2)
     expect((await ran(['serve', 'now'])).code).toBe(2)
@@ -108,8 +108,11 @@ describe('turnlog', () => {
       DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x',
       TURNLOG_DATABASE_START_WAIT_SECONDS: '0',
     }
-    for (const verb of ['serve', 'migrate']) {
-      const { code, err } = await ran([verb, ...(verb === 'serve' ? ['--port', '0'] : [])], env)
+    for (const command of ['serve', 'migrate']) {
+      const { code, err } = await ran(
+        [command, ...(command === 'serve' ? ['--port', '0'] : [])],
+        env,
+      )
       expect(code).toBe(1)
       expect(err).not.toMatch(/secret|\n {4}at /)
     }
