@@ -18,7 +18,9 @@ const problemFields = {
   errors: Type.Optional(
     Type.Array(
       Type.Object({
-        in: Type.String({ description: 'The place of the error. It is `body` for a frame.' }),
+        in: Type.String({
+          description: 'The part of the request with the error: `body` for a frame.',
+        }),
         pointer: Type.String({ description: 'A JSON Pointer (RFC 6901) into the frame.' }),
         message: Type.String(),
       }),
