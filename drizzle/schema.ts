@@ -103,9 +103,9 @@ export const conversationMessages = pgTable(
     createdAt: time('created_at').notNull(),
     /** The key of the turn, on its first message only. */
     idempotencyKey: text('idempotency_key'),
-    /** The hash of the whole turn, on its first message; or of the half of an opened turn. */
+    /** On a turn's first message: its hash. On each message of an opened turn: its half's hash. */
     requestHash: bytes('request_hash'),
-    /** The version that recorded the turn, on its first message; or the half of an opened turn. */
+    /** On the same messages: the version that recorded the turn, or the half of an opened turn. */
     recordedVersion: counter('recorded_version'),
     /** `pending`: a seat, whose words have not arrived. `expired`: they did not arrive in time. */
     state: text('state', { enum: ['filled', 'pending', 'expired'] })
@@ -236,7 +236,10 @@ export const heldAudio = pgTable(
   ],
 )
 
-/** Erasures whose messages may still be in a cache. A row stays until it has none. */
+/**
+ * Erasures whose messages may still be in a cache. The erasing call writes a row, and every node
+ * erases the messages of each row. A row stays until no cache can have its messages.
+ */
 export const cacheErasures = pgTable(
   'cache_erasures',
   {

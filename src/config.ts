@@ -46,7 +46,7 @@ export type LoadedConfig = {
   readonly config: Config
   /** The source of each setting: `default`, `turnlog.toml:12`, `.env:3 PORT`, … */
   readonly sources: ReadonlyMap<SettingPath, string>
-  /** The words of the command line that are not flags: the verb and its arguments. */
+  /** The words of the command line that are not flags: the command and its arguments. */
   readonly rest: readonly string[]
 }
 

@@ -69,7 +69,7 @@ export type Events = {
   cacheSkipped(reason: unknown): void
   /** A probe of the cache succeeded: the cache is called again. */
   cacheResumed(): void
-  /** The cache held a version that the database does not have, so the cached window was dropped. */
+  /** The cache had a version that the database does not have, so the cached window was dropped. */
   cacheAhead(conversationId: string, version: number): void
   /** One request, whatever its outcome, if `log.requests` is on. `bytes` is its Content-Length. */
   request(

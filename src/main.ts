@@ -1,8 +1,9 @@
 #!/usr/bin/env -S bun --no-env-file
-/** The command line: runs the verb that it names, and ends with an exit code. */
+/** The command line: runs the command that it names, and ends with an exit code. */
 import { distance } from 'fastest-levenshtein'
 import packageJson from '../package.json' with { type: 'json' }
 import { cacheAudit } from './commands/cache-audit.ts'
+import { commandHelps, helpOf, overview } from './commands/command-help.ts'
 import { configCommand } from './commands/config.ts'
 import { configReference } from './commands/config-reference.ts'
 import { configSchema } from './commands/config-schema.ts'
@@ -13,7 +14,6 @@ import { importCommand } from './commands/import.ts'
 import { migrate } from './commands/migrate.ts'
 import { serve } from './commands/serve.ts'
 import { stopSignal } from './commands/stop-signal.ts'
-import { helpOf, overview, verbHelps } from './commands/verb-help.ts'
 import {
   ConfigError,
   type ExaminedConfig,
@@ -29,17 +29,17 @@ import { Problem } from './problem.ts'
 /** A text to print, with an exit code if that is not 0. */
 type Outcome = string | { readonly text: string; readonly code: number }
 
-type Verb = {
-  /** The flags that only this verb has. Every other flag is a setting. */
+type Command = {
+  /** The flags that only this command has. Every other flag is a setting. */
   readonly switches?: readonly string[]
-  /** The word that must follow the verb. */
+  /** The word that must follow the command. */
   readonly word?: string
-  /** Whether the verb runs on a configuration with problems, and reports them itself. */
+  /** Whether the command runs on a configuration with problems, and reports them itself. */
   readonly examines?: true
   run(examined: ExaminedConfig, switches: ReadonlySet<string>): Promise<Outcome> | Outcome
 }
 
-const verbs: Readonly<Record<string, Verb>> = {
+const commands: Readonly<Record<string, Command>> = {
   serve: {
     run: async (examined) => ({ text: '', code: await serve(examined, stopSignal()) }),
   },
@@ -73,7 +73,7 @@ const verbs: Readonly<Record<string, Verb>> = {
 }
 
 /**
- * The verbs that use a running service. They read their own flags and resolve with an exit code.
+ * The commands that use a running service. They read their own flags and resolve with an exit code.
  */
 const transfers: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
   import: importCommand,
@@ -87,7 +87,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const transfer = Object.hasOwn(transfers, first) ? transfers[first] : undefined
   if (transfer !== undefined) return transfer(words)
   if (argv.includes('--help') || argv.includes('-h')) {
-    const [, help] = Object.entries(verbHelps).find(([verb]) => argv.includes(verb)) ?? []
+    const [, help] = Object.entries(commandHelps).find(([command]) => argv.includes(command)) ?? []
     const hasColor = mayColor(process.stdout)
     return say(help === undefined ? overview(hasColor) : helpOf(help, hasColor))
   }
@@ -96,33 +96,33 @@ async function main(argv: readonly string[]): Promise<number> {
   const settings = argv.filter((word) => !switches.has(word))
   const examined = examineConfig({ argv: settings, ...readEnvironment() })
   const [name, ...more] = examined.rest
-  const verb = verbOf(name)
-  if (examined.error !== undefined && !verb?.examines) throw examined.error
+  const command = commandOf(name)
+  if (examined.error !== undefined && !command?.examines) throw examined.error
   if (name === undefined) return complain(overview(mayColor(process.stderr)))
-  if (verb === undefined)
-    return complain(`There is no verb ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
-  if (verb.word !== undefined && more.shift() !== verb.word)
-    return complain(`${name} needs a second word: turnlog ${name} ${verb.word}.\n`)
+  if (command === undefined)
+    return complain(`There is no command ${JSON.stringify(name)}; did you mean ${nearest(name)}?\n`)
+  if (command.word !== undefined && more.shift() !== command.word)
+    return complain(`${name} needs a second word: turnlog ${name} ${command.word}.\n`)
   if (more.length > 0)
     return complain(
       `${name} accepts only flags after it, not ${JSON.stringify(more[0])}: see turnlog ${name} --help.\n`,
     )
-  const outcome = await verb.run(examined, switches)
+  const outcome = await command.run(examined, switches)
   return typeof outcome === 'string' ? say(outcome) : say(outcome.text, outcome.code)
 }
 
-const verbOf = (word: string | undefined): Verb | undefined =>
-  word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
+const commandOf = (word: string | undefined): Command | undefined =>
+  word !== undefined && Object.hasOwn(commands, word) ? commands[word] : undefined
 
-/** Returns the flags on the command line that only its verb has. No setting has such a name. */
+/** Returns the flags on the command line that only its command has. No setting has such a name. */
 function ownSwitches(argv: readonly string[]): ReadonlySet<string> {
-  const switches = verbOf(argv.find((word) => verbOf(word) !== undefined))?.switches ?? []
+  const switches = commandOf(argv.find((word) => commandOf(word) !== undefined))?.switches ?? []
   return new Set(argv.filter((word) => switches.includes(word)))
 }
 
 const nearest = (name: string): string =>
-  [...Object.keys(verbs), ...Object.keys(transfers)].reduce((best, verb) =>
-    distance(name, verb) < distance(name, best) ? verb : best,
+  [...Object.keys(commands), ...Object.keys(transfers)].reduce((best, command) =>
+    distance(name, command) < distance(name, best) ? command : best,
   )
 
 function say(text: string, code: number = exit.fine): number {

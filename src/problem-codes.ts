@@ -105,7 +105,7 @@ export const clientTitles = {
   'field-unknown': 'A field is unknown',
   'id-invalid': 'An id is not a UUID',
   'idempotency-key-invalid': 'The idempotency key is invalid',
-  'idempotency-conflict': 'The idempotency key was used with another body',
+  'idempotency-conflict': 'The idempotency key was used for another request',
   'outcome-unknown': 'It is unknown whether the write was stored',
   'input-not-json': 'The input cannot be sent as JSON',
   'service-unreachable': 'The service cannot be reached',

@@ -113,7 +113,7 @@ const help: Readonly<Record<ProblemCode, string>> = {
   'outcome-unknown':
     'With an idempotency key, send the same request again with the same key: it is recorded once. Without a key, first read whether the write is stored: sending it again may record it twice. The answer of the database was lost or arrived too late, so the write may be stored, or may be stored later.',
   'conversation-busy':
-    'Send the request again after `Retry-After` seconds: nothing was written, because other writers held the conversation.',
+    'Send the request again after `Retry-After` seconds: nothing was written, because other writers locked the conversation.',
   draining: 'Connect again: a load balancer then chooses another node.',
   overloaded:
     'Send the request again after `Retry-After` seconds: nothing was written, because too many writes are waiting.',

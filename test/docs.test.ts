@@ -87,6 +87,16 @@ describe('the documents', () => {
     expect(names.filter((name) => !code.includes(name))).toEqual([])
   })
 
+  test('every row of a table in the glossary follows its header without a blank line', () => {
+    const lines = readFileSync(join(root, 'docs/glossary.md'), 'utf8').split('\n')
+    // The first row of each block of rows is its header, which a row of dashes follows.
+    const headers = lines.flatMap((line, n) =>
+      line.startsWith('|') && lines[n - 1]?.startsWith('|') !== true ? [n] : [],
+    )
+    expect(headers.length).toBeGreaterThan(5)
+    expect(headers.filter((n) => !/^\|( --- \|)+$/.test(lines[n + 1] ?? ''))).toEqual([])
+  })
+
   test('every link of a document leads to a file that exists', () => {
     const files = [
       'docs/llms.txt',

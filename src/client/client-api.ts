@@ -70,8 +70,8 @@ export type SocketApi = {
    * @returns The message's id, the version and the cursor.
    * @throws `input-not-json` The audio cannot be printed as JSON. Nothing was sent.
    * @throws `id-invalid` The id is not a UUID. Nothing was sent.
-   * @throws `outcome-unknown` The connection was lost before the answer, and `audio` has no `messageId`: by the second
-   *   attempt another message may be the latest.
+   * @throws `outcome-unknown` The connection was lost before the answer, and `audio` has no `messageId`. Not retryable:
+   *   by the second attempt another message may be the latest.
    * @throws `message-not-found`, `message-not-ai`, `part-out-of-range` The conversation has no such AI message or part.
    * @example
    * await client.attach(id, { messageId, ttsAudioUrls: ['https://cdn.example/1.mp3'] })

@@ -1,4 +1,4 @@
-/** The verb `turnlog cache audit` compares the cached histories with the database. */
+/** The command `turnlog cache audit` compares the cached histories with the database. */
 import type { Config } from '../config.ts'
 import { auditCache } from '../maintenance.ts'
 import { openLog } from './log.ts'

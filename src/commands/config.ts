@@ -1,4 +1,4 @@
-/** The verb `turnlog config` prints the settings in force and their sources. */
+/** The command `turnlog config` prints the settings in force and their sources. */
 
 import type { LoadedConfig } from '../config.ts'
 import { settingList, settingValue } from '../settings/setting-list.ts'

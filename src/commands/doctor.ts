@@ -1,5 +1,5 @@
 /**
- * The verb `turnlog doctor` checks the servers that the settings name, and says how to fix
+ * The command `turnlog doctor` checks the servers that the settings name, and says how to fix
  * problems.
  */
 import packageJson from '../../package.json' with { type: 'json' }

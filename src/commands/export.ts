@@ -1,4 +1,4 @@
-/** The verb `turnlog export` exports conversations of a running service as JSON Lines. */
+/** The command `turnlog export` exports conversations of a running service as JSON Lines. */
 import { parseArgs } from 'node:util'
 import { mayColor } from '../config.ts'
 import {
@@ -13,10 +13,10 @@ import { fileOutput, ReaderGone, streamOutput } from '../transfer/export/output.
 import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { connect } from '../transfer/service-client.ts'
+import { commandHelps, helpOf } from './command-help.ts'
 import { chosenService } from './local-service.ts'
-import { helpOf, verbHelps } from './verb-help.ts'
 
-const usage = helpOf(verbHelps.export)
+const usage = helpOf(commandHelps.export)
 
 /** Resolves with the exit code: 0, 1 if a named conversation is not in the export, or 2. */
 export const exportCommand = (argv: readonly string[]): Promise<number> =>
@@ -31,7 +31,7 @@ export const exportCommand = (argv: readonly string[]): Promise<number> =>
       },
     })
     if (values.help) {
-      process.stdout.write(helpOf(verbHelps.export, mayColor(process.stdout)))
+      process.stdout.write(helpOf(commandHelps.export, mayColor(process.stdout)))
       return 0
     }
     const ids = conversationIds(positionals)

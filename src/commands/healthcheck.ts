@@ -1,6 +1,6 @@
 /**
- * The verb `turnlog healthcheck` checks whether the service of these settings runs on this machine,
- * for images without a shell. It does not check readiness: an orchestrator restarts unhealthy
+ * The command `turnlog healthcheck` checks whether the service of these settings runs on this
+ * machine, for images without a shell. It does not check readiness: an orchestrator restarts unhealthy
  * containers, and would restart every node in vain while the database cannot be reached.
  */
 import type { Config } from '../config.ts'

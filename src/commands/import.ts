@@ -1,4 +1,4 @@
-/** The verb `turnlog import` imports files of JSON Lines into a running service. */
+/** The command `turnlog import` imports files of JSON Lines into a running service. */
 import { createReadStream, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,10 +13,10 @@ import { Tally } from '../transfer/import/tally.ts'
 import { Misuse } from '../transfer/misuse.ts'
 import { createProgress } from '../transfer/progress.ts'
 import { connect, refusalOf } from '../transfer/service-client.ts'
+import { commandHelps, helpOf } from './command-help.ts'
 import { chosenService } from './local-service.ts'
-import { helpOf, verbHelps } from './verb-help.ts'
 
-const usage = helpOf(verbHelps.import)
+const usage = helpOf(commandHelps.import)
 
 /**
  * Resolves with the exit code: 0, 1 if something was not imported, or 2 for a wrong command line.
@@ -39,7 +39,7 @@ export const importCommand = (argv: readonly string[]): Promise<number> =>
       },
     })
     if (values.help) {
-      process.stdout.write(helpOf(verbHelps.import, mayColor(process.stdout)))
+      process.stdout.write(helpOf(commandHelps.import, mayColor(process.stdout)))
       return 0
     }
     if (positionals.length === 0) throw new Misuse('Name at least one file.')

@@ -1,5 +1,5 @@
 /**
- * The verb `turnlog migrate` brings the database schema up to date without starting the service.
+ * The command `turnlog migrate` brings the database schema up to date without starting the service.
  */
 import type { ExaminedConfig } from '../config.ts'
 import { migrateDatabase } from '../maintenance.ts'

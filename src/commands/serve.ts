@@ -1,4 +1,4 @@
-/** The verb `turnlog serve` runs the service until a signal stops it. */
+/** The command `turnlog serve` runs the service until a signal stops it. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { type App, createApp } from '../app.ts'
 import type { Config, ExaminedConfig } from '../config.ts'

@@ -22,7 +22,7 @@ import { createWrites } from './writing/writes.ts'
 /**
  * Store has all writes of conversations. Their bodies must have passed the decoder. Every write
  * fails with `conversation-not-found`, `conversation-erased`, `conversation-busy` (another writer
- * held the conversation for `lockTimeoutMs`), a `database-` code (nothing was written) or
+ * locked the conversation for `lockTimeoutMs`), a `database-` code (nothing was written) or
  * `outcome-unknown` (the write may be committed). Each function's own type names its further
  * problem codes.
  *

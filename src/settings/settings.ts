@@ -225,7 +225,12 @@ export const settings = {
       600,
       'How long audio that arrives before its turn is kept.',
     ),
-    heldAudioMax: whole('parts', [1, 10_000], 256, 'Maximum number of audio parts that can wait.'),
+    heldAudioMax: whole(
+      'parts',
+      [1, 10_000],
+      256,
+      'Maximum number of audio parts that can wait in one conversation.',
+    ),
   },
   // At the highest of these limits, one request delays other requests by at most 200 ms:
   // docs/decisions/2026-11-27-large-bodies.md has the measurements.

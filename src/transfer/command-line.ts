@@ -56,16 +56,16 @@ export function waitNotice(say: (line: string) => void): (reason: string) => voi
 }
 
 /**
- * Runs a verb and resolves with its exit code. A problem of the service is printed in one line and
+ * Runs a command and resolves with its exit code. A problem of the service is printed in one line and
  * gives code 1. A wrong command line is printed with the usage and gives code 2.
  */
-export async function run(usage: string, verb: () => Promise<number>): Promise<number> {
+export async function run(usage: string, command: () => Promise<number>): Promise<number> {
   const complain = (text: string, code: number) => {
     process.stderr.write(text)
     return code
   }
   try {
-    return await verb()
+    return await command()
   } catch (error) {
     if (error instanceof Problem) return complain(`${failureText(error)}\n`, 1)
     const isArgument =

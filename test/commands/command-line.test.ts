@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import packageJson from '../../package.json'
-import { helpOf, verbHelps } from '../../src/commands/verb-help.ts'
+import { commandHelps, helpOf } from '../../src/commands/command-help.ts'
 import { testDatabaseUrl } from '../support/servers/postgres.ts'
 import { until } from '../support/servers/processes.ts'
 import { directory, endServices, linesOf, main, ran, serving } from '../support/servers/serving.ts'
@@ -76,16 +76,19 @@ describe('turnlog', () => {
   test('turnlog prints its help and its version', async () => {
     for (const words of [['--help'], ['-h']]) {
       const { code, out } = await ran(words)
-      expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog <verb>')])
+      expect([code, out]).toEqual([0, expect.stringContaining('Usage: turnlog <command>')])
     }
     expect(await ran(['--version'])).toEqual({ code: 0, out: `${packageJson.version}\n`, err: '' })
     expect((await ran(['config'])).out).toContain('server.port')
   })
 
-  test('each verb prints its own help with --help, in plain text if it is not on a terminal', async () => {
-    for (const [verb, help] of Object.entries(verbHelps)) {
-      const words = verb === 'cache' ? [verb, 'audit', '--help'] : [verb, '--help']
-      expect([verb, await ran(words)]).toEqual([verb, { code: 0, out: helpOf(help), err: '' }])
+  test('each command prints its own help with --help, in plain text if it is not on a terminal', async () => {
+    for (const [command, help] of Object.entries(commandHelps)) {
+      const words = command === 'cache' ? [command, 'audit', '--help'] : [command, '--help']
+      expect([command, await ran(words)]).toEqual([
+        command,
+        { code: 0, out: helpOf(help), err: '' },
+      ])
     }
   }, 60_000)
 
@@ -118,14 +121,14 @@ describe('turnlog', () => {
     expect(await colors({ TERM: 'dumb' })).toEqual([false, false])
   }, 60_000)
 
-  test('turnlog suggests the nearest verb for an unknown one', async () => {
-    for (const [word, verb] of [
+  test('turnlog suggests the nearest command for an unknown one', async () => {
+    for (const [word, command] of [
       ['server', 'serve'],
       ['migrat', 'migrate'],
       ['conf', 'config'],
     ] as const) {
       const { code, err } = await ran([word])
-      expect([code, err]).toEqual([2, `There is no verb "${word}"; did you mean ${verb}?\n`])
+      expect([code, err]).toEqual([2, `There is no command "${word}"; did you mean ${command}?\n`])
     }
     expect((await ran([])).code).toBe(2)
     expect((await ran(['serve', 'now'])).code).toBe(2)
@@ -145,8 +148,11 @@ describe('turnlog', () => {
       DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x',
       TURNLOG_DATABASE_START_WAIT_SECONDS: '0',
     }
-    for (const verb of ['serve', 'migrate']) {
-      const { code, err } = await ran([verb, ...(verb === 'serve' ? ['--port', '0'] : [])], env)
+    for (const command of ['serve', 'migrate']) {
+      const { code, err } = await ran(
+        [command, ...(command === 'serve' ? ['--port', '0'] : [])],
+        env,
+      )
       expect(code).toBe(1)
       expect(err).not.toMatch(/secret|\n {4}at /)
     }

@@ -75,7 +75,7 @@ describe('turnlog doctor with all servers up', () => {
     const node = await startNode(env)
     try {
       const { by, code } = await examined(env)
-      expect(by['database directory']?.finding).toContain(`held by process ${node.pid}; `)
+      expect(by['database directory']?.finding).toContain(`locked by process ${node.pid}; `)
       expect(by['database server']?.finding).toStartWith(
         `embedded Postgres in ${env.TURNLOG_DATA} answers only that process`,
       )

@@ -16,8 +16,8 @@ async function run(redis: boolean): Promise<void> {
   // The long run has the default settings of a service. The short run polls faster, so that it ends
   // earlier.
   const size = isLong
-    ? { postgres: true, lanes: 3, pace: 1 }
-    : { postgres: false, lanes: 2, pace: 0.4, args: ['--live.pollMs=1000'] }
+    ? { postgres: true, faultsAtOnce: 3, pace: 1 }
+    : { postgres: false, faultsAtOnce: 2, pace: 0.4, args: ['--live.pollMs=1000'] }
   const report = await campaign({ seed, faultsMs, redis, ...size })
   console.log(`${report.text}\n${summary(report.violations)}`.trimEnd())
   expect(report.violations.slice(0, 20)).toEqual([])

@@ -83,7 +83,8 @@ export function createConversationState(): ConversationFold {
       conversation = null
     } else if (range.version <= version) return
     for (const message of range.messages) {
-      // A change of an older message, for example its audio, leaves the partial.
+      // A new message removes the partial of its speaker. A change of an older message, for example
+      // its audio, leaves the partial.
       if (!messages.has(message.id)) removePartial(message.role)
       messages.set(message.id, message)
     }

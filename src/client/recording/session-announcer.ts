@@ -61,7 +61,7 @@ export function createSessions(queues: WriteQueues): Sessions {
       (outcome) => {
         clearJob()
         if (!(outcome instanceof Problem)) return started.resolve()
-        // The session has ended or belongs to another conversation: starting it again would change nothing.
+        // The session has ended, or was started with other metadata: starting it again would change nothing.
         openSessions.delete(name)
         started.reject(outcome)
       },

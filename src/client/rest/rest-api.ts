@@ -61,7 +61,7 @@ export type ServiceApi = {
  *   service's database fails. The client retries.
  * @throws `internal` The service has a fault. Its log names the `requestId`. The client tries 5 times.
  * @throws `request-invalid`, `field-invalid`, `field-missing`, `field-unknown`, `text-invalid`, `number-inexact` A part
- *   of the request breaks a rule: `violations` name the places.
+ *   of the request breaks a rule: `violations` name the locations.
  * @throws `body-not-json`, `body-too-large`, `json-too-large`, `media-type-unsupported` The service refuses the body.
  * @throws `host-invalid`, `host-refused`, `origin-refused` The service does not serve this host name or this web page.
  */

@@ -18,7 +18,7 @@ export type VoiceSessionApi = {
    * @param options The limits of this call.
    * @returns The voice session.
    * @throws `voice-session-ended` The session has already ended.
-   * @throws `voice-session-taken` The id is a session of another conversation.
+   * @throws `voice-session-taken` The session was started with other metadata.
    * @example
    * const session = await client.startVoiceSession(id, { metadata: { line: 2 } })
    */

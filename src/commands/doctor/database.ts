@@ -137,7 +137,7 @@ async function embeddedChecks(config: Config, inspection: Inspection): Promise<C
     const size = `${(bytes / 1_000_000).toFixed(0)} MB`
     if (holder !== undefined)
       return [
-        ok('directory', `${dataDirectory} is held by process ${holder}; ${size}`),
+        ok('directory', `${dataDirectory} is locked by process ${holder}; ${size}`),
         note(
           'server',
           `${databaseName} answers only that process`,

@@ -39,8 +39,8 @@ const probes = { firstMs: 100, maxMs: 2000 }
 
 /**
  * If the KV fails again within these milliseconds of closing, the wait before the next probe
- * doubles. Otherwise a KV that
- * works only for its probes would delay callers, and fill the log, ten times a second.
+ * doubles. Otherwise a KV that works only for its probes would delay callers, and fill the log, ten
+ * times a second.
  */
 const steadyMs = 1000
 

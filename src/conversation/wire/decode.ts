@@ -1,4 +1,4 @@
-/** Decodes request bodies into checked values, or into a problem that names every broken place. */
+/** Decodes request bodies into checked values, or into a problem that names every broken location. */
 import type { Violation } from '../../problem.ts'
 import * as audio from './audio-schemas.ts'
 import { storedBytes } from './json/stored-size.ts'

@@ -17,7 +17,7 @@ const codes = {
 } as const satisfies Record<Carrier, Record<string, ProblemCode>>
 
 /**
- * The value of a JSON text. Fails with `body-not-json` or `frame-invalid`, which name the place,
+ * The value of a JSON text. Fails with `body-not-json` or `frame-invalid`, which name the location,
  * and with `body-too-large` or `frame-too-large` if the text has more values than `jsonBounds`
  * allows.
  */

@@ -1,6 +1,6 @@
 /**
  * Checks values against schemas and against rules of Postgres. It reports every broken rule with
- * its place.
+ * its location.
  */
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -18,7 +18,7 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 const isHttpUrl = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
 
 /**
- * Maximum characters of a place in a problem: callers choose names, and long ones would enlarge it.
+ * Maximum characters of a location in a problem: callers choose names, and long ones would enlarge it.
  */
 const pointerCharactersMax = 200
 
@@ -39,7 +39,7 @@ const formats: Record<string, { code: ProblemCode; message: string }> = {
 }
 
 /**
- * Whether a place is inside metadata or a trace, where callers may put any JSON, in a body or a
+ * Whether a location is inside metadata or a trace, where callers may put any JSON, in a body or a
  * frame.
  */
 export const isOwnJson = (pointer: string): boolean =>
@@ -64,7 +64,7 @@ export function shape<T extends TSchema>(
     }
     if (compiled.Check(value)) return value as Static<T>
     const broken = new Map<string, Violation>()
-    // A union reports errors of every branch. The first error of a place is the most helpful one.
+    // A union reports errors of every branch. The first error of a location is the most helpful one.
     for (const error of compiled.Errors(value))
       for (const one of violationsOf(error))
         if (!broken.has(one.pointer)) broken.set(one.pointer, one)
@@ -106,7 +106,7 @@ function violationsOf(error: SchemaError): Violation[] {
   return [violation('field-invalid', at, error.message)]
 }
 
-/** Whether `scan` would find nothing. It costs less, because it keeps no places. */
+/** Whether `scan` would find nothing. It costs less, because it keeps no locations. */
 function isClean(value: unknown, depth: number, depthMax: number): boolean {
   if (typeof value === 'string') return isStorable(value)
   if (typeof value === 'number') return Number.isFinite(value)
@@ -167,7 +167,7 @@ function scan(
 /** Whether Postgres can store a text: it has neither NUL nor a lone surrogate. */
 export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
 
-/** A violation in a body, with its place shortened to the maximum length. */
+/** A violation in a body, with its location shortened to the maximum length. */
 export const violation = (code: ProblemCode, pointer: string, message: string): Violation => ({
   code,
   pointer:

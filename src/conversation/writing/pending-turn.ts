@@ -6,7 +6,7 @@ import type { DatabaseError } from '../../ports/database.ts'
 import type { Message } from '../wire/schemas.ts'
 import type { PreparedTurn } from './turn.ts'
 
-/** TurnPosition is the place of a recorded turn in its conversation. */
+/** TurnPosition is the position of a recorded turn in its conversation. */
 export type TurnPosition = {
   /** The version that the turn has. */
   readonly version: number

@@ -13,7 +13,7 @@ const openTurn: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Voice',
     summary: 'Open a turn when speech starts, before its words are known',
     description:
-      'Reserves the place (`seq`) of the human message: a seat. When the transcript (STT) arrives, complete the turn with the same `Idempotency-Key`. A seat that waits too long is marked as expired, but late words still fill it.',
+      'Reserves the `seq` of the human message: a seat. When the transcript (STT) arrives, complete the turn with the same `Idempotency-Key`. A seat that waits too long is marked as expired, but late words still fill it.',
     parameters: { id: conversationId, key: turnKey },
     body: {
       schema: 'OpenTurn',

@@ -18,7 +18,9 @@ const problemFields = {
   errors: Type.Optional(
     Type.Array(
       Type.Object({
-        in: Type.String({ description: 'The place of the error. It is `body` for a frame.' }),
+        in: Type.String({
+          description: 'The part of the request with the error: `body` for a frame.',
+        }),
         pointer: Type.String({ description: 'A JSON Pointer (RFC 6901) into the frame.' }),
         message: Type.String(),
       }),
@@ -154,7 +156,10 @@ export const serverFrames = {
           'The cause: `cursor-ahead`, `conversation-erased` or `conversation-not-found`.',
       }),
     },
-    { description: 'The server ended the subscription. Drop all you have of the conversation.' },
+    {
+      description:
+        'The server ended the subscription. Drop all you have of the conversation. Read again if `reason` is `cursor-ahead`.',
+    },
   ),
   unsubscribed: Type.Object(
     { t: Type.Literal('unsubscribed'), id, c: C },

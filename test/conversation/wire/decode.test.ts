@@ -171,7 +171,7 @@ describe('Decoder.turn', () => {
     expect(problem.status).toBeLessThan(500)
   })
 
-  test('a problem names every place of a turn that breaks a rule', () => {
+  test('a problem names every location of a turn that breaks a rule', () => {
     const problem = problemOf('turn', {
       user: { id: 'x', text: 'hi', at: 'y' },
       assistant: { responses: [], ttsAudioUrls: ['z'] },
@@ -213,7 +213,7 @@ describe('Decoder.turn', () => {
     expect(JSON.stringify(problem.body()).length).toBeLessThan(50_000)
   })
 
-  test('a problem names at most fifty places', () => {
+  test('a problem names at most fifty locations', () => {
     const problem = problemOf('turn', assistant({ responses: Array(500).fill('\0') }))
     expect(problem.violations).toHaveLength(50)
   })

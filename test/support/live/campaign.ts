@@ -16,7 +16,7 @@ export type CampaignOptions = {
   readonly seed: number
   readonly faultsMs: number
   /** How many faults run at a time. */
-  readonly lanes: number
+  readonly faultsAtOnce: number
   /** A factor of how long each fault lasts. */
   readonly pace: number
   /** Whether the run has a Postgres of its own, which fails, too. */
@@ -48,7 +48,7 @@ const ownMax = 2
 export const headWithinMs = 10_000
 
 export async function campaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { seed, faultsMs, lanes, pace } = options
+  const { seed, faultsMs, faultsAtOnce, pace } = options
   // A ping arrives every second. After this many milliseconds of silence a client tries another
   // node.
   const silenceMs = 1000 + 1500 * pace
@@ -111,7 +111,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
 
   const endSessions = () => endSessionsOf(databaseUrl)
   const targets = { nodes, redis, postgres, endSessions, random, pace }
-  const faults = await torment(targets, { lanes, forMs: faultsMs })
+  const faults = await torment(targets, { faultsAtOnce, forMs: faultsMs })
 
   const healedAt = performance.now()
   for (const each of subscribers) each.settle()

@@ -431,24 +431,25 @@ function checkAcknowledged(
 /**
  * The turns of each socket and conversation, in the order of their frames. A turn counts only if it
  * was recorded on the socket that sent it last: a turn that an earlier socket recorded has an
- * earlier place.
+ * earlier position.
  */
 function linesOf({ events }: ProducerHistory) {
-  const sends = new Map<string, { socket: number | undefined; place: number }>()
-  const lines = new Map<string, { place: number; version: number; key: string }[]>()
-  for (const [place, event] of events.entries()) {
-    if (event.kind === 'sent') sends.set(`${event.c} ${event.key}`, { socket: event.socket, place })
+  const sends = new Map<string, { socket: number | undefined; position: number }>()
+  const lines = new Map<string, { position: number; version: number; key: string }[]>()
+  for (const [position, event] of events.entries()) {
+    if (event.kind === 'sent')
+      sends.set(`${event.c} ${event.key}`, { socket: event.socket, position })
     if (event.kind !== 'recorded' || event.replayed) continue
     const send = sends.get(`${event.c} ${event.key}`)
     if (send?.socket === undefined) continue
     const line = `${event.c} ${send.socket}`
     const stored = lines.get(line) ?? []
-    stored.push({ place: send.place, version: event.version, key: event.key })
+    stored.push({ position: send.position, version: event.version, key: event.key })
     lines.set(line, stored)
   }
   return [...lines].map(([line, turns]) => ({
     c: line.split(' ')[0] ?? '',
-    turns: turns.toSorted((one, other) => one.place - other.place),
+    turns: turns.toSorted((one, other) => one.position - other.position),
   }))
 }
 

@@ -1,6 +1,6 @@
 /**
- * Nodes behind links that fail, and the faults of nodes, links and servers. Every fault ends by
- * itself.
+ * Three nodes behind links that fail, and the faults of nodes, links and servers. Every fault ends
+ * by itself.
  */
 import { type Node, startNode } from '../servers/node.ts'
 import type { TestPostgres } from '../servers/postgres.ts'
@@ -245,19 +245,19 @@ export function faultsOf({ nodes, redis, postgres, endSessions, random, pace }: 
 }
 
 /**
- * Runs faults in random order, `lanes` at a time, for `forMs` milliseconds. Resolves when all have
- * ended, with how often each happened.
+ * Runs faults in random order, `faultsAtOnce` at a time, for `forMs` milliseconds. Resolves
+ * when all have ended, with how often each happened.
  */
 export async function torment(
   targets: Targets,
-  { lanes, forMs }: { lanes: number; forMs: number },
+  { faultsAtOnce, forMs }: { faultsAtOnce: number; forMs: number },
 ): Promise<Map<string, number>> {
   const until = performance.now() + forMs
   const faults = faultsOf(targets)
   const done = new Map(faults.map(({ name }) => [name, 0]))
   // Faults of nodes come first, so that a short run has them, too.
   let bag = faults.filter(({ name }) => name.startsWith('node'))
-  const lane = async () => {
+  const runFaults = async () => {
     while (performance.now() < until) {
       if (bag.length === 0) bag = [...faults]
       const [fault] = bag.splice(Math.floor(targets.random() * bag.length), 1)
@@ -266,6 +266,6 @@ export async function torment(
       await Bun.sleep((50 + targets.random() * 300) * targets.pace)
     }
   }
-  await Promise.all(Array.from({ length: lanes }, lane))
+  await Promise.all(Array.from({ length: faultsAtOnce }, runFaults))
   return done
 }

@@ -1,5 +1,5 @@
 /**
- * Invalid requests about speech, each with its status, its problem code, and the place that the
+ * Invalid requests about speech, each with its status, its problem code, and the location that the
  * problem names.
  */
 import { createHash } from 'node:crypto'

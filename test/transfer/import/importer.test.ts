@@ -76,7 +76,7 @@ describe('lines that cannot be used', () => {
     const named = err.split('\n').map((line) => line.replace(`${path('bad.jsonl')}:`, ''))
     expect(named).toEqual([
       expect.stringContaining('1: is not JSON'),
-      expect.stringMatching(/^2: has none of the known formats /),
+      '2: has none of the known formats (turnlog, openai, dialogues; see docs/importing.md)',
       '4: is not a dialogue: turns/0 has no `text`',
       '6: is not a dialogue: it has no list `turns`',
       expect.stringMatching(/^7: has \d{4} bytes, more than the 2000 that --line-bytes allows$/),

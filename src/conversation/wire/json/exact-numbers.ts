@@ -5,7 +5,7 @@
 
 /** A number of a JSON text that `JSON.parse` changes. */
 export type InexactNumber = {
-  /** Its place in the value: a JSON Pointer (RFC 6901). */
+  /** Its location in the value: a JSON Pointer (RFC 6901). */
   readonly pointer: string
   /** The literal as it is written in the text. */
   readonly source: string
@@ -28,7 +28,7 @@ export type InexactNumber = {
  * A literal with a fraction or an exponent, like 0.1234567890123456789 or 1e21, is a decimal. It is
  * read as the nearest double and not reported. The text must be valid JSON and not nest deeper than
  * some thousand levels, because `JSON.parse` with a reviver recurses, and so does the search for
- * the places.
+ * the locations.
  */
 export function inexactNumbers(text: string, max = 50): InexactNumber[] {
   // Parsing with a reviver is slow, and most texts have no candidate.

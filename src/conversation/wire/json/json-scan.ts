@@ -89,7 +89,7 @@ export function hasTooMany(text: string, bounds = jsonBounds): boolean {
 }
 
 /**
- * The string members of the outermost object, by name. It reads up to the first place that is not
+ * The string members of the outermost object, by name. It reads up to the first character that is not
  * JSON, and skips nested values. If the object has a name twice, the last value counts.
  */
 export function outermostStrings(text: string): Record<string, string> {

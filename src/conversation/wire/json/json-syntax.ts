@@ -1,6 +1,6 @@
 /**
  * Finds where a text stops being JSON. The messages of JavaScript engines differ, mostly lack a
- * position, and some quote the text. A problem must name the place and must not quote the caller's
+ * position, and some quote the text. A problem must name the location and must not quote the caller's
  * text.
  */
 import { endOfString } from './json-scan.ts'
@@ -45,7 +45,7 @@ function isContent(text: string, start: number, end: number): boolean {
 type Expected = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or the end' | 'the end'
 
 /**
- * A sentence for the caller: the place where `text` stops being JSON, and the token that is
+ * A sentence for the caller: the location where `text` stops being JSON, and the token that is
  * expected there. `carrier` names the text in it.
  */
 export function findSyntaxError(text: string, carrier = 'body'): string {
@@ -94,7 +94,7 @@ function describe(
   let line = 1
   for (let at = before.indexOf('\n'); at !== -1; at = before.indexOf('\n', at + 1)) line += 1
   const column = position - before.lastIndexOf('\n')
-  const place = `line ${line}, column ${column} (character ${position})`
+  const location = `line ${line}, column ${column} (character ${position})`
   const close = inside === '{' ? '}' : ']'
   const expectedText = {
     value: 'a value',
@@ -107,8 +107,8 @@ function describe(
   }[expected]
   // A malformed string is not a token, so reading stopped at its opening quote.
   if (text[position] === '"' && /value|name/.test(expectedText))
-    return `The ${carrier} is not JSON at ${place}: the string that starts there is not closed, or holds a control character or an unknown escape.`
+    return `The ${carrier} is not JSON at ${location}: the string that starts there is not closed, or holds a control character or an unknown escape.`
   return position >= text.length
-    ? `The ${carrier} ends at ${place}, where ${expectedText} is expected.`
-    : `The ${carrier} is not JSON at ${place}: ${expectedText} is expected there.`
+    ? `The ${carrier} ends at ${location}, where ${expectedText} is expected.`
+    : `The ${carrier} is not JSON at ${location}: ${expectedText} is expected there.`
 }

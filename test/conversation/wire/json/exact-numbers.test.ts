@@ -1,4 +1,4 @@
-/** Numbers of a JSON text that JavaScript would round, and their places. */
+/** Numbers of a JSON text that JavaScript would round, and their locations. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { inexactNumbers } from '../../../../src/conversation/wire/json/exact-numbers.ts'
@@ -85,7 +85,7 @@ describe('a decimal', () => {
 })
 
 describe('inexactNumbers', () => {
-  test('inexactNumbers returns at most the requested number of places', () => {
+  test('inexactNumbers returns at most the requested number of locations', () => {
     const text = `[${'9007199254740993,'.repeat(70)}[1e400]]`
     expect(pointers(text)).toHaveLength(50)
     expect(inexactNumbers(text, 71).map(({ pointer }) => pointer)).toContain('/70/0')

@@ -1,4 +1,4 @@
-/** The help of the command line: of all verbs together, and of each one. */
+/** The help of the command line: of all commands together, and of each one. */
 import { styleText } from 'node:util'
 import packageJson from '../../package.json' with { type: 'json' }
 import { formatNames } from '../transfer/formats/formats.ts'
@@ -6,9 +6,9 @@ import { formatNames } from '../transfer/formats/formats.ts'
 /** A flag, an example or an exit code, with its meaning. */
 type Row = readonly [name: string, meaning: string]
 
-export type VerbHelp = {
+export type CommandHelp = {
   readonly usage: string
-  /** The work of the verb, for the list of verbs: at most 80 characters. */
+  /** The work of the command, for the list of commands: at most 80 characters. */
   readonly purpose: string
   readonly flags: readonly Row[]
   readonly examples: readonly Row[]
@@ -28,7 +28,7 @@ const serviceFlags: readonly Row[] = [
 
 const misused: Row = ['2', 'the settings or the command line are wrong']
 
-export const verbHelps = {
+export const commandHelps = {
   serve: {
     usage: 'turnlog serve [--<setting> <value> ...]',
     purpose: 'run the service',
@@ -158,7 +158,7 @@ export const verbHelps = {
       misused,
     ],
   },
-} satisfies Record<string, VerbHelp>
+} satisfies Record<string, CommandHelp>
 
 type Painter = (style: 'bold' | 'cyan', text: string) => string
 
@@ -167,8 +167,11 @@ const painterOf =
   (style, text) =>
     hasColor ? styleText(style, text, { validateStream: false }) : text
 
-/** Returns the help of one verb: usage, flags, examples and exit codes. */
-export function helpOf({ usage, purpose, flags, examples, exitCodes }: VerbHelp, hasColor = false) {
+/** Returns the help of one command: usage, flags, examples and exit codes. */
+export function helpOf(
+  { usage, purpose, flags, examples, exitCodes }: CommandHelp,
+  hasColor = false,
+) {
   const paint = painterOf(hasColor)
   const sections: readonly (readonly [string, readonly Row[]])[] = [
     ['Flags', [...flags, ['--help', 'print this help']]],
@@ -189,20 +192,22 @@ export function helpOf({ usage, purpose, flags, examples, exitCodes }: VerbHelp,
   return `${[...head, ...lines].join('\n')}\n`
 }
 
-/** Returns the list of all verbs. */
+/** Returns the list of all commands. */
 export function overview(hasColor = false): string {
   const paint = painterOf(hasColor)
-  const verbs = Object.values(verbHelps).map(({ usage, purpose }): Row => [nameIn(usage), purpose])
+  const commands = Object.values(commandHelps).map(
+    ({ usage, purpose }): Row => [nameIn(usage), purpose],
+  )
   const lines = [
     `Turnlog ${packageJson.version}: the durable turn log for voice and chat agents.`,
     '',
-    `${paint('bold', 'Usage:')} turnlog <verb> [--<setting> <value> ...]`,
+    `${paint('bold', 'Usage:')} turnlog <command> [--<setting> <value> ...]`,
     '',
-    ...rowLines(verbs, paint),
+    ...rowLines(commands, paint),
     '',
     ...rowLines(
       [
-        ['turnlog <verb> --help', 'the flags, examples and exit codes of a verb'],
+        ['turnlog <command> --help', 'the flags, examples and exit codes of a command'],
         ['--config <file>', 'read settings from this file instead of turnlog.toml'],
         ['--host, --port', 'address to listen on; every setting is a flag: --database.url, ...'],
         ['--help, --version', 'print this help, or the version'],
@@ -213,7 +218,7 @@ export function overview(hasColor = false): string {
   return `${lines.join('\n')}\n`
 }
 
-/** The verb with its second word, if it has one: `cache audit`. */
+/** The command with its second word, if it has one: `cache audit`. */
 const nameIn = (usage: string): string => /^turnlog ([a-z]+(?: [a-z]+)?)/.exec(usage)?.[1] ?? usage
 
 function rowLines(rows: readonly Row[], paint: Painter): string[] {
