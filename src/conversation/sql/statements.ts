@@ -17,8 +17,8 @@ export const joinedToHead = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
-/** True if nothing was heard, by the report's text, otherwise by its characters or its parts. */
-const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', false)`
+/** True if nothing was heard, by the first of these measures that the report has. */
+const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', m.heard->>'milliseconds' = '0', false)`
 
 /** $6 are the states shown, null for all; $7 leaves out messages of which nothing was heard. */
 const window = (direction: 'ASC' | 'DESC') =>

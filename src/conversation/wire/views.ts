@@ -23,13 +23,14 @@ export const said: Shown = { view: 'said', pending: false }
 /**
  * The parts that the listener heard. If the report has a text, it is that text. Otherwise it is the
  * reported number of characters (Unicode code points, counted through all parts), otherwise the
- * reported number of parts. The result is empty if nothing was heard.
+ * reported number of parts. Milliseconds alone shorten nothing, unless they are 0. The result is
+ * empty if nothing was heard.
  */
 export function heardParts({ parts, heard }: Pick<Message, 'parts' | 'heard'>): string[] {
   if (heard?.text !== undefined) return splitResponses([heard.text])
   if (heard?.characters !== undefined) return cut(parts, heard.characters)
   if (heard?.parts !== undefined) return parts.slice(0, heard.parts)
-  return parts
+  return heard?.milliseconds === 0 ? [] : parts
 }
 
 function cut(parts: readonly string[], characters: number): string[] {

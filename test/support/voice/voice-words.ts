@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 export type Heard = {
   readonly parts?: number
   readonly characters?: number
+  readonly milliseconds?: number
   readonly text?: string
 }
 
@@ -57,9 +58,12 @@ export function heardParts(
   heard: Heard | null,
 ): { parts: string[]; isQuoted: boolean } {
   if (heard === null) return { parts: [...said], isQuoted: false }
-  const { text, characters, parts: whole } = heard
+  const { text, characters, milliseconds, parts: whole } = heard
   if (text !== undefined) return { parts: text === '' ? [] : [text], isQuoted: true }
-  if (characters === undefined) return { parts: said.slice(0, whole), isQuoted: false }
+  if (characters === undefined) {
+    const isNothing = whole === undefined && milliseconds === 0
+    return { parts: isNothing ? [] : said.slice(0, whole), isQuoted: false }
+  }
   let remaining = characters
   const parts = said
     .map((part) => {
