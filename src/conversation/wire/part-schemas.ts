@@ -82,7 +82,7 @@ const heard = {
       minimum: 0,
       maximum: integerMax,
       description:
-        'Number of Unicode code points that the listener heard, counted through all parts.',
+        'Number of Unicode code points that the listener heard, counted through all parts. The heard view ends with the last whole grapheme (user-perceived character) that they cover.',
     }),
   ),
   milliseconds: Type.Optional(

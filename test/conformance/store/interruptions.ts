@@ -5,7 +5,7 @@ import { refusal, some } from '../../support/store.ts'
 import { heard, me, type SpeechSubject } from './speech-subject.ts'
 
 export function keepsInterruptions(subject: SpeechSubject): void {
-  const { store, conversation, shown, contents, version, spoken } = subject
+  const { store, reader, conversation, shown, contents, version, spoken } = subject
 
   describe('an interruption', () => {
     test('an interruption keeps the whole text, and an earlier report or the same one changes nothing', async () => {
@@ -103,6 +103,21 @@ export function keepsInterruptions(subject: SpeechSubject): void {
       expect(await version(id)).toBe(at)
       const early = heard({ characters: 1 }, '2026-01-01T00:00:00Z')
       expect(await store().interrupt(me, id, mid, early)).toMatchObject({ changed: true })
+    })
+
+    test('a message of which no whole grapheme was heard is left out, and counts in no limit', async () => {
+      const id = await conversation()
+      const whole = await spoken(id, '🇩🇪 a')
+      for (let n = 0; n < 3; n += 1)
+        await store().interrupt(me, id, await spoken(id, '🇩🇪'), heard({ characters: 1 }))
+      await store().interrupt(me, id, whole, heard({ characters: 3 }))
+      expect(await contents(id, 'heard')).toEqual(['u', '🇩🇪 ', 'u', 'u', 'u'])
+      const shown = { view: 'heard', pending: false } as const
+      const { messages } = await reader().history(me, id, { last: 4, shown })
+      expect(messages.map(({ seq }) => seq)).toEqual([2, 3, 5, 7])
+      const page = { limit: 4, order: 'asc', shown } as const
+      const { hasMore } = await reader().messages(me, id, page)
+      expect(hasMore).toBe(true)
     })
 
     test('a report past the end of its message, or of no AI message, is refused', async () => {

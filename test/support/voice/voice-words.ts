@@ -24,10 +24,11 @@ export const userOf = (key: number, words: number) => {
 }
 
 /**
- * The parts of an answer, one to three. Some characters have two code units. Choices share parts.
+ * The parts of an answer, one to three. Some characters have two code units, and some graphemes two
+ * characters. Choices share parts.
  */
 export const answerParts = (key: number, words: number): string[] =>
-  [`One 🙂 ${key}.`, `answer ${key}`, `${words} 你好 ${key}`].slice(0, 1 + ((key + words) % 3))
+  [`One 👍🏽 ${key}.`, `answer ${key}`, `${words} 你好 ${key}`].slice(0, 1 + ((key + words) % 3))
 
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -52,6 +53,8 @@ export const heardAt = (at: number) => `2026-01-01T00:00:0${at}.000000Z`
 
 export const codePoints = (text: string) => Array.from(text)
 
+const graphemes = new Intl.Segmenter('en')
+
 /** The heard parts of a message. They are empty if nothing was heard. */
 export function heardParts(
   said: readonly string[],
@@ -67,8 +70,12 @@ export function heardParts(
   let remaining = characters
   const parts = said
     .map((part) => {
-      const heardText = codePoints(part).slice(0, Math.max(0, remaining)).join('')
-      remaining -= codePoints(part).length
+      let heardText = ''
+      for (const { segment } of graphemes.segment(part)) {
+        remaining -= codePoints(segment).length
+        if (remaining < 0) break
+        heardText += segment
+      }
       return heardText
     })
     .filter((part) => part !== '')
