@@ -24,7 +24,7 @@ import type { Principal } from '../wire/principal.ts'
 import type * as wire from '../wire/schemas.ts'
 import { type Shown, said } from '../wire/views.ts'
 import { type ChangeRow, changePage, changesStatement } from './changes.ts'
-import { limitMax, readShown } from './shown-messages.ts'
+import { limitMax, readNewestTurns, readShown } from './shown-messages.ts'
 
 export type Head = { readonly version: number; readonly lastSeq: number; readonly cursor: string }
 
@@ -50,6 +50,8 @@ export type NewestMessages = Head & { readonly messages: wire.Message[] }
 
 export type HistoryQuery = {
   readonly last?: number
+  /** The messages of the newest N turns, which are ordered by their first message. */
+  readonly lastTurns?: number
   readonly shown?: Shown
   readonly minCursor?: string
 }
@@ -149,7 +151,7 @@ export class Reader {
     return rows.map((row) => messageFromRow(id, row))
   }
 
-  /** Returns the newest `last` messages, by default all. Also fails with `history-too-long`. */
+  /** Returns the newest messages or turns, by default all. Also fails with `history-too-long`. */
   history(principal: Principal, id: string, query: HistoryQuery): Promise<wire.History> {
     return this.#history(principal, id, query, this.#limits.historyMessagesMax)
   }
@@ -204,13 +206,19 @@ export class Reader {
     return segmentFromRow(id, row)
   }
 
-  /** Returns the newest `last` messages, by default all, if they are not more than `max`. */
+  /** Returns the newest messages or turns, by default all if they are not more than `max`. */
   async #history(
     { tenant }: Principal,
     id: string,
-    { last, shown = said, minCursor }: HistoryQuery,
+    { last, lastTurns, shown = said, minCursor }: HistoryQuery,
     max: number,
   ): Promise<wire.History> {
+    if (lastTurns !== undefined) {
+      const query = { count: lastTurns, shown, minCursor }
+      const read = await readNewestTurns(this.#database, tenant, id, query)
+      const { messages, version, cursor } = read
+      return { conversationId: id, version, cursor, messages }
+    }
     const limit = last ?? Math.min(max + 1, limitMax)
     const query = { limit, fromEnd: true, shown, minCursor }
     const read = await readShown(this.#database, tenant, id, query)

@@ -53,6 +53,35 @@ export async function readShown(
   }
 }
 
+export type TurnsQuery = Pick<ShownQuery, 'shown' | 'minCursor'> & { readonly count: number }
+
+/**
+ * Returns the shown messages of the newest turns that have any, in ascending `seq`. The place of a
+ * turn is that of its first message, shown or not. It reads again for the same reason as `readShown`.
+ */
+export async function readNewestTurns(
+  database: Database,
+  tenant: string,
+  id: string,
+  { count, shown, minCursor }: TurnsQuery,
+): Promise<ShownMessages> {
+  const text = statements.newestTurns
+  for (let turnsMax = count; ; turnsMax *= 2) {
+    const params = [tenant, id, turnsMax, ...shownParams(shown)]
+    const rows = await ask<HeadJoined<MessageRow>>(database, 'read', { text, params })
+    const head = headFrom(id, rows, minCursor)
+    const found = joinedRows<MessageRow>(rows)
+    const messages = await visible(id, found, shown)
+    // The rows are in the order of their turns.
+    const turns = [...new Set(messages.map(({ turnId }) => turnId))]
+    const isWhole = new Set(found.map(({ turnId }) => turnId)).size < turnsMax
+    if (turns.length < count && !isWhole) continue
+    const newest = new Set(turns.slice(-count))
+    const shownMessages = messages.filter(({ turnId }) => newest.has(turnId))
+    return { ...head, messages: shownMessages.sort((a, b) => a.seq - b.seq) }
+  }
+}
+
 async function visible(
   id: string,
   rows: readonly MessageRow[],
