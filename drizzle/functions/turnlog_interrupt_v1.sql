@@ -1,5 +1,6 @@
--- Stores how much of an AI message the listener heard. A report changes nothing if it is not later than the stored
--- one, or if it repeats the stored one without a time of its own.
+-- Stores how much of an AI message the listener heard. A null takes the report back. A report that is earlier than
+-- the stored one, or that says the same, changes nothing. A row with `interrupted_at` and no `heard` has the time
+-- at which its report was taken back, so an earlier report does not return.
 CREATE OR REPLACE FUNCTION turnlog_interrupt_v1(
   p_tenant text, p_id uuid, p_message uuid, p_heard jsonb, p_at timestamptz, p_at_given boolean,
   p_lock_timeout_ms integer)
@@ -11,6 +12,7 @@ DECLARE
   msg conversation_messages%ROWTYPE;
   part_count integer;
   character_count integer;
+  is_same boolean;
 BEGIN
   PERFORM turnlog_begin_v1(p_lock_timeout_ms);
   SELECT * INTO old FROM conversations c WHERE c.id = p_id AND c.tenant = p_tenant FOR NO KEY UPDATE;
@@ -35,7 +37,13 @@ BEGIN
     RETURN QUERY SELECT 'heard-out-of-range', old.version, part_count, character_count, msg;
     RETURN;
   END IF;
-  IF msg.interrupted_at >= p_at OR (msg.heard = p_heard AND NOT p_at_given) THEN
+  is_same := msg.heard IS NOT DISTINCT FROM p_heard;
+  IF msg.interrupted_at > p_at
+    OR (is_same AND (p_heard IS NULL OR NOT p_at_given OR msg.interrupted_at = p_at)) THEN
+    IF is_same AND p_heard IS NULL AND p_at_given THEN
+      UPDATE conversation_messages m SET interrupted_at = p_at
+      WHERE m.conversation_id = p_id AND m.seq = msg.seq AND (m.interrupted_at < p_at OR m.interrupted_at IS NULL);
+    END IF;
     RETURN QUERY SELECT 'unchanged', old.version, part_count, character_count, msg;
     RETURN;
   END IF;

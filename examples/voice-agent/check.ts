@@ -26,8 +26,7 @@ export async function check(
   for (const message of said) {
     const shown = heard.get(message.id)?.parts.join('') ?? ''
     const characters = message.heard?.characters
-    const whole = Array.from(message.parts.join(''))
-    const all = characters === undefined ? whole : whole.slice(0, characters)
+    const all = characters === undefined ? message.parts : wholeGraphemes(message.parts, characters)
     if (shown !== all.join(''))
       problems.push(`message ${message.seq} is not shown as the listener heard it`)
   }
@@ -38,4 +37,16 @@ export async function check(
       problems.push(`message ${seq} does not have the audio of its parts`)
   }
   return problems
+}
+
+/** The whole graphemes within the first `characters` code points. */
+function wholeGraphemes(parts: readonly string[], characters: number): string[] {
+  const segmenter = new Intl.Segmenter('en')
+  const graphemes = parts.flatMap((part) => Array.from(segmenter.segment(part)))
+  let remaining = characters
+  const end = graphemes.findIndex(({ segment }) => {
+    remaining -= Array.from(segment).length
+    return remaining < 0
+  })
+  return graphemes.slice(0, end === -1 ? undefined : end).map(({ segment }) => segment)
 }

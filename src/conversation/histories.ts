@@ -8,6 +8,7 @@ import type { Cache } from './cache/cache.ts'
 import type { CacheRead, HeadEntry } from './cache/entries.ts'
 import { type PrintedPage, pageFrom } from './cache/printed-page.ts'
 import {
+  type HistoryBounds,
   historyRequest,
   newestNeeded,
   type PageRequest,
@@ -34,8 +35,8 @@ export type ReadOptions = {
 
 export type PageRead = Omit<PageRequest, 'shown'> & ReadOptions & { readonly shown?: Shown }
 
-/** `last` messages, by default all; `shown` is the view, by default `said` without seats. */
-export type HistoryRead = ReadOptions & { readonly last?: number; readonly shown?: Shown }
+/** `shown` is the view, by default `said` without seats. */
+export type HistoryRead = ReadOptions & HistoryBounds & { readonly shown?: Shown }
 
 export type HistoriesOptions = {
   readonly reader: Reader
@@ -94,22 +95,23 @@ export class Histories {
   }
 
   /**
-   * Returns the newest `last` messages in ascending `seq`, by default all of them. Also fails with
-   * `history-too-long`, if there is no `last` and more than `historyMessagesMax` messages.
+   * Returns the newest `last` messages in ascending `seq`, or those of the newest `lastTurns` turns,
+   * by default all. Also fails with `history-too-long`, if all are more than `historyMessagesMax`.
    */
   async history(principal: Principal, id: string, history: HistoryRead): Promise<PrintedPage> {
-    const { last, consistency, minCursor, shown = said } = history
+    const { consistency, minCursor, shown = said, ...bounds } = history
     const fromDatabase = async (): Promise<PrintedPage> => {
       const floor = minCursor === undefined ? {} : { minCursor }
-      const query = { ...(last === undefined ? {} : { last }), shown, ...floor }
+      const query = { ...bounds, shown, ...floor }
       const { messages, version, cursor } = await this.#options.reader.history(principal, id, query)
       const texts = await mapInSlices(messages, printMessage)
       return { version, cursor, texts, hasMore: false, source: 'database' }
     }
-    const request = historyRequest(last, shown)
+    const request = historyRequest(bounds, shown)
     const query = this.#query(principal, id, request, consistency, minCursor, fromDatabase)
     // If a window may hold more messages than one answer, the database decides, and refuses.
-    return last === undefined && this.#options.historyMessagesMax < windowBounds.messages
+    const isBounded = bounds.last !== undefined || bounds.lastTurns !== undefined
+    return !isBounded && this.#options.historyMessagesMax < windowBounds.messages
       ? await fromDatabase()
       : await this.#read(query)
   }

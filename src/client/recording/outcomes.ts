@@ -25,7 +25,7 @@ export type Opened = Result<'turn.opened'>
  * `assistantMessageId` is null until the answer is recorded.
  */
 export type Completed = Result<'turn.completed'>
-/** The result of `voice.interrupt`. */
+/** The result of `voice.interrupt`. `changed` says whether the report changed the message. */
 export type Interrupted = Result<'interrupted'>
 /** The result of any write over the socket. */
 export type Written = Recorded | Attached | Opened | Completed | Interrupted

@@ -28,7 +28,8 @@ function nameOf(speech: SpeechFrame): string {
       return `turn.complete ${speech.key} ${halves.filter((half) => speech[half] !== undefined).join(' ')}`
     }
     case 'interrupt':
-      return `interrupt ${speech.messageId} ${speech.at}`
+      // The measure is in the name: another one at the same time is another report.
+      return `interrupt ${speech.messageId} ${speech.at} ${jsonText(speech.heard)}`
     case 'attach':
       // The URL is in the name: another URL for the same part is another write.
       return `attach ${speech.key ?? speech.messageId} ${speech.part} ${speech.ttsAudioUrl}`

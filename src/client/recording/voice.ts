@@ -92,9 +92,10 @@ export type SpeechApi = {
    * Reports an interruption (barge-in): how much of an AI message the listener heard.
    *
    * @param messageId The id of the AI message.
-   * @param heard The number of whole `parts`, the number of `characters` (code points), or the `text`.
+   * @param heard The number of whole `parts`, the number of `characters` (code points), or the `text`. Null takes the
+   *   report back.
    * @param options `at`: when the listener interrupted (RFC 3339), by default the time of this call.
-   * @returns The message's id, the version and the cursor.
+   * @returns The message's id, the version and the cursor. `changed`: whether the report changed the message.
    * @throws `message-not-found`, `message-not-ai` The message does not exist, or is a human message.
    * @throws `heard-out-of-range` The message has fewer parts or characters.
    * @example

@@ -92,13 +92,14 @@ export type ConversationApi = {
    */
   listMessages(conversationId: string, options?: MessageOptions): Promise<MessagePage>
   /**
-   * Reads the history to give to an LLM: every message in order, or the newest `last`.
+   * Reads the history to give to an LLM: every message in order, the newest `last`, or those of the
+   * newest `lastTurns` turns.
    *
    * @param conversationId The conversation's id.
    * @param options The number, the format and the view of the messages, and how new the answer must be.
    * @returns The messages in the shape that `format` names.
-   * @throws `history-too-long` The history has more messages than one answer may hold: give `last`.
-   * @throws `limit-invalid` `last` is out of range.
+   * @throws `history-too-long` The history has more messages than one answer may hold: give `last` or `lastTurns`.
+   * @throws `limit-invalid` `last` or `lastTurns` is out of range.
    * @throws `cursor-invalid`, `cursor-ahead` `minCursor` is no cursor of the conversation, or is newer than the
    *   database.
    * @example

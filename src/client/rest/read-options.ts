@@ -75,6 +75,12 @@ export type HistoryOptions<Format extends keyof Histories = 'turnlog'> = ReadOpt
    */
   readonly last?: number
   /**
+   * The number of newest turns to read, each whole, in the order of their first messages. Not allowed with `last`.
+   *
+   * @default all turns
+   */
+  readonly lastTurns?: number
+  /**
    * The format of the messages.
    *
    * @default 'turnlog'

@@ -86,14 +86,14 @@ export type TurnApi = {
   ): Promise<CompletedTurn | null>
   /**
    * Reports an interruption (barge-in): how much of an AI message the listener heard. Nothing is deleted. A report
-   * with a later time replaces an earlier one.
+   * with an earlier time than the stored one changes nothing.
    *
    * @param conversationId The conversation's id.
    * @param messageId The id of the AI message.
-   * @param report `heard`: the number of whole `parts`, the number of `characters` (code points), or the `text`. `at`:
-   *   the time of the interruption (RFC 3339), by default the time of this call.
+   * @param report `heard`: the number of whole `parts`, the number of `characters` (code points), or the `text`; null
+   *   takes the report back. `at`: the time of the interruption (RFC 3339), by default the time of this call.
    * @param options The limits of this call.
-   * @returns The message as it is now.
+   * @returns The message as it is now. `changed`: whether the report changed it.
    * @throws `message-not-found` The conversation has no such message.
    * @throws `message-not-ai` The message is a human message.
    * @throws `heard-out-of-range` The message has fewer parts or characters.

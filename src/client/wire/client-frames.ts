@@ -93,7 +93,7 @@ export const shapes: { readonly [T in ServerFrame['t']]: Shape } = {
   reset: { ...inConversation, reason: text },
   'turn.opened': replayable,
   'turn.completed': replayable,
-  interrupted: written,
+  interrupted: { ...written, changed: flag },
   'voice.started': ofSession,
   'voice.ended': ofSession,
   bye: { code: count, reason: text, retryMs: optional(pair) },

@@ -41,6 +41,7 @@ export function pageFrom(
 
 const isSame = (one: PageRequest, other: PageRequest): boolean =>
   one.limit === other.limit &&
+  one.turns === other.turns &&
   one.before === other.before &&
   one.after === other.after &&
   one.order === other.order &&

@@ -2,7 +2,7 @@
  * A window is the newest messages of a conversation at one version, each as JSON bytes. Pages are cut
  * from it.
  */
-import { printMessage } from '../wire/message-text.ts'
+import { printMessage, turnOf } from '../wire/message-text.ts'
 import type { Message } from '../wire/schemas.ts'
 import { type Shown, shown } from '../wire/views.ts'
 
@@ -33,6 +33,8 @@ export type PageRequest = {
   readonly before?: number
   /** The most messages in the page. */
   readonly limit: number
+  /** The newest turns instead, in ascending order, whole and by their first message. */
+  readonly turns?: number
   readonly order: 'asc' | 'desc'
   /** The view, and whether seats are shown. */
   readonly shown: Shown
@@ -40,9 +42,16 @@ export type PageRequest = {
 
 export type Page = { readonly texts: readonly Uint8Array[]; readonly hasMore: boolean }
 
-/** The page request for the newest `last` messages, or for all of them if `last` is undefined. */
-export const historyRequest = (last: number | undefined, shown: Shown): PageRequest => ({
+/** How many of the newest messages or turns a history has. @default all */
+export type HistoryBounds = { readonly last?: number; readonly lastTurns?: number }
+
+/**
+ * The page request for the newest `last` messages, for those of the newest `lastTurns` turns, or for
+ * all of them.
+ */
+export const historyRequest = ({ last, lastTurns }: HistoryBounds, shown: Shown): PageRequest => ({
   limit: last ?? Number.MAX_SAFE_INTEGER,
+  ...(lastTurns === undefined ? {} : { turns: lastTurns }),
   // With an upper bound, a page is the newest messages; `asc` keeps them in ascending order.
   before: Number.MAX_SAFE_INTEGER,
   order: 'asc',
@@ -63,7 +72,7 @@ export const isFromEnd = ({
  */
 export const newestNeeded = (request: PageRequest): number =>
   isFromEnd(request) && (request.before ?? Number.MAX_SAFE_INTEGER) === Number.MAX_SAFE_INTEGER
-    ? Math.min(request.limit, windowBounds.messages)
+    ? Math.min(request.limit, 2 * (request.turns ?? Infinity), windowBounds.messages)
     : windowBounds.messages
 
 /**
@@ -71,6 +80,7 @@ export const newestNeeded = (request: PageRequest): number =>
  * window are in range, `hasMore` is true, although all of them may be hidden.
  */
 export function pageOf(window: Window, request: PageRequest): Page | undefined {
+  if (request.turns !== undefined) return newestTurns(window, request.turns, request.shown)
   const first = (request.after ?? 0) + 1
   const last = Math.min((request.before ?? Number.MAX_SAFE_INTEGER) - 1, window.to)
   const isWhole = window.from <= first || first > last
@@ -92,6 +102,29 @@ export function pageOf(window: Window, request: PageRequest): Page | undefined {
   if (texts.length < request.limit && !isWhole) return undefined
   const isInOrder = fromEnd === (request.order === 'desc')
   return { texts: isInOrder ? texts : texts.reverse(), hasMore }
+}
+
+/**
+ * Returns the shown messages of the newest `count` turns that have any, or undefined if the window
+ * may lack one of them. A turn stands where its first message stands, even if that one is hidden. So an
+ * answer whose question is older than the window belongs to an older turn.
+ */
+function newestTurns(window: Window, count: number, choice: Shown): Page | undefined {
+  const begun = new Set<string>()
+  const isShown = new Set<string>()
+  const visible = window.texts.flatMap((printed) => {
+    const { turnId, isFirst } = turnOf(printed)
+    if (isFirst) begun.add(turnId)
+    const text = begun.has(turnId) ? shown(printed, choice) : undefined
+    if (text === undefined) return []
+    isShown.add(turnId)
+    return [{ turnId, text }]
+  })
+  const turns = [...begun].filter((turnId) => isShown.has(turnId))
+  if (turns.length < count && window.from > 1) return undefined
+  const newest = new Set(turns.slice(-count))
+  const texts = visible.filter(({ turnId }) => newest.has(turnId)).map(({ text }) => text)
+  return { texts, hasMore: false }
 }
 
 /** Returns the window of the newest messages, which are in ascending order and end at seq `to`. */

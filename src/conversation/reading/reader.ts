@@ -1,6 +1,5 @@
 /** Reader reads conversations, their messages, segments and changes from the database. */
 
-import { mapInSlices } from '../../mechanics/time-slices.ts'
 import type { Database, Param } from '../../ports/database.ts'
 import { Problem } from '../../problem.ts'
 import { ask } from '../sql/database-problems.ts'
@@ -23,8 +22,9 @@ import {
 import { decodeCursor, encodePage } from '../wire/ids.ts'
 import type { Principal } from '../wire/principal.ts'
 import type * as wire from '../wire/schemas.ts'
-import { asHeard, type Shown, said } from '../wire/views.ts'
+import { type Shown, said } from '../wire/views.ts'
 import { type ChangeRow, changePage, changesStatement } from './changes.ts'
+import { limitMax, readNewestTurns, readShown } from './shown-messages.ts'
 
 export type Head = { readonly version: number; readonly lastSeq: number; readonly cursor: string }
 
@@ -50,6 +50,8 @@ export type NewestMessages = Head & { readonly messages: wire.Message[] }
 
 export type HistoryQuery = {
   readonly last?: number
+  /** The messages of the newest N turns, which are ordered by their first message. */
+  readonly lastTurns?: number
   readonly shown?: Shown
   readonly minCursor?: string
 }
@@ -58,15 +60,6 @@ export type ChangesQuery = { readonly since?: string; readonly limit: number }
 
 /** The most messages of a history without `last`, and the most bytes of a page of changes. */
 export type ReadLimits = { readonly historyMessagesMax: number; readonly changesBytesMax: number }
-
-/** The largest LIMIT of Postgres. */
-const limitMax = 2147483647
-
-/** The states that are shown, and whether messages that were not heard are left out. */
-const shownParams = ({ view, pending }: Shown) => [
-  pending ? ['filled', 'pending'] : ['filled'],
-  view === 'heard',
-]
 
 /**
  * Reader makes each read with one statement: the rows, `version` and `cursor` of an answer are from
@@ -131,15 +124,9 @@ export class Reader {
     { after, before, limit, order, shown = said, minCursor }: MessageQuery,
   ): Promise<wire.MessagePage> {
     const fromEnd = after === undefined && (before !== undefined || order === 'desc')
-    const rows = await this.#rows<HeadJoined<MessageRow>>(
-      fromEnd ? statements.newest : statements.oldest,
-      [
-        ...[tenant, id, after ?? 0, before ?? Number.MAX_SAFE_INTEGER, limit + 1],
-        ...shownParams(shown),
-      ],
-    )
-    const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = await visible(id, joinedRows<MessageRow>(rows), shown)
+    const query = { after, before, limit: limit + 1, fromEnd, shown, minCursor }
+    const read = await readShown(this.#database, tenant, id, query)
+    const { messages: found, version, cursor } = read
     const hasMore = found.length > limit
     const messages = fromEnd ? found.slice(-limit) : found.slice(0, limit)
     if (order === 'desc') messages.reverse()
@@ -164,7 +151,7 @@ export class Reader {
     return rows.map((row) => messageFromRow(id, row))
   }
 
-  /** Returns the newest `last` messages, by default all. Also fails with `history-too-long`. */
+  /** Returns the newest messages or turns, by default all. Also fails with `history-too-long`. */
   history(principal: Principal, id: string, query: HistoryQuery): Promise<wire.History> {
     return this.#history(principal, id, query, this.#limits.historyMessagesMax)
   }
@@ -219,41 +206,32 @@ export class Reader {
     return segmentFromRow(id, row)
   }
 
-  /** Returns the newest `last` messages, by default all, if they are not more than `max`. */
+  /** Returns the newest messages or turns, by default all if they are not more than `max`. */
   async #history(
     { tenant }: Principal,
     id: string,
-    { last, shown = said, minCursor }: HistoryQuery,
+    { last, lastTurns, shown = said, minCursor }: HistoryQuery,
     max: number,
   ): Promise<wire.History> {
+    if (lastTurns !== undefined) {
+      const query = { count: lastTurns, shown, minCursor }
+      const read = await readNewestTurns(this.#database, tenant, id, query)
+      const { messages, version, cursor } = read
+      return { conversationId: id, version, cursor, messages }
+    }
     const limit = last ?? Math.min(max + 1, limitMax)
-    const rows = await this.#rows<HeadJoined<MessageRow>>(statements.newest, [
-      ...[tenant, id, 0, Number.MAX_SAFE_INTEGER, limit],
-      ...shownParams(shown),
-    ])
-    const { version, cursor } = headFrom(id, rows, minCursor)
-    const found = joinedRows<MessageRow>(rows)
-    if (last === undefined && found.length > max)
+    const query = { limit, fromEnd: true, shown, minCursor }
+    const read = await readShown(this.#database, tenant, id, query)
+    const { messages, version, cursor } = read
+    if (last === undefined && messages.length > max)
       throw new Problem(
         'history-too-long',
         `The conversation has more than ${max} messages, the most in one answer. Ask for the newest ones with \`last\`, or page through \`/messages\`.`,
       )
-    return { conversationId: id, version, cursor, messages: await visible(id, found, shown) }
+    return { conversationId: id, version, cursor, messages }
   }
 
   #rows<Row extends object>(text: string, params: readonly Param[]): Promise<Row[]> {
     return ask<Row>(this.#database, 'read', { text, params })
   }
-}
-
-async function visible(
-  id: string,
-  rows: readonly MessageRow[],
-  { view }: Shown,
-): Promise<wire.Message[]> {
-  const messages = await mapInSlices(rows, (row) => {
-    const message = messageFromRow(id, row)
-    return view === 'heard' ? asHeard(message) : message
-  })
-  return messages.filter((message) => message !== undefined)
 }

@@ -21,9 +21,9 @@ export type InterruptedRow = MessageRow & {
 
 export type InterruptionWrites = {
   /**
-   * Stores how much of an AI message the listener heard. A report changes nothing if its `at` is
-   * not later than that of the stored report. Fails with `message-not-found`, `message-not-ai` or
-   * `heard-out-of-range`.
+   * Stores how much of an AI message the listener heard; `heard: null` takes the report back. A
+   * report changes nothing if its `at` is earlier than that of the stored report, or if it says the
+   * same. Fails with `message-not-found`, `message-not-ai` or `heard-out-of-range`.
    */
   interrupt(
     principal: Principal,
@@ -46,7 +46,7 @@ export function createInterruptionWrites({
           principal.tenant,
           id,
           messageId,
-          JSON.stringify(heard),
+          heard === null ? null : JSON.stringify(heard),
           printedTime(at) ?? printTime(now()),
           at !== undefined,
           lockTimeoutMs,
@@ -57,17 +57,19 @@ export function createInterruptionWrites({
       )
       if (row.outcome === 'heard-out-of-range') throw outOfRange(heard, row)
       const message = messageFromRow(id, row)
-      if (row.outcome === 'interrupted') announce(principal, id, row.at, 'messages', [message])
-      return { messageId: message.id, version: row.at, cursor: encodeCursor(id, row.at), message }
+      const changed = row.outcome === 'interrupted'
+      if (changed) announce(principal, id, row.at, 'messages', [message])
+      const { at: version } = row
+      return { messageId: message.id, version, cursor: encodeCursor(id, version), message, changed }
     },
   }
 }
 
 function outOfRange(
-  heard: { readonly parts?: number; readonly characters?: number },
+  heard: Interruption['heard'],
   { partCount, characters }: { partCount: number; characters: number },
 ): Problem {
-  const isParts = (heard.parts ?? 0) > partCount
+  const isParts = (heard?.parts ?? 0) > partCount
   return violationProblem([
     {
       code: 'heard-out-of-range',

@@ -24,7 +24,7 @@ export type VoiceSessionReads = {
 
 const figures = `
   SELECT count(*)::integer AS turns, coalesce(sum(h.duration_seconds), 0)::integer AS "audioSeconds",
-    count(a.interrupted_at)::integer AS interruptions,
+    count(a.heard)::integer AS interruptions,
     (percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.first_audio_at - h.speech_ended_at) * 1000)
       )::float8 AS "responseMilliseconds"
   FROM conversation_messages h

@@ -139,7 +139,8 @@ export const messageFromRow = (conversationId: string, row: MessageRow): Message
   messageOf(conversationId, {
     ...row,
     createdAt: timeFromPostgres(row.createdAt),
-    interruptedAt: timeOrNull(row.interruptedAt),
+    // A row without a heard part has the time at which its report was taken back.
+    interruptedAt: row.heard === null ? null : timeOrNull(row.interruptedAt),
     speechEndedAt: timeOrNull(row.speechEndedAt),
     firstAudioAt: timeOrNull(row.firstAudioAt),
   })

@@ -17,8 +17,8 @@ export const joinedToHead = (list: string, rows: string, order: string) =>
   `WITH h AS MATERIALIZED (${headOf}) SELECT ${headList}, ${list}
    FROM h LEFT JOIN LATERAL (${rows}) r ON true ORDER BY ${order}`
 
-/** True if nothing was heard, by the report's text, otherwise by its characters or its parts. */
-const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', false)`
+/** True if nothing was heard, by the first of these measures that the report has. */
+const unheard = `coalesce(m.heard->>'text' = '', m.heard->>'characters' = '0', m.heard->>'parts' = '0', m.heard->>'milliseconds' = '0', false)`
 
 /** $6 are the states shown, null for all; $7 leaves out messages of which nothing was heard. */
 const window = (direction: 'ASC' | 'DESC') =>
@@ -31,6 +31,23 @@ const window = (direction: 'ASC' | 'DESC') =>
     'r.seq',
   )
 
+/** The shown messages of the newest $3 turns that have any. $4 and $5 are $6 and $7 of `window`. */
+const newestTurns = () => {
+  const ofTurn = `m.conversation_id = $2::uuid AND m.turn_id = f.turn_id
+    AND m.seq IN (f.seq, coalesce(f.answer_seq, f.seq + 1))
+    AND m.state = ANY ($4::text[]) AND NOT ($5::boolean AND ${unheard})`
+  return joinedToHead(
+    messageList('r'),
+    `SELECT m.*, f.seq AS first_seq
+     FROM (SELECT f.turn_id, f.seq, f.answer_seq FROM conversation_messages f
+       WHERE f.conversation_id = $2::uuid AND f.id = f.turn_id
+         AND EXISTS (SELECT 1 FROM conversation_messages m WHERE ${ofTurn})
+       ORDER BY f.seq DESC LIMIT $3::integer) f
+     JOIN conversation_messages m ON ${ofTurn}`,
+    'r.first_seq, r.seq',
+  )
+}
+
 export const statements = {
   head: `WITH h AS (${headOf}) SELECT ${headList} FROM h`,
   conversation: `SELECT ${conversationList('c')} FROM conversations c WHERE c.tenant = $1 AND c.id = $2::uuid`,
@@ -39,6 +56,7 @@ export const statements = {
     WHERE x.tenant = $1 AND x.external_id = $2`,
   oldest: window('ASC'),
   newest: window('DESC'),
+  newestTurns: newestTurns(),
   turn: `WITH f AS MATERIALIZED (SELECT f.seq, coalesce(f.answer_seq, f.seq + 1) AS answer FROM conversation_messages f
       WHERE f.tenant = $1 AND f.conversation_id = $2::uuid AND f.id = $3::uuid)
     SELECT ${messageList('m')} FROM conversation_messages m

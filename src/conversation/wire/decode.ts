@@ -121,11 +121,11 @@ export class Decoder {
     const { heard } = value
     const found: Violation[] = []
     this.#time(found, '/at', value.at)
-    if (Object.keys(heard).length === 0)
+    if (heard !== null && Object.keys(heard).length === 0)
       found.push(violation('field-missing', '/heard/characters', 'or another measure is required'))
     refuse(found)
     // The text is split like responses, so that a text of empty parts becomes an empty text.
-    return heard.text === undefined
+    return heard?.text === undefined
       ? value
       : { ...value, heard: { ...heard, text: joinParts(splitResponses([heard.text])) } }
   }

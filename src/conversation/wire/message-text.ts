@@ -84,6 +84,8 @@ export const parseMessage = (text: Uint8Array): Message =>
   JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString()) as Message
 
 const uuidLength = 36
+const idAt = '{"id":"'.length
+const turnIdAt = idAt + uuidLength + '","conversationId":"","turnId":"'.length + uuidLength
 const stateAt = '{"id":"","conversationId":"","turnId":"","state":"'.length + 3 * uuidLength
 const interruptedAt = stateAt + 'filled","interruptedAt":'.length
 
@@ -91,6 +93,15 @@ const states: Readonly<Record<number, Message['state']>> = {
   [0x65]: 'expired',
   [0x66]: 'filled',
   [0x70]: 'pending',
+}
+
+const uuidIn = (text: Uint8Array, start: number): string =>
+  Buffer.from(text.buffer, text.byteOffset + start, uuidLength).toString('latin1')
+
+/** The id of a printed message's turn, and whether the message is the first one of it. */
+export function turnOf(text: Uint8Array): { turnId: string; isFirst: boolean } {
+  const turnId = uuidIn(text, turnIdAt)
+  return { turnId, isFirst: uuidIn(text, idAt) === turnId }
 }
 
 /** The state of a printed message. It reads one byte, the initial of the state. */

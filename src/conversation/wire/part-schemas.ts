@@ -82,7 +82,7 @@ const heard = {
       minimum: 0,
       maximum: integerMax,
       description:
-        'Number of Unicode code points that the listener heard, counted through all parts.',
+        'Number of Unicode code points that the listener heard, counted through all parts. The heard view ends with the last whole grapheme (user-perceived character) that they cover.',
     }),
   ),
   milliseconds: Type.Optional(
@@ -90,7 +90,7 @@ const heard = {
       minimum: 0,
       maximum: integerMax,
       description:
-        'Milliseconds of audio that the listener heard. It is stored, but does not shorten the text.',
+        'Milliseconds of audio that the listener heard. The number is stored, but does not shorten the text. Alone, 0 means that nothing was heard.',
     }),
   ),
   text: Type.Optional(

@@ -65,7 +65,8 @@ export function shape<T extends TSchema>(
     if (compiled.Check(value)) return value as Static<T>
     const broken = new Map<string, Violation>()
     // A union reports errors of every branch. The first error of a location is the most helpful one.
-    for (const error of compiled.Errors(value))
+    const errors = compiled.Errors(value)
+    for (const error of errors.filter((one) => !isOfNull(one, errors)))
       for (const one of violationsOf(error))
         if (!broken.has(one.pointer)) broken.set(one.pointer, one)
     refuse([...broken.values()])
@@ -75,6 +76,18 @@ export function shape<T extends TSchema>(
 }
 
 type SchemaError = ReturnType<ReturnType<typeof Compile<TSchema>>['Errors']>[number]
+
+/**
+ * Whether an error only says that an object is not null, or fits no branch of a nullable value,
+ * while another error names the wrong member of the object.
+ */
+const isOfNull = ({ keyword, instancePath, params }: SchemaError, errors: readonly SchemaError[]) =>
+  (keyword === 'anyOf' || (keyword === 'type' && 'type' in params && params.type === 'null')) &&
+  errors.some((other) => placeOf(other).startsWith(`${instancePath}/`))
+
+/** The place that a violation names: an error about unknown members has that of the object. */
+const placeOf = ({ keyword, instancePath }: SchemaError) =>
+  keyword === 'additionalProperties' ? `${instancePath}/` : instancePath
 
 function violationsOf(error: SchemaError): Violation[] {
   const at = error.instancePath

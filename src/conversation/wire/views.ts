@@ -22,15 +22,22 @@ export const said: Shown = { view: 'said', pending: false }
 
 /**
  * The parts that the listener heard. If the report has a text, it is that text. Otherwise it is the
- * reported number of characters (Unicode code points, counted through all parts), otherwise the
- * reported number of parts. The result is empty if nothing was heard.
+ * reported number of characters (Unicode code points, counted through all parts), up to the last
+ * whole grapheme, otherwise the reported number of parts. Milliseconds alone shorten nothing, unless
+ * they are 0. The result is empty if nothing was heard.
  */
 export function heardParts({ parts, heard }: Pick<Message, 'parts' | 'heard'>): string[] {
   if (heard?.text !== undefined) return splitResponses([heard.text])
   if (heard?.characters !== undefined) return cut(parts, heard.characters)
   if (heard?.parts !== undefined) return parts.slice(0, heard.parts)
-  return parts
+  return heard?.milliseconds === 0 ? [] : parts
 }
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** The end of the last whole grapheme that ends at `end` or before it. */
+const wholeGraphemes = (text: string, end: number): number =>
+  graphemes.segment(text).containing(end)?.index ?? end
 
 function cut(parts: readonly string[], characters: number): string[] {
   const heardSoFar: string[] = []
@@ -40,7 +47,8 @@ function cut(parts: readonly string[], characters: number): string[] {
     let end = 0
     for (; remaining > 0 && end < part.length; remaining -= 1)
       end += (part.codePointAt(end) ?? 0) > 0xffff ? 2 : 1
-    heardSoFar.push(part.slice(0, end))
+    const whole = end < part.length ? wholeGraphemes(part, end) : end
+    if (whole > 0) heardSoFar.push(part.slice(0, whole))
   }
   return heardSoFar
 }

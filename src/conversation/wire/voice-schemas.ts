@@ -69,12 +69,24 @@ export type CompletedTurn = Static<typeof CompletedTurn>
 
 // Interruptions
 
+/** The heard part in a report, or null to take the report back. */
+export const NullableHeard = Nullable(
+  NewHeard,
+  'How much of the AI message the listener heard. Null takes the report back.',
+)
+
+/** Whether a report changed its message. */
+export const ReportChanged = Type.Boolean({
+  description:
+    'Whether this report changed the message. False: a later report or the same one is stored.',
+})
+
 export const Interruption = Type.Object(
-  { heard: NewHeard, at: Type.Optional(TimeIn) },
+  { heard: NullableHeard, at: Type.Optional(TimeIn) },
   {
     ...closed,
     description:
-      'Reports how much of an AI message the listener heard before an interruption (barge-in). `at` is the time of the report. A report that is not later than the stored one changes nothing.',
+      'Reports how much of an AI message the listener heard before an interruption (barge-in). `heard: null` takes the report back. `at` is the time of the report. An earlier report than the stored one changes nothing.',
   },
 )
 export type Interruption = Static<typeof Interruption>
@@ -84,6 +96,7 @@ export const InterruptedMessage = Type.Object({
   version: Version,
   cursor: Cursor,
   message: Message,
+  changed: ReportChanged,
 })
 export type InterruptedMessage = Static<typeof InterruptedMessage>
 

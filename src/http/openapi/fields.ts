@@ -87,6 +87,16 @@ export const last = (max: number): Parameter<number, false> => ({
   isPresent: false,
 })
 
+export const lastTurns = (max: number): Parameter<number, false> => ({
+  ...count(
+    'lastTurns',
+    'Read only the newest N turns, each whole. The place of a turn is that of its first message. Do not send it together with `last`.',
+    { setting: 'limits.historyMessagesMax', value: max },
+  ),
+  schema: { type: 'integer', minimum: 1, maximum: max },
+  isPresent: false,
+})
+
 const seq = (name: string, description: string): Parameter<number, false> => ({
   in: 'query',
   name,

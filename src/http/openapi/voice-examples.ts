@@ -75,6 +75,7 @@ export const voiceExamples = {
       heard: { characters: 12, milliseconds: 900 },
       interruptedAt: '2026-11-23T09:30:04.210000Z',
     },
+    changed: true,
   },
   attachByKey: {
     key: 'turn-7',

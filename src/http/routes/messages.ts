@@ -3,7 +3,7 @@ import type { PrintedPage } from '../../conversation/cache/printed-page.ts'
 import { parseMessage } from '../../conversation/wire/message-text.ts'
 import { renderHistory, renderMessage } from '../../conversation/wire/render.ts'
 import { mapInSlices } from '../../mechanics/time-slices.ts'
-import type { ProblemCode } from '../../problem.ts'
+import { type ProblemCode, violationProblem } from '../../problem.ts'
 import { examples } from '../openapi/examples.ts'
 import {
   after,
@@ -13,6 +13,7 @@ import {
   format,
   include,
   last,
+  lastTurns,
   limit,
   minCursor,
   order,
@@ -86,6 +87,14 @@ const listMessages: RouteFactory = ({ histories, limits }) =>
  */
 const bodies = new WeakMap<PrintedPage, Uint8Array<ArrayBuffer>>()
 
+const bothBounds = () =>
+  violationProblem([
+    {
+      ...{ code: 'field-invalid', in: 'query', pointer: '/lastTurns' },
+      message: 'must not be sent together with `last`',
+    },
+  ])
+
 const getHistory: RouteFactory = ({ histories, limits }) =>
   route({
     method: 'GET',
@@ -94,10 +103,11 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     tag: 'Messages',
     summary: 'Read the history for an LLM',
     description:
-      'Returns every message in order, or the newest `last`: the context for the next call of an LLM. A conversation with more messages than the maximum is refused with `history-too-long` unless you send `last`. All formats contain the same messages of a `view` in the same order; only the shape of a message differs.',
+      'Returns every message in order, the newest `last`, or those of the newest `lastTurns` turns: the context for the next call of an LLM. A conversation with more messages than the maximum is refused with `history-too-long` unless you send one of both. All formats contain the same messages of a `view` in the same order; only the shape of a message differs.',
     parameters: {
       id: conversationId,
       last: last(limits.historyMessagesMax),
+      lastTurns: lastTurns(limits.historyMessagesMax),
       format,
       view,
       include,
@@ -118,6 +128,7 @@ const getHistory: RouteFactory = ({ histories, limits }) =>
     },
     problems: [...readProblems, 'history-too-long'],
     handle: async (principal, { id, format, view, include, ...query }) => {
+      if (query.last !== undefined && query.lastTurns !== undefined) throw bothBounds()
       // An LLM must not believe that it said words that the listener did not hear.
       const defaultView = format === 'turnlog' ? 'said' : 'heard'
       const shown = { view: view ?? defaultView, pending: include === 'pending' }

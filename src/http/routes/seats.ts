@@ -107,7 +107,7 @@ const interrupt: RouteFactory = ({ store, decoder, limits }) =>
     tag: 'Voice',
     summary: 'Report an interruption (barge-in): how much of an AI message was heard',
     description:
-      'Stores which part of the message the listener heard before the interruption. The message keeps its whole text; the view `heard` of the history, which an LLM gets by default, ends where the listener stopped hearing. A report with a later time `at` replaces an earlier one. Any other report changes nothing.',
+      'Stores which part of the message the listener heard before the interruption. The message keeps its whole text; the view `heard` of the history, which an LLM gets by default, ends where the listener stopped hearing. A report with an earlier time `at` than the stored one changes nothing. `heard: null` takes the report back. The answer says whether anything `changed`.',
     parameters: { id: conversationId, mid: messageId },
     body: {
       schema: 'Interruption',
@@ -115,6 +115,7 @@ const interrupt: RouteFactory = ({ store, decoder, limits }) =>
         characters: voiceExamples.interruption,
         parts: { heard: { parts: 1 } },
         words: { heard: { text: 'There is one' } },
+        takenBack: { heard: null },
       },
       limits,
       decode: (json) => decoder.interruption(json),

@@ -83,7 +83,13 @@ export const serverExamples: ServerFrames = {
     assistantMessageId: exampleAssistantId,
     replayed: false,
   },
-  interrupted: { t: 'interrupted', id: '8', ...at(5), messageId: exampleAssistantId },
+  interrupted: {
+    t: 'interrupted',
+    id: '8',
+    ...at(5),
+    messageId: exampleAssistantId,
+    changed: true,
+  },
   'voice.started': { t: 'voice.started', id: '9', ...at(2), sessionId },
   'voice.ended': { t: 'voice.ended', id: '10', ...at(6), sessionId },
 }

@@ -6,7 +6,6 @@ import Type from 'typebox'
 import {
   Cursor,
   closed,
-  NewHeard,
   SessionId,
   TimeIn,
   Uuid,
@@ -15,6 +14,8 @@ import {
 import {
   CompletedTurn,
   NewVoiceSession,
+  NullableHeard,
+  ReportChanged,
   TurnHalves,
 } from '../../conversation/wire/voice-schemas.ts'
 import { C, id, Key } from './frame-fields.ts'
@@ -45,7 +46,7 @@ export const voiceClientFrames = {
       id,
       c,
       messageId: Type.String({ format: 'uuid' }),
-      heard: NewHeard,
+      heard: NullableHeard,
       at: Type.Optional(TimeIn),
     },
     {
@@ -103,10 +104,10 @@ export const voiceServerFrames = {
     { description: 'The words that the frame brought are committed.' },
   ),
   interrupted: Type.Object(
-    { t: Type.Literal('interrupted'), ...answered, messageId: Uuid },
+    { t: Type.Literal('interrupted'), ...answered, messageId: Uuid, changed: ReportChanged },
     {
       description:
-        'The report is committed, unless the stored one is as late or later: then nothing changed.',
+        'The report is committed, unless a later one or the same one is stored: then nothing changed.',
     },
   ),
   'voice.started': Type.Object(

@@ -44,8 +44,8 @@ export function createVoiceWriter(store: Store, reader: Reader, presence: Presen
       }
       case 'interrupt': {
         const done = await store.interrupt(principal, c, frame.messageId, frame.body)
-        const { version, cursor, messageId } = done
-        return textOf({ t: 'interrupted', ...named, version, cursor, messageId })
+        const { version, cursor, messageId, changed } = done
+        return textOf({ t: 'interrupted', ...named, version, cursor, messageId, changed })
       }
       case 'voice.start': {
         const body = frame.sessionId === undefined ? {} : { id: frame.sessionId }

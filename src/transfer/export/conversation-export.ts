@@ -71,6 +71,8 @@ class ConversationExport {
   readonly #id: string
   readonly #states: SegmentStates
   readonly #items = new ExportItems()
+  /** The ids of the messages of which a line has a heard part. */
+  readonly #heardIds = new Set<string>()
   /**
    * The lowest version of the first pages, and its cursor. Every other page has this version or a
    * later one.
@@ -145,6 +147,7 @@ class ConversationExport {
     )
     for await (const { messages, version } of pages) {
       this.#noteVersion(version)
+      for (const { id, heard } of messages) if (heard !== null) this.#heardIds.add(id)
       yield* this.#itemLines(this.#items.add(messages))
     }
   }
@@ -177,8 +180,10 @@ class ConversationExport {
 
   /** Yields the lines of a changed message that was written before, as a message or as a seat. */
   async *#changed(message: Message): Lines {
-    if (message.role === 'ai') yield* laterLines(message)
-    else if (message.state === 'filled') {
+    if (message.role === 'ai') {
+      yield* laterLines(message, this.#heardIds.has(message.id))
+      if (message.heard !== null) this.#heardIds.add(message.id)
+    } else if (message.state === 'filled') {
       // The only change of a human message is that its seat gets words.
       const item = this.#items.fillSeat(message)
       if (item !== undefined) yield await itemLine(this.#id, item, this.#states)

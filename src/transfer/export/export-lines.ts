@@ -51,13 +51,13 @@ function exported(message: Message): ExportedMessage {
 
 /**
  * Yields the audio and the interruption that an answer got after its line was written. Audio is
- * never removed.
+ * never removed. If a line had a heard part (`wasHeard`) and it is gone, a line takes it back.
  */
-export function* laterLines(message: Message): Generator<ExportLine> {
+export function* laterLines(message: Message, wasHeard: boolean): Generator<ExportLine> {
   const { conversationId, id: messageId, segmentId, ttsAudioUrls, heard, interruptedAt } = message
   if (ttsAudioUrls !== null)
     yield { type: 'messageAudio', conversationId, messageId, segmentId, ttsAudioUrls }
-  if (heard !== null && interruptedAt !== null)
+  if (heard !== null || wasHeard)
     yield { type: 'heard', conversationId, messageId, heard, interruptedAt }
 }
 

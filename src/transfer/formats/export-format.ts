@@ -106,14 +106,17 @@ const VoiceSessionLine = Type.Object(
   closed,
 )
 
-/** The heard part of a message that was interrupted after its line was written. */
+/**
+ * The heard part of a message that was interrupted after its line was written. Null: the report was
+ * taken back.
+ */
 const HeardLine = Type.Object(
   {
     type: Type.Literal('heard'),
     conversationId,
     messageId: wire.Uuid,
-    heard: heard.anyOf[0],
-    interruptedAt: interruptedAt.anyOf[0],
+    heard,
+    interruptedAt,
   },
   closed,
 )

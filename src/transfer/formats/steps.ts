@@ -12,11 +12,14 @@ export type Audio = {
   readonly segmentId: string | null
 }
 
-/** The heard part of an interrupted AI message, and the time of the interruption. */
+/**
+ * The heard part of an interrupted AI message, and the time of the interruption. Both are null if
+ * the report was taken back.
+ */
 export type Report = {
   readonly messageId: string
-  readonly heard: NonNullable<Message['heard']>
-  readonly at: string
+  readonly heard: Message['heard']
+  readonly at: string | null
 }
 
 /** The turns of a line that is a whole conversation. */

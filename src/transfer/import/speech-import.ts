@@ -45,9 +45,13 @@ export class SpeechImport {
     }
   }
 
-  /** Reports an interruption: what the listener heard of an AI message. */
+  /**
+   * Reports an interruption: what the listener heard of an AI message. A report is taken back at the
+   * time of the import, because an export has no time of it.
+   */
   async report({ messageId, heard, at }: Report): Promise<void> {
-    await this.#rest.interrupt(this.#conversationId, messageId, { heard, at })
+    const body = { heard, ...(at === null ? {} : { at }) }
+    await this.#rest.interrupt(this.#conversationId, messageId, body)
   }
 
   /** Starts a voice session, and ends it if it had ended. */

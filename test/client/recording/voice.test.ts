@@ -192,4 +192,29 @@ describe('Voice', () => {
     )
     await voice.end()
   })
+
+  test('two reports of one time are both sent, the last one counts, and it can be taken back', async () => {
+    const id = await newConversation()
+    const voice = direct.voice(id)
+    const { key } = await voice.open()
+    const { assistantMessageId } = await voice.complete(key, {
+      assistant: { responses: ['Tea it is.'] },
+    })
+    const at = new Date().toISOString()
+    const report = (heard: { characters: number } | null) =>
+      voice.interrupt(assistantMessageId ?? '', heard, { at })
+    const answers = await Promise.all([
+      report({ characters: 3 }),
+      report({ characters: 6 }),
+      report({ characters: 6 }),
+    ])
+    expect(answers.map(({ changed }) => changed)).toEqual([true, true, true])
+    expect(await report({ characters: 6 })).toMatchObject({ changed: false })
+    const contents = async () =>
+      (await direct.getHistory(id, { view: 'heard' })).messages.map(({ content }) => content)
+    expect(await contents()).toEqual(['Tea it'])
+    expect(await report(null)).toMatchObject({ changed: true })
+    expect(await contents()).toEqual(['Tea it is.'])
+    await voice.end()
+  })
 })

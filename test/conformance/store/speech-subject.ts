@@ -11,7 +11,7 @@ export const user = (text: string, more: object = {}) => decode.halves({ user: {
 export const assistant = (...responses: string[]) => decode.halves({ assistant: { responses } })
 export const both = (text: string, ...responses: string[]) =>
   decode.halves({ user: { text }, assistant: { responses } })
-export const heard = (what: object, at?: string) =>
+export const heard = (what: object | null, at?: string) =>
   decode.interruption({ heard: what, ...(at === undefined ? {} : { at }) })
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 

@@ -57,6 +57,8 @@ export function keepsVoiceSessions(subject: SpeechSubject): void {
         version: 3,
         figures: { turns: 3, audioSeconds: 7, interruptions: 1, responseMilliseconds: 400 },
       })
+      await store().interrupt(me, id, mid, heard(null))
+      expect(await sessions().get(me, id, 's')).toMatchObject({ figures: { interruptions: 0 } })
       const touched = opened().commits.filter((commit) => commit.conversationId === id)
       expect(touched.filter((commit) => commit.touched === 'more')).toHaveLength(1)
       await sessions().start(me, id, { id: 's', metadata: { declared: true } })

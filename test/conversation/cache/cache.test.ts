@@ -6,6 +6,7 @@ import type { ConfigOverrides } from '../../../src/config.ts'
 import type { Head } from '../../../src/conversation/cache/rule.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
 import { kvKeys } from '../../../src/conversation/wire/kv-keys.ts'
+import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import { type Answer, type TestApp, testApp } from '../../support/servers/app.ts'
 import { openPostgres } from '../../support/servers/databases.ts'
 import { startPostgres, testDatabaseUrl } from '../../support/servers/postgres.ts'
@@ -213,6 +214,53 @@ describe.skipIf(redisMissing() !== undefined)('a history cached in Redis', () =>
     )
     expect(fromCache).toBeGreaterThan(30)
   }, 30_000)
+
+  test('the newest turns of a cached history equal those from the database, whole and by their first message', async () => {
+    await using app = await node()
+    await using uncached = await node({ cache: { url: undefined } })
+    const talk = await newTalk(app)
+    const plain = talkOf(uncached, talk.id)
+    const base = `/v1/conversations/${talk.id}`
+    const post = (what: string, body: object, key: string) =>
+      app.ask('POST', `${base}/turns/${what}`, body, { 'idempotency-key': key })
+    for (let n = 0; n < 45; n += 1) {
+      if (n % 3 === 0) await talk.say(`turn ${n}`)
+      else await post('open', {}, `${n}`)
+      // Most answers come late, some never. Some seats get no words.
+      if (n % 3 === 2 && n % 5 !== 0)
+        await post('complete', { assistant: { responses: [`to ${n - 2}`] } }, `${n - 1}`)
+      if (n % 4 === 2) await post('complete', { user: { text: `words of ${n}` } }, `${n}`)
+    }
+    const { body } = await plain.page('limit=200&include=pending')
+    const firstSeqs = new Map<string, number>()
+    for (const { turnId, seq } of body.messages as Message[])
+      if (!firstSeqs.has(turnId)) firstSeqs.set(turnId, seq)
+    const firstSeq = (turnId: string) => firstSeqs.get(turnId) ?? 0
+    const late = (body.messages as Message[]).filter(({ role }) => role === 'ai').at(-1)
+    const report = { heard: { milliseconds: 0 } }
+    await app.ask('POST', `${base}/messages/${late?.id}/interrupt`, report)
+    await talk.cached('&include=pending')
+    let fromCache = 0
+    for (const view of ['view=said', 'view=heard', 'view=said&include=pending']) {
+      const all = (await app.ask('GET', `${base}/history?${view}`)).body.messages as Message[]
+      const turns = [...new Set(all.map(({ turnId }) => turnId))]
+      turns.sort((one, other) => firstSeq(one) - firstSeq(other))
+      for (const count of [1, 2, 3, 7, 15, 30]) {
+        const newest = turns.slice(-count)
+        const expected = all.filter(({ turnId }) => newest.includes(turnId))
+        const rest = `${view}&lastTurns=${count}`
+        for (const consistency of ['strong', 'eventual']) {
+          const path = `${base}/history?${rest}&consistency=${consistency}`
+          const answer = await app.ask('GET', path)
+          if (source(answer) === 'cache') fromCache += 1
+          expect([path, answer.body.messages]).toEqual([path, expected])
+        }
+        const plainAnswer = await uncached.ask('GET', `${base}/history?${rest}`)
+        expect([rest, plainAnswer.body.messages]).toEqual([rest, expected])
+      }
+    }
+    expect(fromCache).toBeGreaterThan(20)
+  }, 60_000)
 
   test('a cached window ends at a message above the size bound, and the database serves that message whole', async () => {
     await using app = await node({ limits: { turnBytesMax: 200_000 } })

@@ -1,5 +1,7 @@
 /** Random schedules of spoken turns on two nodes, compared with a small model. */
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { Decoder } from '../../../src/conversation/wire/decode.ts'
 import { newId } from '../../../src/conversation/wire/ids.ts'
@@ -10,7 +12,13 @@ import { openPostgres } from '../../support/servers/databases.ts'
 import { testDatabaseUrl } from '../../support/servers/postgres.ts'
 import { type OpenStore, openStore } from '../../support/store.ts'
 import { VoiceModel } from '../../support/voice/voice-model.ts'
-import { lapseCalls, lapseStep, requestStep, type Step } from '../../support/voice/voice-steps.ts'
+import {
+  heard,
+  lapseCalls,
+  lapseStep,
+  requestStep,
+  type Step,
+} from '../../support/voice/voice-steps.ts'
 import {
   answerParts,
   hashOf,
@@ -40,16 +48,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: lapseStep },
 )
 
-const schedule = fc.array(
-  fc.record({ step, node: fc.nat(1), how: fc.constantFrom('once', 'again', 'at once') }),
-  { minLength: 6, maxLength: 24, size: 'max' },
-)
+const scheduleOf = (step: fc.Arbitrary<Step>) =>
+  fc.array(fc.record({ step, node: fc.nat(1), how: fc.constantFrom('once', 'again', 'at once') }), {
+    minLength: 6,
+    maxLength: 24,
+    size: 'max',
+  })
 
 async function outcomeOf(work: () => Promise<object | null>): Promise<string> {
   try {
     const answer = await work()
     if (answer === null) return 'nothing'
     if ('heldUntil' in answer) return 'held'
+    if ('changed' in answer && answer.changed === false) return 'unchanged'
     return 'replayed' in answer && answer.replayed === true ? 'replayed' : 'done'
   } catch (thrown) {
     if (thrown instanceof Problem) return thrown.code
@@ -125,17 +136,18 @@ const sessionsOf = (sessions: readonly VoiceSession[]) =>
     .map(({ id, endedAt }) => ({ id, ended: endedAt !== null }))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 
-test('random steps on two nodes, in any order, have the positions, words, audio and heard text of the model', async () => {
-  const url = await testDatabaseUrl()
-  await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
-  await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
-  const nodes = [one, other]
-  let steps = 0
-  const property = fc.asyncProperty(schedule, async (schedule) => {
+/** Whether two nodes behave as the model in every schedule. `onStep` is called at each step. */
+const likeModel = (
+  [one, other]: readonly [OpenStore, OpenStore],
+  step: fc.Arbitrary<Step>,
+  onStep = () => {},
+) =>
+  fc.asyncProperty(scheduleOf(step), async (schedule) => {
+    const nodes = [one, other]
     const { id } = (await one.store.createConversation(me, {})).conversation
     const model = new VoiceModel()
     for (const { step, node, how } of schedule) {
-      steps += 1
+      onStep()
       const first = nodes[node] ?? one
       const second = nodes[1 - node] ?? other
       const take = (on: OpenStore) => outcomeOnNode(on, id, model, step)
@@ -156,7 +168,7 @@ test('random steps on two nodes, in any order, have the positions, words, audio 
       expect(sessionsOf(voiceSessions)).toEqual(model.sessions())
     }
     const history = async (view: 'said' | 'heard', pending = false) =>
-      (await first(nodes).reader.history(me, id, { last: 1000, shown: { view, pending } })).messages
+      (await one.reader.history(me, id, { last: 1000, shown: { view, pending } })).messages
     const isIn = (states: string[]) => model.rows.filter(({ state }) => states.includes(state))
     const seqs = (rows: readonly { seq: number }[]) => rows.map(({ seq }) => seq)
     expect(seqs(await history('said'))).toEqual(seqs(isIn(['filled'])))
@@ -164,12 +176,65 @@ test('random steps on two nodes, in any order, have the positions, words, audio 
     const shown = (await history('heard')).map(({ seq, parts }) => ({ seq, parts }))
     expect(shown).toEqual(model.heard())
   })
-  await fc.assert(property, { numRuns: runs })
+
+test('random steps on two nodes, in any order, have the positions, words, audio and heard text of the model', async () => {
+  const url = await testDatabaseUrl()
+  await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  let steps = 0
+  const count = () => {
+    steps += 1
+  }
+  await fc.assert(likeModel([one, other], step, count), { numRuns: runs })
   expect(steps).toBeGreaterThan(runs)
 }, 600_000)
 
-const first = (nodes: readonly OpenStore[]): OpenStore => {
-  const [node] = nodes
-  if (node === undefined) throw new Error('there are two')
-  return node
-}
+/** Mistakes in the function that stores reports: its right text, and the wrong one. */
+const mistakes: [string, string, string][] = [
+  [
+    'refuses another measure of the same time',
+    'msg.interrupted_at > p_at',
+    'msg.interrupted_at >= p_at',
+  ],
+  ['lets an earlier report replace a later one', 'msg.interrupted_at > p_at', 'false'],
+  ['stores the same report again', 'msg.interrupted_at = p_at', 'false'],
+  ['takes nothing back', 'heard = p_heard,', 'heard = coalesce(p_heard, msg.heard),'],
+  [
+    'forgets when a report was taken back',
+    'interrupted_at = p_at\n  WHERE',
+    'interrupted_at = CASE WHEN p_heard IS NULL THEN NULL ELSE p_at END\n  WHERE',
+  ],
+  [
+    'ignores the second time of what was taken back',
+    'AND p_heard IS NULL AND p_at_given',
+    'AND false',
+  ],
+  [
+    'counts a change where none is',
+    "RETURN QUERY SELECT 'unchanged'",
+    "RETURN QUERY SELECT 'interrupted'",
+  ],
+]
+
+test('the model finds each mistake that is planted in the function of reports', async () => {
+  const url = await testDatabaseUrl()
+  await using one = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  await using other = await openStore(await openPostgres(url), { heldAudioMax: 100 })
+  const path = join(import.meta.dir, '../../../drizzle/functions/turnlog_interrupt_v1.sql')
+  const right = readFileSync(path, 'utf8')
+  const key = fc.constant(0)
+  const steps = fc.oneof(
+    fc.constant<Step>({ do: 'record', key: 0, words: 0 }),
+    fc.record({ do: fc.constant('heard' as const), key, heard, at: fc.nat(2) }),
+  )
+  for (const [name, text, instead] of mistakes) {
+    expect([name, right.split(text).length]).toEqual([name, 2])
+    await one.database.query({ text: right.replace(text, instead), params: [] })
+    const details = await fc.check(likeModel([one, other], steps), {
+      ...{ numRuns: 200, endOnFailure: true },
+    })
+    expect([name, details.failed]).toEqual([name, true])
+  }
+  await one.database.query({ text: right, params: [] })
+  await fc.assert(likeModel([one, other], steps), { numRuns: 20 })
+}, 120_000)

@@ -139,7 +139,12 @@ const nothing: Columns<object> = {}
 
 has<HeadRow>(head, statements.head)
 has<ConversationRow>(conversation, statements.conversation, statements.byExternalId)
-has<HeadJoined<MessageRow>>({ ...head, ...message }, statements.oldest, statements.newest)
+has<HeadJoined<MessageRow>>(
+  { ...head, ...message },
+  statements.oldest,
+  statements.newest,
+  statements.newestTurns,
+)
 has<MessageRow>(message, statements.turn)
 has<HeadJoined<SegmentRow>>(
   { ...head, ...segment },

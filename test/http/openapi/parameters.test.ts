@@ -176,6 +176,18 @@ describe('the parameters limit and last', () => {
     }
     expect((await app.ask('GET', `${base}/history?last=2`)).body.messages).toHaveLength(2)
   })
+
+  test('`lastTurns` of a history has the bounds of `last`, and is refused together with it', async () => {
+    for (const turns of ['0', '-1', '31', 'all']) {
+      const { status, body } = await app.ask('GET', `${base}/history?lastTurns=${turns}`)
+      expect([status, body.code]).toEqual([422, 'limit-invalid'])
+      expect(body.detail).toContain('from 1 to 30 (the setting limits.historyMessagesMax)')
+    }
+    const { status, body } = await app.ask('GET', `${base}/history?last=1&lastTurns=1`)
+    expect([status, body.code]).toEqual([422, 'field-invalid'])
+    expect(body.detail).toContain('together with `last`')
+    expect((await app.ask('GET', `${base}/history?lastTurns=1`)).status).toBe(200)
+  })
 })
 
 describe('a parameter with options', () => {

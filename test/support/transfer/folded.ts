@@ -12,7 +12,7 @@ type FoldedConversation = {
 
 /**
  * Folds lines. A later line of a segment replaces an earlier one, and so does a later line of
- * audio.
+ * audio or of a heard part.
  */
 export function folded(lines: readonly ExportLine[]): FoldedConversation {
   const messages = new Map<string, object>()
@@ -31,6 +31,9 @@ export function folded(lines: readonly ExportLine[]): FoldedConversation {
     } else if (line.type === 'messageAudio') {
       const { messageId, segmentId, ttsAudioUrls } = line
       messages.set(messageId, { ...messages.get(messageId), segmentId, ttsAudioUrls })
+    } else if (line.type === 'heard') {
+      const { messageId, heard, interruptedAt } = line
+      messages.set(messageId, { ...messages.get(messageId), heard, interruptedAt })
     } else if (line.type === 'segmentAudio') audio.set(line.segmentId, line.ttsAudioUrls)
   }
   return {

@@ -41,6 +41,8 @@ export class Claims {
   readonly #versions = new Map<string, Map<number, Message>>()
   readonly #idBySeq = new Map<number, string>()
   readonly #answered: Answered[] = []
+  /** The steps that take a report back, whether they have an answer or not. */
+  readonly #takenBack: { readonly key: number; readonly at: number }[] = []
 
   must(rule: Rule, holds: boolean, what: () => string): void {
     this.checks += 1
@@ -58,6 +60,7 @@ export class Claims {
 
   stepSent(step: Step): void {
     if ('key' in step) this.#turns.add(step.key)
+    if (step.do === 'heard' && step.heard === null) this.#takenBack.push(step)
   }
 
   answered(step: Step, frame: ServerFrame): void {
@@ -104,7 +107,11 @@ export class Claims {
     const isSaid =
       one.state !== 'filled' || (later.state === 'filled' && later.content === one.content)
     this.must('said', isSaid, both)
-    this.must('heard', (one.interruptedAt ?? '') <= (later.interruptedAt ?? ''), both)
+    // A report that was taken back leaves no time.
+    const isLater = later.interruptedAt === null || (one.interruptedAt ?? '') <= later.interruptedAt
+    this.must('heard', isLater, both)
+    const hasBoth = (later.heard === null) === (later.interruptedAt === null)
+    this.must('heard', hasBoth, both)
     if (one.version === later.version) this.same('said', one, later, 'one version of a message')
   }
 
@@ -124,8 +131,18 @@ export class Claims {
       const isBefore = human !== undefined && human.seq < seq
       this.must('position', isBefore, () => `the answer at seq ${seq} is before its question`)
     }
-    for (const answered of this.#answered)
-      this.must('lost', isStored(answered, messages, sessions), () => JSON.stringify(answered))
+    for (const answered of this.#answered) {
+      const isKept = isStored(answered, messages, sessions) || this.#isTakenBack(answered)
+      this.must('lost', isKept, () => JSON.stringify(answered))
+    }
+  }
+
+  /** Whether a report is gone because one of the same time or a later one took it back. */
+  #isTakenBack({ step }: Answered): boolean {
+    return (
+      step.do === 'heard' &&
+      this.#takenBack.some(({ key, at }) => key === step.key && at >= step.at)
+    )
   }
 
   /**

@@ -53,7 +53,7 @@ export class VoiceModel {
     return this.#now.turns.get(key)?.human
   }
 
-  /** Takes a step. Returns its outcome: a problem code, `done`, `replayed` or `held`. */
+  /** Takes a step. Returns its outcome: a problem code, `done`, `unchanged`, `replayed` or `held`. */
   take(step: Step): string {
     switch (step.do) {
       case 'open':
@@ -160,17 +160,19 @@ export class VoiceModel {
     return 'done'
   }
 
-  #interrupt(key: number, at: number, heard: Heard): string {
+  #interrupt(key: number, at: number, heard: Heard | null): string {
     const row = this.answerOf(key)
     if (row === undefined) return 'message-not-found'
     const said = codePoints(row.parts.join('')).length
-    if ((heard.parts ?? 0) > row.parts.length || (heard.characters ?? 0) > said)
+    if ((heard?.parts ?? 0) > row.parts.length || (heard?.characters ?? 0) > said)
       return 'heard-out-of-range'
-    if (at > row.heardAt) {
-      this.#now.version += 1
-      row.heard = heard
-      row.heardAt = at
-    }
+    if (at < row.heardAt) return 'unchanged'
+    const isSame = JSON.stringify(heard) === JSON.stringify(row.heard)
+    const isChange = heard === null || at === row.heardAt ? !isSame : true
+    row.heard = heard
+    row.heardAt = at
+    if (!isChange) return 'unchanged'
+    this.#now.version += 1
     return 'done'
   }
 

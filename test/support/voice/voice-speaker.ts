@@ -160,9 +160,10 @@ export class Speaker {
 function answerOf(frame: ServerFrame): Answer {
   if (frame.t === 'problem') return { outcome: frame.code }
   if ('replayed' in frame && frame.replayed) return { outcome: 'replayed' }
-  const outcome = frame.t === 'attached' && frame.heldUntil !== undefined ? 'held' : 'done'
+  const isHeld = frame.t === 'attached' && frame.heldUntil !== undefined
+  const isUnchanged = frame.t === 'interrupted' && !frame.changed
   return {
-    outcome,
+    outcome: isHeld ? 'held' : isUnchanged ? 'unchanged' : 'done',
     ...('version' in frame ? { version: frame.version } : {}),
     ...(frame.t === 'turn.opened' ? { seq: frame.seq } : {}),
   }

@@ -11,7 +11,12 @@ export type Step =
       readonly user: number | null
       readonly assistant: number | null
     }
-  | { readonly do: 'heard'; readonly key: number; readonly at: number; readonly heard: Heard }
+  | {
+      readonly do: 'heard'
+      readonly key: number
+      readonly at: number
+      readonly heard: Heard | null
+    }
   | {
       readonly do: 'audio'
       readonly key: number
@@ -41,7 +46,9 @@ export const lapseCalls = {
 const session = fc.integer({ min: 0, max: 1 })
 const part = fc.integer({ min: 0, max: 2 })
 
-const heard: fc.Arbitrary<Heard> = fc.oneof(
+export const heard: fc.Arbitrary<Heard | null> = fc.oneof(
+  fc.constant(null),
+  fc.record({ milliseconds: fc.integer({ min: 0, max: 1 }) }),
   fc.record({ parts: fc.integer({ min: 0, max: 4 }) }),
   fc.record({ characters: fc.integer({ min: 0, max: 30 }) }),
   fc.record({ text: fc.constantFrom('', 'in other words') }),

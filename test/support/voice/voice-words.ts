@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 export type Heard = {
   readonly parts?: number
   readonly characters?: number
+  readonly milliseconds?: number
   readonly text?: string
 }
 
@@ -23,10 +24,11 @@ export const userOf = (key: number, words: number) => {
 }
 
 /**
- * The parts of an answer, one to three. Some characters have two code units. Choices share parts.
+ * The parts of an answer, one to three. Some characters have two code units, and some graphemes two
+ * characters. Choices share parts.
  */
 export const answerParts = (key: number, words: number): string[] =>
-  [`One 🙂 ${key}.`, `answer ${key}`, `${words} 你好 ${key}`].slice(0, 1 + ((key + words) % 3))
+  [`One 👍🏽 ${key}.`, `answer ${key}`, `${words} 你好 ${key}`].slice(0, 1 + ((key + words) % 3))
 
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -51,20 +53,29 @@ export const heardAt = (at: number) => `2026-01-01T00:00:0${at}.000000Z`
 
 export const codePoints = (text: string) => Array.from(text)
 
+const graphemes = new Intl.Segmenter('en')
+
 /** The heard parts of a message. They are empty if nothing was heard. */
 export function heardParts(
   said: readonly string[],
   heard: Heard | null,
 ): { parts: string[]; isQuoted: boolean } {
   if (heard === null) return { parts: [...said], isQuoted: false }
-  const { text, characters, parts: whole } = heard
+  const { text, characters, milliseconds, parts: whole } = heard
   if (text !== undefined) return { parts: text === '' ? [] : [text], isQuoted: true }
-  if (characters === undefined) return { parts: said.slice(0, whole), isQuoted: false }
+  if (characters === undefined) {
+    const isNothing = whole === undefined && milliseconds === 0
+    return { parts: isNothing ? [] : said.slice(0, whole), isQuoted: false }
+  }
   let remaining = characters
   const parts = said
     .map((part) => {
-      const heardText = codePoints(part).slice(0, Math.max(0, remaining)).join('')
-      remaining -= codePoints(part).length
+      let heardText = ''
+      for (const { segment } of graphemes.segment(part)) {
+        remaining -= codePoints(segment).length
+        if (remaining < 0) break
+        heardText += segment
+      }
       return heardText
     })
     .filter((part) => part !== '')

@@ -114,6 +114,12 @@ function createWriter(id: string, random: () => number) {
     const body = { ttsAudioUrls, segmentId, updateSegment: random() < 0.7 }
     must(await call(large.url, 'PUT', `${path}/messages/${pick(messages)}/tts`, body))
   }
+  const report = async () => {
+    const heard = random() < 0.5 ? null : { characters: Math.floor(random() * 3) }
+    const at = `2026-01-01T00:00:${String(n).padStart(2, '0')}Z`
+    const url = `${path}/messages/${pick(messages.slice(0, 3))}/interrupt`
+    must(await call(large.url, 'POST', url, { heard, at }))
+  }
   return {
     shown,
     look,
@@ -124,6 +130,7 @@ function createWriter(id: string, random: () => number) {
       if (dice < 0.15)
         segments.push(must(await call<Segment>(large.url, 'POST', `${path}/segments`, {})).id)
       else if (dice < 0.5 || messages.length === 0) await record(segment)
+      else if (dice < 0.8) await report()
       else await attach(segment)
       await look()
     },
@@ -150,13 +157,16 @@ describe('an export of a conversation', () => {
       // No turn was opened before its words, so no line is a seat or a half.
       expect(types.filter((type) => type === 'half' || type === 'seat')).toEqual([])
       if (types.includes('messageAudio')) late.add('audio')
+      for (const line of lines)
+        if (line.type === 'heard') late.add(line.heard === null ? 'taken back' : 'heard')
       if (types.lastIndexOf('turn') > types.indexOf('messageAudio')) late.add('turn')
       if (types.lastIndexOf('segment') > types.indexOf('turn')) late.add('segment')
       expect((await importedInto(elsewhere.url, printed(lines))).reported).toEqual([])
       expect(folded(await exportedFrom(elsewhere.url, [id]))).toEqual(folded(lines))
     }
     // The writer changed each kind of object during an export.
-    expect([...late].sort((a, b) => (a < b ? -1 : 1))).toEqual(['audio', 'segment', 'turn'])
+    const kinds = ['audio', 'heard', 'segment', 'taken back', 'turn']
+    expect([...late].sort((a, b) => (a < b ? -1 : 1))).toEqual(kinds)
   }, 600_000)
 
   test('a turn that is recorded between the first two requests is exported once', async () => {
