@@ -14,7 +14,7 @@ import {
   redisDefaults,
   subscriptionEvents,
 } from './redis.ts'
-import type { Carrier } from './redis-connection.ts'
+import type { Carrier } from './redis-carrier.ts'
 import { emptyList } from './redis-frames.ts'
 import { createListeners, type Subscriptions } from './redis-listeners.ts'
 import { slotOf } from './redis-slots.ts'

@@ -1,6 +1,6 @@
 /**
  * ServerConnection is the connection to a single Redis. It connects and reconnects in the
- * background; without a connection, calls are refused at once. Each connection asks its server for
+ * background. Calls wait for the first connection; later, without one, they are refused at once. Each connection asks its server for
  * its run, which goes into every call: data that another run has written reads as absent. A server
  * that was a replica in between is another run too, even in the same process, because its data came
  * from another server. So the question is repeated regularly.
@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto'
 import { RESP_TYPES } from 'redis'
 import { KvError } from '../../../src/ports/kv.ts'
 import { createDeadlines, type Deadlines } from '../deadlines.ts'
-import type { OnKvEvent } from '../opened.ts'
+import type { Arg, CarrierOptions, ServerCarrier } from './redis-carrier.ts'
 import { createRenewableClient, type RenewableClient } from './redis-client.ts'
 import {
   callFailure,
@@ -24,35 +24,6 @@ import {
 import { Opening } from './redis-opening.ts'
 import type { Script } from './redis-scripts.ts'
 import { redisTlsMismatch } from './redis-tls.ts'
-
-/** A Carrier runs scripts on the server of a partition. */
-export type Carrier = {
-  /** Whether partitions are on different servers, so that a call may name only one partition. */
-  readonly sharded: boolean
-  /** Runs a script. Returns its reply or rejects with a `KvError`, within the deadline. */
-  run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<Buffer>
-  /** Whether calls are expected to be answered. */
-  ready(): boolean
-  close(): void
-}
-
-/** A carrier for one server, which may be part of a Cluster. */
-export type ServerCarrier = Carrier & {
-  /** Runs a script on keys that are being moved to this server. */
-  runAsking: Carrier['run']
-  /** Sends any other command. */
-  command(...args: Arg[]): Promise<unknown>
-}
-
-export type Arg = string | Buffer
-
-export type CarrierOptions = {
-  /** The server's name in messages, without secrets. */
-  readonly serverName: string
-  /** Milliseconds that a call may take. */
-  readonly deadlineMs: number
-  readonly onEvent: OnKvEvent
-}
 
 /** Milliseconds between two questions for the server's run. */
 const identifyMs = 1000

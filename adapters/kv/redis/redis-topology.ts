@@ -3,7 +3,8 @@
  * server that sees the whole Cluster, and soon after a server has reported that a slot moved.
  */
 import { KvError } from '../../../src/ports/kv.ts'
-import { type CarrierOptions, type ServerCarrier, ServerConnection } from './redis-connection.ts'
+import type { CarrierOptions, ServerCarrier } from './redis-carrier.ts'
+import { ServerConnection } from './redis-connection.ts'
 
 export type Topology = {
   /** The address of a slot's master; undefined while it is not known. */

@@ -2,7 +2,8 @@
 
 import type { OnKvEvent, OpenedKv } from '../opened.ts'
 import { createKv } from '../shape.ts'
-import { type CarrierOptions, ServerConnection } from './redis-connection.ts'
+import type { CarrierOptions } from './redis-carrier.ts'
+import { ServerConnection } from './redis-connection.ts'
 import { reasonOf } from './redis-failure.ts'
 import { emptyList } from './redis-frames.ts'
 import { type ChannelHandlers, createListeners } from './redis-listeners.ts'

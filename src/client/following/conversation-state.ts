@@ -83,9 +83,10 @@ export function createConversationState(): ConversationFold {
       conversation = null
     } else if (range.version <= version) return
     for (const message of range.messages) {
-      // A new message removes the partial of its speaker. A change of an older message, for example
-      // its audio, leaves the partial.
-      if (!messages.has(message.id)) removePartial(message.role)
+      // The words of a speaker replace the partial: a new message with words, or the words of a seat.
+      // A seat, and a change of an older message such as its audio, leave it.
+      const hadWords = messages.get(message.id)?.state === 'filled'
+      if (message.state === 'filled' && !hadWords) removePartial(message.role)
       messages.set(message.id, message)
     }
     for (const segment of range.segments ?? []) segments.set(segment.id, segment)

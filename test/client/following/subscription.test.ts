@@ -10,6 +10,7 @@ import {
   Problem,
 } from '../../../src/client/client.ts'
 import type { ClientFrame } from '../../../src/client/wire/client-frames.ts'
+import type { Message } from '../../../src/conversation/wire/schemas.ts'
 import {
   conversationId as c,
   createTruth,
@@ -617,6 +618,25 @@ describe('Subscription', () => {
     expect(state.partials).toEqual({ ai: 'the next answer' })
     state.apply({ type: 'change', snapshot: false, ...truth.change(4, 6) })
     expect(state.partials).toEqual({})
+  })
+
+  test('a seat leaves the partial of its speaker, and its words remove it', () => {
+    const [spoken] = createTruth(messages(1)).change(0, 2).messages
+    if (spoken === undefined) throw new Error('The truth has no message')
+    for (const seat of ['pending', 'expired'] as const) {
+      const state = createConversationState()
+      const take = (version: number, message: Message) => {
+        const range = { from: version - 1, version, cursor: `cursor-${version}` }
+        state.apply({ type: 'change', snapshot: false, ...range, messages: [message] })
+      }
+      const role = spoken.role
+      take(1, { ...spoken, state: 'pending', version: 1 })
+      state.apply({ type: 'partial', role, text: 'Is there' })
+      take(2, { ...spoken, state: seat, version: 2 })
+      expect(state.partials).toEqual({ [role]: 'Is there' })
+      take(3, { ...spoken, state: 'filled', version: 3 })
+      expect(state.partials).toEqual({})
+    }
   })
 
   test('a lost socket removes the partials from the state', async () => {
