@@ -76,7 +76,7 @@ describe('lines that cannot be used', () => {
     const named = err.split('\n').map((line) => line.replace(`${path('bad.jsonl')}:`, ''))
     expect(named).toEqual([
       expect.stringContaining('1: is not JSON'),
-      '2: has none of the known formats (turnlog, openai, dialogues; see docs/importing.md)',
+      '2: has none of the known formats (turnlog, chatgpt, langchain, ai-sdk, gemini, librechat, open-webui, livekit, sharegpt, openai, dialogues): it is an object with `some`. See docs/importing.md',
       '4: is not a dialogue: turns/0 has no `text`',
       '6: is not a dialogue: it has no list `turns`',
       expect.stringMatching(/^7: has \d{4} bytes, more than the 2000 that --line-bytes allows$/),
@@ -432,7 +432,7 @@ describe('turnlog import', () => {
       [[path('one.jsonl'), '--split', 'words'], '--split must be sentences, not words'],
       [
         [path('one.jsonl'), '--format', 'csv'],
-        '--format must be one of turnlog, openai, dialogues',
+        '--format must be one of turnlog, chatgpt, langchain',
       ],
       [[path('one.jsonl'), '--sauce', 'x'], "'--sauce'"],
       [[path('one.jsonl'), '--url', 'localhost'], '--url must be an http or https URL'],
