@@ -66,6 +66,16 @@ describe('the documents', () => {
     expect(await walk('docs/quickstart.md', quickstart)).toBe(hasPython ? 3 : 2)
   }, 300_000)
 
+  test('each page of docs begins by saying whom it is for', () => {
+    const pages = [...new Glob('*.md').scanSync(join(root, 'docs'))]
+    const begins = (page: string) =>
+      readFileSync(join(root, 'docs', page), 'utf8')
+        .replace(/<!--.*?-->\n*/gs, '')
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('#'))[0]
+    expect(pages.filter((page) => !begins(page)?.startsWith('For '))).toEqual([])
+  })
+
   test('docs/llms.txt names every page of docs', () => {
     const llms = readFileSync(join(root, 'docs/llms.txt'), 'utf8')
     const pages = [...new Glob('*.md').scanSync(join(root, 'docs'))]

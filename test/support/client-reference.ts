@@ -229,7 +229,7 @@ function contents(): string {
 export function clientReference(): string {
   return `# Reference of the client
 
-Every function of \`turnlog/client\` and \`turnlog/client/file-journal\`. [The client](client.md) shows how to use them
+For TypeScript developers. Every function of \`turnlog/client\` and \`turnlog/client/file-journal\`. [The client](client.md) shows how to use them
 together. The docstrings in \`src/client\` generate this page. The types of bodies and answers that it does not list,
 such as \`Conversation\` and \`Message\`, are those of the OpenAPI document.
 

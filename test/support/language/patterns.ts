@@ -26,7 +26,7 @@ const fragments =
 
 /** Verbs that the library takes for nouns: they open a docstring, or are the verb of a short sentence. */
 const ambiguous =
-  /\b(throws?|refuses?|answers?|counts?|calls?|closes?|fails?|resets?|replays?|limits?|returns?|ends?|starts?|stops?|writes?|reads?|sends?|stores?|keeps?|drops?|waits?|tests?|needs?|uses?|runs?|records?|holds?|moves?|matches|changes?|repeats?|queues?|batches|locks?|caches?|follows?|resumes?|retries|polls?|forwards?|exits?|prints?|logs?|scans?|costs?|sorts?|rejects?|names?|marks?|splits?|settles?|works?|passes|lasts?|drains?|pings?|takes?|leaves?|lists?|links?|opens?|copies|parses|formats?|maps?|measures?|shows?|points?|increments?|decreases?|applies|fills?|reports?|acknowledges?|sets?|lets?|rolls?|times?|pairs?|lives?|loops?|signals?|exceeds?|appears?|includes?|contains?|expires?|arrives?|see|builds?|hides?|shares?|covers?|reaches|blocks?|releases?|wakes?|bounds?|guards?|tries|kills?|pauses?|races?|yields?|throttles?|grows?|remains?|equals?|differs?|belongs?|depends?|exists?|proves?|describes?|decides?|delivers?|hears?|speaks?|sleeps?|creates?|removes?|deletes?|inserts?|updates?|selects?|computes?|adds?|makes?|gives?|gets?|does|do|has|have|is|are|was|were|be|can|may|must|should|will|cannot)\b/i
+  /\b(throws?|refuses?|answers?|counts?|calls?|closes?|fails?|resets?|replays?|limits?|returns?|ends?|starts?|stops?|writes?|reads?|sends?|stores?|keeps?|drops?|waits?|tests?|needs?|uses?|runs?|records?|holds?|moves?|matches|changes?|repeats?|queues?|batches|locks?|caches?|compares?|follows?|resumes?|retries|polls?|forwards?|exits?|prints?|logs?|scans?|costs?|sorts?|rejects?|names?|marks?|splits?|settles?|works?|passes|lasts?|drains?|pings?|takes?|leaves?|lists?|links?|opens?|copies|parses|formats?|maps?|measures?|shows?|points?|increments?|decreases?|applies|fills?|reports?|acknowledges?|sets?|lets?|rolls?|times?|pairs?|lives?|loops?|signals?|exceeds?|appears?|includes?|contains?|expires?|arrives?|see|builds?|hides?|shares?|covers?|reaches|blocks?|releases?|wakes?|bounds?|guards?|tries|kills?|pauses?|races?|yields?|throttles?|grows?|remains?|equals?|differs?|belongs?|depends?|exists?|proves?|describes?|decides?|delivers?|hears?|speaks?|sleeps?|creates?|removes?|deletes?|inserts?|updates?|selects?|computes?|adds?|makes?|gives?|gets?|does|do|has|have|is|are|was|were|be|can|may|must|should|will|cannot)\b/i
 
 const hasVerb = (text: string): boolean => ambiguous.test(text) || nlp(text).verbs().found
 
@@ -72,6 +72,8 @@ export const patterns: readonly Pattern[] = [
       // `Default X.` is the form of a default in every schema.
       if (kind === 'title' || !/[.:]$/.test(text) || /^Default X\.$/.test(text)) return false
       if (first && !fragments.test(text)) return false
+      // Each page of docs begins by saying whom it is for.
+      if (first && kind === 'document' && text.startsWith('For ')) return false
       return text.split(' ').length > 1 && !hasVerb(text)
     },
   },
