@@ -231,7 +231,7 @@ describe('the output of a bench', () => {
     for (const [name, svg] of charts) expect(read(`benchmarks/${name}`)).toBe(svg)
   })
 
-  test('every section of bench/notes.md is named after an existing row, `method` or `profiles`', () => {
+  test('each section of bench/notes.md is called `method`, `profiles` or like a row of the bench table', () => {
     const notes = readNotes(readFileSync(join(root, 'bench/notes.md'), 'utf8'))
     const known = ['method', 'profiles', ...rowIds]
     expect([...notes.keys()].filter((id) => !known.includes(id))).toEqual([])

@@ -12,7 +12,7 @@ import type { OnDatabaseEvent } from './startable.ts'
 export type PoolOptions = {
   /** The server's name in messages, without secrets. */
   readonly serverName: string
-  /** The most connections. */
+  /** Maximum number of connections. */
   readonly max: number
   readonly connect: (
     onClose: (connection: Connection) => void,
@@ -25,7 +25,7 @@ type Idle = { readonly connection: Connection; readonly answeredAt: number }
 
 type Waiter = { resolve(connection: Connection): void; reject(error: unknown): void }
 
-/** Waits before the next attempt after failed connects. */
+/** Bounds of the wait before the next attempt after failed connects. */
 const attemptGaps = { firstMs: 50, maxMs: 400 }
 
 /**
@@ -65,9 +65,9 @@ export class Pool {
 
   /**
    * Takes an idle connection, or the next one that becomes free.
-   * @param waitMs The most milliseconds of the wait.
-   * @throws DatabaseError No connection became free in time, or none can be made. The outcome is
-   *   `not-sent`.
+   * @param waitMs Maximum wait in milliseconds.
+   * @throws DatabaseError At once if the pool is closed. The promise rejects with one if no
+   *   connection becomes free in time or none can be made. The outcome is `not-sent`.
    */
   take(waitMs: number): Connection | Promise<Connection> {
     if (this.#closing.signal.aborted) throw closed(this.#options.serverName)
@@ -77,14 +77,14 @@ export class Pool {
     return entry.connection
   }
 
-  /** Returns a connection whose statement was answered. */
+  /** Takes back a connection whose statement was answered. */
   release(connection: Connection): void {
     this.#busy.delete(connection)
     this.#offer(connection)
     this.#settle()
   }
 
-  /** Returns a connection in doubt, which is closed. */
+  /** Takes back a connection whose statement got no answer. It may be unusable, so it is closed. */
   discard(connection: Connection): void {
     this.#busy.delete(connection)
     connection.close()
@@ -141,7 +141,7 @@ export class Pool {
 
   /**
    * Hands the connection to the first waiter, or keeps it idle. An expired or closed one is
-   * dropped.
+   * dropped, and each one while the pool closes.
    */
   #offer(connection: Connection): void {
     const isOver = this.#closing.signal.aborted || performance.now() > connection.expiresAt
@@ -163,7 +163,7 @@ export class Pool {
   #grow(): void {
     const { failures, nextAttemptAt, reason } = this.#outage
     if (failures === 0 || performance.now() >= nextAttemptAt) {
-      // During an outage, one attempt at a time shows as much as many.
+      // During an outage, one attempt is enough to see whether the server is back.
       const needed = failures === 0 ? this.#waiters.size : Math.min(this.#waiters.size, 1)
       while (this.#connecting < needed && this.#hasRoom()) {
         this.#connecting += 1
@@ -172,7 +172,7 @@ export class Pool {
     }
     if (failures === 0 || this.#connecting > 0 || this.#waiters.size === 0) return
     if (this.#busy.size === 0) for (const waiter of this.#waiters) this.#refuse(waiter, reason)
-    // A connection in use may become free earlier; the next attempt is scheduled in any case.
+    // Waiters may still get a connection that is in use, so they stay, and the next attempt is due later.
     else this.#retryIn(Math.max(0, nextAttemptAt - performance.now()))
   }
 

@@ -99,7 +99,7 @@ export async function readied(opened: OpenedKv): Promise<Kv> {
 const onePartition = {
   reason: 'a call on Redis stays within one partition',
   tests: [
-    'a KV list may return entries of several partitions',
+    'one KV list returns entries of several partitions',
     'a KV commit may change several partitions',
   ],
 }

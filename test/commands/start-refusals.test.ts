@@ -185,7 +185,7 @@ describe('a data directory', () => {
   }, 60_000)
 })
 
-test('a user who may not create the schema gets the sentence of turnlog doctor', async () => {
+test('a user who may not create the schema gets the same message as from turnlog doctor', async () => {
   const url = await testDatabaseUrl()
   const name = new URL(url).pathname.slice(1)
   const user = `${name}_guest`

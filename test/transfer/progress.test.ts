@@ -5,7 +5,7 @@ import { Pace, paceText } from '../../src/transfer/pace.ts'
 import { createProgress } from '../../src/transfer/progress.ts'
 
 describe('the pace', () => {
-  test('a pace is shown after one second, with the rate and the time left', () => {
+  test('the progress shows the rate and the time left after the first second', () => {
     const pace = new Pace()
     expect(pace.at(0, 0, 0)).toBeUndefined()
     expect(pace.at(999, 0.1, 100)).toBeUndefined()

@@ -1,6 +1,6 @@
 /**
- * Link is one connection and its users: one subscriber per conversation, and the sender of writes. It passes each frame
- * to the user that it concerns. A new subscriber of a conversation waits until the service has confirmed the end of the
+ * Link is one connection and its users: one subscriber per conversation, and the sender of writes
+ * (`recording`). It passes each frame to the user that it concerns. A new subscriber of a conversation waits until the service has confirmed the end of the
  * old one.
  */
 import type { Problem } from '../../problem-error.ts'
@@ -32,8 +32,8 @@ export class Link {
   /** The subscriber of each conversation. */
   readonly #users = new Map<string, Subscriber>()
   /**
-   * For each conversation whose subscription is ending, the id of its `unsub` frame. Until the service confirms the
-   * end, frames of the conversation belong to the old subscriber.
+   * For each conversation whose subscription is ending, the id of its `unsub` frame. Frames of the conversation
+   * are dropped until the service confirms the end.
    */
   readonly #ending = new Map<string, string>()
   /** The subscribers that wait for the end of their conversation's old subscriber. */
@@ -44,7 +44,7 @@ export class Link {
   readonly #unanswered = new Set<string>()
   /** The conversation of each sent `sub` and `unsub` frame, by the frame's id: a refusal may have only the id. */
   readonly #sentFor = new Map<string, string>()
-  /** Undefined while no connection has been welcomed. */
+  /** Undefined before the welcome and after a loss of the connection. */
   #gate: CreditGate | undefined
   #subscriptionsMax = subscriptionsAssumed
 
@@ -118,7 +118,7 @@ export class Link {
     this.connection.send(JSON.stringify(frame))
   }
 
-  /** Frees the credit of a `sub` frame, once it is answered. */
+  /** Frees the credit of a `sub` frame once `subscribed`, `reset` or a problem answers it, or its end is confirmed. */
   #answered(conversationId: string): void {
     if (!this.#unanswered.delete(conversationId)) return
     this.#gate?.leave(subBytes)
@@ -126,7 +126,10 @@ export class Link {
     this.#options.recording?.pump()
   }
 
-  /** Starts the successor of a subscriber whose end the service has confirmed. */
+  /**
+   * Ends the wait for the old subscriber (its end is confirmed or refused, or the connection is lost), and
+   * starts its successor, if there is one.
+   */
   #startSuccessor(conversationId: string): void {
     this.#ending.delete(conversationId)
     const subscriber = this.#successors.get(conversationId)
@@ -157,7 +160,7 @@ export class Link {
     const { id = '', c = this.#sentFor.get(id) }: Pick<ServerFrame, 't'> & Named = frame
     if (c === undefined) return
     this.#sentFor.delete(id)
-    // A problem without an id answers a partial, which has no other answer.
+    // Partials have no id, so a problem without an id refuses a partial.
     const isRefusal = frame.t === 'problem' && id !== ''
     if (isRefusal || ['subscribed', 'unsubscribed', 'reset'].includes(frame.t)) this.#answered(c)
     const unsubId = this.#ending.get(c)

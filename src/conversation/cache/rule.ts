@@ -211,7 +211,7 @@ function extended(head: Head, { version, texts }: CacheUpdate): CacheWrite | und
 
 /**
  * Applies an update to a window that this process keeps in its memory, besides the one in the KV.
- * Returns undefined if a version or a seq is missing between them.
+ * Returns undefined unless the update begins exactly at the window's version and leaves no seq out.
  */
 export function windowAfter(
   window: Window,

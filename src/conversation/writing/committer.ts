@@ -11,7 +11,11 @@ import { Recorder, type RecorderOptions } from './recorder.ts'
 import type { PreparedTurn } from './turn.ts'
 import { type Batch, gatherMs, TurnQueue, type WriteBounds } from './turn-queue.ts'
 
-/** Milliseconds between two attempts to put locked conversations into an ordinary batch. */
+/**
+ * A conversation is locked while another transaction holds its row. Its turns go into a call that waits
+ * for the lock; if no such call is free, they may join an ordinary batch again after this many
+ * milliseconds.
+ */
 const lookAgainMs = 25
 
 export type CommitterOptions = RecorderOptions & {
@@ -59,8 +63,8 @@ export class Committer {
 
   /**
    * Dispatches after the current event-loop round, so that turns which arrive in one round share a
-   * batch. If the last batch had one turn, a microtask dispatches sooner. PGlite always waits
-   * for the full round: it runs in this thread, and no turn arrives while it works.
+   * batch. If the last batch had at most one turn, a microtask dispatches sooner. A database in this
+   * process (PGlite) always gets the full round: it blocks the thread, so no turn arrives meanwhile.
    */
   #schedule(): void {
     if (this.#isScheduled) return
@@ -110,9 +114,11 @@ export class Committer {
 
   async #send(batch: Batch<PendingTurn>): Promise<void> {
     const { turns, wait } = batch
+    // Called when the record call answers, and again below in case it failed. Only the first counts.
     const answered = () => {
       if (this.#queue.answered(batch)) this.#dispatch()
     }
+    // The turns to send again: those of locked conversations, and those with an unknown outcome.
     const unfinished = await this.#recorder.record(turns, { wait, recorded: answered })
     answered()
     this.#queue.finished(batch, unfinished, performance.now())

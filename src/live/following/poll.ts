@@ -1,6 +1,7 @@
 /**
  * A Poll asks the database at regular intervals for the versions of all conversations that this
- * node follows. A hint is a message from another node that says a conversation has a newer version.
+ * node follows. A hint is a message from another node, through the KV, that says a conversation has a newer
+ * version.
  * Hints may be lost. The poll finds the change then, so a lost hint only delays delivery.
  */
 import { nextRound } from '../../mechanics/time-slices.ts'
@@ -12,7 +13,7 @@ export type PollOptions = {
   hintsArrive(): boolean
   /** Milliseconds between two polls while hints arrive. */
   readonly pollMs: number
-  /** Milliseconds between two polls while hints do not arrive. */
+  /** Milliseconds between two polls while hints do not arrive: the shorter interval. */
   readonly silentPollMs: number
   /** Reports that some versions could not be read. The next poll asks for all versions again. */
   failed(error: unknown): void
@@ -28,8 +29,8 @@ const versionsPerRound = 1000
 const trustMs = 10_000
 
 /**
- * Milliseconds after a poll in which the hint of a change that the poll found may still arrive. After
- * that the hint counts as lost.
+ * Milliseconds for which a hint may come after the poll that found its change. After that the hint
+ * counts as lost.
  */
 const lateMs = 1000
 
@@ -77,7 +78,7 @@ export class Poll implements Disposable {
       silentPollMs,
       Math.max(0, this.#polledAt + silentPollMs - performance.now()),
     )
-    // `wait` is 0 if no poll was due, or if the poll took longer than `silentPollMs`.
+    // Wakes `silentPollMs` after the last poll began, or from now if that time has passed.
     this.#timer = this.#wakeIn(wait === 0 ? silentPollMs : wait)
   }
 
@@ -108,8 +109,8 @@ export class Poll implements Disposable {
 }
 
 /**
- * Has the channel compare its head with the database and deliver newer changes. Adds the version to
- * `news` if it is above the head and no hint has announced it.
+ * Makes the channel compare its head with the database and deliver newer changes. Adds the version to
+ * `news` if a version was known before, and neither the head nor a hint has reached this one.
  */
 async function checkChannel(channel: Channel, news: News[]): Promise<void> {
   if (channel.holders === 0) return

@@ -28,6 +28,7 @@ export abstract class Outbox {
   #isFull = false
   #isEnding = false
   #isDead = false
+  /** The fewest bytes that waited since the buffer became full. A new low counts as reading. */
   #lowestBytes = 0
   #progressAt = 0
 
@@ -36,7 +37,7 @@ export abstract class Outbox {
   }
 
   protected abstract write(text: string): WriteOutcome
-  /** The number of bytes that were sent and that the client has not read. */
+  /** The number of bytes that wait in the runtime's buffer until the client reads. */
   protected abstract buffered(): number
   /** Closes the socket after the frames already sent. */
   protected abstract close(code: number, reason: string): void
@@ -73,7 +74,10 @@ export abstract class Outbox {
     this.#progressAt = performance.now()
   }
 
-  /** Whether the buffer was full at the last call and has room now. */
+  /**
+   * Notes what the client has read since the last call. Returns true once when a full buffer has fallen to
+   * half of `softBytes`.
+   */
   hasRoomAgain(now: number): boolean {
     if (!this.#isFull) return false
     const buffered = this.buffered()

@@ -138,7 +138,7 @@ const refusals: Record<string, { change?: () => void; words?: string[]; message:
 describe('bun run db:new', () => {
   beforeEach(restore)
 
-  test('a new migration has the changed table, the changed function and the dropped function', async () => {
+  test('a new migration changes the table, replaces the function and drops the removed one', async () => {
     const url = await testDatabaseUrl()
     {
       await using before = await openPostgres(url)
@@ -243,7 +243,7 @@ describe('changed functions', () => {
     )
   })
 
-  test('a function with other arguments is refused under its old name', async () => {
+  test('a migration that changes the arguments of a function and not its name is refused', async () => {
     replaceIn('functions/turnlog_versions_v1.sql', 'p_ids uuid[])', 'p_ids uuid[], p_max integer)')
     expect(await refused()).toMatch(/needs a new name, turnlog_versions_v2,/)
   })

@@ -208,7 +208,7 @@ describe('recording over the socket', () => {
     expect(peer.sockets[0]?.received).toEqual([])
   })
 
-  test('a turn that waits behind a frame that is too large is sent', async () => {
+  test('a frame that is too large does not block the turn behind it', async () => {
     const store = createStore()
     await using peer = startPeer({
       limits: { frameBytes: 2000, subscriptions: 4 },

@@ -233,7 +233,7 @@ export function kvLists(claim: Claim): void {
     deepStrictEqual(sizes, Array(120).fill(60_000))
   })
 
-  claim('a KV list may return entries of several partitions', async ({ kv, key }) => {
+  claim('one KV list returns entries of several partitions', async ({ kv, key }) => {
     const [, name = ''] = key()
     const keys = [[name], [name, 'a'], [name, 'a', 1], [name, 'b', 1], [name, 'c']]
     for (const each of keys) await kv.set(each, 1)

@@ -138,7 +138,7 @@ export function keepsSeats(subject: SpeechSubject): void {
       expect(await contents(id)).toEqual(['hello', 'a'])
     })
 
-    test('a completed turn completes its segment, whose human message is the seat', async () => {
+    test('completing an opened turn completes its segment, with the seat as its human message', async () => {
       const id = await conversation()
       const { segment } = await store().createSegment(me, id, {})
       const seat = await open(id, 'k')

@@ -83,7 +83,7 @@ describe('a KV that does not answer', () => {
     opened.kv.close()
   }, 30_000)
 
-  test('a silent KV does not delay a read that drops a window newer than the database', async () => {
+  test('a read whose cached window is ahead of the database does not wait for a KV that does not answer', async () => {
     const { control, opened, fast } = await slowKv()
     await using app = await testApp({ kv: opened, overrides: { cache: { readyBytesMax: 0 } } })
     const talk = await newTalk(app)

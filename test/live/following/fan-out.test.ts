@@ -39,7 +39,7 @@ describe('FanOut', () => {
     expect(served).toEqual([...crowd])
   })
 
-  test('a fan-out that is started again while it runs serves all members equally often', async () => {
+  test('a running fan-out that is started again serves each member equally often', async () => {
     const crowd = new Set(Array.from({ length: 300 }, (_, n) => n))
     const served = new Map<number, number>()
     const fanOut = new FanOut(new LoopShare(1, thrower), crowd, (one) => {

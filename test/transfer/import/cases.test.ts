@@ -133,7 +133,7 @@ describe.skipIf(!casesAreHere)('a case', () => {
     ])
   }, 60_000)
 
-  test('uimessages: both pairs are in the history, and tools, thoughts and files are kept', async () => {
+  test('uimessages: an import stores both question-answer pairs, and keeps tools, thoughts and files', async () => {
     const { code, made } = await imported('uimessages.jsonl')
     expect([code, made.map(contents)]).toEqual([
       0,

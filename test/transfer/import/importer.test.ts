@@ -134,7 +134,7 @@ describe('lines that cannot be used', () => {
 })
 
 describe('times', () => {
-  test('unreadable times are counted with an example, and messages without times get the time of the line', async () => {
+  test('an import reports how many times were unreadable, with an example, and a message without a time gets that of its line', async () => {
     const name = newId()
     const line = (id: string, ...times: unknown[]) => ({
       id,
