@@ -137,7 +137,7 @@ export const serverRows: readonly Row<ServerWorld>[] = [
   {
     name: 'the role is read-only',
     ...readOnly,
-    lines: [/SQLSTATE 25006: a session .* was given up/],
+    lines: [/SQLSTATE 25006: a session .* was closed/],
     async breakIt(world) {
       await world.sql(`alter role ${world.role} set default_transaction_read_only = on`)
       await endSessions(world)
