@@ -1,4 +1,4 @@
-/** `npm run turnlog -- <verb> …`: the command line, with nothing installed but Node and npm. */
+/** `npm run turnlog -- <command> …`: the command line, with nothing installed but Node and npm. */
 import { findBun, install, runTurnlog } from './bun.mjs'
 
 const bun = findBun()

@@ -14,7 +14,7 @@ import type { Events } from './events.ts'
 import { StartRefusal } from './ports/database.ts'
 import { type OpenedKv, openCacheKv, openDatabase } from './resources.ts'
 
-/** Brings the tables up to date, and returns one sentence that says what was done. */
+/** Brings the tables up to date, and returns one sentence that reports the result. */
 export async function migrateDatabase(config: Config, events: Events): Promise<string> {
   let done: string | undefined
   await using database = await openDatabase(config, events, (message) => {

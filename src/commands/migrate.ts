@@ -5,7 +5,7 @@ import type { ExaminedConfig } from '../config.ts'
 import { migrateDatabase } from '../maintenance.ts'
 import { openLog } from './log.ts'
 
-/** Resolves with one line that says what was done. */
+/** Resolves with one line that reports the result. */
 export async function migrate({
   config,
   nearMisses,

@@ -1,6 +1,6 @@
 /**
- * Lapses end what is past its deadline: seats whose words did not arrive, voice sessions without a
- * socket, and held audio whose turn did not arrive. Every node looks for such rows. If two nodes
+ * Lapses end rows that are past their deadline: seats whose words did not arrive, voice sessions
+ * without a socket, and held audio whose turn did not arrive. Every node looks for such rows. If two nodes
  * find the same row, the second database call changes nothing.
  */
 import type { Events } from '../../events.ts'

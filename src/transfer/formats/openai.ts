@@ -5,7 +5,7 @@
  * Responses API with their answers (`{ "input", "output" }`).
  */
 import { dialogueBlock } from './dialogue-block.ts'
-import { isJson, type Json } from './json-value.ts'
+import { isJson, type Json, without } from './json-value.ts'
 import { TimeReader } from './message-times.ts'
 import { utteranceOf } from './openai-messages.ts'
 import { type Block, type LineContext, LineProblem } from './steps.ts'
@@ -27,15 +27,14 @@ type Located = { readonly list: readonly unknown[]; readonly rest: Json }
 function listIn(line: unknown): Located | undefined {
   if (Array.isArray(line)) return line.some(isMessage) ? { list: line, rest: {} } : undefined
   if (!isJson(line)) return undefined
-  if (Array.isArray(line.messages))
-    return { list: line.messages, rest: without(line, ['messages']) }
+  if (Array.isArray(line.messages)) return { list: line.messages, rest: without(line, 'messages') }
   const { input, output, body } = line
   // A line whose `input` and `output` are both texts has another format.
   if (Array.isArray(input) || (typeof input === 'string' && Array.isArray(output))) {
     const questions = Array.isArray(input) ? input : [{ role: 'user', content: input }]
     const answers = Array.isArray(output) ? output : []
     const listNames = Array.isArray(output) ? ['input', 'output'] : ['input']
-    return { list: [...questions, ...answers], rest: without(line, listNames) }
+    return { list: [...questions, ...answers], rest: without(line, ...listNames) }
   }
   const inner = isJson(body) ? listIn(body) : undefined
   return inner && { list: inner.list, rest: { ...line, body: inner.rest } }
@@ -56,10 +55,11 @@ export function readOpenai(line: unknown, context: LineContext): Block {
   const naming = context.name?.member
   const metadata =
     isJson(rest.metadata) && !Object.hasOwn(rest.metadata, format) ? rest.metadata : undefined
-  const members = without(rest, [
+  const members = without(
+    rest,
     ...(naming === undefined ? [] : [naming]),
     ...(metadata === undefined ? [] : ['metadata']),
-  ])
+  )
   const names = Object.keys(members)
   const times = new TimeReader(context.numberText)
   const utterances = list.map((message, index) => utteranceOf(message, index, times))
@@ -80,9 +80,3 @@ export function readOpenai(line: unknown, context: LineContext): Block {
     context,
   )
 }
-
-/**
- * Copies an object without some members. The copy is right even with a member called `__proto__`.
- */
-export const without = (json: Json, names: readonly string[]): Json =>
-  Object.fromEntries(Object.entries(json).filter(([name]) => !names.includes(name)))

@@ -150,9 +150,8 @@ function checkRoles(messages: readonly ChatMessage[]): void {
   )
 }
 
-/** The members of an object but for those named. It is right for a member called `__proto__`, too. */
-export const without = (json: Json, ...names: readonly string[]): Json =>
-  Object.fromEntries(Object.entries(json).filter(([name]) => !names.includes(name)))
+/** The speaker of a role, in libraries that call the two `user` and `assistant`. */
+export const speakers: Readonly<Record<string, 'human' | 'ai'>> = { user: 'human', assistant: 'ai' }
 
 /** The objects of a list; anything else in it is refused with its index. */
 export function objectsIn(list: readonly unknown[]): Json[] {

@@ -1,8 +1,8 @@
 /** ChatGPT's export, `conversations.json`: `{ "title", "current_node", "mapping": { id: { "message", "parent" } } }`. */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, speakers } from './chat-messages.ts'
 import { otherBranches, threadTo } from './thread.ts'
 
 const format = 'chatgpt'
@@ -95,7 +95,6 @@ function messageOf(message: unknown, times: TimeReader): ChatMessage {
   }
 }
 
-const speakers: Readonly<Record<string, 'human' | 'ai'>> = { user: 'human', assistant: 'ai' }
 const knownRoles = ['user', 'assistant', 'system', 'tool', 'developer']
 const spokenTypes = ['text', 'multimodal_text', 'code']
 

@@ -1,8 +1,8 @@
 /** The Gemini API: `{ "contents": [{ "role", "parts" }] }`, alone, as a request of a batch, as a chat's history, or of AI Studio. */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, isEmpty, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, isEmpty, objectsIn } from './chat-messages.ts'
 
 const format = 'gemini'
 

@@ -3,10 +3,10 @@
  * `messages_to_dict` and `toDict`, `{ "lc", "id", "kwargs" }` of `dumps` and `toJSON`, and
  * `{ "type", "content" }` of LangGraph's state.
  */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, objectsIn } from './chat-messages.ts'
 import { contentOf } from './content.ts'
 
 const format = 'langchain'

@@ -1,8 +1,8 @@
 /** LiveKit Agents: a session report (`{ "chat_history": { "items" } }`), or a chat context (`{ "items" }`). */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, objectsIn, speakers } from './chat-messages.ts'
 
 const format = 'livekit'
 
@@ -37,8 +37,6 @@ export function readLivekit(document: unknown, context: LineContext): Block {
     context,
   )
 }
-
-const speakers: Readonly<Record<string, 'human' | 'ai'>> = { user: 'human', assistant: 'ai' }
 
 function messageOf(item: Json, times: TimeReader): ChatMessage {
   const { type, role, content } = item

@@ -1,8 +1,8 @@
 /** Open WebUI's export: `{ "id", "title", "chat": { "history": { "messages": { id: … }, "currentId" } } }`. */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, objectsIn, speakers } from './chat-messages.ts'
 import { contentOf } from './content.ts'
 import { otherBranches, type Thread, threadTo } from './thread.ts'
 
@@ -56,8 +56,6 @@ function threadIn({ history, messages }: Json): Thread {
     throw new LineProblem('has a `currentId` that its messages lack')
   return threadTo(leaf, nodes, ({ parentId }) => parentId)
 }
-
-const speakers: Readonly<Record<string, 'human' | 'ai'>> = { user: 'human', assistant: 'ai' }
 
 function messageOf(message: Json, times: TimeReader): ChatMessage {
   const role = String(message.role)

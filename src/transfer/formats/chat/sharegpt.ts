@@ -1,8 +1,8 @@
 /** ShareGPT's datasets: `{ "id", "conversations": [{ "from", "value" }] }`. */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, objectsIn } from './chat-messages.ts'
 
 const format = 'sharegpt'
 

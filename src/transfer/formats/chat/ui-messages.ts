@@ -1,8 +1,8 @@
 /** UIMessages of the AI SDK: `{ "id", "role", "parts": [{ "type" }] }`, in a list or in `{ "messages" }`. */
-import { isJson, type Json } from '../json-value.ts'
+import { isJson, type Json, without } from '../json-value.ts'
 import { TimeReader } from '../message-times.ts'
 import { type Block, type LineContext, LineProblem } from '../steps.ts'
-import { type ChatMessage, chatBlock, objectsIn, without } from './chat-messages.ts'
+import { type ChatMessage, chatBlock, objectsIn, speakers } from './chat-messages.ts'
 import { contentOf } from './content.ts'
 
 const format = 'ai-sdk'
@@ -37,8 +37,6 @@ export function readUiMessages(document: unknown, context: LineContext): Block {
     context,
   )
 }
-
-const speakers: Readonly<Record<string, 'human' | 'ai'>> = { user: 'human', assistant: 'ai' }
 
 function messageOf(message: Json, times: TimeReader): ChatMessage {
   const role = String(message.role)
