@@ -1,33 +1,38 @@
 /** The guard of the project's language: patterns that make a reader read twice are found, and refused. */
-import { describe, expect, test } from 'bun:test'
+import { beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { exceptions } from './support/language/exceptions.ts'
-import { findingsIn, patterns } from './support/language/patterns.ts'
-import { type Kind, readSentences, sentencesOf } from './support/language/prose.ts'
+import { type Finding, findingsIn, patterns } from './support/language/patterns.ts'
+import { type Kind, readSentences, type Sentence, sentencesOf } from './support/language/prose.ts'
 
 const namesIn = (path: string, content: string) =>
   findingsIn(sentencesOf(path, content)).map(({ pattern }) => pattern)
 
-const root = join(import.meta.dir, '..')
+/** All prose of the project and its findings, read once. */
+let sentences: Sentence[]
+let findings: Finding[]
+beforeAll(() => {
+  sentences = readSentences(join(import.meta.dir, '..'))
+  findings = findingsIn(sentences)
+}, 60_000)
 
 describe('the prose of the project', () => {
   test('no sentence matches a pattern of unclear language, except for the accepted ones', () => {
     const isAccepted = ({ path, text }: { path: string; text: string }) =>
       exceptions.some((one) => one.path === path && one.text === text)
-    const found = findingsIn(readSentences(root))
+    const found = findings
       .filter((finding) => !isAccepted(finding))
       .map(({ path, line, pattern, text }) => `${path}:${line}: ${pattern}: ${text}`)
     expect(found).toEqual([])
-  }, 60_000)
+  })
 
   test('every accepted sentence still exists and has a reason', () => {
-    const findings = findingsIn(readSentences(root))
     for (const { path, text, reason } of exceptions) {
       expect(findings.some((one) => one.path === path && one.text === text)).toBe(true)
       expect(reason).toMatch(/\S+ \S+ \S+/)
     }
     expect(exceptions.length).toBeLessThan(70)
-  }, 60_000)
+  })
 })
 
 describe('a language pattern', () => {
@@ -114,7 +119,6 @@ describe('the prose of a file', () => {
   })
 
   test('every kind of prose is found in the project', () => {
-    const sentences = readSentences(root)
     const count = (kind: Kind) => sentences.filter((one) => one.kind === kind).length
     expect(count('comment')).toBeGreaterThan(3000)
     expect(count('title')).toBeGreaterThan(1000)
@@ -123,7 +127,7 @@ describe('the prose of a file', () => {
     const paths = new Set(sentences.map(({ path }) => path))
     for (const path of ['README.md', 'docs/PROTOCOL.md', 'drizzle/README.md', 'bench/notes.md'])
       expect(paths).toContain(path)
-  }, 60_000)
+  })
 
   test('code, links and headings of a document are no prose', () => {
     const document = [
